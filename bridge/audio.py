@@ -1,0 +1,44 @@
+"""G.711 µ-law arithmetic for 8 kHz mono telephone audio: lengths, silence, decoding. It resamples nothing."""
+
+import struct
+from typing import Final
+
+BYTES_PER_MS: Final = 8
+"""8 000 samples a second, one byte each: what Twilio sends and takes, and what the model is asked for."""
+
+FRAME_BYTES: Final = 160
+"""One Twilio media frame: 20 ms."""
+
+SILENCE: Final = b"\xff"
+"""µ-law positive zero."""
+
+
+def ms_of(audio_bytes: int) -> int:
+    """Return the whole milliseconds that many bytes last."""
+    return audio_bytes // BYTES_PER_MS
+
+
+def bytes_of(ms: int) -> int:
+    """Return the bytes of audio that last so many milliseconds."""
+    return ms * BYTES_PER_MS
+
+
+def silence(ms: int) -> bytes:
+    """Return that many milliseconds of µ-law silence."""
+    return SILENCE * bytes_of(ms)
+
+
+def _linear(code: int) -> int:
+    """Decode one µ-law code to a signed 16-bit sample (ITU-T G.711, table 2)."""
+    code = ~code & 0xFF
+    magnitude = ((((code & 0x0F) << 3) + 0x84) << ((code & 0x70) >> 4)) - 0x84
+    return -magnitude if code & 0x80 else magnitude
+
+
+LINEAR: Final = tuple(_linear(code) for code in range(256))
+"""The signed 16-bit sample of every µ-law code."""
+
+
+def to_pcm16(ulaw: bytes) -> bytes:
+    """Decode µ-law bytes to little-endian 16-bit PCM of the same rate."""
+    return struct.pack(f"<{len(ulaw)}h", *map(LINEAR.__getitem__, ulaw))

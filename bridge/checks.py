@@ -1,0 +1,146 @@
+"""The small grammar of settings: what a value of `config.toml` may be, and what to write when it is not.
+
+Each check takes the raw TOML value and returns the value to use, or raises `Wrong` with what to write instead.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+Check: TypeAlias = Callable[[Any], Any]
+T = TypeVar("T")
+
+SECRET_WORDS = ("key", "token", "secret", "password")
+
+
+class Wrong(ValueError):
+    """A value can't be used; the message completes the sentence "use …"."""
+
+
+def whole(low: int, high: int) -> Check:
+    """Accept an integer from `low` to `high`."""
+
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Wrong(f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """Accept a number from `low` to `high`."""
+
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise Wrong(f"a number from {low} to {high}")
+        return float(value)
+
+    return check
+
+
+def flag(value: Any) -> bool:
+    """Accept true or false."""
+    if not isinstance(value, bool):
+        raise Wrong("true or false")
+    return value
+
+
+def text(what: str, *, empty: bool = False) -> Check:
+    """Accept a string; `what` says what it is for."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not (empty or value.strip()):
+            raise Wrong(what)
+        return value
+
+    return check
+
+
+def choice(*words: str) -> Check:
+    """Accept one of these words."""
+
+    def check(value: Any) -> str:
+        if value not in words:
+            raise Wrong(" or ".join(f'"{word}"' for word in words))
+        return str(value)
+
+    return check
+
+
+def address(value: Any) -> str:
+    """Accept host:port."""
+    host, _, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise Wrong('host:port, for example "127.0.0.1:8080"')
+    return str(value)
+
+
+def url(*schemes: str, example: str) -> Check:
+    """Accept an absolute URL without query or fragment, or an empty string."""
+
+    def check(value: Any) -> str:
+        if value == "":
+            return ""
+        try:
+            parts = urlsplit(value) if isinstance(value, str) else None
+            usable = parts is not None and parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            parts, usable = None, False
+        if parts is None or not usable or parts.query or parts.fragment:
+            raise Wrong(f'a URL without a query, for example "{example}"')
+        return str(value).rstrip("/")
+
+    return check
+
+
+def names_of(what: str) -> Check:
+    """Accept a list of non-empty strings."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+            raise Wrong(what)
+        return tuple(value)
+
+    return check
+
+
+def setting(default: Any, check: Check) -> Any:
+    """Declare a field of a settings class with the check its raw value must pass."""
+    return attrs.field(default=default, metadata={"check": check})
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known word, or lists them all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+
+
+def shown(key: str, value: Any) -> str:
+    """Return the value as it may be shown: never a secret, never a page of text."""
+    if any(word in key for word in SECRET_WORDS) and not key.endswith(("_env", "_file")):
+        return "(not shown)"
+    as_text = repr(value).replace("'", '"') if isinstance(value, str) else repr(value)
+    return as_text if len(as_text) <= 60 else as_text[:57] + "..."
+
+
+def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str]) -> T:
+    """Return `cls` made from a TOML table, adding one sentence to `faults` for each thing wrong with it."""
+    if not isinstance(raw, dict):
+        faults.append(f"[{at}] = {shown('', raw)}: use a table, written [{at}] on a line of its own")
+        return cls()
+    fields = {field.name: field.metadata["check"] for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in fields:
+            faults.append(f"[{at}] {key}: unknown key; {nearest(key, fields)}")
+            continue
+        try:
+            values[key] = fields[key](value)
+        except Wrong as wrong:
+            faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
+    return cls(**values)

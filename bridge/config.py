@@ -1,0 +1,266 @@
+"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from bridge.checks import (
+    address,
+    choice,
+    flag,
+    names_of,
+    nearest,
+    number,
+    read_table,
+    setting,
+    shown,
+    text,
+    url,
+    whole,
+)
+from bridge.errors import ConfigError
+
+VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
+AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@frozen
+class Server:
+    """Where the daemon listens, and under which URL Twilio reaches it."""
+
+    bind: str = setting("127.0.0.1:8080", address)
+    public_url: str = setting("", url("https", "http", example="https://bridge.example.com"))
+    max_calls: int = setting(50, whole(1, 1000))
+    drain_seconds: int = setting(20, whole(1, 14400))
+
+
+@frozen
+class Twilio:
+    """Where the auth tokens come from; several at once, so that a token can be rotated."""
+
+    auth_token_env: str = setting("TWILIO_AUTH_TOKEN", text("the name of an environment variable"))
+    auth_token_file: str = setting("", text("the path of a file with one token a line", empty=True))
+    accept_unsigned_requests_from_anybody: bool = setting(False, flag)
+
+
+@frozen
+class Realtime:
+    """The Realtime server: OpenAI's, or any that speaks the same protocol."""
+
+    url: str = setting(
+        "wss://api.openai.com/v1/realtime", url("wss", "ws", example="wss://api.openai.com/v1/realtime")
+    )
+    model: str = setting("gpt-realtime-2.1", text("the name of a realtime model"))
+    api_key_env: str = setting("OPENAI_API_KEY", text("the name of an environment variable"))
+    api_key_file: str = setting("", text("the path of a file that holds the key", empty=True))
+    connect_timeout_ms: int = setting(4000, whole(100, 4500))
+
+
+@frozen
+class Recording:
+    """What is kept, and where."""
+
+    folder: str = setting("data", text("a folder; relative ones start at the configuration file"))
+    audio: bool = setting(True, flag)
+    mask_numbers: bool = setting(False, flag)
+
+
+@frozen
+class ServerVad:
+    """Turn detection by loudness and silence; the defaults are where phone audio should start."""
+
+    type: str = setting("server_vad", choice("server_vad"))
+    threshold: float = setting(0.6, number(0.0, 1.0))
+    prefix_padding_ms: int = setting(300, whole(0, 5000))
+    silence_duration_ms: int = setting(500, whole(50, 10000))
+    create_response: bool = setting(True, flag)
+    interrupt_response: bool = setting(True, flag)
+
+
+@frozen
+class SemanticVad:
+    """Turn detection by a model of when a sentence is over."""
+
+    type: str = setting("semantic_vad", choice("semantic_vad"))
+    eagerness: str = setting("auto", choice("low", "medium", "high", "auto"))
+    create_response: bool = setting(True, flag)
+    interrupt_response: bool = setting(True, flag)
+
+
+TurnDetection: TypeAlias = ServerVad | SemanticVad
+
+
+@frozen
+class Limits:
+    """What bounds a call. OpenAI ends a session after 60 minutes, so the longest call is a little shorter."""
+
+    max_call_seconds: int = setting(1800, whole(5, 3540))
+    waiting_seconds: int = setting(30, whole(1, 300))
+    quiet_seconds: int = setting(60, whole(2, 3540))
+    lost_media_ms: int = setting(10_000, whole(500, 120_000))
+    answer_timeout_ms: int = setting(8000, whole(500, 60_000))
+    tools_at_once: int = setting(8, whole(1, 64))
+    held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
+    lead_ms: int = setting(300, whole(40, 2000))
+    farewell_grace_ms: int = setting(2000, whole(100, 10_000))
+
+
+def _turn_detection(raw: Any) -> Any:
+    return raw  # a table of its own: read in `_agent`, where its faults can be placed
+
+
+@frozen
+class Agent:
+    """One voice agent: what it says, how it listens, what it may do."""
+
+    name: str = field(default="", metadata={"check": text("no name here: it is the table's")})
+    instructions: str = setting(
+        "You are a friendly assistant on the phone. Keep answers short.",
+        text("the goal of the agent, in plain words"),
+    )
+    greeting: str = setting("Hello! How can I help you?", text("the agent's first words"))
+    voice: str = setting("marin", choice(*VOICES))
+    language: str = setting("en", text('a language code, for example "en"'))
+    noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
+    transcription_model: str = setting("gpt-live-transcribe", text("a transcription model", empty=True))
+    tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
+    failure_sentence: str = setting(
+        "I'm sorry, something went wrong on our side. Please call again in a moment.",
+        text("the words a caller hears when the model can't be had"),
+    )
+    max_output_tokens: int = setting(4096, whole(1, 4096))
+    turn_detection: TurnDetection = setting(ServerVad(), _turn_detection)
+    limits: Limits = setting(Limits(), _turn_detection)
+
+
+@frozen
+class Settings:
+    """Everything in the file, checked; `folder` is where relative paths start."""
+
+    server: Server = Server()
+    twilio: Twilio = Twilio()
+    realtime: Realtime = Realtime()
+    recording: Recording = Recording()
+    agents: Mapping[str, Agent] = field(factory=dict)
+    folder: Path = Path()
+
+    @property
+    def data_folder(self) -> Path:
+        """Where tapes and the database are."""
+        return self.folder / self.recording.folder
+
+
+@frozen
+class Secrets:
+    """What must never be printed, logged or taped."""
+
+    auth_tokens: tuple[str, ...] = field(default=(), repr=False)
+    api_key: str = field(default="", repr=False)
+
+
+def load(path: Path) -> Settings:
+    """Read and check a configuration file. Raises `ConfigError` with one sentence per fault."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file; name another with --config"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: can't be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+    return parse(raw, path)
+
+
+def parse(raw: Mapping[str, Any], path: Path) -> Settings:
+    """Check a parsed file; `path` is for messages and relative paths."""
+    faults: list[str] = []
+    tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording}
+    faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
+               key not in tables and key != "agents"]  # fmt: skip
+    read = {name: read_table(cls, raw.get(name, {}), at=name, faults=faults) for name, cls in tables.items()}
+    agents = _agents(raw.get("agents", {}), faults)
+    if faults:
+        raise ConfigError([f"{path}: {fault}" for fault in faults])
+    return Settings(**read, agents=agents, folder=path.parent)  # type: ignore[arg-type]
+
+
+def _agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
+    if not isinstance(raw, dict) or not raw:
+        faults.append("[agents]: no agent; add a table [agents.front-desk] with instructions and a greeting")
+        return {}
+    return {name: _agent(name, table, faults) for name, table in raw.items()}
+
+
+def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
+    at = f"agents.{name}"
+    if not AGENT_NAME.fullmatch(name) or name == "ws":
+        faults.append(f'[{at}]: use a name of a-z, 0-9, "-" and "_" other than "ws": it becomes part of a URL')
+    if isinstance(raw, dict) and "name" in raw:
+        faults.append(f"[{at}] name: unknown key; the agent's name is its table's: {name}")
+    agent = read_table(Agent, raw, at=at, faults=faults)
+    tables = raw if isinstance(raw, dict) else {}
+    return evolve(
+        agent,
+        name=name,
+        turn_detection=_read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
+        limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
+    )
+
+
+def _read_turn_detection(raw: Any, at: str, faults: list[str]) -> TurnDetection:
+    kind = raw.get("type", "server_vad") if isinstance(raw, dict) else "server_vad"
+    if kind == "semantic_vad":
+        return read_table(SemanticVad, raw, at=at, faults=faults)
+    if kind != "server_vad":
+        faults.append(f'[{at}] type = {shown("type", kind)}: use "server_vad" or "semantic_vad"')
+        return ServerVad()
+    return read_table(ServerVad, raw, at=at, faults=faults)
+
+
+def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
+    """Collect tokens and the key from the environment or the files named. Raises `ConfigError`."""
+    faults: list[str] = []
+    twilio, realtime = settings.twilio, settings.realtime
+    tokens = _secret_words(settings, environment.get(twilio.auth_token_env, ""), twilio.auth_token_file, faults)
+    keys = _secret_words(settings, environment.get(realtime.api_key_env, ""), realtime.api_key_file, faults)
+    if faults:
+        raise ConfigError(faults)
+    return Secrets(auth_tokens=tokens, api_key=keys[0] if keys else "")
+
+
+def _secret_words(
+    settings: Settings, from_environment: str, from_file: str, faults: list[str]
+) -> tuple[str, ...]:
+    words = from_environment.replace(",", " ").split()
+    if from_file:
+        path = settings.folder / from_file
+        try:
+            words += path.read_text(encoding="utf-8").split()
+        except OSError as error:
+            faults.append(f"{path}: can't be read: {error.strerror}")
+    return tuple(dict.fromkeys(words))
+
+
+def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
+    """Return one sentence for each thing the daemon will not start without."""
+    missing = []
+    if not secrets.auth_tokens and not settings.twilio.accept_unsigned_requests_from_anybody:
+        missing.append(
+            f"no Twilio auth token: set {settings.twilio.auth_token_env}, or name a file with [twilio] "
+            "auth_token_file; without one anybody could make calls on your account (to run open all the same, "
+            "write accept_unsigned_requests_from_anybody = true)"
+        )
+    if not settings.server.public_url:
+        missing.append(
+            "no public URL: set [server] public_url (or BRIDGE_PUBLIC_URL) to the https address Twilio calls; "
+            "signatures are checked against it"
+        )
+    if not secrets.api_key and "api.openai.com" in settings.realtime.url:
+        missing.append(
+            f"no OpenAI key: set {settings.realtime.api_key_env}, or name a file with [realtime] api_key_file"
+        )
+    return missing

@@ -1,0 +1,134 @@
+"""What the heart can ask for: frozen values in the imperative. Carrying one out takes no decision."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+# ---------------------------------------------------------------- to the phone leg
+
+
+@frozen
+class PlayAudio:
+    """Send these bytes of an item's audio; `start` is their first byte's place in the item's audio."""
+
+    stream_sid: str
+    item_id: str
+    content_index: int
+    start: int
+    audio: bytes
+
+
+@frozen
+class SendMark:
+    """Ask Twilio to say when everything sent so far has been played."""
+
+    stream_sid: str
+    name: str
+
+
+@frozen
+class ClearPlayback:
+    """Throw away what Twilio has not played yet; it echoes all waiting marks."""
+
+    stream_sid: str
+
+
+# ---------------------------------------------------------------- to the model leg
+
+
+@frozen
+class UpdateSession:
+    """Put the agent's settings in force."""
+
+    event_id: str
+    session: Mapping[str, Any]
+
+
+@frozen
+class AppendAudio:
+    """Give the model the caller's frames `first` to `last`, counted from 1 as the heart accepted them."""
+
+    first: int
+    last: int
+    audio: bytes
+
+
+@frozen
+class CreateResponse:
+    """Ask for a response; with `instructions` they hold for this response alone, and tools are off."""
+
+    event_id: str
+    instructions: str = ""
+
+
+@frozen
+class CancelResponse:
+    """Stop a response that is being generated."""
+
+    event_id: str
+    response_id: str
+
+
+@frozen
+class TruncateItem:
+    """Tell the model how much of an item the caller heard."""
+
+    event_id: str
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@frozen
+class AnswerTool:
+    """Give the model a tool's output."""
+
+    event_id: str
+    call_id: str
+    output: str
+
+
+@frozen
+class AddText:
+    """Add a text item to the conversation, for what can't be heard: pressed keys, for example."""
+
+    event_id: str
+    role: str
+    text: str
+
+
+# ---------------------------------------------------------------- to the call's own tasks
+
+
+@frozen
+class RunTool:
+    """Run a tool beside the call; its answer comes back as an event."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@frozen
+class WriteNote:
+    """Put a fact on the tape that no peer said: a milestone, an item's ledger, a count, a log line."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+@frozen
+class EndCall:
+    """End the call: `by` whom, `why`, and what Twilio shall do next (`hangup`, or words to `say` first)."""
+
+    by: str
+    why: str
+    say: str = ""
+
+
+ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
+ToModel: TypeAlias = (
+    UpdateSession | AppendAudio | CreateResponse | CancelResponse | TruncateItem | AnswerTool | AddText
+)
+Effect: TypeAlias = ToPhone | ToModel | RunTool | WriteNote | EndCall

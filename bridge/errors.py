@@ -1,0 +1,33 @@
+"""Errors named for what went wrong. Every message says what was found, where, and what to do about it."""
+
+
+class BridgeError(Exception):
+    """The root of every error this project raises on purpose."""
+
+
+class ConfigError(BridgeError):
+    """The configuration can't be used; `faults` has one complete sentence per fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class ToolError(BridgeError):
+    """A tool can't be declared or loaded as written."""
+
+
+class ToolArgumentsError(BridgeError):
+    """The model called a tool with arguments that its schema does not allow."""
+
+
+class TapeError(BridgeError):
+    """A tape can't be read as one: not a tape at all, or of a format number this version does not know."""
+
+
+class LinkError(BridgeError):
+    """A peer can't be reached, or refused the connection; the message says which and why."""
+
+
+class StoreError(BridgeError):
+    """The database can't be used as it is."""

@@ -1,0 +1,270 @@
+"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing."""
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+# ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
+
+
+@frozen
+class StreamConnected:
+    """Twilio's socket said `connected`; no streamSid yet, so nothing may be sent."""
+
+
+@frozen
+class StreamStarted:
+    """Twilio's `start`: from now on audio can be sent, addressed to `stream_sid`."""
+
+    stream_sid: str
+    call_sid: str
+    encoding: str
+    sample_rate: int
+    channels: int
+
+
+@frozen
+class CallerSpoke:
+    """One media frame of the caller, normally 160 bytes of µ-law; also sent while nobody speaks."""
+
+    stream_sid: str
+    chunk: int
+    audio: bytes
+
+
+@frozen
+class KeyPressed:
+    """The caller pressed one of 0-9 * # A-D."""
+
+    stream_sid: str
+    digit: str
+
+
+@frozen
+class MarkReached:
+    """Twilio echoed a mark: everything sent before it was played, or thrown away by a `clear`."""
+
+    stream_sid: str
+    name: str
+
+
+@frozen
+class StreamStopped:
+    """Twilio's `stop`: the caller hung up, or the call was redirected."""
+
+    stream_sid: str
+
+
+@frozen
+class PhoneLeft:
+    """The media socket is closed; `code` is 1006 when no close frame came."""
+
+    code: int
+    reason: str
+
+
+# ---------------------------------------------------------------- the model leg (OpenAI Realtime)
+
+
+@frozen
+class SessionCreated:
+    """The server greeted us; its defaults are in force until `SessionUpdated`."""
+
+    expires_at: int
+
+
+@frozen
+class SessionUpdated:
+    """Our settings are in force: audio may be appended from now on."""
+
+
+@frozen
+class SpeechStarted:
+    """The server's turn detection heard the caller begin; `audio_start_ms` counts appended audio."""
+
+    item_id: str
+    audio_start_ms: int
+
+
+@frozen
+class SpeechStopped:
+    """The server's turn detection heard the caller end; `audio_end_ms` includes the silence it waited for."""
+
+    item_id: str
+    audio_end_ms: int
+
+
+@frozen
+class TurnCommitted:
+    """The caller's turn became an item of the conversation."""
+
+    item_id: str
+
+
+@frozen
+class ResponseCreated:
+    """The model began a response, asked for by us or by turn detection."""
+
+    response_id: str
+
+
+@frozen
+class ModelSpoke:
+    """A piece of the agent's voice: µ-law of any length, generated faster than it can be played."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    audio: bytes
+
+
+@frozen
+class ModelFinishedAudio:
+    """No more audio will come for this part of this item."""
+
+    item_id: str
+    content_index: int
+
+
+@frozen
+class ToolCalled:
+    """The model asks for a function; `arguments` is its raw JSON text."""
+
+    response_id: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+@frozen
+class ResponseFinished:
+    """A response ended: `status` is completed, cancelled, incomplete or failed."""
+
+    response_id: str
+    status: str
+    reason: str = ""
+    error_code: str = ""
+    error_message: str = ""
+
+
+@frozen
+class ModelErred:
+    """An `error` event; most of them leave the session open. `client_event_id` names our message, if any."""
+
+    code: str
+    kind: str
+    message: str
+    client_event_id: str
+
+
+@frozen
+class ModelLeft:
+    """The model's socket is closed; `code` is 1006 when no close frame came."""
+
+    code: int
+    reason: str
+
+
+@frozen
+class ModelUnreachable:
+    """The model's socket could not be opened; `why` is a sentence for people."""
+
+    why: str
+
+
+# ---------------------------------------------------------------- both legs
+
+
+@frozen
+class MessageIgnored:
+    """A well-known message that asks for no decision."""
+
+    name: str
+
+
+@frozen
+class MessageUnknown:
+    """A well-formed message of a kind this version doesn't know; peers grow new ones without notice."""
+
+    leg: str
+    name: str
+
+
+@frozen
+class MessageBroken:
+    """A message that can't be used: binary, not JSON, or with missing or wrong fields."""
+
+    leg: str
+    problem: str
+
+
+@frozen
+class LinkStalled:
+    """A peer stopped taking what it is sent, or stopped answering; `leg` is `twilio` or `model`."""
+
+    leg: str
+
+
+# ---------------------------------------------------------------- tools, time, operator
+
+
+@frozen
+class ToolAnswered:
+    """A tool returned; `output` is what the model will read."""
+
+    call_id: str
+    output: str
+
+
+@frozen
+class ToolFailed:
+    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy or unknown."""
+
+    call_id: str
+    kind: str
+    message: str
+
+
+@frozen
+class ClockRang:
+    """The heart's own deadline passed."""
+
+
+@frozen
+class Stopped:
+    """Somebody outside ends the call: the operator, or the bridge after a bug."""
+
+    by: str
+    why: str
+
+
+Event: TypeAlias = (
+    StreamConnected
+    | StreamStarted
+    | CallerSpoke
+    | KeyPressed
+    | MarkReached
+    | StreamStopped
+    | PhoneLeft
+    | SessionCreated
+    | SessionUpdated
+    | SpeechStarted
+    | SpeechStopped
+    | TurnCommitted
+    | ResponseCreated
+    | ModelSpoke
+    | ModelFinishedAudio
+    | ToolCalled
+    | ResponseFinished
+    | ModelErred
+    | ModelLeft
+    | ModelUnreachable
+    | MessageIgnored
+    | MessageUnknown
+    | MessageBroken
+    | LinkStalled
+    | ToolAnswered
+    | ToolFailed
+    | ClockRang
+    | Stopped
+)

@@ -1,0 +1,226 @@
+"""What the caller has heard, has still to hear, and will never hear, item by item: the heard ledger.
+
+The model generates far faster than anybody can listen, so its audio waits here and is sent a little ahead of
+playback. Twilio's marks say what was played; between marks the line's clock is the estimate. Time is int ms.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from bridge.audio import FRAME_BYTES, bytes_of, ms_of
+
+CHUNK_MS: Final = 100
+"""One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard."""
+
+MOST_WAITING_MS: Final = 300_000
+"""Five minutes of audio not yet sent: more means that the model runs away."""
+
+Part: TypeAlias = tuple[str, int]
+"""One audio part of an item: (item_id, content_index)."""
+
+
+@define
+class Ledger:
+    """One part's account, in bytes of µ-law; the times are ms on the call's clock, -1 for never."""
+
+    item_id: str
+    content_index: int
+    response_id: str
+    generated: int = 0
+    sent: int = 0
+    heard: int = 0
+    first_sent: int = -1
+    first_heard: int = -1
+    is_complete: bool = False
+    is_cut: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether nothing more can be heard of it."""
+        return self.is_cut or (self.is_complete and self.heard == self.generated)
+
+
+@frozen
+class Piece:
+    """Audio to send: bytes of one part from `start` on, and the mark that follows them."""
+
+    part: Part
+    start: int
+    audio: bytes
+    mark: str
+
+
+@define
+class _Waiting:
+    part: Part
+    start: int
+    audio: bytes
+
+
+@frozen
+class _Sent:
+    mark: str
+    part: Part
+    end: int
+    size: int
+    sent_at: int
+
+
+@define
+class Playout:
+    """The agent's voice on its way to the caller's ear."""
+
+    lead_ms: int = 300
+    _ledgers: dict[Part, Ledger] = field(factory=dict)
+    _waiting: deque[_Waiting] = field(factory=deque)
+    _sent: deque[_Sent] = field(factory=deque)
+    _waiting_bytes: int = 0
+    _marks: int = 0
+    _played_until: int = 0  # when Twilio will have played everything sent, by our clock
+    _last_echo: int = 0
+
+    # ------------------------------------------------------------ in
+
+    def add(self, part: Part, response_id: str, audio: bytes) -> Ledger:
+        """Queue generated audio behind everything queued before; return the part's account."""
+        ledger = self._ledgers.get(part)
+        if ledger is None:
+            ledger = self._ledgers[part] = Ledger(part[0], part[1], response_id)
+        self._waiting.append(_Waiting(part, ledger.generated, audio))
+        self._waiting_bytes += len(audio)
+        ledger.generated += len(audio)
+        return ledger
+
+    def complete(self, part: Part) -> None:
+        """Note that the model has finished this part."""
+        if part in self._ledgers:
+            self._ledgers[part].is_complete = True
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether no more audio should be accepted."""
+        return ms_of(self._waiting_bytes) >= MOST_WAITING_MS
+
+    # ------------------------------------------------------------ out
+
+    @property
+    def deadline(self) -> int | None:
+        """When the next piece is due, or None when nothing waits."""
+        if not self._waiting:
+            return None
+        return self._played_until + self._next_ms() - self.lead_ms
+
+    def _next_ms(self) -> int:
+        return min(CHUNK_MS, ms_of(len(self._waiting[0].audio)))
+
+    def due(self, now: int) -> Iterator[Piece]:
+        """Yield the pieces to send now, keeping Twilio at most `lead_ms` ahead of playback."""
+        while self._waiting and (self.deadline or 0) <= now:
+            yield self._next(now)
+
+    def _next(self, now: int) -> Piece:
+        part, start, audio = self._take(bytes_of(CHUNK_MS))
+        self._marks += 1
+        mark = f"m{self._marks}"
+        ledger = self._ledgers[part]
+        ledger.sent = start + len(audio)
+        if ledger.first_sent < 0:
+            ledger.first_sent = now
+        self._sent.append(_Sent(mark, part, ledger.sent, len(audio), now))
+        self._played_until = max(self._played_until, now) + ms_of(len(audio))
+        return Piece(part, start, audio, mark)
+
+    def _take(self, most: int) -> tuple[Part, int, bytes]:
+        """Take up to so many bytes of one part from the queue; neighbouring deltas are joined."""
+        first = self._waiting[0]
+        pieces, size = [], 0
+        while self._waiting and self._waiting[0].part == first.part and size < most:
+            head = self._waiting.popleft()
+            piece, rest = head.audio[: most - size], head.audio[most - size :]
+            if rest:
+                self._waiting.appendleft(_Waiting(head.part, head.start + len(piece), rest))
+            pieces.append(piece)
+            size += len(piece)
+        self._waiting_bytes -= size
+        return first.part, first.start, b"".join(pieces)
+
+    # ------------------------------------------------------------ heard
+
+    def reached(self, mark: str, now: int) -> list[Ledger] | None:
+        """Account for an echoed mark; return the parts whose first audio it proves heard.
+
+        None when the mark is not waited for: marks come back after a `clear` too, and prove nothing.
+        """
+        if all(sent.mark != mark for sent in self._sent):
+            return None
+        begun = []
+        while self._sent:
+            sent = self._sent.popleft()
+            ledger = self._ledgers[sent.part]
+            ledger.heard = sent.end
+            if ledger.first_heard < 0:
+                ledger.first_heard = max(sent.sent_at, now - ms_of(sent.size))
+                begun.append(ledger)
+            if sent.mark == mark:
+                break
+        self._last_echo = now
+        return begun
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether everything was heard: nothing waits to be sent, no mark is missing."""
+        return not self._waiting and not self._sent
+
+    def unheard_ms(self) -> int:
+        """Return how much audio has not been proven heard."""
+        return ms_of(self._waiting_bytes + sum(sent.size for sent in self._sent))
+
+    def cut(self, now: int) -> list[Ledger]:
+        """Drop everything unheard, as a `clear` does; return the parts that lost audio, in order of playing."""
+        lost = self._estimate_heard(now)
+        lost.update((waiting.part, None) for waiting in self._waiting)
+        self._sent.clear()
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._played_until = now
+        for part in lost:
+            self._ledgers[part].is_cut = True
+        return [self._ledgers[part] for part in lost]
+
+    def _estimate_heard(self, now: int) -> dict[Part, None]:
+        """Credit the time since the last proof to the audio sent after it; return the parts not wholly heard.
+
+        The last frame is never credited before its mark came back: a clock can't prove that a part was heard.
+        """
+        if not self._sent:
+            return {}
+        elapsed = bytes_of(now - max(self._last_echo, self._sent[0].sent_at))
+        credit = max(0, min(elapsed, sum(sent.size for sent in self._sent) - FRAME_BYTES))
+        lost: dict[Part, None] = {}
+        for sent in self._sent:
+            ledger = self._ledgers[sent.part]
+            played = min(credit, sent.size)
+            credit -= played
+            if played and ledger.first_heard < 0:
+                ledger.first_heard = sent.sent_at
+            ledger.heard = max(ledger.heard, sent.end - sent.size + played)
+            if played < sent.size:
+                lost[sent.part] = None
+        return lost
+
+    # ------------------------------------------------------------ accounts
+
+    def settled(self) -> list[Ledger]:
+        """Take out the accounts that are closed: nothing more of them can be heard."""
+        done = [part for part, ledger in self._ledgers.items() if ledger.is_settled]
+        return [self._ledgers.pop(part) for part in done]
+
+    def close(self, now: int) -> list[Ledger]:
+        """End all playing and take out every account that is left."""
+        self.cut(now)
+        left = list(self._ledgers.values())
+        self._ledgers.clear()
+        return left

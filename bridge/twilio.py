@@ -1,0 +1,226 @@
+"""Twilio's side of the wire: Media Streams messages, TwiML, signatures. Pure: it opens no socket.
+
+Message shapes: https://www.twilio.com/docs/voice/media-streams/websocket-messages
+Signatures: https://www.twilio.com/docs/usage/webhooks/webhooks-security
+"""
+
+import hmac
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from twilio.request_validator import RequestValidator
+from twilio.twiml.voice_response import VoiceResponse
+from werkzeug.datastructures import MultiDict
+
+from bridge.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
+from bridge.events import (
+    CallerSpoke,
+    Event,
+    KeyPressed,
+    MarkReached,
+    MessageBroken,
+    MessageUnknown,
+    StreamConnected,
+    StreamStarted,
+    StreamStopped,
+)
+
+LEG: Final = "twilio"
+TOKEN_PARAMETER: Final = "token"
+DIGITS: Final = frozenset("0123456789*#ABCD")
+_decode = msgspec.json.Decoder().decode
+
+# ---------------------------------------------------------------- messages
+
+
+def parse(message: str | bytes) -> Event:
+    """Return what a WebSocket message from Twilio says; a message that can't be used is an event too."""
+    if isinstance(message, bytes):
+        return MessageBroken(LEG, "binary frame")
+    return parse_json(message)
+
+
+def parse_json(text: str | bytes | msgspec.Raw) -> Event:
+    """Return what the JSON text of a message says."""
+    try:
+        message = _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return MessageBroken(LEG, "not JSON")
+    kind = message.get("event") if isinstance(message, dict) else None
+    if not isinstance(kind, str):
+        return MessageBroken(LEG, "no event field")
+    try:
+        return _event_of(kind, message)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return MessageBroken(LEG, f"{kind[:20]} with missing or wrong fields")
+
+
+def _event_of(kind: str, message: dict[str, Any]) -> Event:
+    match kind:
+        case "media":
+            media = message["media"]
+            return CallerSpoke(_sid(message), int(media["chunk"]), _audio(media["payload"]))
+        case "mark":
+            return MarkReached(_sid(message), _text(message["mark"]["name"]))
+        case "connected":
+            return StreamConnected()
+        case "start":
+            return _started(message)
+        case "dtmf":
+            return KeyPressed(_sid(message), _digit(message["dtmf"]["digit"]))
+        case "stop":
+            return StreamStopped(_sid(message))
+        case _:
+            return MessageUnknown(LEG, kind[:40])
+
+
+def _started(message: dict[str, Any]) -> StreamStarted:
+    start = message["start"]
+    media_format = start["mediaFormat"]
+    return StreamStarted(
+        stream_sid=_sid(message),
+        call_sid=_text(start["callSid"]),
+        encoding=_text(media_format["encoding"]),
+        sample_rate=int(media_format["sampleRate"]),
+        channels=int(media_format["channels"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _sid(message: dict[str, Any]) -> str:
+    return _text(message["streamSid"])
+
+
+def _digit(value: Any) -> str:
+    if value not in DIGITS:
+        raise ValueError
+    return str(value)
+
+
+def _audio(payload: str) -> bytes:
+    try:
+        audio = a2b_base64(payload, strict_mode=True)
+    except Base64Error:
+        raise ValueError from None
+    if not audio:
+        raise ValueError
+    return audio
+
+
+def encode(effect: ToPhone) -> str:
+    """Return the WebSocket message that carries an effect out at Twilio."""
+    message: dict[str, Any]
+    match effect:
+        case PlayAudio():
+            payload = b2a_base64(effect.audio, newline=False).decode("ascii")
+            message = {"event": "media", "streamSid": effect.stream_sid, "media": {"payload": payload}}
+        case SendMark():
+            message = {"event": "mark", "streamSid": effect.stream_sid, "mark": {"name": effect.name}}
+        case ClearPlayback():
+            message = {"event": "clear", "streamSid": effect.stream_sid}
+    return msgspec.json.encode(message).decode("utf-8")
+
+
+class _StartBody(msgspec.Struct, rename="camel"):
+    account_sid: str
+    call_sid: str
+    custom_parameters: dict[str, str] = {}
+
+
+class _Start(msgspec.Struct):
+    event: str
+    start: _StartBody
+
+
+def credentials_of(text: str) -> tuple[str, str, str] | None:
+    """Return (CallSid, AccountSid, token) of a `start` message, or None when it is no usable `start`."""
+    try:
+        message = msgspec.json.decode(text, type=_Start)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    if message.event != "start":
+        return None
+    body = message.start
+    return body.call_sid, body.account_sid, body.custom_parameters.get(TOKEN_PARAMETER, "")
+
+
+# ---------------------------------------------------------------- TwiML, always by twilio's builder
+
+
+def connect_twiml(*, stream_url: str, action_url: str, token: str) -> str:
+    """Return TwiML that connects the caller to our media socket.
+
+    Whichever way Twilio leaves the stream it asks `action_url` what comes next: by `action` when the stream
+    ends as documented, by the redirect should it ever go on without asking.
+    """
+    response = VoiceResponse()
+    stream = response.connect(action=action_url, method="POST").stream(url=stream_url)
+    stream.parameter(name=TOKEN_PARAMETER, value=token)
+    response.redirect(action_url, method="POST")
+    return str(response)
+
+
+def hangup_twiml(say: str = "") -> str:
+    """Return TwiML that hangs up, after a sentence if there is one to say."""
+    response = VoiceResponse()
+    if say:
+        response.say(say)
+    response.hangup()
+    return str(response)
+
+
+def busy_twiml() -> str:
+    """Return TwiML that refuses a call as busy, which costs the caller nothing."""
+    response = VoiceResponse()
+    response.reject(reason="busy")
+    return str(response)
+
+
+# ---------------------------------------------------------------- signatures
+
+
+def websocket_url(public_url: str) -> str:
+    """Return the public URL with the scheme of its media sockets."""
+    return public_url.replace("http", "ws", 1)
+
+
+def request_is_signed(
+    tokens: Iterable[str], url: str, form: Sequence[tuple[str, str]], signature: str | None
+) -> bool:
+    """Say whether an ordinary request was signed by one of `tokens`, over `url` and every form pair."""
+    return _is_signed(tokens, _with_and_without_port(url), MultiDict(form), signature)
+
+
+def upgrade_is_signed(tokens: Iterable[str], url: str, signature: str | None) -> bool:
+    """Say whether a WebSocket upgrade was signed over its `wss://` URL, with or without a trailing slash."""
+    bare = url.rstrip("/")
+    urls = [form for slash in (bare, bare + "/") for form in _with_and_without_port(slash)]
+    return _is_signed(tokens, urls, {}, signature)
+
+
+def _is_signed(
+    tokens: Iterable[str], urls: Sequence[str], form: Mapping[str, str], signature: str | None
+) -> bool:
+    """Compare with every candidate, whatever the first ones give, in constant time."""
+    given = (signature or "").encode("utf-8", "replace")
+    wanted = [RequestValidator(token).compute_signature(url, form) for token in tokens for url in urls]
+    return any([hmac.compare_digest(one.encode(), given) for one in wanted])
+
+
+def _with_and_without_port(url: str) -> list[str]:
+    """Twilio drops the port of https and wss URLs before it signs, and keeps that of http ones."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    name = host if parts.port is None else host[: -len(f":{parts.port}")]
+    default = 443 if parts.scheme in ("https", "wss") else 80
+    hosts = dict.fromkeys([host, name, f"{name}:{parts.port or default}"])
+    return [parts._replace(netloc=one).geturl() for one in hosts]

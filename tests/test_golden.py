@@ -1,0 +1,116 @@
+"""The example calls in `tests/golden` pass their checker, and the checker finds what is wrong with a spoilt one."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+CALLS = sorted(path.name for path in GOLDEN.glob("*.jsonl"))
+
+Lines = list[dict[str, Any]]
+
+
+def load_checker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("check_wire", GOLDEN / "check_wire.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+check_wire = load_checker()
+
+
+def barge_in() -> Lines:
+    """The call in which the caller interrupts: it has marks, a clear and a truncate."""
+    return check_wire.load(GOLDEN / "03_barge_in_response_in_progress.jsonl")
+
+
+def sent(lines: Lines, sender: str, kind: str) -> Lines:
+    """The lines on which that side sent messages of that kind."""
+    kinds = [(line, line.get("msg", {})) for line in lines if line["from"] == sender]
+    return [line for line, msg in kinds if kind in (msg.get("event"), msg.get("type"))]
+
+
+def echo_two_marks_in_the_wrong_order(lines: Lines) -> None:
+    first, second = sent(lines, "twilio", "mark")[:2]
+    first["msg"]["mark"], second["msg"]["mark"] = second["msg"]["mark"], first["msg"]["mark"]
+
+
+def echo_a_mark_nobody_sent(lines: Lines) -> None:
+    sent(lines, "twilio", "mark")[0]["msg"]["mark"]["name"] = "never sent"
+
+
+def truncate_beyond_the_audio(lines: Lines) -> None:
+    sent(lines, "bridge", "conversation.item.truncate")[0]["msg"]["audio_end_ms"] = 60_000
+
+
+def send_before_start(lines: Lines) -> None:
+    start = lines.index(sent(lines, "twilio", "start")[0])
+    early = {**sent(lines, "bridge", "clear")[0], "t_ms": lines[start]["t_ms"]}
+    lines.insert(start, early)
+
+
+def forget_the_clear(lines: Lines) -> None:
+    lines.remove(sent(lines, "bridge", "clear")[0])
+
+
+def lose_a_caller_frame(lines: Lines) -> None:
+    lines.remove(sent(lines, "twilio", "media")[1])
+
+
+def change_the_agents_audio(lines: Lines) -> None:
+    sent(lines, "bridge", "media")[0]["msg"]["media"]["payload"] = "/////w=="
+
+
+def forge_the_webhook(lines: Lines) -> None:
+    next(line for line in lines if "http" in line)["http"]["form"]["From"] = "+15550009999"
+
+
+def send_a_field_that_does_not_exist(lines: Lines) -> None:
+    sent(lines, "bridge", "conversation.item.truncate")[0]["msg"]["audio_end"] = 1
+
+
+def hear_no_goodbye(lines: Lines) -> None:
+    lines.remove(sent(lines, "twilio", "stop")[0])
+
+
+SPOILT: list[tuple[Callable[[Lines], None], str]] = [
+    (echo_two_marks_in_the_wrong_order, "echoed out of order"),
+    (echo_a_mark_nobody_sent, "echoed out of order or never sent"),
+    (truncate_beyond_the_audio, "truncate beyond the received audio"),
+    (send_before_start, "sent to Twilio before start"),
+    (forget_the_clear, "barge-in over playing audio without clear/truncate"),
+    (lose_a_caller_frame, "sequenceNumber"),
+    (change_the_agents_audio, "outbound media is not the next audio delta"),
+    (forge_the_webhook, "webhook signature does not verify"),
+    (send_a_field_that_does_not_exist, "audio_end: field not in"),
+    (hear_no_goodbye, "Twilio closes without stop"),
+]
+
+
+def test_there_are_golden_calls_to_check() -> None:
+    assert len(CALLS) == 7
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_golden_call_keeps_every_rule_of_both_protocols(name: str) -> None:
+    assert check_wire.check_file(check_wire.load(GOLDEN / name)) == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_golden_call_also_passes_as_an_exported_tape(name: str) -> None:
+    assert check_wire.check_file(check_wire.load(GOLDEN / name), tape=True) == []
+
+
+@pytest.mark.parametrize(("spoil", "problem"), SPOILT, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_spoilt_call_is_found_out(spoil: Callable[[Lines], None], problem: str) -> None:
+    lines = barge_in()
+    spoil(lines)
+    renumbered = [{**line, "i": number} for number, line in enumerate(lines)]
+    assert any(problem in found for found in check_wire.check_file(renumbered))
