@@ -1,9 +1,10 @@
 """The small grammar of settings: what a value of `config.toml` may be, and what to write when it is not.
 
-Each check takes the raw TOML value and returns the value to use, or raises `Wrong` with what to write instead.
+Each check takes the raw TOML value and returns the value to use, or raises `Wrong` with what to write.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ Check: TypeAlias = Callable[[Any], Any]
 T = TypeVar("T")
 
 SECRET_WORDS = ("key", "token", "secret", "password")
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 class Wrong(ValueError):
@@ -74,23 +76,30 @@ def choice(*words: str) -> Check:
 def address(value: Any) -> str:
     """Accept host:port."""
     host, _, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise Wrong('host:port, for example "127.0.0.1:8080"')
     return str(value)
 
 
-def url(*schemes: str, example: str) -> Check:
-    """Accept an absolute URL without query or fragment, or an empty string."""
+def variable(value: Any) -> str:
+    """Accept the name of an environment variable, in capitals: a secret pasted by mistake never is."""
+    if not isinstance(value, str) or not VARIABLE.fullmatch(value):
+        raise Wrong('the name of an environment variable, in capitals, for example "OPENAI_API_KEY"')
+    return value
+
+
+def url(*schemes: str, example: str, empty: bool = False) -> Check:
+    """Accept an absolute URL without a query, a fragment, a user or spaces."""
 
     def check(value: Any) -> str:
-        if value == "":
+        if empty and value == "":
             return ""
         try:
             parts = urlsplit(value) if isinstance(value, str) else None
             usable = parts is not None and parts.scheme in schemes and parts.hostname and parts.port != 0
         except ValueError:
-            parts, usable = None, False
-        if parts is None or not usable or parts.query or parts.fragment:
+            usable = False
+        if not usable or re.search(r"[\s?#@]", value):
             raise Wrong(f'a URL without a query, for example "{example}"')
         return str(value).rstrip("/")
 
@@ -122,9 +131,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def shown(key: str, value: Any) -> str:
     """Return the value as it may be shown: never a secret, never a page of text."""
-    if any(word in key for word in SECRET_WORDS) and not key.endswith(("_env", "_file")):
+    secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
+    if secret and not isinstance(value, int | float):
         return "(not shown)"
-    as_text = repr(value).replace("'", '"') if isinstance(value, str) else repr(value)
+    if isinstance(value, str) and key.endswith("url"):  # people put keys into queries, passwords before an @
+        value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
+    try:
+        as_text = f'"{repr(value)[1:-1]}"' if isinstance(value, str) else repr(value)
+    except ValueError:  # Python refuses to print an integer of more than 4300 digits
+        as_text = "a very large number"
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."
 
 

@@ -20,6 +20,7 @@ from bridge.checks import (
     shown,
     text,
     url,
+    variable,
     whole,
 )
 from bridge.errors import ConfigError
@@ -33,7 +34,7 @@ class Server:
     """Where the daemon listens, and under which URL Twilio reaches it."""
 
     bind: str = setting("127.0.0.1:8080", address)
-    public_url: str = setting("", url("https", "http", example="https://bridge.example.com"))
+    public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
     max_calls: int = setting(50, whole(1, 1000))
     drain_seconds: int = setting(20, whole(1, 14400))
 
@@ -42,7 +43,7 @@ class Server:
 class Twilio:
     """Where the auth tokens come from; several at once, so that a token can be rotated."""
 
-    auth_token_env: str = setting("TWILIO_AUTH_TOKEN", text("the name of an environment variable"))
+    auth_token_env: str = setting("TWILIO_AUTH_TOKEN", variable)
     auth_token_file: str = setting("", text("the path of a file with one token a line", empty=True))
     accept_unsigned_requests_from_anybody: bool = setting(False, flag)
 
@@ -55,9 +56,8 @@ class Realtime:
         "wss://api.openai.com/v1/realtime", url("wss", "ws", example="wss://api.openai.com/v1/realtime")
     )
     model: str = setting("gpt-realtime-2.1", text("the name of a realtime model"))
-    api_key_env: str = setting("OPENAI_API_KEY", text("the name of an environment variable"))
+    api_key_env: str = setting("OPENAI_API_KEY", variable)
     api_key_file: str = setting("", text("the path of a file that holds the key", empty=True))
-    connect_timeout_ms: int = setting(4000, whole(100, 4500))
 
 
 @frozen
@@ -102,7 +102,8 @@ class Limits:
     waiting_seconds: int = setting(30, whole(1, 300))
     quiet_seconds: int = setting(60, whole(2, 3540))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
-    answer_timeout_ms: int = setting(8000, whole(500, 60_000))
+    model_ready_ms: int = setting(4000, whole(100, 60_000))
+    answer_timeout_ms: int = setting(5000, whole(500, 60_000))
     tools_at_once: int = setting(8, whole(1, 64))
     held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
     lead_ms: int = setting(300, whole(40, 2000))
@@ -170,7 +171,7 @@ def load(path: Path) -> Settings:
         raise ConfigError([f"{path}: no such file; name another with --config"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: numbers of 5000 digits, say
         raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
     return parse(raw, path)
 
@@ -181,11 +182,13 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording}
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
-    read = {name: read_table(cls, raw.get(name, {}), at=name, faults=faults) for name, cls in tables.items()}
+    read: dict[str, Any] = {
+        name: read_table(cls, raw.get(name, {}), at=name, faults=faults) for name, cls in tables.items()
+    }
     agents = _agents(raw.get("agents", {}), faults)
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults])
-    return Settings(**read, agents=agents, folder=path.parent)  # type: ignore[arg-type]
+    return Settings(**read, agents=agents, folder=path.parent)
 
 
 def _agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
@@ -198,7 +201,9 @@ def _agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
 def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     at = f"agents.{name}"
     if not AGENT_NAME.fullmatch(name) or name == "ws":
-        faults.append(f'[{at}]: use a name of a-z, 0-9, "-" and "_" other than "ws": it becomes part of a URL')
+        faults.append(
+            f'[{at}]: use a name of a-z, 0-9, "-" and "_" other than "ws": it becomes part of a URL'
+        )
     if isinstance(raw, dict) and "name" in raw:
         faults.append(f"[{at}] name: unknown key; the agent's name is its table's: {name}")
     agent = read_table(Agent, raw, at=at, faults=faults)
@@ -221,11 +226,19 @@ def _read_turn_detection(raw: Any, at: str, faults: list[str]) -> TurnDetection:
     return read_table(ServerVad, raw, at=at, faults=faults)
 
 
+def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
+    """Return an agent from settings written before, by any version: what this one can't use has its default."""
+    tables = {key: list(value) if isinstance(value, tuple) else value for key, value in raw.items()}
+    return _agent(name, tables, [])
+
+
 def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     """Collect tokens and the key from the environment or the files named. Raises `ConfigError`."""
     faults: list[str] = []
     twilio, realtime = settings.twilio, settings.realtime
-    tokens = _secret_words(settings, environment.get(twilio.auth_token_env, ""), twilio.auth_token_file, faults)
+    tokens = _secret_words(
+        settings, environment.get(twilio.auth_token_env, ""), twilio.auth_token_file, faults
+    )
     keys = _secret_words(settings, environment.get(realtime.api_key_env, ""), realtime.api_key_file, faults)
     if faults:
         raise ConfigError(faults)
@@ -235,14 +248,16 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
 def _secret_words(
     settings: Settings, from_environment: str, from_file: str, faults: list[str]
 ) -> tuple[str, ...]:
-    words = from_environment.replace(",", " ").split()
+    words = from_environment
     if from_file:
         path = settings.folder / from_file
         try:
-            words += path.read_text(encoding="utf-8").split()
+            words += "\n" + path.read_text(encoding="utf-8")
         except OSError as error:
             faults.append(f"{path}: can't be read: {error.strerror}")
-    return tuple(dict.fromkeys(words))
+        except ValueError:
+            faults.append(f"{path}: can't be read: it is not a text in UTF-8")
+    return tuple(dict.fromkeys(words.replace(",", " ").split()))
 
 
 def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:

@@ -89,9 +89,10 @@ class Playout:
         ledger = self._ledgers.get(part)
         if ledger is None:
             ledger = self._ledgers[part] = Ledger(part[0], part[1], response_id)
-        self._waiting.append(_Waiting(part, ledger.generated, audio))
-        self._waiting_bytes += len(audio)
-        ledger.generated += len(audio)
+        if audio:
+            self._waiting.append(_Waiting(part, ledger.generated, audio))
+            self._waiting_bytes += len(audio)
+            ledger.generated += len(audio)
         return ledger
 
     def complete(self, part: Part) -> None:
@@ -114,7 +115,7 @@ class Playout:
         return self._played_until + self._next_ms() - self.lead_ms
 
     def _next_ms(self) -> int:
-        return min(CHUNK_MS, ms_of(len(self._waiting[0].audio)))
+        return min(CHUNK_MS, ms_of(self._waiting_bytes))
 
     def due(self, now: int) -> Iterator[Piece]:
         """Yield the pieces to send now, keeping Twilio at most `lead_ms` ahead of playback."""
@@ -204,9 +205,9 @@ class Playout:
             ledger = self._ledgers[sent.part]
             played = min(credit, sent.size)
             credit -= played
-            if played and ledger.first_heard < 0:
-                ledger.first_heard = sent.sent_at
-            ledger.heard = max(ledger.heard, sent.end - sent.size + played)
+            if played:
+                ledger.heard = sent.end - sent.size + played
+                ledger.first_heard = sent.sent_at if ledger.first_heard < 0 else ledger.first_heard
             if played < sent.size:
                 lost[sent.part] = None
         return lost

@@ -76,15 +76,10 @@ IGNORED: Final = frozenset(
 # ---------------------------------------------------------------- messages
 
 
-def parse(message: str | bytes) -> Event:
+def parse(text: str | bytes | msgspec.Raw) -> Event:
     """Return what a WebSocket message from the model says; a message that can't be used is an event too."""
-    if isinstance(message, bytes):
+    if isinstance(text, bytes):
         return MessageBroken(LEG, "binary frame")
-    return parse_json(message)
-
-
-def parse_json(text: str | bytes | msgspec.Raw) -> Event:
-    """Return what the JSON text of a message says."""
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -174,7 +169,9 @@ def _erred(message: Message) -> Event:
 _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "session.created": lambda m: SessionCreated(_ms(m["session"].get("expires_at") or 0)),
     "session.updated": lambda m: SessionUpdated(),
-    "input_audio_buffer.speech_started": lambda m: SpeechStarted(_name(m["item_id"]), _ms(m["audio_start_ms"])),
+    "input_audio_buffer.speech_started": lambda m: SpeechStarted(
+        _name(m["item_id"]), _ms(m["audio_start_ms"])
+    ),
     "input_audio_buffer.speech_stopped": lambda m: SpeechStopped(_name(m["item_id"]), _ms(m["audio_end_ms"])),
     "input_audio_buffer.committed": lambda m: TurnCommitted(_name(m["item_id"])),
     "response.created": lambda m: ResponseCreated(_name(m["response"]["id"])),
@@ -212,7 +209,11 @@ def _message_of(effect: ToModel) -> Message:
                 "audio_end_ms": effect.audio_end_ms,
             }
         case AnswerTool():
-            item: Message = {"type": "function_call_output", "call_id": effect.call_id, "output": effect.output}
+            item: Message = {
+                "type": "function_call_output",
+                "call_id": effect.call_id,
+                "output": effect.output,
+            }
             body = {"type": "conversation.item.create", "item": item}
         case AddText():
             content = [{"type": "input_text", "text": effect.text}]
@@ -272,6 +273,20 @@ def opening_instructions(agent: Agent) -> str:
         f"The call has just been answered. Say exactly this, in language '{agent.language}', and nothing more: "
         f"{agent.greeting}"
     )
+
+
+def failure_output(kind: str, message: str) -> str:
+    """Return what the model reads when a tool gave no answer: an answer too, so that it can say something."""
+    return msgspec.json.encode({"error": kind, "message": message}).decode("utf-8")
+
+
+def reason_of(arguments: str) -> str:
+    """Return the reason in the arguments of `hang_up`, or a plain word when there is none."""
+    try:
+        reason = _decode(arguments).get("reason")
+    except (msgspec.DecodeError, UnicodeError, AttributeError, RecursionError):
+        reason = None
+    return reason[:200] if isinstance(reason, str) and reason else "the agent hung up"
 
 
 # ---------------------------------------------------------------- error policy as data

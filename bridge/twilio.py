@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from twilio.request_validator import RequestValidator
-from twilio.twiml.voice_response import VoiceResponse
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # ships no types
+from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
 from werkzeug.datastructures import MultiDict
 
 from bridge.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
@@ -37,15 +37,10 @@ _decode = msgspec.json.Decoder().decode
 # ---------------------------------------------------------------- messages
 
 
-def parse(message: str | bytes) -> Event:
+def parse(text: str | bytes | msgspec.Raw) -> Event:
     """Return what a WebSocket message from Twilio says; a message that can't be used is an event too."""
-    if isinstance(message, bytes):
+    if isinstance(text, bytes):
         return MessageBroken(LEG, "binary frame")
-    return parse_json(message)
-
-
-def parse_json(text: str | bytes | msgspec.Raw) -> Event:
-    """Return what the JSON text of a message says."""
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The lab's phrases: every one is there, fits the phone line, is as loud as the others, and can be asked for."""
+"""The lab's phrases: each is there, fits the phone line, is as loud as the others, and can be asked for."""
 
 import math
 from pathlib import Path

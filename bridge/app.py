@@ -1,0 +1,109 @@
+"""The HTTP routes Twilio needs, as a Quart-Trio app. Every request is checked against the public URL and our tokens."""
+
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import structlog
+from attrs import frozen
+from quart import Response, request
+from quart_trio import QuartTrio
+from websockets.http11 import Request as UpgradeRequest
+
+from bridge import twilio
+from bridge.config import Agent, Secrets, Settings
+from bridge.switchboard import Switchboard, Webhook
+
+MOST_BODY_BYTES: Final = 64 * 2**10
+"""A webhook is about one kilobyte; a CallToken makes it a few."""
+
+SID: Final = re.compile(r"[A-Za-z0-9]{2,64}")
+SIGNATURE: Final = "X-Twilio-Signature"
+MEDIA_PATH: Final = "/voice/ws/"
+log = structlog.get_logger(__name__)
+
+
+@frozen
+class Gate:
+    """Who may come in: requests signed by Twilio with one of our tokens, over our public URL."""
+
+    settings: Settings
+    secrets: Secrets
+
+    @property
+    def _is_open(self) -> bool:
+        return not self.secrets.auth_tokens and self.settings.twilio.accept_unsigned_requests_from_anybody
+
+    def admits_request(self, target: str, form: list[tuple[str, str]], signature: str | None) -> bool:
+        """Say whether an HTTP request for this raw target is Twilio's."""
+        url = self.settings.server.public_url + target
+        return self._is_open or twilio.request_is_signed(self.secrets.auth_tokens, url, form, signature)
+
+    def admits_upgrade(self, path: str, signature: str | None) -> bool:
+        """Say whether a WebSocket upgrade for this raw path is Twilio's."""
+        url = twilio.websocket_url(self.settings.server.public_url) + path
+        return self._is_open or twilio.upgrade_is_signed(self.secrets.auth_tokens, url, signature)
+
+    def agent_of(self, path: str) -> Agent | None:
+        """Return the agent whose media socket has this path."""
+        return self.settings.agents.get(path.removeprefix(MEDIA_PATH).rstrip("/"))
+
+    def refuse_upgrade(self, upgrade: UpgradeRequest) -> int | None:
+        """Return the status to refuse a media socket with, or None; the signature is checked before all else."""
+        signatures = upgrade.headers.get_all(SIGNATURE)
+        if len(signatures) > 1 or not self.admits_upgrade(upgrade.path, "".join(signatures)):
+            log.warning("media socket with a wrong signature refused", path=upgrade.path[:80])
+            return 403
+        return None if self.agent_of(upgrade.path) else 404
+
+
+def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
+    """Return the app: `/voice/NAME`, `/voice/NAME/next` and `/healthz`, everything else 404."""
+    app = QuartTrio("bridge", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+
+    async def signed_form() -> list[tuple[str, str]] | None:
+        """Return the form pairs of a request that Twilio signed, blank values kept; None for anybody else's."""
+        body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
+        form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
+        target = request.scope["raw_path"].decode("latin-1")
+        query = request.query_string.decode("latin-1")
+        target += f"?{query}" if query else ""
+        if gate.admits_request(target, form, request.headers.get(SIGNATURE)):
+            return form
+        log.warning("request with a wrong signature refused", path=request.path[:80])
+        return None
+
+    @app.post("/voice/<name>")
+    async def webhook(name: str) -> Response:
+        form = await signed_form()
+        if form is None:
+            return _plain(403)
+        agent = gate.settings.agents.get(name)
+        if agent is None:
+            return _plain(404)
+        call = Webhook(agent, dict(form), gate.settings.server.public_url + f"/voice/{name}")
+        if not SID.fullmatch(call.form.get("CallSid", "")):
+            return _plain(400)
+        return _twiml(await switchboard.answer(call))
+
+    @app.post("/voice/<name>/next")
+    async def next_step(name: str) -> Response:
+        form = await signed_form()
+        if form is None:
+            return _plain(403)
+        return _twiml(switchboard.next_twiml(dict(form).get("CallSid", ""), name))
+
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        return {"status": "draining" if switchboard.is_closing else "ok", "live": switchboard.live}
+
+    return app
+
+
+def _twiml(text: str) -> Response:
+    return Response(text, content_type="text/xml; charset=utf-8")
+
+
+def _plain(status: int) -> Response:
+    return Response("", status=status, content_type="text/plain")

@@ -1,0 +1,338 @@
+"""One call's nursery: tasks that move messages between two sockets, the tools, the tape and the heart.
+
+They decide nothing. `feed` is the one way in, it has no await, and what the heart answers is carried out at once.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from bridge import realtime, tape, twilio
+from bridge.call import Call
+from bridge.config import Agent
+from bridge.effects import Effect, EndCall, RunTool, WriteNote
+from bridge.errors import LinkError
+from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
+from bridge.links import FLUSH, Link, ModelLink, PhoneLink, open_model
+from bridge.recorder import TapeWriter
+from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
+from bridge.tools import Tool, run_tool
+
+LINGER_SECONDS: Final = 0.8
+"""How long the last words may take to leave our buffers once a call has ended."""
+
+GOODBYE_SECONDS: Final = 0.5
+"""How long a peer may take to answer our close frame."""
+
+PHONE_OUTBOX: Final = 64
+MODEL_OUTBOX: Final = 250
+"""Messages; for the model that is 5 s of caller audio. A full outbox is a stalled peer."""
+
+HEARTBEAT_SECONDS: Final = 2
+HEARTBEAT_ANSWER_SECONDS: Final = 2.5
+"""A model that vanished without a word is noticed within 4.5 s: no media frames tell of its life as the phone's do."""
+
+
+@frozen
+class ModelAddress:
+    """Where the model is, and how to get in; `headers` hold the key and are never taped."""
+
+    url: str
+    model: str
+    headers: list[tuple[str, str]] = field(repr=False)
+    context: ssl.SSLContext | None = None
+
+    @property
+    def session_url(self) -> str:
+        """Return the URL of a session with this model."""
+        return f"{self.url}?model={quote(self.model)}"
+
+
+@define(eq=False)
+class Leg:
+    """One side of a call: its outbox now, its socket once there is one."""
+
+    name: str
+    peer: str
+    stalled: str
+    parse: Callable[[str | bytes], Event]
+    left: Callable[[int, str], Event]
+    size: int
+    link: Link | None = None
+    drained: trio.Event = field(factory=trio.Event)
+    ended: trio.Event = field(factory=trio.Event)
+    is_closed_by_us: bool = False
+    outbox: trio.MemorySendChannel[str] = field(init=False)
+    inbox: trio.MemoryReceiveChannel[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.outbox, self.inbox = trio.open_memory_channel[str](self.size)
+
+    async def say_goodbye(self, code: int) -> None:
+        """Close the socket and wait for the peer to do the same."""
+        if self.link is None or self.ended.is_set():
+            return
+        self.is_closed_by_us = True
+        await self.link.close(code)
+        await self.ended.wait()
+
+
+def _phone_leg() -> Leg:
+    return Leg(PHONE, TWILIO, twilio.LEG, twilio.parse, PhoneLeft, PHONE_OUTBOX)
+
+
+def _model_leg() -> Leg:
+    return Leg(MODEL, OPENAI, realtime.LEG, realtime.parse, ModelLeft, MODEL_OUTBOX)
+
+
+@define(eq=False)
+class LiveCall:
+    """A call that is going on."""
+
+    call_id: str
+    account_sid: str
+    agent: Agent
+    address: ModelAddress
+    tools: Mapping[str, Tool]
+    tape: TapeWriter
+    call: Call
+    born: float = field(factory=trio.current_time)
+    end: EndCall | None = None
+    token: str = field(default="", repr=False)
+    phone: Leg = field(factory=_phone_leg)
+    model: Leg = field(factory=_model_leg)
+    _over: trio.Event = field(factory=trio.Event)
+    _phone_came: trio.Event = field(factory=trio.Event)
+    _preamble: list[str | bytes] = field(factory=list)
+    _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _nursery: trio.Nursery | None = None
+    _stalled: str = ""
+    _threads: trio.CapacityLimiter = field(init=False)
+    _log: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
+        self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
+
+    # ------------------------------------------------------------ feeding the heart
+
+    def now_ms(self) -> int:
+        """Return whole milliseconds since the webhook was accepted."""
+        return int((trio.current_time() - self.born) * 1000)
+
+    def begin(self) -> None:
+        """Let the heart begin; what it wants is on the tape before the webhook is answered."""
+        self._carry_out(self.call.begin(), 0)
+
+    def record(self, line: Line) -> None:
+        """Put a line on the tape that the heart need not know."""
+        self.tape.append(line)
+
+    def feed(self, line: Line, event: Event) -> None:
+        """Tape what happened, ask the heart, carry out what it wants. Never waits."""
+        self.tape.append(line)
+        self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
+        if self._stalled:
+            leg, self._stalled = self._stalled, ""
+            self.feed(Line(t_ms=line.t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
+        deadline = self.call.deadline
+        self._alarm.deadline = self._at(deadline) if deadline is not None else float("inf")
+
+    def _at(self, ms: int) -> float:
+        """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
+        return self.born + (ms + 0.5) / 1000
+
+    def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
+        for effect in effects:
+            line, message = tape.carry_out(t_ms, effect)
+            self.tape.append(line)
+            if message is not None:
+                self._post(self.phone if line.leg == PHONE else self.model, message)
+            elif isinstance(effect, RunTool):
+                self._start_tool(effect)
+            elif isinstance(effect, WriteNote):
+                self._log_note(effect)
+            elif isinstance(effect, EndCall):
+                self._finish(effect)
+
+    def _post(self, leg: Leg, message: str) -> None:
+        try:
+            leg.outbox.send_nowait(message)
+        except trio.WouldBlock:
+            self._stalled = leg.stalled
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            pass  # the call is ending: its reader has told, or will
+
+    def _log_note(self, note: WriteNote) -> None:
+        if note.kind == "log":
+            data = {key: value for key, value in note.data.items() if key != "text"}
+            self._log.warning(note.data["text"], **data)
+
+    def _finish(self, effect: EndCall) -> None:
+        self.end = effect
+        self._over.set()
+        self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
+        for leg in (self.phone, self.model):
+            leg.outbox.close()
+
+    # ------------------------------------------------------------ the call's life
+
+    async def run(self) -> None:
+        """Live through the call; when this returns nothing of it is left, and its tape is complete."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._meet_model, name="model leg")
+                nursery.start_soon(self._meet_phone, name="phone leg")
+                nursery.start_soon(self._keep_time, name="alarm")
+                await self._over.wait()
+                await self._wind_up()
+                nursery.cancel_scope.cancel(reason="the call is over")
+        except Exception as error:  # the top of a call: a bug here ends this call and no other
+            self._log.exception("call crashed")
+            self._abandon(f"crashed: {_first_error(error)}")
+        finally:
+            self._abandon("cancelled")
+            self.tape.is_finished = True
+
+    def _abandon(self, why: str) -> None:
+        """End the call without asking its peers; the heart may be what is broken, so it is asked only once."""
+        if self.end is not None:
+            return
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped={"by": BRIDGE, "why": why})
+        try:
+            self.feed(line, Stopped(BRIDGE, why))
+        except Exception:  # the top of a call, again: its record must be whole even if the heart is not
+            self._log.exception("the heart could not end its call")
+        if self.end is None:
+            self.call.is_over = True
+            self._carry_out([EndCall(BRIDGE, why)], line.t_ms)
+
+    def stop(self, by: str, why: str) -> None:
+        """End the call from outside."""
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped={"by": by, "why": why})
+        self.feed(line, Stopped(by, why))
+
+    async def _wind_up(self) -> None:
+        """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""
+        legs = [leg for leg in (self.phone, self.model) if leg.link is not None]
+        with trio.move_on_after(LINGER_SECONDS):
+            for leg in legs:
+                await leg.drained.wait()
+        with trio.move_on_after(GOODBYE_SECONDS):
+            async with trio.open_nursery() as goodbyes:
+                for leg in legs:
+                    goodbyes.start_soon(leg.say_goodbye, 1000)
+
+    async def _keep_time(self) -> None:
+        while (deadline := self.call.deadline) is not None:
+            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+                await trio.sleep_forever()
+            now = self.now_ms()
+            if (self.call.deadline or now + 1) <= now:
+                self.feed(Line(t_ms=now, leg=NOTE, sender="clock", rang=True), ClockRang())
+
+    # ------------------------------------------------------------ the legs
+
+    def attach(self, link: PhoneLink, preamble: list[str | bytes]) -> None:
+        """Give the call its phone leg; `preamble` is what was already read from it, `start` last."""
+        self.phone.link = link
+        self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
+        link.on_control = lambda: self._post(self.phone, FLUSH)
+        self._preamble = preamble
+        self._phone_came.set()
+
+    async def phone_is_done(self) -> None:
+        """Wait until the call needs its phone leg no more."""
+        await self.phone.ended.wait()
+
+    async def _meet_phone(self) -> None:
+        await self._phone_came.wait()
+        assert self.phone.link is not None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._speak, self.phone, self.phone.link, name="speak to phone")
+                for message in self._preamble:
+                    self._hear(self.phone, message)
+                await self._listen(self.phone, self.phone.link)
+                nursery.cancel_scope.cancel(reason="the caller has left")
+        finally:
+            self.phone.ended.set()
+
+    async def _meet_model(self) -> None:
+        upgrade = {"method": "GET", "url": self.address.session_url}
+        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
+        try:
+            async with open_model(
+                self.address.session_url, self.address.headers, self.address.context
+            ) as link:
+                await self._serve_model(link)
+        except LinkError as error:
+            line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
+            self.feed(line, ModelUnreachable(str(error)))
+
+    async def _serve_model(self, link: ModelLink) -> None:
+        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
+        self.model.link = link
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._speak, self.model, link, name="speak to model")
+                nursery.start_soon(self._feel_pulse, link, name="model heartbeat")
+                await self._listen(self.model, link)
+                nursery.cancel_scope.cancel(reason="the model has left")
+        finally:
+            self.model.ended.set()
+
+    async def _listen(self, leg: Leg, link: Link) -> None:
+        """Feed everything a peer says until it leaves, and that too."""
+        while (message := await link.receive()) is not None:
+            self._hear(leg, message)
+        closing = link.closing
+        sender = BRIDGE if leg.is_closed_by_us else leg.peer
+        close = {"code": closing.code, "reason": closing.reason}
+        self.feed(
+            Line(t_ms=self.now_ms(), leg=leg.name, sender=sender, close=close),
+            leg.left(closing.code, closing.reason),
+        )
+
+    def _hear(self, leg: Leg, message: str | bytes) -> None:
+        event = leg.parse(message)
+        self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
+
+    async def _speak(self, leg: Leg, link: Link) -> None:
+        async for message in leg.inbox:
+            await link.send(message)
+        leg.drained.set()
+
+    async def _feel_pulse(self, link: ModelLink) -> None:
+        """Notice a model that is gone without a word. The only wait here is for the answer to a ping."""
+        while True:
+            await trio.sleep(HEARTBEAT_SECONDS)
+            with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS) as waiting:
+                await link.ping()
+            if waiting.cancelled_caught:
+                line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
+                return self.feed(line, LinkStalled(realtime.LEG))
+
+    # ------------------------------------------------------------ tools
+
+    def _start_tool(self, effect: RunTool) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(self._run_tool, effect, name=f"tool {effect.name}")
+
+    async def _run_tool(self, effect: RunTool) -> None:
+        tool = self.tools[effect.name]
+        answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
+        self.feed(tape.tool_line(self.now_ms(), answer), answer)
+
+
+def _first_error(error: BaseException) -> str:
+    """Return the type and message of the first plain error in a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,217 @@
+"""Tape lines to disk: in batches, from one thread, never waited for. When the disk can't keep up, audio is shed
+first and counted; decisions are kept.
+"""
+
+import gzip
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from bridge.errors import TapeError
+from bridge.redact import silenced
+from bridge.tape import BRIDGE, NOTE, Header, Line, decode_header, encode, encode_header
+
+FLUSH_SECONDS: Final = 0.25
+"""What a `kill -9` can cost."""
+
+MOST_LINES: Final = 20_000
+"""Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
+
+MOST_LINES_OF_ANY_KIND: Final = 60_000
+OPEN_SUFFIX: Final = ".jsonl"
+DONE_SUFFIX: Final = ".jsonl.gz"
+
+Write = Callable[[Path, bytes], None]
+log = structlog.get_logger(__name__)
+
+
+def append_to(path: Path, data: bytes) -> None:
+    """Append to a file, making it first if need be."""
+    with path.open("ab") as file:
+        file.write(data)
+
+
+@define(eq=False)
+class TapeWriter:
+    """One call's tape while the call runs: a bounded buffer that the recorder empties."""
+
+    path: Path
+    keeps_audio: bool = True
+    shed: int = 0
+    is_finished: bool = False
+    watch: Callable[[Line], None] = field(default=lambda line: None)
+    _lines: deque[bytes] = field(factory=deque)
+    _reported: int = 0
+    _last_ms: int = 0
+
+    def append(self, line: Line) -> None:
+        """Put a line on the tape; never waits."""
+        self.watch(line)
+        self._last_ms = line.t_ms
+        waiting = len(self._lines)
+        if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
+            self.shed += 1
+        else:
+            self._lines.append(encode(line if self.keeps_audio else _without_audio(line)))
+
+    def put(self, data: bytes) -> None:
+        """Put a ready-made line on the tape: the header."""
+        self._lines.append(data)
+
+    def take(self) -> bytes:
+        """Take everything that waits for the disk."""
+        if self.shed > self._reported:
+            note = {"kind": "shed", "lines": self.shed}
+            self._reported = self.shed
+            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note)))
+        data = b"".join(self._lines)
+        self._lines.clear()
+        return data
+
+
+_AUDIO_MARKS: Final = (b'"event":"media"', b'"response.output_audio.delta"')
+
+
+def _is_audio(line: Line) -> bool:
+    if line.audio is not None or line.append is not None:
+        return True
+    start = bytes(line.msg)[:400] if line.msg else b""
+    return any(mark in start for mark in _AUDIO_MARKS)
+
+
+def _without_audio(line: Line) -> Line:
+    return silenced(line) if _is_audio(line) else line
+
+
+@define(eq=False)
+class Recorder:
+    """Writes every open tape; `on_done` is told the path of each one that is complete."""
+
+    folder: Path
+    on_done: Callable[[Path], None] = field(default=lambda path: None)
+    write: Write = append_to
+    _open: dict[Path, TapeWriter] = field(factory=dict)
+    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
+    _is_failing: bool = False
+
+    def open_tape(self, header: Header) -> TapeWriter:
+        """Start a tape for a call; its file appears with the next flush."""
+        path = self.folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
+        tape = TapeWriter(path, keeps_audio=header.has_audio)
+        tape.put(encode_header(header))
+        self._open[path] = tape
+        return tape
+
+    def has_tape_of(self, call_id: str) -> bool:
+        """Say whether a call was recorded before, by this process or another; looks at the disk."""
+        names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
+        days = [day for day in self.folder.iterdir() if day.is_dir()] if self.folder.is_dir() else []
+        return any((day / name).exists() for day in days for name in names)
+
+    async def run(self) -> None:
+        """Flush every 250 ms until cancelled, then once more."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_SECONDS)
+                await self.flush()
+        finally:
+            with trio.move_on_after(
+                2, shield=True
+            ):  # what is on a tape was promised; a dead disk can't hold us
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits, and complete the tapes whose calls are over."""
+        for path, tape in list(self._open.items()):
+            is_finished = tape.is_finished
+            data = tape.take()
+            if data or is_finished:
+                await self._in_thread(path, data, is_finished)
+
+    async def _in_thread(self, path: Path, data: bytes, is_finished: bool) -> None:
+        try:
+            await trio.to_thread.run_sync(
+                self._store, path, data, is_finished, limiter=self._limiter, abandon_on_cancel=True
+            )
+        except OSError as error:  # disk full, folder gone: calls go on, and the tape says what it lost
+            if path in self._open:
+                self._open[path].shed += data.count(b"\n")
+            if not self._is_failing:
+                log.error("tape can't be written", path=str(path), error=str(error))
+            self._is_failing = True
+        else:
+            self._is_failing = False
+            done = finished_path(path)
+            if is_finished:
+                self.on_done(done)
+        finally:
+            if is_finished:
+                self._open.pop(path, None)
+
+    def _store(self, path: Path, data: bytes, is_finished: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if data:
+            self.write(path, data)
+        if is_finished:
+            compress(path)
+
+    @property
+    def backlog(self) -> int:
+        """Return how many tapes are not complete on disk."""
+        return len(self._open)
+
+
+def finished_path(path: Path) -> Path:
+    """Return the name of a complete tape."""
+    return path.with_suffix("").with_suffix(DONE_SUFFIX)
+
+
+def compress(path: Path) -> Path:
+    """Replace a tape by its compressed form, never leaving a moment without one."""
+    done = finished_path(path)
+    part = done.with_suffix(".part")
+    with path.open("rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
+        while block := source.read(2**20):
+            target.write(block)
+    os.replace(part, done)
+    path.unlink()
+    return done
+
+
+# ---------------------------------------------------------------- reading
+
+
+@frozen
+class Tape:
+    """A tape in memory: its header and its lines as bytes; `is_torn` when the last line was cut off."""
+
+    path: Path
+    header: Header
+    lines: list[bytes]
+    is_torn: bool
+
+
+def read_tape(path: Path) -> Tape:
+    """Read a tape, compressed or not. Raises `TapeError`."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read()
+    except (OSError, EOFError) as error:
+        raise TapeError(f"{path}: can't be read: {error}") from None
+    whole, newline, rest = data.rpartition(b"\n")
+    if not newline:
+        raise TapeError(f"{path}: not a tape: no whole line in it")
+    first, *lines = whole.split(b"\n")
+    return Tape(path, decode_header(first), [line + b"\n" for line in lines if line], is_torn=bool(rest))
+
+
+def tapes_under(folder: Path, *, only_open: bool = False) -> list[Path]:
+    """Return the tapes in a folder, oldest first by name."""
+    suffixes = (OPEN_SUFFIX,) if only_open else (OPEN_SUFFIX, DONE_SUFFIX)
+    return sorted(path for path in folder.rglob("*.jsonl*") if path.name.endswith(suffixes))

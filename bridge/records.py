@@ -1,0 +1,371 @@
+"""Tape in, rows out: the call record, transcript, tools, milestones, items, turns and log of one call. Pure.
+
+Used when a call ends, by reindex, and by replay; so all three give the same rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from attrs import define, field
+
+from bridge.prices import cost_usd
+from bridge.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line
+
+Row: TypeAlias = dict[str, Any]
+_decode = msgspec.json.Decoder().decode
+
+
+class _Kind(msgspec.Struct):
+    """Only a message's type: audio deltas are skipped without being decoded."""
+
+    type: str = ""
+
+
+_kind_of = msgspec.json.Decoder(_Kind).decode
+
+SKIPPED: Final = frozenset({"response.output_audio.delta", "response.function_call_arguments.delta"})
+
+
+@define
+class Records:
+    """One call's rows by table; every row of every table also has the call's id."""
+
+    call: Row
+    transcript: list[Row]
+    tool_calls: list[Row]
+    milestones: list[Row]
+    items: list[Row]
+    turns: list[Row]
+    log: list[Row]
+
+
+def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
+    """Return the rows of a tape."""
+    reader = _Reader(header)
+    for line in lines:
+        reader.read(line)
+    return reader.finish(is_torn)
+
+
+@define
+class _Item:
+    """An item of the conversation as it became known."""
+
+    item_id: str
+    role: str
+    text: str = ""
+    began_ms: int = -1
+    ended_ms: int = -1
+
+
+@define
+class _Reader:
+    """Folds a tape's lines into rows."""
+
+    header: Header
+    last_ms: int = 0
+    frames: int = 0
+    end: dict[str, str] | None = None
+    end_ms: int = -1
+    order: list[str] = field(factory=list)
+    items: dict[str, _Item] = field(factory=dict)
+    ledgers: list[Row] = field(factory=list)
+    tools: dict[str, Row] = field(factory=dict)
+    milestones: list[Row] = field(factory=list)
+    turns: list[Row] = field(factory=list)
+    turn_of_response: dict[str, Row] = field(factory=dict)
+    log: list[Row] = field(factory=list)
+    tokens: Counter[str] = field(factory=Counter)
+    counts: Row = field(factory=dict)
+    responses: int = 0
+
+    # ------------------------------------------------------------ lines
+
+    def read(self, line: Line) -> None:
+        """Take account of one line."""
+        self.last_ms = line.t_ms
+        if line.leg == MODEL and line.msg:
+            return self._read_model(line, line.sender == OPENAI)
+        if line.leg == PHONE and line.sender == TWILIO and line.msg:
+            self.frames += 1
+        elif line.note is not None:
+            self._read_note(line.t_ms, dict(line.note))
+        elif line.run is not None:
+            self._tool(line.run["call_id"])["started_ms"] = line.t_ms
+        elif line.tool is not None:
+            self._read_tool(line.t_ms, line.tool)
+        elif line.end is not None:
+            self.end, self.end_ms = line.end, line.t_ms
+
+    def _read_note(self, t_ms: int, note: Row) -> None:
+        match note.pop("kind"):
+            case "milestone":
+                at = note.pop("at_ms", t_ms)
+                self.milestones.append({"name": note.pop("name"), "t_ms": at, "data": note})
+            case "item":
+                self.ledgers.append({**note, "settled_ms": t_ms})
+            case "log":
+                self.log.append({"t_ms": t_ms, "text": note.pop("text"), "data": note})
+            case "tool_cancelled":
+                self._tool(note["call_id"]).update(error_kind="cancelled", answered_ms=t_ms)
+            case "counts":
+                self.counts = note
+            case other:
+                self.log.append({"t_ms": t_ms, "text": other, "data": note})
+
+    def _tool(self, call_id: str) -> Row:
+        return self.tools.setdefault(call_id, {"tool_call_id": call_id})
+
+    def _read_tool(self, t_ms: int, answer: Row) -> None:
+        row = self._tool(answer["call_id"])
+        row.update(answered_ms=t_ms, output=answer.get("output"))
+        row.update(error_kind=answer.get("kind"), error=answer.get("message"))
+
+    # ------------------------------------------------------------ the model's messages
+
+    def _read_model(self, line: Line, is_from_model: bool) -> None:
+        try:
+            kind = _kind_of(line.msg).type  # type: ignore[arg-type]  # never unset here
+            message = None if kind in SKIPPED else _decode(line.msg)  # type: ignore[arg-type]
+        except msgspec.DecodeError:
+            return
+        if message is None:
+            return
+        handler = getattr(self, "_" + kind.replace(".", "_"), None)
+        wanted = kind in FROM_MODEL if is_from_model else kind in FROM_US
+        if handler is None or not wanted:
+            return
+        try:
+            handler(line.t_ms, message)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self.log.append({"t_ms": line.t_ms, "text": f"{kind} with missing or wrong fields", "data": {}})
+
+    def _item(self, item_id: str, role: str = "") -> _Item:
+        item = self.items.get(item_id)
+        if item is None:
+            item = self.items[item_id] = _Item(item_id, role)
+        item.role = item.role or role
+        return item
+
+    def _conversation_item_added(self, t_ms: int, message: Row) -> None:
+        """Place an item behind the one it follows: arrival is not order."""
+        raw = message["item"]
+        if raw["type"] == "function_call":
+            self._tool(raw["call_id"]).update(item_id=raw["id"], name=raw["name"], called_ms=t_ms)
+        if raw["type"] == "function_call_output":
+            self._tool(raw["call_id"])["is_delivered"] = True
+        if raw["type"] != "message":
+            return
+        item = self._item(raw["id"], {"user": "caller", "assistant": "agent"}.get(raw["role"], raw["role"]))
+        item.began_ms = t_ms if item.began_ms < 0 else item.began_ms
+        texts = [part.get("text") or part.get("transcript") or "" for part in raw.get("content") or []]
+        item.text = item.text or " ".join(text for text in texts if text)
+        before = message.get("previous_item_id")
+        place = self.order.index(before) + 1 if before in self.order else len(self.order)
+        if item.item_id not in self.order:
+            self.order.insert(place, item.item_id)
+
+    def _response_output_audio_transcript_delta(self, t_ms: int, message: Row) -> None:
+        self._item(message["item_id"], "agent").text += message["delta"]
+
+    def _response_output_audio_transcript_done(self, t_ms: int, message: Row) -> None:
+        self._item(message["item_id"], "agent").text = message["transcript"]
+
+    def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
+        self._item(message["item_id"], "caller").text = message["transcript"]
+
+    def _conversation_item_input_audio_transcription_failed(self, t_ms: int, message: Row) -> None:
+        self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": dict(message["error"])})
+
+    def _input_audio_buffer_speech_started(self, t_ms: int, message: Row) -> None:
+        item = self._item(message["item_id"], "caller")
+        item.began_ms = t_ms
+        self.turns.append({"caller_item_id": item.item_id, "speech_started_ms": t_ms})
+
+    def _input_audio_buffer_speech_stopped(self, t_ms: int, message: Row) -> None:
+        self._item(message["item_id"], "caller").ended_ms = t_ms
+        self._turn(message["item_id"])["speech_stopped_ms"] = t_ms
+
+    def _input_audio_buffer_committed(self, t_ms: int, message: Row) -> None:
+        self._turn(message["item_id"])["committed_ms"] = t_ms
+
+    def _turn(self, item_id: str) -> Row:
+        for turn in reversed(self.turns):
+            if turn["caller_item_id"] == item_id:
+                return turn
+        self.turns.append({"caller_item_id": item_id})
+        return self.turns[-1]
+
+    def _response_created(self, t_ms: int, message: Row) -> None:
+        self.responses += 1
+        if self.turns and "committed_ms" in self.turns[-1]:
+            self.turns[-1].setdefault("response_created_ms", t_ms)
+            self.turn_of_response[message["response"]["id"]] = self.turns[-1]
+
+    def _response_done(self, t_ms: int, message: Row) -> None:
+        usage = message["response"].get("usage") or {}
+        self.tokens += _tokens_of(usage)
+
+    def _response_output_item_done(self, t_ms: int, message: Row) -> None:
+        raw = message["item"]
+        if raw["type"] == "function_call":
+            self._tool(raw["call_id"]).update(name=raw["name"], arguments=raw.get("arguments") or "")
+
+    def _conversation_item_create(self, t_ms: int, message: Row) -> None:
+        raw = message["item"]
+        if raw["type"] == "function_call_output":
+            self._tool(raw["call_id"]).update(sent_output=raw["output"], sent_ms=t_ms)
+
+    # ------------------------------------------------------------ rows
+
+    def finish(self, is_torn: bool) -> Records:
+        """Return the rows."""
+        self._measure_turns()
+        return Records(
+            call=self._call_row(is_torn),
+            transcript=self._transcript(),
+            tool_calls=[{"position": n, **_tool_row(row)} for n, row in enumerate(self.tools.values())],
+            milestones=[{"position": n, **row} for n, row in enumerate(self.milestones)],
+            items=[{"position": n, **row} for n, row in enumerate(self.ledgers)],
+            turns=[{"position": n, **row} for n, row in enumerate(self.turns)],
+            log=[{"position": n, **row} for n, row in enumerate(self.log)],
+        )
+
+    def _measure_turns(self) -> None:
+        """Give each turn the first audio that the caller heard in answer to it."""
+        for ledger in self.ledgers:
+            turn = self.turn_of_response.get(ledger["response_id"])
+            if turn is None or ledger["first_heard"] < 0:
+                continue
+            heard = min(turn.get("first_heard_ms", ledger["first_heard"]), ledger["first_heard"])
+            turn["first_heard_ms"] = heard
+            turn["latency_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
+
+    def _transcript(self) -> list[Row]:
+        known = [*self.order, *(item_id for item_id in self.items if item_id not in self.order)]
+        rows = []
+        for position, item_id in enumerate(known):
+            item = self.items[item_id]
+            heard_ms, generated_ms, cut = self._heard(item_id)
+            heard = spoken_part(item.text, heard_ms, generated_ms) if item.role == "agent" else item.text
+            rows.append({
+                "position": position, "item_id": item_id, "role": item.role,
+                "said": item.text, "heard": heard, "unheard": item.text[len(heard):].strip(),
+                "began_ms": self._began(item), "ended_ms": item.ended_ms if item.ended_ms >= 0 else None,
+                "interrupted": cut,
+            })  # fmt: skip
+        return rows
+
+    def _began(self, item: _Item) -> int | None:
+        heard = [row["first_heard"] for row in self.ledgers if row["item_id"] == item.item_id]
+        began = heard[0] if heard and heard[0] >= 0 else item.began_ms
+        return began if began >= 0 else None
+
+    def _heard(self, item_id: str) -> tuple[int, int, bool]:
+        mine = [row for row in self.ledgers if row["item_id"] == item_id]
+        heard, generated = sum(row["heard_ms"] for row in mine), sum(row["generated_ms"] for row in mine)
+        return heard, generated, any(row["cut"] for row in mine)
+
+    def _milestone_ms(self, name: str) -> int | None:
+        return next((row["t_ms"] for row in self.milestones if row["name"] == name), None)
+
+    def _call_row(self, is_torn: bool) -> Row:
+        header, end = self.header, self.end or {"by": "bridge", "why": "crashed", "say": ""}
+        started, heard = self._milestone_ms("stream_started"), self._milestone_ms("first_audio_heard")
+        ended = self.end_ms if self.end_ms >= 0 else self.last_ms
+        tokens = {name: self.tokens[name] for name in TOKEN_CLASSES}
+        return {
+            "call_sid": header.call_sid,
+            "account_sid": header.account_sid,
+            "agent": header.agent,
+            "model": header.model,
+            "from_number": header.caller,
+            "to_number": header.called,
+            "started_at": header.started_at,
+            "ended_by": end["by"],
+            "why": end["why"],
+            "next_step": "say" if end.get("say") else "hangup",
+            "duration_ms": ended,
+            "stream_started_ms": started,
+            "first_audio_heard_ms": None if started is None or heard is None else heard - started,
+            "turns": len(self.turns),
+            "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
+            "tool_calls": len(self.tools),
+            "responses": self.responses,
+            **{f"{name}_tokens": count for name, count in tokens.items()},
+            "cost_usd": cost_usd(header.model, tokens),
+            "counts": self.counts,
+            "is_torn": is_torn,
+            "code": header.code,
+        }
+
+
+FROM_US: Final = frozenset({"conversation.item.create"})
+FROM_MODEL: Final = frozenset(
+    {
+        "conversation.item.added",
+        "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.failed",
+        "input_audio_buffer.committed",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "response.created",
+        "response.done",
+        "response.output_audio_transcript.delta",
+        "response.output_audio_transcript.done",
+        "response.output_item.done",
+    }
+)
+TOKEN_CLASSES: Final = ("text_in", "text_cached", "text_out", "audio_in", "audio_cached", "audio_out")
+
+
+def _tokens_of(usage: Row) -> Counter[str]:
+    into = usage.get("input_token_details") or {}
+    cached = into.get("cached_tokens_details") or {}
+    out = usage.get("output_token_details") or {}
+    return Counter(
+        text_in=int(into.get("text_tokens") or 0),
+        text_cached=int(cached.get("text_tokens") or 0),
+        text_out=int(out.get("text_tokens") or 0),
+        audio_in=int(into.get("audio_tokens") or 0),
+        audio_cached=int(cached.get("audio_tokens") or 0),
+        audio_out=int(out.get("audio_tokens") or 0),
+    )
+
+
+def _tool_row(row: Row) -> Row:
+    """Return a tool's row: what was asked, what came back, and whether the model got it."""
+    arguments = row.get("arguments") or ""
+    return {
+        "tool_call_id": row["tool_call_id"],
+        "item_id": row.get("item_id"),
+        "name": row.get("name"),
+        "arguments_raw": arguments,
+        "arguments": _as_json(arguments),
+        "output": row.get("output", row.get("sent_output")),
+        "error_kind": row.get("error_kind"),
+        "error": row.get("error"),
+        "called_ms": row.get("called_ms"),
+        "started_ms": row.get("started_ms"),
+        "answered_ms": row.get("answered_ms"),
+        "sent_ms": row.get("sent_ms"),
+        "is_delivered": bool(row.get("is_delivered")),
+    }
+
+
+def _as_json(text: str) -> Any:
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:
+    """Return the words of `text` that fit in the heard share of its audio: an estimate, cut between words."""
+    if generated_ms <= 0 or heard_ms >= generated_ms:
+        return text if heard_ms >= generated_ms > 0 else ""
+    limit = len(text) * heard_ms // generated_ms
+    cut = text.rfind(" ", 0, limit + 1)
+    return text[: max(cut, 0)].rstrip()

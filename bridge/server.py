@@ -1,0 +1,178 @@
+"""The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
+
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+import trio
+from attrs import define, field, frozen
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+
+from bridge import __version__
+from bridge.app import MEDIA_PATH, Gate, make_app
+from bridge.config import Secrets, Settings
+from bridge.links import HANDSHAKE_SECONDS, accept_phone
+from bridge.live import ModelAddress
+from bridge.recorder import Recorder, Write, append_to
+from bridge.store import Indexer, Store
+from bridge.switchboard import Switchboard
+from bridge.tape import Line
+from bridge.tools import Tool, load_tools
+
+USER_TIMEOUT_MS: Final = 5000
+"""TCP_USER_TIMEOUT: sent bytes that nobody acknowledges for so long end the connection, and with it any send."""
+
+BACKLOG: Final = 256
+FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
+log = structlog.get_logger(__name__)
+
+
+@frozen
+class Daemon:
+    """What a running daemon lets its surroundings see."""
+
+    port: int
+    switchboard: Switchboard
+    recorder: Recorder
+    indexer: Indexer
+
+
+def open_listener(bind: str) -> trio.SocketListener:
+    """Return a listening socket for host:port; accepted sockets inherit its options."""
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    raw = socket.socket(family, socket.SOCK_STREAM)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if (
+        sys.platform == "linux"
+    ):  # other systems keep a vanished peer's connection longer; calls end all the same
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    raw.bind((host, int(port)))
+    raw.listen(BACKLOG)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
+
+
+def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
+    """Return where calls find their model; the beta header must not be sent any more."""
+    url = settings.realtime.url
+    headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
+    context = ssl.create_default_context() if url.startswith("wss:") else None
+    return ModelAddress(url, settings.realtime.model, headers, context)
+
+
+@asynccontextmanager
+async def open_daemon(
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    write: Write = append_to,
+    watch: Callable[[str, Line], None] | None = None,
+    tools: Mapping[str, Mapping[str, Tool]] | None = None,
+) -> AsyncIterator[Daemon]:
+    """Run the whole daemon for as long as the context lasts; on leaving it drains, and nothing of it is left."""
+    store = Store(settings.data_folder / "calls.duckdb")
+    indexer = Indexer(store)
+    recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write)
+    if tools is None:
+        tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
+    switchboard = Switchboard(settings, model_address(settings, secrets), tools, recorder, watch=watch)
+    listener = open_listener(settings.server.bind)
+    async with trio.open_nursery() as background:
+        background.start_soon(indexer.run, settings.data_folder / "tapes", name="indexer")
+        async with trio.open_nursery() as writing:
+            writing.start_soon(recorder.run, name="recorder")
+            async with trio.open_nursery() as calls:
+                await calls.start(switchboard.run)
+                async with trio.open_nursery() as serving:
+                    front = Front(Gate(settings, secrets), switchboard)
+                    serving.start_soon(front.serve, listener, name="listener")
+                    port: int = listener.socket.getsockname()[1]
+                    yield Daemon(port, switchboard, recorder, indexer)
+                    await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
+                    serving.cancel_scope.cancel(reason="shutting down")
+                calls.cancel_scope.cancel(reason="shutting down")
+            writing.cancel_scope.cancel(reason="shutting down")
+        await indexer.finish()
+        background.cancel_scope.cancel(reason="shutting down")
+
+
+@define(eq=False)
+class Front:
+    """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
+
+    gate: Gate
+    switchboard: Switchboard
+    _config: HypercornConfig = field(factory=HypercornConfig)
+    _context: WorkerContext = field(factory=lambda: WorkerContext(None))
+    _app: ASGIWrapper = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = 30
+        self._config.read_timeout = HANDSHAKE_SECONDS
+        self._config.graceful_timeout = 1
+        self._config.errorlog = None
+
+    async def serve(self, listener: trio.SocketListener) -> None:
+        """Accept connections until cancelled."""
+        await trio.serve_listeners(self._serve_connection, [listener])
+
+    async def _serve_connection(self, stream: trio.SocketStream) -> None:
+        is_media = None
+        with trio.move_on_after(HANDSHAKE_SECONDS):
+            is_media = await self._is_media(stream)
+        if is_media:
+            await self._serve_media(stream)
+        elif is_media is not None:
+            state = ConnectionState({})
+            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too
+
+    async def _is_media(self, stream: trio.SocketStream) -> bool:
+        """Peek at the request line; the bytes stay in the socket for whoever serves it."""
+        while True:
+            first = await stream.socket.recv(FIRST_BYTES, socket.MSG_PEEK)
+            wanted = f"GET {MEDIA_PATH}".encode()
+            if not wanted.startswith(first) or len(first) == FIRST_BYTES or not first:
+                return first == wanted
+            await trio.sleep(0.01)  # a request line in pieces: rare, and a peek can't wait for more
+
+    async def _serve_media(self, stream: trio.SocketStream) -> None:
+        async with stream:
+            link = await accept_phone(stream, self.gate.refuse_upgrade)
+            if link is None:
+                return
+            agent = self.gate.agent_of(link.path)
+            if agent is not None:
+                await self.switchboard.serve_phone(link, agent.name)
+
+
+async def serve(settings: Settings, secrets: Secrets) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            async with open_daemon(settings, secrets) as daemon:
+                log.info(
+                    "bridge is up", version=__version__, port=daemon.port, agents=sorted(settings.agents)
+                )
+                await anext(signals)
+                log.info("draining", live=daemon.switchboard.live, seconds=settings.server.drain_seconds)
+                nursery.start_soon(_end_at_second_signal, signals, nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+
+
+async def _end_at_second_signal(signals: Any, scope: trio.CancelScope) -> None:
+    await anext(signals)
+    log.warning("second signal: ending at once")
+    scope.cancel()

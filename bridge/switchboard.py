@@ -1,0 +1,241 @@
+"""Which calls exist, waiting or live; how many may; which socket belongs to which call; what comes after each."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from bridge import __version__, tape, twilio
+from bridge.call import Call
+from bridge.config import Agent, Settings
+from bridge.links import Link, PhoneLink
+from bridge.live import LiveCall, ModelAddress
+from bridge.recorder import Recorder
+from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
+from bridge.tools import HANG_UP, Tool
+
+MOST_REMEMBERED: Final = 10_000
+"""Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
+
+START_SECONDS: Final = 10
+MOST_BEFORE_START: Final = 50
+"""How long, and for how many messages, a socket may go on without its `start`."""
+
+POLICY_VIOLATION: Final = 1008
+Key: TypeAlias = tuple[str, str]
+log = structlog.get_logger(__name__)
+
+
+@frozen
+class Webhook:
+    """A signed request for a new call."""
+
+    agent: Agent
+    form: Mapping[str, str]
+    url: str
+
+    @property
+    def call_sid(self) -> str:
+        """Return the key of the whole call."""
+        return self.form["CallSid"]
+
+    @property
+    def key(self) -> Key:
+        """Return what makes this request the same as another."""
+        return self.call_sid, self.agent.name
+
+
+@define(eq=False)
+class Switchboard:
+    """All calls of this process."""
+
+    settings: Settings
+    address: ModelAddress
+    tools: Mapping[str, Mapping[str, Tool]]
+    recorder: Recorder
+    watch: Callable[[str, Line], None] | None = None
+    is_closing: bool = False
+    _calls: dict[Key, LiveCall] = field(factory=dict)
+    _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
+    _nursery: trio.Nursery | None = None
+    _quiet: trio.Event = field(factory=trio.Event)
+    _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the nursery in which all calls live, until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    @property
+    def live(self) -> int:
+        """Return how many calls are waiting or live."""
+        return len(self._calls)
+
+    # ------------------------------------------------------------ webhooks
+
+    async def answer(self, webhook: Webhook) -> str:
+        """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered."""
+        is_known = webhook.key not in self._calls and await self._is_known(webhook)
+        call = self._calls.get(webhook.key)  # no await from here on: two deliveries can't make two calls
+        if call is None and is_known:
+            return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
+        if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
+            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
+            return twilio.busy_twiml()
+        return self._connect_twiml(webhook, call or self._open(webhook))
+
+    def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
+        public, name = self.settings.server.public_url, webhook.agent.name
+        return twilio.connect_twiml(
+            stream_url=f"{twilio.websocket_url(public)}/voice/ws/{name}",
+            action_url=f"{public}/voice/{name}/next",
+            token=call.token,
+        )
+
+    async def _is_known(self, webhook: Webhook) -> bool:
+        """Say whether this call was here before: remembered, or on a tape; a disk may be slow, so in a thread."""
+        if webhook.key in self._outcomes:
+            return True
+        return await trio.to_thread.run_sync(
+            self.recorder.has_tape_of, webhook.call_sid, limiter=self._disk, abandon_on_cancel=True
+        )
+
+    def _open(self, webhook: Webhook) -> LiveCall:
+        """Give birth to a call: its model leg connects while Twilio is still setting up the stream."""
+        header = self._header(webhook)
+        call = LiveCall(
+            call_id=header.call_id,
+            account_sid=header.account_sid,
+            agent=webhook.agent,
+            address=self.address,
+            tools=self.tools[webhook.agent.name],
+            tape=self.recorder.open_tape(header),
+            call=Call(webhook.agent, header.tools),
+            token=secrets.token_urlsafe(24),
+        )
+        if self.watch is not None:
+            watch = self.watch
+            call.tape.watch = lambda line: watch(call.call_id, line)
+        form = tape.webhook_form(webhook.form, masked=self.settings.recording.mask_numbers)
+        http = {"method": "POST", "url": webhook.url, "form": form}
+        call.record(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
+        call.begin()
+        self._calls[webhook.key] = call
+        assert self._nursery is not None
+        self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")
+        return call
+
+    def _header(self, webhook: Webhook) -> Header:
+        recording, form = self.settings.recording, webhook.form
+        show = tape.mask if recording.mask_numbers else str
+        definitions = [tool.definition for tool in self.tools[webhook.agent.name].values()]
+        return Header(
+            call_id=webhook.call_sid,
+            call_sid=webhook.call_sid,
+            account_sid=form.get("AccountSid", ""),
+            agent=webhook.agent.name,
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            caller=show(form.get("From", "")),
+            called=show(form.get("To", "")),
+            model=self.address.model,
+            code=__version__,
+            has_audio=recording.audio,
+            settings=tape.settings_of(webhook.agent),
+            tools=[*definitions, HANG_UP],
+        )
+
+    async def _keep(self, key: Key, call: LiveCall) -> None:
+        log.info("call accepted", call_id=call.call_id, agent=call.agent.name, live=self.live)
+        try:
+            await call.run()
+        finally:
+            self._calls.pop(key, None)
+            self._outcomes[key] = call.end.say if call.end else ""
+            if len(self._outcomes) > MOST_REMEMBERED:
+                self._outcomes.popitem(last=False)
+            if not self._calls:
+                self._quiet.set()
+
+    # ------------------------------------------------------------ action requests
+
+    def next_twiml(self, call_sid: str, agent: str) -> str:
+        """Return what Twilio shall do after the stream: what the call decided, else hang up."""
+        call = self._calls.get((call_sid, agent))
+        if call is not None and call.end is not None:
+            return twilio.hangup_twiml(call.end.say)
+        if call is not None:
+            call.stop("caller", "media stream ended")  # Twilio left it, though its socket hasn't told us yet
+        return twilio.hangup_twiml(self._outcomes.get((call_sid, agent), ""))
+
+    # ------------------------------------------------------------ media sockets
+
+    async def serve_phone(self, link: PhoneLink, agent: str) -> None:
+        """Live through a media socket: find its call by the first valid `start`, then let the call have it."""
+        call, preamble = None, list[str | bytes]()
+        with trio.move_on_after(START_SECONDS):
+            call = await self._find(link, agent, preamble)
+        if call is None:
+            with trio.move_on_after(1):
+                await link.close(POLICY_VIOLATION, "no call for this socket")
+                while await link.receive() is not None:
+                    pass
+            return
+        call.attach(link, preamble)
+        await call.phone_is_done()
+
+    async def _find(self, link: Link, agent: str, preamble: list[str | bytes]) -> LiveCall | None:
+        while len(preamble) < MOST_BEFORE_START:
+            message = await link.receive()
+            if message is None:
+                return None
+            preamble.append(message)
+            credentials = twilio.credentials_of(message) if isinstance(message, str) else None
+            if credentials is not None:
+                return self._claim(agent, credentials, preamble)
+        return None
+
+    def _claim(
+        self, agent: str, credentials: tuple[str, str, str], preamble: list[str | bytes]
+    ) -> LiveCall | None:
+        """Return the call that this `start` proves to belong to; a call gives itself away only once."""
+        call_sid, account_sid, token = credentials
+        call = self._calls.get((call_sid, agent))
+        if call is None:
+            log.warning("media socket for no call of ours", call_id=call_sid[:40], agent=agent)
+            return None
+        if call.account_sid != account_sid or not secrets.compare_digest(call.token.encode(), token.encode()):
+            log.warning("media socket with a wrong token or account", call_id=call_sid, agent=agent)
+            return None
+        if call.phone.link is not None:
+            log.warning("second media socket for a live call", call_id=call_sid, agent=agent)
+            note = {"kind": "log", "text": "second media socket refused"}
+            call.record(Line(t_ms=call.now_ms(), leg=PHONE, sender=TWILIO, note=note))
+            return None
+        preamble[-1] = str(preamble[-1]).replace(token, "[one-time token]")
+        return call
+
+    # ------------------------------------------------------------ closing
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more calls, let the live ones end by themselves for a while, then end the rest."""
+        self.is_closing = True
+        with trio.move_on_after(seconds):
+            while self._calls:
+                self._quiet = trio.Event()
+                await self._quiet.wait()
+        for call in list(self._calls.values()):
+            call.stop("operator", "the daemon is shutting down")
+        with trio.move_on_after(LAST_SECONDS):
+            while self._calls:
+                self._quiet = trio.Event()
+                await self._quiet.wait()
+
+
+LAST_SECONDS: Final = 1.6
+"""What a call may take to end: its linger, its goodbyes, and a little."""

@@ -1,0 +1,259 @@
+"""The tape's format: one JSON object a line, everything a call was told and everything it said. Pure.
+
+What came in is kept word for word. Of what we sent, audio is kept as a reference to where it came from;
+everything else in full. A line from anybody but the bridge is an input of the heart; a replay is those lines again.
+"""
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from attrs import asdict
+
+from bridge import realtime, twilio
+from bridge.config import Agent, agent_from
+from bridge.effects import (
+    AppendAudio,
+    ClearPlayback,
+    Effect,
+    EndCall,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    WriteNote,
+)
+from bridge.errors import TapeError
+from bridge.events import (
+    ClockRang,
+    Event,
+    LinkStalled,
+    MessageBroken,
+    ModelLeft,
+    ModelUnreachable,
+    PhoneLeft,
+    Stopped,
+    ToolAnswered,
+    ToolFailed,
+)
+
+FORMAT: Final = 1
+"""The format number in every header; a reader keeps reading the older ones."""
+
+HTTP: Final = "twilio_http"
+PHONE: Final = "twilio_ws"
+MODEL: Final = "openai_ws"
+TOOL: Final = "tool"
+NOTE: Final = "note"
+TWILIO: Final = "twilio"
+OPENAI: Final = "openai"
+BRIDGE: Final = "bridge"
+
+
+class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    """One line; `t_ms` counts from the accepted webhook, and exactly one of the fields after `from` is set."""
+
+    t_ms: int
+    leg: str
+    sender: str = msgspec.field(name="from")
+    msg: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    text: str | None = None
+    binary: str | None = None
+    audio: dict[str, Any] | None = None
+    append: list[int] | None = None
+    close: dict[str, Any] | None = None
+    upgrade: dict[str, Any] | None = None
+    accept: dict[str, Any] | None = None
+    refused: str | None = None
+    http: dict[str, Any] | None = None
+    resp: dict[str, Any] | None = None
+    run: dict[str, Any] | None = None
+    tool: dict[str, Any] | None = None
+    rang: bool | None = None
+    stalled: str | None = None
+    stopped: dict[str, str] | None = None
+    note: dict[str, Any] | None = None
+    end: dict[str, str] | None = None
+
+    @property
+    def is_input(self) -> bool:
+        """Say whether somebody else than the bridge said this."""
+        return self.sender != BRIDGE
+
+    @property
+    def is_decision(self) -> bool:
+        """Say whether the heart said this: what a replay must say again."""
+        if self.sender != BRIDGE:
+            return False
+        said = (self.audio, self.append, self.run, self.note, self.end)
+        return bool(self.msg) or any(field is not None for field in said)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Line)
+
+
+def encode(line: Line) -> bytes:
+    """Return a line as it stands on the tape, newline included."""
+    return _encoder.encode(line) + b"\n"
+
+
+def decode(line: bytes) -> Line:
+    """Return the line that these bytes are. Raises `TapeError`."""
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise TapeError(f"not a line of a tape: {error}: {line[:80]!r}") from None
+
+
+# ---------------------------------------------------------------- the header
+
+
+class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A tape's first line: which call, when, and with which settings; it holds no secrets."""
+
+    tape: int = FORMAT
+    call_id: str
+    call_sid: str
+    account_sid: str
+    agent: str
+    started_at: str
+    caller: str = msgspec.field(name="from", default="")
+    called: str = msgspec.field(name="to", default="")
+    model: str = ""
+    code: str = ""
+    has_audio: bool = True
+    settings: dict[str, Any] = {}
+    tools: list[dict[str, Any]] = []
+
+    def agent_settings(self) -> Agent:
+        """Return the agent's settings as they were in force."""
+        return agent_from(self.agent, self.settings)
+
+
+def settings_of(agent: Agent) -> dict[str, Any]:
+    """Return the settings that a header keeps."""
+    return {name: value for name, value in asdict(agent).items() if name != "name"}
+
+
+def encode_header(header: Header) -> bytes:
+    """Return the header's line."""
+    return _encoder.encode(header) + b"\n"
+
+
+def decode_header(line: bytes) -> Header:
+    """Return the header that a tape begins with. Raises `TapeError`."""
+    try:
+        header = msgspec.json.decode(line, type=Header)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise TapeError(f"not a tape: its first line is no header ({error})") from None
+    if not 1 <= header.tape <= FORMAT:
+        raise TapeError(f"a tape of format {header.tape}; this version reads formats 1 to {FORMAT}")
+    return header
+
+
+# ---------------------------------------------------------------- inputs: message -> line, line -> event
+
+
+def received(t_ms: int, leg: str, sender: str, message: str | bytes, event: Event) -> Line:
+    """Return the line for a message of a peer; `event` is what it was understood as."""
+    if isinstance(message, bytes):
+        return Line(t_ms=t_ms, leg=leg, sender=sender, binary=b2a_base64(message, newline=False).decode())
+    if isinstance(event, MessageBroken) and event.problem == "not JSON":
+        return Line(t_ms=t_ms, leg=leg, sender=sender, text=message)
+    if "\n" in message or "\r" in message:
+        message = msgspec.json.format(message, indent=-1)  # a line is a line; only white space is lost
+    return Line(t_ms=t_ms, leg=leg, sender=sender, msg=msgspec.Raw(message))
+
+
+def tool_line(t_ms: int, event: ToolAnswered | ToolFailed) -> Line:
+    """Return the line for a tool's answer or failure."""
+    return Line(t_ms=t_ms, leg=TOOL, sender=TOOL, tool=asdict(event))
+
+
+def event_of(line: Line) -> Event | None:
+    """Return the event that an input line stands for, or None when it needs no decision."""
+    if line.leg == PHONE:
+        return _peer_event(line, is_phone=True)
+    if line.leg == MODEL:
+        if line.refused is not None:
+            return ModelUnreachable(line.refused)
+        return _peer_event(line, is_phone=False)
+    if line.tool is not None:
+        return ToolAnswered(**line.tool) if "output" in line.tool else ToolFailed(**line.tool)
+    if line.rang:
+        return ClockRang()
+    if line.stalled is not None:
+        return LinkStalled(line.stalled)
+    if line.stopped is not None:
+        return Stopped(**line.stopped)
+    return None
+
+
+def _peer_event(line: Line, *, is_phone: bool) -> Event | None:
+    parse = twilio.parse if is_phone else realtime.parse
+    if line.msg:
+        return parse(line.msg)
+    if line.text is not None:
+        return parse(line.text)
+    if line.binary is not None:
+        return parse(a2b_base64(line.binary))
+    if line.close is not None:
+        left = PhoneLeft if is_phone else ModelLeft
+        return left(line.close["code"], line.close["reason"])
+    return None
+
+
+# ---------------------------------------------------------------- decisions: effect -> line and message
+
+
+def carry_out(t_ms: int, effect: Effect) -> tuple[Line, str | None]:
+    """Return an effect's line on the tape, and the message that carries it out at its peer, if it has one."""
+    match effect:
+        case PlayAudio():
+            where = {"item": effect.item_id, "part": effect.content_index, "at": effect.start}
+            audio = {**where, "bytes": len(effect.audio)}
+            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio=audio), twilio.encode(effect)
+        case AppendAudio():
+            frames = [effect.first, effect.last]
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=frames), realtime.encode(effect)
+        case SendMark() | ClearPlayback():
+            message = twilio.encode(effect)
+            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(message)), message
+        case RunTool():
+            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=asdict(effect)), None
+        case WriteNote():
+            note = {"kind": effect.kind, **effect.data}
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note), None
+        case EndCall():
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=asdict(effect)), None
+        case _:
+            message = realtime.encode(effect)
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(message)), message
+
+
+# ---------------------------------------------------------------- what must not be on a tape
+
+DROPPED_PARAMETERS: Final = frozenset({"CallToken", "StirPassportToken"})
+"""Webhook parameters that are credentials, or hold the caller's number where masking can't reach it."""
+
+
+def mask(value: str) -> str:
+    """Return a phone number with all but its last two digits hidden; anything else as it is."""
+    digits = sum(char.isdigit() for char in value)
+    if digits < 6:
+        return value
+    hidden = digits - 2
+    masked = []
+    for char in value:
+        masked.append("x" if char.isdigit() and hidden > 0 else char)
+        hidden -= char.isdigit()
+    return "".join(masked)
+
+
+def webhook_form(form: Mapping[str, str], *, masked: bool) -> dict[str, str]:
+    """Return a webhook's parameters as a tape may keep them."""
+    kept = {name: value for name, value in form.items() if name not in DROPPED_PARAMETERS}
+    if not masked:
+        return kept
+    return {name: value if name.endswith("Sid") else mask(value) for name, value in kept.items()}

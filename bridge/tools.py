@@ -1,0 +1,300 @@
+"""Tools: a typed function becomes a JSON Schema, checked arguments, and an answer within a bounded time.
+
+It is not the loop that runs them for a call, and `hang_up` is only described here: the heart carries it out.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, reduce
+from operator import or_
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints, overload
+
+import msgspec
+import trio
+from attrs import field, frozen
+
+from bridge.checks import nearest
+from bridge.errors import ToolArgumentsError, ToolError
+from bridge.events import ToolAnswered, ToolFailed
+
+# A caller hears silence, or filler words, while a tool runs; longer than this feels like a lost line.
+TIMEOUT_MS: Final = 8000
+LONGEST_TIMEOUT_MS: Final = 600_000
+# Every byte of an answer is read again by the model at each later turn of the call.
+MAX_OUTPUT_BYTES: Final = 32 * 1024
+MAX_MESSAGE_CHARACTERS: Final = 500
+TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+@frozen(eq=False)
+class Tool:
+    """A function that the model may call; it can still be called as the function it was."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    timeout_ms: int
+    function: Callable[..., Any]
+    is_async: bool
+    _arguments: type[msgspec.Struct] = field(repr=False)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is checked, bounded or encoded."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The entry of the session's `tools` list."""
+        return {
+            "type": "function",
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+
+    def check(self, arguments: str) -> dict[str, Any]:
+        """Return the function's keyword arguments, or raise `ToolArgumentsError` with words for the model."""
+        try:
+            checked = msgspec.json.decode(arguments.strip() or "{}", type=self._arguments)
+        except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
+            raise ToolArgumentsError(f"{error}; {self._usage()}") from None
+        return msgspec.structs.asdict(checked)
+
+    def _usage(self) -> str:
+        known, required = self.parameters["properties"], self.parameters["required"]
+        words = [name if name in required else f"{name} (optional)" for name in known]
+        return f"call {self.name} again with {', '.join(words) or 'no arguments'}"
+
+
+# ---------------------------------------------------------------- declaring
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+
+
+@overload
+def tool(*, name: str = ..., timeout_ms: int = ...) -> Callable[[Callable[..., Any]], Tool]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None, /, *, name: str = "", timeout_ms: int = TIMEOUT_MS
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a tool of a function whose parameters are all typed. Raises `ToolError` when it can't be one."""
+    declare = partial(_declare, name=name, timeout_ms=timeout_ms)
+    return declare if function is None else declare(function)
+
+
+def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Tool:
+    name = name or getattr(function, "__name__", repr(function))
+    if not TOOL_NAME.fullmatch(name):
+        raise ToolError(f'tool "{name}": use a name of 1 to 64 letters a-z, A-Z, digits, "_" and "-"')
+    if not 1 <= timeout_ms <= LONGEST_TIMEOUT_MS:
+        raise ToolError(f'tool "{name}": timeout_ms = {timeout_ms}: use 1 to {LONGEST_TIMEOUT_MS}')
+    arguments, parameters = _arguments_of(function, name)
+    return Tool(
+        name=name,
+        description=inspect.getdoc(function) or "",
+        parameters=parameters,
+        timeout_ms=timeout_ms,
+        function=function,
+        is_async=inspect.iscoroutinefunction(function),
+        arguments=arguments,
+    )
+
+
+def _arguments_of(function: Callable[..., Any], name: str) -> tuple[type[msgspec.Struct], dict[str, Any]]:
+    try:
+        fields = _fields(function, name)
+        struct = msgspec.defstruct(f"{name} arguments", fields, forbid_unknown_fields=True, kw_only=True)
+        msgspec.json.Decoder(struct)  # refuses here the types that it could not decode later
+        return struct, _parameters(struct)
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        raise ToolError(
+            f'tool "{name}": {" ".join(str(error).split())}; use str, int, float, bool, list, dict, '
+            "Literal, an Enum, an attrs class, dataclass or msgspec.Struct, known where the function is"
+        ) from None
+
+
+def _fields(function: Callable[..., Any], name: str) -> list[Any]:
+    hints = get_type_hints(function, include_extras=True)
+    fields: list[Any] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ToolError(f'tool "{name}": {parameter}: name each parameter, without *, ** or /')
+        if parameter.name not in hints:
+            raise ToolError(
+                f'tool "{name}": parameter {parameter.name} has no type; write for example '
+                f'{parameter.name}: str, or {parameter.name}: Annotated[str, "what it is"]'
+            )
+        default = () if parameter.default is parameter.empty else (parameter.default,)
+        fields.append((parameter.name, _described(hints[parameter.name]), *default))
+    return fields
+
+
+def _described(hint: Any) -> Any:
+    """Return the type with each plain string of an Annotated made a description."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        notes = [msgspec.Meta(description=note) if isinstance(note, str) else note for note in arguments[1:]]
+        return reduce(lambda inner, note: Annotated[inner, note], notes, _described(arguments[0]))
+    if origin in (Union, UnionType):
+        return reduce(or_, map(_described, arguments))
+    return hint
+
+
+def _parameters(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    (top,), parts = msgspec.json.schema_components([struct], ref_template="{name}")
+    schema = _inline(top, parts, ())
+    return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties")}
+
+
+def _inline(schema: Any, parts: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
+    """Return the schema with every reference replaced by what it refers to."""
+    if isinstance(schema, list):
+        return [_inline(each, parts, inside) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    own = {key: _inline(value, parts, inside) for key, value in schema.items()}
+    if isinstance(own.get("anyOf"), list):  # and not a parameter of that name
+        own.pop("discriminator", None)  # says nothing new, by references
+    part = own.pop("$ref", None)
+    if part is None:
+        return own
+    if part in inside:
+        raise TypeError(f"{part} contains itself, which a tool's parameters can't")
+    body = {key: value for key, value in parts[part].items() if key != "title"}
+    return {**_inline(body, parts, (*inside, part)), **own}
+
+
+def _hang_up(reason: Annotated[str, "Why the call is over, in a few words, for the record."]) -> None:
+    """End the phone call, once the conversation is finished and nothing is left to do for the caller.
+
+    Say goodbye first, in the same turn: the line closes when your last words were heard.
+    """
+
+
+# Described like any tool, never run: the heart carries it out.
+HANG_UP: Final = tool(name="hang_up")(_hang_up).definition
+
+
+# ---------------------------------------------------------------- running
+
+
+async def run_tool(
+    tool: Tool, call_id: str, arguments: str, *, limiter: trio.CapacityLimiter
+) -> ToolAnswered | ToolFailed:
+    """Run a tool and return within its timeout what came of it; only cancellation gets out.
+
+    A sync function runs in a thread under `limiter`; past the timeout its thread is left to end alone.
+    """
+    try:
+        with trio.move_on_after(tool.timeout_ms / 1000):
+            return _answer(call_id, await _result(tool, tool.check(arguments), limiter))
+    except ToolArgumentsError as error:
+        return ToolFailed(call_id, "arguments", str(error))
+    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises is an answer
+        return ToolFailed(call_id, "crashed", _in_words(error))
+    except BaseExceptionGroup as group:  # cancelled, and crashed meanwhile: with both the call would crash
+        raise group.split(Exception)[1] or group from None
+    return ToolFailed(call_id, "timeout", f"{tool.name} gave no answer within {tool.timeout_ms} ms")
+
+
+async def _result(tool: Tool, checked: dict[str, Any], limiter: trio.CapacityLimiter) -> Any:
+    if tool.is_async:
+        return await tool.function(**checked)
+    call = partial(tool.function, **checked)
+    return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
+
+
+def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:
+    output = result if isinstance(result, str) else msgspec.json.encode(result).decode()
+    if (size := len(output.encode())) > MAX_OUTPUT_BYTES:
+        return ToolFailed(call_id, "crashed", f"the answer is {size} bytes, more than {MAX_OUTPUT_BYTES}")
+    return ToolAnswered(call_id, output)
+
+
+def _in_words(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARACTERS]
+
+
+# ---------------------------------------------------------------- loading
+
+
+def load_tools(names: Iterable[str], folder: Path) -> dict[str, Tool]:
+    """Import the tools a configuration names, from `folder` or installed. Raises `ToolError`."""
+    tools: dict[str, Tool] = {}
+    for name in names:
+        found = _load(name, folder)
+        if found.name == HANG_UP["name"]:
+            raise ToolError(f'{name}: "hang_up" is built in; write @tool(name="...") with another name')
+        if found.name in tools:
+            raise ToolError(f'{name}: a tool "{found.name}" is already there; name each tool once')
+        tools[found.name] = found
+    return tools
+
+
+def _load(name: str, folder: Path) -> Tool:
+    target, _, function = name.rpartition(":")
+    if not target or not function:
+        raise ToolError(f'{name}: write "module:function" or "path/to/file.py:function"')
+    module = _imported(name, target, folder.resolve())
+    found = getattr(module, function, None)
+    if not isinstance(found, Tool):
+        raise ToolError(f'{name}: no tool "{function}" there; {_advice(module, function)}')
+    return found
+
+
+def _advice(module: ModuleType, function: str) -> str:
+    tools = [word for word, value in vars(module).items() if isinstance(value, Tool)]
+    if hasattr(module, function) or not tools:
+        return f"write @tool above def {function} (from bridge.tools import tool)"
+    return nearest(function, tools)
+
+
+def _imported(name: str, target: str, folder: Path) -> ModuleType:
+    is_file = target.endswith(".py")
+    if is_file and not (folder / target).is_file():
+        raise ToolError(f"{name}: no such file: {folder / target}; its path starts at the configuration file")
+    try:
+        with _importable(folder):
+            return _import_file(folder / target) if is_file else importlib.import_module(target)
+    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises is its fault
+        if isinstance(error, ModuleNotFoundError) and error.name == target:
+            raise ToolError(f"{name}: no module {target}, neither in {folder} nor installed") from None
+        raise ToolError(f"{name}: {target} can't be imported: {_in_words(error)}") from error
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _import_file(path: Path) -> ModuleType:
+    key = str(path.resolve())  # as good a module name as any, and two agents naming one file share one module
+    if key in sys.modules:
+        return sys.modules[key]
+    spec = importlib.util.spec_from_file_location(key, path)
+    if spec is None or spec.loader is None:
+        raise ToolError("not a Python file")
+    module = sys.modules[key] = importlib.util.module_from_spec(spec)  # dataclasses look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[key]
+        raise
+    return module

@@ -1,0 +1,286 @@
+"""A stand-in for the OpenAI Realtime service: a real WebSocket server that plays a script.
+
+It speaks and hears audio/pcmu only, and understands nothing: replies come in the script's order.
+"""
+
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+
+from replay.model_script import Faults, Script
+from replay.model_session import Session
+from replay.model_wire import Wire
+
+PATH = "/v1/realtime"
+MAX_MESSAGE = 24 * 2**20  # an append may carry 15 MiB of audio, which is 20 MiB of base64
+OUTBOX = 20_000  # frames not yet sent; full means that the client reads nothing: it is dropped
+KEPT_SESSIONS = 1_000  # of a long load run, the newest
+SESSION_SECONDS = 3_600
+HANDSHAKE_SECONDS = 10
+GOODBYE_SECONDS = 1
+_RECEIVE_BYTES = 2**16
+_STALLED_WINDOW = 4_096  # a small receive window, so that a client notices within seconds that nobody reads
+_VANISHED = 1006
+
+
+@attrs.define(eq=False)
+class ModelServer:
+    """A running stand-in, with what happened to it."""
+
+    url: str
+    """ws://127.0.0.1:PORT/v1/realtime; the client adds ?model=."""
+    sessions: list[Session] = attrs.field(factory=list)
+    """Accepted connections, live and finished, in order of arrival."""
+    connections: int = 0
+    """Upgrade requests, refused ones included."""
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def wait_session(self, number: int = 1) -> Session:
+        """Wait for the number-th session to begin, counted from 1."""
+        while len(self.sessions) < number:
+            await self._news.wait()
+        return self.sessions[number - 1]
+
+    def add(self, session: Session) -> None:
+        """Keep a new session."""
+        self.sessions.append(session)
+        del self.sessions[:-KEPT_SESSIONS]
+        self._news.set()
+        self._news = trio.Event()
+
+
+async def serve_model(
+    script: Script,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    task_status: trio.TaskStatus[ModelServer] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer."""
+    listeners = await trio.open_tcp_listeners(port, host=host)
+    name, bound = listeners[0].socket.getsockname()[:2]
+    server = ModelServer(f"ws://{name}:{bound}{PATH}")
+    task_status.started(server)
+    await trio.serve_listeners(partial(_connect, server, script), listeners)
+
+
+@attrs.define(eq=False)
+class _Line(trio.abc.Stream):
+    """A TCP stream that can be stalled or cut, as networks do."""
+
+    _stream: trio.SocketStream
+    _is_stalled: bool = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._hold()
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        await self._hold()
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def narrow(self) -> None:
+        """Take little from the peer ahead of reading."""
+        self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _STALLED_WINDOW)
+
+    def stall(self) -> None:
+        """Read and send nothing any more."""
+        self._is_stalled = True
+
+    async def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self._stream.aclose()
+
+    async def _hold(self) -> None:
+        if self._is_stalled:
+            await trio.sleep_forever()
+
+
+async def _connect(server: ModelServer, script: Script, stream: trio.SocketStream) -> None:
+    """One TCP connection, from accept to close."""
+    server.connections += 1
+    number = server.connections
+    line = _Line(stream)
+    try:
+        async with line, trio.open_nursery() as nursery:
+            request = None
+            with trio.move_on_after(HANDSHAKE_SECONDS):
+                request = await wrap_server_stream(
+                    nursery, line, max_message_size=MAX_MESSAGE, receive_buffer_size=_RECEIVE_BYTES
+                )
+            if request is not None:
+                await _answer(server, script, request, line=line, number=number)
+            nursery.cancel_scope.cancel()
+    except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # the client went away in mid-sentence, which is its right
+
+
+async def _answer(
+    server: ModelServer, script: Script, request: WebSocketRequest, *, line: _Line, number: int
+) -> None:
+    headers = {name.decode().lower(): value.decode() for name, value in request.headers}
+    target = urlsplit(request.path)
+    faults = script.faults_of(number)
+    if target.path != PATH:
+        await request.reject(404)
+        return
+    if not _has_key(headers.pop("authorization", "")) or faults.refuse == "http_401":
+        await request.reject(401, body=b'{"error":{"code":"invalid_api_key"}}')
+        return
+    model = parse_qs(target.query).get("model", [""])[0]
+    ws = await request.accept()
+    connection = _Connection(ws, line, faults)
+    session = Session(
+        number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
+    )
+    server.add(session)
+    await connection.run(session, _refusal(headers, model, faults))
+
+
+def _has_key(authorization: str) -> bool:
+    scheme, _, key = authorization.partition(" ")
+    return scheme.lower() == "bearer" and bool(key.strip())
+
+
+def _refusal(headers: dict[str, str], model: str, faults: Faults) -> tuple[int, str] | None:
+    """The close code and the error code of a session that is refused after the upgrade."""
+    if "openai-beta" in headers:
+        return 4000, "beta_api_shape_disabled"
+    if not model:
+        return 4000, "missing_model"
+    match faults.refuse:
+        case "invalid_api_key":
+            return 3000, "invalid_api_key"
+        case "model_not_found":
+            return 4000, "model_not_found"
+    return None
+
+
+@attrs.frozen
+class _Goodbye:
+    """The last thing in an outbox: the close frame."""
+
+    code: int
+    reason: str
+
+
+Outgoing = str | bytes | _Goodbye
+
+
+@attrs.define(eq=False)
+class _Connection:
+    """One accepted WebSocket with its tasks; all of them end with it."""
+
+    _ws: WebSocketConnection
+    _line: _Line
+    _faults: Faults
+    _nursery: trio.Nursery = attrs.field(init=False)
+    _outbox: trio.MemorySendChannel[Outgoing] = attrs.field(init=False)
+    _unsent: trio.MemoryReceiveChannel[Outgoing] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._outbox, self._unsent = trio.open_memory_channel[Outgoing](OUTBOX)
+
+    def send(self, frame: Outgoing) -> None:
+        """Queue a frame, or the goodbye."""
+        try:
+            self._outbox.send_nowait(frame)
+        except trio.WouldBlock:
+            self._nursery.cancel_scope.cancel()
+        except trio.BrokenResourceError:
+            pass  # the client is gone; what was still to be said to it is lost
+
+    def later(self, waits: Iterator[float]) -> None:
+        """Drive an iterator of milliseconds to wait, until it ends or the connection does."""
+        self._nursery.start_soon(_drive, waits)
+
+    async def run(self, session: Session, refusal: tuple[int, str] | None) -> None:
+        """Talk until either side ends it."""
+        try:
+            async with trio.open_nursery() as self._nursery, self._unsent:
+                self._nursery.start_soon(self._write)
+                if refusal is None:
+                    self._schedule_faults(session.wire)
+                    session.begin()
+                    await self._read(session.receive)
+                else:
+                    self._refuse(session.wire, *refusal)
+                    await self._read(_ignore)
+                self._nursery.cancel_scope.cancel()
+        finally:
+            closed = self._ws.closed
+            session.end(closed.code if closed else _VANISHED)
+
+    async def _read(self, receive: Callable[[str | bytes], None]) -> None:
+        try:
+            while True:
+                receive(await self._ws.get_message())
+        except ConnectionClosed:
+            return
+
+    async def _write(self) -> None:
+        try:
+            async for frame in self._unsent:
+                if isinstance(frame, _Goodbye):
+                    with trio.move_on_after(GOODBYE_SECONDS):
+                        await self._ws.aclose(frame.code, frame.reason)
+                else:
+                    await self._ws.send_message(frame)
+        except ConnectionClosed:
+            return
+
+    def _refuse(self, wire: Wire, code: int, error: str) -> None:
+        wire.error(error, f"The session was refused: {error}.")
+        self.send(_Goodbye(code, f"invalid_request_error.{error}"))
+
+    def _schedule_faults(self, wire: Wire) -> None:
+        faults = self._faults
+        if faults.stall_after_ms is not None:
+            self._line.narrow()
+        for after_ms, act in (
+            (faults.close_after_ms, partial(self._expire, wire)),
+            (faults.drop_after_ms, self._line.reset),
+            (faults.stall_after_ms, self._stall),
+        ):
+            if after_ms is not None:
+                self._nursery.start_soon(_do_later, after_ms, act)
+
+    async def _expire(self, wire: Wire) -> None:
+        if self._faults.close_with_error:
+            wire.error("session_expired", self._faults.close_reason)
+        self.send(_Goodbye(self._faults.close_code, self._faults.close_reason))
+
+    async def _stall(self) -> None:
+        self._line.stall()
+
+
+async def _drive(waits: Iterator[float]) -> None:
+    """Run an iterator of milliseconds; late wake-ups do not add up."""
+    due = trio.current_time()
+    for wait_ms in waits:
+        due += wait_ms / 1000
+        await trio.sleep_until(due)
+
+
+async def _do_later(after_ms: int, act: Callable[[], Awaitable[None]]) -> None:
+    await trio.sleep(after_ms / 1000)
+    await act()
+
+
+def _ignore(_frame: str | bytes) -> None:
+    """What a refused client still sends is not read."""

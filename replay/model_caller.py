@@ -1,0 +1,160 @@
+"""The caller's half of a stand-in session: the input audio buffer, turns, and their transcripts.
+
+It answers nothing; the session decides what a turn leads to.
+"""
+
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from bridge.audio import BYTES_PER_MS
+from replay.ears import Ears, Heard, SpeechStarted
+from replay.model_conversation import Conversation
+from replay.model_script import Transcription
+from replay.model_settings import silence_ms
+from replay.model_speech import split_words
+from replay.model_wire import Message, RefusedError, Wire
+
+SMALLEST_COMMIT_MS = 100
+
+
+@attrs.define
+class Caller:
+    """Hears the caller and announces turns; `on_speech` and `on_turn` are told as they happen."""
+
+    _wire: Wire
+    _conversation: Conversation
+    _on_speech: Callable[[], None]
+    _on_turn: Callable[[str, int], None]
+    """Told the item and its milliseconds of audio, when the ears have committed a turn."""
+    clock_ms: float = attrs.field(default=0.0, init=False)
+    """Milliseconds of audio appended so far."""
+    _ears: Ears | None = attrs.field(default=None, init=False)
+    _item_id: str = attrs.field(default="", init=False)
+    _began_ms: int = attrs.field(default=0, init=False)
+    _committed_ms: float = attrs.field(default=0.0, init=False)
+
+    @property
+    def is_speaking(self) -> bool:
+        """True between speech_started and speech_stopped."""
+        return self._ears is not None and self._ears.is_speaking
+
+    def tune(self, turn_detection: Message | None) -> None:
+        """Take the session's turn detection; None leaves turns to the client."""
+        if turn_detection is None:
+            self._ears = None
+            return
+        if self._ears is None:
+            self._ears = Ears(clock_ms=round(self.clock_ms))
+        self._ears.threshold = turn_detection.get("threshold", 0.5)
+        self._ears.silence_ms = silence_ms(turn_detection)
+        self._ears.prefix_ms = turn_detection.get("prefix_padding_ms", 300)
+
+    def append(self, audio: bytes) -> None:
+        """Take µ-law audio."""
+        self.clock_ms += len(audio) / BYTES_PER_MS
+        for heard in self._ears.hear(audio) if self._ears is not None else ():
+            self._notice(heard)
+
+    def clear(self) -> None:
+        """input_audio_buffer.clear."""
+        self._committed_ms = self.clock_ms
+        if self._ears is not None:
+            self._ears.forget()
+        self._wire.event("input_audio_buffer.cleared")
+
+    def commit(self) -> tuple[str, int]:
+        """input_audio_buffer.commit: the item and its milliseconds; no response comes of it."""
+        waiting_ms = self.clock_ms - self._committed_ms
+        if waiting_ms < SMALLEST_COMMIT_MS:
+            text = (
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{SMALLEST_COMMIT_MS}ms of audio, but buffer only has {waiting_ms:.2f}ms of audio."
+            )
+            raise RefusedError("input_audio_buffer_commit_empty", text)
+        if self._ears is not None:
+            self._ears.forget()
+        return self._commit(self._wire.make_id("item"), waiting_ms)
+
+    def _notice(self, heard: Heard) -> None:
+        if isinstance(heard, SpeechStarted):
+            self._item_id = self._wire.make_id("item")
+            self._began_ms = heard.start_ms
+            place = {"audio_start_ms": heard.start_ms, "item_id": self._item_id}
+            self._wire.event("input_audio_buffer.speech_started", **place)
+            self._on_speech()
+            return
+        place = {"audio_end_ms": heard.end_ms, "item_id": self._item_id}
+        self._wire.event("input_audio_buffer.speech_stopped", **place)
+        self._on_turn(*self._commit(self._item_id, heard.end_ms - self._began_ms))
+
+    def _commit(self, item_id: str, audio_ms: float) -> tuple[str, int]:
+        self._committed_ms = self.clock_ms
+        tail = self._conversation.tail
+        self._wire.event("input_audio_buffer.committed", previous_item_id=tail, item_id=item_id)
+        content = [{"type": "input_audio", "transcript": None}]
+        item = {"id": item_id, "type": "message", "status": "completed", "role": "user", "content": content}
+        self._conversation.add(item, audio_ms)
+        self._conversation.close(item_id)
+        return item_id, round(audio_ms)
+
+
+@attrs.define
+class Scribe:
+    """Writes down what the caller said, turn by turn, from the script."""
+
+    _wire: Wire
+    _conversation: Conversation
+    _heard: tuple[str, ...]
+    _how: Transcription
+    _later: Callable[[Iterator[float]], None]
+    _turns: int = attrs.field(default=0, init=False)
+    _held: list[tuple[str, int, str]] = attrs.field(factory=list, init=False)
+
+    def write_down(self, item_id: str, audio_ms: int) -> None:
+        """Send the transcript of a turn in its own time, or never."""
+        text = (
+            self._heard[self._turns] if self._turns < len(self._heard) else f"Caller turn {self._turns + 1}."
+        )
+        self._turns += 1
+        match self._how.mode:
+            case "never":
+                return
+            case "late":
+                self._held.append((item_id, audio_ms, text))
+            case _:
+                self._later(self._write(item_id, audio_ms, text))
+
+    def release(self) -> None:
+        """Send the transcripts that were held back until now."""
+        held, self._held = self._held, []
+        for item_id, audio_ms, text in held:
+            self._complete(item_id, audio_ms, text)
+
+    def _write(self, item_id: str, audio_ms: int, text: str) -> Iterator[float]:
+        yield self._how.delay_ms
+        if self._how.mode == "failed":
+            self._fail(item_id)
+        else:
+            self._complete(item_id, audio_ms, text)
+
+    def _complete(self, item_id: str, audio_ms: int, text: str) -> None:
+        kind = "conversation.item.input_audio_transcription"
+        place: Message = {"item_id": item_id, "content_index": 0}
+        for word in split_words(text):
+            self._wire.delta(f"{kind}.delta", **place, delta=word)
+        usage = {"type": "duration", "seconds": round(audio_ms / 1000, 1)}
+        self._wire.event(f"{kind}.completed", **place, transcript=text, usage=usage)
+        entry = self._conversation.entries.get(item_id)
+        if entry is not None:
+            entry.item["content"] = [{"type": "input_audio", "transcript": text}]
+
+    def _fail(self, item_id: str) -> None:
+        error = {
+            "type": "transcription_error",
+            "code": "audio_unintelligible",
+            "message": "The audio could not be transcribed.",
+            "param": None,
+        }
+        kind = "conversation.item.input_audio_transcription.failed"
+        self._wire.event(kind, item_id=item_id, content_index=0, error=error)

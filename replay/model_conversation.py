@@ -1,0 +1,131 @@
+"""The stand-in's conversation: its items in order, and what a client may do to them; not what is said."""
+
+from typing import Any
+
+import attrs
+
+from replay.model_wire import Message, RefusedError, Wire
+
+_CONTENT = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text",)}
+
+
+@attrs.define
+class Entry:
+    """One item with the milliseconds of audio in it; after is the item it was put behind."""
+
+    item: Message
+    after: str | None
+    audio_ms: float = 0.0
+    was_truncated: bool = False
+
+
+@attrs.define
+class Conversation:
+    """The items of one session; announces every change on the wire."""
+
+    _wire: Wire
+    id: str
+    entries: dict[str, Entry] = attrs.field(factory=dict)
+    tail: str | None = None
+    tool_outputs: dict[str, str] = attrs.field(factory=dict)
+    """call_id to output, as the client gave them."""
+    truncations: dict[str, int] = attrs.field(factory=dict)
+    """item_id to audio_end_ms, the last one told; refused ones are not in here."""
+
+    def add(self, item: Message, audio_ms: float = 0.0) -> Entry:
+        """Put an item at the end."""
+        entry = self.entries[item["id"]] = Entry(item, self.tail, audio_ms)
+        self.tail = item["id"]
+        self._wire.event("conversation.item.added", previous_item_id=entry.after, item=item)
+        return entry
+
+    def close(self, item_id: str) -> None:
+        """Say that an item will not change any more."""
+        entry = self.entries.get(item_id)
+        if entry is not None:
+            self._wire.event("conversation.item.done", previous_item_id=entry.after, item=entry.item)
+
+    def create(self, event: Message) -> Message:
+        """conversation.item.create: a typed message or a tool's output; always at the end."""
+        item = _checked_item(event["item"])
+        if event.get("previous_item_id") not in (None, self.tail):
+            raise RefusedError(
+                "invalid_value", "This stand-in only adds items at the end.", "previous_item_id"
+            )
+        if not isinstance(item.get("id", ""), str) or item.get("id") in self.entries:
+            raise RefusedError("invalid_value", "An item id must be a new string.", "item.id")
+        if item["type"] == "function_call_output":
+            self._take_output(item)
+        item = {"id": item.pop("id", None) or self._wire.make_id("item"), "status": "completed", **item}
+        self.add(item)
+        self.close(item["id"])
+        return item
+
+    def truncate(self, event: Message) -> None:
+        """conversation.item.truncate: the transcript of the item is gone with its tail."""
+        entry = self._find(event["item_id"], "item_truncate_invalid_item_id")
+        end_ms = event["audio_end_ms"]
+        if entry.item.get("role") != "assistant" or event["content_index"] != 0:
+            raise RefusedError(
+                "invalid_value", "Only the audio of an assistant message can be truncated.", "item_id"
+            )
+        if not isinstance(end_ms, int) or end_ms < 0:
+            raise RefusedError(
+                "integer_below_min_value", f"Invalid 'audio_end_ms': {end_ms!r}.", "audio_end_ms"
+            )
+        if end_ms > entry.audio_ms:
+            text = f"Audio content of {int(entry.audio_ms)}ms is already shorter than {end_ms}ms"
+            raise RefusedError("invalid_value", text, "audio_end_ms")
+        entry.audio_ms = end_ms
+        entry.was_truncated = True
+        self.truncations[event["item_id"]] = end_ms
+        fields = {key: event[key] for key in ("item_id", "content_index", "audio_end_ms")}
+        self._wire.event("conversation.item.truncated", **fields)
+
+    def retrieve(self, event: Message) -> None:
+        """conversation.item.retrieve, without the audio; a truncated item has lost its words."""
+        entry = self._find(event["item_id"], "item_retrieve_invalid_item_id")
+        item = entry.item
+        if entry.was_truncated:
+            item = {**item, "content": [{"type": "output_audio", "transcript": ""}]}
+        self._wire.event("conversation.item.retrieved", item=item)
+
+    def delete(self, event: Message) -> None:
+        """conversation.item.delete."""
+        self._find(event["item_id"], "item_delete_invalid_item_id")
+        del self.entries[event["item_id"]]
+        self.tail = next(reversed(self.entries), None)
+        self._wire.event("conversation.item.deleted", item_id=event["item_id"])
+
+    def _find(self, item_id: Any, code: str) -> Entry:
+        entry = self.entries.get(item_id) if isinstance(item_id, str) else None
+        if entry is None:
+            raise RefusedError(code, f"Item with item_id '{item_id}' does not exist.", "item_id")
+        return entry
+
+    def _take_output(self, item: Message) -> None:
+        call_id = item["call_id"]
+        calls = (entry.item for entry in self.entries.values() if entry.item["type"] == "function_call")
+        if all(call["call_id"] != call_id for call in calls):
+            # The code is one clients report from the older service; no capture of the current one shows it.
+            raise RefusedError("invalid_tool_call_id", f"Tool call ID '{call_id}' not found in conversation.")
+        self.tool_outputs[call_id] = item["output"]
+
+
+def _checked_item(item: Any) -> Message:
+    match item:
+        case {"type": "function_call_output", "call_id": str(), "output": str()}:
+            return dict(item)
+        case {"type": "message", "role": str(role), "content": list(parts)} if role in _CONTENT:
+            for part in parts:
+                _check_part(part, _CONTENT[role])
+            return dict(item)
+    kind = item.get("type") if isinstance(item, dict) else item
+    raise RefusedError("invalid_value", f"Invalid item of type {kind!r}.", "item")
+
+
+def _check_part(part: Any, kinds: tuple[str, ...]) -> None:
+    if not isinstance(part, dict) or part.get("type") not in kinds or not isinstance(part.get("text"), str):
+        raise RefusedError(
+            "invalid_value", f"Invalid content part; supported: {', '.join(kinds)}.", "item.content"
+        )

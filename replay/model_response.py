@@ -1,0 +1,241 @@
+"""One response of the stand-in, from response.created to response.done, in the service's order of events.
+
+`perform` yields the milliseconds to wait before it goes on; who drives it stops doing so once `is_over`.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import attrs
+
+from replay.model_conversation import Conversation, Entry
+from replay.model_script import CallTool, Delivery, Reply, Say
+from replay.model_speech import Chunk, cut_speech, split_arguments
+from replay.model_usage import Meter, no_usage
+from replay.model_wire import Message, Wire
+
+Occasion = Literal["opening", "turn", "answer"]
+Status = Literal["waiting", "in_progress", "completed", "cancelled", "incomplete", "failed"]
+
+
+@attrs.frozen
+class Stage:
+    """What every response of a session needs."""
+
+    wire: Wire
+    conversation: Conversation
+    meter: Meter
+    delivery: Delivery
+    dice: random.Random
+
+
+@attrs.define
+class _Message:
+    """The spoken message that is being sent."""
+
+    entry: Entry
+    index: int
+    rest: deque[Chunk]
+    transcript: str = ""
+
+
+@attrs.define
+class Response:
+    """One response; `request` is what the client asked for in response.create ({} for a caller's turn)."""
+
+    _stage: Stage
+    _session: Message
+    """The effective session object."""
+    _on_done: Callable[["Response"], None]
+    occasion: Occasion | None
+    """None for a request with nothing new to answer: the fallback."""
+    reply: Reply
+    request: Message
+    id: str
+    failure: Message | None = None
+    """The error it is to fail with, instead of saying anything."""
+    status: Status = "waiting"
+    output: list[Message] = attrs.field(factory=list)
+    tokens: int = 0
+    """What it cost in all."""
+    _speaking: _Message | None = None
+    _spoken_ms: float = 0.0
+    _words: list[str] = attrs.field(factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """True once response.done was sent."""
+        return self.status not in ("waiting", "in_progress")
+
+    def perform(self) -> Iterator[float]:
+        """Say everything; yields milliseconds to wait."""
+        yield self._stage.delivery.response_delay_ms
+        self._begin()
+        if self.failure is not None:
+            self._end("failed", {"type": "failed", "error": self.failure})
+            return
+        for item in self.reply:
+            match item:
+                case Say():
+                    yield from self._speak(item)
+                case CallTool():
+                    # All at once: a call that is cut half-way would leave arguments that are no JSON.
+                    self._call(item)
+        self._end("completed", None)
+
+    def cut(self, reason: str) -> None:
+        """End it as cancelled: late deltas, the done family, response.done."""
+        if self.status == "waiting":
+            self._begin()
+        if self._speaking is not None:
+            for _ in range(self._stage.delivery.late_deltas):
+                self._say_next(self._speaking)
+            self._close_message(self._speaking, "incomplete")
+        self._end("cancelled", {"type": "cancelled", "reason": reason})
+
+    def as_event(self) -> Message:
+        """The response object of response.created and response.done, without usage."""
+        over = self.is_over
+        return {
+            "object": "realtime.response",
+            "id": self.id,
+            "status": self.status,
+            "status_details": None,
+            "output": self.output if over else [],
+            "conversation_id": self._stage.conversation.id,
+            "output_modalities": ["audio"],
+            "max_output_tokens": self._limit,
+            "audio": {"output": self._audio_output()},
+            "usage": None,
+            "metadata": self.request.get("metadata"),
+        }
+
+    @property
+    def _limit(self) -> int | str:
+        limit: int | str = {**self._session, **self.request}["max_output_tokens"]
+        return limit
+
+    def _audio_output(self) -> Message:
+        asked = (self.request.get("audio") or {}).get("output") or {}
+        used = {**self._session["audio"]["output"], **asked}
+        return {"format": used["format"], "voice": used["voice"]}
+
+    def _begin(self) -> None:
+        self.status = "in_progress"
+        self._stage.wire.event("response.created", response=self.as_event())
+
+    def _end(self, status: Status, details: Message | None) -> None:
+        self.status = status
+        usage = no_usage() if status == "failed" else self._count()
+        self.tokens = usage["total_tokens"]
+        done = {**self.as_event(), "status_details": details, "usage": usage}
+        self._stage.wire.event("response.done", response=done)
+        self._on_done(self)
+
+    def _count(self) -> Message:
+        instructions = self.request.get("instructions") or self._session["instructions"]
+        words = "".join(self._words)
+        return self._stage.meter.usage(self._stage.conversation, instructions, self._spoken_ms, words)
+
+    def _add(self, item: Message) -> Entry:
+        index = len(self.output)
+        self.output.append(item)
+        self._stage.wire.event(
+            "response.output_item.added", response_id=self.id, output_index=index, item=item
+        )
+        return self._stage.conversation.add(item)
+
+    def _speak(self, say: Say) -> Iterator[float]:
+        message = self._open_message(say)
+        while message.rest:
+            yield message.rest[0].ms / self._stage.delivery.speed
+            self._say_next(message)
+            if self._is_too_long():
+                self._close_message(message, "incomplete")
+                self._end("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
+                yield 0
+        self._close_message(message, "completed")
+
+    def _is_too_long(self) -> bool:
+        return isinstance(self._limit, int) and self._spoken_ms / 50 > self._limit
+
+    def _open_message(self, say: Say) -> _Message:
+        index = len(self.output)
+        item = {
+            "id": self._stage.wire.make_id("item"),
+            "type": "message",
+            "status": "in_progress",
+            "role": "assistant",
+            "content": [],
+        }
+        chunks = deque(cut_speech(say, self._stage.delivery, self._stage.dice))
+        message = self._speaking = _Message(self._add(item), index, chunks)
+        part = {"type": "audio", "transcript": ""}
+        self._stage.wire.event("response.content_part.added", **self._place(message), part=part)
+        return message
+
+    def _say_next(self, message: _Message) -> None:
+        if not message.rest:
+            return
+        chunk = message.rest.popleft()
+        for word in chunk.words:
+            message.transcript += word
+            self._words.append(word)
+            kind = "response.output_audio_transcript.delta"
+            self._stage.wire.delta(kind, **self._place(message), delta=word)
+        if chunk.audio:
+            message.entry.audio_ms += chunk.ms
+            self._spoken_ms += chunk.ms
+            self._stage.wire.audio("response.output_audio.delta", chunk.audio, **self._place(message))
+
+    def _close_message(self, message: _Message, status: str) -> None:
+        self._speaking = None
+        wire, place = self._stage.wire, self._place(message)
+        wire.event("response.output_audio.done", **place)
+        wire.event("response.output_audio_transcript.done", **place, transcript=message.transcript)
+        part = {"type": "audio", "transcript": message.transcript}
+        wire.event("response.content_part.done", **place, part=part)
+        message.entry.item["content"] = [{"type": "output_audio", "transcript": message.transcript}]
+        self._close_item(message.entry, message.index, status)
+
+    def _close_item(self, entry: Entry, index: int, status: str) -> None:
+        entry.item["status"] = status
+        if status == "completed" or self._stage.delivery.cancelled_item_done:
+            self._stage.conversation.close(entry.item["id"])
+        fields = {"response_id": self.id, "output_index": index, "item": entry.item}
+        self._stage.wire.event("response.output_item.done", **fields)
+
+    def _place(self, message: _Message) -> Message:
+        return {
+            "response_id": self.id,
+            "item_id": message.entry.item["id"],
+            "output_index": message.index,
+            "content_index": 0,
+        }
+
+    def _call(self, call: CallTool) -> None:
+        wire, index, arguments = self._stage.wire, len(self.output), call.arguments_text
+        item = {
+            "id": wire.make_id("item"),
+            "type": "function_call",
+            "status": "in_progress",
+            "name": call.name,
+            "call_id": wire.make_id("call"),
+            "arguments": "",
+        }
+        entry = self._add(item)
+        place = {
+            "response_id": self.id,
+            "item_id": item["id"],
+            "output_index": index,
+            "call_id": item["call_id"],
+        }
+        for piece in split_arguments(arguments):
+            self._words.append(piece)
+            wire.delta("response.function_call_arguments.delta", **place, delta=piece)
+        kind = "response.function_call_arguments.done"
+        wire.event(kind, **place, name=call.name, arguments=arguments)
+        entry.item["arguments"] = arguments
+        self._close_item(entry, index, "completed")

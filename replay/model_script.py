@@ -1,0 +1,125 @@
+"""What the Realtime stand-in says and how it misbehaves: plain values, given to `replay.model.serve_model`.
+
+Nothing here does anything; the session reads these values and acts on them.
+"""
+
+from typing import Any, Literal
+
+import attrs
+import msgspec
+
+DeltaMode = Literal["cut", "frames", "single", "odd"]
+TranscriptMode = Literal["soon", "late", "failed", "never"]
+Refusal = Literal["http_401", "invalid_api_key", "model_not_found"]
+Garbage = Literal[
+    "binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields", "unknown_error", "huge"
+]
+
+
+@attrs.frozen
+class Say:
+    """One spoken message: µ-law bytes at 8 kHz and the words in them."""
+
+    audio: bytes = attrs.field(repr=lambda audio: f"<{len(audio)} bytes>")
+    text: str
+
+
+@attrs.frozen
+class CallTool:
+    """One function call; arguments given as a string go out as they are, broken JSON included."""
+
+    name: str
+    arguments: dict[str, Any] | str = attrs.field(factory=dict)
+
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as the JSON string on the wire."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        return msgspec.json.encode(self.arguments).decode()
+
+
+ReplyItem = Say | CallTool
+Reply = tuple[ReplyItem, ...]
+
+
+@attrs.frozen
+class Delivery:
+    """How fast and in which pieces a reply comes; milliseconds of audio unless said otherwise."""
+
+    first_delta_ms: int = 200
+    delta_ms: int = 400
+    mode: DeltaMode = "cut"
+    """cut: first_delta_ms, then delta_ms; frames: 20 ms; single: all at once; odd: odd byte counts."""
+    speed: float = 8.0
+    """Audio comes this many times faster than it plays."""
+    response_delay_ms: int = 150
+    """Real milliseconds from the request to response.created."""
+    words_ahead_ms: int = 600
+    """The transcript runs this far ahead of the audio."""
+    late_deltas: int = 0
+    """So many deltas still come after speech_started has interrupted a response."""
+    rate_limits: bool = True
+    """rate_limits.updated follows each response.done; the service leaves it out at times."""
+    cancelled_item_done: bool = True
+    """Whether conversation.item.done comes for an item that was cut: nobody has published a capture."""
+
+
+@attrs.frozen
+class Transcription:
+    """When, if ever, the caller's words come back as text, should the session ask for them."""
+
+    mode: TranscriptMode = "soon"
+    """late: only after the next response ended, or the next turn began."""
+    delay_ms: int = 350
+
+
+@attrs.frozen
+class Faults:
+    """What goes wrong, all off. The _after_ms count real milliseconds from the upgrade."""
+
+    first_sessions_only: int | None = None
+    """Only so many sessions are faulty, so that a second attempt can succeed; None: every one."""
+    refuse: Refusal | None = None
+    never_create: bool = False
+    never_update: bool = False
+    never_answer: bool = False
+    fail_responses: int = 0
+    """So many responses after the opening end as failed with rate_limit_exceeded."""
+    close_after_ms: int | None = None
+    close_code: int = 1001
+    close_reason: str = "Your session hit the maximum duration of 60 minutes."
+    close_with_error: bool = True
+    """An error session_expired before the close: logs show either, or both."""
+    drop_after_ms: int | None = None
+    """TCP reset, no close frame."""
+    stall_after_ms: int | None = None
+    """Nothing is read or sent any more, pongs included; the socket stays open."""
+    garbage: tuple[Garbage, ...] = ()
+    """Sent once, in this order, when the first caller turn is committed."""
+    stray_errors: bool = False
+    """The two harmless race errors come, unasked, with every committed turn."""
+
+
+@attrs.frozen
+class Script:
+    """Everything one stand-in says; each session plays it from the start."""
+
+    opening: Reply = ()
+    """For the first bare response.create."""
+    turns: tuple[Reply, ...] = ()
+    """For caller turns, one each, spoken or typed."""
+    answers: tuple[Reply, ...] = ()
+    """For a response.create that follows function_call_output items."""
+    fallback: Reply = ()
+    """When the list asked for is used up."""
+    heard: tuple[str, ...] = ()
+    """What the caller is understood to have said, turn by turn."""
+    transcription: Transcription = attrs.field(factory=Transcription)
+    delivery: Delivery = attrs.field(factory=Delivery)
+    faults: Faults = attrs.field(factory=Faults)
+
+    def faults_of(self, number: int) -> Faults:
+        """The faults of session `number`, counted from 1."""
+        limit = self.faults.first_sessions_only
+        return self.faults if limit is None or number <= limit else Faults()

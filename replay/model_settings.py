@@ -1,0 +1,224 @@
+"""The Realtime session object of the stand-in: its defaults, and what a session.update may change in it.
+
+An update is taken whole or refused whole. Values are checked where a bridge could plausibly get them wrong;
+idle_timeout_ms is accepted and never acts.
+"""
+
+import copy
+from typing import Any
+
+from replay.model_wire import Message, RefusedError
+
+Shape = dict[str, Any]
+
+_FORMAT: Shape = {"type": None, "rate": None}
+_TURN_DETECTION: dict[str, Message] = {
+    "server_vad": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 200,  # seen on the wire; the reference says 500
+        "idle_timeout_ms": None,
+        "create_response": True,
+        "interrupt_response": True,
+    },
+    "semantic_vad": {
+        "type": "semantic_vad",
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": True,
+    },
+}
+_INPUT: Shape = {
+    "format": _FORMAT,
+    "transcription": dict.fromkeys(("model", "language", "languages", "prompt", "keywords", "delay")),
+    "noise_reduction": dict.fromkeys(("type", "strength")),
+    "turn_detection": dict.fromkeys({**_TURN_DETECTION["server_vad"], "eagerness": None}),
+}
+_KNOWN: Shape = {
+    "audio": {"input": _INPUT, "output": {"format": _FORMAT, "voice": None, "speed": None}},
+    **dict.fromkeys(("type", "model", "output_modalities", "instructions", "tools", "tool_choice")),
+    **dict.fromkeys(("max_output_tokens", "truncation", "tracing", "prompt", "include")),
+    **dict.fromkeys(("reasoning", "parallel_tool_calls")),
+}
+_KNOWN_IN_RESPONSE: Shape = {
+    "audio": {"output": {"format": _FORMAT, "voice": None}},
+    **dict.fromkeys(("conversation", "input", "instructions", "max_output_tokens", "metadata")),
+    **dict.fromkeys(
+        ("output_modalities", "prompt", "tool_choice", "tools", "reasoning", "parallel_tool_calls")
+    ),
+}
+_TOOL_KEYS = dict.fromkeys(("type", "name", "description", "parameters"))
+_MCP_TYPE = "mcp"
+_FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
+_SILENCE_MS = {"low": 1200, "medium": 800, "auto": 800, "high": 500}
+
+
+def new_session(session_id: str, model: str, expires_at: int) -> Message:
+    """The session object of session.created, as the service fills it in; expires_at in epoch seconds."""
+    pcm = {"type": "audio/pcm", "rate": 24000}
+    return {
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": session_id,
+        "model": model,
+        "output_modalities": ["audio"],
+        "instructions": "Be helpful, brief and friendly.",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "tracing": None,
+        "truncation": "auto",
+        "prompt": None,
+        "expires_at": expires_at,
+        "audio": {
+            "input": {
+                "format": pcm,
+                "transcription": None,
+                "noise_reduction": None,
+                "turn_detection": dict(_TURN_DETECTION["server_vad"]),
+            },
+            "output": {"format": dict(pcm), "voice": "alloy", "speed": 1.0},
+        },
+        "include": None,
+    }
+
+
+def updated_session(session: Message, change: Any) -> Message:
+    """The session after an update, as a new object; raises RefusedError when any part is wrong."""
+    if not isinstance(change, dict) or "type" not in change:
+        raise RefusedError(
+            "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
+        )
+    _check_keys(change, _KNOWN, "session")
+    _one_of(change["type"], ("realtime",), "session.type")
+    if change.get("model", session["model"]) != session["model"]:
+        raise RefusedError("invalid_value", "The model of a session cannot be changed.", "session.model")
+    _check_common(change, "session")
+    after = copy.deepcopy(session)
+    after.update({key: value for key, value in change.items() if key != "audio"})
+    for side, parts in (change.get("audio") or {}).items():
+        if parts is None:
+            continue
+        after["audio"][side].update(_checked_audio(parts, session["audio"][side], f"session.audio.{side}"))
+    return after
+
+
+def check_response_request(request: Any) -> Message:
+    """The `response` of a response.create, checked; {} when there is none."""
+    if request is None:
+        return {}
+    _check_keys(request, _KNOWN_IN_RESPONSE, "response")
+    _check_common(request, "response")
+    if request.get("conversation", "auto") != "auto":
+        raise RefusedError(
+            "invalid_value",
+            "This stand-in has no responses outside the conversation.",
+            "response.conversation",
+        )
+    return dict(request)
+
+
+def silence_ms(turn_detection: Message) -> int:
+    """How long the caller must be quiet for a turn to end; semantic_vad is a plain wait by eagerness."""
+    if turn_detection["type"] == "semantic_vad":
+        return _SILENCE_MS[turn_detection["eagerness"]]
+    return int(turn_detection["silence_duration_ms"])
+
+
+def _check_keys(value: Any, known: Shape, path: str) -> None:
+    if not isinstance(value, dict):
+        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected an object.", path)
+    for key, part in value.items():
+        if key not in known:
+            raise RefusedError("unknown_parameter", f"Unknown parameter: '{path}.{key}'.", f"{path}.{key}")
+        if isinstance(known[key], dict) and part is not None:
+            _check_keys(part, known[key], f"{path}.{key}")
+
+
+def _check_common(change: Message, path: str) -> None:
+    if change.get("output_modalities", ["audio"]) != ["audio"]:
+        raise RefusedError(
+            "invalid_value", "This stand-in only speaks: use ['audio'].", f"{path}.output_modalities"
+        )
+    limit = change.get("max_output_tokens", "inf")
+    if limit != "inf":
+        _in_range(limit, 1, 4096, f"{path}.max_output_tokens")
+    choice = change.get("tool_choice", "auto")
+    if not isinstance(choice, dict):
+        _one_of(choice, ("none", "auto", "required"), f"{path}.tool_choice")
+    _is_a(change.get("instructions", ""), str, f"{path}.instructions")
+    _is_a(change.get("tools", []), list, f"{path}.tools")
+    for index, tool in enumerate(change.get("tools", [])):
+        _check_tool(tool, f"{path}.tools[{index}]")
+
+
+def _check_tool(tool: Any, path: str) -> None:
+    if isinstance(tool, dict) and tool.get("type") == _MCP_TYPE:
+        return
+    _check_keys(tool, _TOOL_KEYS, path)
+    for key in ("type", "name"):
+        if not tool.get(key):
+            raise RefusedError(
+                "missing_required_parameter", f"Missing required parameter: '{path}.{key}'.", f"{path}.{key}"
+            )
+
+
+def _checked_audio(parts: Message, now: Message, path: str) -> Message:
+    parts = dict(parts)
+    if "format" in parts:
+        _check_format(parts["format"], f"{path}.format")
+    if "speed" in parts:
+        _in_range(parts["speed"], 0.25, 1.5, f"{path}.speed")
+    if parts.get("turn_detection"):
+        parts["turn_detection"] = _checked_turns(
+            parts["turn_detection"], now["turn_detection"], f"{path}.turn_detection"
+        )
+    return parts
+
+
+def _check_format(value: Any, path: str) -> None:
+    kind = (value or {}).get("type")
+    _one_of(kind, _FORMATS, f"{path}.type")
+    if kind != "audio/pcm" and "rate" in value:
+        raise RefusedError("unknown_parameter", f"Unknown parameter: '{path}.rate'.", f"{path}.rate")
+    if kind == "audio/pcm":
+        _in_range(value.get("rate", 24000), 24000, 24000, f"{path}.rate")
+
+
+def _checked_turns(value: Message, now: Message | None, path: str) -> Message:
+    kind = value.get("type", (now or {}).get("type"))
+    _one_of(kind, tuple(_TURN_DETECTION), f"{path}.type")
+    defaults = _TURN_DETECTION[str(kind)]
+    _check_keys(value, defaults, path)
+    _in_range(value.get("threshold", 0.5), 0, 1, f"{path}.threshold")
+    _in_range(value.get("silence_duration_ms", 200), 0, 60_000, f"{path}.silence_duration_ms")
+    _in_range(value.get("prefix_padding_ms", 300), 0, 60_000, f"{path}.prefix_padding_ms")
+    _one_of(value.get("eagerness", "auto"), tuple(_SILENCE_MS), f"{path}.eagerness")
+    base = now if now and now["type"] == kind else defaults
+    return {**base, **value}
+
+
+def _is_a(value: Any, kind: type, path: str) -> None:
+    if not isinstance(value, kind):
+        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected a {kind.__name__}.", path)
+
+
+def _one_of(value: Any, choices: tuple[str, ...], path: str) -> None:
+    if value not in choices:
+        listed = ", ".join(f"'{choice}'" for choice in choices)
+        raise RefusedError(
+            "invalid_value", f"Invalid value: {value!r}. Supported values are: {listed}.", path
+        )
+
+
+def _in_range(value: Any, low: float, high: float, path: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected a number.", path)
+    kind = "integer" if isinstance(value, int) else "decimal"
+    if value < low:
+        text = f"{kind} below minimum value. Expected a value >= {low}, but got {value} instead."
+        raise RefusedError(f"{kind}_below_min_value", f"Invalid '{path}': {text}", path)
+    if value > high:
+        text = f"{kind} above maximum value. Expected a value <= {high}, but got {value} instead."
+        raise RefusedError(f"{kind}_above_max_value", f"Invalid '{path}': {text}", path)

@@ -1,0 +1,70 @@
+"""How the Realtime stand-in puts events on the wire: ids, encoding, the error event. It decides nothing."""
+
+import base64
+import random
+import string
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import msgspec
+
+Message = dict[str, Any]
+
+_ALPHABET = string.ascii_letters + string.digits
+_LENGTHS = {"call": 16}
+_USUAL_LENGTH = 21
+
+
+class RefusedError(Exception):
+    """A client event the service would answer with an error event; the session stays open."""
+
+    def __init__(self, code: str | None, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+@attrs.define
+class Wire:
+    """One session's way out; the same seed makes the same ids."""
+
+    _send: Callable[[str | bytes], None]
+    _random: random.Random
+
+    def make_id(self, kind: str) -> str:
+        """A fresh id such as item_ + 21 characters (call_ has 16)."""
+        return f"{kind}_{self._letters(_LENGTHS.get(kind, _USUAL_LENGTH))}"
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Send one server event."""
+        self.raw(msgspec.json.encode({"type": kind, "event_id": self.make_id("event"), **fields}).decode())
+
+    def delta(self, kind: str, **fields: Any) -> None:
+        """Send one text delta, with the random padding the service adds to it."""
+        self.event(kind, **fields, obfuscation=self._letters(self._random.randint(1, 12)))
+
+    def audio(self, kind: str, data: bytes, **fields: Any) -> None:
+        """Send one audio delta."""
+        self.event(kind, **fields, delta=base64.b64encode(data).decode())
+
+    def error(
+        self,
+        code: str | None,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        param: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """Send one error event; event_id is the client's."""
+        error = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
+        self.event("error", error=error)
+
+    def raw(self, frame: str | bytes) -> None:
+        """Send a frame as it is."""
+        self._send(frame)
+
+    def _letters(self, count: int) -> str:
+        return "".join(self._random.choices(_ALPHABET, k=count))

@@ -1,0 +1,234 @@
+"""A stand-in for Twilio that rings a Media Streams server: webhook, TwiML, media socket, action, callbacks.
+
+What the caller does is a `Caller`; what became of the call is a `CallReport`. It makes one inbound call and
+is no REST API; TwiML verbs that take time (Say, Pause, Play, Dial) are noted and take none."""
+
+import secrets
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+
+from replay import phone_twiml as twiml
+from replay.phone_actor import Actor
+from replay.phone_report import CallReport, ClosedBy, OnEvent, SecondSocket
+from replay.phone_script import Account, Caller
+from replay.phone_socket import MediaSocket, open_media_socket
+from replay.phone_stream import MediaStream
+from replay.phone_twiml import TwilioError
+from replay.phone_web import Courier, Form, Route, open_courier
+from replay.signing import sign, signed_url
+
+__all__ = ["Account", "CallReport", "Caller", "ring"]
+
+DEFAULT_ACCOUNT = Account()
+TOTAL_MS = 120_000
+MAX_REDIRECTS = 3
+MAX_STREAMS = 5  # a call that comes back into a stream more often runs in a circle
+SECOND_SOCKET_AFTER_S = 0.1
+SECOND_SOCKET_MS = 2_000  # a socket still open after this was let in
+TOO_MANY_REDIRECTS = 11200
+
+
+async def ring(
+    caller: Caller,
+    *,
+    webhook: str,
+    via: str | None = None,
+    account: Account = DEFAULT_ACCOUNT,
+    call_sid: str | None = None,
+    on_event: OnEvent | None = None,
+    status_url: str | None = None,
+    total_ms: int = TOTAL_MS,
+) -> CallReport:
+    """Make one call, of total_ms at most. What the bridge does wrong is reported, never raised.
+
+    `webhook` is the public URL, the one that is signed; with `via`, an http:// URL, all bytes go there."""
+    report = CallReport(call_sid=call_sid or _sid("CA"), on_event=on_event)
+    route = Route(urlsplit(webhook), urlsplit(via) if via else None)
+    with trio.move_on_after(total_ms / 1000) as limit:
+        async with open_courier(account, report.call_sid, route) as courier, trio.open_nursery() as callbacks:
+            await _Call(caller, account, route, courier, report, callbacks, status_url).run(webhook)
+    if limit.cancelled_caught:
+        report.fail(f"not over after {total_ms} ms")
+    return report
+
+
+@attrs.define
+class _Call:
+    """One call: runs TwiML until there is none left, or one side hangs up."""
+
+    caller: Caller
+    account: Account
+    route: Route
+    courier: Courier
+    report: CallReport
+    callbacks: trio.Nursery
+    status_url: str | None
+    _actor: Actor = attrs.field(init=False)
+    _redirects: int = 0
+    _has_streamed: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._actor = Actor(self.caller, self.report.line, self.report.missed)
+
+    async def run(self, webhook: str) -> None:
+        """The call from the first ring to its end."""
+        try:
+            verbs = await self._answer(webhook)
+            while verbs:
+                verbs = await self._do(verbs[0], verbs[1:])
+        except TwilioError as error:
+            self.report.fail(str(error))
+        self.report.note("call_over", by=self.report.closed_by)
+        self._tell(
+            self.status_url, "completed", [*self.courier.call_form("completed"), ("SequenceNumber", "0")]
+        )
+
+    async def _answer(self, webhook: str) -> tuple[twiml.Verb, ...]:
+        times = 2 if self.caller.webhook_twice else 1
+        self.report.note("webhook", url=webhook, times=times)
+        ask = partial(self.courier.twiml, webhook, "ringing")
+        try:
+            status, body = await ask(signature=self.caller.webhook_signature, times=times)
+        except TwilioError as error:
+            self.report.webhook_status = error.http_status
+            raise
+        self.report.webhook_status, self.report.twiml = status, body.decode(errors="replace")
+        self.report.note("webhook_answered", status=status)
+        verbs = twiml.parse(body, webhook)
+        await trio.sleep(self.caller.answer_delay_ms / 1000)
+        return verbs
+
+    async def _do(self, verb: twiml.Verb, rest: tuple[twiml.Verb, ...]) -> tuple[twiml.Verb, ...]:
+        """Run one verb; the verbs that come after it."""
+        if self._has_streamed or not isinstance(verb, twiml.Connect):
+            self.report.next_verbs.append(verb)
+            self.report.note("verb", verb=verb)
+        match verb:
+            case twiml.Connect():
+                return await self._connect(verb, rest)
+            case twiml.Redirect():
+                return await self._redirect(verb)
+            case twiml.Hangup() | twiml.Reject() | twiml.Dial():
+                return ()
+            case _:
+                return rest
+
+    async def _redirect(self, verb: twiml.Redirect) -> tuple[twiml.Verb, ...]:
+        self._redirects += 1
+        if self._redirects > MAX_REDIRECTS:
+            raise TwilioError(
+                TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects, the last to {verb.url}"
+            )
+        return await self._fetch(verb.url, verb.method)
+
+    async def _fetch(self, url: str, method: str) -> tuple[twiml.Verb, ...]:
+        status, body = await self.courier.twiml(url, "in-progress", method)
+        self.report.note("twiml", url=url, status=status)
+        return twiml.parse(body, url)
+
+    async def _connect(self, connect: twiml.Connect, rest: tuple[twiml.Verb, ...]) -> tuple[twiml.Verb, ...]:
+        if len(self.report.stream_sids) >= MAX_STREAMS:
+            raise TwilioError(TOO_MANY_REDIRECTS, f"more than {MAX_STREAMS} streams in one call")
+        self._has_streamed = True
+        try:
+            if await self._stream(connect.stream) == "caller":
+                return ()
+        except TwilioError as error:  # the call goes on behind <Connect>, as after a stream that ended
+            self.report.upgrade_status = error.http_status
+            self.report.fail(str(error))
+        return rest if connect.action is None else await self._fetch(connect.action, connect.method)
+
+    async def _stream(self, stream: twiml.Stream) -> ClosedBy:
+        stream_sid = _sid("MZ")
+        self.report.stream_sid = stream_sid
+        self.report.stream_sids.append(stream_sid)
+        self.report.note("upgrade", url=stream.url, dropped_query=stream.dropped_query)
+        try:
+            async with self._open(stream) as socket:
+                self._tell_stream(stream, stream_sid, "stream-started")
+                closed_by = await self._talk(socket, stream, stream_sid)
+        except TwilioError as error:
+            self._tell_stream(stream, stream_sid, "stream-error", str(error))
+            raise
+        self._tell_stream(stream, stream_sid, "stream-stopped")
+        return closed_by
+
+    async def _talk(self, socket: MediaSocket, stream: twiml.Stream, stream_sid: str) -> ClosedBy:
+        self.report.upgrade_status = socket.status
+        self.report.note("upgraded", status=socket.status)
+        async with trio.open_nursery() as beside:
+            if self.caller.second_socket:
+                beside.start_soon(self._intrude, stream, name="phone: second socket")
+            closed_by = await self._media(socket, stream, stream_sid, self._actor, self.report).run()
+            beside.cancel_scope.cancel(reason="the first socket is closed")
+        return closed_by
+
+    async def _intrude(self, stream: twiml.Stream) -> None:
+        """Open another socket for the same call, and see what the bridge does to it."""
+        await trio.sleep(SECOND_SOCKET_AFTER_S)
+        report = CallReport(call_sid=self.report.call_sid)
+        actor = Actor(attrs.evolve(self.caller, steps=(), patience_ms=SECOND_SOCKET_MS), report.line)
+        try:
+            async with self._open(stream) as socket:
+                closed_by = await self._media(socket, stream, _sid("MZ"), actor, report).run()
+        except TwilioError as error:
+            self.report.second_socket = SecondSocket(error.http_status or 0)
+        else:
+            code = report.close_code if closed_by == "bridge" else None
+            self.report.second_socket = SecondSocket(101, code, report.close_reason, report.closed_ms or 0)
+        self.report.note("second_socket", outcome=self.report.second_socket)
+
+    def _media(
+        self, socket: MediaSocket, stream: twiml.Stream, stream_sid: str, actor: Actor, report: CallReport
+    ) -> MediaStream:
+        return MediaStream(
+            socket=socket,
+            actor=actor,
+            report=report,
+            account=self.account,
+            stream_sid=stream_sid,
+            parameters=stream.parameters,
+        )
+
+    def _open(self, stream: twiml.Stream) -> AbstractAsyncContextManager[MediaSocket]:
+        return open_media_socket(self.route.socket(stream.url), self._upgrade_headers(stream.url))
+
+    def _upgrade_headers(self, url: str) -> list[tuple[str, str]]:
+        """The signature, alone: made over the wss:// URL, unless the caller wants a wrong one."""
+        how, token = self.caller.signature, self.account.auth_token
+        if how == "none":
+            return []
+        text = signed_url(url) + ("/" if self.caller.trailing_slash else "")
+        if how == "https":
+            text = text.replace("wss://", "https://", 1)
+        return [("x-twilio-signature", sign(text, (), token if how != "wrong" else "some-other-token"))]
+
+    def _tell_stream(self, stream: twiml.Stream, stream_sid: str, event: str, error: str = "") -> None:
+        form = [
+            ("AccountSid", self.account.account_sid),
+            ("CallSid", self.report.call_sid),
+            ("StreamSid", stream_sid),
+            ("StreamName", stream.name or stream_sid),
+            ("StreamEvent", event),
+            ("Timestamp", datetime.now(UTC).isoformat()),
+            *([("StreamError", error)] if error else []),
+        ]
+        self._tell(stream.status_callback, event, form, stream.status_method)
+
+    def _tell(self, url: str | None, event: str, form: Form, method: str = "POST") -> None:
+        """Send a status callback beside the call: its order against everything else is not promised."""
+        if url is not None:
+            self.callbacks.start_soon(self._deliver, url, event, form, method, name=f"phone: {event}")
+
+    async def _deliver(self, url: str, event: str, form: Form, method: str) -> None:
+        status = await self.courier.tell(url, form, method)
+        self.report.callbacks.append((event, status))
+
+
+def _sid(prefix: str) -> str:
+    return prefix + secrets.token_hex(16)

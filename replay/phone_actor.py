@@ -1,0 +1,98 @@
+"""The caller at work: walks the steps of a script, one 20 ms tick at a time; `phone_stream` does the acts."""
+
+import attrs
+
+from replay.phone_line import FRAME_BYTES, SILENCE, Line
+from replay.phone_script import (
+    Act,
+    Caller,
+    HangUp,
+    InterruptAfter,
+    Press,
+    Say,
+    Step,
+    Wait,
+    WaitForAgent,
+    WaitForEnd,
+    WaitForQuiet,
+)
+
+
+@attrs.frozen
+class Missed:
+    """Something the caller waited for in vain; the script went on without it."""
+
+    step: Step
+    at_ms: int
+
+
+@attrs.define
+class Actor:
+    """One caller on one line. Tick it, do the acts it returns, then send the frame it says."""
+
+    caller: Caller
+    line: Line
+    missed: list[Missed] = attrs.field(factory=list)
+    _upcoming: list[Step] = attrs.field(init=False)
+    _step: Step | None = None
+    _step_ms: int = 0
+    _last_words_ms: int = 0  # since when an answer is expected
+    _mouth: bytearray = attrs.field(factory=bytearray, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._upcoming = [*self.caller.steps, Wait(self.caller.patience_ms), HangUp()]
+
+    def tick(self, now_ms: int) -> list[Act]:
+        """What the caller does now, besides listening and talking."""
+        acts: list[Act] = []
+        while self._step is None or self._is_over(self._step, now_ms):
+            self._leave(now_ms)
+            if not self._upcoming:
+                break
+            self._enter(self._upcoming.pop(0), now_ms, acts)
+        return acts
+
+    def frame(self) -> bytes:
+        """The next 160 bytes the caller says; silence when they say nothing."""
+        if self._mouth:
+            self.line.caller_spoke()
+        frame = bytes(self._mouth[:FRAME_BYTES])
+        del self._mouth[:FRAME_BYTES]
+        return frame.ljust(FRAME_BYTES, SILENCE)
+
+    def _enter(self, step: Step, now_ms: int, acts: list[Act]) -> None:
+        self._step, self._step_ms = step, now_ms
+        if isinstance(step, Say):
+            self._mouth += step.audio
+        if isinstance(step, Act):
+            acts.append(step)
+
+    def _leave(self, now_ms: int) -> None:
+        # After a quiet spell that was waited for, only new speech counts as the agent being heard.
+        if isinstance(self._step, Say | Press | WaitForQuiet):
+            self._last_words_ms = now_ms
+        self._step = None
+
+    def _is_over(self, step: Step, now_ms: int) -> bool:
+        if isinstance(step, Say):
+            return not self._mouth
+        if isinstance(step, Wait):
+            return now_ms >= self._step_ms + step.ms
+        if isinstance(step, Act) or self._is_granted(step, now_ms):
+            return True
+        if now_ms < self._step_ms + step.timeout_ms:
+            return False
+        self.missed.append(Missed(step, now_ms))
+        return True
+
+    def _is_granted(self, step: Step, now_ms: int) -> bool:
+        was_heard = self.line.was_heard_since(self._last_words_ms)
+        match step:
+            case WaitForAgent():
+                return was_heard
+            case WaitForQuiet():
+                return was_heard and self.line.quiet_ms(now_ms) >= step.ms
+            case InterruptAfter():
+                return was_heard and self.line.utterance_ms(now_ms) >= step.ms
+            case WaitForEnd() | _:
+                return False  # an ending stops the ticks

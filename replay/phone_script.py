@@ -1,0 +1,126 @@
+"""What a caller does, as plain values: the steps of a call, and the ways in which a call can go wrong.
+Nothing here acts; `phone_actor` walks the steps and `phone` makes the call."""
+
+from typing import Literal
+
+import attrs
+
+Signature = Literal["right", "wrong", "https", "none"]
+
+
+@attrs.frozen
+class Account:
+    """The Twilio account that rings: invented, and never good for the real service."""
+
+    account_sid: str = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+    auth_token: str = attrs.field(default="golden-test-auth-token-000000000", repr=False)
+    number: str = "+15550100100"
+    caller: str = "+15550123456"
+
+
+@attrs.frozen
+class Say:
+    """Speak µ-law audio at 8000 bytes a second; over when the last byte was sent."""
+
+    audio: bytes = attrs.field(repr=lambda audio: f"<{len(audio) // 8} ms>")
+    text: str = ""
+
+
+@attrs.frozen
+class Wait:
+    """Say nothing for so long."""
+
+    ms: int
+
+
+@attrs.frozen
+class WaitForAgent:
+    """Until the agent is heard, after the caller's own last words."""
+
+    timeout_ms: int = 15_000
+
+
+@attrs.frozen
+class WaitForQuiet:
+    """Until the agent was heard after the caller's own last words, and then nothing was for ms."""
+
+    ms: int = 600
+    timeout_ms: int = 20_000
+
+
+@attrs.frozen
+class InterruptAfter:
+    """Until the agent has been heard for ms within one utterance; the next step then interrupts it."""
+
+    ms: int
+    timeout_ms: int = 20_000
+
+
+@attrs.frozen
+class Press:
+    """Press one key."""
+
+    digit: str = attrs.field(validator=attrs.validators.in_(tuple("0123456789*#ABCD")))
+
+
+@attrs.frozen
+class HangUp:
+    """End the call as a caller does: `stop`, then the socket closes with 1000."""
+
+
+@attrs.frozen
+class DropSocket:
+    """The connection breaks: a TCP reset, no `stop`, no close frame."""
+
+
+@attrs.frozen
+class StopReading:
+    """Read nothing more, but go on sending: back-pressure on the bridge."""
+
+
+@attrs.frozen
+class GoSilent:
+    """Send no message any more (media, marks, keys) and keep the socket: a peer that died unnoticed."""
+
+
+@attrs.frozen
+class SendRaw:
+    """Send these words as they are: text as a text message, bytes as a binary one."""
+
+    data: str | bytes
+
+
+@attrs.frozen
+class WaitForEnd:
+    """Until the bridge ends the stream."""
+
+    timeout_ms: int = 15_000
+
+
+Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd  # steps that may be missed
+Act = Say | Press | HangUp | DropSocket | StopReading | GoSilent | SendRaw  # steps that the socket sees
+Step = Wish | Act | Wait
+
+
+@attrs.frozen(kw_only=True)
+class Caller:
+    """One caller: the steps, then patience_ms for the bridge to end the call, then they hang up.
+
+    The rest is what can be wrong with a call; the defaults are a call as it should be."""
+
+    steps: tuple[Step, ...] = ()
+    patience_ms: int = 10_000
+    answer_delay_ms: int = 100  # between the webhook's answer and the upgrade
+    start_delay_ms: int = 0  # between `connected` and `start`
+    first_timestamp_ms: int = 57  # the live service does not begin at 0
+    webhook_twice: bool = False  # Twilio's retry: same CallSid, same token; the second answer counts
+    webhook_signature: Signature = "right"
+    signature: Signature = "right"  # of the media socket's upgrade; "https" signs the https:// URL
+    trailing_slash: bool = False  # the upgrade is signed over the URL with a slash appended
+    token_override: str | None = None  # instead of the <Parameter> named token
+    call_sid_override: str | None = None  # in `start`
+    account_sid_override: str | None = None  # in `start`
+    media_before_start: bool = False
+    two_starts: bool = False
+    max_pending: int = 150  # messages kept for a bridge that reads too slowly (31930); 3 s, unpublished
+    second_socket: bool = False  # another socket with the same `start`, while the first is live

@@ -1,0 +1,172 @@
+"""Twilio's HTTP requests to the bridge: forms with all their oddities, signed, with Twilio's time limits.
+
+It also knows where the bytes of a public URL really go."""
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
+
+import attrs
+import httpx2
+import trio
+
+from replay.phone_script import Account, Signature
+from replay.phone_socket import Target
+from replay.phone_twiml import TwilioError
+from replay.signing import sign, signed_url
+
+CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 15
+RETRIEVAL_FAILED, TOO_SLOW, BAD_CONTENT_TYPE, BAD_URL = 11200, 11205, 12300, 11100
+TWIML_TYPES = ("text/xml", "application/xml", "text/html")
+EMPTY_TWIML = b"<Response/>"
+
+Form = list[tuple[str, str]]
+
+# What a call may carry besides the documented parameters: every one must reach the signature check unharmed.
+ODD_PARAMETERS: Form = [
+    ("CallToken", "%7B%22parentCallInfoToken%22%3A%22golden%22%7D"),
+    ("CallerName", "Zoë Łuk & Söhne = 100%"),
+    ("FromCity", ""),
+    ("FromZip", ""),
+    ("StirVerstat", "TN-Validation-Passed-A"),
+    ("X-New-Parameter", " a+b c;d/é?#"),
+    ("X-Repeated", "one"),
+    ("X-Repeated", "two"),
+    ("x-lower", "sorts after the capitals"),
+]
+
+
+@attrs.frozen
+class Answer:
+    """What the bridge answered to one request."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+
+
+@attrs.frozen
+class Route:
+    """Where the public host's bytes go: to `via` over plain TCP, or to the host itself over TLS.
+
+    With `via`, no other host is ever contacted: a call on one machine stays on it."""
+
+    public: SplitResult
+    via: SplitResult | None
+
+    def http(self, url: str) -> tuple[str, str]:
+        """The URL to really request, and its Host header."""
+        parts = urlsplit(url)._replace(fragment="")
+        if self.via is None:
+            return urlunsplit(parts), parts.netloc.rpartition("@")[2]
+        host = self._public_host(parts)
+        return urlunsplit(parts._replace(scheme=self.via.scheme, netloc=self.via.netloc)), host
+
+    def socket(self, url: str) -> Target:
+        """The connection to really open for a wss:// URL."""
+        parts = urlsplit(url)
+        if self.via is None:
+            return Target(parts.hostname or "", parts.port or 443, True, url, parts.netloc)
+        return Target(self.via.hostname or "", self.via.port or 80, False, url, self._public_host(parts))
+
+    def _public_host(self, parts: SplitResult) -> str:
+        if parts.hostname != self.public.hostname:
+            raise TwilioError(
+                BAD_URL, f"{parts.hostname} is not {self.public.hostname}, the only host this call knows"
+            )
+        return parts.netloc.rpartition("@")[2]
+
+
+@attrs.frozen
+class Courier:
+    """Carries one call's requests. Any number may be under way at once."""
+
+    account: Account
+    call_sid: str
+    route: Route
+    _client: httpx2.AsyncClient
+
+    async def twiml(
+        self, url: str, status: str, method: str = "POST", *, signature: Signature = "right", times: int = 1
+    ) -> tuple[int, bytes]:
+        """Ask for TwiML; TwilioError when what comes back is not an answer Twilio would read."""
+        token = secrets.token_hex(16)
+        for _ in range(times):
+            answer = await self._request(url, self.call_form(status), method, signature, token)
+        if answer.status not in (200, 204):
+            raise TwilioError(RETRIEVAL_FAILED, f"{url} answered {answer.status}", answer.status)
+        if answer.status == 204 or not answer.body:
+            return answer.status, EMPTY_TWIML
+        if answer.content_type not in TWIML_TYPES:
+            raise TwilioError(BAD_CONTENT_TYPE, f"{url}: Content-Type {answer.content_type!r}", answer.status)
+        return answer.status, answer.body
+
+    async def tell(self, url: str, form: Form, method: str = "POST") -> int:
+        """Deliver a status callback; its HTTP status, 0 when there was no answer."""
+        try:
+            return (await self._request(url, form, method, "right", secrets.token_hex(16))).status
+        except TwilioError:
+            return 0
+
+    def call_form(self, status: str) -> Form:
+        """The parameters of a voice webhook."""
+        account = self.account
+        ends = [
+            ("From", account.caller),
+            ("Caller", account.caller),
+            ("To", account.number),
+            ("Called", account.number),
+        ]
+        return [
+            ("AccountSid", account.account_sid),
+            ("ApiVersion", "2010-04-01"),
+            ("CallSid", self.call_sid),
+            ("CallStatus", status),
+            ("Direction", "inbound"),
+            *ends,
+            *((f"{name}Country", "US") for name, _ in ends),
+            *ODD_PARAMETERS,
+        ]
+
+    async def _request(self, url: str, form: Form, method: str, signature: Signature, token: str) -> Answer:
+        if method == "GET":
+            parts = urlsplit(url)
+            query = "&".join(part for part in (parts.query, urlencode(form)) if part)
+            url, form = urlunsplit(parts._replace(query=query)), []
+        target, host = self.route.http(url)
+        headers = {"Host": host, "I-Twilio-Idempotency-Token": token, **self._signature(url, form, signature)}
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
+        content = urlencode(form).encode() if method == "POST" else None
+        try:
+            with trio.fail_after(ANSWER_TIMEOUT_S):
+                response = await self._client.request(method, target, content=content, headers=headers)
+        except (trio.TooSlowError, httpx2.TimeoutException) as error:
+            raise TwilioError(TOO_SLOW, f"{url}: no answer in {ANSWER_TIMEOUT_S} s") from error
+        except httpx2.HTTPError as error:
+            raise TwilioError(RETRIEVAL_FAILED, f"{url}: {error!r}") from error
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return Answer(response.status_code, response.content, kind)
+
+    def _signature(self, url: str, form: Form, signature: Signature) -> dict[str, str]:
+        if signature == "none":
+            return {}
+        key = self.account.auth_token if signature == "right" else "some-other-token"
+        return {"X-Twilio-Signature": sign(signed_url(url), form, key)}
+
+
+@asynccontextmanager
+async def open_courier(account: Account, call_sid: str, route: Route) -> AsyncIterator[Courier]:
+    """A courier for one call; its connections end with the block."""
+    verify: ssl.SSLContext | bool = route.via is None or route.via.scheme == "https"
+    async with httpx2.AsyncClient(
+        verify=verify,
+        trust_env=verify is True,  # a proxy of this machine must not come between two of its own ports
+        headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
+        limits=httpx2.Limits(max_keepalive_connections=0),  # an idle one may close just as it is used again
+        timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+    ) as client:
+        yield Courier(account, call_sid, route, client)

@@ -1,0 +1,255 @@
+"""The configuration file: its defaults, its faults and what they say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import asdict, fields
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.config import (
+    Agent,
+    Limits,
+    SemanticVad,
+    ServerVad,
+    Settings,
+    agent_from,
+    load,
+    parse,
+)
+from bridge.errors import ConfigError
+
+PATH = Path("/etc/bridge/config.toml")
+TABLES = ("server", "twilio", "realtime", "recording")
+ONE_AGENT: dict[str, Any] = {"agents": {"front-desk": {}}}
+
+
+def faults_of(raw: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(raw, PATH)
+    assert str(caught.value) == "\n".join(caught.value.faults)
+    return caught.value.faults
+
+
+def fault_in(table: str, key: str, value: Any) -> str:
+    """Return the one fault of a file with this value in this table (`agent` is the agent's own)."""
+    where, *inner = table.split(".")
+    if where != "agent":
+        raw = {**ONE_AGENT, where: {key: value}}
+    else:
+        raw = {"agents": {"front-desk": {inner[0]: {key: value}} if inner else {key: value}}}
+    (fault,) = faults_of(raw)
+    return fault
+
+
+def settings_with(folder: Path = Path(), **tables: dict[str, Any]) -> Settings:
+    return parse({**ONE_AGENT, **tables}, folder / "config.toml")
+
+
+# ---------------------------------------------------------------- what is right
+
+
+def test_an_agent_without_a_word_has_every_default() -> None:
+    read = parse(ONE_AGENT, PATH)
+    assert read == Settings(agents={"front-desk": Agent(name="front-desk")}, folder=PATH.parent)
+    assert read.agents["front-desk"].turn_detection == ServerVad()
+    assert read.data_folder == Path("/etc/bridge/data")
+
+
+def test_a_default_passes_its_own_check() -> None:
+    plain = asdict(Settings(), recurse=True)
+    assert settings_with(**{name: plain[name] for name in TABLES}) == parse(ONE_AGENT, Path("config.toml"))
+
+
+def test_a_file_is_read_from_disk_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[server]\npublic_url = "https://b.example.com/"\n[agents.a]\ngreeting = "Grüezi!"\n')
+    read = load(file)
+    assert read.server.public_url == "https://b.example.com"
+    assert (read.agents["a"].greeting, read.folder) == ("Grüezi!", tmp_path)
+
+
+def test_semantic_turn_detection_has_keys_of_its_own() -> None:
+    raw = {"agents": {"a": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}}}
+    assert parse(raw, PATH).agents["a"].turn_detection == SemanticVad(eagerness="low")
+
+
+def test_turn_detection_without_a_type_is_the_servers() -> None:
+    raw = {"agents": {"a": {"turn_detection": {"threshold": 1}}}}
+    assert parse(raw, PATH).agents["a"].turn_detection == ServerVad(threshold=1.0)
+
+
+def test_limits_are_read_per_agent() -> None:
+    read = parse({"agents": {"a": {"limits": {"lead_ms": 200}}, "b": {}}}, PATH)
+    assert (read.agents["a"].limits, read.agents["b"].limits) == (Limits(lead_ms=200), Limits())
+
+
+def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
+    agent = Agent(name="a", tools=("x:y",), turn_detection=SemanticVad(), limits=Limits(lead_ms=80))
+    written = {key: value for key, value in asdict(agent).items() if key != "name"}
+    assert agent_from("a", written) == agent
+
+
+# ---------------------------------------------------------------- what is wrong, and what to write
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "sentence"),
+    [
+        ("server", "max_calls", 0, "[server] max_calls = 0: use a whole number from 1 to 1000"),
+        ("server", "max_calls", True, "[server] max_calls = True: use a whole number from 1 to 1000"),
+        ("server", "max_calls", 1.5, "[server] max_calls = 1.5: use a whole number from 1 to 1000"),
+        ("server", "bind", "8080", '[server] bind = "8080": use host:port, for example "127.0.0.1:8080"'),
+        ("twilio", "accept_unsigned_requests_from_anybody", 1, "= 1: use true or false"),
+        ("realtime", "model", " ", '[realtime] model = " ": use the name of a realtime model'),
+        ("realtime", "url", "", '[realtime] url = "": use a URL without a query'),
+        ("realtime", "url", "https://api.openai.com", 'for example "wss://api.openai.com/v1/realtime"'),
+        ("recording", "folder", 5, "[recording] folder = 5: use a folder; relative ones start at"),
+        ("agent", "voice", "bob", '[agents.front-desk] voice = "bob": use "alloy" or "ash" or "ballad"'),
+        ("agent", "tools", "a:b", '[agents.front-desk] tools = "a:b": use a list such as ["my_tools:book'),
+        ("agent", "tools", [""], '[agents.front-desk] tools = [""]'),
+        ("agent", "max_output_tokens", 5000, "max_output_tokens = 5000: use a whole number from 1 to 4096"),
+        ("agent", "limits", 3, "[agents.front-desk.limits] = 3: use a table, written [agents.front-desk.lim"),
+        (
+            "agent.limits",
+            "lead_ms",
+            -5,
+            "[agents.front-desk.limits] lead_ms = -5: use a whole number from 40",
+        ),
+        ("agent.turn_detection", "threshold", float("nan"), "threshold = nan: use a number from 0.0 to 1.0"),
+        ("agent.turn_detection", "type", "vad", 'type = "vad": use "server_vad" or "semantic_vad"'),
+        ("agent.turn_detection", "eagerness", "low", "eagerness: unknown key; known here: create_response"),
+    ],
+)
+def test_a_fault_names_file_key_value_and_what_to_write(
+    table: str, key: str, value: Any, sentence: str
+) -> None:
+    fault = fault_in(table, key, value)
+    assert fault.startswith("/etc/bridge/config.toml: [")
+    assert sentence.replace('[""]', "['']") in fault
+
+
+@pytest.mark.parametrize("port", ["", "http", "²", "65536", "9" * 5000])
+def test_a_port_is_a_small_number_in_plain_digits(port: str) -> None:
+    assert "use host:port" in fault_in("server", "bind", f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("rest", [" ", "?", "?a=b", "#top", ":70000", "\n", ":x", "[", ":0"])
+def test_a_url_is_one_that_signatures_can_be_checked_against(rest: str) -> None:
+    assert "use a URL without a query" in fault_in("server", "public_url", f"https://b.example.com{rest}")
+
+
+def test_semantic_turn_detection_refuses_the_servers_keys() -> None:
+    raw = {"agents": {"a": {"turn_detection": {"type": "semantic_vad", "silence_duration_ms": 300}}}}
+    (fault,) = faults_of(raw)
+    assert "[agents.a.turn_detection] silence_duration_ms: unknown key; known here: " in fault
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"sever": {}, **ONE_AGENT}, "[sever]: unknown table; did you mean server?"),
+        ({"agents": {"a": {"greting": "Hi"}}}, "[agents.a] greting: unknown key; did you mean greeting?"),
+        (
+            {"agents": {"a": {"limits": {"lead": 9}}}},
+            "[agents.a.limits] lead: unknown key; did you mean lead_ms",
+        ),
+        ({**ONE_AGENT, "server": {"zzz": 1}}, "[server] zzz: unknown key; known here: bind, drain_seconds"),
+    ],
+)
+def test_an_unknown_word_names_the_nearest_known(raw: dict[str, Any], sentence: str) -> None:
+    (fault,) = faults_of(raw)
+    assert sentence in fault
+
+
+@pytest.mark.parametrize("raw", [{}, {"agents": {}}, {"agents": 3}])
+def test_a_file_without_an_agent_says_how_to_add_one(raw: dict[str, Any]) -> None:
+    (fault,) = faults_of(raw)
+    assert fault.endswith("no agent; add a table [agents.front-desk] with instructions and a greeting")
+
+
+@pytest.mark.parametrize("name", ["ws", "", "Front", "front desk", "-a", "a/b", "a" * 64])
+def test_an_agent_has_a_name_that_fits_a_url_and_is_not_ws(name: str) -> None:
+    (fault,) = faults_of({"agents": {name: {}}})
+    assert fault.startswith(f'{PATH}: [agents.{name}]: use a name of a-z, 0-9, "-" and "_" other than "ws"')
+
+
+def test_an_agents_name_is_its_tables_name_alone() -> None:
+    (fault,) = faults_of({"agents": {"a": {"name": "b"}}})
+    assert "[agents.a] name: unknown key; the agent's name is its table's: a" in fault
+
+
+def test_every_fault_of_a_file_is_told_at_once() -> None:
+    agent = {"voice": "bob", "limits": {"lead_ms": 1}, "turn_detection": {"threshold": 2}}
+    raw = {"server": {"bind": "x"}, "twilio": 5, "nonsense": 1, "agents": {"ws": agent}}
+    assert len(faults_of(raw)) == 7
+
+
+def test_a_long_value_is_shortened() -> None:
+    assert f'"{"x" * 56}...: use' in fault_in("agent", "voice", "x" * 1000)
+
+
+def test_a_number_too_large_to_print_is_a_fault_like_any_other() -> None:
+    assert "max_calls = a very large number: use" in fault_in("server", "max_calls", 16**5000)
+
+
+# ---------------------------------------------------------------- files that can't be had
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none.toml: no such file; name another with --config"):
+        load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[server\n", "not valid TOML: "),
+        (b"max = " + b"9" * 5000, "not valid TOML: "),
+        (b"a = " + b"[" * 5000, "not valid TOML: "),
+        (b"\xff\xfe", "can't be read: "),
+    ],
+)
+def test_a_file_that_is_no_toml_says_so(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path / "config.toml")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read: "):
+        load(tmp_path)
+
+
+# ---------------------------------------------------------------- anything at all
+
+WORDS = [
+    *TABLES, "agents", "limits", "turn_detection", "type", "server_vad", "semantic_vad", "ws",
+    *(field.name for cls in (Agent, Limits, ServerVad) for field in fields(cls)),
+    *(key for table in asdict(Settings()).values() if isinstance(table, dict) for key in table),
+]  # fmt: skip
+KEYS = st.sampled_from(WORDS) | st.text(max_size=4)
+URLS = st.builds("{}://{}".format, st.sampled_from(["https", "wss"]), st.text(max_size=8))
+ADDRESSES = st.builds("{}:{}".format, st.just("host"), st.text(max_size=4))
+LEAVES = (
+    st.sampled_from(WORDS) | st.text(max_size=8) | URLS | ADDRESSES | st.integers() | st.floats()
+    | st.booleans()
+    | st.dates()
+)  # fmt: skip
+TOML = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=8
+)
+TABLE = st.dictionaries(KEYS, TOML, max_size=6)
+FILES = TABLE | st.fixed_dictionaries({}, optional=dict.fromkeys([*TABLES, "agents"], TABLE))
+
+
+@given(raw=FILES)
+@settings(max_examples=100, deadline=None)
+def test_anything_at_all_is_settings_or_a_config_error(raw: dict[str, Any]) -> None:
+    faults: list[str] = []
+    try:
+        assert isinstance(parse(raw, PATH), Settings)
+    except ConfigError as error:
+        faults = error.faults
+    assert all(fault.startswith(f"{PATH}: ") for fault in faults)

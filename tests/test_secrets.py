@@ -1,0 +1,88 @@
+"""Secrets: where they come from, what is missing without them, and that they are never shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.config import Secrets, Settings, missing_secrets, parse, read_secrets
+from bridge.errors import ConfigError
+
+
+def settings_with(folder: Path = Path(), **tables: dict[str, Any]) -> Settings:
+    return parse({"agents": {"front-desk": {}}, **tables}, folder / "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("realtime", "api_key", "sk-hush"),
+        ("realtime", "api_key_env", "sk-hush"),
+        ("twilio", "auth_token_env", "hush0123456789abcdef"),
+        ("twilio", "auth_token", ["hush"]),
+        ("realtime", "url", "wss://x.example.com/realtime?api-key=hush"),
+        ("realtime", "url", "wss://me:hush@x.example.com/realtime"),
+    ],
+)
+def test_a_secret_written_into_the_file_is_refused_and_never_shown(table: str, key: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"agents": {"a": {}}, table: {key: value}}, Path("config.toml"))
+    assert f"[{table}] {key}" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_tokens_come_from_the_environment_newest_first() -> None:
+    environment = {"TWILIO_AUTH_TOKEN": "new, old,new", "OPENAI_API_KEY": " sk-1\n"}
+    secrets = read_secrets(settings_with(), environment)
+    assert secrets == Secrets(auth_tokens=("new", "old"), api_key="sk-1")
+
+
+def test_other_variables_can_be_named() -> None:
+    named = settings_with(twilio={"auth_token_env": "MY_TOKEN"}, realtime={"api_key_env": "MY_KEY"})
+    assert read_secrets(named, {"MY_TOKEN": "t", "MY_KEY": "k"}) == Secrets(("t",), "k")
+
+
+def test_tokens_of_a_file_follow_those_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("third\nsecond, fourth\n")
+    (tmp_path / "key").write_text("sk-file\n")
+    named = settings_with(
+        tmp_path, twilio={"auth_token_file": "tokens"}, realtime={"api_key_file": str(tmp_path / "key")}
+    )
+    secrets = read_secrets(named, {"TWILIO_AUTH_TOKEN": "first,second"})
+    assert secrets == Secrets(("first", "second", "third", "fourth"), "sk-file")
+
+
+def test_every_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    named = settings_with(tmp_path, twilio={"auth_token_file": "none"}, realtime={"api_key_file": "binary"})
+    with pytest.raises(ConfigError) as caught:
+        read_secrets(named, {})
+    assert caught.value.faults == [
+        f"{tmp_path / 'none'}: can't be read: No such file or directory",
+        f"{tmp_path / 'binary'}: can't be read: it is not a text in UTF-8",
+    ]
+
+
+def test_nothing_is_missing_when_all_is_there() -> None:
+    ready = settings_with(server={"public_url": "https://b.example.com"})
+    assert missing_secrets(ready, Secrets(("t",), "k")) == []
+
+
+def test_what_is_missing_says_what_to_set() -> None:
+    token, public_url, key = missing_secrets(settings_with(), Secrets())
+    assert token.startswith("no Twilio auth token: set TWILIO_AUTH_TOKEN, or name a file with [twilio] auth_")
+    assert public_url.startswith("no public URL: set [server] public_url")
+    assert key == "no OpenAI key: set OPENAI_API_KEY, or name a file with [realtime] api_key_file"
+
+
+def test_running_open_and_on_a_server_of_ones_own_needs_neither_token_nor_key() -> None:
+    own = settings_with(
+        server={"public_url": "http://127.0.0.1:8080"},
+        twilio={"accept_unsigned_requests_from_anybody": True},
+        realtime={"url": "ws://127.0.0.1:9090/realtime"},
+    )
+    assert missing_secrets(own, Secrets()) == []
+
+
+def test_secrets_print_as_nothing() -> None:
+    assert repr(Secrets(("hush",), "hush")) == str(Secrets()) == "Secrets()"
