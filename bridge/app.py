@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl
 
 import structlog
 from attrs import frozen
-from quart import Response, request
+from quart import Response, request, websocket
 from quart_trio import QuartTrio
 from websockets.http11 import Request as UpgradeRequest
 
 from bridge import twilio
 from bridge.config import Agent, Secrets, Settings
+from bridge.fallback import PatientConnection, QuartLink
 from bridge.switchboard import Switchboard, Webhook
 
 MOST_BODY_BYTES: Final = 64 * 2**10
@@ -60,16 +61,14 @@ class Gate:
 def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
     """Return the app: `/voice/NAME`, `/voice/NAME/next` and `/healthz`, everything else 404."""
     app = QuartTrio("bridge", static_folder=None)
+    app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
 
     async def signed_form() -> list[tuple[str, str]] | None:
         """Return the form pairs of a request that Twilio signed, blank values kept; None for anybody else's."""
         body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
         form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
-        target = request.scope["raw_path"].decode("latin-1")
-        query = request.query_string.decode("latin-1")
-        target += f"?{query}" if query else ""
-        if gate.admits_request(target, form, request.headers.get(SIGNATURE)):
+        if gate.admits_request(_raw_target(request), form, request.headers.get(SIGNATURE)):
             return form
         log.warning("request with a wrong signature refused", path=request.path[:80])
         return None
@@ -94,11 +93,29 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
             return _plain(403)
         return _twiml(switchboard.next_twiml(dict(form).get("CallSid", ""), name))
 
+    @app.websocket("/voice/ws/<name>")
+    async def media(name: str) -> Response | None:
+        if not gate.admits_upgrade(_raw_target(websocket), websocket.headers.get(SIGNATURE)):
+            return _plain(403)
+        if name not in gate.settings.agents:
+            return _plain(404)
+        await websocket.accept()
+        socket = websocket._get_current_object()  # type: ignore[attr-defined]  # of werkzeug's LocalProxy
+        await switchboard.serve_phone(QuartLink(socket), name)
+        return None
+
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
         return {"status": "draining" if switchboard.is_closing else "ok", "live": switchboard.live}
 
     return app
+
+
+def _raw_target(of: Any) -> str:
+    """Return the request target as it was sent: decoding and encoding again would break the signature."""
+    query = of.query_string.decode("latin-1")
+    path: str = of.scope["raw_path"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _twiml(text: str) -> Response:

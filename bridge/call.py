@@ -149,7 +149,7 @@ class Call:
         if self._is_ready and not self._running and not self._farewell and self._turns.may_ask:
             self._ask()
 
-    def _decide(self, event: Event) -> None:  # noqa: C901, PLR0912 - a table of one line per event
+    def _decide(self, event: Event) -> None:  # noqa: C901 - a table of one line per event
         match event:
             case CallerSpoke():
                 self._on_caller_spoke(event)

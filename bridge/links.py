@@ -56,6 +56,13 @@ class Link(Protocol):
         """Say goodbye; the end is reported by `receive`."""
 
 
+class PhoneSocket(Link, Protocol):
+    """What a call needs of its phone's socket besides."""
+
+    on_control: Callable[[], None]
+    """Called when the protocol itself has something to send; the call's speaker then sends `FLUSH`."""
+
+
 # ---------------------------------------------------------------- the phone's side
 
 

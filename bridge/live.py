@@ -18,7 +18,7 @@ from bridge.config import Agent
 from bridge.effects import Effect, EndCall, RunTool, WriteNote
 from bridge.errors import LinkError
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
-from bridge.links import FLUSH, Link, ModelLink, PhoneLink, open_model
+from bridge.links import FLUSH, Link, ModelLink, PhoneSocket, open_model
 from bridge.recorder import TapeWriter
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tools import Tool, run_tool
@@ -239,7 +239,7 @@ class LiveCall:
 
     # ------------------------------------------------------------ the legs
 
-    def attach(self, link: PhoneLink, preamble: list[str | bytes]) -> None:
+    def attach(self, link: PhoneSocket, preamble: list[str | bytes]) -> None:
         """Give the call its phone leg; `preamble` is what was already read from it, `start` last."""
         self.phone.link = link
         self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))

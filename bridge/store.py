@@ -64,7 +64,7 @@ class Store:
 
     path: Path
 
-    def add(self, tapes: Iterable[Path], *, fresh: bool = False) -> int:
+    def add(self, tapes: Iterable[Path]) -> int:
         """Index these tapes in one transaction each; return how many. Raises `StoreError`, `duckdb.IOException`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         count = 0
@@ -80,7 +80,7 @@ class Store:
         with self._open() as connection:
             return {row[0] for row in connection.execute("select call_id from calls").fetchall()}
 
-    def rebuild(self, tapes: Iterable[Path], progress: Callable[[Path], None]) -> int:
+    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> int:
         """Make the whole file anew from tapes, beside the old one, then replace it; return how many calls."""
         fresh = self.path.with_suffix(".rebuilding")
         fresh.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ class Store:
         new = Store(fresh)
         for path in tapes:
             count += new.add([path])
-            progress(path)
+            progress()
         new.add([])
         fresh.replace(self.path)
         return count

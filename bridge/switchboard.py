@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from bridge import __version__, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent, Settings
-from bridge.links import Link, PhoneLink
+from bridge.links import Link, PhoneSocket
 from bridge.live import LiveCall, ModelAddress
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
@@ -175,7 +175,7 @@ class Switchboard:
 
     # ------------------------------------------------------------ media sockets
 
-    async def serve_phone(self, link: PhoneLink, agent: str) -> None:
+    async def serve_phone(self, link: PhoneSocket, agent: str) -> None:
         """Live through a media socket: find its call by the first valid `start`, then let the call have it."""
         call, preamble = None, list[str | bytes]()
         with trio.move_on_after(START_SECONDS):
@@ -226,15 +226,18 @@ class Switchboard:
         """Take no more calls, let the live ones end by themselves for a while, then end the rest."""
         self.is_closing = True
         with trio.move_on_after(seconds):
-            while self._calls:
-                self._quiet = trio.Event()
-                await self._quiet.wait()
+            await self.wait_quiet()
         for call in list(self._calls.values()):
             call.stop("operator", "the daemon is shutting down")
         with trio.move_on_after(LAST_SECONDS):
-            while self._calls:
+            await self.wait_quiet()
+
+    async def wait_quiet(self) -> None:
+        """Return when no call is waiting or live."""
+        while self._calls:
+            if self._quiet.is_set():
                 self._quiet = trio.Event()
-                await self._quiet.wait()
+            await self._quiet.wait()
 
 
 LAST_SECONDS: Final = 1.6

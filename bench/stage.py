@@ -1,0 +1,138 @@
+"""The whole daemon between its two stand-ins, in one process on loopback: what benches and wire tests run on.
+
+It measures nothing by itself.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import field, frozen
+
+from bridge import config
+from bridge.recorder import Write, append_to
+from bridge.server import Daemon, open_daemon
+from bridge.store import Store
+from bridge.tape import Line
+from bridge.tools import Tool
+from replay import model_script
+from replay.clips import clip
+from replay.model import ModelServer, serve_model
+from replay.model_script import Delivery, Script
+from replay.phone import Account, Caller, CallReport, ring
+from replay.phone_script import Say
+
+PUBLIC = "https://bridge.example.com"
+AGENT = "front-desk"
+WEBHOOK = f"{PUBLIC}/voice/{AGENT}"
+PROMPT = Delivery(response_delay_ms=0)
+"""The model answers without thinking, so that what is measured is the bridge."""
+
+
+def words(name: str) -> model_script.Say:
+    """Return a clip for the agent to say."""
+    spoken = clip(name)
+    return model_script.Say(spoken.audio, spoken.text)
+
+
+def speech(name: str) -> Say:
+    """Return a clip for the caller to say."""
+    spoken = clip(name)
+    return Say(spoken.audio, spoken.text)
+
+
+GREETING = Script(opening=(words("caller_yes"),), delivery=PROMPT)
+"""The shortest conversation there is: an agent that says one word and listens."""
+
+
+@frozen
+class Stage:
+    """A running daemon, the model it talks to, and a phone to ring it with."""
+
+    daemon: Daemon
+    model: ModelServer
+    account: Account = Account()
+
+    @property
+    def via(self) -> str:
+        """Where the public URL's bytes really go."""
+        return f"http://127.0.0.1:{self.daemon.port}"
+
+    async def ring(self, caller: Caller, *, webhook: str = WEBHOOK, **options: Any) -> CallReport:
+        """Make one call."""
+        return await ring(caller, webhook=webhook, via=self.via, account=self.account, **options)
+
+    async def wait_no_calls(self) -> None:
+        """Return when no call is waiting or live."""
+        await self.daemon.switchboard.wait_quiet()
+
+
+@frozen
+class Place:
+    """Where a daemon keeps what it records, and how it is set up."""
+
+    folder: Path
+    script: Script = GREETING
+    model_url: str = ""
+    limits: Mapping[str, int] = field(factory=dict)
+    agent: Mapping[str, Any] = field(factory=dict)
+    server: Mapping[str, Any] = field(factory=dict)
+    tools: Mapping[str, Tool] = field(factory=dict)
+    write: Write = append_to
+    watch: Callable[[str, Line], None] | None = None
+    handshake_seconds: float = 10
+    tokens: tuple[str, ...] = (Account().auth_token,)
+
+    def tables(self, model_url: str) -> dict[str, Any]:
+        """Return the configuration as its file would hold it."""
+        return {
+            "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, **self.server},
+            "realtime": {"url": self.model_url or model_url},
+            "agents": {AGENT: {**self.agent, "limits": dict(self.limits)}},
+        }
+
+    @property
+    def store(self) -> Store:
+        """The database of the daemon that ran here."""
+        return Store(self.folder / "data" / "calls.duckdb")
+
+    @property
+    def tapes(self) -> list[Path]:
+        """Every tape there is, complete or not."""
+        return sorted((self.folder / "data" / "tapes").rglob("*.jsonl*"))
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return the rows of `calls`."""
+        return self.store.query("select * from calls order by started_at, call_id")
+
+
+@asynccontextmanager
+async def open_stage(place: Place) -> AsyncIterator[Stage]:
+    """Run the model and the daemon; on leaving both are gone, and what the daemon recorded is on disk."""
+    async with trio.open_nursery() as nursery:
+        model: ModelServer = await nursery.start(serve_model, place.script)
+        settings = config.parse(place.tables(model.url), place.folder / "config.toml")
+        secrets = config.Secrets(place.tokens, "sk-stand-in")
+        async with open_daemon(
+            settings,
+            secrets,
+            write=place.write,
+            watch=place.watch,
+            tools={AGENT: place.tools},
+            handshake_seconds=place.handshake_seconds,
+        ) as daemon:
+            yield Stage(daemon, model)
+        nursery.cancel_scope.cancel(reason="the stage is empty")
+
+
+def open_files() -> int:
+    """Return how many file descriptors this process has; 0 where there is no way to tell."""
+    return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+def living_tasks() -> int:
+    """Return how many trio tasks there are, trio's own included."""
+    return trio.lowlevel.current_statistics().tasks_living

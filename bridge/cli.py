@@ -1,0 +1,273 @@
+"""The `bridge` command: serve, demo, check, calls, show, reindex. The one place that reads the environment."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import structlog
+import trio
+from attrs import evolve
+from rich.console import Console
+from rich.progress import Progress
+
+from bridge import __version__, config
+from bridge.checks import read_table
+from bridge.errors import BridgeError, ConfigError
+from bridge.output import (
+    call_page,
+    calls_table,
+    complain,
+    console,
+    explains_errors,
+    print_json,
+    quiet_interrupt,
+)
+from bridge.recorder import tapes_under
+from bridge.server import serve as serve_daemon
+from bridge.store import TABLES, Store
+from bridge.tools import load_tools
+
+CONFIG = click.option(
+    "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
+    show_default=True, envvar="BRIDGE_CONFIG", help="The configuration file.",
+)  # fmt: skip
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=None,
+    help="The data folder, in place of the one the configuration names.",
+)  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bridge")
+def main() -> None:
+    """An OpenAI Realtime voice agent on your Twilio numbers.
+
+    \b
+    bridge demo              hear a whole call, with no accounts
+    bridge check             is the configuration right, and what goes into the Twilio console
+    bridge serve             answer the phone
+    bridge calls             what happened
+    bridge show CALL         one call, moment by moment
+
+    Recorded calls are worked on with the `replay` command.
+    """
+
+
+# ---------------------------------------------------------------- serve and check
+
+
+@main.command()
+@CONFIG
+@click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+@click.option("--bind", help="host:port to listen on.")
+@click.option("--log-json", is_flag=True, help="Log JSON lines, for journald and collectors.")
+@explains_errors
+def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) -> None:
+    """Answer the phone until SIGTERM or Ctrl-C, then drain.
+
+    The first signal stops taking calls and lets live ones end for drain_seconds; a second one ends at once.
+    """
+    settings = _with_overrides(config.load(path), public_url, bind)
+    secrets = config.read_secrets(settings, os.environ)
+    if missing := config.missing_secrets(settings, secrets):
+        raise ConfigError([f"{path}: {sentence}" for sentence in missing])
+    set_up_logging(as_json=log_json)
+    with quiet_interrupt():
+        trio.run(serve_daemon, settings, secrets)
+
+
+def _with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
+    """Return the settings with what the command line said, checked like the file."""
+    given = {key: value for key, value in {"public_url": public_url, "bind": bind}.items() if value}
+    faults: list[str] = []
+    server = settings.server
+    if given:
+        checked = read_table(config.Server, given, at="command line", faults=faults)
+        server = evolve(server, **{key: getattr(checked, key) for key in given})
+    if faults:
+        raise ConfigError(faults)
+    return evolve(settings, server=server)
+
+
+@main.command()
+@CONFIG
+@click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+@click.option("--ready", is_flag=True, help="Exit 1 when secrets or the public URL are missing.")
+@explains_errors
+def check(path: Path, public_url: str | None, ready: bool) -> None:
+    """Check the configuration, and print what goes into the Twilio console.
+
+    Exit 0 when the file is right, 2 when it is not (one line per fault).
+    """
+    settings = _with_overrides(config.load(path), public_url, None)
+    missing = config.missing_secrets(settings, config.read_secrets(settings, os.environ))
+    out = console()
+    out.print(f"[green]OK[/] {path}: {len(settings.agents)} agent(s)")
+    public = settings.server.public_url or "https://<public_url>"
+    for name, agent in settings.agents.items():
+        tools = load_tools(agent.tools, settings.folder)
+        out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
+        out.print(f"    tools: {', '.join([*tools, 'hang_up'])}")
+    for sentence in missing:
+        out.print(f"[yellow]missing[/] {sentence}", soft_wrap=True)
+    if ready and missing:
+        raise SystemExit(1)
+
+
+# ---------------------------------------------------------------- what happened
+
+
+def _store(path: Path, data: Path | None) -> Store:
+    return Store((data or config.load(path).data_folder) / "calls.duckdb")
+
+
+@main.command()
+@CONFIG
+@DATA
+@click.option("--agent", help="Only calls of this agent.")
+@click.option("--ended-by", type=click.Choice(["caller", "model", "tool", "limit", "operator", "bridge"]))
+@click.option("--from", "caller", help="Only callers whose number contains this.")
+@click.option("--since", type=click.DateTime(), help="Only calls from this moment on (UTC).")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="The latest so many.")
+@JSON
+@explains_errors
+def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: Any) -> None:
+    """List calls, the latest first."""
+    clauses = {"agent": "agent = ?", "ended_by": "ended_by = ?", "since": "started_at >= ?",
+               "caller": "contains(from_number, ?)"}  # fmt: skip
+    used = {name: value for name, value in filters.items() if value}
+    where = " and ".join(clauses[name] for name in used) or "true"
+    sql = f"select * from calls where {where} order by started_at desc limit {limit}"
+    rows = _store(path, data).query(sql, used.values())
+    for row in rows:
+        row["counts"] = _json(row["counts"])
+    if as_json:
+        print_json(rows)
+    elif rows:
+        console().print(calls_table(rows))
+    else:
+        click.echo("No calls." if not used else "No calls match; try fewer filters.")
+
+
+@main.command()
+@click.argument("call")
+@CONFIG
+@DATA
+@JSON
+@explains_errors
+def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
+    """Show one call: transcript, tools, milestones, latencies.
+
+    CALL is a call id or its beginning, or "last". Words that were said but never heard are struck through.
+    """
+    record = read_record(_store(path, data), call)
+    if as_json:
+        print_json(record)
+    else:
+        console().print(call_page(record))
+
+
+def read_record(store: Store, call: str) -> dict[str, Any]:
+    """Return all rows of one call, by table. Raises `BridgeError` when the id names none or several."""
+    order = "order by started_at desc limit 3"
+    if call == "last":
+        found = store.query(f"select call_id from calls {order}")[:1]
+    else:
+        found = store.query(f"select call_id from calls where starts_with(call_id, ?) {order}", [call])
+    if not found:
+        raise BridgeError(f"no call {call}: `bridge calls` lists them")
+    if len(found) > 1 and found[0]["call_id"] != call:
+        raise BridgeError(f"{call} is the beginning of several calls: give more of it")
+    call_id = found[0]["call_id"]
+    record: dict[str, Any] = {}
+    for table in TABLES:
+        order = "" if table == "calls" else "order by position"
+        record[table] = store.query(f"select * from {table} where call_id = ? {order}", [call_id])
+    record["call"] = record.pop("calls")[0]
+    record["call"]["counts"] = _json(record["call"]["counts"])
+    for table, column in (("milestones", "data"), ("log", "data"), ("tool_calls", "arguments")):
+        for row in record[table]:
+            row[column] = _json(row[column])
+    return record
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+@main.command()
+@CONFIG
+@DATA
+@explains_errors
+def reindex(path: Path, data: Path | None) -> None:
+    """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end."""
+    store = _store(path, data)
+    tapes = tapes_under(store.path.parent / "tapes")
+    if not tapes:
+        complain(f"{store.path.parent / 'tapes'}: no tapes", hint="name the folder with --data")
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("tapes", total=len(tapes))
+        count = store.rebuild(tapes, progress=lambda: bar.advance(task))
+    click.echo(f"{store.path}: {count} call(s) from {len(tapes)} tape(s)")
+
+
+# ---------------------------------------------------------------- demo
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
+              help="Where calls.duckdb, the tape and call.wav go.")  # fmt: skip
+@JSON
+@explains_errors
+def demo(out: Path, as_json: bool) -> None:
+    """Hear a whole phone call go through the real daemon, with no accounts, in less than 30 seconds.
+
+    Both peers are stand-ins on this machine: one rings like Twilio, one answers like the Realtime API.
+    """
+    from replay.demo import narrate, run_demo  # the lab is nobody's business but the demo's
+
+    set_up_logging(as_json=False, level=logging.ERROR)
+    with quiet_interrupt():
+        result = trio.run(run_demo, out, (lambda line: None) if as_json else narrate(console()))
+    record = read_record(Store(out / "calls.duckdb"), result.call_id)
+    paths = {"database": str(out / "calls.duckdb"), "tape": str(result.tape), "wav": str(result.wav)}
+    if as_json:
+        return print_json({**record, "paths": paths})
+    screen = console()
+    screen.rule("the record")
+    screen.print(call_page(record))
+    screen.rule("what is left of it")
+    for name, where in paths.items():
+        screen.print(f"{name:9s} {where}", soft_wrap=True)
+    screen.print(
+        f"\nListen to call.wav (left caller, right agent as heard), then try\n"
+        f"  bridge show last --data {out}\n  replay run {result.tape}", soft_wrap=True
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- logging
+
+
+def set_up_logging(*, as_json: bool, level: int = logging.INFO) -> None:
+    """Log to standard error: for people on a terminal, else key=value or JSON lines."""
+    last: Any = structlog.processors.LogfmtRenderer(key_order=["level", "event", "call_id"])
+    if as_json:
+        last = structlog.processors.JSONRenderer()
+    elif sys.stderr.isatty():
+        last = structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

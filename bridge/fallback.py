@@ -1,0 +1,63 @@
+"""The slow, correct way in for media sockets: a Quart websocket, for proxies that upgrade a connection they used before.
+
+Only the first request of a connection can be seen before hypercorn has it; this route takes the others.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import define, field
+from quart.wrappers import Websocket
+from quart_trio.asgi import TrioASGIWebsocketConnection
+
+from bridge.links import Closing
+
+
+class PatientConnection(TrioASGIWebsocketConnection):
+    """Makes a hang-up the end of the stream.
+
+    As it comes, Quart-Trio cancels the handler and loses up to ten messages nobody read yet, `stop` among them.
+    """
+
+    async def handle_messages(self, nursery: trio.Nursery, receive: Callable[[], Any]) -> None:  # type: ignore[override]
+        """Pass messages on until the peer leaves, then close the channel behind them."""
+        async with self.send_channel:
+            while (event := await receive())["type"] != "websocket.disconnect":
+                if event["type"] == "websocket.receive":
+                    text = event.get("text")
+                    await self.send_channel.send(text if text is not None else event["bytes"])
+            self.scope["bridge.closing"] = event.get("code")  # type: ignore[typeddict-unknown-key]
+
+
+@define(eq=False)
+class QuartLink:
+    """A media socket that hypercorn holds; hypercorn answers its pings."""
+
+    _socket: Websocket
+    on_control: Callable[[], None] = field(default=lambda: None)
+    _is_closed: bool = False
+
+    @property
+    def closing(self) -> Closing:
+        """Tell how the socket ended."""
+        scope: dict[str, Any] = dict(self._socket.scope)
+        return Closing(scope.get("bridge.closing") or 1006, "")
+
+    async def receive(self) -> str | bytes | None:
+        """Return the next message, or None when the peer has left."""
+        try:
+            message: str | bytes = await self._socket.receive()
+        except trio.EndOfChannel:
+            return None
+        return message
+
+    async def send(self, message: str) -> None:
+        """Send a text message; hypercorn swallows it when the peer has left."""
+        if message and not self._is_closed:
+            await self._socket.send(message)
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame."""
+        self._is_closed = True
+        await self._socket.close(code, reason)

@@ -1,0 +1,178 @@
+"""How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bridge.errors import BridgeError, ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WRONG = 2
+"""Exit code when a command could not do its work; 1 is kept for work done with a bad result."""
+
+STYLES = {"agent": "cyan", "caller": "green", "tool": "magenta", "barge-in": "bold yellow", "end": "bold", "log": "red"}
+
+
+def console() -> Console:
+    """Return the console of standard output."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8"))
+
+
+def complain(message: str, *, hint: str = "") -> NoReturn:
+    """Print an error, what to try, and leave with exit code 2."""
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(f"Try:   {hint}", err=True)
+    raise SystemExit(WRONG)
+
+
+def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn the project's own errors into a message and exit code 2."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except ConfigError as error:
+            for fault in error.faults:
+                click.echo(f"Error: {fault}", err=True)
+            raise SystemExit(WRONG) from None
+        except BridgeError as error:
+            complain(str(error))
+
+    return wrapper
+
+
+@contextmanager
+def quiet_interrupt() -> Iterator[None]:
+    """Leave without a traceback on Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+# ---------------------------------------------------------------- calls as a table
+
+
+def calls_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the list of calls."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("started (UTC)", "call", "agent", "from", "length", "turns", "cut in", "tools", "first word", "ended by"):
+        table.add_column(name, no_wrap=name != "ended by")
+    for row in rows:
+        table.add_row(
+            f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+            row["call_id"][:12],
+            row["agent"],
+            row["from_number"],
+            seconds(row["duration_ms"]),
+            str(row["turns"]),
+            str(row["interruptions"]),
+            str(row["tool_calls"]),
+            "" if row["first_audio_heard_ms"] is None else f"{row['first_audio_heard_ms']} ms",
+            f"{row['ended_by']}: {row['why']}",
+        )
+    return table
+
+
+def seconds(ms: int | None) -> str:
+    """Return a length of time as people read it."""
+    if ms is None:
+        return ""
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms // 60_000} min {ms // 1000 % 60:02d} s"
+
+
+# ---------------------------------------------------------------- one call
+
+
+def call_page(record: dict[str, Any]) -> RenderableType:
+    """Return one call for people: what it was, how fast, and everything that happened in order."""
+    return Group(_summary(record), Text(), _timeline(record))
+
+
+def _summary(record: dict[str, Any]) -> Table:
+    call = record["call"]
+    turns = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
+    cost = "" if call["cost_usd"] is None else f", {call['cost_usd']:.4f} USD"
+    tokens = sum(call[f"{name}_tokens"] for name in ("text_in", "text_out", "audio_in", "audio_out"))
+    first = "never" if call["first_audio_heard_ms"] is None else f"{call['first_audio_heard_ms']} ms after start"
+    answers = f"{turns[len(turns) // 2]} ms median, {turns[-1]} ms worst" if turns else "none"
+    started = call["started_at"]
+    when = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else str(started)
+    grid = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("call", call["call_id"]),
+        ("when", f"{when}, {seconds(call['duration_ms'])}, {call['from_number']} to {call['to_number']}"),
+        ("agent", f"{call['agent']} on {call['model']}"),
+        ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
+        ("first word", first),
+        ("answers", f"{answers} (caller's end as detected, to first word heard)"),
+        ("tokens", f"{tokens}{cost}"),
+        ("tape", call["tape"]),
+    ):
+        grid.add_row(Text(name, style="dim"), Text(value))
+    return grid
+
+
+def _timeline(record: dict[str, Any]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for t_ms, who, what in sorted(_happenings(record), key=lambda happening: happening[0]):
+        grid.add_row(Text(f"{t_ms / 1000:.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
+    return grid
+
+
+def _happenings(record: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
+    for row in record["transcript"]:
+        text = Text(row["heard"] or "")
+        if row["unheard"]:
+            text.append((" " if row["heard"] else "") + row["unheard"], style="dim strike")
+        yield row["began_ms"] or 0, row["role"], text
+    for row in record["tool_calls"]:
+        yield row["called_ms"] or 0, "tool", _tool_text(row)
+    for row in record["milestones"]:
+        if row["name"] not in SAID_ELSEWHERE:
+            who = "barge-in" if row["name"] == "barge_in" else "milestone"
+            yield row["t_ms"], who, Text(_cut_text(record, row["t_ms"]) if who == "barge-in" else row["name"])
+    for row in record["log"]:
+        yield row["t_ms"], "log", Text(row["text"])
+    call = record["call"]
+    yield call["duration_ms"], "end", Text(f"by {call['ended_by']}: {call['why']}")
+
+
+SAID_ELSEWHERE = frozenset({"tool_called", "tool_answered", "call_ended"})
+
+
+def _tool_text(row: dict[str, Any]) -> Text:
+    text = Text(f"{row['name']}({row['arguments_raw']})")
+    if row["error_kind"]:
+        text.append(f" failed: {row['error_kind']} {row['error'] or ''}", style="red")
+    elif row["output"] is not None:
+        took = (row["answered_ms"] or 0) - (row["called_ms"] or 0)
+        text.append(f" -> {row['output']} in {took} ms")
+    return text
+
+
+def _cut_text(record: dict[str, Any], t_ms: int) -> str:
+    cut = [row for row in record["items"] if row["cut"] and row["settled_ms"] == t_ms]
+    heard, generated = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
+    return f"the caller cut in: {heard / 1000:.1f} s heard of {generated / 1000:.1f} s said" if cut else "barge-in"
