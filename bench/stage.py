@@ -65,6 +65,11 @@ class Stage:
         """Make one call."""
         return await ring(caller, webhook=webhook, via=self.via, account=self.account, **options)
 
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions the model still has open."""
+        return sum(session.close_code is None for session in self.model.sessions)
+
     async def wait_no_calls(self) -> None:
         """Return when no call is waiting or live."""
         await self.daemon.switchboard.wait_quiet()

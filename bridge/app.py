@@ -18,6 +18,7 @@ from bridge.switchboard import Switchboard, Webhook
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
 
+MOST_FIELDS: Final = 200
 SID: Final = re.compile(r"[A-Za-z0-9]{2,64}")
 SIGNATURE: Final = "X-Twilio-Signature"
 MEDIA_PATH: Final = "/voice/ws/"
@@ -64,18 +65,9 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
     app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
 
-    async def signed_form() -> list[tuple[str, str]] | None:
-        """Return the form pairs of a request that Twilio signed, blank values kept; None for anybody else's."""
-        body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
-        form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
-        if gate.admits_request(_raw_target(request), form, request.headers.get(SIGNATURE)):
-            return form
-        log.warning("request with a wrong signature refused", path=request.path[:80])
-        return None
-
     @app.post("/voice/<name>")
     async def webhook(name: str) -> Response:
-        form = await signed_form()
+        form = await _signed_form(gate)
         if form is None:
             return _plain(403)
         agent = gate.settings.agents.get(name)
@@ -88,7 +80,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
 
     @app.post("/voice/<name>/next")
     async def next_step(name: str) -> Response:
-        form = await signed_form()
+        form = await _signed_form(gate)
         if form is None:
             return _plain(403)
         return _twiml(switchboard.next_twiml(dict(form).get("CallSid", ""), name))
@@ -109,6 +101,24 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         return {"status": "draining" if switchboard.is_closing else "ok", "live": switchboard.live}
 
     return app
+
+
+async def _signed_form(gate: Gate) -> list[tuple[str, str]] | None:
+    """Return the form pairs of a request that Twilio signed; None for anybody else's."""
+    body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
+    form = _form_of(body)
+    if form is not None and gate.admits_request(_raw_target(request), form, request.headers.get(SIGNATURE)):
+        return form
+    log.warning("request with a wrong signature refused", path=request.path[:80])
+    return None
+
+
+def _form_of(body: bytes) -> list[tuple[str, str]] | None:
+    """Return a form's pairs, blank values kept; None when there are more than any webhook has."""
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return None
 
 
 def _raw_target(of: Any) -> str:

@@ -97,11 +97,12 @@ class Call:
 
     _is_ready: bool = False
     _session_event_id: str = ""
-    _has_spoken: bool = False
+    _is_opened: bool = False
     _held: HeldAudio = field(init=False)
 
     _playout: Playout = field(init=False)
     _turns: Turns = field(init=False)
+    _called: dict[str, None] = field(factory=dict)
     _running: dict[str, str] = field(factory=dict)
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
@@ -179,7 +180,9 @@ class Call:
                 self._on_speech_started()
             case SpeechStopped():
                 self._last_voice = self._now
+                self._turns.caller_paused(self._now)
             case TurnCommitted():
+                self._is_opened = True
                 self._turns.caller_ended(self._now)
             case ResponseCreated():
                 self._on_response_created(event)
@@ -196,7 +199,7 @@ class Call:
             case ModelErred():
                 self._on_model_erred(event)
             case ModelLeft():
-                self._fail(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
+                self._on_model_gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
             case ModelUnreachable():
                 self._fail(event.why)
             case MessageUnknown():
@@ -223,17 +226,17 @@ class Call:
             yield limits.waiting_seconds * 1000, lambda: self._end("limit", "no media stream came")
         if not self._is_ready:
             yield limits.model_ready_ms, lambda: self._fail("the model was not ready in time")
-        if self._turns.answer_due is not None and not self._running:
+        if self._turns.answer_due is not None and not self._running and not self._farewell:
             yield self._turns.answer_due, self._on_no_answer
         if self._turns.retry_at is not None:
             yield self._turns.retry_at, self._turns.retry_is_due
-        if self._keys_due is not None:
+        if self._keys_due is not None and self._is_ready:
             yield self._keys_due, self._give_keys
         if self._farewell:
             yield self._farewell_due, self._leave
 
     def _on_quiet(self) -> None:
-        if self._running or not self._playout.is_idle:
+        if self._running or self._turns.is_going_on or not self._playout.is_idle:
             self._last_voice = self._now
         else:
             self._end("limit", "nobody spoke")
@@ -301,9 +304,8 @@ class Call:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""
         keys, self._keys, self._keys_due = self._keys, "", None
         self._journal.milestone("keys_pressed", keys=len(keys))
-        if self._is_ready:
-            self._say(AddText(self._id(), "user", f"(The caller pressed these keys on the phone: {keys})"))
-            self._turns.owe(self._now)
+        self._say(AddText(self._id(), "user", f"(The caller pressed these keys on the phone: {keys})"))
+        self._turns.owe(self._now)
 
     def _play(self) -> None:
         for piece in self._playout.due(self._now):
@@ -332,9 +334,9 @@ class Call:
             self._say(append)
 
     def _ask(self) -> None:
-        """Ask for a response; until the agent was heard once, for its stable opening."""
+        """Ask for a response: for the stable opening, until the agent or the caller has begun the conversation."""
         event_id = self._id()
-        opening = "" if self._has_spoken else realtime.opening_instructions(self.agent)
+        opening = "" if self._is_opened else realtime.opening_instructions(self.agent)
         self._say(CreateResponse(event_id, opening))
         self._turns.asked(event_id, self._now)
 
@@ -343,17 +345,16 @@ class Call:
         self._turns.caller_began()
         if self.agent.turn_detection.interrupt_response:
             self._withdraw_farewell()
-            self._turns.cut_active()
-            self._stop_playing()
+            self._stop_playing(self._turns.cut_active())
 
-    def _stop_playing(self) -> None:
+    def _stop_playing(self, response_id: str) -> None:
         """Silence the agent now, and tell the model what was heard of each item it had begun."""
-        if self._playout.is_idle:
+        if not self._playout.is_speaking(response_id):
             return
         self._journal.milestone("barge_in")
         if self._stream_sid:
             self._say(ClearPlayback(self._stream_sid))
-        for ledger in self._playout.cut(self._now):
+        for ledger in self._playout.cut(self._now, response_id):
             self._say(
                 TruncateItem(
                     self._id(), ledger.item_id, ledger.content_index, audio_end_ms=ms_of(ledger.heard)
@@ -367,23 +368,29 @@ class Call:
             self._say(CancelResponse(self._id(), event.response_id))
 
     def _on_model_spoke(self, event: ModelSpoke) -> None:
-        if self._turns.is_cut(event.response_id):
-            self._journal.counts["late audio dropped"] += 1
-            return
+        part = (event.item_id, event.content_index)
+        if self._turns.is_cut(event.response_id) or not self._playout.takes(part):
+            return self._drop_late(event)
         if self._playout.is_full:
             self._journal.count("agent spoke for five minutes without a pause: response cancelled")
-            self._turns.cut_active()
+            self._turns.cut(event.response_id)
             return self._say(CancelResponse(self._id(), event.response_id))
         self._journal.first("first_audio_generated")
-        self._has_spoken = True
+        self._is_opened = True
         self._last_voice = self._now
         self._turns.answered()
-        self._playout.add((event.item_id, event.content_index), event.response_id, event.audio)
+        self._playout.add(part, event.response_id, event.audio)
         if self._farewell:
             self._farewell_due = self._latest_farewell()
 
+    def _drop_late(self, event: ModelSpoke) -> None:
+        """Drop audio of a response that was cut off; of an item new to us the model learns that it was not heard."""
+        self._journal.counts["late audio dropped"] += 1
+        if self._playout.refuse((event.item_id, event.content_index)):
+            self._say(TruncateItem(self._id(), event.item_id, event.content_index, audio_end_ms=0))
+
     def _on_response_finished(self, event: ResponseFinished) -> None:
-        self._turns.finished(event.response_id)
+        self._turns.finished(event.response_id, self._now)
         if event.status != "failed":
             return
         self._journal.count(f"response failed: {event.error_code or 'no code'}")
@@ -399,25 +406,34 @@ class Call:
             self._fail(f"the model refused the session ({code}: {event.message[:200]})")
         elif policy is Policy.END:
             self._fail(f"the model ended the session ({code})")
-        elif policy is Policy.RETRY and not self._turns.retry(self._now):
-            self._fail(f"the model failed to answer ({code})")
         else:
-            self._turns.refused(
-                event.client_event_id, is_busy=code == "conversation_already_has_active_response"
-            )
+            was_asked = self._turns.is_asked_by(event.client_event_id)
+            is_busy = code == "conversation_already_has_active_response"
+            self._turns.refused(event.client_event_id, is_busy=is_busy)
+            if policy is Policy.RETRY and was_asked and not self._turns.retry(self._now):
+                self._fail(f"the model failed to answer ({code})")
 
     def _on_stalled(self, event: LinkStalled) -> None:
         if event.leg == realtime.LEG:
-            self._fail("the model stopped responding")
+            self._on_model_gone("the model stopped responding")
         else:
             self._end("caller", "phone leg stalled")
+
+    def _on_model_gone(self, why: str) -> None:
+        """Nothing more will come of the model; its last words can still be heard if it has said goodbye."""
+        if not self._farewell:
+            return self._fail(why)
+        self._journal.count(why)
+        self._turns.finished(self._turns.active, self._now)
 
     # ------------------------------------------------------------ tools
 
     def _on_tool_called(self, event: ToolCalled) -> None:
         self._turns.answered()
-        if event.call_id in self._running:
+        self._is_opened = True
+        if event.call_id in self._called:
             return self._journal.count("tool called twice under one call id")
+        self._called[event.call_id] = None
         self._journal.milestone("tool_called", tool=event.name, call_id=event.call_id)
         if event.name == HANG_UP:
             return self._on_hang_up(event)
@@ -442,9 +458,11 @@ class Call:
     # ------------------------------------------------------------ endings
 
     def _on_hang_up(self, event: ToolCalled) -> None:
+        self._journal.milestone("hang_up_asked")
         self._farewell = (event.call_id, realtime.reason_of(event.arguments))
         self._farewell_due = self._latest_farewell()
-        self._journal.milestone("hang_up_asked")
+        if self._turns.caller_is_speaking and self.agent.turn_detection.interrupt_response:
+            self._withdraw_farewell()  # asked for before the model knew that the caller had begun
 
     def _latest_farewell(self) -> int:
         return self._now + self._playout.unheard_ms() + self.agent.limits.farewell_grace_ms

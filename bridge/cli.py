@@ -233,7 +233,7 @@ def demo(out: Path, as_json: bool) -> None:
 
     set_up_logging(as_json=False, level=logging.ERROR)
     with quiet_interrupt():
-        result = trio.run(run_demo, out, (lambda line: None) if as_json else narrate(console()))
+        result = trio.run(run_demo, out.resolve(), (lambda line: None) if as_json else narrate(console()))
     record = read_record(Store(out / "calls.duckdb"), result.call_id)
     paths = {"database": str(out / "calls.duckdb"), "tape": str(result.tape), "wav": str(result.wav)}
     if as_json:

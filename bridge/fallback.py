@@ -1,4 +1,4 @@
-"""The slow, correct way in for media sockets: a Quart websocket, for proxies that upgrade a connection they used before.
+"""The slow, correct way in for media sockets: a Quart websocket, for proxies that upgrade a used connection.
 
 Only the first request of a connection can be seen before hypercorn has it; this route takes the others.
 """
@@ -58,6 +58,7 @@ class QuartLink:
             await self._socket.send(message)
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Send a close frame."""
-        self._is_closed = True
-        await self._socket.close(code, reason)
+        """Send a close frame, once."""
+        if not self._is_closed:
+            self._is_closed = True
+            await self._socket.close(code, reason)

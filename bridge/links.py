@@ -6,9 +6,9 @@ can hold up nobody but itself. The model's link is trio-websocket.
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import trio
@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from wsproto.utilities import ProtocolError
 
 from bridge.errors import LinkError
 
@@ -146,7 +147,10 @@ class PhoneLink:
 
 
 async def accept_phone(
-    stream: trio.SocketStream, refuse: Callable[[Request], int | None]
+    stream: trio.SocketStream,
+    refuse: Callable[[Request], int | None],
+    *,
+    seconds: float = HANDSHAKE_SECONDS,
 ) -> PhoneLink | None:
     """Answer a WebSocket upgrade; `refuse` returns an HTTP status to refuse with, or None to accept.
 
@@ -154,7 +158,7 @@ async def accept_phone(
     """
     protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
     link = PhoneLink(stream, protocol)
-    with trio.move_on_after(HANDSHAKE_SECONDS):
+    with trio.move_on_after(seconds):
         request = await _read_request(stream, protocol)
         if request is None:
             return None
@@ -196,6 +200,7 @@ class ModelLink:
     """A Realtime session's socket that we opened."""
 
     _socket: trio_websocket.WebSocketConnection
+    _closing: trio.Lock = field(factory=trio.Lock)
 
     @property
     def closing(self) -> Closing:
@@ -223,8 +228,9 @@ class ModelLink:
             return
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close the session's socket."""
-        await self._socket.aclose(code, reason)
+        """Close the session's socket; a second close waits for the first, which still needs its reading task."""
+        async with self._closing:
+            await self._socket.aclose(code, reason)
 
     async def ping(self) -> None:
         """Return when the model's socket has answered; quietly when it is closed."""
@@ -243,23 +249,38 @@ async def open_model(
     The stream is ours: trio-websocket leaves its own to the garbage collector when the server closes first.
     """
     refused: LinkError | None = None
-    async with await _reach(url, context) as stream, trio.open_nursery() as nursery:
-        try:
-            with trio.fail_after(CONNECT_SECONDS):
-                socket = await _shake_hands(nursery, stream, url, headers)
-        except trio_websocket.ConnectionRejected as error:
-            refused = LinkError(f"{_host(url)} refused the connection with HTTP {error.status_code}")
-        except (trio_websocket.ConnectionClosed, trio_websocket.HandshakeError, trio.TooSlowError, OSError):
-            refused = LinkError(f"{_host(url)} did not finish the WebSocket handshake")
-        else:
+    try:
+        async with await _reach(url, context) as stream, trio.open_nursery() as nursery:
             try:
-                yield ModelLink(socket)
-            finally:
-                with trio.move_on_after(DISCONNECT_SECONDS):
-                    await socket.aclose()
-        nursery.cancel_scope.cancel(reason="the model's socket is done with")
+                with trio.fail_after(CONNECT_SECONDS):
+                    socket = await _shake_hands(nursery, stream, url, headers)
+            except (trio_websocket.ConnectionClosed, trio.TooSlowError, OSError):
+                refused = LinkError(f"{_host(url)} did not finish the WebSocket handshake")
+            else:
+                link = ModelLink(socket)
+                try:
+                    yield link
+                finally:
+                    with trio.move_on_after(DISCONNECT_SECONDS):
+                        await link.close(1000)
+            nursery.cancel_scope.cancel(reason="the model's socket is done with")
+    # trio-websocket's reading task is in our nursery, and what it raises comes as a group.
+    except* trio_websocket.ConnectionRejected as group:
+        status = next(_leaves(group)).status_code
+        refused = LinkError(f"{_host(url)} refused the connection with HTTP {status}")
+    except* (trio_websocket.HandshakeError, trio_websocket.ConnectionClosed, ProtocolError) as group:
+        refused = LinkError(f"{_host(url)} broke the WebSocket protocol: {next(_leaves(group))!r}"[:300])
     if refused is not None:
         raise refused
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[Any]:
+    """Yield the exceptions in a group of groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _host(url: str) -> str:

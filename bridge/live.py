@@ -199,6 +199,7 @@ class LiveCall:
         finally:
             self._abandon("cancelled")
             self.tape.is_finished = True
+            self.phone.ended.set()  # a socket that came in the last moment is let go too
 
     def _abandon(self, why: str) -> None:
         """End the call without asking its peers; the heart may be what is broken, so it is asked only once."""
@@ -305,9 +306,11 @@ class LiveCall:
         self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
 
     async def _speak(self, leg: Leg, link: Link) -> None:
-        async for message in leg.inbox:
-            await link.send(message)
-        leg.drained.set()
+        try:
+            async for message in leg.inbox:
+                await link.send(message)
+        finally:
+            leg.drained.set()  # of a peer that has left, too
 
     async def _feel_pulse(self, link: ModelLink) -> None:
         """Notice a model that is gone without a word. The only wait here is for the answer to a ping."""

@@ -74,7 +74,8 @@ def quiet_interrupt() -> Iterator[None]:
 def calls_table(rows: list[dict[str, Any]]) -> Table:
     """Return the list of calls."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("started (UTC)", "call", "agent", "from", "length", "turns", "cut in", "tools", "first word", "ended by"):
+    names = "started (UTC)", "call", "agent", "from", "length", "turns", "cut in", "tools", "first word", "ended by"
+    for name in names:
         table.add_column(name, no_wrap=name != "ended by")
     for row in rows:
         table.add_row(
@@ -109,11 +110,14 @@ def call_page(record: dict[str, Any]) -> RenderableType:
 
 def _summary(record: dict[str, Any]) -> Table:
     call = record["call"]
-    turns = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
+    turns = sorted(turn["response_ms"] for turn in record["turns"] if turn["response_ms"] is not None)
+    felt = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
     cost = "" if call["cost_usd"] is None else f", {call['cost_usd']:.4f} USD"
     tokens = sum(call[f"{name}_tokens"] for name in ("text_in", "text_out", "audio_in", "audio_out"))
     first = "never" if call["first_audio_heard_ms"] is None else f"{call['first_audio_heard_ms']} ms after start"
-    answers = f"{turns[len(turns) // 2]} ms median, {turns[-1]} ms worst" if turns else "none"
+    answers = f"{turns[len(turns) // 2]} ms median after the turn was detected" if turns else "none"
+    if felt:
+        answers += f", {felt[len(felt) // 2]} ms after the caller's last sound"
     started = call["started_at"]
     when = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else str(started)
     grid = Table.grid(padding=(0, 2))
@@ -123,7 +127,7 @@ def _summary(record: dict[str, Any]) -> Table:
         ("agent", f"{call['agent']} on {call['model']}"),
         ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
         ("first word", first),
-        ("answers", f"{answers} (caller's end as detected, to first word heard)"),
+        ("answers", answers),
         ("tokens", f"{tokens}{cost}"),
         ("tape", call["tape"]),
     ):

@@ -13,7 +13,9 @@ from attrs import define, field, frozen
 from bridge.audio import FRAME_BYTES, bytes_of, ms_of
 
 CHUNK_MS: Final = 100
-"""One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard."""
+"""One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.
+A short lead makes them shorter: half of it, or the next one would come after the last was played.
+"""
 
 MOST_WAITING_MS: Final = 300_000
 """Five minutes of audio not yet sent: more means that the model runs away."""
@@ -41,6 +43,10 @@ class Ledger:
     def is_settled(self) -> bool:
         """Say whether nothing more can be heard of it."""
         return self.is_cut or (self.is_complete and self.heard == self.generated)
+
+    def is_open_in(self, response_id: str) -> bool:
+        """Say whether the model may have more of it, in this response."""
+        return self.response_id == response_id and not self.is_complete
 
 
 @frozen
@@ -75,6 +81,7 @@ class Playout:
 
     lead_ms: int = 300
     _ledgers: dict[Part, Ledger] = field(factory=dict)
+    _closed: dict[Part, None] = field(factory=dict)
     _waiting: deque[_Waiting] = field(factory=deque)
     _sent: deque[_Sent] = field(factory=deque)
     _waiting_bytes: int = 0
@@ -83,6 +90,17 @@ class Playout:
     _last_echo: int = 0
 
     # ------------------------------------------------------------ in
+
+    def takes(self, part: Part) -> bool:
+        """Say whether audio of this part may still be played: not once its account is closed."""
+        return part not in self._closed
+
+    def refuse(self, part: Part) -> bool:
+        """Close a part of which nothing may be played; say whether it is one nothing was known of."""
+        is_new = part not in self._closed and part not in self._ledgers
+        self._closed[part] = None
+        self.complete(part)
+        return is_new
 
     def add(self, part: Part, response_id: str, audio: bytes) -> Ledger:
         """Queue generated audio behind everything queued before; return the part's account."""
@@ -115,7 +133,11 @@ class Playout:
         return self._played_until + self._next_ms() - self.lead_ms
 
     def _next_ms(self) -> int:
-        return min(CHUNK_MS, ms_of(self._waiting_bytes))
+        return min(self._chunk_ms, ms_of(self._waiting_bytes))
+
+    @property
+    def _chunk_ms(self) -> int:
+        return min(CHUNK_MS, self.lead_ms // 2)
 
     def due(self, now: int) -> Iterator[Piece]:
         """Yield the pieces to send now, keeping Twilio at most `lead_ms` ahead of playback."""
@@ -123,7 +145,7 @@ class Playout:
             yield self._next(now)
 
     def _next(self, now: int) -> Piece:
-        part, start, audio = self._take(bytes_of(CHUNK_MS))
+        part, start, audio = self._take(bytes_of(self._chunk_ms))
         self._marks += 1
         mark = f"m{self._marks}"
         ledger = self._ledgers[part]
@@ -179,17 +201,25 @@ class Playout:
         """Return how much audio has not been proven heard."""
         return ms_of(self._waiting_bytes + sum(sent.size for sent in self._sent))
 
-    def cut(self, now: int) -> list[Ledger]:
-        """Drop everything unheard, as a `clear` does; return the parts that lost audio, in order of playing."""
+    def is_speaking(self, response_id: str) -> bool:
+        """Say whether the caller has still something to hear of what was generated, or of this response's parts."""
+        return not self.is_idle or any(ledger.is_open_in(response_id) for ledger in self._ledgers.values())
+
+    def cut(self, now: int, response_id: str = "") -> list[Ledger]:
+        """Drop everything unheard, as a `clear` does; return the parts that lost audio, in order of playing.
+
+        The unfinished parts of a response that is cut off lose what the model had not yet delivered.
+        """
         lost = self._estimate_heard(now)
         lost.update((waiting.part, None) for waiting in self._waiting)
+        lost.update((part, None) for part, ledger in self._ledgers.items() if ledger.is_open_in(response_id))
         self._sent.clear()
         self._waiting.clear()
         self._waiting_bytes = 0
         self._played_until = now
         for part in lost:
             self._ledgers[part].is_cut = True
-        return [self._ledgers[part] for part in lost]
+        return [ledger for part, ledger in self._ledgers.items() if part in lost]
 
     def _estimate_heard(self, now: int) -> dict[Part, None]:
         """Credit the time since the last proof to the audio sent after it; return the parts not wholly heard.
@@ -217,6 +247,7 @@ class Playout:
     def settled(self) -> list[Ledger]:
         """Take out the accounts that are closed: nothing more of them can be heard."""
         done = [part for part, ledger in self._ledgers.items() if ledger.is_settled]
+        self._closed.update(dict.fromkeys(done))
         return [self._ledgers.pop(part) for part in done]
 
     def close(self, now: int) -> list[Ledger]:

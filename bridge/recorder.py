@@ -4,8 +4,10 @@ first and counted; decisions are kept.
 
 import gzip
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ MOST_LINES: Final = 20_000
 """Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
 
 MOST_LINES_OF_ANY_KIND: Final = 60_000
+LAST_SECONDS: Final = 2
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
 
@@ -99,6 +102,8 @@ class Recorder:
     _open: dict[Path, TapeWriter] = field(factory=dict)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _is_failing: bool = False
+    _closing: trio.Event = field(factory=trio.Event)
+    _closed: trio.Event = field(factory=trio.Event)
 
     def open_tape(self, header: Header) -> TapeWriter:
         """Start a tape for a call; its file appears with the next flush."""
@@ -115,16 +120,23 @@ class Recorder:
         return any((day / name).exists() for day in days for name in names)
 
     async def run(self) -> None:
-        """Flush every 250 ms until cancelled, then once more."""
+        """Flush every 250 ms until `finish` or cancelled, then once more."""
         try:
-            while True:
-                await trio.sleep(FLUSH_SECONDS)
+            while not self._closing.is_set():
+                with trio.move_on_after(FLUSH_SECONDS):
+                    await self._closing.wait()
                 await self.flush()
         finally:
-            with trio.move_on_after(
-                2, shield=True
-            ):  # what is on a tape was promised; a dead disk can't hold us
+            # What is on a tape was promised; a dead disk can't hold us.
+            with trio.move_on_after(LAST_SECONDS, shield=True):
                 await self.flush()
+            self._closed.set()
+
+    async def finish(self) -> None:
+        """Write what is left and wait for that a little; cutting a flush off would lose word of what it completed."""
+        self._closing.set()
+        with trio.move_on_after(LAST_SECONDS):
+            await self._closed.wait()
 
     async def flush(self) -> None:
         """Write what waits, and complete the tapes whose calls are over."""
@@ -201,14 +213,14 @@ def read_tape(path: Path) -> Tape:
     """Read a tape, compressed or not. Raises `TapeError`."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read()
-    except (OSError, EOFError) as error:
+            lines = BytesIO(file.read()).readlines()
+    except (OSError, EOFError, zlib.error) as error:
         raise TapeError(f"{path}: can't be read: {error}") from None
-    whole, newline, rest = data.rpartition(b"\n")
-    if not newline:
+    is_torn = bool(lines) and not lines[-1].endswith(b"\n")
+    if len(lines) <= is_torn:
         raise TapeError(f"{path}: not a tape: no whole line in it")
-    first, *lines = whole.split(b"\n")
-    return Tape(path, decode_header(first), [line + b"\n" for line in lines if line], is_torn=bool(rest))
+    whole = lines[1 : len(lines) - is_torn]
+    return Tape(path, decode_header(lines[0]), [line for line in whole if line != b"\n"], is_torn)
 
 
 def tapes_under(folder: Path, *, only_open: bool = False) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import define, field
 
+from bridge.config import ServerVad
 from bridge.prices import cost_usd
 from bridge.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line
 
@@ -234,14 +235,24 @@ class _Reader:
         )
 
     def _measure_turns(self) -> None:
-        """Give each turn the first audio that the caller heard in answer to it."""
+        """Give each turn the first audio that the caller heard in answer to it.
+
+        `response_ms` counts from when turn detection spoke; `latency_ms` from the caller's last sound, as they feel it.
+        """
+        silence = self._silence_ms()
         for ledger in self.ledgers:
             turn = self.turn_of_response.get(ledger["response_id"])
             if turn is None or ledger["first_heard"] < 0:
                 continue
             heard = min(turn.get("first_heard_ms", ledger["first_heard"]), ledger["first_heard"])
             turn["first_heard_ms"] = heard
-            turn["latency_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
+            turn["response_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
+            turn["latency_ms"] = None if silence is None else turn["response_ms"] + silence
+
+    def _silence_ms(self) -> int | None:
+        """Return how long turn detection waited before it called the caller's turn over; None if unknown."""
+        vad = self.header.agent_settings().turn_detection
+        return vad.silence_duration_ms if isinstance(vad, ServerVad) else None
 
     def _transcript(self) -> list[Row]:
         known = [*self.order, *(item_id for item_id in self.items if item_id not in self.order)]

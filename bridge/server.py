@@ -1,11 +1,13 @@
 """The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
 
+import os
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -20,6 +22,7 @@ from hypercorn.typing import ConnectionState
 from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
+from bridge.errors import StoreError
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import ModelAddress
 from bridge.recorder import Recorder, Write, append_to
@@ -71,6 +74,33 @@ def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
     return ModelAddress(url, settings.realtime.model, headers, context)
 
 
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Keep other daemons out of a data folder: each would take the other's live tapes for torn ones.
+
+    Raises `StoreError` when another one is there. The lock goes with the process, however that dies.
+    """
+    if sys.platform == "win32":  # no flock there
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            who = file.read().strip() or "unknown"
+            raise StoreError(
+                f"{folder}: another bridge (process {who}) records here; stop it, or give this one a [recording] "
+                "folder of its own"
+            ) from None
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
 @asynccontextmanager
 async def open_daemon(
     settings: Settings,
@@ -79,32 +109,38 @@ async def open_daemon(
     write: Write = append_to,
     watch: Callable[[str, Line], None] | None = None,
     tools: Mapping[str, Mapping[str, Tool]] | None = None,
+    handshake_seconds: float = HANDSHAKE_SECONDS,
 ) -> AsyncIterator[Daemon]:
-    """Run the whole daemon for as long as the context lasts; on leaving it drains, and nothing of it is left."""
-    store = Store(settings.data_folder / "calls.duckdb")
-    indexer = Indexer(store)
-    recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write)
+    """Run the whole daemon for as long as the context lasts; on leaving it drains, and nothing of it is left.
+
+    Raises `StoreError` when another daemon records in the same folder.
+    """
     if tools is None:
         tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
+    tapes = settings.data_folder / "tapes"
+    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"))
+    recorder = Recorder(tapes, on_done=indexer.add, write=write)
     switchboard = Switchboard(settings, model_address(settings, secrets), tools, recorder, watch=watch)
-    listener = open_listener(settings.server.bind)
-    async with trio.open_nursery() as background:
-        background.start_soon(indexer.run, settings.data_folder / "tapes", name="indexer")
-        async with trio.open_nursery() as writing:
-            writing.start_soon(recorder.run, name="recorder")
-            async with trio.open_nursery() as calls:
-                await calls.start(switchboard.run)
-                async with trio.open_nursery() as serving:
-                    front = Front(Gate(settings, secrets), switchboard)
-                    serving.start_soon(front.serve, listener, name="listener")
-                    port: int = listener.socket.getsockname()[1]
-                    yield Daemon(port, switchboard, recorder, indexer)
-                    await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
-                    serving.cancel_scope.cancel(reason="shutting down")
-                calls.cancel_scope.cancel(reason="shutting down")
-            writing.cancel_scope.cancel(reason="shutting down")
-        await indexer.finish()
-        background.cancel_scope.cancel(reason="shutting down")
+    with held_alone(settings.data_folder):
+        listener = open_listener(settings.server.bind)
+        async with trio.open_nursery() as background:
+            await background.start(indexer.run, tapes, name="indexer")
+            async with trio.open_nursery() as writing:
+                writing.start_soon(recorder.run, name="recorder")
+                async with trio.open_nursery() as calls:
+                    await calls.start(switchboard.run)
+                    async with trio.open_nursery() as serving:
+                        front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
+                        serving.start_soon(front.serve, listener, name="listener")
+                        port: int = listener.socket.getsockname()[1]
+                        yield Daemon(port, switchboard, recorder, indexer)
+                        await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
+                        serving.cancel_scope.cancel(reason="shutting down")
+                    calls.cancel_scope.cancel(reason="shutting down")
+                await recorder.finish()
+                writing.cancel_scope.cancel(reason="shutting down")
+            await indexer.finish()
+            background.cancel_scope.cancel(reason="shutting down")
 
 
 @define(eq=False)
@@ -113,6 +149,7 @@ class Front:
 
     gate: Gate
     switchboard: Switchboard
+    handshake_seconds: float = HANDSHAKE_SECONDS
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
     _app: ASGIWrapper = field(init=False)
@@ -121,7 +158,7 @@ class Front:
         self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
         self._config.include_server_header = False
         self._config.keep_alive_timeout = 30
-        self._config.read_timeout = HANDSHAKE_SECONDS
+        self._config.read_timeout = self.handshake_seconds  # type: ignore[assignment]  # any number does
         self._config.graceful_timeout = 1
         self._config.errorlog = None
 
@@ -130,8 +167,16 @@ class Front:
         await trio.serve_listeners(self._serve_connection, [listener])
 
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
+        try:
+            await self._serve_either(stream)
+        except OSError:
+            return  # the peer reset it before we had looked at it
+        except Exception:  # the top of a connection: a bug here ends this connection and no call
+            log.exception("connection crashed")
+
+    async def _serve_either(self, stream: trio.SocketStream) -> None:
         is_media = None
-        with trio.move_on_after(HANDSHAKE_SECONDS):
+        with trio.move_on_after(self.handshake_seconds):
             is_media = await self._is_media(stream)
         if is_media:
             await self._serve_media(stream)
@@ -150,7 +195,7 @@ class Front:
 
     async def _serve_media(self, stream: trio.SocketStream) -> None:
         async with stream:
-            link = await accept_phone(stream, self.gate.refuse_upgrade)
+            link = await accept_phone(stream, self.gate.refuse_upgrade, seconds=self.handshake_seconds)
             if link is None:
                 return
             agent = self.gate.agent_of(link.path)

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from bridge.errors import StoreError, TapeError
-from bridge.recorder import compress, finished_path, read_tape, tapes_under
+from bridge.recorder import DONE_SUFFIX, compress, finished_path, read_tape, tapes_under
 from bridge.records import Records, records_of
 from bridge.recovery import closing_lines
 from bridge.tape import decode
@@ -49,7 +49,7 @@ MIGRATIONS: Final = [
     create table turns (
         call_id varchar, position integer, caller_item_id varchar, speech_started_ms integer,
         speech_stopped_ms integer, committed_ms integer, response_created_ms integer, first_heard_ms integer,
-        latency_ms integer);
+        response_ms integer, latency_ms integer);
     create table log (call_id varchar, position integer, t_ms integer, text varchar, data json);
     """,
 ]
@@ -194,9 +194,16 @@ class Indexer:
         """Return how many finished calls are not in the database."""
         return self._pending
 
-    async def run(self, folder: Path) -> None:
-        """Index what an earlier run left behind, then each tape that is queued."""
-        for path in await self._in_thread(self._left_behind, folder):
+    async def run(
+        self, folder: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Index what an earlier run left behind, then each tape that is queued.
+
+        Started once it knows which tapes were left open: those that appear later are being written.
+        """
+        torn = await self._in_thread(lambda: tapes_under(folder, only_open=True))
+        task_status.started()
+        for path in await self._in_thread(self._left_behind, folder, torn):
             self.add(path)
         async for path in self._channel[1]:
             await self._index(path)
@@ -229,14 +236,15 @@ class Indexer:
     async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         return await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
 
-    def _left_behind(self, folder: Path) -> list[Path]:
+    def _left_behind(self, folder: Path, left_open: list[Path]) -> list[Path]:
         """Return the tapes that are not indexed; those of a process that died are closed first."""
-        torn = [finish_torn(path) for path in tapes_under(folder, only_open=True)]
+        torn = [finish_torn(path) for path in left_open]
         try:
             known = self.store.call_ids()
         except (duckdb.Error, OSError):
             known = set()  # held by somebody else: indexing again changes nothing
-        done = [path for path in tapes_under(folder) if path.name.split(".")[0] not in known]
+        complete = [path for path in tapes_under(folder) if path.name.endswith(DONE_SUFFIX)]
+        done = [path for path in complete if path.name.split(".")[0] not in known]
         return list(dict.fromkeys([*(path for path in torn if path), *done]))
 
 

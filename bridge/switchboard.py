@@ -27,6 +27,7 @@ MOST_BEFORE_START: Final = 50
 """How long, and for how many messages, a socket may go on without its `start`."""
 
 POLICY_VIOLATION: Final = 1008
+INTERNAL_ERROR: Final = 1011
 Key: TypeAlias = tuple[str, str]
 log = structlog.get_logger(__name__)
 
@@ -188,6 +189,8 @@ class Switchboard:
             return
         call.attach(link, preamble)
         await call.phone_is_done()
+        with trio.move_on_after(1):
+            await link.close(INTERNAL_ERROR)  # nothing happens unless the call crashed before it said goodbye
 
     async def _find(self, link: Link, agent: str, preamble: list[str | bytes]) -> LiveCall | None:
         while len(preamble) < MOST_BEFORE_START:
@@ -206,7 +209,7 @@ class Switchboard:
         """Return the call that this `start` proves to belong to; a call gives itself away only once."""
         call_sid, account_sid, token = credentials
         call = self._calls.get((call_sid, agent))
-        if call is None:
+        if call is None or call.end is not None:
             log.warning("media socket for no call of ours", call_id=call_sid[:40], agent=agent)
             return None
         if call.account_sid != account_sid or not secrets.compare_digest(call.token.encode(), token.encode()):

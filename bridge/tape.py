@@ -109,7 +109,7 @@ def decode(line: bytes) -> Line:
 # ---------------------------------------------------------------- the header
 
 
-class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Header(msgspec.Struct, kw_only=True):
     """A tape's first line: which call, when, and with which settings; it holds no secrets."""
 
     tape: int = FORMAT
@@ -209,27 +209,35 @@ def _peer_event(line: Line, *, is_phone: bool) -> Event | None:
 
 def carry_out(t_ms: int, effect: Effect) -> tuple[Line, str | None]:
     """Return an effect's line on the tape, and the message that carries it out at its peer, if it has one."""
+    line = line_of(t_ms, effect)
+    match effect:
+        case PlayAudio():
+            return line, twilio.encode(effect)
+        case AppendAudio():
+            return line, realtime.encode(effect)
+        case _:
+            return line, bytes(line.msg).decode("utf-8") if line.msg else None
+
+
+def line_of(t_ms: int, effect: Effect) -> Line:
+    """Return an effect's line on the tape; audio stays a reference, so a replay encodes none."""
     match effect:
         case PlayAudio():
             where = {"item": effect.item_id, "part": effect.content_index, "at": effect.start}
-            audio = {**where, "bytes": len(effect.audio)}
-            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio=audio), twilio.encode(effect)
+            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio={**where, "bytes": len(effect.audio)})
         case AppendAudio():
-            frames = [effect.first, effect.last]
-            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=frames), realtime.encode(effect)
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=[effect.first, effect.last])
         case SendMark() | ClearPlayback():
-            message = twilio.encode(effect)
-            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(message)), message
+            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
         case RunTool():
-            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=asdict(effect)), None
+            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=asdict(effect))
         case WriteNote():
             note = {"kind": effect.kind, **effect.data}
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note), None
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note)
         case EndCall():
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=asdict(effect)), None
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=asdict(effect))
         case _:
-            message = realtime.encode(effect)
-            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(message)), message
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(realtime.encode(effect)))
 
 
 # ---------------------------------------------------------------- what must not be on a tape

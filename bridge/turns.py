@@ -40,6 +40,10 @@ class Turns:
         self.caller_is_speaking = True
         self._waiting_since = None
 
+    def caller_paused(self, now: int) -> None:
+        """The caller stopped; should the turn never be committed, somebody waits all the same."""
+        self._waiting_since = now
+
     def caller_ended(self, now: int) -> None:
         """The caller's turn is in the conversation: an answer to it is made by the server, or owed by us."""
         self.caller_is_speaking = False
@@ -48,33 +52,47 @@ class Turns:
         self._is_owed = not self._is_expected
 
     def created(self, response_id: str) -> None:
-        """A response began."""
-        self.active, self._requested, self._is_expected = response_id, "", False
+        """A response began: the server's own if one was expected, and then our request is still to be answered."""
+        self.active = response_id
+        if not self._is_expected:
+            self._requested = ""
+        self._is_expected = False
 
     def answered(self) -> None:
         """The model spoke or called a tool: nobody waits any more."""
         self._waiting_since = None
         self._nudges = self._retries = 0
 
-    def finished(self, response_id: str) -> None:
-        """A response ended, however."""
+    def finished(self, response_id: str, now: int) -> None:
+        """A response ended, however; who asked for another one waits for that from now on."""
         self._cut.pop(response_id, None)
         self._is_blocked = False
-        if self.active in ("", response_id):
+        if self.active == response_id:
             self.active = ""
+        if self._requested and self._waiting_since is None:
+            self._waiting_since = now
 
     def refused(self, client_event_id: str, *, is_busy: bool) -> None:
-        """Our request failed: because another response is active, or for good."""
-        if client_event_id and client_event_id != self._requested:
+        """Our request failed: because another response is active, or for good.
+
+        The server's own response can fail too, which names no message of ours; any other nameless error is none
+        of a request. What is owed for another reason stays owed.
+        """
+        if client_event_id != self._requested and not (is_busy and not client_event_id):
             return
         self._requested = ""
-        self._is_blocked = self._is_owed = is_busy
+        if is_busy:
+            self._is_blocked = self._is_owed = True
 
     def cut_active(self) -> str:
         """Mark the active response as cut off; return its id, or an empty string."""
         if self.active:
-            self._cut[self.active] = None
+            self.cut(self.active)
         return self.active
+
+    def cut(self, response_id: str) -> None:
+        """Mark a response as cut off."""
+        self._cut[response_id] = None
 
     def is_cut(self, response_id: str) -> bool:
         """Say whether late pieces of this response must be dropped."""
@@ -83,15 +101,17 @@ class Turns:
     # ------------------------------------------------------------ what we owe
 
     def owe(self, now: int) -> None:
-        """A response is due as soon as it can't collide."""
+        """A response is due as soon as it can't collide; while the caller speaks nobody waits for it."""
         self._is_owed = True
-        self._waiting_since = now
+        if not self.caller_is_speaking:
+            self._waiting_since = now
 
     def retry(self, now: int) -> bool:
         """Owe the failed response again after a pause; False when that was tried often enough."""
         if self._retries >= MOST_RETRIES:
             return False
         self._retries += 1
+        self._requested, self._is_expected = "", False
         self._is_owed, self._retry_at, self._waiting_since = True, now + RETRY_MS * self._retries, None
         return True
 
@@ -104,6 +124,17 @@ class Turns:
     def asked(self, event_id: str, now: int) -> None:
         """A response was asked for."""
         self._requested, self._is_owed, self._waiting_since = event_id, False, now
+
+    def is_asked_by(self, client_event_id: str) -> bool:
+        """Say whether an error concerns a response that is waited for; nameless ones do while somebody waits."""
+        if client_event_id:
+            return client_event_id == self._requested
+        return self._waiting_since is not None
+
+    @property
+    def is_going_on(self) -> bool:
+        """Say whether the caller speaks, or waits for the model."""
+        return self.caller_is_speaking or self._waiting_since is not None or self._retry_at is not None
 
     # ------------------------------------------------------------ time
 
@@ -127,6 +158,6 @@ class Turns:
             return False
         self._nudges += 1
         self.active = self._requested = ""
-        self._is_expected = self._is_blocked = False
+        self._is_expected = self._is_blocked = self.caller_is_speaking = False
         self.owe(now)
         return True

@@ -72,6 +72,7 @@ def caller_does() -> Caller:
             WaitForQuiet(900),
             _caller("caller_thanks"),
         ),
+        answer_delay_ms=250,  # about what Twilio needs to open a stream
         patience_ms=8000,
     )
 
@@ -86,8 +87,7 @@ class Demo:
 
 
 async def run_demo(out: Path, tell: Callable[[Line], None]) -> Demo:
-    """Run the daemon against both stand-ins for one call; everything it leaves is under `out`."""
-    out = out.resolve()
+    """Run the daemon against both stand-ins for one call; everything it leaves is under `out`, an absolute path."""
     async with trio.open_nursery() as peers:
         model = await peers.start(serve_model, model_says())
         raw = {**SETTINGS, "realtime": {"url": model.url}, "recording": {"folder": str(out)}}

@@ -1,22 +1,30 @@
 """A stand-in for the OpenAI Realtime service: a real WebSocket server that plays a script.
 
-It speaks and hears audio/pcmu only, and understands nothing: replies come in the script's order.
+It understands nothing: replies come in the script's order, whatever the caller said.
 """
 
-import socket
-import struct
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
+from replay.model_line import Line
 from replay.model_script import Faults, Script
 from replay.model_session import Session
 from replay.model_wire import Wire
+
+Cast = Callable[[str, int], Script]
+"""Who plays: the script for a model's n-th session, counted from 1 for each model."""
+
+Watch = Callable[[int, Literal["socket", "client", "model"], "str | bytes"], None]
+"""Told the session's number, who it comes from, and a frame as it is; "socket" says how a session
+began, was refused or ended, as JSON."""
 
 PATH = "/v1/realtime"
 MAX_MESSAGE = 24 * 2**20  # an append may carry 15 MiB of audio, which is 20 MiB of base64
@@ -26,7 +34,6 @@ SESSION_SECONDS = 3_600
 HANDSHAKE_SECONDS = 10
 GOODBYE_SECONDS = 1
 _RECEIVE_BYTES = 2**16
-_STALLED_WINDOW = 4_096  # a small receive window, so that a client notices within seconds that nobody reads
 _VANISHED = 1006
 
 
@@ -41,6 +48,7 @@ class ModelServer:
     connections: int = 0
     """Upgrade requests, refused ones included."""
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _shows: Counter[str] = attrs.field(factory=Counter, init=False)
 
     async def wait_session(self, number: int = 1) -> Session:
         """Wait for the number-th session to begin, counted from 1."""
@@ -55,12 +63,22 @@ class ModelServer:
         self._news.set()
         self._news = trio.Event()
 
+    def next_show(self, model: str) -> int:
+        """Count the sessions of a model; gives the number of the one that begins."""
+        self._shows[model] += 1
+        return self._shows[model]
+
+
+def _unwatched(_number: int, _who: str, _frame: str | bytes) -> None:
+    pass
+
 
 async def serve_model(
-    script: Script,
+    script: Script | Cast,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    watch: Watch = _unwatched,
     task_status: trio.TaskStatus[ModelServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer."""
@@ -71,51 +89,11 @@ async def serve_model(
     await trio.serve_listeners(partial(_connect, server, script), listeners)
 
 
-@attrs.define(eq=False)
-class _Line(trio.abc.Stream):
-    """A TCP stream that can be stalled or cut, as networks do."""
-
-    _stream: trio.SocketStream
-    _is_stalled: bool = False
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._hold()
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._stream.receive_some(max_bytes)
-        await self._hold()
-        return data
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def narrow(self) -> None:
-        """Take little from the peer ahead of reading."""
-        self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _STALLED_WINDOW)
-
-    def stall(self) -> None:
-        """Read and send nothing any more."""
-        self._is_stalled = True
-
-    async def reset(self) -> None:
-        """End the connection with a TCP reset."""
-        self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        await self._stream.aclose()
-
-    async def _hold(self) -> None:
-        if self._is_stalled:
-            await trio.sleep_forever()
-
-
 async def _connect(server: ModelServer, script: Script, stream: trio.SocketStream) -> None:
     """One TCP connection, from accept to close."""
     server.connections += 1
     number = server.connections
-    line = _Line(stream)
+    line = Line(stream)
     try:
         async with line, trio.open_nursery() as nursery:
             request = None
@@ -131,7 +109,7 @@ async def _connect(server: ModelServer, script: Script, stream: trio.SocketStrea
 
 
 async def _answer(
-    server: ModelServer, script: Script, request: WebSocketRequest, *, line: _Line, number: int
+    server: ModelServer, script: Script, request: WebSocketRequest, *, line: Line, number: int
 ) -> None:
     headers = {name.decode().lower(): value.decode() for name, value in request.headers}
     target = urlsplit(request.path)
@@ -187,7 +165,7 @@ class _Connection:
     """One accepted WebSocket with its tasks; all of them end with it."""
 
     _ws: WebSocketConnection
-    _line: _Line
+    _line: Line
     _faults: Faults
     _nursery: trio.Nursery = attrs.field(init=False)
     _outbox: trio.MemorySendChannel[Outgoing] = attrs.field(init=False)

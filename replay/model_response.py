@@ -10,9 +10,11 @@ from typing import Literal
 
 import attrs
 
+from replay.model_audio import Recode, encoder
 from replay.model_conversation import Conversation, Entry
+from replay.model_message import OutgoingMessage
 from replay.model_script import CallTool, Delivery, Reply, Say
-from replay.model_speech import Chunk, cut_speech, split_arguments
+from replay.model_speech import cut_speech, split_arguments
 from replay.model_usage import Meter, no_usage
 from replay.model_wire import Message, Wire
 
@@ -29,16 +31,6 @@ class Stage:
     meter: Meter
     delivery: Delivery
     dice: random.Random
-
-
-@attrs.define
-class _Message:
-    """The spoken message that is being sent."""
-
-    entry: Entry
-    index: int
-    rest: deque[Chunk]
-    transcript: str = ""
 
 
 @attrs.define
@@ -60,7 +52,7 @@ class Response:
     output: list[Message] = attrs.field(factory=list)
     tokens: int = 0
     """What it cost in all."""
-    _speaking: _Message | None = None
+    _speaking: OutgoingMessage | None = None
     _spoken_ms: float = 0.0
     _words: list[str] = attrs.field(factory=list)
 
@@ -105,7 +97,7 @@ class Response:
             "status_details": None,
             "output": self.output if over else [],
             "conversation_id": self._stage.conversation.id,
-            "output_modalities": ["audio"],
+            "output_modalities": self._asked["output_modalities"],
             "max_output_tokens": self._limit,
             "audio": {"output": self._audio_output()},
             "usage": None,
@@ -114,8 +106,13 @@ class Response:
 
     @property
     def _limit(self) -> int | str:
-        limit: int | str = {**self._session, **self.request}["max_output_tokens"]
+        limit: int | str = self._asked["max_output_tokens"]
         return limit
+
+    @property
+    def _asked(self) -> Message:
+        """The session's settings, and over them those of this one request."""
+        return {**self._session, **self.request}
 
     def _audio_output(self) -> Message:
         asked = (self.request.get("audio") or {}).get("output") or {}
@@ -149,8 +146,8 @@ class Response:
 
     def _speak(self, say: Say) -> Iterator[float]:
         message = self._open_message(say)
-        while message.rest:
-            yield message.rest[0].ms / self._stage.delivery.speed
+        while message.wait_ms is not None:
+            yield message.wait_ms / self._stage.delivery.speed
             self._say_next(message)
             if self._is_too_long():
                 self._close_message(message, "incomplete")
@@ -161,7 +158,7 @@ class Response:
     def _is_too_long(self) -> bool:
         return isinstance(self._limit, int) and self._spoken_ms / 50 > self._limit
 
-    def _open_message(self, say: Say) -> _Message:
+    def _open_message(self, say: Say) -> OutgoingMessage:
         index = len(self.output)
         item = {
             "id": self._stage.wire.make_id("item"),
@@ -171,33 +168,23 @@ class Response:
             "content": [],
         }
         chunks = deque(cut_speech(say, self._stage.delivery, self._stage.dice))
-        message = self._speaking = _Message(self._add(item), index, chunks)
-        part = {"type": "audio", "transcript": ""}
-        self._stage.wire.event("response.content_part.added", **self._place(message), part=part)
+        message = OutgoingMessage(self._stage.wire, self.id, self._add(item), index, self._encoder(), chunks)
+        self._speaking = message
+        message.open()
         return message
 
-    def _say_next(self, message: _Message) -> None:
-        if not message.rest:
-            return
-        chunk = message.rest.popleft()
-        for word in chunk.words:
-            message.transcript += word
-            self._words.append(word)
-            kind = "response.output_audio_transcript.delta"
-            self._stage.wire.delta(kind, **self._place(message), delta=word)
-        if chunk.audio:
-            message.entry.audio_ms += chunk.ms
-            self._spoken_ms += chunk.ms
-            self._stage.wire.audio("response.output_audio.delta", chunk.audio, **self._place(message))
+    def _encoder(self) -> Recode | None:
+        if self._asked["output_modalities"] == ["text"]:
+            return None
+        return encoder(self._audio_output()["format"]["type"])
 
-    def _close_message(self, message: _Message, status: str) -> None:
+    def _say_next(self, message: OutgoingMessage) -> None:
+        self._spoken_ms += message.say_next()
+
+    def _close_message(self, message: OutgoingMessage, status: str) -> None:
         self._speaking = None
-        wire, place = self._stage.wire, self._place(message)
-        wire.event("response.output_audio.done", **place)
-        wire.event("response.output_audio_transcript.done", **place, transcript=message.transcript)
-        part = {"type": "audio", "transcript": message.transcript}
-        wire.event("response.content_part.done", **place, part=part)
-        message.entry.item["content"] = [{"type": "output_audio", "transcript": message.transcript}]
+        self._words.append(message.words)
+        message.close()
         self._close_item(message.entry, message.index, status)
 
     def _close_item(self, entry: Entry, index: int, status: str) -> None:
@@ -206,14 +193,6 @@ class Response:
             self._stage.conversation.close(entry.item["id"])
         fields = {"response_id": self.id, "output_index": index, "item": entry.item}
         self._stage.wire.event("response.output_item.done", **fields)
-
-    def _place(self, message: _Message) -> Message:
-        return {
-            "response_id": self.id,
-            "item_id": message.entry.item["id"],
-            "output_index": message.index,
-            "content_index": 0,
-        }
 
     def _call(self, call: CallTool) -> None:
         wire, index, arguments = self._stage.wire, len(self.output), call.arguments_text

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import trio
 
+from replay.model_audio import Recode, decoder
 from replay.model_caller import Caller, Scribe
 from replay.model_conversation import Conversation
 from replay.model_faults import rate_limit_failure, send_garbage, send_stray_errors
@@ -54,6 +55,8 @@ class Session:
     close_code: int | None = attrs.field(default=None, init=False)
     """How the connection ended; None while it is open, 1006 for a peer that vanished."""
     _caller: Caller = attrs.field(init=False)
+    _decode: Recode = attrs.field(init=False)
+    """From the session's input format to µ-law."""
     _scribe: Scribe = attrs.field(init=False)
     _stage: Stage = attrs.field(init=False)
     _replies: dict[Occasion, deque[Reply]] = attrs.field(init=False)
@@ -73,6 +76,7 @@ class Session:
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)
         self._caller = Caller(wire, talk, on_speech=self._on_speech, on_turn=self._on_turn)
         self._caller.tune(self._turn_detection)
+        self._decode = decoder(self._input_kind)
         self._scribe = Scribe(wire, talk, script.heard, script.transcription, later=self._later)
         self._replies = {"turn": deque(script.turns), "answer": deque(script.answers)}
         self._replies["opening"] = deque([script.opening])
@@ -155,19 +159,23 @@ class Session:
         detection: Message | None = self.settings["audio"]["input"]["turn_detection"]
         return detection
 
+    @property
+    def _input_kind(self) -> str:
+        return str(self.settings["audio"]["input"]["format"]["type"])
+
     def _update(self, change: Any) -> None:
         if self.faults.never_update:
             return
+        kind_before = self._input_kind
         self.settings = updated_session(self.settings, change)
+        if self._input_kind != kind_before:
+            self._decode = decoder(self._input_kind)
         self._caller.tune(self._turn_detection)
         self.wire.event("session.updated", session=self.settings)
 
     def _hear(self, encoded: Any) -> None:
-        if self.settings["audio"]["input"]["format"]["type"] != "audio/pcmu":
-            text = "This stand-in only hears audio/pcmu: ask for that format before the first append."
-            raise RefusedError("invalid_value", text, "session.audio.input.format")
         try:
-            audio = base64.b64decode(encoded, validate=True)
+            audio = self._decode(base64.b64decode(encoded, validate=True))
         except (binascii.Error, TypeError, ValueError):
             raise RefusedError("invalid_value", "Invalid 'audio': expected base64.", "audio") from None
         self.caller_audio += audio[: max(0, KEPT_AUDIO - len(self.caller_audio))]
@@ -214,9 +222,6 @@ class Session:
         self._respond(owed, request)
 
     def _respond(self, occasion: Occasion | None, request: Message) -> None:
-        if self.settings["audio"]["output"]["format"]["type"] != "audio/pcmu":
-            text = "This stand-in only speaks audio/pcmu: ask for that format before the first response."
-            raise RefusedError("invalid_value", text, "session.audio.output.format")
         if self.faults.never_answer:
             return
         failure = self._failure(occasion)

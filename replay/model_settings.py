@@ -137,9 +137,9 @@ def _check_keys(value: Any, known: Shape, path: str) -> None:
 
 
 def _check_common(change: Message, path: str) -> None:
-    if change.get("output_modalities", ["audio"]) != ["audio"]:
+    if change.get("output_modalities", ["audio"]) not in (["audio"], ["text"]):
         raise RefusedError(
-            "invalid_value", "This stand-in only speaks: use ['audio'].", f"{path}.output_modalities"
+            "invalid_value", "Invalid modalities: use ['audio'] or ['text'].", f"{path}.output_modalities"
         )
     limit = change.get("max_output_tokens", "inf")
     if limit != "inf":

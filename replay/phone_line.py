@@ -105,6 +105,10 @@ class Line:
         self.said += said
         return names
 
+    def lose_last_frame(self) -> None:
+        """What was just played never reached the caller. Twilio does not know: its marks come back all the same."""
+        self.heard[-FRAME_BYTES:] = SILENT_FRAME
+
     def caller_spoke(self) -> None:
         """The caller makes themselves heard: a pause from here on is not a hole in the agent's reply."""
         self._is_interrupted = True

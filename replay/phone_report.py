@@ -14,6 +14,8 @@ from replay.phone_twiml import Verb
 OnEvent = Callable[[str, dict[str, Any], int], None]
 ClosedBy = Literal["caller", "bridge"]
 
+MAX_EVENTS = 20_000  # of the timeline; an hour of a busy call has a tenth of it
+
 
 @attrs.frozen
 class Happening:
@@ -66,6 +68,8 @@ class CallReport:
     closed_ms: int | None = None
     frames_sent: int = 0
     frames_lost: int = 0  # thrown away because the bridge did not read
+    frames_missing: int = 0  # of the caller's, lost by the network on their way to Twilio
+    frames_unheard: int = 0  # of the agent's, played by Twilio and lost on their way to the caller
     ignored_after_stop: int = 0
     warnings: list[Warned] = attrs.field(factory=list)
     missed: list[Missed] = attrs.field(factory=list)
@@ -128,7 +132,8 @@ class CallReport:
     def note(self, kind: str, **detail: Any) -> None:
         """Put one thing on the timeline."""
         happening = Happening(self.now_ms(), kind, detail)
-        self.events.append(happening)
+        if len(self.events) < MAX_EVENTS:
+            self.events.append(happening)
         if self.on_event is not None:
             self.on_event(kind, detail, happening.t_ms)
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 import attrs
 
+from replay.phone_network import Network
+
 Signature = Literal["right", "wrong", "https", "none"]
 
 
@@ -124,3 +126,4 @@ class Caller:
     two_starts: bool = False
     max_pending: int = 150  # messages kept for a bridge that reads too slowly (31930); 3 s, unpublished
     second_socket: bool = False  # another socket with the same `start`, while the first is live
+    network: Network = Network()  # between the caller, Twilio and the bridge

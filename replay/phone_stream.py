@@ -14,13 +14,17 @@ import msgspec
 import trio
 
 from replay.phone_actor import Actor
+from replay.phone_delay import Socket
 from replay.phone_line import FRAME_MS, SILENT_FRAME
+from replay.phone_network import Loss
 from replay.phone_report import CallReport, ClosedBy
 from replay.phone_script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
-from replay.phone_socket import GOODBYE_S, MediaSocket
+from replay.phone_socket import GOODBYE_S
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 PROTOCOL_ERROR, OVERFLOW, MALFORMED, INVALID = 31924, 31930, 31950, 31951
+MAX_MESSAGES = 100_000  # from the bridge in one stream; at one a millisecond, a call of a minute and a half
+MAX_BUFFERED_MS = 1_200_000  # Twilio's bound is unpublished; answers of minutes in one burst are common
 
 Message = dict[str, Any]
 
@@ -29,7 +33,7 @@ Message = dict[str, Any]
 class MediaStream:
     """One stream. `run` returns who ended it: the caller, or the bridge."""
 
-    socket: MediaSocket = attrs.field(repr=False)
+    socket: Socket = attrs.field(repr=False)
     actor: Actor
     report: CallReport = attrs.field(repr=False)
     account: Account
@@ -40,11 +44,18 @@ class MediaStream:
     _began_ms: int = 0  # on the line's clock, which runs on from one stream of the call to the next
     _sequence: Iterator[int] = attrs.field(factory=lambda: count(1))
     _chunk: Iterator[int] = attrs.field(factory=lambda: count(1))
+    _said_loss: Loss = attrs.field(init=False, repr=False)
+    _heard_loss: Loss = attrs.field(init=False, repr=False)
+    _messages: int = 0
     _has_stopped: bool = False
     _is_silent: bool = False
     _agent_is_talking: bool = False
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
     _over: trio.Event = attrs.field(factory=trio.Event, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._said_loss = Loss(self.actor.caller.network, "said")
+        self._heard_loss = Loss(self.actor.caller.network, "heard")
 
     async def run(self) -> ClosedBy:
         """Talk until one side ends the stream."""
@@ -106,6 +117,9 @@ class MediaStream:
             frame = self.actor.frame()
             self._send_media(frame, index)
             self._echo(self.report.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame))
+            if self._heard_loss.takes_next():
+                self.report.frames_unheard += 1
+                self.report.line.lose_last_frame()
             self._note_agent(now_ms + FRAME_MS)
 
     async def _do(self, act: Act) -> None:
@@ -157,7 +171,9 @@ class MediaStream:
         }
         if self._is_silent:
             return
-        if self.socket.pending >= self.actor.caller.max_pending:
+        if self._said_loss.takes_next():  # what Twilio never got leaves a hole in chunk and timestamp
+            self.report.frames_missing += 1
+        elif self.socket.pending >= self.actor.caller.max_pending:
             self.report.frames_lost += 1
             self.report.warn(OVERFLOW, f"{self.socket.pending} messages wait: the bridge does not read")
         elif self._send(self._numbered("media", body)):
@@ -181,6 +197,10 @@ class MediaStream:
     async def _listen(self) -> None:
         with self._reading:
             while (message := await self.socket.receive()) is not None:
+                self._messages += 1
+                if self._messages > MAX_MESSAGES:
+                    self.report.fail(f"more than {MAX_MESSAGES} messages in one stream: the stand-in hung up")
+                    return self._end("caller")
                 if self._has_stopped:
                     self.report.ignored_after_stop += 1
                 else:
@@ -206,7 +226,7 @@ class MediaStream:
             return self.report.warn(MALFORMED, "a binary message")
         try:
             content = json.loads(message)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for ten thousand brackets
             return self.report.warn(MALFORMED, f"not JSON: {message[:60]!r}")
         if not isinstance(content, dict) or content.get("streamSid") != self.stream_sid:
             return self.report.warn(INVALID, f"without this stream's streamSid: {message[:120]!r}")
@@ -220,6 +240,8 @@ class MediaStream:
         match content.get("event"):
             case "media":
                 audio = _audio(content["media"]["payload"])
+                if line.buffered_ms > MAX_BUFFERED_MS:
+                    return self.report.warn(INVALID, f"more than {MAX_BUFFERED_MS} ms wait to be played")
                 if not line.arrivals_ms:
                     self.report.note("first_audio", after_ms=now_ms)
                 line.media(audio, now_ms)
@@ -246,4 +268,5 @@ def _audio(payload: str) -> bytes:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
+    value.encode()  # half a surrogate pair is no text: it could not be sent back
     return value

@@ -20,6 +20,7 @@ from replay.signing import sign, signed_url
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 15
 RETRIEVAL_FAILED, TOO_SLOW, BAD_CONTENT_TYPE, BAD_URL = 11200, 11205, 12300, 11100
+MAX_ANSWER_BYTES = 1_048_576  # TwiML is at most 64 kB
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 EMPTY_TWIML = b"<Response/>"
 
@@ -56,21 +57,29 @@ class Route:
 
     public: SplitResult
     via: SplitResult | None
+    also_hosts: frozenset[str] | None = None  # without `via`: other hosts that may be asked; None for any
 
     def http(self, url: str) -> tuple[str, str]:
         """The URL to really request, and its Host header."""
-        parts = urlsplit(url)._replace(fragment="")
+        parts = _split(url)._replace(fragment="")
         if self.via is None:
-            return urlunsplit(parts), parts.netloc.rpartition("@")[2]
+            return urlunsplit(parts), self._allowed_host(parts)
         host = self._public_host(parts)
         return urlunsplit(parts._replace(scheme=self.via.scheme, netloc=self.via.netloc)), host
 
     def socket(self, url: str) -> Target:
         """The connection to really open for a wss:// URL."""
-        parts = urlsplit(url)
+        parts = _split(url)
         if self.via is None:
-            return Target(parts.hostname or "", parts.port or 443, True, url, parts.netloc)
-        return Target(self.via.hostname or "", self.via.port or 80, False, url, self._public_host(parts))
+            return Target(parts.hostname or "", parts.port or 443, True, url, self._allowed_host(parts))
+        is_tls = self.via.scheme == "https"
+        port = self.via.port or (443 if is_tls else 80)
+        return Target(self.via.hostname or "", port, is_tls, url, self._public_host(parts))
+
+    def _allowed_host(self, parts: SplitResult) -> str:
+        if self.also_hosts is None or parts.hostname in self.also_hosts:
+            return parts.netloc.rpartition("@")[2]
+        return self._public_host(parts)
 
     def _public_host(self, parts: SplitResult) -> str:
         if parts.hostname != self.public.hostname:
@@ -143,13 +152,24 @@ class Courier:
         content = urlencode(form).encode() if method == "POST" else None
         try:
             with trio.fail_after(ANSWER_TIMEOUT_S):
-                response = await self._client.request(method, target, content=content, headers=headers)
+                return await self._answer(self._client.build_request(method, target, content=content, headers=headers))
         except (trio.TooSlowError, httpx2.TimeoutException) as error:
             raise TwilioError(TOO_SLOW, f"{url}: no answer in {ANSWER_TIMEOUT_S} s") from error
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last for names no DNS knows
             raise TwilioError(RETRIEVAL_FAILED, f"{url}: {error!r}") from error
+
+    async def _answer(self, request: httpx2.Request) -> Answer:
+        response, body = await self._client.send(request, stream=True), b""
+        try:
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > MAX_ANSWER_BYTES:
+                    text = f"{request.url} answered more than {MAX_ANSWER_BYTES} bytes"
+                    raise TwilioError(RETRIEVAL_FAILED, text, response.status_code)
+        finally:
+            await response.aclose()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Answer(response.status_code, response.content, kind)
+        return Answer(response.status_code, body, kind)
 
     def _signature(self, url: str, form: Form, signature: Signature) -> dict[str, str]:
         if signature == "none":
@@ -170,3 +190,13 @@ async def open_courier(account: Account, call_sid: str, route: Route) -> AsyncIt
         timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
     ) as client:
         yield Courier(account, call_sid, route, client)
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL a bridge gave us, which may be none."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (asked for its ValueError)
+    except ValueError as error:
+        raise TwilioError(BAD_URL, f"{url[:200]!r}: {error}") from error
+    return parts

@@ -3,98 +3,175 @@ loop and no clock; what the bridge says is compared with what it said, byte for 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bridge.call import Call
 from bridge.effects import Effect
+from bridge.errors import TapeError
 from bridge.events import ClockRang
 from bridge.recorder import Tape, read_tape
-from bridge.tape import NOTE, Line, carry_out, decode, encode, event_of
+from bridge.tape import HTTP, NOTE, Line, decode, encode, line_of
+from replay.restore import understood
 
 LATE_MS: Final = 1000
 """An alarm that the tape has no ring for is rung by us when it is this late: the settings or the code changed it."""
 
+CONTEXT: Final = 5
+"""Lines kept before and after a difference, unless more are asked for."""
+
 
 @frozen
 class Difference:
-    """The first place where today's bridge says something else."""
+    """The first place where today's bridge says something else: the tape's line number, counted from 0 after the
+    header, what stood there (`was`) and what is said now (`now`), None for nothing; with the lines around it."""
 
     place: int
     t_ms: int
     was: bytes | None
     now: bytes | None
+    before: list[bytes] = field(repr=False)
+    recorded: list[bytes] = field(repr=False)
+    replayed: list[bytes] = field(repr=False)
 
 
 @frozen
 class Result:
-    """What came of replaying one tape."""
+    """What came of replaying one tape; `decisions` counts those compared, `shed` the lines the recorder lost."""
 
     path: Path
     call_id: str
     decisions: int
     duration_ms: int
     difference: Difference | None
-    recorded: list[bytes]
-    replayed: list[bytes]
+    is_torn: bool = False
+    shed: int = 0
 
 
-def replay_tape(path: Path) -> Result:
-    """Replay a tape and compare every decision. Raises `TapeError`."""
+def replay_tape(path: Path, *, context: int = CONTEXT) -> Result:
+    """Replay a tape and compare every decision; `context` lines are kept around the first difference.
+
+    Raises `TapeError` for what is no tape, `ConfigError` for settings that today's bridge can't take.
+    """
     tape = read_tape(path)
-    recorded = [raw for raw in tape.lines if _is_decision(raw)]
-    replayed = list(decisions(tape))
-    difference = _first_difference(recorded, replayed)
-    last = decode(tape.lines[-1]).t_ms if tape.lines else 0
-    return Result(path, tape.header.call_id, len(recorded), last, difference, recorded, replayed)
+    try:
+        return _compare(tape, context)
+    except TapeError as error:
+        raise TapeError(f"{path}: {error}") from None
+
+
+def retold(tape: Tape) -> Iterator[bytes]:
+    """Yield the tape as today's bridge would have recorded it, from the same inputs."""
+    for raw, _ in _retold(tape):
+        yield raw
 
 
 def decisions(tape: Tape) -> Iterator[bytes]:
-    """Yield the lines that today's bridge would put on this tape."""
+    """Yield only the lines that today's bridge would put on this tape by its own decision."""
+    return (raw for raw, is_decision in _retold(tape) if is_decision)
+
+
+# ---------------------------------------------------------------- retelling
+
+
+def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
+    """Yield every line with whether it is a decision of today's; what the tape says of decisions is left out."""
     call = Call(tape.header.agent_settings(), tape.header.tools)
-    yield from _lines(call.begin(), 0)
-    for line in map(decode, tape.lines):
-        if not line.is_input or call.is_over:
+    webhook = [raw for raw in tape.lines[:1] if decode(raw).leg == HTTP]  # taped before the heart begins
+    yield from ((raw, False) for raw in webhook)
+    told, last_ms = _said(call.begin(), 0), 0
+    yield from ((said, True) for said in told[:])
+    for raw in tape.lines[len(webhook) :]:
+        if told and raw == told[0]:
+            del told[0]  # said then as now: nothing to read, which is what makes a replay fast
             continue
-        yield from _missed_alarms(call, line)
-        event = event_of(line)
-        if event is not None:
-            yield from _lines(call.handle(event, line.t_ms), line.t_ms)
+        line = decode(raw)
+        if line.is_input:
+            for said in _missed_alarms(call, line, last_ms):
+                yield said, True
+            yield raw, False
+            told, last_ms = _answers(call, line), line.t_ms
+            for said in told[:]:
+                yield said, True
+        elif not line.is_decision or _is_shed_note(line):
+            yield raw, False
 
 
-def _missed_alarms(call: Call, upcoming: Line) -> Iterator[bytes]:
-    """Ring for deadlines that nobody rang for, long before the next input."""
-    while not upcoming.rang and (deadline := call.deadline) is not None:
-        if deadline + LATE_MS > upcoming.t_ms:
-            return
-        yield from _lines(call.handle(ClockRang(), deadline), deadline)
+def _answers(call: Call, line: Line) -> list[bytes]:
+    """Return what today's heart says to an input."""
+    if call.is_over:
+        return []
+    event = understood(line)
+    return _said(call.handle(event, line.t_ms), line.t_ms) if event is not None else []
 
 
-def _lines(effects: list[Effect], t_ms: int) -> Iterator[bytes]:
-    for effect in effects:
-        yield encode(carry_out(t_ms, effect)[0])
+def _missed_alarms(call: Call, upcoming: Line, last_ms: int) -> Iterator[bytes]:
+    """Ring for deadlines that nobody rang for, long before the next input; the last one was at `last_ms`."""
+    if upcoming.t_ms - last_ms <= LATE_MS or upcoming.rang:
+        return  # after an input the heart's deadline always lies ahead of it
+    while (deadline := call.deadline) is not None and deadline + LATE_MS <= upcoming.t_ms:
+        yield from _said(call.handle(ClockRang(), deadline), deadline)
 
 
-def _is_decision(raw: bytes) -> bool:
-    if b'"from":"bridge"' not in raw[:80]:
-        return False
-    line = decode(raw)
-    is_shed = line.leg == NOTE and line.note is not None and line.note.get("kind") == "shed"
-    return line.is_decision and not is_shed
+def _said(effects: list[Effect], t_ms: int) -> list[bytes]:
+    return [encode(line_of(t_ms, effect)) for effect in effects]
 
 
-def _first_difference(recorded: list[bytes], replayed: list[bytes]) -> Difference | None:
-    for place, (was, now) in enumerate(zip(recorded, replayed, strict=False)):
-        if was != now:
-            return Difference(place, decode(was).t_ms, was, now)
-    if len(recorded) == len(replayed):
-        return None
-    place = min(len(recorded), len(replayed))
-    longer = recorded if len(recorded) > len(replayed) else replayed
-    extra = longer[place]
-    t_ms = decode(extra).t_ms
-    return (
-        Difference(place, t_ms, extra, None) if longer is recorded else Difference(place, t_ms, None, extra)
-    )
+# ---------------------------------------------------------------- comparing
+
+
+def _compare(tape: Tape, context: int) -> Result:
+    today = _retold(tape)
+    place, count, first = 0, 0, None
+    for first, is_decision in today:
+        if place == len(tape.lines) or tape.lines[place] != first:
+            break
+        place, count, first = place + 1, count + is_decision, None
+    difference = None
+    if first is not None or place < len(tape.lines):
+        following = [first] if first is not None else []
+        following += (raw for raw, _ in islice(today, context))
+        difference = _difference(tape, place, following, context)
+        difference = None if _was_cut_off(tape, difference) else difference
+    torn, shed = tape.is_torn, _shed(tape) if difference else 0
+    return Result(tape.path, tape.header.call_id, count, _duration(tape), difference, torn, shed)
+
+
+def _difference(tape: Tape, place: int, following: list[bytes], context: int) -> Difference:
+    recorded = tape.lines[place : place + 1 + context]
+    was, now = _decision(recorded), _decision(following)
+    t_ms = decode(was or now or (recorded or following)[0]).t_ms
+    before = tape.lines[max(0, place - context) : place]
+    return Difference(place, t_ms, was, now, before, recorded, following)
+
+
+def _decision(lines: list[bytes]) -> bytes | None:
+    """Return the first of these lines if the heart said it: None means that it said nothing here."""
+    return lines[0] if lines and decode(lines[0]).is_decision else None
+
+
+def _was_cut_off(tape: Tape, difference: Difference) -> bool:
+    """Say whether the tape only stops short, as one does whose daemon died: what it has is as it should be."""
+    is_short = difference.place == len(tape.lines) and difference.t_ms == _duration(tape)
+    return is_short and all(decode(raw).end is None for raw in tape.lines[-LAST_LINES:])
+
+
+LAST_LINES: Final = 50
+"""An `end` stands this near the end of every whole tape: only what the sockets still said comes after it."""
+
+
+def _duration(tape: Tape) -> int:
+    return decode(tape.lines[-1]).t_ms if tape.lines else 0
+
+
+def _is_shed_note(line: Line) -> bool:
+    """Say whether the recorder wrote this, about lines that it had to leave out."""
+    return line.leg == NOTE and line.note is not None and line.note.get("kind") == "shed"
+
+
+def _shed(tape: Tape) -> int:
+    notes = (decode(raw) for raw in tape.lines if b'"kind":"shed"' in raw[:200])
+    return max((line.note["lines"] for line in notes if line.note and _is_shed_note(line)), default=0)

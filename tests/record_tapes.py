@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 import structlog
@@ -26,7 +27,16 @@ from replay.model import serve_model
 from replay.model_script import CallTool, Faults, Script
 from replay.model_script import Say as Words
 from replay.phone import Account, Caller, CallReport, ring
-from replay.phone_script import HangUp, InterruptAfter, Say, Step, Wait, WaitForAgent, WaitForEnd, WaitForQuiet
+from replay.phone_script import (
+    HangUp,
+    InterruptAfter,
+    Say,
+    Step,
+    Wait,
+    WaitForAgent,
+    WaitForEnd,
+    WaitForQuiet,
+)
 
 TAPES: Final = Path(__file__).parent / "tapes"
 PUBLIC: Final = "https://bridge.example.com"
@@ -39,6 +49,7 @@ class Scene:
 
     script: Script
     caller: Caller
+    model_lag_ms: int = 0
 
 
 def agent(name: str, ms: int = 60_000) -> Words:
@@ -51,15 +62,23 @@ def caller(name: str) -> Say:
     return Say(clip(name).audio, clip(name).text)
 
 
+GOODBYE: Final = (agent("agent_goodbye", 500), CallTool("hang_up"))
+
+
 def interrupted() -> Scene:
     """Greeting, turn, tool, an answer that is interrupted, goodbye."""
     script = Script(
         opening=(agent("agent_greeting", 600),),
-        turns=((CallTool("check_table", TABLE),), (agent("agent_goodbye", 500), CallTool("hang_up"))),
+        turns=((CallTool("check_table", TABLE),), GOODBYE),
         answers=((agent("agent_story", 6000),),),
         heard=(clip("caller_yes").text, clip("caller_stop").text),
     )
-    steps: tuple[Step, ...] = (WaitForQuiet(200), caller("caller_yes"), InterruptAfter(400), caller("caller_stop"))
+    steps: tuple[Step, ...] = (
+        WaitForQuiet(200),
+        caller("caller_yes"),
+        InterruptAfter(400),
+        caller("caller_stop"),
+    )
     return Scene(script, Caller(steps=steps))
 
 
@@ -76,14 +95,15 @@ def model_lost() -> Scene:
 
 def late_stream() -> Scene:
     """The greeting is ready long before the caller's stream starts, and the caller talks at once."""
-    script = Script(opening=(agent("agent_greeting", 800),), turns=((CallTool("hang_up"),),))
+    script = Script(opening=(agent("agent_greeting", 800),), turns=(GOODBYE,))
     return Scene(script, Caller(steps=(WaitForAgent(), Wait(900), caller("caller_no")), answer_delay_ms=900))
 
 
 def late_model() -> Scene:
-    """The caller's stream starts long before the model is ready: the caller's first words are held for it."""
-    script = Script(opening=(agent("agent_greeting", 400),), turns=((CallTool("hang_up"),),))
-    return Scene(script, Caller(steps=(WaitForQuiet(300), caller("caller_no")), answer_delay_ms=0))
+    """The caller's stream starts long before the model is ready: the caller's first frames are held for it."""
+    script = Script(opening=(agent("agent_greeting", 400),), turns=(GOODBYE,))
+    steps = (WaitForQuiet(300), caller("caller_no"))
+    return Scene(script, Caller(steps=steps, answer_delay_ms=0), model_lag_ms=700)
 
 
 SCENES: Final = {
@@ -106,13 +126,40 @@ async def make_call(scene: Scene, folder: Path) -> CallReport:
     """Run a daemon of its own for one call."""
     async with trio.open_nursery() as nursery:
         model = await nursery.start(serve_model, scene.script)
-        settings = config.parse(_settings(model.url), folder / "config.toml")
+        port = await nursery.start(serve_lagging, urlsplit(model.url).port, scene.model_lag_ms)
+        url = f"ws://127.0.0.1:{port}{urlsplit(model.url).path}"
+        settings = config.parse(_settings(url), folder / "config.toml")
         secrets = config.Secrets((Account().auth_token,), "sk-none")
         async with open_daemon(settings, secrets) as daemon:
             via = f"http://127.0.0.1:{daemon.port}"
             report = await ring(scene.caller, webhook=f"{PUBLIC}/voice/front-desk", via=via)
         nursery.cancel_scope.cancel(reason="the call is over")
     return report
+
+
+async def serve_lagging(
+    port: int, lag_ms: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve a port that leads to another one of this host, after a while."""
+
+    async def connect(near: trio.SocketStream) -> None:
+        await trio.sleep(lag_ms / 1000)
+        async with await trio.open_tcp_stream("127.0.0.1", port) as far, trio.open_nursery() as pumps:
+            pumps.start_soon(_pump, near, far)
+            pumps.start_soon(_pump, far, near)
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    task_status.started(listener.socket.getsockname()[1])
+    await trio.serve_listeners(connect, [listener])
+
+
+async def _pump(source: trio.SocketStream, target: trio.SocketStream) -> None:
+    try:
+        async for data in source:
+            await target.send_all(data)
+        await target.send_eof()
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # one side is gone: so is the other
 
 
 def _settings(model_url: str) -> Mapping[str, object]:
@@ -129,7 +176,9 @@ async def main(names: list[str]) -> None:
     for name in names:
         report = await record(name, SCENES[name](), TAPES)
         size = (TAPES / f"{name}.jsonl.gz").stat().st_size
-        print(f"{name:12} {report.closed_ms} ms, closed by {report.closed_by}, {size} bytes", report.error or "")
+        print(
+            f"{name:12} {report.closed_ms} ms, closed by {report.closed_by}, {size} bytes", report.error or ""
+        )
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ async def test_a_wrong_update_is_refused_whole(change: dict[str, Any], code: str
             {"item_id": "item_1", "content_index": 0, "audio_end_ms": 0},
             "item_truncate_invalid_item_id",
         ),
-        ("input_audio_buffer.append", {"audio": "AAAA"}, "invalid_value"),
+        ("input_audio_buffer.append", {"audio": "~no base64~"}, "invalid_value"),
     ],
 )
 async def test_a_wrong_event_is_an_error_and_the_session_goes_on(

@@ -1,0 +1,138 @@
+"""A tape as sound: stereo, the caller on the left, the agent on the right as the caller heard it. Pure but for
+writing the file; it makes no sound that was not on the line.
+"""
+
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field, frozen
+
+from bridge.audio import SILENCE, bytes_of, to_pcm16
+from bridge.events import CallerSpoke, Event, StreamStarted, StreamStopped
+from bridge.recorder import Tape
+from bridge.tape import PHONE, Line, decode
+from replay.restore import Restorer, understood
+
+RATE: Final = 8000
+BLOCK: Final = RATE
+"""Samples decoded at a time: one second, so that an hour of call needs no hour of samples in memory."""
+
+AHEAD_MS: Final = 5000
+"""A frame's timestamp can't be further ahead of the line's clock than this; one that is has no place."""
+
+
+@frozen
+class Sound:
+    """Both directions of a call as µ-law of the same length; byte 0 is the moment of Twilio's `start`."""
+
+    caller: bytes
+    agent: bytes
+
+
+def sound_of(tape: Tape) -> Sound:
+    """Return what was on the line; empty when the call had no media stream. Raises `TapeError`."""
+    listener = _Listener()
+    for line in map(decode, tape.lines):
+        listener.take(line)
+    length = max(len(listener.caller), len(listener.agent))
+    return Sound(*(bytes(side.ljust(length, SILENCE)) for side in (listener.caller, listener.agent)))
+
+
+def write_wav(tape: Tape, path: Path) -> None:
+    """Write a call's sound as a stereo WAV of 16 bits at 8 kHz. Raises `TapeError` and `OSError`."""
+    sound = sound_of(tape)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        for block in _stereo(sound):
+            file.writeframes(block)
+
+
+def _stereo(sound: Sound) -> Iterator[bytes]:
+    for start in range(0, len(sound.caller), BLOCK):
+        left = to_pcm16(sound.caller[start : start + BLOCK])
+        right = to_pcm16(sound.agent[start : start + BLOCK])
+        both = bytearray(len(left) * 2)
+        both[0::4], both[1::4] = left[0::2], left[1::2]
+        both[2::4], both[3::4] = right[0::2], right[1::2]
+        yield bytes(both)
+
+
+@define
+class _Listener:
+    """Lives through a tape at the caller's end of the line."""
+
+    caller: bytearray = field(factory=bytearray)
+    agent: bytearray = field(factory=bytearray)
+    _audio: Restorer = field(factory=Restorer)
+    _started: int | None = None
+    _base: int | None = None
+    _is_gone: bool = False
+
+    def take(self, line: Line) -> None:
+        """Take in one line."""
+        self._audio.is_over |= line.end is not None
+        if line.leg == PHONE and line.close is not None:
+            self._leave(line.t_ms)
+        elif line.is_input:
+            event = understood(line)
+            self._audio.learn(event)
+            self._hear_of(line, event)
+        elif line.audio is not None:
+            self._play(line)
+        elif line.leg == PHONE and line.msg and msgspec.json.decode(line.msg).get("event") == "clear":
+            self._audio.cleared()
+            self._cut(line.t_ms)
+
+    def _hear_of(self, line: Line, event: Event | None) -> None:
+        match event:
+            case CallerSpoke():
+                self._say(line, event)
+            case StreamStarted() if self._started is None:
+                self._started = line.t_ms
+            case StreamStopped():
+                self._leave(line.t_ms)
+
+    def _clock(self, t_ms: int) -> int:
+        """Return the byte that the line's clock has reached."""
+        return bytes_of(t_ms - (self._started or 0))
+
+    def _play(self, line: Line) -> None:
+        """Queue audio at Twilio: it plays now, or after all that was sent before it."""
+        audio = self._audio.played(line)
+        if not self._is_gone:
+            self.agent += SILENCE * (self._clock(line.t_ms) - len(self.agent))
+            self.agent += audio
+
+    def _cut(self, t_ms: int) -> None:
+        """Drop what was not played yet."""
+        if not self._is_gone:
+            del self.agent[self._clock(t_ms) :]
+
+    def _leave(self, t_ms: int) -> None:
+        """The stream is over, whoever ended it: what was not played never will be."""
+        self._cut(t_ms)
+        self._is_gone = True
+
+    def _say(self, line: Line, event: CallerSpoke) -> None:
+        """Place a frame by its own timestamp: frames arrive late or in bursts, but were spoken on time."""
+        timestamp = _timestamp(msgspec.json.decode(line.msg) if line.msg else {})
+        if timestamp is None or self._started is None or event.stream_sid != self._audio.stream_sid:
+            return
+        if self._base is None:
+            self._base = timestamp
+        begin = bytes_of(timestamp - self._base)
+        if 0 <= begin <= self._clock(line.t_ms + AHEAD_MS):
+            self.caller += SILENCE * (begin - len(self.caller))
+            self.caller[begin : begin + len(event.audio)] = event.audio
+
+
+def _timestamp(message: dict[str, Any]) -> int | None:
+    try:
+        return int(message["media"]["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,220 @@
+"""Random courses of a call for hypothesis, plausible and hostile, and a history that lives through one."""
+
+from attrs import define, field
+from heart import SID, START, TOOLS, agent_with, of
+from hypothesis import strategies as st
+
+from bridge.call import Call
+from bridge.config import Agent
+from bridge.effects import (
+    Effect,
+    SendMark,
+)
+from bridge.events import (
+    CallerSpoke,
+    ClockRang,
+    Event,
+    KeyPressed,
+    LinkStalled,
+    MarkReached,
+    MessageBroken,
+    MessageIgnored,
+    MessageUnknown,
+    ModelErred,
+    ModelFinishedAudio,
+    ModelLeft,
+    ModelSpoke,
+    ModelUnreachable,
+    PhoneLeft,
+    ResponseCreated,
+    ResponseFinished,
+    SessionCreated,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    Stopped,
+    StreamConnected,
+    StreamStarted,
+    StreamStopped,
+    ToolAnswered,
+    ToolCalled,
+    ToolFailed,
+    TurnCommitted,
+)
+
+# ---------------------------------------------------------------- events, plausible and hostile
+
+responses = st.integers(1, 8).map("r{}".format)
+sids = st.sampled_from([SID, SID, SID, SID, "MZ-other"])
+calls = st.sampled_from(["c1", "c2", "c3"])
+names = st.sampled_from(["look_up", "look_up", "book_table", "hang_up", "unknown"])
+marks = st.integers(1, 30).map("m{}".format)
+places = st.tuples(responses, st.sampled_from(["a", "b"]), st.sampled_from([0, 0, 0, 1]))
+audio = st.builds(
+    lambda ms, odd, seed: bytes((seed + at * 7) % 256 for at in range(ms * 8 + odd)),
+    st.sampled_from([0, 1, 20, 110, 400, 1300]),
+    st.sampled_from([0, 0, 0, 3]),
+    st.integers(0, 255),
+)
+codes = st.sampled_from(
+    ["", "conversation_already_has_active_response", "rate_limit_exceeded", "server_error", "brand_new"]
+)
+client_ids = st.one_of(st.just(""), st.integers(1, 12).map("b{}".format))
+
+spoke = st.builds(
+    lambda place, sound: ModelSpoke(place[0], f"{place[0]}{place[1]}", place[2], sound), places, audio
+)
+finished_audio = places.map(lambda place: ModelFinishedAudio(f"{place[0]}{place[1]}", place[2]))
+frames = st.builds(
+    CallerSpoke, sids, st.integers(0, 60), st.sampled_from([b"\x01" * 160, b"\x02" * 160, b"\x03"])
+)
+speech = st.one_of(
+    st.just(SpeechStarted("u", 0)),
+    st.just(SpeechStopped("u", 0)),
+    st.just(TurnCommitted("u")),
+)
+statuses = st.sampled_from(["completed", "completed", "cancelled", "incomplete", "failed"])
+everyday = st.one_of(
+    spoke, spoke, spoke, frames, speech, speech, finished_audio,
+    responses.map(ResponseCreated),
+    st.builds(ResponseFinished, responses, statuses, st.just(""), codes),
+    st.builds(MarkReached, sids, marks),
+    st.builds(MarkReached, sids, marks),
+    st.builds(ToolCalled, responses, calls, names, st.sampled_from(["{}", '{"reason": "bye"}', "["])),
+    st.builds(ToolAnswered, calls, st.text(max_size=5)),
+    st.builds(ToolFailed, calls, st.just("crashed"), st.text(max_size=5)),
+    st.builds(KeyPressed, sids, st.sampled_from("019#*A")),
+    st.builds(ModelErred, codes, st.just(""), st.just("?"), client_ids),
+    st.sampled_from([ClockRang(), StreamConnected(), SessionCreated(0), SessionUpdated(), START]),
+    st.builds(MessageIgnored, st.just("rate_limits.updated")),
+    st.builds(MessageUnknown, st.sampled_from(["twilio", "model"]), st.sampled_from(["x", "y"])),
+    st.builds(MessageBroken, st.sampled_from(["twilio", "model"]), st.sampled_from(["not JSON", "binary frame"])),
+)  # fmt: skip
+endings = st.sampled_from(
+    [
+        StreamStopped(SID), StreamStopped("MZ-other"), PhoneLeft(1006, ""), PhoneLeft(1000, "bye"),
+        ModelLeft(1001, "60 minutes"), ModelUnreachable("no route"), LinkStalled("twilio"), LinkStalled("model"),
+        Stopped("operator", "drained"), ModelErred("session_expired", "", "", ""), ModelErred("bad", "", "", "b1"),
+        StreamStarted("MZ-other", "CA1", "audio/l16", 16000, 1),
+    ]
+)  # fmt: skip
+gaps = st.sampled_from([0, 0, 1, 7, 20, 20, 60, 100, 250, 900, 2500, 7000])
+steps = st.tuples(gaps, st.one_of(*[everyday] * 40, endings))
+
+
+@define
+class Echo:
+    """Twilio echoes the next so many of the marks that it was sent."""
+
+    marks: int
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
+    """Draw a whole response, perhaps with a tool call in it."""
+    response = draw(responses)
+    happens: list[Event] = [ResponseCreated(response)]
+    for item in draw(st.sampled_from(["a", "ab", ""])):
+        happens += [
+            ModelSpoke(response, response + item, 0, sound) for sound in draw(st.lists(audio, max_size=3))
+        ]
+        happens.append(ModelFinishedAudio(response + item, 0))
+    if draw(st.booleans()):
+        happens.append(ToolCalled(response, draw(calls), draw(names), "{}"))
+    happens.append(draw(st.builds(ResponseFinished, st.just(response), statuses, st.just(""), codes)))
+    return [(draw(gaps), event) for event in happens]
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
+    """Draw a turn of the caller's."""
+    happens = (SpeechStarted("u", 0), SpeechStopped("u", 0), TurnCommitted("u"))
+    return [(draw(gaps), event) for event in happens]
+
+
+scenes = st.one_of(
+    answers(), answers(), turns(), steps.map(lambda step: [step]), steps.map(lambda step: [step]),
+    st.tuples(gaps, st.builds(Echo, st.integers(1, 9))).map(lambda step: [step]),
+    frames.map(lambda frame: [(20, frame)] * 5),
+)  # fmt: skip
+
+
+Course = list[tuple[int, Event | Echo]]
+BEGUN: tuple[tuple[int, Event | Echo], ...] = ((5, SessionCreated(0)), (9, SessionUpdated()), (3, START))
+
+
+def course_of(is_begun: bool, scenes: list[Course]) -> Course:
+    return [*(BEGUN if is_begun else ()), *(step for scene in scenes for step in scene)]
+
+
+courses = st.builds(
+    course_of, st.sampled_from([True] * 7 + [False]), st.lists(scenes, min_size=5, max_size=16)
+)
+agents = st.builds(
+    agent_with,
+    create=st.booleans(),
+    interrupt=st.sampled_from([True, True, False]),
+    lead_ms=st.sampled_from([40, 300]),
+    tools_at_once=st.sampled_from([1, 8]),
+    quiet_seconds=st.sampled_from([2, 60]),
+    held_caller_audio_ms=st.sampled_from([20, 3000]),
+)
+
+
+@define
+class Told:
+    """One thing that happened to the call, and what it wanted then."""
+
+    at: int
+    event: Event
+    wanted: list[Effect]
+    deadline: int | None
+    is_over: bool
+
+
+@define
+class History:
+    """A call's whole course; alarms ring as they fall due, as the daemon's do, half a millisecond late at most."""
+
+    agent: Agent
+    call: Call = field(init=False)
+    told: list[Told] = field(factory=list)
+    first: list[Effect] = field(init=False)
+    now: int = 0
+    echoed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.call = Call(self.agent, TOOLS)
+        self.first = self.call.begin()
+
+    def live(self, course: Course) -> "History":
+        """Let everything happen."""
+        for gap, event in course:
+            until = self.now + gap
+            while (deadline := self.call.deadline) is not None and deadline < until:
+                self.tell(max(deadline, self.now), ClockRang())
+            for one in self.echoes(event.marks) if isinstance(event, Echo) else [event]:
+                self.tell(until, one)
+            self.now = until
+        return self
+
+    def echoes(self, marks: int) -> list[Event]:
+        """Return the next so many echoes."""
+        waiting = of(self.wanted, SendMark)[self.echoed : self.echoed + marks]
+        self.echoed += len(waiting)
+        return [MarkReached(SID, mark.name) for mark in waiting]
+
+    def tell(self, at: int, event: Event) -> None:
+        """Let one thing happen."""
+        self.now = at
+        wanted = self.call.handle(event, at)
+        self.told.append(Told(at, event, wanted, self.call.deadline, self.call.is_over))
+
+    @property
+    def wanted(self) -> list[Effect]:
+        """Everything the call wanted."""
+        return [*self.first, *(effect for one in self.told for effect in one.wanted)]
+
+
+def history(agent: Agent, course: Course) -> History:
+    return History(agent).live(course)

@@ -1,0 +1,174 @@
+"""Turns events back into what a peer says on the wire, and into the tape lines that they come from."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bridge.config import Agent
+from bridge.events import (
+    CallerSpoke,
+    ClockRang,
+    Event,
+    KeyPressed,
+    LinkStalled,
+    MarkReached,
+    MessageBroken,
+    MessageIgnored,
+    MessageUnknown,
+    ModelErred,
+    ModelFinishedAudio,
+    ModelLeft,
+    ModelSpoke,
+    ModelUnreachable,
+    PhoneLeft,
+    ResponseCreated,
+    ResponseFinished,
+    SessionCreated,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    Stopped,
+    StreamConnected,
+    StreamStarted,
+    StreamStopped,
+    ToolAnswered,
+    ToolCalled,
+    ToolFailed,
+    TurnCommitted,
+)
+from bridge.recorder import Tape
+from bridge.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, received, settings_of, tool_line
+
+Message = dict[str, Any]
+
+
+def phone_message(event: Event) -> Message | None:
+    """Return what Twilio says when this happens, or None when it says nothing."""
+    match event:
+        case StreamConnected():
+            return {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+        case StreamStarted(sid, call_sid, encoding, rate, channels):
+            media_format = {"encoding": encoding, "sampleRate": rate, "channels": channels}
+            return {
+                "event": "start",
+                "streamSid": sid,
+                "start": {"callSid": call_sid, "mediaFormat": media_format},
+            }
+        case CallerSpoke(sid, chunk, audio):
+            return {
+                "event": "media",
+                "streamSid": sid,
+                "media": {"chunk": str(chunk), "payload": coded(audio)},
+            }
+        case KeyPressed(sid, digit):
+            return {"event": "dtmf", "streamSid": sid, "dtmf": {"digit": digit}}
+        case MarkReached(sid, name):
+            return {"event": "mark", "streamSid": sid, "mark": {"name": name}}
+        case StreamStopped(sid):
+            return {"event": "stop", "streamSid": sid}
+        case MessageUnknown("twilio", name):
+            return {"event": name}
+    return None
+
+
+def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an event
+    """Return what the Realtime server says when this happens, or None when it says nothing."""
+    match event:
+        case SessionCreated(expires_at):
+            return {"type": "session.created", "session": {"expires_at": expires_at}}
+        case SessionUpdated():
+            return {"type": "session.updated"}
+        case SpeechStarted(item, ms):
+            return {"type": "input_audio_buffer.speech_started", "item_id": item, "audio_start_ms": ms}
+        case SpeechStopped(item, ms):
+            return {"type": "input_audio_buffer.speech_stopped", "item_id": item, "audio_end_ms": ms}
+        case TurnCommitted(item):
+            return {"type": "input_audio_buffer.committed", "item_id": item}
+        case ResponseCreated(response):
+            return {"type": "response.created", "response": {"id": response}}
+        case ModelSpoke(response, item, part, audio):
+            where = {"response_id": response, "item_id": item, "content_index": part}
+            return {"type": "response.output_audio.delta", **where, "delta": coded(audio)}
+        case ModelFinishedAudio(item, part):
+            return {"type": "response.output_audio.done", "item_id": item, "content_index": part}
+        case ToolCalled(response, call_id, name, arguments):
+            item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+            return {"type": "response.output_item.done", "response_id": response, "item": item}
+        case ResponseFinished():
+            return {"type": "response.done", "response": finished_response(event)}
+        case ModelErred(code, kind, message, event_id):
+            return {
+                "type": "error",
+                "error": {"code": code, "type": kind, "message": message, "event_id": event_id},
+            }
+        case MessageIgnored(name) | MessageUnknown("model", name):
+            return {"type": name}
+    return None
+
+
+def finished_response(event: ResponseFinished) -> Message:
+    """Return the `response` of a `response.done`."""
+    error = {"code": event.error_code, "message": event.error_message}
+    details = {"reason": event.reason, "error": error}
+    return {"id": event.response_id, "status": event.status, "status_details": details}
+
+
+def coded(audio: bytes) -> str:
+    """Return audio as base64 text."""
+    return b64encode(audio).decode("ascii")
+
+
+def text_of(message: Message) -> str:
+    """Return a message as its peer would send it."""
+    return msgspec.json.encode(message).decode("utf-8")
+
+
+def line_of(t_ms: int, event: Event) -> Line:
+    """Return the tape line of an event, as the daemon would have written it."""
+    for leg, peer, message in ((PHONE, TWILIO, phone_message(event)), (MODEL, OPENAI, model_message(event))):
+        if message is not None:
+            return received(t_ms, leg, peer, text_of(message), event)
+    return _line_of_the_bridges_own(t_ms, event)
+
+
+def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
+    match event:
+        case MessageBroken(leg, problem):
+            words = b"\x00" if problem == "binary frame" else "{"
+            place, peer = (PHONE, TWILIO) if leg == "twilio" else (MODEL, OPENAI)
+            return received(t_ms, place, peer, words, event)
+        case PhoneLeft(code, reason):
+            return Line(t_ms=t_ms, leg=PHONE, sender=TWILIO, close={"code": code, "reason": reason})
+        case ModelLeft(code, reason):
+            return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, close={"code": code, "reason": reason})
+        case ModelUnreachable(why):
+            return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, refused=why)
+        case ToolAnswered() | ToolFailed():
+            return tool_line(t_ms, event)
+        case LinkStalled(leg):
+            return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
+        case Stopped(by, why):
+            return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped={"by": by, "why": why})
+    assert event == ClockRang()
+    return Line(t_ms=t_ms, leg=NOTE, sender="clock", rang=True)
+
+
+def header_of(agent: Agent, tools: list[dict[str, Any]]) -> Header:
+    """Return the header of a tape of this agent's."""
+    return Header(
+        call_id="call-1",
+        call_sid="CA1",
+        account_sid="AC1",
+        agent=agent.name,
+        started_at="2026-11-23T10:00:00.000Z",
+        model="gpt-realtime-2.1",
+        settings=settings_of(agent),
+        tools=tools,
+    )
+
+
+def tape_of(header: Header, lines: list[bytes]) -> Tape:
+    """Return a tape in memory."""
+    return Tape(Path("by-hand.jsonl"), header, lines, is_torn=False)

@@ -1,0 +1,192 @@
+"""Whoever ends a call and however: it is gone within two seconds, cleanly, with one row that says so."""
+
+from typing import Any
+
+import attrs
+import trio
+from conftest import MakePlace
+
+from bench.endings import WAYS, check_many
+from bench.stage import GREETING, PROMPT, Place, Stage, open_stage, speech, words
+from bridge.tools import tool
+from replay.model_script import CallTool, Faults, Script
+from replay.phone import Caller, CallReport
+from replay.phone_script import (
+    DropSocket,
+    GoSilent,
+    HangUp,
+    StopReading,
+    Wait,
+    WaitForAgent,
+    WaitForEnd,
+)
+from replay.phone_twiml import Hangup
+
+GONE_SECONDS = 2
+HELLO = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
+TALKER = Caller(
+    steps=(WaitForAgent(), speech("caller_yes"), WaitForEnd(8000)), patience_ms=0, answer_delay_ms=0
+)
+
+
+@attrs.frozen
+class Ended:
+    """A call after its end: what each side saw of it."""
+
+    report: CallReport
+    row: dict[str, Any]
+    model_close_code: int | None
+
+    @property
+    def by(self) -> tuple[str, str]:
+        """Who ended it, and why."""
+        return self.row["ended_by"], self.row["why"]
+
+
+async def a_call(place: Place, caller: Caller) -> Ended:
+    """Make one call to its end; fail if it stays longer than it may, or leaves more than one row."""
+    with trio.fail_after(15):
+        async with open_stage(place) as stage:
+            report = await stage.ring(caller)
+            with trio.fail_after(GONE_SECONDS):
+                await stage.wait_no_calls()
+            session = stage.model.sessions[0]
+            with trio.fail_after(GONE_SECONDS):
+                await session.wait_until(lambda session: session.close_code is not None)
+    (row,) = place.calls()
+    return Ended(report, row, session.close_code)
+
+
+async def test_the_caller_hangs_up(place: MakePlace) -> None:
+    ended = await a_call(place(), HELLO)
+    assert ended.by == ("caller", "hung up")
+    assert (ended.report.closed_by, ended.model_close_code) == ("caller", 1000)
+
+
+async def test_the_phone_socket_breaks(place: MakePlace) -> None:
+    ended = await a_call(place(), attrs.evolve(HELLO, steps=(WaitForAgent(), DropSocket())))
+    assert ended.by == ("caller", "media socket lost (1006)")
+    assert ended.model_close_code == 1000
+
+
+async def test_the_agent_hangs_up_once_its_last_words_were_heard(place: MakePlace) -> None:
+    goodbye = words("caller_no")
+    script = Script(
+        opening=(words("caller_yes"),),
+        turns=((goodbye, CallTool("hang_up", {"reason": "all said"})),),
+        delivery=PROMPT,
+    )
+    ended = await a_call(place(script=script), TALKER)
+    assert ended.by == ("tool", "all said")
+    assert (ended.report.close_code, ended.report.next_verbs) == (1000, [Hangup()])
+    assert ended.model_close_code == 1000
+    assert goodbye.audio in ended.report.heard
+
+
+async def test_the_model_closes(place: MakePlace) -> None:
+    script = attrs.evolve(
+        GREETING, faults=Faults(close_after_ms=500, close_code=1000, close_with_error=False)
+    )
+    ended = await a_call(place(script=script), attrs.evolve(HELLO, steps=(WaitForEnd(),)))
+    assert ended.by[0] == "model"
+    assert ended.by[1].startswith("model connection lost (1000")
+    assert (ended.report.close_code, ended.model_close_code) == (1000, 1000)
+
+
+async def test_a_tool_that_crashes_ends_no_call(place: MakePlace) -> None:
+    @tool
+    def broken() -> str:
+        """Break."""
+        raise RuntimeError("no such luck")
+
+    script = Script(
+        opening=(words("caller_yes"),),
+        turns=((CallTool("broken"),),),
+        answers=((words("caller_no"), CallTool("hang_up", {"reason": "gave up"})),),
+        delivery=PROMPT,
+    )
+    setup = place(script=script, tools={"broken": broken})
+    ended = await a_call(setup, TALKER)
+    assert ended.by == ("tool", "gave up")
+    (row,) = setup.store.query(
+        "select name, error_kind, error, is_delivered from tool_calls where name = 'broken'"
+    )
+    assert row == {
+        "name": "broken",
+        "error_kind": "crashed",
+        "error": "RuntimeError: no such luck",
+        "is_delivered": True,
+    }
+
+
+async def test_a_caller_who_says_nothing(place: MakePlace) -> None:
+    ended = await a_call(place(limits={"quiet_seconds": 2}), attrs.evolve(HELLO, steps=(WaitForEnd(),)))
+    assert ended.by == ("limit", "nobody spoke")
+    assert (ended.report.close_code, ended.model_close_code) == (1000, 1000)
+
+
+async def test_a_phone_that_vanishes_without_a_word(place: MakePlace) -> None:
+    silent = attrs.evolve(HELLO, steps=(WaitForAgent(), GoSilent(), WaitForEnd()))
+    ended = await a_call(place(limits={"lost_media_ms": 600}), silent)
+    assert ended.by == ("caller", "media stopped coming")
+    assert ended.model_close_code == 1000
+
+
+async def test_the_longest_call_there_may_be(place: MakePlace) -> None:
+    limits = {"max_call_seconds": 5}
+    ended = await a_call(place(limits=limits), attrs.evolve(HELLO, steps=(WaitForEnd(),)))
+    assert ended.by == ("limit", "longest call reached")
+    assert 5000 <= ended.row["duration_ms"] < 5500
+
+
+async def test_a_call_whose_stream_never_comes(place: MakePlace) -> None:
+    setup = place(limits={"waiting_seconds": 1})
+    with trio.fail_after(8):
+        async with open_stage(setup) as stage, trio.open_nursery() as nursery:
+            nursery.start_soon(stage.ring, attrs.evolve(HELLO, answer_delay_ms=60_000))
+            session = await stage.model.wait_session()
+            await session.wait_until(lambda session: session.close_code is not None)
+            nursery.cancel_scope.cancel()
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("limit", "no media stream came")
+    assert session.close_code == 1000
+
+
+async def test_the_operator_stops_the_daemon(place: MakePlace) -> None:
+    setup = place()
+    reports: list[CallReport] = []
+    with trio.fail_after(8):
+        async with trio.open_nursery() as nursery, open_stage(setup) as stage:
+            heard = trio.Event()
+            nursery.start_soon(_ring_on, stage, heard, reports)
+            await heard.wait()
+            session = stage.model.sessions[0]
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("operator", "the daemon is shutting down")
+    assert (reports[0].close_code, session.close_code) == (1000, 1000)
+
+
+async def _ring_on(stage: Stage, heard: trio.Event, reports: list[CallReport]) -> None:
+    def tell(kind: str, *_: Any) -> None:
+        if kind == "agent_heard":
+            heard.set()
+
+    reports.append(await stage.ring(attrs.evolve(HELLO, steps=(WaitForEnd(),)), on_event=tell))
+
+
+async def test_a_phone_that_reads_nothing_any_more(place: MakePlace) -> None:
+    script = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
+    deaf = attrs.evolve(HELLO, steps=(WaitForAgent(), StopReading(), Wait(300), HangUp()))
+    ended = await a_call(place(script=script), deaf)
+    assert ended.by == ("caller", "hung up")
+    assert ended.model_close_code == 1000
+
+
+# ---------------------------------------------------------------- many
+
+
+async def test_many_calls_of_every_ending_leave_nothing_behind(place: MakePlace) -> None:
+    with trio.fail_after(60):
+        result = await check_many(place, in_a_row=len(WAYS) * 2, at_once=10)
+    assert result.faults == []
+    assert result.calls == result.rows == len(WAYS) * 2 + 10

@@ -1,0 +1,240 @@
+"""The daemon as a process of its own: signals, a crash in mid-call, and what the next start makes of it."""
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from conftest import MakePlace
+
+from bench.endings import LIMITS, SCRIPT, WAYS
+from bench.stage import AGENT, GREETING, PROMPT, PUBLIC, WEBHOOK, Place, open_stage, words
+from bridge.errors import StoreError
+from bridge.recorder import read_tape
+from bridge.store import TABLES, Store
+from replay.model import ModelServer, serve_model
+from replay.model_script import Script
+from replay.phone import Account, Caller, CallReport, ring
+from replay.phone_script import HangUp, StopReading, WaitForAgent, WaitForEnd
+
+RUN = "from bridge.cli import main; main()"
+DRAIN_SECONDS = 2
+LONG = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
+LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
+STALLED = Caller(steps=(WaitForAgent(), StopReading(), WaitForEnd()), answer_delay_ms=0)
+
+
+@attrs.define
+class Running:
+    """A daemon in a process of its own, and its calls."""
+
+    process: trio.Process
+    port: int
+    folder: Path
+    calls: trio.Nursery
+    reports: list[CallReport] = attrs.field(factory=list)
+
+    async def call(self, caller: Caller) -> None:
+        """Begin a call, and return when its agent is heard."""
+        heard = trio.Event()
+
+        def tell(kind: str, *_: Any) -> None:
+            if kind == "agent_heard":
+                heard.set()
+
+        self.calls.start_soon(self._ring, caller, tell)
+        await heard.wait()
+
+    async def _ring(self, caller: Caller, tell: Any) -> None:
+        via = f"http://127.0.0.1:{self.port}"
+        self.reports.append(await ring(caller, webhook=WEBHOOK, via=via, on_event=tell, total_ms=8000))
+
+
+@asynccontextmanager
+async def a_process(folder: Path, script: Script = GREETING) -> AsyncIterator[Running]:
+    """Run a daemon as its users do; it and its calls are gone afterwards."""
+    async with trio.open_nursery() as nursery:
+        model: ModelServer = await nursery.start(serve_model, script)
+        config = folder / "config.toml"
+        config.write_text(
+            f'[server]\nbind = "127.0.0.1:0"\npublic_url = "{PUBLIC}"\ndrain_seconds = {DRAIN_SECONDS}\n'
+            f'[realtime]\nurl = "{model.url}"\n[agents.{AGENT}]\n'
+        )
+        environment = {
+            **os.environ,
+            "TWILIO_AUTH_TOKEN": Account().auth_token,
+            "OPENAI_API_KEY": "sk-stand-in",
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = [sys.executable, "-c", RUN, "serve", "--config", str(config), "--log-json"]
+        process = await trio.lowlevel.open_process(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        try:
+            port = await _port_of(process)
+            yield Running(process, port, folder, nursery)
+        finally:
+            process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
+            assert process.stdout is not None
+            await process.stdout.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def _port_of(process: trio.Process) -> int:
+    """Read the log until it says where the daemon listens."""
+    text, found = "", None
+    assert process.stdout is not None
+    while found is None:
+        data = await process.stdout.receive_some(4096)
+        assert data, f"the daemon did not start: {text}"
+        text += data.decode()
+        found = re.search(r'"port": ?(\d+)', text)
+    return int(found[1])
+
+
+def records(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return every row of every table."""
+    store = Store(folder / "data" / "calls.duckdb")
+    return {table: store.query(f"select * from {table} order by all") for table in TABLES}
+
+
+# ---------------------------------------------------------------- signals
+
+
+async def test_a_stalled_caller_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with trio.fail_after(15):
+        async with a_process(tmp_path, LONG) as daemon:
+            await daemon.call(STALLED)
+            told = trio.current_time()
+            daemon.process.send_signal(signal.SIGTERM)
+            code = await daemon.process.wait()
+            took = trio.current_time() - told
+            daemon.calls.cancel_scope.cancel()
+    (row,) = records(tmp_path)["calls"]
+    assert (code, row["ended_by"], row["why"]) == (0, "operator", "the daemon is shutting down")
+    assert took <= DRAIN_SECONDS + 1
+
+
+async def test_a_daemon_without_calls_ends_at_the_first_signal(tmp_path: Path) -> None:
+    with trio.fail_after(10):
+        async with a_process(tmp_path) as daemon:
+            told = trio.current_time()
+            daemon.process.send_signal(signal.SIGTERM)
+            assert await daemon.process.wait() == 0
+    assert trio.current_time() - told < 1
+
+
+async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with trio.fail_after(15):
+        async with a_process(tmp_path) as daemon:
+            await daemon.call(LISTENER)
+            told = trio.current_time()
+            daemon.process.send_signal(signal.SIGTERM)
+            await _draining(daemon.process)
+            daemon.process.send_signal(signal.SIGTERM)
+            code = await daemon.process.wait()
+            took = trio.current_time() - told
+            daemon.calls.cancel_scope.cancel()
+    assert code == 0
+    assert took < DRAIN_SECONDS - 1
+    assert len(list((tmp_path / "data" / "tapes").rglob("*.jsonl*"))) == 1
+
+
+async def _draining(process: trio.Process) -> None:
+    text = ""
+    assert process.stdout is not None
+    while "draining" not in text:
+        text += (await process.stdout.receive_some(4096)).decode()
+
+
+# ---------------------------------------------------------------- a crash
+
+
+async def test_a_call_cut_off_by_a_crash_is_closed_and_indexed_at_the_next_start(
+    tmp_path: Path, place: MakePlace
+) -> None:
+    with trio.fail_after(20):
+        async with a_process(tmp_path, LONG) as daemon:
+            await daemon.call(LISTENER)
+            await trio.to_thread.run_sync(_wait_for_tape, tmp_path)
+            daemon.process.kill()
+            await daemon.process.wait()
+            daemon.calls.cancel_scope.cancel()
+        setup = place()
+        await _restart(setup)
+    row, _ = setup.calls()
+    path = next(path for path in setup.tapes if path.name.startswith(row["call_id"]))
+    assert (row["ended_by"], row["why"]) == ("bridge", "crashed")
+    assert path.name == f"{row['call_id']}.jsonl.gz"
+    assert not read_tape(path).is_torn
+
+
+async def _restart(setup: Place) -> None:
+    """Start a daemon on a folder; the record of its first call is written after those it found there."""
+    async with open_stage(setup) as stage:
+        await stage.ring(attrs.evolve(LISTENER, steps=(WaitForAgent(), HangUp())))
+
+
+def _wait_for_tape(folder: Path) -> None:
+    """Return when the agent's first words are on the disk."""
+    while not any(b'"audio"' in path.read_bytes() for path in folder.rglob("*.jsonl")):
+        pass
+
+
+async def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path, place: MakePlace) -> None:
+    setup = place()
+    with trio.fail_after(10):
+        async with open_stage(setup) as stage:
+            report = await stage.ring(attrs.evolve(LISTENER, steps=(WaitForAgent(), HangUp())))
+        (path,) = setup.tapes
+        lines = read_tape(path).lines
+        _tear(path, keep=len(lines) // 2)
+        setup.store.path.unlink()
+        await _restart(setup)
+    row, _ = setup.calls()
+    assert (row["call_id"], row["ended_by"], row["why"]) == (report.call_sid, "bridge", "crashed")
+    assert read_tape(path).lines[: len(lines) // 2] == lines[: len(lines) // 2]
+
+
+def _tear(path: Path, keep: int) -> None:
+    """Make a complete tape look as if its process had died."""
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.with_suffix("").write_bytes(b"".join(lines[: keep + 1]) + lines[keep + 1][:10])
+    path.unlink()
+
+
+async def test_rebuilding_from_tapes_gives_the_same_rows(tmp_path: Path, place: MakePlace) -> None:
+    setup = place(script=SCRIPT, limits=LIMITS)
+    with trio.fail_after(30):
+        async with open_stage(setup) as stage, trio.open_nursery() as calls:
+            for way in WAYS:
+                calls.start_soon(stage.ring, way.caller())
+    before = records(tmp_path)
+    count = setup.store.rebuild(setup.tapes, lambda: None)
+    assert count == len(WAYS) == len(before["calls"])
+    assert records(tmp_path) == before
+
+
+# ---------------------------------------------------------------- two daemons
+
+
+async def test_a_second_daemon_on_the_same_folder_is_refused(place: MakePlace) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place()):
+            with pytest.raises(ExceptionGroup) as refused:
+                async with open_stage(place()):
+                    pass
+        async with open_stage(place()):
+            pass
+    assert refused.group_contains(StoreError, match=f"process {os.getpid()}. records here")
