@@ -53,8 +53,8 @@ LIMITS = {
     "quiet_seconds": 2,
     "lost_media_ms": 600,
     "waiting_seconds": 1,
-    "model_ready_ms": 1000,
-    "answer_timeout_ms": 600,
+    "model_ready_ms": 600,
+    "answer_timeout_ms": 500,
 }
 
 
@@ -158,14 +158,13 @@ async def _ring(stage: Stage, result: Result, way: Way) -> float:
 
 async def _settled(stage: Stage, wanted: tuple[int, int] | None = None) -> tuple[int, int]:
     """Return how many tasks and files there are once they are as few as `wanted`, or after a while."""
-    daemon = stage.daemon
 
     def is_busy() -> bool:
-        waiting = daemon.recorder.backlog or daemon.indexer.lag or stage.open_sessions
-        return bool(waiting) or (wanted is not None and (living_tasks(), open_files()) != wanted)
+        is_more = wanted is not None and (living_tasks(), open_files()) != wanted
+        return is_more or stage.open_sessions > 0
 
     with trio.move_on_after(SETTLE_SECONDS):
-        await stage.wait_no_calls()
+        await stage.wait_recorded()
         while is_busy():  # noqa: ASYNC110 - nobody tells when a file is closed
             await trio.sleep(0.02)
     return living_tasks(), open_files()

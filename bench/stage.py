@@ -74,6 +74,12 @@ class Stage:
         """Return when no call is waiting or live."""
         await self.daemon.switchboard.wait_quiet()
 
+    async def wait_recorded(self) -> None:
+        """Return when every call is over, and its tape and its rows are complete."""
+        await self.wait_no_calls()
+        while self.daemon.recorder.backlog or self.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells when
+            await trio.sleep(0.02)
+
 
 @frozen
 class Place:

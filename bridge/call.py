@@ -4,6 +4,7 @@ ask again. It reads no clock, draws no random number, does no I/O and never rais
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
+from operator import itemgetter
 from typing import Any, Final
 
 from attrs import define, field
@@ -72,6 +73,8 @@ CLEAN_CLOSES: Final = (1000, 1001, 1005)
 KEYS_PAUSE_MS: Final = 1500
 """Keys pressed closer together than this are given to the model as one entry."""
 
+_time_of = itemgetter(0)
+
 STILL_TALKING: Final = '{"status": "not hung up: the caller went on talking"}'
 
 
@@ -106,12 +109,14 @@ class Call:
     _running: dict[str, str] = field(factory=dict)
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
+    _deadline: int = 0
 
     def __attrs_post_init__(self) -> None:
         limits, vad = self.agent.limits, self.agent.turn_detection
         self._held = HeldAudio(limits.held_caller_audio_ms)
         self._playout = Playout(lead_ms=limits.lead_ms)
         self._turns = Turns(vad.create_response, limits.answer_timeout_ms)
+        self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
 
@@ -127,15 +132,23 @@ class Call:
         self._now = max(self._now, now)
         self._decide(event)
         self._settle()
-        while not self.is_over and (due := [ring for at, ring in self._alarms() if at <= self._now]):
-            due[0]()
+        while (ring := self._due_alarm()) is not None:
+            ring()
             self._settle()
         return self._take()
 
     @property
     def deadline(self) -> int | None:
         """When the heart wants to be asked again if nothing happens before; None when the call is over."""
-        return None if self.is_over else min(at for at, _ in self._alarms())
+        return None if self.is_over else self._deadline
+
+    def _due_alarm(self) -> Callable[[], None] | None:
+        """Return an alarm that is due, or None; and note when the next one will be."""
+        if self.is_over:
+            return None
+        at, ring = min(self._alarms(), key=_time_of)
+        self._deadline = at
+        return ring if at <= self._now else None
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""

@@ -133,7 +133,9 @@ def _store(path: Path, data: Path | None) -> Store:
 @click.option("--ended-by", type=click.Choice(["caller", "model", "tool", "limit", "operator", "bridge"]))
 @click.option("--from", "caller", help="Only callers whose number contains this.")
 @click.option("--since", type=click.DateTime(), help="Only calls from this moment on (UTC).")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="The latest so many.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="The latest so many."
+)
 @JSON
 @explains_errors
 def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: Any) -> None:

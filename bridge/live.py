@@ -20,6 +20,7 @@ from bridge.errors import LinkError
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
 from bridge.links import FLUSH, Link, ModelLink, PhoneSocket, open_model
 from bridge.recorder import TapeWriter
+from bridge.redact import without
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tools import Tool, run_tool
 
@@ -302,6 +303,8 @@ class LiveCall:
         )
 
     def _hear(self, leg: Leg, message: str | bytes) -> None:
+        if isinstance(message, str):
+            message = without(message, self.token)  # `start` brings it, and may come twice
         event = leg.parse(message)
         self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
 

@@ -21,7 +21,14 @@ R = TypeVar("R")
 WRONG = 2
 """Exit code when a command could not do its work; 1 is kept for work done with a bad result."""
 
-STYLES = {"agent": "cyan", "caller": "green", "tool": "magenta", "barge-in": "bold yellow", "end": "bold", "log": "red"}
+STYLES = {
+    "agent": "cyan",
+    "caller": "green",
+    "tool": "magenta",
+    "barge-in": "bold yellow",
+    "end": "bold",
+    "log": "red",
+}
 
 
 def console() -> Console:
@@ -74,7 +81,18 @@ def quiet_interrupt() -> Iterator[None]:
 def calls_table(rows: list[dict[str, Any]]) -> Table:
     """Return the list of calls."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    names = "started (UTC)", "call", "agent", "from", "length", "turns", "cut in", "tools", "first word", "ended by"
+    names = (
+        "started (UTC)",
+        "call",
+        "agent",
+        "from",
+        "length",
+        "turns",
+        "cut in",
+        "tools",
+        "first word",
+        "ended by",
+    )
     for name in names:
         table.add_column(name, no_wrap=name != "ended by")
     for row in rows:
@@ -114,7 +132,9 @@ def _summary(record: dict[str, Any]) -> Table:
     felt = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
     cost = "" if call["cost_usd"] is None else f", {call['cost_usd']:.4f} USD"
     tokens = sum(call[f"{name}_tokens"] for name in ("text_in", "text_out", "audio_in", "audio_out"))
-    first = "never" if call["first_audio_heard_ms"] is None else f"{call['first_audio_heard_ms']} ms after start"
+    first = (
+        "never" if call["first_audio_heard_ms"] is None else f"{call['first_audio_heard_ms']} ms after start"
+    )
     answers = f"{turns[len(turns) // 2]} ms median after the turn was detected" if turns else "none"
     if felt:
         answers += f", {felt[len(felt) // 2]} ms after the caller's last sound"
@@ -179,4 +199,8 @@ def _tool_text(row: dict[str, Any]) -> Text:
 def _cut_text(record: dict[str, Any], t_ms: int) -> str:
     cut = [row for row in record["items"] if row["cut"] and row["settled_ms"] == t_ms]
     heard, generated = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
-    return f"the caller cut in: {heard / 1000:.1f} s heard of {generated / 1000:.1f} s said" if cut else "barge-in"
+    return (
+        f"the caller cut in: {heard / 1000:.1f} s heard of {generated / 1000:.1f} s said"
+        if cut
+        else "barge-in"
+    )

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import trio
@@ -26,6 +26,9 @@ MOST_LINES: Final = 20_000
 """Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
 
 MOST_LINES_OF_ANY_KIND: Final = 60_000
+MOST_TAPES: Final = 1200
+"""Tapes that may wait for a disk that fails, more than calls may be live; beyond it those of ended calls are lost."""
+
 LAST_SECONDS: Final = 2
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
@@ -35,9 +38,15 @@ log = structlog.get_logger(__name__)
 
 
 def append_to(path: Path, data: bytes) -> None:
-    """Append to a file, making it first if need be."""
-    with path.open("ab") as file:
-        file.write(data)
+    """Append to a file, making it first if need be: all of it or, with an `OSError`, nothing."""
+    with path.open("ab", buffering=0) as file:
+        before, rest = file.seek(0, os.SEEK_END), memoryview(data)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 @define(eq=False)
@@ -66,6 +75,10 @@ class TapeWriter:
     def put(self, data: bytes) -> None:
         """Put a ready-made line on the tape: the header."""
         self._lines.append(data)
+
+    def put_back(self, data: bytes) -> None:
+        """Take back lines that could not be written; they come first again, and count against the bound."""
+        self._lines.extendleft(reversed(data.splitlines(keepends=True)))
 
     def take(self) -> bytes:
         """Take everything that waits for the disk."""
@@ -141,37 +154,36 @@ class Recorder:
     async def flush(self) -> None:
         """Write what waits, and complete the tapes whose calls are over."""
         for path, tape in list(self._open.items()):
-            is_finished = tape.is_finished
-            data = tape.take()
-            if data or is_finished:
-                await self._in_thread(path, data, is_finished)
+            is_finished, data = tape.is_finished, tape.take()
+            try:
+                if data:
+                    await self._in_thread(self._write, path, data)
+                    self._is_failing, data = False, b""
+                if is_finished:
+                    await self._in_thread(_complete, path)
+            except OSError as error:  # disk full, folder gone: calls go on, and what waits is tried again
+                self._put_back(path, tape, data, error)
+            else:
+                if is_finished:
+                    del self._open[path]
+                    self.on_done(finished_path(path))
 
-    async def _in_thread(self, path: Path, data: bytes, is_finished: bool) -> None:
-        try:
-            await trio.to_thread.run_sync(
-                self._store, path, data, is_finished, limiter=self._limiter, abandon_on_cancel=True
-            )
-        except OSError as error:  # disk full, folder gone: calls go on, and the tape says what it lost
-            if path in self._open:
-                self._open[path].shed += data.count(b"\n")
-            if not self._is_failing:
-                log.error("tape can't be written", path=str(path), error=str(error))
-            self._is_failing = True
-        else:
-            self._is_failing = False
-            done = finished_path(path)
-            if is_finished:
-                self.on_done(done)
-        finally:
-            if is_finished:
-                self._open.pop(path, None)
+    async def _in_thread(self, work: Callable[..., None], *args: Any) -> None:
+        await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
 
-    def _store(self, path: Path, data: bytes, is_finished: bool) -> None:
+    def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if data:
-            self.write(path, data)
-        if is_finished:
-            compress(path)
+        self.write(path, data)
+
+    def _put_back(self, path: Path, tape: TapeWriter, data: bytes, error: OSError) -> None:
+        """Keep what could not be written for the next try, and say so once; finished tapes wait in bounds."""
+        if not self._is_failing:
+            log.error("tape can't be written, trying on", path=str(path), error=str(error))
+        self._is_failing = True
+        tape.put_back(data)
+        if tape.is_finished and len(self._open) > MOST_TAPES:
+            log.error("tape is lost: too many wait for the disk", path=str(path))
+            del self._open[path]
 
     @property
     def backlog(self) -> int:
@@ -182,6 +194,11 @@ class Recorder:
 def finished_path(path: Path) -> Path:
     """Return the name of a complete tape."""
     return path.with_suffix("").with_suffix(DONE_SUFFIX)
+
+
+def _complete(path: Path) -> None:
+    if path.exists():  # else it was completed before, by a flush that was cut off
+        compress(path)
 
 
 def compress(path: Path) -> Path:

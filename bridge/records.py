@@ -169,13 +169,13 @@ class _Reader:
             self.order.insert(place, item.item_id)
 
     def _response_output_audio_transcript_delta(self, t_ms: int, message: Row) -> None:
-        self._item(message["item_id"], "agent").text += message["delta"]
+        self._item(message["item_id"], "agent").text += _words(message["delta"])
 
     def _response_output_audio_transcript_done(self, t_ms: int, message: Row) -> None:
-        self._item(message["item_id"], "agent").text = message["transcript"]
+        self._item(message["item_id"], "agent").text = _words(message["transcript"])
 
     def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
-        self._item(message["item_id"], "caller").text = message["transcript"]
+        self._item(message["item_id"], "caller").text = _words(message["transcript"])
 
     def _conversation_item_input_audio_transcription_failed(self, t_ms: int, message: Row) -> None:
         self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": dict(message["error"])})
@@ -330,6 +330,12 @@ FROM_MODEL: Final = frozenset(
     }
 )
 TOKEN_CLASSES: Final = ("text_in", "text_cached", "text_out", "audio_in", "audio_cached", "audio_out")
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _tokens_of(usage: Row) -> Counter[str]:

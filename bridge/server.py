@@ -120,7 +120,8 @@ async def open_daemon(
     tapes = settings.data_folder / "tapes"
     indexer = Indexer(Store(settings.data_folder / "calls.duckdb"))
     recorder = Recorder(tapes, on_done=indexer.add, write=write)
-    switchboard = Switchboard(settings, model_address(settings, secrets), tools, recorder, watch=watch)
+    address = model_address(settings, secrets)
+    switchboard = Switchboard(settings, address, tools, recorder, watch, start_seconds=handshake_seconds)
     with held_alone(settings.data_folder):
         listener = open_listener(settings.server.bind)
         async with trio.open_nursery() as background:
@@ -141,6 +142,17 @@ async def open_daemon(
                 writing.cancel_scope.cancel(reason="shutting down")
             await indexer.finish()
             background.cancel_scope.cancel(reason="shutting down")
+
+
+class HttpConnection(TCPServer):
+    """Hypercorn's connection, ended with its socket.
+
+    As it comes, its keep-alive timer outlives a peer that spoke no HTTP: one task for half a minute each.
+    """
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
 
 
 @define(eq=False)
@@ -182,7 +194,7 @@ class Front:
             await self._serve_media(stream)
         elif is_media is not None:
             state = ConnectionState({})
-            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too
+            await HttpConnection(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too
 
     async def _is_media(self, stream: trio.SocketStream) -> bool:
         """Peek at the request line; the bytes stay in the socket for whoever serves it."""

@@ -224,13 +224,16 @@ class Indexer:
             try:
                 await self._in_thread(self.store.add, [path])
                 return
-            except (duckdb.Error, OSError) as error:
+            except (duckdb.IOException, OSError) as error:
                 if not has_warned:
                     log.warning("database is busy or can't be written, trying on", error=str(error)[:200])
                 has_warned = True
                 await trio.sleep(RETRY_SECONDS)
-            except (TapeError, StoreError) as error:
+            except (TapeError, StoreError, duckdb.Error) as error:
                 log.error("call can't be indexed", tape=str(path), error=str(error))
+                return
+            except Exception:  # a tape that others wrote: whatever is odd about it costs that tape alone
+                log.exception("call can't be indexed", tape=str(path))
                 return
 
     async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -255,6 +258,9 @@ def finish_torn(path: Path) -> Path | None:
         lines, end = closing_lines(tape)
     except TapeError as error:
         log.error("not a tape, left alone", tape=str(path), error=str(error))
+        return None
+    except Exception:  # the same: what is odd about one tape must not keep the daemon from starting
+        log.exception("not a tape, left alone", tape=str(path))
         return None
     with path.open("r+b") as file:
         if tape.is_torn:

@@ -60,6 +60,7 @@ class Switchboard:
     tools: Mapping[str, Mapping[str, Tool]]
     recorder: Recorder
     watch: Callable[[str, Line], None] | None = None
+    start_seconds: float = START_SECONDS
     is_closing: bool = False
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
@@ -179,7 +180,7 @@ class Switchboard:
     async def serve_phone(self, link: PhoneSocket, agent: str) -> None:
         """Live through a media socket: find its call by the first valid `start`, then let the call have it."""
         call, preamble = None, list[str | bytes]()
-        with trio.move_on_after(START_SECONDS):
+        with trio.move_on_after(self.start_seconds):
             call = await self._find(link, agent, preamble)
         if call is None:
             with trio.move_on_after(1):
@@ -220,7 +221,6 @@ class Switchboard:
             note = {"kind": "log", "text": "second media socket refused"}
             call.record(Line(t_ms=call.now_ms(), leg=PHONE, sender=TWILIO, note=note))
             return None
-        preamble[-1] = str(preamble[-1]).replace(token, "[one-time token]")
         return call
 
     # ------------------------------------------------------------ closing

@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
+import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
@@ -22,7 +23,7 @@ from replay.model_wire import Wire
 Cast = Callable[[str, int], Script]
 """Who plays: the script for a model's n-th session, counted from 1 for each model."""
 
-Watch = Callable[[int, Literal["socket", "client", "model"], "str | bytes"], None]
+Watch = Callable[[int, Literal["socket", "client", "model"], str | bytes], None]
 """Told the session's number, who it comes from, and a frame as it is; "socket" says how a session
 began, was refused or ended, as JSON."""
 
@@ -43,6 +44,8 @@ class ModelServer:
 
     url: str
     """ws://127.0.0.1:PORT/v1/realtime; the client adds ?model=."""
+    _cast: Cast
+    watch: Watch
     sessions: list[Session] = attrs.field(factory=list)
     """Accepted connections, live and finished, in order of arrival."""
     connections: int = 0
@@ -63,14 +66,18 @@ class ModelServer:
         self._news.set()
         self._news = trio.Event()
 
-    def next_show(self, model: str) -> int:
-        """Count the sessions of a model; gives the number of the one that begins."""
+    def script_for(self, model: str) -> Script:
+        """Count one more session of a model, and give what it is to play."""
         self._shows[model] += 1
-        return self._shows[model]
+        return self._cast(model, self._shows[model])
+
+    def note(self, number: int, kind: str, **fields: object) -> None:
+        """Tell the watcher how a connection fares."""
+        self.watch(number, "socket", msgspec.json.encode({"type": kind, **fields}).decode())
 
 
 def _unwatched(_number: int, _who: str, _frame: str | bytes) -> None:
-    pass
+    """Nobody looks on."""
 
 
 async def serve_model(
@@ -84,12 +91,14 @@ async def serve_model(
     """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer."""
     listeners = await trio.open_tcp_listeners(port, host=host)
     name, bound = listeners[0].socket.getsockname()[:2]
-    server = ModelServer(f"ws://{name}:{bound}{PATH}")
+    host_part = f"[{name}]" if ":" in name else name
+    cast = script if callable(script) else lambda _model, _show: script
+    server = ModelServer(f"ws://{host_part}:{bound}{PATH}", cast, watch)
     task_status.started(server)
-    await trio.serve_listeners(partial(_connect, server, script), listeners)
+    await trio.serve_listeners(partial(_connect, server), listeners)
 
 
-async def _connect(server: ModelServer, script: Script, stream: trio.SocketStream) -> None:
+async def _connect(server: ModelServer, stream: trio.SocketStream) -> None:
     """One TCP connection, from accept to close."""
     server.connections += 1
     number = server.connections
@@ -102,32 +111,43 @@ async def _connect(server: ModelServer, script: Script, stream: trio.SocketStrea
                     nursery, line, max_message_size=MAX_MESSAGE, receive_buffer_size=_RECEIVE_BYTES
                 )
             if request is not None:
-                await _answer(server, script, request, line=line, number=number)
+                await _answer(server, request, line, number)
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # the client went away in mid-sentence, which is its right
 
 
-async def _answer(
-    server: ModelServer, script: Script, request: WebSocketRequest, *, line: Line, number: int
-) -> None:
+async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, number: int) -> None:
     headers = {name.decode().lower(): value.decode() for name, value in request.headers}
     target = urlsplit(request.path)
-    faults = script.faults_of(number)
     if target.path != PATH:
-        await request.reject(404)
+        await _reject(server, request, number, 404)
         return
-    if not _has_key(headers.pop("authorization", "")) or faults.refuse == "http_401":
-        await request.reject(401, body=b'{"error":{"code":"invalid_api_key"}}')
+    if not _has_key(headers.pop("authorization", "")):
+        await _reject(server, request, number, 401)
         return
     model = parse_qs(target.query).get("model", [""])[0]
-    ws = await request.accept()
-    connection = _Connection(ws, line, faults)
+    script = server.script_for(model)
+    faults = script.faults_of(number)
+    if faults.refuse == "http_401":
+        await _reject(server, request, number, 401)
+        return
+    connection = _Connection(await request.accept(), line, faults, partial(server.watch, number))
     session = Session(
         number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
     )
     server.add(session)
-    await connection.run(session, _refusal(headers, model, faults))
+    server.note(number, "opened", model=model, headers=headers)
+    try:
+        await connection.run(session, _refusal(headers, model, faults))
+    finally:
+        server.note(number, "closed", code=session.close_code)
+
+
+async def _reject(server: ModelServer, request: WebSocketRequest, number: int, status: int) -> None:
+    server.note(number, "rejected", status=status, path=urlsplit(request.path).path)
+    body = b'{"error":{"code":"invalid_api_key"}}' if status == 401 else b""
+    await request.reject(status, body=body)
 
 
 def _has_key(authorization: str) -> bool:
@@ -167,6 +187,7 @@ class _Connection:
     _ws: WebSocketConnection
     _line: Line
     _faults: Faults
+    _watch: Callable[[Literal["client", "model"], str | bytes], None]
     _nursery: trio.Nursery = attrs.field(init=False)
     _outbox: trio.MemorySendChannel[Outgoing] = attrs.field(init=False)
     _unsent: trio.MemoryReceiveChannel[Outgoing] = attrs.field(init=False)
@@ -176,6 +197,8 @@ class _Connection:
 
     def send(self, frame: Outgoing) -> None:
         """Queue a frame, or the goodbye."""
+        if not isinstance(frame, _Goodbye):
+            self._watch("model", frame)
         try:
             self._outbox.send_nowait(frame)
         except trio.WouldBlock:
@@ -207,7 +230,9 @@ class _Connection:
     async def _read(self, receive: Callable[[str | bytes], None]) -> None:
         try:
             while True:
-                receive(await self._ws.get_message())
+                frame = await self._ws.get_message()
+                self._watch("client", frame)
+                receive(frame)
         except ConnectionClosed:
             return
 

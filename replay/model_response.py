@@ -14,7 +14,7 @@ from replay.model_audio import Recode, encoder
 from replay.model_conversation import Conversation, Entry
 from replay.model_message import OutgoingMessage
 from replay.model_script import CallTool, Delivery, Reply, Say
-from replay.model_speech import cut_speech, split_arguments
+from replay.model_speech import cut_items, cut_speech, split_arguments
 from replay.model_usage import Meter, no_usage
 from replay.model_wire import Message, Wire
 
@@ -71,7 +71,8 @@ class Response:
         for item in self.reply:
             match item:
                 case Say():
-                    yield from self._speak(item)
+                    for part in cut_items(item, self._stage.delivery.items):
+                        yield from self._speak(part)
                 case CallTool():
                     # All at once: a call that is cut half-way would leave arguments that are no JSON.
                     self._call(item)

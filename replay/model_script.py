@@ -51,6 +51,8 @@ class Delivery:
     delta_ms: int = 400
     mode: DeltaMode = "cut"
     """cut: first_delta_ms, then delta_ms; frames: 20 ms; single: all at once; odd: odd byte counts."""
+    items: int = 1
+    """Each spoken message comes as so many items: some models were seen to do that unasked."""
     speed: float = 8.0
     """Audio comes this many times faster than it plays."""
     response_delay_ms: int = 150

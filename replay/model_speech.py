@@ -3,14 +3,14 @@
 import random
 import re
 from collections.abc import Iterator
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 
 import attrs
 
 from bridge.audio import BYTES_PER_MS
 from replay.model_script import Delivery, Say
 
-_FRAME_MS = 20
+_FRAME_BYTES = 20 * BYTES_PER_MS
 _ARGUMENT_CHARS = 12
 
 
@@ -43,6 +43,18 @@ def cut_speech(say: Say, delivery: Delivery, dice: random.Random) -> list[Chunk]
     return chunks
 
 
+def cut_items(say: Say, count: int) -> list[Say]:
+    """One message as several: about the same audio in each, in whole frames, and the words that go with it."""
+    words = split_words(say.text)
+    frames = -(-len(say.audio) // _FRAME_BYTES)
+    count = max(1, min(count, frames))
+    cuts = [(at * frames // count * _FRAME_BYTES, at * len(words) // count) for at in range(count + 1)]
+    return [
+        Say(say.audio[begin:end], "".join(words[first:last]))
+        for (begin, first), (end, last) in pairwise(cuts)
+    ]
+
+
 def split_words(text: str) -> list[str]:
     """Text as transcript deltas: each word with the space before it."""
     return re.findall(r"\s*\S+\s*$|\s*\S+|\s+$", text)
@@ -63,7 +75,7 @@ def _sizes(delivery: Delivery, dice: random.Random) -> Iterator[int]:
         case "single":
             return repeat(1 << 62)
         case "frames":
-            return repeat(_FRAME_MS * BYTES_PER_MS)
+            return repeat(_FRAME_BYTES)
         case "odd":
             return iter(lambda: dice.randrange(1, 2 * delivery.delta_ms * BYTES_PER_MS, 2), 0)
     return chain([delivery.first_delta_ms * BYTES_PER_MS], repeat(delivery.delta_ms * BYTES_PER_MS))

@@ -1,10 +1,12 @@
 """A stand-in for Twilio that rings a Media Streams server: webhook, TwiML, media socket, action, callbacks.
+With `ring_stream`, a bare media socket and nothing around it.
 
 What the caller does is a `Caller`; what became of the call is a `CallReport`. It makes one inbound call and
 is no REST API; TwiML verbs that take time (Say, Pause, Play, Dial) are noted and take none."""
 
 import secrets
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ import trio
 
 from replay import phone_twiml as twiml
 from replay.phone_actor import Actor
+from replay.phone_delay import Socket, behind
 from replay.phone_report import CallReport, ClosedBy, OnEvent, SecondSocket
 from replay.phone_script import Account, Caller
 from replay.phone_socket import MediaSocket, open_media_socket
@@ -22,7 +25,7 @@ from replay.phone_twiml import TwilioError
 from replay.phone_web import Courier, Form, Route, open_courier
 from replay.signing import sign, signed_url
 
-__all__ = ["Account", "CallReport", "Caller", "ring"]
+__all__ = ["Account", "CallReport", "Caller", "ring", "ring_stream"]
 
 DEFAULT_ACCOUNT = Account()
 TOTAL_MS = 120_000
@@ -42,19 +45,59 @@ async def ring(
     call_sid: str | None = None,
     on_event: OnEvent | None = None,
     status_url: str | None = None,
+    also_hosts: Iterable[str] | None = None,
     total_ms: int = TOTAL_MS,
 ) -> CallReport:
     """Make one call, of total_ms at most. What the bridge does wrong is reported, never raised.
 
-    `webhook` is the public URL, the one that is signed; with `via`, an http:// URL, all bytes go there."""
+    `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there.
+    With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else."""
     report = CallReport(call_sid=call_sid or _sid("CA"), on_event=on_event)
-    route = Route(urlsplit(webhook), urlsplit(via) if via else None)
+    hosts = None if also_hosts is None else frozenset(also_hosts)
+    route = Route(urlsplit(webhook), urlsplit(via) if via else None, hosts)
+    async with _open_call(caller, account, route, report, total_ms=total_ms, status_url=status_url) as call:
+        await call.run(webhook)
+    return report
+
+
+async def ring_stream(
+    caller: Caller,
+    *,
+    url: str,
+    via: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    account: Account = DEFAULT_ACCOUNT,
+    on_event: OnEvent | None = None,
+    total_ms: int = TOTAL_MS,
+) -> CallReport:
+    """Make one call to a ws:// or wss:// media socket, with no webhook before and no TwiML after it.
+
+    `url` is the one that is signed; with `via`, an http:// or https:// URL, all bytes go there. `parameters` arrive
+    in `start` as customParameters. What the server does wrong is reported, never raised."""
+    report = CallReport(call_sid=_sid("CA"), on_event=on_event)
+    parts = urlsplit(url)
+    way = urlsplit(via) if via else parts._replace(scheme="http") if parts.scheme == "ws" else None
+    async with _open_call(caller, account, Route(parts, way), report, total_ms=total_ms) as call:
+        await call.run_stream(twiml.Stream(url, parameters or {}))
+    return report
+
+
+@asynccontextmanager
+async def _open_call(
+    caller: Caller,
+    account: Account,
+    route: Route,
+    report: CallReport,
+    *,
+    total_ms: int,
+    status_url: str | None = None,
+) -> AsyncIterator["_Call"]:
+    """A call that is over after total_ms, whatever happens."""
     with trio.move_on_after(total_ms / 1000) as limit:
         async with open_courier(account, report.call_sid, route) as courier, trio.open_nursery() as callbacks:
-            await _Call(caller, account, route, courier, report, callbacks, status_url).run(webhook)
+            yield _Call(caller, account, route, courier, report, callbacks, status_url)
     if limit.cancelled_caught:
         report.fail(f"not over after {total_ms} ms")
-    return report
 
 
 @attrs.define
@@ -87,6 +130,14 @@ class _Call:
         self._tell(
             self.status_url, "completed", [*self.courier.call_form("completed"), ("SequenceNumber", "0")]
         )
+
+    async def run_stream(self, stream: twiml.Stream) -> None:
+        """The call as one stream, from the upgrade to its end."""
+        try:
+            await self._stream(stream)
+        except TwilioError as error:
+            self._stream_failed(error)
+        self.report.note("call_over", by=self.report.closed_by)
 
     async def _answer(self, webhook: str) -> tuple[twiml.Verb, ...]:
         times = 2 if self.caller.webhook_twice else 1
@@ -139,9 +190,12 @@ class _Call:
             if await self._stream(connect.stream) == "caller":
                 return ()
         except TwilioError as error:  # the call goes on behind <Connect>, as after a stream that ended
-            self.report.upgrade_status = error.http_status
-            self.report.fail(str(error))
+            self._stream_failed(error)
         return rest if connect.action is None else await self._fetch(connect.action, connect.method)
+
+    def _stream_failed(self, error: TwilioError) -> None:
+        self.report.upgrade_status = error.http_status
+        self.report.fail(str(error))
 
     async def _stream(self, stream: twiml.Stream) -> ClosedBy:
         stream_sid = _sid("MZ")
@@ -151,14 +205,14 @@ class _Call:
         try:
             async with self._open(stream) as socket:
                 self._tell_stream(stream, stream_sid, "stream-started")
-                closed_by = await self._talk(socket, stream, stream_sid)
+                closed_by = await self._talk(behind(socket, self.caller.network), stream, stream_sid)
         except TwilioError as error:
             self._tell_stream(stream, stream_sid, "stream-error", str(error))
             raise
         self._tell_stream(stream, stream_sid, "stream-stopped")
         return closed_by
 
-    async def _talk(self, socket: MediaSocket, stream: twiml.Stream, stream_sid: str) -> ClosedBy:
+    async def _talk(self, socket: Socket, stream: twiml.Stream, stream_sid: str) -> ClosedBy:
         self.report.upgrade_status = socket.status
         self.report.note("upgraded", status=socket.status)
         async with trio.open_nursery() as beside:
@@ -184,7 +238,7 @@ class _Call:
         self.report.note("second_socket", outcome=self.report.second_socket)
 
     def _media(
-        self, socket: MediaSocket, stream: twiml.Stream, stream_sid: str, actor: Actor, report: CallReport
+        self, socket: Socket, stream: twiml.Stream, stream_sid: str, actor: Actor, report: CallReport
     ) -> MediaStream:
         return MediaStream(
             socket=socket,

@@ -3,7 +3,9 @@
 It knows nothing of Media Streams. Sending never waits: words queue up here until `write` has sent them."""
 
 import contextlib
+import functools
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Sequence
 
@@ -11,13 +13,13 @@ import attrs
 import trio
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, ProtocolError
+from websockets.exceptions import InvalidHandshake, InvalidURI, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from replay.phone_twiml import TwilioError
+from replay.phone_twiml import BAD_STREAM_URL, TwilioError
 
 RECEIVE_BYTES = 65_536
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # a minute of audio in one message still fits
@@ -180,19 +182,27 @@ async def _connect(target: Target) -> ByteStream:
         with trio.fail_after(UPGRADE_TIMEOUT_S):
             if not target.is_tls:
                 return await trio.open_tcp_stream(target.host, target.port)
-            stream = await trio.open_ssl_over_tcp_stream(target.host, target.port, https_compatible=True)
+            stream = await trio.open_ssl_over_tcp_stream(
+                target.host, target.port, https_compatible=True, ssl_context=_tls()
+            )
             await stream.do_handshake()
             return stream
     except trio.BrokenResourceError as error:
         raise TwilioError(TLS_FAILED, f"{target.host}:{target.port}: {error.__cause__}") from error
     except trio.TooSlowError as error:
         raise TwilioError(TIMED_OUT, f"{target.host}:{target.port} did not answer") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a host no name service could know
         raise TwilioError(REFUSED, f"{target.host}:{target.port}: {error}") from error
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all sockets: to load the roots takes 20 ms, in which no other call gets its frames."""
+    return ssl.create_default_context()
+
+
 async def _upgrade(stream: ByteStream, target: Target, headers: Sequence[tuple[str, str]]) -> MediaSocket:
-    wire = ClientProtocol(parse_uri(target.url), max_size=MAX_MESSAGE_BYTES)
+    wire = _wire(target.url)
     wire.send_request(_request(wire, target, headers))
     media = MediaSocket(0, stream, wire)
     try:
@@ -206,6 +216,13 @@ async def _upgrade(stream: ByteStream, target: Target, headers: Sequence[tuple[s
     media.status = response.status_code
     media._frames = [event for event in wire.events_received() if isinstance(event, Frame)]
     return media
+
+
+def _wire(url: str) -> ClientProtocol:
+    try:
+        return ClientProtocol(parse_uri(url), max_size=MAX_MESSAGE_BYTES)
+    except (InvalidURI, ValueError) as error:
+        raise TwilioError(BAD_STREAM_URL, f"{url[:200]!r}: {error}") from error
 
 
 async def _response(stream: ByteStream, wire: ClientProtocol) -> Response:

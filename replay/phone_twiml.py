@@ -11,6 +11,7 @@ import attrs
 
 MAX_PARAMETER_CHARS = 500  # name and value of a <Parameter> must stay under this together
 
+BAD_URL = 11100
 BAD_DOCUMENT = 12100
 BAD_SCHEMA = 12200
 BAD_SCHEME = 31922
@@ -134,7 +135,7 @@ def parse(document: str | bytes, base_url: str) -> tuple[Verb, ...]:
     """The verbs of a TwiML document, URLs made absolute against base_url; TwilioError for anything wrong."""
     try:
         root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter two: its encoding
         raise TwilioError(BAD_DOCUMENT, f"not XML: {error}") from error
     if root.tag != "Response":
         raise TwilioError(BAD_DOCUMENT, f"the root is <{root.tag}>, not <Response>")
@@ -180,9 +181,12 @@ def _stream_url(text: str, base_url: str) -> tuple[str, str]:
     """The absolute URL without its query, and the query: Twilio drops it, nothing in it arrives."""
     if not text:
         raise TwilioError(BAD_STREAM_URL, "<Stream> without url")
-    parts = urlsplit(text)
-    if not parts.scheme:
-        parts = urlsplit(urljoin(base_url, text))._replace(scheme="wss")
+    try:
+        parts = urlsplit(text)
+        if not parts.scheme:
+            parts = urlsplit(urljoin(base_url, text))._replace(scheme="wss")
+    except ValueError as error:
+        raise TwilioError(BAD_STREAM_URL, f"<Stream url={text!r}>: {error}") from error
     if parts.scheme != "wss":
         raise TwilioError(BAD_SCHEME, f"<Stream url={text!r}>: only wss:// is supported")
     if not parts.hostname:
@@ -205,7 +209,7 @@ def _parameter(element: ElementTree.Element) -> tuple[str, str]:
 
 
 def _redirect(element: ElementTree.Element, base_url: str) -> Redirect:
-    return Redirect(urljoin(base_url, _text(element)), _method(element))
+    return Redirect(_joined(base_url, _text(element)), _method(element))
 
 
 def _say(element: ElementTree.Element, _base_url: str) -> Say:
@@ -214,14 +218,14 @@ def _say(element: ElementTree.Element, _base_url: str) -> Say:
 
 def _pause(element: ElementTree.Element, _base_url: str) -> Pause:
     length = element.get("length", "1")
-    if not length.isdigit():
+    if not (length.isdecimal() and len(length) <= 5):
         raise TwilioError(BAD_SCHEMA, f"<Pause length={length!r}> is no number of seconds")
     return Pause(int(length))
 
 
 def _play(element: ElementTree.Element, base_url: str) -> Play:
     text = _text(element)
-    return Play(urljoin(base_url, text) if text else "", element.get("digits", ""))
+    return Play(_joined(base_url, text) if text else "", element.get("digits", ""))
 
 
 def _dial(element: ElementTree.Element, base_url: str) -> Dial:
@@ -241,7 +245,14 @@ def _text(element: ElementTree.Element) -> str:
 
 def _url(element: ElementTree.Element, name: str, base_url: str) -> str | None:
     text = element.get(name)
-    return urljoin(base_url, text) if text is not None else None
+    return _joined(base_url, text) if text is not None else None
+
+
+def _joined(base_url: str, text: str) -> str:
+    try:
+        return urljoin(base_url, text)
+    except ValueError as error:
+        raise TwilioError(BAD_URL, f"{text!r}: {error}") from error
 
 
 def _method(element: ElementTree.Element, name: str = "method") -> str:

@@ -2,6 +2,7 @@
 
 It also knows where the bytes of a public URL really go."""
 
+import functools
 import secrets
 import ssl
 from collections.abc import AsyncIterator
@@ -14,12 +15,12 @@ import trio
 
 from replay.phone_script import Account, Signature
 from replay.phone_socket import Target
-from replay.phone_twiml import TwilioError
+from replay.phone_twiml import BAD_URL, TwilioError
 from replay.signing import sign, signed_url
 
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 15
-RETRIEVAL_FAILED, TOO_SLOW, BAD_CONTENT_TYPE, BAD_URL = 11200, 11205, 12300, 11100
+RETRIEVAL_FAILED, TOO_SLOW, BAD_CONTENT_TYPE = 11200, 11205, 12300
 MAX_ANSWER_BYTES = 1_048_576  # TwiML is at most 64 kB
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 EMPTY_TWIML = b"<Response/>"
@@ -152,7 +153,9 @@ class Courier:
         content = urlencode(form).encode() if method == "POST" else None
         try:
             with trio.fail_after(ANSWER_TIMEOUT_S):
-                return await self._answer(self._client.build_request(method, target, content=content, headers=headers))
+                return await self._answer(
+                    self._client.build_request(method, target, content=content, headers=headers)
+                )
         except (trio.TooSlowError, httpx2.TimeoutException) as error:
             raise TwilioError(TOO_SLOW, f"{url}: no answer in {ANSWER_TIMEOUT_S} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last for names no DNS knows
@@ -181,15 +184,21 @@ class Courier:
 @asynccontextmanager
 async def open_courier(account: Account, call_sid: str, route: Route) -> AsyncIterator[Courier]:
     """A courier for one call; its connections end with the block."""
-    verify: ssl.SSLContext | bool = route.via is None or route.via.scheme == "https"
+    is_tls = route.via is None or route.via.scheme == "https"
     async with httpx2.AsyncClient(
-        verify=verify,
-        trust_env=verify is True,  # a proxy of this machine must not come between two of its own ports
+        verify=_tls() if is_tls else False,
+        trust_env=is_tls,  # a proxy of this machine must not come between two of its own ports
         headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
         limits=httpx2.Limits(max_keepalive_connections=0),  # an idle one may close just as it is used again
         timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
     ) as client:
         yield Courier(account, call_sid, route, client)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all calls: to load the roots takes 20 ms, in which no other call gets its frames."""
+    return httpx2.create_ssl_context()
 
 
 def _split(url: str) -> SplitResult:

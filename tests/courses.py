@@ -157,6 +157,7 @@ agents = st.builds(
     lead_ms=st.sampled_from([40, 300]),
     tools_at_once=st.sampled_from([1, 8]),
     quiet_seconds=st.sampled_from([2, 60]),
+    lost_media_ms=st.sampled_from([2000, 100_000, 100_000]),
     held_caller_audio_ms=st.sampled_from([20, 3000]),
 )
 

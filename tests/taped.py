@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.config import Agent
+from bridge.effects import WriteNote
 from bridge.events import (
     CallerSpoke,
     ClockRang,
@@ -39,7 +40,19 @@ from bridge.events import (
     TurnCommitted,
 )
 from bridge.recorder import Tape
-from bridge.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, received, settings_of, tool_line
+from bridge.tape import (
+    MODEL,
+    NOTE,
+    OPENAI,
+    PHONE,
+    TWILIO,
+    Header,
+    Line,
+    carry_out,
+    received,
+    settings_of,
+    tool_line,
+)
 
 Message = dict[str, Any]
 
@@ -94,8 +107,8 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
         case ModelFinishedAudio(item, part):
             return {"type": "response.output_audio.done", "item_id": item, "content_index": part}
         case ToolCalled(response, call_id, name, arguments):
-            item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-            return {"type": "response.output_item.done", "response_id": response, "item": item}
+            call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+            return {"type": "response.output_item.done", "response_id": response, "item": call}
         case ResponseFinished():
             return {"type": "response.done", "response": finished_response(event)}
         case ModelErred(code, kind, message, event_id):
@@ -172,3 +185,22 @@ def header_of(agent: Agent, tools: list[dict[str, Any]]) -> Header:
 def tape_of(header: Header, lines: list[bytes]) -> Tape:
     """Return a tape in memory."""
     return Tape(Path("by-hand.jsonl"), header, lines, is_torn=False)
+
+
+def from_model(t_ms: int, kind: str, **fields: Any) -> Line:
+    """Return the line of a message of the model's that the heart ignores."""
+    return received(t_ms, MODEL, OPENAI, text_of({"type": kind, **fields}), MessageIgnored(kind))
+
+
+def ledger(t_ms: int, item_id: str, **changes: Any) -> Line:
+    """Return the line of an item's account: one second, all heard, but for the changes."""
+    data = {
+        "item_id": item_id, "content_index": 0, "response_id": "r1", "generated_ms": 1000, "sent_ms": 1000,
+        "heard_ms": 1000, "first_sent": 100, "first_heard": 130, "cut": False,
+    }  # fmt: skip
+    return carry_out(t_ms, WriteNote("item", data | changes))[0]
+
+
+def milestone(t_ms: int, name: str, **data: Any) -> Line:
+    """Return the line of a milestone."""
+    return carry_out(t_ms, WriteNote("milestone", {"name": name, **data}))[0]

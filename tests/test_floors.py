@@ -77,5 +77,7 @@ def test_the_heart_iterates_over_no_set() -> None:
     for name in ("call", "playout", "turns", "journal", "held"):
         tree = ast.parse((ROOT / "bridge" / f"{name}.py").read_text(encoding="utf-8"))
         sets = [node for node in ast.walk(tree) if isinstance(node, ast.Set | ast.SetComp)]
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "set"]
+        calls = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "set"
+        ]
         assert sets + calls == []

@@ -33,7 +33,7 @@ from bridge.events import (
 from bridge.tape import carry_out, decode, encode, encode_header, event_of
 from replay.player import decisions
 
-some = settings(deadline=None, max_examples=200, database=None, derandomize="CI" in os.environ)
+some = settings(deadline=None, max_examples=80, database=None, derandomize="CI" in os.environ)
 
 # ---------------------------------------------------------------- what holds for the heart
 

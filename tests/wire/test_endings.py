@@ -6,7 +6,7 @@ import attrs
 import trio
 from conftest import MakePlace
 
-from bench.endings import WAYS, check_many
+from bench.endings import check_many
 from bench.stage import GREETING, PROMPT, Place, Stage, open_stage, speech, words
 from bridge.tools import tool
 from replay.model_script import CallTool, Faults, Script
@@ -132,13 +132,6 @@ async def test_a_phone_that_vanishes_without_a_word(place: MakePlace) -> None:
     assert ended.model_close_code == 1000
 
 
-async def test_the_longest_call_there_may_be(place: MakePlace) -> None:
-    limits = {"max_call_seconds": 5}
-    ended = await a_call(place(limits=limits), attrs.evolve(HELLO, steps=(WaitForEnd(),)))
-    assert ended.by == ("limit", "longest call reached")
-    assert 5000 <= ended.row["duration_ms"] < 5500
-
-
 async def test_a_call_whose_stream_never_comes(place: MakePlace) -> None:
     setup = place(limits={"waiting_seconds": 1})
     with trio.fail_after(8):
@@ -187,6 +180,6 @@ async def test_a_phone_that_reads_nothing_any_more(place: MakePlace) -> None:
 
 async def test_many_calls_of_every_ending_leave_nothing_behind(place: MakePlace) -> None:
     with trio.fail_after(60):
-        result = await check_many(place, in_a_row=len(WAYS) * 2, at_once=10)
+        result = await check_many(place, in_a_row=30, at_once=10)
     assert result.faults == []
-    assert result.calls == result.rows == len(WAYS) * 2 + 10
+    assert result.calls == result.rows == 40

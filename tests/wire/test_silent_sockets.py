@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trio
+import trio.testing
 from conftest import MakePlace
 
 from bench.stage import AGENT, PUBLIC, Stage, living_tasks, open_files, open_stage
@@ -25,6 +26,8 @@ HOST = f"Host: {urlsplit(PUBLIC).netloc}\r\n"
 async def stage(place: MakePlace) -> AsyncIterator[Stage]:
     """Run a daemon that waits for handshakes only a moment."""
     async with open_stage(place(handshake_seconds=HANDSHAKE_SECONDS)) as running:
+        await say(running, f"GET /healthz HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n".encode())
+        await trio.testing.wait_all_tasks_blocked(0.01)
         yield running
 
 

@@ -1,0 +1,90 @@
+"""The command line of `replay phone`, read: who is rung, by which account. It calls nobody."""
+
+import os
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import attrs
+
+from bridge.checks import VARIABLE
+from bridge.output import complain
+from replay.phone_scenario import MAX_PARAMETER_CHARS, Scenario
+from replay.phone_script import Account
+
+TO_HINT = "--to https://bridge.example.com/voice/front-desk, or --to ws://127.0.0.1:8080/media"
+
+
+@attrs.frozen
+class Destination:
+    """Who is rung: `url` is the public one, the one that is signed; with `via`, all bytes go there."""
+
+    url: str
+    via: str | None
+    has_twiml: bool
+    also_hosts: tuple[str, ...]
+
+
+def destination_of(to: str, public_url: str | None, also_hosts: tuple[str, ...]) -> Destination:
+    """Return who --to and --public-url mean; says what is wrong and leaves when it is nobody."""
+    parts = _split("--to", to, ("https", "http", "wss", "ws"), TO_HINT)
+    is_media = parts.scheme in ("wss", "ws")
+    if is_media and parts.query:
+        complain(
+            "--to has a query: Twilio drops it from a stream's URL",
+            hint="-p NAME=VALUE, which arrives in `start`",
+        )
+    if public_url is None:
+        via = f"http://{parts.netloc}" if parts.scheme in ("http", "ws") else None
+        return Destination(to, via, not is_media, also_hosts)
+    public = _split("--public-url", public_url, ("https", "http"), "--public-url https://bridge.example.com")
+    if public.path.strip("/") or public.query:
+        complain(
+            "--public-url has a path: the path is that of --to", hint=f"--public-url https://{public.netloc}"
+        )
+    scheme = {"https": "wss", "http": "ws"}[public.scheme] if is_media else public.scheme
+    via = f"{'https' if parts.scheme in ('https', 'wss') else 'http'}://{parts.netloc}"
+    url = urlunsplit(parts._replace(scheme=scheme, netloc=public.netloc))
+    return Destination(url, via, not is_media, also_hosts)
+
+
+def _split(option: str, url: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s@\x00-\x1f]", url):
+        complain(f"{option}: not a URL that can be rung", hint=hint)
+    return parts._replace(path=parts.path or "/", fragment="")
+
+
+def parameters_of(words: tuple[str, ...]) -> dict[str, str]:
+    """Return what the --parameter options say."""
+    pairs = [word.partition("=") for word in words]
+    for name, equals, value in pairs:
+        if not name or not equals or len(name) + len(value) > MAX_PARAMETER_CHARS:
+            complain(
+                f"--parameter {name}: not NAME=VALUE of at most {MAX_PARAMETER_CHARS} characters",
+                hint="-p token=abc",
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def account_of(told: Scenario, auth_token_env: str | None, account_sid: str | None) -> Account:
+    """Return the account that rings; its token is read from the environment, or invented."""
+    account = Account(number=told.call.to_number, caller=told.call.from_number)
+    if account_sid is not None:
+        if not re.fullmatch(r"AC[0-9a-f]{32}", account_sid):
+            complain("--account-sid: not AC and 32 hex digits", hint="leave it out for an invented account")
+        account = attrs.evolve(account, account_sid=account_sid)
+    if auth_token_env is None:
+        return account
+    if not VARIABLE.fullmatch(auth_token_env):  # not repeated: it may be the token itself, pasted by mistake
+        complain(
+            "--auth-token-env: not the name of an environment variable",
+            hint="--auth-token-env TWILIO_AUTH_TOKEN",
+        )
+    token = os.environ.get(auth_token_env, "").strip()
+    if not token:
+        complain(f"{auth_token_env} is not set, or empty", hint=f"export {auth_token_env}=..., then again")
+    return attrs.evolve(account, auth_token=token)

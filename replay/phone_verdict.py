@@ -1,0 +1,170 @@
+"""What to make of a call: whether it went as its scenario says, and a load of calls in numbers. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from replay.phone_report import CallReport
+from replay.phone_scenario import Expect, Scenario
+
+AUDIBLE_GAP_MS = 40  # two frames: from here on a hole in speech is heard as one
+
+
+@attrs.frozen
+class Verdict:
+    """One call, judged. It went as told when there are no complaints."""
+
+    call_sid: str
+    complaints: tuple[str, ...]
+    was_connected: bool  # a stream was started, or TwiML ended the call in order without one
+    ended_by: str | None
+    first_audio_ms: int | None  # from `start`
+    gaps_ms: tuple[int, ...]
+    clears: int
+    warnings: int
+
+    @property
+    def went_as_told(self) -> bool:
+        """Whether nothing was wrong with it."""
+        return not self.complaints
+
+
+def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict:
+    """Hold a call against its scenario; without TwiML there is no next verb to look at."""
+    complaints = [report.error] if report.error else []
+    complaints += [f"in vain, until {missed.at_ms} ms: {missed.step}" for missed in report.missed]
+    complaints += [f"warning {warned.code}, {warned.count} x: {warned.text}" for warned in report.warnings]
+    expect = scenario.expect if has_twiml else attrs.evolve(scenario.expect, next_verb=None)
+    complaints += _unmet(expect, report)
+    return Verdict(
+        report.call_sid,
+        tuple(complaints),
+        report.started_ms is not None or report.error is None,
+        report.closed_by,
+        report.first_audio_ms,
+        tuple(report.gaps_ms),
+        len(report.clears),
+        sum(warned.count for warned in report.warnings),
+    )
+
+
+def _unmet(expect: Expect, report: CallReport) -> list[str]:
+    verbs = [type(verb).__name__.lower() for verb in report.next_verbs]
+    equal = [
+        ("ended_by", expect.ended_by, report.closed_by),
+        ("close_code", expect.close_code, report.close_code),
+        ("next_verb", expect.next_verb, verbs[0] if verbs else None),
+    ]
+    unmet = [
+        f"{name} is {_word(found)}, not {_word(wanted)}"
+        for name, wanted, found in equal
+        if wanted is not None and found != wanted
+    ]
+    return unmet + _out_of_bounds(expect, report)
+
+
+def _out_of_bounds(expect: Expect, report: CallReport) -> list[str]:
+    first, longest, clears = report.first_audio_ms, max(report.gaps_ms, default=0), len(report.clears)
+    unmet = []
+    if expect.first_audio_ms is not None and (first is None or first > expect.first_audio_ms):
+        came = "never came" if first is None else f"came after {first} ms"
+        unmet.append(f"the first audio {came}, not within {expect.first_audio_ms} ms")
+    if expect.max_gap_ms is not None and longest > expect.max_gap_ms:
+        unmet.append(f"a gap of {longest} ms inside an answer: {expect.max_gap_ms} ms are allowed")
+    if expect.min_clears is not None and clears < expect.min_clears:
+        unmet.append(f"{clears} clears came: at least {expect.min_clears} are expected")
+    return unmet
+
+
+def _word(value: object) -> str:
+    return "nothing" if value is None else str(value)
+
+
+# ---------------------------------------------------------------- for machines
+
+
+def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
+    """One call with everything that was measured, timeline included."""
+    marks = report.marks
+    return {
+        "call_sid": report.call_sid,
+        "stream_sids": report.stream_sids,
+        "went_as_told": verdict.went_as_told,
+        "complaints": verdict.complaints,
+        "webhook_status": report.webhook_status,
+        "upgrade_status": report.upgrade_status,
+        "ended_by": report.closed_by,
+        "close": {"code": report.close_code, "reason": report.close_reason},
+        "next_verbs": [{"verb": type(verb).__name__.lower(), "is": verb} for verb in report.next_verbs],
+        "first_audio_ms": report.first_audio_ms,
+        "gaps": report.gaps,
+        "clears": report.clears,
+        "marks": {
+            "sent": len(marks),
+            "played": sum(mark.echoed_ms is not None and not mark.cleared for mark in marks),
+            "cleared": sum(mark.cleared for mark in marks),
+        },
+        "frames": {
+            "sent": report.frames_sent,
+            "not_read": report.frames_lost,
+            "missing": report.frames_missing,
+            "unheard": report.frames_unheard,
+        },
+        "warnings": report.warnings,
+        "events": report.events,
+    }
+
+
+def brief_json(verdict: Verdict) -> dict[str, Any]:
+    """One call of many."""
+    return {**attrs.asdict(verdict), "went_as_told": verdict.went_as_told}
+
+
+# ---------------------------------------------------------------- many calls
+
+
+@attrs.frozen
+class Summary:
+    """Many calls in numbers; times in ms, None when there was nothing to measure."""
+
+    calls: int
+    as_told: int
+    not_connected: int
+    first_audio_p50_ms: int | None
+    first_audio_p95_ms: int | None
+    first_audio_max_ms: int | None
+    gaps: int  # longer than AUDIBLE_GAP_MS
+    calls_with_gaps: int
+    longest_gap_ms: int
+    clears: int
+    warnings: int
+    ended_by: dict[str, int]
+
+
+def summarise(verdicts: Sequence[Verdict]) -> Summary:
+    """Many calls in numbers."""
+    firsts = sorted(verdict.first_audio_ms for verdict in verdicts if verdict.first_audio_ms is not None)
+    audible = [[gap for gap in verdict.gaps_ms if gap > AUDIBLE_GAP_MS] for verdict in verdicts]
+    return Summary(
+        calls=len(verdicts),
+        as_told=sum(verdict.went_as_told for verdict in verdicts),
+        not_connected=sum(not verdict.was_connected for verdict in verdicts),
+        first_audio_p50_ms=percentile(firsts, 50),
+        first_audio_p95_ms=percentile(firsts, 95),
+        first_audio_max_ms=firsts[-1] if firsts else None,
+        gaps=sum(map(len, audible)),
+        calls_with_gaps=sum(map(bool, audible)),
+        longest_gap_ms=max((gap for gaps in audible for gap in gaps), default=0),
+        clears=sum(verdict.clears for verdict in verdicts),
+        warnings=sum(verdict.warnings for verdict in verdicts),
+        ended_by=dict(Counter(verdict.ended_by or "nobody" for verdict in verdicts)),
+    )
+
+
+def percentile(ordered: Sequence[int], percent: int) -> int | None:
+    """The smallest value that so many percent do not exceed (nearest rank); None for no values."""
+    if not ordered:
+        return None
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,218 @@
+"""Every kind of message the Realtime stand-in can send, held to the published models of the service.
+
+`Client.receive` does the holding; what is deliberately no message of the service (garbage) is tried elsewhere.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from model_client import AT_ONCE, QUIET, SETTINGS, SPEECH, Client, checker, connected, running
+
+from replay.model_script import CallTool, Delivery, Faults, Say, Script, Transcription
+
+Step = str | bytes | dict[str, Any]
+"""Wait for an event of that type; say that audio; send that message, {item} and {call} filled in."""
+
+HELLO = Say(b"\x55" * 6400, "Hello, this is the clinic.")
+SCRIPT = Script(
+    opening=(HELLO, CallTool("look_up", {"day": "Monday"})),
+    turns=((HELLO,),),
+    answers=((HELLO,),),
+    heard=("When do you close?",),
+    transcription=Transcription(delay_ms=0),
+    delivery=AT_ONCE,
+)
+SLOW = attrs.evolve(SCRIPT, delivery=Delivery(response_delay_ms=0, first_delta_ms=20, speed=1.0))
+ASK: Step = {"type": "response.create"}
+CANCEL: Step = {"type": "response.cancel"}
+COMMIT: Step = {"type": "input_audio_buffer.commit"}
+START: tuple[Step, ...] = (
+    "session.created",
+    {"type": "session.update", "session": SETTINGS},
+    "session.updated",
+)
+GREETED: tuple[Step, ...] = (*START, ASK, "response.done")
+SPEAKING: tuple[Step, ...] = (*START, ASK, "response.output_audio.delta")
+TYPED = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Monday?"}]}
+OUTPUT = {"type": "function_call_output", "call_id": "{call}", "output": "free"}
+AUTH = (b"Authorization", b"Bearer sk-test")
+
+
+def script(**changes: Any) -> Script:
+    return attrs.evolve(SCRIPT, **changes)
+
+
+def faulty(**faults: Any) -> Script:
+    return attrs.evolve(SCRIPT, faults=Faults(**faults))
+
+
+def update(**session: Any) -> Step:
+    return {"type": "session.update", "session": {"type": "realtime", **session}}
+
+
+def listen(**parts: Any) -> Step:
+    return update(audio={"input": parts})
+
+
+def create(item: dict[str, Any]) -> Step:
+    return {"type": "conversation.item.create", "item": item}
+
+
+def of_item(verb: str, **fields: Any) -> Step:
+    return {"type": f"conversation.item.{verb}", "item_id": "{item}", **fields}
+
+
+def truncate(audio_end_ms: int) -> Step:
+    return of_item("truncate", content_index=0, audio_end_ms=audio_end_ms)
+
+
+def status(name: str) -> dict[str, Any]:
+    return {"response": {"status": name}}
+
+
+def error(code: str | None) -> dict[str, Any]:
+    return {"error": {"code": code}}
+
+
+@attrs.frozen
+class Case:
+    """A conversation, the type of the event it leads to, and what stands in that event."""
+
+    steps: tuple[Step, ...]
+    end: str
+    holds: dict[str, Any] = attrs.field(factory=dict)
+    script: Script = SCRIPT
+    query: str = "?model=gpt-realtime-2.1"
+    headers: tuple[tuple[bytes, bytes], ...] = (AUTH,)
+
+
+DONE = "response.done"
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
+CASES = {
+    "a reply with a call": Case(GREETED, "rate_limits.updated"),
+    "a reply in two items": Case((*START, ASK), DONE, status("completed"), script(delivery=attrs.evolve(AT_ONCE, items=2))),
+    "a typed reply": Case((*START, update(output_modalities=["text"]), ASK), DONE, status("completed")),
+    "an empty reply": Case((*START, ASK), DONE, {"response": {"output": []}}, Script(delivery=AT_ONCE)),
+    "a caller's turn": Case((*GREETED, SPEECH + QUIET), DONE, status("completed")),
+    "a transcript": Case((*GREETED, SPEECH + QUIET), f"{TRANSCRIPTION}.completed", {"transcript": "When do you close?"}),
+    "no transcript": Case((*GREETED, SPEECH + QUIET), f"{TRANSCRIPTION}.failed", {"error": {"code": "audio_unintelligible"}},
+                          script(transcription=Transcription("failed", 0))),
+    "a typed turn": Case((*GREETED, create(TYPED)), "conversation.item.done", {"item": {"role": "user"}}),
+    "a tool's output": Case((*GREETED, create(OUTPUT)), "conversation.item.done", {"item": {"output": "free"}}),
+    "a system message": Case((*START, create({**TYPED, "role": "system"})), "conversation.item.added"),
+    "cut by the caller": Case((*SPEAKING, SPEECH), DONE,
+                              {"response": {"status_details": {"reason": "turn_detected"}}}, SLOW),
+    "cut by the client": Case((*SPEAKING, CANCEL), DONE,
+                              {"response": {"status_details": {"reason": "client_cancelled"}}}, SLOW),
+    "late deltas": Case((*SPEAKING, CANCEL), DONE, status("cancelled"),
+                        attrs.evolve(SLOW, delivery=attrs.evolve(SLOW.delivery, late_deltas=1))),
+    "truncated": Case((*GREETED, truncate(20)), "conversation.item.truncated", {"audio_end_ms": 20}),
+    "retrieved": Case((*GREETED, of_item("retrieve")), "conversation.item.retrieved", {"item": {"status": "completed"}}),
+    "retrieved when cut": Case((*GREETED, truncate(20), of_item("retrieve")), "conversation.item.retrieved",
+                               {"item": {"content": [{"type": "output_audio", "transcript": ""}]}}),
+    "deleted": Case((*GREETED, of_item("delete")), "conversation.item.deleted"),
+    "cleared": Case((*START, {"type": "input_audio_buffer.clear"}), "input_audio_buffer.cleared"),
+    "committed": Case((*START, listen(turn_detection=None), SPEECH, COMMIT), "input_audio_buffer.committed"),
+    "incomplete": Case((*START, update(max_output_tokens=1), ASK), DONE, status("incomplete")),
+    "failed": Case((*GREETED, ASK), DONE, {"response": {"status_details": {"error": {"code": "rate_limit_exceeded"}}}},
+                   faulty(fail_responses=1)),
+    "24 kHz": Case((*START, listen(format={"type": "audio/pcm", "rate": 24000})), "session.updated"),
+    "A-law": Case((*START, listen(format={"type": "audio/pcma"})), "session.updated"),
+    "semantic turns": Case((*START, listen(turn_detection={"type": "semantic_vad"})), "session.updated"),
+    "no turns": Case((*START, listen(turn_detection=None)), "session.updated"),
+}  # fmt: skip
+ERRORS: dict[str, tuple[str, Case]] = {
+    "no session type": (wrong("missing_required_parameter", *START, {"type": "session.update", "session": {}}),
+    "an unknown setting": (wrong("unknown_parameter", *START, update(mood="good")),
+    "a wrong choice": (wrong("invalid_value", *START, update(tool_choice="maybe")),
+    "a wrong type": (wrong("invalid_type", *START, update(tools="all")),
+    "too small": (wrong("integer_below_min_value", *START, listen(format={"type": "audio/pcm", "rate": 8000})),
+    "too large": (wrong("integer_above_max_value", *START, update(max_output_tokens=5000)),
+    "a decimal too large": (wrong("decimal_above_max_value", *START, update(audio={"output": {"speed": 9.5}})),
+    "an unknown event": (wrong("invalid_value", *START, {"type": "response.think"}),
+    "an empty commit": (wrong("input_audio_buffer_commit_empty", *START, COMMIT),
+    "nothing to cancel": (wrong("response_cancel_not_active", *START, CANCEL),
+    "a second response": (wrong("conversation_already_has_active_response", *SPEAKING, ASK, script=SLOW),
+    "truncated too late": (wrong("invalid_value", *GREETED, truncate(9000)),
+    "no such truncate": (wrong("item_truncate_invalid_item_id", *START, truncate(1)),
+    "no such retrieve": (wrong("item_retrieve_invalid_item_id", *START, of_item("retrieve")),
+    "no such delete": (wrong("item_delete_invalid_item_id", *START, of_item("delete")),
+    "no such call": (wrong("invalid_tool_call_id", *START, create(OUTPUT)),
+    "a stray error": (wrong("conversation_already_has_active_response", *GREETED, SPEECH + QUIET, script=faulty(stray_errors=True)),
+    "an unknown error": (wrong("flux_capacitor_drained", *GREETED, SPEECH + QUIET, script=faulty(garbage=("unknown_error",))),
+    "too long a session": ("session_expired", Case((), "error", script=faulty(close_after_ms=0))),
+    "the old shape": ("beta_api_shape_disabled", Case((), "error", headers=(AUTH, (b"OpenAI-Beta", b"realtime=v1")))),
+    "no model": ("missing_model", Case((), "error", query="")),
+    "no such model": ("model_not_found", Case((), "error", script=faulty(refuse="model_not_found"))),
+    "a wrong key": ("invalid_api_key", Case((), "error", script=faulty(refuse="invalid_api_key"))),
+}  # fmt: skip
+ALL = CASES | {name: attrs.evolve(case, holds=error(code)) for name, (code, case) in ERRORS.items()}
+
+
+def filled(step: dict[str, Any], client: Client) -> dict[str, Any]:
+    """Put in the ids of the first things the model said and called."""
+    added = [event["item"] for event in client.events("response.output_item.added")]
+    ids = {
+        "item": next((item["id"] for item in added if item["type"] == "message"), "item_none"),
+        "call": next((item["call_id"] for item in added if item["type"] == "function_call"), "call_none"),
+    }
+    text = json.dumps(step)
+    for name, value in ids.items():
+        text = text.replace(f"{{{name}}}", value)
+    return dict(json.loads(text))
+
+
+async def play(case: Case) -> tuple[dict[str, Any], set[str]]:
+    """Hold the conversation; gives the event it leads to and the types of all that came."""
+    async with (
+        running(case.script) as server,
+        connected(server, query=case.query, headers=case.headers) as client,
+    ):
+        for step in case.steps:
+            if isinstance(step, str):
+                await client.until(step)
+            elif isinstance(step, bytes):
+                await client.say(step)
+            else:
+                fields = filled(step, client)
+                await client.send(fields.pop("type"), **fields)
+        return await client.until(case.end), set(client.kinds())
+
+
+def holds(part: Any, whole: Any) -> bool:
+    if not isinstance(part, dict):
+        return bool(part == whole)
+    return all(key in whole and holds(value, whole[key]) for key, value in part.items())
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_it_is_a_message_of_the_service(name: str) -> None:
+    event, _ = await play(ALL[name])
+    assert holds(ALL[name].holds, event), event
+
+
+async def test_no_message_is_left_out() -> None:
+    played: set[str] = set()
+    for case in CASES.values():
+        played |= (await play(case))[1]
+    assert played | {"error"} == {
+        kind for side, kind in checker.ADAPT if side == "s" and is_in_the_code(kind)
+    }
+
+
+CODE = "\n".join(path.read_text() for path in (Path(__file__).parent.parent / "replay").glob("model_*.py"))
+
+
+def is_in_the_code(kind: str) -> bool:
+    """Whether the stand-in's code speaks of an event type; the watcher only reads them."""
+    *_, last = kind.rpartition(".")
+    return f'"{kind}"' in CODE or f'"{{kind}}.{last}"' in CODE and kind.startswith(TRANSCRIPTION)
+
+
+def test_every_error_code_has_a_case() -> None:
+    codes = set(re.findall(r'RefusedError\(\s*"(\w+)"', CODE)) | set(re.findall(r'\.error\(\s*"(\w+)"', CODE))
+    assert codes - {code for code, _ in ERRORS.values()} == {"invalid_json", "invalid_event"}

@@ -1,0 +1,212 @@
+"""The tape: a line a happening, inputs word for word, decisions in full, audio as a reference, and no secrets."""
+
+import base64
+
+import msgspec
+import pytest
+from heart import SID, TOOLS, agent_with
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from taped import header_of, line_of
+
+from bridge import tape
+from bridge.effects import (
+    AnswerTool,
+    AppendAudio,
+    ClearPlayback,
+    CreateResponse,
+    Effect,
+    EndCall,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    WriteNote,
+)
+from bridge.errors import TapeError
+from bridge.events import CallerSpoke, MessageBroken, StreamConnected
+from bridge.redact import silenced, without
+from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, PHONE, TWILIO, Line, carry_out, decode, encode
+
+# ---------------------------------------------------------------- decisions
+
+
+@pytest.mark.parametrize(
+    ("effect", "line"),
+    [
+        (
+            PlayAudio(SID, "i1", 0, 800, b"\xff" * 160),
+            '{"t_ms":7,"leg":"twilio_ws","from":"bridge","audio":{"item":"i1","part":0,"at":800,"bytes":160}}',
+        ),
+        (AppendAudio(3, 5, b"\xff" * 480), '{"t_ms":7,"leg":"openai_ws","from":"bridge","append":[3,5]}'),
+        (
+            SendMark(SID, "m1"),
+            '{"t_ms":7,"leg":"twilio_ws","from":"bridge",'
+            '"msg":{"event":"mark","streamSid":"MZ1","mark":{"name":"m1"}}}',
+        ),
+        (
+            CreateResponse("b1"),
+            '{"t_ms":7,"leg":"openai_ws","from":"bridge","msg":{"type":"response.create","event_id":"b1"}}',
+        ),
+        (
+            RunTool("c1", "look_up", "{}"),
+            '{"t_ms":7,"leg":"tool","from":"bridge","run":{"call_id":"c1","name":"look_up","arguments":"{}"}}',
+        ),
+        (
+            WriteNote("milestone", {"name": "barge_in"}),
+            '{"t_ms":7,"leg":"note","from":"bridge","note":{"kind":"milestone","name":"barge_in"}}',
+        ),
+        (
+            EndCall("caller", "hung up"),
+            '{"t_ms":7,"leg":"note","from":"bridge","end":{"by":"caller","why":"hung up","say":""}}',
+        ),
+    ],
+)
+def test_a_decision_is_one_line(effect: Effect, line: str) -> None:
+    written = carry_out(7, effect)[0]
+    assert encode(written) == line.encode() + b"\n"
+    assert written.is_decision
+    assert not written.is_input
+
+
+@pytest.mark.parametrize(
+    ("effect", "has_message"),
+    [
+        (PlayAudio(SID, "i1", 0, 0, b"\xff"), True), (AppendAudio(1, 1, b"\xff"), True),
+        (ClearPlayback(SID), True), (AnswerTool("b1", "c1", "x"), True),
+        (RunTool("c1", "look_up", "{}"), False), (WriteNote("log", {}), False), (EndCall("a", "b"), False),
+    ],
+)  # fmt: skip
+def test_only_what_goes_to_a_peer_has_a_message(effect: Effect, has_message: bool) -> None:
+    assert (carry_out(0, effect)[1] is not None) == has_message
+
+
+def test_what_the_bridge_only_reports_is_no_decision() -> None:
+    lines = [
+        Line(t_ms=0, leg=HTTP, sender=BRIDGE, resp={"status": 200}),
+        Line(t_ms=0, leg=PHONE, sender=BRIDGE, accept={"status": 101}),
+        Line(t_ms=0, leg=MODEL, sender=BRIDGE, close={"code": 1000, "reason": ""}),
+    ]
+    assert [line.is_decision for line in lines] == [False] * 3
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def test_what_a_peer_said_is_kept_word_for_word() -> None:
+    words = '{"event" :"connected",  "protocol":"Call", "x": 1e2}'
+    line = decode(encode(tape.received(3, PHONE, TWILIO, words, StreamConnected())))
+    assert bytes(line.msg or b"").decode() == words
+    assert tape.event_of(line) == StreamConnected()
+
+
+def test_a_message_of_several_lines_is_kept_on_one() -> None:
+    line = tape.received(3, PHONE, TWILIO, '{\n "event":\r\n "connected"}', StreamConnected())
+    assert encode(line).count(b"\n") == 1
+    assert tape.event_of(decode(encode(line))) == StreamConnected()
+
+
+@pytest.mark.parametrize(("words", "problem"), [("{\n", "not JSON"), (b"\x00\xff", "binary frame")])
+def test_what_is_no_message_is_kept_too(words: str | bytes, problem: str) -> None:
+    broken = MessageBroken("twilio", problem)
+    line = decode(encode(tape.received(3, PHONE, TWILIO, words, broken)))
+    assert line.text == words or base64.b64decode(line.binary or "") == words
+    assert tape.event_of(line) == broken
+
+
+def test_lines_that_need_no_decision_are_no_events() -> None:
+    lines = [
+        Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST"}),
+        Line(t_ms=0, leg=PHONE, sender=TWILIO, upgrade={"url": "x"}),
+        Line(t_ms=0, leg=NOTE, sender="operator"),
+    ]
+    assert [tape.event_of(line) for line in lines] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"[]\n", b'{"t_ms": 1}\n', b'{"t_ms":"x","leg":"a","from":"b"}', b"\xff"]
+)
+def test_what_is_no_line_is_said_to_be_none(line: bytes) -> None:
+    with pytest.raises(TapeError, match="not a line of a tape"):
+        decode(line)
+
+
+# ---------------------------------------------------------------- the header
+
+
+def test_a_header_keeps_the_settings_in_force() -> None:
+    agent = agent_with(interrupt=False, lead_ms=120)
+    header = tape.decode_header(tape.encode_header(header_of(agent, list(TOOLS))))
+    assert (header.agent_settings(), header.tools) == (agent, list(TOOLS))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"t_ms":0,"leg":"note","from":"bridge"}', "its first line is no header"),
+        (b"garbage", "its first line is no header"),
+        (
+            tape.encode_header(header_of(agent_with(), [])).replace(b'"tape":1', b'"tape":9'),
+            "a tape of format 9",
+        ),
+        (
+            tape.encode_header(header_of(agent_with(), [])).replace(b'"tape":1', b'"tape":0'),
+            "a tape of format 0",
+        ),
+    ],
+)
+def test_what_is_no_header_is_said_to_be_none(line: bytes, problem: str) -> None:
+    with pytest.raises(TapeError, match=problem):
+        tape.decode_header(line)
+
+
+# ---------------------------------------------------------------- what is not on it
+
+
+@pytest.mark.parametrize(
+    ("number", "hidden"),
+    [
+        ("+15551230042", "+xxxxxxxxx42"), ("sip:4930123456@x.example", "sip:xxxxxxxx56@x.example"),
+        ("anonymous", "anonymous"), ("12345", "12345"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_number_is_hidden_but_for_two_digits(number: str, hidden: str) -> None:
+    assert tape.mask(number) == hidden
+
+
+FORM = {
+    "CallSid": "CA00112233",
+    "From": "+15551230042",
+    "CallToken": "t",
+    "StirPassportToken": "p",
+    "FromCity": "Ulm",
+}
+
+
+def test_credentials_in_a_webhook_are_never_kept() -> None:
+    assert tape.webhook_form(FORM, masked=False) == {
+        "CallSid": "CA00112233", "From": "+15551230042", "FromCity": "Ulm",
+    }  # fmt: skip
+
+
+def test_numbers_in_a_webhook_can_be_hidden() -> None:
+    assert tape.webhook_form(FORM, masked=True) == {
+        "CallSid": "CA00112233", "From": "+xxxxxxxxx42", "FromCity": "Ulm",
+    }  # fmt: skip
+
+
+@settings(deadline=None, database=None, max_examples=30)
+@given(st.binary(min_size=1, max_size=200))
+def test_audio_can_be_replaced_by_silence_of_the_same_length(audio: bytes) -> None:
+    event = tape.event_of(silenced(line_of(3, CallerSpoke(SID, 1, audio))))
+    assert event == CallerSpoke(SID, 1, b"\xff" * len(audio))
+
+
+def test_a_one_time_token_is_taken_out() -> None:
+    assert without('{"token":"secret-1"}', "secret-1") == '{"token":"[one-time token]"}'
+    assert without("as it is", "") == "as it is"
+
+
+def test_a_line_without_a_message_has_nothing_to_silence() -> None:
+    line = Line(t_ms=0, leg=NOTE, sender="clock", rang=True)
+    assert silenced(line) is line
+    assert line.msg is msgspec.UNSET
