@@ -180,7 +180,7 @@ class Call:
             case KeyPressed():
                 self._on_key(event)
             case StreamStopped():
-                self._end("caller", "hung up")
+                self._on_stream_stopped(event)
             case PhoneLeft():
                 self._end(
                     "caller", "hung up" if event.code in CLEAN_CLOSES else f"media socket lost ({event.code})"
@@ -249,7 +249,7 @@ class Call:
             yield self._farewell_due, self._leave
 
     def _on_quiet(self) -> None:
-        if self._running or self._turns.is_going_on or not self._playout.is_idle:
+        if self._running or self._turns.is_going_on or self._playout.is_playing(self._now):
             self._last_voice = self._now
         else:
             self._end("limit", "nobody spoke")
@@ -294,6 +294,10 @@ class Call:
             self._say(AppendAudio(self._frames, self._frames, event.audio))
         else:
             self._held.add(self._frames, event.audio)
+
+    def _on_stream_stopped(self, event: StreamStopped) -> None:
+        if not self._is_stray(event.stream_sid):
+            self._end("caller", "hung up")
 
     def _on_mark(self, event: MarkReached) -> None:
         if self._is_stray(event.stream_sid):
@@ -404,6 +408,8 @@ class Call:
 
     def _on_response_finished(self, event: ResponseFinished) -> None:
         self._turns.finished(event.response_id, self._now)
+        if event.status == "completed":
+            self._turns.said_nothing()  # had it spoken or called a tool, nobody would be waiting
         if event.status != "failed":
             return
         self._journal.count(f"response failed: {event.error_code or 'no code'}")

@@ -197,6 +197,10 @@ class Playout:
         """Say whether everything was heard: nothing waits to be sent, no mark is missing."""
         return not self._waiting and not self._sent
 
+    def is_playing(self, now: int) -> bool:
+        """Say whether the caller hears something now, by our clock: marks may never come back."""
+        return bool(self._waiting) or self._played_until > now
+
     def unheard_ms(self) -> int:
         """Return how much audio has not been proven heard."""
         return ms_of(self._waiting_bytes + sum(sent.size for sent in self._sent))

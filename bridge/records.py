@@ -151,22 +151,28 @@ class _Reader:
         return item
 
     def _conversation_item_added(self, t_ms: int, message: Row) -> None:
-        """Place an item behind the one it follows: arrival is not order."""
+        """Place an item behind the one it follows, tool calls included: arrival is not order."""
         raw = message["item"]
-        if raw["type"] == "function_call":
-            self._tool(raw["call_id"]).update(item_id=raw["id"], name=raw["name"], called_ms=t_ms)
-        if raw["type"] == "function_call_output":
-            self._tool(raw["call_id"])["is_delivered"] = True
-        if raw["type"] != "message":
-            return
-        item = self._item(raw["id"], {"user": "caller", "assistant": "agent"}.get(raw["role"], raw["role"]))
+        self._place(_words(raw["id"]), message.get("previous_item_id"))
+        match raw["type"]:
+            case "function_call":
+                self._tool(raw["call_id"]).update(item_id=raw["id"], name=raw["name"], called_ms=t_ms)
+            case "function_call_output":
+                self._tool(raw["call_id"])["is_delivered"] = True
+            case "message":
+                self._message_added(t_ms, raw)
+
+    def _place(self, item_id: str, before: str | None) -> None:
+        if item_id not in self.order:
+            place = self.order.index(before) + 1 if before in self.order else len(self.order)
+            self.order.insert(place, item_id)
+
+    def _message_added(self, t_ms: int, raw: Row) -> None:
+        role = str(raw["role"])
+        item = self._item(raw["id"], {"user": "caller", "assistant": "agent"}.get(role, role))
         item.began_ms = t_ms if item.began_ms < 0 else item.began_ms
         texts = [part.get("text") or part.get("transcript") or "" for part in raw.get("content") or []]
         item.text = item.text or " ".join(text for text in texts if text)
-        before = message.get("previous_item_id")
-        place = self.order.index(before) + 1 if before in self.order else len(self.order)
-        if item.item_id not in self.order:
-            self.order.insert(place, item.item_id)
 
     def _response_output_audio_transcript_delta(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "agent").text += _words(message["delta"])
@@ -255,7 +261,8 @@ class _Reader:
         return vad.silence_duration_ms if isinstance(vad, ServerVad) else None
 
     def _transcript(self) -> list[Row]:
-        known = [*self.order, *(item_id for item_id in self.items if item_id not in self.order)]
+        placed = [item_id for item_id in self.order if item_id in self.items]
+        known = [*placed, *(item_id for item_id in self.items if item_id not in self.order)]
         rows = []
         for position, item_id in enumerate(known):
             item = self.items[item_id]

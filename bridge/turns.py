@@ -72,6 +72,11 @@ class Turns:
         if self._requested and self._waiting_since is None:
             self._waiting_since = now
 
+    def said_nothing(self) -> None:
+        """A response was completed without a word; asked once more already, that is the model's answer."""
+        if self._nudges >= MOST_NUDGES:
+            self._waiting_since = None
+
     def refused(self, client_event_id: str, *, is_busy: bool) -> None:
         """Our request failed: because another response is active, or for good.
 
