@@ -276,4 +276,4 @@ def test_an_answer_without_words_is_asked_for_once_more_and_then_accepted() -> N
         line.tell(ResponseCreated(response), ResponseFinished(response, "completed"))
         line.wait_with_frames(6000)
     assert line.end is None
-    assert len(asked(line)) == 2  # the opening, and once more
+    assert len(asked(line)) == 1
