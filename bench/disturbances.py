@@ -22,7 +22,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from bench.stage import PROMPT, Place, Stage, open_stage, speech, words
+from bench.stage import PROMPT, MakePlace, Place, Stage, open_stage, speech, words
 from bridge.recorder import Write, append_to
 from bridge.tools import Tool, tool
 from replay.model_script import CallTool, Script
@@ -193,9 +193,7 @@ def clear_ms(report: CallReport) -> int | None:
     return cleared[-1] - said[-1] if cleared and len(said) == 2 else None
 
 
-async def measure_all(
-    place: Callable[..., Place], lengths: Lengths, *, at_once: bool = False
-) -> list[Measured]:
+async def measure_all(place: MakePlace, lengths: Lengths, *, at_once: bool = False) -> list[Measured]:
     """Measure a call without and with each disturbance; `place` makes a folder of its own for each."""
     plain = partial(place, script=script(lengths, with_tool=False))
     tooled = place(script=script(lengths, with_tool=True), tools={"slow": slow_tool(lengths.tool_seconds)})

@@ -22,6 +22,7 @@ from rich.table import Table
 from bench.stage import (
     GREETING,
     PROMPT,
+    MakePlace,
     Place,
     Stage,
     living_tasks,
@@ -122,7 +123,7 @@ class Result:
     faults: list[str] = field(factory=list)
 
 
-async def check_many(place: Callable[..., Place], *, in_a_row: int, at_once: int) -> Result:
+async def check_many(place: MakePlace, *, in_a_row: int, at_once: int) -> Result:
     """Make so many calls, one after the other and then together, and look for what they left behind."""
     result = Result()
     setup = place(script=SCRIPT, limits=LIMITS, server={"max_calls": 1000})

@@ -120,6 +120,10 @@ class Place:
         return self.store.query("select * from calls order by started_at, call_id")
 
 
+MakePlace = Callable[..., Place]
+"""Makes a place from what is set up differently there; it knows the folder."""
+
+
 @asynccontextmanager
 async def open_stage(place: Place) -> AsyncIterator[Stage]:
     """Run the model and the daemon; on leaving both are gone, and what the daemon recorded is on disk."""

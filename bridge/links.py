@@ -84,9 +84,10 @@ class PhoneLink:
     @property
     def closing(self) -> Closing:
         """Tell how the socket ended."""
-        if self._protocol.parser_exc is not None and self._protocol.close_rcvd is None:
-            return Closing(1006, str(self._protocol.parser_exc)[:100])
-        return Closing(self._protocol.close_code or 1006, self._protocol.close_reason or "")
+        said = self._protocol.close_rcvd  # close_code would be None until the TCP connection is over too
+        if said is None:
+            return Closing(1006, str(self._protocol.parser_exc or "")[:100])
+        return Closing(said.code, said.reason)
 
     async def receive(self) -> str | bytes | None:
         """Return the next message, or None when the peer has left; answers to pings are left to `send`."""

@@ -116,7 +116,7 @@ class Recorder:
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _is_failing: bool = False
     _closing: trio.Event = field(factory=trio.Event)
-    _closed: trio.Event = field(factory=trio.Event)
+    _scope: trio.CancelScope = field(factory=lambda: trio.CancelScope(shield=True))
 
     def open_tape(self, header: Header) -> TapeWriter:
         """Start a tape for a call; its file appears with the next flush."""
@@ -133,23 +133,21 @@ class Recorder:
         return any((day / name).exists() for day in days for name in names)
 
     async def run(self) -> None:
-        """Flush every 250 ms until `finish` or cancelled, then once more."""
-        try:
+        """Flush every 250 ms until `finish`, then once more.
+
+        Shielded: when all is cancelled at once, the last words of the calls are still to come.
+        """
+        with self._scope:
             while not self._closing.is_set():
                 with trio.move_on_after(FLUSH_SECONDS):
                     await self._closing.wait()
                 await self.flush()
-        finally:
-            # What is on a tape was promised; a dead disk can't hold us.
-            with trio.move_on_after(LAST_SECONDS, shield=True):
-                await self.flush()
-            self._closed.set()
+            await self.flush()
 
-    async def finish(self) -> None:
-        """Write what is left and wait for that a little; cutting a flush off would lose word of what it completed."""
+    def finish(self) -> None:
+        """Let `run` write what is left and end, soon: a dead disk can't hold us."""
         self._closing.set()
-        with trio.move_on_after(LAST_SECONDS):
-            await self._closed.wait()
+        self._scope.deadline = trio.current_time() + LAST_SECONDS
 
     async def flush(self) -> None:
         """Write what waits, and complete the tapes whose calls are over."""

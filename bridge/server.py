@@ -128,18 +128,19 @@ async def open_daemon(
             await background.start(indexer.run, tapes, name="indexer")
             async with trio.open_nursery() as writing:
                 writing.start_soon(recorder.run, name="recorder")
-                async with trio.open_nursery() as calls:
-                    await calls.start(switchboard.run)
-                    async with trio.open_nursery() as serving:
-                        front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
-                        serving.start_soon(front.serve, listener, name="listener")
-                        port: int = listener.socket.getsockname()[1]
-                        yield Daemon(port, switchboard, recorder, indexer)
-                        await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
-                        serving.cancel_scope.cancel(reason="shutting down")
-                    calls.cancel_scope.cancel(reason="shutting down")
-                await recorder.finish()
-                writing.cancel_scope.cancel(reason="shutting down")
+                try:
+                    async with trio.open_nursery() as calls:
+                        await calls.start(switchboard.run)
+                        async with trio.open_nursery() as serving:
+                            front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
+                            serving.start_soon(front.serve, listener, name="listener")
+                            port: int = listener.socket.getsockname()[1]
+                            yield Daemon(port, switchboard, recorder, indexer)
+                            await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
+                            serving.cancel_scope.cancel(reason="shutting down")
+                        calls.cancel_scope.cancel(reason="shutting down")
+                finally:
+                    recorder.finish()
             await indexer.finish()
             background.cancel_scope.cancel(reason="shutting down")
 

@@ -11,8 +11,7 @@ import msgspec
 import trio
 from rich.console import Console
 
-from bridge.output import complain, console, explains_errors
-from replay.demo import model_says
+from bridge.output import complain, console, explains_errors, quiet_interrupt
 from replay.model import Cast, ModelServer, Watch, serve_model
 from replay.model_scenario import load_scenario
 from replay.model_watch import Happening, Watcher, as_json, narrate
@@ -58,9 +57,10 @@ def model(scenario: Path | None, host: str, port: int, once: bool, wants_json: b
     tell: Callable[[Happening], None] = _print_json if wants_json else narrate(screen)
     watcher = Watcher(tell, trio.current_time)
     greet = _greet_machine if wants_json else partial(_greet, screen, scenario)
-    failed = trio.run(partial(_serve, cast, watcher, greet, host=host, port=port, once=once))
+    with quiet_interrupt():
+        failed = trio.run(partial(_serve, cast, watcher, greet, host=host, port=port, once=once))
     if failed is not None:
-        hint = "another --port, or --port 0 for any free one"
+        hint = "another --host or --port; --port 0 is any free one"
         complain(f"{host}:{port}: can't listen there: {failed.strerror or failed}", hint=hint)
     if wants_json:
         _echo({"type": "ended", "sessions": watcher.sessions})
@@ -71,6 +71,8 @@ def model(scenario: Path | None, host: str, port: int, once: bool, wants_json: b
 def _cast(path: Path | None) -> Cast:
     if path is not None:
         return load_scenario(path).script_for
+    from replay.demo import model_says  # here, because the demo brings the whole daemon with it
+
     script = model_says()
     return lambda _model, _show: script
 

@@ -101,17 +101,28 @@ class Reader:
         return tuple(step for step in read if step is not None)
 
     def _step(self, raw: Any, at: str) -> ReplyItem | None:
-        raw = {"say": raw} if isinstance(raw, str) else raw
-        kind = next((key for key in KEYS if key in raw), None) if isinstance(raw, dict) else None
+        step = {"say": raw} if isinstance(raw, str) else raw
+        kind = next((key for key in KEYS if key in step), None) if isinstance(step, dict) else None
         if kind is None:
-            return self.wrong(at, raw, STEP)
-        for key in raw:
+            self.wrong(at, raw, STEP)
+            return None
+        for key in step:
             if key not in KEYS[kind]:
-                return self.faults.append(f"{at}.{key}: unknown key; {nearest(key, KEYS[kind])}")
+                self.faults.append(f"{at}.{key}: unknown key; {nearest(key, KEYS[kind])}")
+                return None
         try:
-            return {"say": self._say, "call": _call, "text": _typed}[kind](raw)
+            return self._read(kind, step)
         except Wrong as wrong:
-            return self.wrong(at, raw, wrong)
+            self.wrong(at, raw, wrong)
+            return None
+
+    def _read(self, kind: str, step: dict[str, Any]) -> ReplyItem:
+        match kind:
+            case "say":
+                return self._say(step)
+            case "call":
+                return _call(step)
+        return _typed(step)
 
     def _say(self, raw: dict[str, Any]) -> Say:
         name = text("the name of a clip, or of a .wav or .ulaw file")(raw["say"])

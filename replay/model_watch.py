@@ -131,8 +131,8 @@ def _of_client(kind: str, what: Message) -> tuple[str, str]:
             return "client", f"types: {words}"
         case {"type": "conversation.item.truncate", "item_id": item, "audio_end_ms": ms}:
             return "client", f"heard {ms} ms of {item}, and no more"
-        case {"type": "session.update", "session": {**settings}}:
-            return "client", f"sets {', '.join(_settings(settings)) or 'nothing'}"
+        case {"type": "session.update", "session": dict()}:
+            return "client", f"sets {', '.join(_settings(what['session'])) or 'nothing'}"
     return "client", kind
 
 

@@ -18,7 +18,7 @@ from replay import phone_twiml as twiml
 from replay.phone_actor import Actor
 from replay.phone_delay import Socket, behind
 from replay.phone_report import CallReport, ClosedBy, OnEvent, SecondSocket
-from replay.phone_script import Account, Caller
+from replay.phone_script import Account, Caller, Step
 from replay.phone_socket import MediaSocket, open_media_socket
 from replay.phone_stream import MediaStream
 from replay.phone_twiml import TwilioError
@@ -95,7 +95,9 @@ async def _open_call(
     """A call that is over after total_ms, whatever happens."""
     with trio.move_on_after(total_ms / 1000) as limit:
         async with open_courier(account, report.call_sid, route) as courier, trio.open_nursery() as callbacks:
-            yield _Call(caller, account, route, courier, report, callbacks, status_url)
+            call = _Call(caller, account, route, courier, report, callbacks, status_url)
+            yield call
+            report.unreached = call.unreached
     if limit.cancelled_caught:
         report.fail(f"not over after {total_ms} ms")
 
@@ -117,6 +119,11 @@ class _Call:
 
     def __attrs_post_init__(self) -> None:
         self._actor = Actor(self.caller, self.report.line, self.report.missed)
+
+    @property
+    def unreached(self) -> list[Step]:
+        """What the caller never came to say or to press."""
+        return self._actor.unreached
 
     async def run(self, webhook: str) -> None:
         """The call from the first ring to its end."""

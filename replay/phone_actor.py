@@ -52,6 +52,11 @@ class Actor:
             self._enter(self._upcoming.pop(0), now_ms, acts)
         return acts
 
+    @property
+    def unreached(self) -> list[Step]:
+        """What the caller still meant to say or to press when the call was over."""
+        return [step for step in self._upcoming if isinstance(step, Say | Press)]
+
     def frame(self) -> bytes:
         """The next 160 bytes the caller says; silence when they say nothing."""
         if self._mouth:

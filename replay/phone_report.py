@@ -9,6 +9,7 @@ import trio
 
 from replay.phone_actor import Missed
 from replay.phone_line import Clear, Gap, Line, Mark
+from replay.phone_script import Step
 from replay.phone_twiml import Verb
 
 OnEvent = Callable[[str, dict[str, Any], int], None]
@@ -73,6 +74,7 @@ class CallReport:
     ignored_after_stop: int = 0
     warnings: list[Warned] = attrs.field(factory=list)
     missed: list[Missed] = attrs.field(factory=list)
+    unreached: list[Step] = attrs.field(factory=list)  # what the caller never came to say or to press
     next_verbs: list[Verb] = attrs.field(factory=list)  # what ran after the stream, or without one
     second_socket: SecondSocket | None = None
     callbacks: list[tuple[str, int]] = attrs.field(factory=list)  # (event, HTTP status or 0)

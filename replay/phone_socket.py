@@ -13,7 +13,7 @@ import attrs
 import trio
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, InvalidURI, ProtocolError
+from websockets.exceptions import InvalidHandshake, InvalidURI, PayloadTooBig, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -72,7 +72,7 @@ class MediaSocket:
     def closed(self) -> Closed:
         """How the peer ended it; meaningful once `receive` returned None."""
         close = self._wire.close_rcvd
-        is_wrong = isinstance(self._wire.parser_exc, ProtocolError)
+        is_wrong = isinstance(self._wire.parser_exc, ProtocolError | PayloadTooBig)
         return Closed(close.code, close.reason, is_wrong) if close else Closed(1006, "", is_wrong)
 
     def send(self, message: str | bytes) -> bool:

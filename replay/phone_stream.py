@@ -23,7 +23,6 @@ from replay.phone_socket import GOODBYE_S
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 PROTOCOL_ERROR, OVERFLOW, MALFORMED, INVALID = 31924, 31930, 31950, 31951
-MAX_MESSAGES = 100_000  # from the bridge in one stream; at one a millisecond, a call of a minute and a half
 MAX_BUFFERED_MS = 1_200_000  # Twilio's bound is unpublished; answers of minutes in one burst are common
 
 Message = dict[str, Any]
@@ -198,8 +197,10 @@ class MediaStream:
         with self._reading:
             while (message := await self.socket.receive()) is not None:
                 self._messages += 1
-                if self._messages > MAX_MESSAGES:
-                    self.report.fail(f"more than {MAX_MESSAGES} messages in one stream: the stand-in hung up")
+                if self._messages > self.actor.caller.max_messages:
+                    self.report.fail(
+                        f"more than {self._messages - 1} messages in one stream: the stand-in hung up"
+                    )
                     return self._end("caller")
                 if self._has_stopped:
                     self.report.ignored_after_stop += 1

@@ -35,6 +35,9 @@ def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict
     """Hold a call against its scenario; without TwiML there is no next verb to look at."""
     complaints = [report.error] if report.error else []
     complaints += [f"in vain, until {missed.at_ms} ms: {missed.step}" for missed in report.missed]
+    if report.unreached and not report.error:
+        count, first = len(report.unreached), report.unreached[0]
+        complaints.append(f"over before the caller came to {count} of the words and keys, the first: {first}")
     complaints += [f"warning {warned.code}, {warned.count} x: {warned.text}" for warned in report.warnings]
     expect = scenario.expect if has_twiml else attrs.evolve(scenario.expect, next_verb=None)
     complaints += _unmet(expect, report)

@@ -162,17 +162,22 @@ class Courier:
             raise TwilioError(RETRIEVAL_FAILED, f"{url}: {error!r}") from error
 
     async def _answer(self, request: httpx2.Request) -> Answer:
-        response, body = await self._client.send(request, stream=True), b""
-        try:
-            async for part in response.aiter_bytes():
+        response, body = await self._client.send(request, stream=True), bytearray()
+        # To leave the loop would leave its generators half used; to be cancelled inside ends them in order.
+        with trio.CancelScope() as too_much:
+            async for part in response.aiter_raw():
                 body += part
                 if len(body) > MAX_ANSWER_BYTES:
-                    text = f"{request.url} answered more than {MAX_ANSWER_BYTES} bytes"
-                    raise TwilioError(RETRIEVAL_FAILED, text, response.status_code)
-        finally:
-            await response.aclose()
+                    too_much.cancel(reason="an answer without end")
+        await response.aclose()
+        if len(body) > MAX_ANSWER_BYTES:
+            text = f"{request.url} answered more than {MAX_ANSWER_BYTES} bytes"
+            raise TwilioError(RETRIEVAL_FAILED, text, response.status_code)
+        if (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+            text = f"{request.url} answered in {encoding!r}, which was not asked for"
+            raise TwilioError(RETRIEVAL_FAILED, text, response.status_code)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Answer(response.status_code, body, kind)
+        return Answer(response.status_code, bytes(body), kind)
 
     def _signature(self, url: str, form: Form, signature: Signature) -> dict[str, str]:
         if signature == "none":
@@ -188,7 +193,7 @@ async def open_courier(account: Account, call_sid: str, route: Route) -> AsyncIt
     async with httpx2.AsyncClient(
         verify=_tls() if is_tls else False,
         trust_env=is_tls,  # a proxy of this machine must not come between two of its own ports
-        headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
+        headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*", "Accept-Encoding": "identity"},
         limits=httpx2.Limits(max_keepalive_connections=0),  # an idle one may close just as it is used again
         timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
     ) as client:

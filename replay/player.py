@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.call import Call
 from bridge.effects import Effect
@@ -15,6 +15,7 @@ from bridge.errors import TapeError
 from bridge.events import ClockRang
 from bridge.recorder import Tape, read_tape
 from bridge.tape import HTTP, NOTE, Line, decode, encode, line_of
+from replay.record_changes import TableChange, record_changes
 from replay.restore import understood
 
 LATE_MS: Final = 1000
@@ -40,7 +41,8 @@ class Difference:
 
 @frozen
 class Result:
-    """What came of replaying one tape; `decisions` counts those compared, `shed` the lines the recorder lost."""
+    """What came of replaying one tape; `decisions` counts those compared, `shed` the lines the recorder lost,
+    `records` says what would be stored otherwise."""
 
     path: Path
     call_id: str
@@ -49,6 +51,7 @@ class Result:
     difference: Difference | None
     is_torn: bool = False
     shed: int = 0
+    records: tuple[TableChange, ...] = ()
 
 
 def replay_tape(path: Path, *, context: int = CONTEXT) -> Result:
@@ -59,19 +62,30 @@ def replay_tape(path: Path, *, context: int = CONTEXT) -> Result:
     tape = read_tape(path)
     try:
         return _compare(tape, context)
+    except _OutOfOrderError:
+        return _compare(in_time_order(tape), context)
     except TapeError as error:
         raise TapeError(f"{path}: {error}") from None
 
 
+class _OutOfOrderError(Exception):
+    """A line stands before one that happened earlier: the recorder never writes that, an editor may."""
+
+
+def in_time_order(tape: Tape) -> Tape:
+    """Return the tape with its lines sorted by their milliseconds; those of one moment keep their order."""
+    return evolve(tape, lines=sorted(tape.lines, key=lambda raw: decode(raw).t_ms))
+
+
 def retold(tape: Tape) -> Iterator[bytes]:
     """Yield the tape as today's bridge would have recorded it, from the same inputs."""
-    for raw, _ in _retold(tape):
+    for raw, _ in _retold(in_time_order(tape)):
         yield raw
 
 
 def decisions(tape: Tape) -> Iterator[bytes]:
     """Yield only the lines that today's bridge would put on this tape by its own decision."""
-    return (raw for raw, is_decision in _retold(tape) if is_decision)
+    return (raw for raw, is_decision in _retold(in_time_order(tape)) if is_decision)
 
 
 # ---------------------------------------------------------------- retelling
@@ -89,6 +103,8 @@ def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
             del told[0]  # said then as now: nothing to read, which is what makes a replay fast
             continue
         line = decode(raw)
+        if line.t_ms < last_ms:
+            raise _OutOfOrderError
         if line.is_input:
             for said in _missed_alarms(call, line, last_ms):
                 yield said, True
@@ -96,7 +112,7 @@ def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
             told, last_ms = _answers(call, line), line.t_ms
             for said in told[:]:
                 yield said, True
-        elif not line.is_decision or _is_shed_note(line):
+        elif not line.is_decision or is_shed_note(line):
             yield raw, False
 
 
@@ -136,8 +152,14 @@ def _compare(tape: Tape, context: int) -> Result:
         following += (raw for raw, _ in islice(today, context))
         difference = _difference(tape, place, following, context)
         difference = None if _was_cut_off(tape, difference) else difference
-    torn, shed = tape.is_torn, _shed(tape) if difference else 0
-    return Result(tape.path, tape.header.call_id, count, _duration(tape), difference, torn, shed)
+    result = Result(tape.path, tape.header.call_id, count, _duration(tape), difference, tape.is_torn)
+    return _with_details(result, tape) if difference else result
+
+
+def _with_details(result: Result, tape: Tape) -> Result:
+    """Add what only a tape that differs is asked: the same lines make the same records."""
+    changes = record_changes(tape.header, tape.lines, retold(tape))
+    return evolve(result, shed=shed_lines(tape), records=changes)
 
 
 def _difference(tape: Tape, place: int, following: list[bytes], context: int) -> Difference:
@@ -167,11 +189,12 @@ def _duration(tape: Tape) -> int:
     return decode(tape.lines[-1]).t_ms if tape.lines else 0
 
 
-def _is_shed_note(line: Line) -> bool:
+def is_shed_note(line: Line) -> bool:
     """Say whether the recorder wrote this, about lines that it had to leave out."""
     return line.leg == NOTE and line.note is not None and line.note.get("kind") == "shed"
 
 
-def _shed(tape: Tape) -> int:
+def shed_lines(tape: Tape) -> int:
+    """Return how many lines the recorder had to leave out."""
     notes = (decode(raw) for raw in tape.lines if b'"kind":"shed"' in raw[:200])
-    return max((line.note["lines"] for line in notes if line.note and _is_shed_note(line)), default=0)
+    return max((line.note["lines"] for line in notes if line.note and is_shed_note(line)), default=0)

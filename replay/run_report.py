@@ -8,12 +8,12 @@ from re import compile as pattern
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
+from attrs import asdict, frozen
 from rich.text import Text
 
 from replay.player import Difference, Result
 
-STYLES: Final = {"ok": "green", "differs": "bold red", "unreadable": "bold yellow"}
+STYLES: Final = {"ok": "green", "accepted": "bold green", "differs": "bold red", "unreadable": "bold yellow"}
 LONG: Final = pattern(r'"[A-Za-z0-9+/=]{60,}"')
 """Base64 audio: nobody reads it."""
 
@@ -24,19 +24,28 @@ MOST_CHANGES: Final = 4
 
 @frozen
 class Verdict:
-    """One tape's outcome: `error` when it could not be replayed at all."""
+    """One tape's outcome: `error` when it could not be replayed at all, `refused` why it was not re-recorded."""
 
     path: Path
     took_s: float
     result: Result | None = None
     error: str = ""
+    is_accepted: bool = False
+    refused: str = ""
 
     @property
     def status(self) -> str:
-        """Return ok, differs or unreadable."""
+        """Return ok, accepted, differs or unreadable."""
         if self.result is None:
             return "unreadable"
+        if self.is_accepted:
+            return "accepted"
         return "differs" if self.result.difference else "ok"
+
+    @property
+    def records(self) -> str:
+        """Return in words which records would be stored otherwise."""
+        return ", ".join(map(str, self.result.records)) if self.result else ""
 
     @property
     def call_s(self) -> float:
@@ -59,7 +68,9 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     told |= {"call_id": result.call_id, "decisions": result.decisions, "duration_ms": result.duration_ms}
     told |= {"took_ms": round(verdict.took_s * 1000, 1), "speed": round(speed([verdict]))}
     told |= {"is_torn": result.is_torn, "shed": result.shed}
+    told |= {"refused": verdict.refused} if verdict.refused else {}
     if (found := result.difference) is not None:
+        told["records"] = [asdict(change) for change in result.records]
         was, now = (msgspec.Raw(line) if line else None for line in (found.was, found.now))
         told["difference"] = {"line": found.place, "t_ms": found.t_ms, "was": was, "now": now}
     return told
@@ -78,21 +89,22 @@ def one_line(verdict: Verdict) -> Text:
     )
     remarks = "  (torn: its last line was cut off)" if result.is_torn else ""
     remarks += f"  (the recorder had to leave out {result.shed} lines)" if result.shed else ""
+    remarks += f"  (not accepted: {verdict.refused})" if verdict.refused else ""
     return Text.assemble(text, amount, str(verdict.path), (remarks, "yellow"))
 
 
-def summary(verdicts: list[Verdict]) -> str:
-    """Return the last line: how many tapes came out how."""
+def summary(verdicts: list[Verdict], took_s: float) -> str:
+    """Return the last line: how many tapes came out how, and how fast that was on all cores together."""
     statuses = [verdict.status for verdict in verdicts]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in STYLES if status in statuses)
     seconds = sum(verdict.call_s for verdict in verdicts)
-    return f"{len(verdicts)} tapes: {counted}; {seconds:.0f} s of calls at {speed(verdicts):.0f} x real time"
+    return f"{len(verdicts)} tapes: {counted}; {seconds:.0f} s of calls at {seconds / took_s:.0f} x real time"
 
 
 def around(difference: Difference) -> Iterator[Text]:
     """Yield the lines round the first difference: `-` is on the tape, `+` is said today."""
     yield Text(
-        f"  first difference at {difference.t_ms} ms, line {difference.place + 2}: {_headline(difference)}"
+        f"  first difference at {difference.t_ms} ms, line {difference.place + 2}: {headline(difference)}"
     )
     was = [shortened(line) for line in (*difference.before, *difference.recorded)]
     now = [shortened(line) for line in (*difference.before, *difference.replayed)]
@@ -107,7 +119,8 @@ def around(difference: Difference) -> Iterator[Text]:
                 yield from _pair(old, new)
 
 
-def _headline(difference: Difference) -> str:
+def headline(difference: Difference) -> str:
+    """Return a difference in one line: which fields changed, or on which side something is missing."""
     if difference.was is None and difference.now is None:
         return "the tape goes on in another way"
     if difference.was is None:

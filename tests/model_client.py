@@ -5,6 +5,7 @@ import importlib.util
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from bridge.audio import silence
-from replay.model import ModelServer, serve_model
+from replay.model import Cast, ModelServer, serve_model
 from replay.model_script import Delivery, Script
 
 Message = dict[str, Any]
@@ -49,6 +50,15 @@ def _load_checker() -> ModuleType:
 checker = _load_checker()
 
 
+def _faults_of(message: Message) -> list[str]:
+    """What the published models have against a server event."""
+    found: list[str] = checker.check_openai_shape(message, "s")
+    if message.get("part", {}).get("type") == "text" and "text" in message["part"]:
+        # The checker was written for phone calls, in which nobody asks for text.
+        found = [fault for fault in found if not fault.endswith("must be type audio with a transcript")]
+    return found
+
+
 @attrs.define
 class Client:
     """Sends, receives, and keeps the wire log."""
@@ -70,7 +80,7 @@ class Client:
 
     async def receive(self) -> Message:
         message: Message = json.loads(await self.ws.get_message())
-        assert checker.check_openai_shape(message, "s") == []
+        assert _faults_of(message) == []
         self._log("openai", msg=message)
         return message
 
@@ -110,23 +120,23 @@ class Client:
 
 
 @asynccontextmanager
-async def running(script: Script) -> AsyncIterator[ModelServer]:
+async def running(script: Script | Cast, **options: Any) -> AsyncIterator[ModelServer]:
     """A stand-in for the length of a block, which may take ten seconds."""
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
-            yield await nursery.start(serve_model, script)
+            yield await nursery.start(partial(serve_model, script, **options))
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def connected(
-    server: ModelServer,
+    server: ModelServer | str,
     *,
     query: str = "?model=gpt-realtime-2.1",
     headers: tuple[tuple[bytes, bytes], ...] = ((b"Authorization", b"Bearer sk-test"),),
 ) -> AsyncIterator[Client]:
-    """One client on a running stand-in."""
-    at = urlsplit(server.url + query)
+    """One client on a running stand-in, or on the URL of one."""
+    at = urlsplit((server if isinstance(server, str) else server.url) + query)
     assert at.hostname is not None
     assert at.port is not None
     # trio-websocket's own client leaves its socket to the garbage collector when the server closes first or

@@ -92,6 +92,15 @@ async def test_what_was_expected_and_did_not_come_leaves_with_1(tmp_path: Path) 
     ]
 
 
+async def test_a_bridge_that_hangs_up_before_the_caller_had_their_say_leaves_with_1(tmp_path: Path) -> None:
+    scenario = 'steps = [{ wait_ms = 5000 }, { press = "12" }, "hang_up"]'
+    async with a_server(a_bridge(goodbye)) as url:
+        result = await run(tmp_path, scenario, "--to", f"{url}/voice", "--public-url", PUBLIC, "--json")
+    assert result.exit_code == 1
+    words = "over before the caller came to 2 of the words and keys, the first: Press(digit='1')"
+    assert json.loads(result.output)["complaints"] == [words]
+
+
 async def test_a_warning_leaves_with_1(tmp_path: Path) -> None:
     async def talk(media: Media) -> None:
         await media.until("start")

@@ -17,6 +17,7 @@ from replay.ears import Ears, SpeechStarted
 from replay.model_audio import murmur
 from replay.model_scenario import TABLES, load_scenario, parse_scenario
 from replay.model_script import CallTool, Delivery, Faults, Say, Script, Transcription
+from replay.model_speech import cut_items
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "scenarios" / "restaurant-model.toml"
 
@@ -119,9 +120,15 @@ def write_wav(path: Path, rate: int, audio: bytes) -> None:
         file.writeframes(to_pcm16(audio))
 
 
-def test_a_reply_can_come_in_several_items() -> None:
-    (script,) = scripts("[delivery]\nitems = 3")
-    assert script.delivery.items == 3
+@pytest.mark.parametrize("items", [1, 2, 3, 20])
+def test_a_message_in_several_items_is_the_same_words_and_sound(items: int) -> None:
+    (script,) = scripts(f'opening = "agent_checking"\n[delivery]\nitems = {items}')
+    (said,) = script.opening
+    assert isinstance(said, Say)
+    parts = cut_items(said, script.delivery.items)
+    assert len(parts) == items
+    assert "".join(part.text for part in parts) == said.text
+    assert b"".join(part.audio for part in parts) == said.audio
 
 
 # ---------------------------------------------------------------- sometimes, and seeds

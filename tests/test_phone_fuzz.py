@@ -12,7 +12,6 @@ from phone_strangers import a_call_to, a_webhook_that_answers, frame, http, says
 from replay.phone import CallReport
 from replay.phone_network import Network
 
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),

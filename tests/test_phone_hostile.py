@@ -103,7 +103,7 @@ BRACKETS = b"[" * 60_000
     ],
 )
 async def test_what_no_media_server_may_say_is_a_warning(part: bytes, code: int | None) -> None:
-    report = await a_call_to(says(part))
+    report = await a_call_to(says(part), wait_ms=300)
     assert [warned.code for warned in report.warnings] == ([] if code is None else [code])
 
 
@@ -117,12 +117,12 @@ async def test_a_mark_that_is_no_text_is_refused_before_it_could_come_back() -> 
             f'{{"event":"mark",{head},"mark":{{"name":"\\ud800"}}}}',
         ]
 
-    report = await with_sid(answer)
+    report = await with_sid(answer, wait_ms=300)
     assert [warned.code for warned in report.warnings] == [31951]
     assert (report.closed_by, report.marks) == ("caller", [])
 
 
 async def test_a_server_that_never_stops_talking_is_hung_up_on() -> None:
-    report = await with_sid(lambda sid: ['{"event":"clear"}'] * 101, max_messages=100)
+    report = await with_sid(lambda sid: ['{"event":"clear"}'] * 101, wait_ms=2000, max_messages=100)
     assert report.error == "more than 100 messages in one stream: the stand-in hung up"
     assert len(report.warnings) == 1

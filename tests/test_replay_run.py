@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.recorder import Tape, read_tape
+from bridge.recorder import Tape, read_tape, tapes_under
 from bridge.tape import decode, encode
 from replay.cli import main
 from replay.player import decisions, replay_tape, retold
 
 TAPES = Path(__file__).parent / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
+ALL = len(tapes_under(TAPES))
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 
 
@@ -40,13 +41,13 @@ def messages(lines: list[bytes], kind: str) -> list[int]:
     return [place for place, line in enumerate(lines) if any(name in line for name in names)]
 
 
-def with_a_late_mark(path: Path) -> Path:
-    """The interrupted call, had the last mark before the interruption come 100 ms later."""
+def with_an_early_mark(path: Path) -> Path:
+    """The interrupted call, had the last mark before the interruption come 100 ms earlier."""
     lines = lines_of(INTERRUPTED)
     cut = messages(lines, "conversation.item.truncate")[0]
     place = max(place for place in messages(lines[:cut], "mark") if b'"from":"twilio"' in lines[place])
     line = decode(lines[place])
-    lines[place] = encode(msgspec.structs.replace(line, t_ms=line.t_ms + 100))
+    lines[place] = encode(msgspec.structs.replace(line, t_ms=line.t_ms - 100))
     return written(path, lines)
 
 
@@ -82,10 +83,10 @@ def test_the_decisions_are_what_only_the_bridge_can_say() -> None:
     assert all(line.is_decision for line in said)
 
 
-def test_a_mark_that_came_later_means_that_less_was_heard(tmp_path: Path) -> None:
-    tape = read_tape(with_a_late_mark(tmp_path / "late.jsonl"))
+def test_a_mark_that_came_earlier_means_that_more_was_heard(tmp_path: Path) -> None:
+    tape = read_tape(with_an_early_mark(tmp_path / "early.jsonl"))
     (was,), (now,) = truncated_at(tape.lines[:-1]), truncated_at(list(decisions(tape)))
-    assert now < was
+    assert now - was == 100
 
 
 def test_a_tape_that_stops_short_has_nothing_wrong(tmp_path: Path) -> None:
@@ -135,12 +136,12 @@ def test_what_the_recorder_could_not_keep_is_said(tmp_path: Path) -> None:
 def test_a_folder_of_good_tapes_is_all_ok() -> None:
     result = replay("run", TAPES)
     assert result.exit_code == 0
-    assert result.output.count("ok   ") == len(NAMES)
-    assert f"{len(NAMES)} tapes: {len(NAMES)} ok" in result.output
+    assert result.output.count("ok   ") == ALL
+    assert f"{ALL} tapes: {ALL} ok" in result.output
 
 
 def test_a_difference_is_shown_with_the_lines_around_it(tmp_path: Path) -> None:
-    path = with_a_late_mark(tmp_path / "late.jsonl")
+    path = with_an_early_mark(tmp_path / "early.jsonl")
     tape = read_tape(path)
     result = replay("run", path, "--context", "60")
     assert result.exit_code == 1
@@ -161,10 +162,10 @@ def test_the_changed_field_is_named(tmp_path: Path) -> None:
 
 
 def test_json_tells_the_same(tmp_path: Path) -> None:
-    result = replay("run", "--json", TAPES, with_a_late_mark(tmp_path / "late.jsonl"))
+    result = replay("run", "--json", TAPES, with_an_early_mark(tmp_path / "early.jsonl"))
     told = json.loads(result.output)
     assert result.exit_code == 1
-    assert (told["ok"], told["differs"], told["unreadable"]) == (len(NAMES), 1, 0)
+    assert (told["ok"], told["differs"], told["unreadable"]) == (ALL, 1, 0)
     assert told["tapes"][-1]["difference"]["t_ms"] > 0
 
 

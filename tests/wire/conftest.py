@@ -1,14 +1,12 @@
 """What every wire test starts from: a data folder of its own, and a daemon between two stand-ins."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.stage import Place, Stage, open_stage
-
-MakePlace = Callable[..., Place]
+from bench.stage import MakePlace, Place, Stage, open_stage
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import attrs
 import duckdb
 import pytest
 import trio
-from conftest import MakePlace
 from structlog.testing import capture_logs
 
-from bench.stage import open_stage
+from bench.stage import MakePlace, open_stage
 from bridge.recorder import append_to, read_tape
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent

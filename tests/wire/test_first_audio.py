@@ -1,9 +1,8 @@
 """The greeting is made while the phone rings, waits for the stream, and then comes whole and in order."""
 
 import trio
-from conftest import MakePlace
 
-from bench.stage import PROMPT, open_stage, words
+from bench.stage import PROMPT, MakePlace, open_stage, words
 from bridge.recorder import read_tape
 from bridge.tape import decode
 from replay.model_script import Script

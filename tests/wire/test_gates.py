@@ -8,9 +8,8 @@ import attrs
 import httpx2
 import pytest
 import trio
-from conftest import MakePlace
 
-from bench.stage import AGENT, PUBLIC, WEBHOOK, Stage, open_stage
+from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
 from replay.phone import Caller
 from replay.phone_script import HangUp, Signature, Wait, WaitForAgent
 from replay.phone_socket import Target, open_media_socket

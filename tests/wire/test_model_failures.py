@@ -7,9 +7,8 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from conftest import MakePlace
 
-from bench.stage import GREETING, PROMPT, Place, open_stage, speech, words
+from bench.stage import GREETING, PROMPT, MakePlace, Place, open_stage, speech, words
 from replay.model_script import Faults, Script
 from replay.phone import Caller, CallReport
 from replay.phone_script import WaitForAgent, WaitForEnd

@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 import trio.testing
-from conftest import MakePlace
 
-from bench.stage import AGENT, PUBLIC, Stage, living_tasks, open_files, open_stage
+from bench.stage import AGENT, PUBLIC, MakePlace, Stage, living_tasks, open_files, open_stage
 from replay.phone import Caller
 from replay.phone_script import HangUp, WaitForAgent
 from replay.signing import sign
 
-HANDSHAKE_SECONDS = 0.3
+HANDSHAKE_SECONDS = 0.2
 PATH = f"/voice/ws/{AGENT}"
 SIGNATURE = sign(f"{PUBLIC.replace('https', 'wss')}{PATH}", (), "golden-test-auth-token-000000000")
 HOST = f"Host: {urlsplit(PUBLIC).netloc}\r\n"

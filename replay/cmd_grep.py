@@ -1,0 +1,83 @@
+"""`replay grep`: who said that, in which call, and when."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from bridge.errors import TapeError
+from bridge.output import STYLES, complain, console, print_json, quiet_interrupt
+from bridge.recorder import Tape, read_tape
+from replay.options import JSON, found
+from replay.pages import spoken
+
+NOTHING = 1
+UNREADABLE = 2
+Hit = tuple[int, str, str]
+
+
+@click.command()
+@click.argument("pattern")
+@click.argument("folder", default="data", required=False)
+@click.option("--ignore-case", "-i", is_flag=True, help="Take capitals and small letters for the same.")
+@click.option(
+    "--who", type=click.Choice(["caller", "agent", "tool", "log"]), help="Only what this side said."
+)
+@JSON
+def grep(pattern: str, folder: str, ignore_case: bool, who: str | None, wants_json: bool) -> None:
+    """Search what was said in calls: words said and heard, tools with their arguments and answers, log lines.
+
+    PATTERN is a regular expression, as in Python. FOLDER is searched with all folders in it (data, unless you
+    name one); a single tape will do too. Each line: call, seconds since it was accepted, who, text.
+
+    \b
+    replay grep -i "opening hours"              everything under data
+    replay grep "Friday|Saturday" tests/tapes --who caller
+    replay grep 'check_table\\(.*"people":12' data/tapes/2026-11-23
+    replay grep --json . CA4f3e.jsonl.gz        a whole conversation, for machines
+
+    Exit code: 0 something matches, 1 nothing does, 2 a tape can't be read.
+    """
+    wanted = _compiled(pattern, ignore_case)
+    hits: list[dict[str, Any]] = []
+    faults = 0
+    with quiet_interrupt():
+        for path in found([folder], Path("data")):
+            try:
+                tape = read_tape(path)
+                matching = [hit for hit in spoken(tape) if wanted.search(hit[2]) and who in (None, hit[1])]
+            except TapeError as error:
+                click.echo(f"Error: {error}", err=True)
+                faults += 1
+                continue
+            hits += [_as_json(tape, hit) for hit in matching]
+            if not wants_json:
+                for line in _lines(tape, matching, wanted):
+                    console().print(line, soft_wrap=True)
+    if wants_json:
+        print_json(hits)
+    raise SystemExit(UNREADABLE if faults else 0 if hits else NOTHING)
+
+
+def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    except re.error as error:
+        hint = f"{re.escape(pattern)!r}, for the words as such"
+        complain(f"{pattern!r} is no regular expression: {error}", hint=hint)
+
+
+def _as_json(tape: Tape, hit: Hit) -> dict[str, Any]:
+    t_ms, who, text = hit
+    return {"call_id": tape.header.call_id, "tape": str(tape.path), "t_ms": t_ms, "who": who, "text": text}
+
+
+def _lines(tape: Tape, hits: list[Hit], wanted: re.Pattern[str]) -> Iterator[Text]:
+    for t_ms, who, text in hits:
+        words = Text(text)
+        words.highlight_regex(wanted, "bold reverse")
+        start = Text.assemble((tape.header.call_id[:12], "dim"), f" {t_ms / 1000:8.2f}  ")
+        yield Text.assemble(start, (f"{who:6}", STYLES.get(who, "dim")), "  ", words)

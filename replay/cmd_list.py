@@ -1,0 +1,103 @@
+"""`replay list`: which calls there are on tape, whatever a database knows of them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import asdict
+from rich.table import Table
+
+from bridge.errors import TapeError
+from bridge.output import console, print_json, quiet_interrupt, seconds
+from bridge.recorder import tapes_under
+from replay.options import JSON, found
+from replay.pages import Entry, entry_of
+
+WIDE = 240
+"""Columns where nobody's screen says how many there are: a call a line."""
+
+WHO = ("caller", "model", "tool", "limit", "operator", "bridge")
+
+
+@click.command(name="list")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path("data"), required=False)
+@click.option("--agent", help="Only calls of this agent.")
+@click.option("--ended-by", type=click.Choice(WHO), help="Only calls that were ended by this side.")
+@click.option("--since", type=click.DateTime(), help="Only calls from this moment on (UTC).")
+@JSON
+def list_(
+    folder: Path, agent: str | None, ended_by: str | None, since: datetime | None, wants_json: bool
+) -> None:
+    """List the calls on tape in a FOLDER (data, unless you name one) and all folders in it, the latest last.
+
+    The tapes themselves are read, no database: it also lists calls that were copied from elsewhere, and those
+    that are going on. A call without an end was cut off, or is not over.
+
+    \b
+    replay list                                  everything under data
+    replay list tests/tapes                      golden tapes
+    replay list --agent front-desk --since 2026-11-23
+    replay list --ended-by limit --json | jq -r '.[].path' | xargs replay run
+
+    Exit code: 0, or 2 when there is nothing to list, or some can't be read.
+    """
+
+    def is_wanted(entry: Entry) -> bool:
+        moment = since.replace(tzinfo=UTC) if since else None
+        is_right = agent in (None, entry.agent) and ended_by in (None, entry.ended_by)
+        return is_right and (moment is None or entry.started >= moment)
+
+    with quiet_interrupt():
+        entries, faults = _entries(_tapes(folder))
+    wanted = sorted(filter(is_wanted, entries), key=lambda entry: (entry.started, entry.call_id))
+    if wants_json:
+        print_json([_as_json(entry) for entry in wanted])
+    elif wanted:
+        out = console()
+        out.width = out.width if out.is_terminal else WIDE
+        out.print(_table(wanted))
+    else:
+        click.echo("No calls match; try fewer filters." if entries else "No calls.")
+    for fault in faults:
+        click.echo(f"Error: {fault}", err=True)
+    if faults:
+        raise SystemExit(2)
+
+
+def _tapes(folder: Path) -> list[Path]:
+    return found([str(folder)], folder) if not folder.is_dir() else tapes_under(folder)
+
+
+def _entries(paths: list[Path]) -> tuple[list[Entry], list[TapeError]]:
+    entries, faults = [], []
+    for path in paths:
+        try:
+            entries.append(entry_of(path))
+        except TapeError as error:
+            faults.append(error)
+    return entries, faults
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return asdict(entry) | {"path": str(entry.path)}
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("started (UTC)", "call", "agent", "from", "length", "ended by", "tape"):
+        table.add_column(name, no_wrap=name != "ended by", overflow="fold")
+    for entry in entries:
+        table.add_row(*_cells(entry))
+    return table
+
+
+def _cells(entry: Entry) -> Iterator[str]:
+    yield f"{entry.started.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    yield entry.call_id[:12]
+    yield entry.agent
+    yield entry.caller
+    yield seconds(entry.length_ms)
+    yield f"{entry.ended_by}: {entry.why}" + (" (torn)" if entry.is_torn else "")
+    yield entry.path.name

@@ -1,0 +1,64 @@
+"""`replay redact`: a tape that can be shown to somebody who must not know what was said."""
+
+from pathlib import Path
+
+import click
+
+from bridge.errors import BridgeError
+from bridge.output import complain, explains_errors
+from bridge.recorder import Tape
+from bridge.tape import encode_header
+from replay.options import DATA, complain_of_file, named, read
+from replay.player import decisions, retold
+from replay.rewrite import write_tape
+from replay.scrub import Scrub, same_course
+
+
+@click.command()
+@click.argument("tape")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              help="The tape to write; compressed when its name ends in .gz.")  # fmt: skip
+@click.option("--audio", is_flag=True, help="Silence in place of every sound.")
+@click.option(
+    "--text", is_flag=True, help="x in place of every letter of what was said, asked, answered or set."
+)
+@click.option(
+    "--numbers", is_flag=True, help="0 in place of every digit of those, and of phone numbers and keys."
+)
+@DATA
+@explains_errors
+def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data: Path) -> None:
+    """Write a tape that can be shared: the same call at the same milliseconds, without what was said.
+
+    With none of --audio, --text, --numbers all three are taken out. Lengths stay as they were, since timing
+    depends on them; JSON stays JSON. Ids, kinds of messages, names of agents, tools and their parameters stay,
+    and when it was. The bridge's own decisions are made anew from the changed inputs, so the tape replays with
+    no difference; a warning says if they are not at the same times as before.
+
+    \b
+    replay redact CA4f3e -o shared.jsonl.gz
+    replay redact CA4f3e -o shared.jsonl.gz --audio --numbers     the words may be read
+
+    Read it before you send it: zcat shared.jsonl.gz | less
+    """
+    recorded = read(tape, data)
+    scrub = Scrub(audio, text, numbers) if audio or text or numbers else Scrub()
+    try:
+        redacted = redacted_tape(recorded, scrub)
+        is_same = same_course(decisions(recorded), decisions(redacted))
+        write_tape(output, [encode_header(redacted.header), *redacted.lines])
+    except OSError as error:
+        complain_of_file(output, error)
+    except BridgeError as error:
+        complain(named(error, recorded.path))
+    if not is_same:
+        click.echo(
+            "Warning: without its words the bridge decides otherwise somewhere in this call.", err=True
+        )
+    click.echo(output)
+
+
+def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
+    """Return a tape without what `scrub` takes out, with the decisions that follow from it. Raises `TapeError`."""
+    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

@@ -1,0 +1,151 @@
+"""`replay run`: today's bridge against everything it ever said, on all cores."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import attrs
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from bridge.errors import BridgeError
+from bridge.output import complain, console, print_json, quiet_interrupt
+from replay.junit import write_junit
+from replay.options import DATA, JSON, TAPES, found, named
+from replay.player import CONTEXT, replay_tape
+from replay.rewrite import accept as accept_tape
+from replay.run_report import STYLES, Verdict, around, as_json, one_line, summary
+
+DIFFERS: Final = 1
+UNREADABLE: Final = 2
+SHOW_PROGRESS_FROM: Final = 20
+"""Tapes; fewer than these are done before anybody could read a progress bar."""
+
+FEWEST_A_JOB: Final = 8
+"""Tapes; a process takes half a second to start, in which one core replays about so many."""
+
+Judge = Callable[[Path], Verdict]
+
+
+@click.command()
+@TAPES
+@click.option("--context", "-n", type=click.IntRange(0, 1000), default=CONTEXT, show_default=True,
+              help="Lines to show before and after a difference.")  # fmt: skip
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), default=None,
+              help="Processes to use; all cores, or one for a few tapes, unless told.")  # fmt: skip
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML for CI there."
+)
+@click.option("--accept", is_flag=True, help="Re-record every tape that differs, with what is said today.")
+@JSON
+@DATA
+def run(
+    tapes: tuple[str, ...], context: int, jobs: int | None, junit: Path | None, accept: bool, wants_json: bool,
+    data: Path,
+) -> None:  # fmt: skip
+    """Replay calls through today's bridge, and compare all it says with what it said.
+
+    Everything that came in is fed to the bridge again, at the recorded milliseconds; its answers must be the
+    same, byte for byte. For a call that differs, the lines around the first difference are shown: - is on the
+    tape, + is said today; and which tables and columns of its records would be stored otherwise.
+
+    --accept is for golden tapes, after a change that was meant: it replaces the decisions on each tape that
+    differs by today's. What the phone, the model and the tools said stays word for word; a tape that lacks
+    some of it, torn or shed, is refused. Look at the differences first: it asks for nothing.
+
+    \b
+    replay run tests/tapes                 a folder, and all folders in it
+    replay run data/tapes/2026-11-23       one day
+    replay run CA4f3e --context 20         one call, with more around a difference
+    replay run tests/tapes --junit out.xml for CI: a test case a tape
+    replay run tests/tapes --accept        the change was meant: these are the golden tapes now
+    replay run --json data/tapes           for machines
+
+    Exit code: 0 all the same or accepted, 1 some differ, 2 some can't be read (whatever the others do), or
+    none was found.
+    """
+    paths = found(tapes, data)
+    out = Console(quiet=True) if wants_json else console()
+    judge = partial(judge_tape, context=context, accept=accept)
+    begun = perf_counter()
+    with quiet_interrupt():
+        verdicts = list(_shown(_judged(paths, judge, jobs or _cores(len(paths))), len(paths), out))
+    if wants_json:
+        counts = {status: [verdict.status for verdict in verdicts].count(status) for status in STYLES}
+        print_json(counts | {"tapes": [as_json(verdict) for verdict in verdicts]})
+    elif len(verdicts) > 1:
+        out.print(summary(verdicts, perf_counter() - begun), soft_wrap=True)
+    if junit:
+        _write_report(verdicts, junit)
+    statuses = [verdict.status for verdict in verdicts]
+    sys.exit(UNREADABLE if "unreadable" in statuses else DIFFERS if "differs" in statuses else 0)
+
+
+def _cores(tapes: int) -> int:
+    return max(1, min(os.cpu_count() or 1, tapes // FEWEST_A_JOB))
+
+
+def judge_tape(path: Path, *, context: int = CONTEXT, accept: bool = False) -> Verdict:
+    """Replay one tape and say what came of it; `accept` re-records it if it differs."""
+    begun = perf_counter()
+    try:
+        result = replay_tape(path, context=context)
+    except BridgeError as error:
+        return Verdict(path, perf_counter() - begun, error=named(error, path))
+    verdict = Verdict(path, perf_counter() - begun, result)
+    return _accepted(verdict) if accept and verdict.status == "differs" else verdict
+
+
+def _accepted(verdict: Verdict) -> Verdict:
+    try:
+        accept_tape(verdict.path)
+    except (BridgeError, OSError) as error:
+        return attrs.evolve(verdict, refused=str(error))
+    return attrs.evolve(verdict, is_accepted=True)
+
+
+def _judged(paths: Sequence[Path], judge: Judge, jobs: int) -> Iterator[Verdict]:
+    """Yield every tape's outcome, in the order of the tapes, however many processes work on them."""
+    if jobs == 1:
+        yield from map(judge, paths)
+        return
+    # Fresh processes, not forks: nothing of this one's threads can be left behind in them.
+    with ExitStack() as cleanup:
+        pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+        cleanup.callback(pool.shutdown, wait=True, cancel_futures=True)
+        try:
+            yield from pool.map(judge, paths, chunksize=max(1, min(8, len(paths) // jobs)))
+        except BrokenProcessPool:
+            complain("a process died while it replayed", hint="--jobs 1 shows at which tape, and why")
+
+
+def _shown(verdicts: Iterator[Verdict], total: int, out: Console) -> Iterator[Verdict]:
+    """Print what comes of each tape as soon as it is known."""
+    is_shown = out.is_terminal and total >= SHOW_PROGRESS_FROM
+    with Progress(console=out, transient=True, disable=not is_shown) as progress:
+        for verdict in progress.track(verdicts, total=total, description="replaying"):
+            out.print(one_line(verdict), soft_wrap=True)
+            if verdict.status == "differs" and verdict.result and verdict.result.difference:
+                for line in around(verdict.result.difference):
+                    out.print(line, soft_wrap=True)
+                if verdict.records:
+                    out.print(f"  records that would differ: {verdict.records}", soft_wrap=True)
+            yield verdict
+
+
+def _write_report(verdicts: list[Verdict], path: Path) -> None:
+    try:
+        write_junit(verdicts, path)
+    except OSError as error:
+        complain(
+            f"{path}: can't be written: {error.strerror or error}", hint="another file with --junit FILE"
+        )

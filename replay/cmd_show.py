@@ -1,0 +1,32 @@
+"""`replay show`: one call, moment by moment, from its tape alone."""
+
+from pathlib import Path
+
+import click
+
+from bridge.output import call_page, console, explains_errors, print_json
+from replay.options import DATA, JSON, read
+from replay.pages import page_of
+
+
+@click.command()
+@click.argument("tape")
+@JSON
+@DATA
+@explains_errors
+def show(tape: str, wants_json: bool, data: Path) -> None:
+    """Show one call: words, tools, milestones, latencies; read from the tape, with no database.
+
+    Words that were said but never heard are struck through. Times are seconds since the call was accepted.
+    It is what `bridge show` tells of an indexed call, for any tape, a torn one or one from elsewhere.
+
+    \b
+    replay show CA4f3e
+    replay show tests/tapes/interrupted.jsonl.gz
+    replay show CA4f3e --json | jq '.turns[].latency_ms'
+    """
+    page = page_of(read(tape, data))
+    if wants_json:
+        print_json(page)
+    else:
+        console().print(call_page(page))

@@ -1,0 +1,53 @@
+"""What the commands that work on tapes have in common: their options, finding and reading tapes, complaining."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from bridge.errors import BridgeError
+from bridge.output import complain
+from bridge.recorder import Tape, read_tape
+from replay.find import NoTapeError, find_tape, find_tapes
+
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    help="The folder of recordings in which a CALL is looked for.",
+)  # fmt: skip
+OUTPUT = click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="The file to write."
+)
+JSON = click.option("--json", "wants_json", is_flag=True, help="Print JSON for machines.")
+TAPES = click.argument("tapes", nargs=-1, required=True, metavar="TAPE|FOLDER...")
+
+READABLE: Final = "`replay run FOLDER` says which of its tapes can be read"
+
+
+def found(names: Iterable[str], data: Path) -> list[Path]:
+    """Return the tapes that the names stand for, or leave with advice."""
+    try:
+        return find_tapes(names, data)
+    except NoTapeError as error:
+        complain(str(error), hint=error.hint)
+
+
+def read(name: str, data: Path) -> Tape:
+    """Return the one tape that a name stands for, or leave with advice."""
+    try:
+        return read_tape(find_tape(name, data))
+    except NoTapeError as error:
+        complain(str(error), hint=error.hint)
+    except BridgeError as error:
+        complain(named(error, Path(name)), hint=READABLE)
+
+
+def named(error: BridgeError, path: Path) -> str:
+    """Return an error's message with the tape it is about."""
+    message = str(error)
+    return message if str(path) in message else f"{path}: {message}"
+
+
+def complain_of_file(path: Path, error: OSError) -> NoReturn:
+    """Leave with word of a file that can't be written."""
+    complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with -o FILE")

@@ -1,0 +1,207 @@
+"""A call on paper: both peers' messages at given milliseconds, the real heart, and a tape of it all. No clock, no
+socket; Twilio's part is played here as far as it answers: what was sent is played, and marks come back.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field, frozen
+
+from bridge.audio import FRAME_BYTES, SILENCE, ms_of
+from bridge.call import Call
+from bridge.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
+from bridge.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, encode, event_of, line_of
+
+STREAM: Final = "MZ00000000000000000000000000000000"
+FRAME_MS: Final = ms_of(FRAME_BYTES)
+DELTA_BYTES: Final = 1600
+"""200 ms a delta, and four of them in a quarter of a second: about how the Realtime service delivers speech."""
+
+DELTA_EVERY_MS: Final = 50
+Message = dict[str, Any]
+
+
+@frozen(order=True)
+class _Coming:
+    """What a peer will say; a message of Twilio's gets its number when it is said, for they come in order."""
+
+    t_ms: int
+    place: int
+    line: Line = field(order=False)
+    message: Message = field(order=False)
+
+
+@define(eq=False)
+class Rehearsal:
+    """One call: say what comes when, then `run`. The phone's line takes no time, so what is sent is played at once."""
+
+    header: Header
+    call: Call = field(init=False)
+    lines: list[bytes] = field(factory=list)
+    _coming: list[_Coming] = field(factory=list)
+    _places: Iterator[int] = field(factory=count)
+    _ids: Iterator[int] = field(factory=lambda: count(1))
+    _played_until: int = 0
+    _marks: dict[str, int] = field(factory=dict)
+    _sequence: Iterator[int] = field(factory=lambda: count(1))
+
+    def __attrs_post_init__(self) -> None:
+        self.call = Call(self.header.agent_settings(), self.header.tools)
+
+    # ------------------------------------------------------------ what comes
+
+    def phone(self, t_ms: int, message: Message) -> None:
+        """Let Twilio say this then."""
+        self._push(t_ms, PHONE, TWILIO, message)
+
+    def model(self, t_ms: int, kind: str, **fields: Any) -> None:
+        """Let the model say this then."""
+        self._push(t_ms, MODEL, OPENAI, {"type": kind, "event_id": f"event_{next(self._ids)}", **fields})
+
+    def _push(self, t_ms: int, leg: str, sender: str, message: Message) -> None:
+        self.put(Line(t_ms=t_ms, leg=leg, sender=sender), message)
+
+    def put(self, line: Line, message: Message | None = None) -> None:
+        """Let this come at its own time; what comes at the same time comes in the order it was put."""
+        heappush(self._coming, _Coming(line.t_ms, next(self._places), line, message or {}))
+
+    # ------------------------------------------------------------ what becomes of it
+
+    def run(self) -> list[bytes]:
+        """Play the call to its end, or until nothing comes any more; return the tape's lines."""
+        self._do(0, self.call.begin())
+        while self._coming and not self.call.is_over:
+            due = self.call.deadline
+            if due is not None and due < self._coming[0].t_ms:
+                self._take(Line(t_ms=due, leg=NOTE, sender="clock", rang=True))
+            else:
+                self._take(self._said(heappop(self._coming)))
+        return self.lines
+
+    def _said(self, coming: _Coming) -> Line:
+        """Return the line of what a peer says now."""
+        message = coming.message
+        if not message:
+            return coming.line
+        if "streamSid" in message:
+            message = {"event": message["event"], "sequenceNumber": str(next(self._sequence)), **message}
+        return msgspec.structs.replace(coming.line, msg=msgspec.Raw(msgspec.json.encode(message)))
+
+    def _take(self, line: Line) -> None:
+        self.lines.append(encode(line))
+        event = event_of(line)
+        if event is not None:
+            self._do(line.t_ms, self.call.handle(event, line.t_ms))
+
+    def _do(self, now: int, effects: list[Effect]) -> None:
+        for effect in effects:
+            self.lines.append(encode(line_of(now, effect)))
+            match effect:
+                case UpdateSession():
+                    self.model(now + 1, "session.updated", session=effect.session)
+                case PlayAudio():
+                    self._played_until = max(self._played_until, now) + ms_of(len(effect.audio))
+                case SendMark():
+                    self._marks[effect.name] = self._played_until
+                    self._echo(effect.name, self._played_until)
+                case ClearPlayback():
+                    self._clear(now)
+
+    def _echo(self, mark: str, t_ms: int) -> None:
+        self.phone(t_ms, {"event": "mark", "streamSid": STREAM, "mark": {"name": mark}})
+
+    def _clear(self, now: int) -> None:
+        """Throw away what was not played: its marks come back at once."""
+        early = {name for name, at in self._marks.items() if at > now}
+        self._coming = sorted(entry for entry in self._coming if _mark_in(entry.message) not in early)
+        for name in sorted(early, key=lambda name: self._marks[name]):
+            self._echo(name, now)
+        self._marks.clear()
+        self._played_until = now
+
+    # ------------------------------------------------------------ whole scenes
+
+    def opens(self) -> None:
+        """Let the model greet the bridge; its answer to the session follows by itself."""
+        session = {"type": "realtime", "object": "realtime.session", "id": "sess_1", "expires_at": 0}
+        self.model(1, "session.created", session=session)
+
+    def streams(self, t_ms: int, audio: bytes, call_sid: str, account_sid: str) -> int:
+        """Let the caller's stream start and bring this audio, a frame every 20 ms; return when it stops."""
+        media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+        start = {"accountSid": account_sid, "streamSid": STREAM, "callSid": call_sid, "tracks": ["inbound"],
+                 "mediaFormat": media_format, "customParameters": {}}  # fmt: skip
+        self.phone(t_ms, {"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        self.phone(t_ms, {"event": "start", "streamSid": STREAM, "start": start})
+        for chunk, place in enumerate(range(0, len(audio), FRAME_BYTES), 1):
+            frame = audio[place : place + FRAME_BYTES].ljust(FRAME_BYTES, SILENCE)
+            self.phone(t_ms + chunk * FRAME_MS, _media(chunk, frame))
+        end = t_ms + (len(audio) // FRAME_BYTES + 2) * FRAME_MS
+        stop = {"accountSid": account_sid, "callSid": call_sid}
+        self.phone(end, {"event": "stop", "streamSid": STREAM, "stop": stop})
+        return end
+
+    def caller_turn(self, name: str, began: int, committed: int, words: str = "") -> None:
+        """Let the server's turn detection hear the caller, and commit the turn as an item of that name."""
+        buffer = "input_audio_buffer"
+        self.model(began, f"{buffer}.speech_started", audio_start_ms=began, item_id=name)
+        self.model(committed, f"{buffer}.speech_stopped", audio_end_ms=committed, item_id=name)
+        self.model(committed, f"{buffer}.committed", previous_item_id=None, item_id=name)
+        self.caller_item(name, committed, words)
+
+    def caller_item(self, name: str, t_ms: int, words: str = "") -> None:
+        """Let what the caller said be an item of the conversation, and its words be known a little later."""
+        content = [{"type": "input_audio", "transcript": None}]
+        item = {"id": name, "type": "message", "status": "completed", "role": "user", "content": content}
+        self.model(t_ms, "conversation.item.added", item=item)
+        if words:
+            kind = "conversation.item.input_audio_transcription.completed"
+            self.model(t_ms + 300, kind, item_id=name, content_index=0, transcript=words)
+
+    def agent_turn(self, name: str, t_ms: int, audio: bytes, words: str = "") -> int:
+        """Let the model say this, faster than anybody can listen; return when it has finished."""
+        response, where = f"resp_{name}", {"response_id": f"resp_{name}", "item_id": name}
+        part = {**where, "output_index": 0, "content_index": 0}
+        item = {"id": name, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
+        self.model(t_ms, "response.created", response={"id": response, "status": "in_progress"})
+        self.model(t_ms, "response.output_item.added", response_id=response, output_index=0, item=item)
+        self.model(t_ms, "conversation.item.added", item=item)
+        for number, word in enumerate(words.split()):
+            text = f" {word}" if number else word
+            self.model(t_ms + number // 8, "response.output_audio_transcript.delta", **part, delta=text)
+        at = t_ms
+        for at, piece in _deltas(t_ms, audio):
+            self.model(at, "response.output_audio.delta", **part, delta=_base64(piece))
+        content = [{"type": "output_audio", "transcript": words}]
+        done = item | {"status": "completed", "content": content}
+        self.model(at, "response.output_audio.done", **part)
+        self.model(at, "response.output_audio_transcript.done", **part, transcript=words)
+        self.model(at, "response.output_item.done", response_id=response, output_index=0, item=done)
+        finished = {"id": response, "status": "completed", "status_details": None, "output": [done]}
+        self.model(at, "response.done", response=finished)
+        return at
+
+
+def _media(chunk: int, frame: bytes) -> Message:
+    media = {"track": "inbound", "chunk": str(chunk), "timestamp": str(chunk * FRAME_MS)}
+    return {"event": "media", "streamSid": STREAM, "media": {**media, "payload": _base64(frame)}}
+
+
+def _deltas(t_ms: int, audio: bytes) -> list[tuple[int, bytes]]:
+    places = range(0, len(audio), DELTA_BYTES)
+    return [
+        (t_ms + number * DELTA_EVERY_MS, audio[place : place + DELTA_BYTES])
+        for number, place in enumerate(places)
+    ]
+
+
+def _mark_in(message: Message) -> str | None:
+    return str(message["mark"]["name"]) if message.get("event") == "mark" else None
+
+
+def _base64(audio: bytes) -> str:
+    return b2a_base64(audio, newline=False).decode("ascii")

@@ -1,0 +1,241 @@
+"""A tape without what was said on it: same lines, same milliseconds, same lengths, other words. Pure.
+
+Every text is replaced unless its field is known to hold none of a person's: a field that a later version of a
+protocol adds is scrubbed without anybody thinking of it.
+"""
+
+import re
+from binascii import a2b_base64, b2a_base64
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from attrs import define, field, frozen
+
+from bridge.recorder import Tape
+from bridge.redact import silenced
+from bridge.tape import MODEL, PHONE, Header, Line, decode, encode
+from replay.player import is_shed_note
+
+KEPT: Final = frozenset({
+    # Twilio
+    "event", "streamSid", "callSid", "accountSid", "sequenceNumber", "protocol", "version", "track", "tracks",
+    "chunk", "timestamp", "encoding", "payload",
+    # Realtime
+    "type", "id", "event_id", "object", "role", "status", "code", "model", "voice", "language", "eagerness",
+    "tool_choice", "truncation", "output_modalities", "modalities", "max_output_tokens", "phase", "name",
+    "required", "$schema", "param",
+    # the tape's own
+    "kind", "method", "status_code", "digit", "call_id",
+})  # fmt: skip
+"""Fields whose text is the protocol's, not a person's: kinds, ids, counters, names of tools and voices."""
+
+CAUSES: Final = frozenset({"turn_detected", "client_cancelled", "max_output_tokens", "content_filter"})
+"""What may stand in `reason`, word for word; another reason is somebody's own words."""
+
+ARGUMENTS: Final = "response.function_call_arguments"
+DONE_ALREADY: Final = frozenset({"response.output_audio.delta", f"{ARGUMENTS}.delta"})
+FORM_KEPT: Final = frozenset({"ApiVersion", "CallStatus", "Direction"})
+SETTINGS: Final = ("instructions", "greeting", "failure_sentence")
+JSON_TEXTS: Final = frozenset({"arguments", "output"})
+TAG: Final = re.compile(r"<[^>]*>")
+TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?!\s*:)|(?<!["\w])-?\d[\d.eE+-]*')
+"""What stands in JSON for a value: a text that no colon follows, or a number."""
+
+ESCAPE: Final = re.compile(r"(\\[^u])|\\u[0-9a-fA-F]{4}|[^\\]+")
+DIGIT: Final = re.compile(r"\d")
+Change = Callable[[str], str]
+
+
+@frozen
+class Scrub:
+    """What to take out: `audio` becomes silence, `text` loses its letters, `numbers` their digits."""
+
+    audio: bool = True
+    text: bool = True
+    numbers: bool = True
+
+    def words(self, text: str) -> str:
+        """Return a text of the same length and shape: x for letters, 0 for digits, the rest as it is."""
+        return "".join(map(self._char, text))
+
+    def _char(self, char: str) -> str:
+        if self.numbers and char.isnumeric():
+            return "0"
+        return "x" if self.text and char.isalpha() else char
+
+    # ------------------------------------------------------------ the tape
+
+    def header(self, header: Header) -> Header:
+        """Return the header without words and numbers; without audio it says so."""
+        settings = dict(header.settings)
+        settings |= {
+            name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
+        }
+        return msgspec.structs.replace(
+            header, settings=settings, tools=self.value(header.tools), caller=self.words(header.caller),
+            called=self.words(header.called), has_audio=header.has_audio and not self.audio,
+        )  # fmt: skip
+
+    def lines(self, tape: Tape) -> Iterator[bytes]:
+        """Yield a tape's lines; what the bridge decided is to be told anew from them."""
+        arguments = _Arguments.of(tape)
+        for line in map(decode, tape.lines):
+            if not line.is_decision:
+                yield encode(self.line(arguments.told(line, self._payload)))
+            elif is_shed_note(line):
+                yield encode(line)
+
+    def line(self, line: Line) -> Line:
+        """Return a line without what was asked to be taken out of it."""
+        if line.msg:
+            line = silenced(line) if self.audio and _carries_audio(line) else line
+            return msgspec.structs.replace(line, msg=self._message(line))
+        changed: dict[str, Any] = {}
+        for name, change in self._fields().items():
+            if (value := getattr(line, name)) is not None:
+                changed[name] = change(value)
+        return msgspec.structs.replace(line, **changed)
+
+    def _fields(self) -> dict[str, Callable[[Any], Any]]:
+        return {
+            "text": self.words, "binary": self._binary, "http": self._http, "resp": self._response,
+            "upgrade": self._request, "accept": self.value, "close": self._close, "refused": self.words,
+            "tool": self._tool, "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
+        }  # fmt: skip
+
+    # ------------------------------------------------------------ messages
+
+    def _message(self, line: Line) -> msgspec.Raw:
+        message = msgspec.json.decode(line.msg) if line.msg else None
+        scrubbed = self.value(message)
+        if line.leg == MODEL and isinstance(message, dict) and message.get("type") in DONE_ALREADY:
+            scrubbed["delta"] = message["delta"]
+        return msgspec.Raw(msgspec.json.encode(scrubbed))
+
+    def value(self, value: Any, name: str = "") -> Any:
+        """Return a protocol's JSON value with its free texts scrubbed."""
+        if isinstance(value, dict):
+            return {key: self.value(part, key) for key, part in value.items()}
+        if isinstance(value, list):
+            return [self.value(part, name) for part in value]
+        if not isinstance(value, str):
+            return value
+        return self._text(value, name)
+
+    def _text(self, text: str, name: str) -> str:
+        if name == "digit":
+            return (
+                "0" if self.numbers and text not in "*#" else text
+            )  # # ends an entry, so it decides something
+        if name in KEPT or name.endswith("_id") or (name == "reason" and text in CAUSES):
+            return text
+        return self._payload(text) if name in JSON_TEXTS else self.words(text)
+
+    def _payload(self, text: str) -> str:
+        """Return a tool's arguments or answer, as long as it was: JSON stays JSON with the same properties."""
+        try:
+            msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return self.words(text)
+        return TOKEN.sub(self._token, text)
+
+    def _token(self, found: re.Match[str]) -> str:
+        """Return a text or number in JSON of which nothing but the names of properties is known."""
+        token = found[0]
+        if token.startswith('"'):
+            return ESCAPE.sub(lambda part: part[0] if part[1] else self.words(part[0]), token)
+        return DIGIT.sub("1", token) if self.numbers else token  # 007 would be no number
+
+    # ------------------------------------------------------------ everything else
+
+    def _http(self, http: dict[str, Any]) -> dict[str, Any]:
+        form = http.get("form") or {}
+        kept = {name: value if _is_kept(name) else self.words(value) for name, value in form.items()}
+        return self._request(http) | {"form": kept}
+
+    def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+        url = request.get("url", "")
+        host = urlsplit(url).netloc
+        return request | {"url": url.replace(host, self.words(host), 1) if host else url}
+
+    def _response(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Return our answer to a webhook: TwiML keeps its tags, though not the addresses in them."""
+        return {
+            name: self._twiml(value) if isinstance(value, str) else value for name, value in response.items()
+        }
+
+    def _twiml(self, text: str) -> str:
+        if "<" not in text:
+            return self.words(text) if " " in text else text
+        texts, tags = TAG.split(text), [*map(self._tag, TAG.findall(text)), ""]
+        return "".join(self.words(words) + tag for words, tag in zip(texts, tags, strict=True))
+
+    def _tag(self, tag: str) -> str:
+        return re.sub(r'"[^"]*"', lambda found: self.words(found[0]), tag)
+
+    def _close(self, close: dict[str, Any]) -> dict[str, Any]:
+        return close | {"reason": self.words(close["reason"])}
+
+    def _tool(self, tool: dict[str, Any]) -> dict[str, Any]:
+        changes: dict[str, Change] = {"output": self._payload, "message": self.words}
+        return tool | {name: change(tool[name]) for name, change in changes.items() if name in tool}
+
+    def _binary(self, base64: str) -> str:
+        """Return as many zero bytes: nobody knows what a binary message holds."""
+        return b2a_base64(bytes(len(a2b_base64(base64))), newline=False).decode("ascii")
+
+
+@define
+class _Arguments:
+    """The arguments of tool calls come in pieces before they come whole: both must say the same."""
+
+    whole: dict[str, str]
+    taken: Counter[str] = field(factory=Counter)
+
+    @classmethod
+    def of(cls, tape: Tape) -> "_Arguments":
+        """Return those of a tape, by item."""
+        lines = [decode(raw) for raw in tape.lines if f'"{ARGUMENTS}.done"'.encode() in raw[:200]]
+        messages = [msgspec.json.decode(line.msg) for line in lines if line.msg]
+        return cls({message["item_id"]: message["arguments"] for message in messages if _is_whole(message)})
+
+    def told(self, line: Line, scrub: Change) -> Line:
+        """Return a line, with the same piece of the scrubbed arguments if it brings one."""
+        if line.leg != MODEL or not line.msg or f'"{ARGUMENTS}.delta"'.encode() not in bytes(line.msg)[:200]:
+            return line
+        message = msgspec.json.decode(line.msg)
+        item_id, piece = str(message.get("item_id")), str(message.get("delta"))
+        whole = scrub(self.whole.get(item_id, ""))
+        start = self.taken[item_id]
+        self.taken[item_id] += len(piece)
+        message["delta"] = whole[start : start + len(piece)].ljust(len(piece), "x")
+        return msgspec.structs.replace(line, msg=msgspec.Raw(msgspec.json.encode(message)))
+
+
+def _is_whole(message: dict[str, Any]) -> bool:
+    return isinstance(message.get("item_id"), str) and isinstance(message.get("arguments"), str)
+
+
+def _carries_audio(line: Line) -> bool:
+    start = bytes(line.msg)[:400] if line.msg else b""
+    marks = (b'"event":"media"',) if line.leg == PHONE else (b'"response.output_audio.delta"',)
+    return any(mark in start for mark in marks)
+
+
+def _is_kept(name: str) -> bool:
+    return name.endswith("Sid") or name in FORM_KEPT
+
+
+def same_course(was: Iterable[bytes], now: Iterable[bytes]) -> bool:
+    """Say whether two tellings decide the same things at the same times, whatever the words."""
+    return [_outline(raw) for raw in was] == [_outline(raw) for raw in now]
+
+
+def _outline(raw: bytes) -> tuple[int, str, str]:
+    line = decode(raw)
+    message = msgspec.json.decode(line.msg) if line.msg else {}
+    kinds = [name for name in ("audio", "append", "run", "note", "end") if getattr(line, name) is not None]
+    return line.t_ms, line.leg, str(message.get("type") or message.get("event") or kinds)

@@ -1,0 +1,56 @@
+"""Every format a tape ever had is still read: `tests/tapes/formats` keeps a small tape of each."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from bridge.errors import TapeError
+from bridge.recorder import read_tape
+from bridge.tape import FORMAT, Line, decode
+from replay.cli import main
+from replay.pages import page_of
+from replay.player import retold
+from replay.wav import sound_of
+from replay.wire import wire_lines
+
+FORMATS = Path(__file__).parent / "tapes" / "formats"
+TAPES = sorted(FORMATS.iterdir())
+FIELDS = {field.name for field in msgspec.structs.fields(Line)} - {"t_ms", "leg", "sender"}
+
+
+def test_there_is_a_tape_of_each_format() -> None:
+    assert [path.name for path in TAPES] == [f"format{number}.jsonl" for number in range(1, FORMAT + 1)]
+    assert [read_tape(path).header.tape for path in TAPES] == list(range(1, FORMAT + 1))
+
+
+@pytest.mark.parametrize("path", TAPES, ids=lambda path: path.stem)
+def test_an_old_tape_can_still_be_used_for_everything(path: Path) -> None:
+    tape = read_tape(path)
+    page = page_of(tape)
+    assert page["call"]["ended_by"] == "caller"
+    assert [row["said"] for row in page["transcript"]] == ["Hello!", "A table on Friday?"]
+    assert list(retold(tape))
+    assert list(wire_lines(tape))
+    assert sound_of(tape).caller
+
+
+@pytest.mark.parametrize("path", TAPES, ids=lambda path: path.stem)
+def test_the_kept_tape_has_every_kind_of_line(path: Path) -> None:
+    lines = [decode(raw) for raw in read_tape(path).lines]
+    found = {name for line in lines for name in FIELDS if getattr(line, name) not in (None, msgspec.UNSET)}
+    assert found == FIELDS
+
+
+@pytest.mark.parametrize("number", [0, FORMAT + 1, 99])
+def test_a_format_nobody_knows_is_said_so(tmp_path: Path, number: int) -> None:
+    data = (FORMATS / "format1.jsonl").read_bytes().replace(b'{"tape":1,', b'{"tape":%d,' % number, 1)
+    (tmp_path / "x.jsonl").write_bytes(data)
+    with pytest.raises(
+        TapeError, match=f"a tape of format {number}; this version reads formats 1 to {FORMAT}"
+    ):
+        read_tape(tmp_path / "x.jsonl")
+    result = CliRunner().invoke(main, ["run", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"a tape of format {number}" in result.output

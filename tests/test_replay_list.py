@@ -1,0 +1,79 @@
+"""`replay list`: the calls on tape, read from the tapes themselves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from replay.cli import main
+from replay.pages import entry_of
+
+TAPES = Path(__file__).parent / "tapes"
+NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
+
+
+def replay(*args: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def listed(*args: str | Path) -> list[dict[str, Any]]:
+    result = replay("list", *args, "--json")
+    assert result.exit_code == 0
+    found: list[dict[str, Any]] = json.loads(result.output)
+    return found
+
+
+def test_every_tape_is_listed_in_order_of_time() -> None:
+    found = listed(TAPES)
+    assert len(found) == len(NAMES) + 1
+    assert [entry["started_at"] for entry in found] == sorted(entry["started_at"] for entry in found)
+
+
+def test_an_entry_says_how_a_call_ended() -> None:
+    entry = entry_of(TAPES / "hung_up.jsonl.gz")
+    assert (entry.ended_by, entry.why, entry.agent) == ("caller", "hung up", "front-desk")
+    assert 500 < entry.length_ms < 2000
+
+
+def test_a_call_without_an_end_crashed(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes((TAPES / "formats" / "format1.jsonl").read_bytes()[:9000])
+    (entry,) = listed(tmp_path)
+    assert (entry["ended_by"], entry["why"], entry["is_torn"]) == ("bridge", "crashed", True)
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        (["--ended-by", "caller"], 2),
+        (["--ended-by", "operator"], 0),
+        (["--agent", "front-desk"], len(NAMES) + 1),
+        (["--agent", "nobody"], 0),
+        (["--since", "2026-11-23 07:00:01"], len(NAMES)),
+        (["--since", "2099-01-01"], 0),
+    ],
+)
+def test_filters_leave_out_what_is_not_asked_for(filters: list[str], wanted: int) -> None:
+    assert len(listed(TAPES, *filters)) == wanted
+
+
+def test_the_table_has_a_line_a_call() -> None:
+    result = replay("list", TAPES)
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) == len(NAMES) + 2
+    assert "caller: hung up" in result.output
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path: Path) -> None:
+    assert replay("list", tmp_path).output == "No calls.\n"
+    assert "fewer filters" in replay("list", TAPES, "--agent", "nobody").output
+
+
+def test_what_cant_be_read_is_named_and_the_rest_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"hello\n")
+    (tmp_path / "y.jsonl.gz").write_bytes((TAPES / "hung_up.jsonl.gz").read_bytes())
+    result = replay("list", tmp_path)
+    assert result.exit_code == 2
+    assert "x.jsonl: not a tape" in result.stderr or "not a tape" in result.stderr
+    assert "hung up" in result.stdout

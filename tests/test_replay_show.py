@@ -1,0 +1,66 @@
+"""`replay show`: a call's page from its tape alone, the same as the database would give."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bridge.cli import read_record
+from bridge.recorder import read_tape
+from bridge.store import Store
+from replay.cli import main
+from replay.pages import page_of
+
+TAPES = Path(__file__).parent / "tapes"
+NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
+
+
+def replay(*args: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def test_the_page_tells_the_call() -> None:
+    result = replay("show", TAPES / "interrupted.jsonl.gz")
+    assert result.exit_code == 0
+    assert "by tool: the agent hung up" in result.output
+    assert "the caller cut in" in result.output
+    assert "check_table(" in result.output
+
+
+def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "call_id"} for row in rows]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_is_what_the_database_has(tmp_path: Path, name: str) -> None:
+    page = page_of(read_tape(TAPES / name))
+    store = Store(tmp_path / "calls.duckdb")
+    store.add([TAPES / name])
+    record = read_record(store, page["call"]["call_id"])
+    for table in ("transcript", "tool_calls", "milestones", "items", "turns", "log"):
+        assert page[table] == without_times(record[table])
+    assert page["call"]["duration_ms"] == record["call"]["duration_ms"]
+
+
+def test_json_has_every_table() -> None:
+    told = json.loads(replay("show", TAPES / "interrupted.jsonl.gz", "--json").output)
+    assert list(told) == ["call", "transcript", "tool_calls", "milestones", "items", "turns", "log"]
+    assert len(told["turns"]) == 2
+
+
+def test_what_is_no_tape_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"hello\n")
+    result = replay("show", tmp_path / "x.jsonl")
+    assert result.exit_code == 2
+    assert "not a tape" in result.stderr
+
+
+def test_a_line_that_lacks_what_it_needs_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    line = b'{"t_ms":1,"leg":"note","from":"bridge","note":{}}\n'
+    (tmp_path / "x.jsonl").write_bytes((TAPES / "formats" / "format1.jsonl").read_bytes() + line)
+    for command in (["show"], ["grep", "x"]):
+        result = replay(*command, tmp_path / "x.jsonl")
+        assert result.exit_code == 2
+        assert "Error:" in result.stderr
