@@ -22,7 +22,7 @@ from hypercorn.typing import ConnectionState
 from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
-from bridge.errors import StoreError
+from bridge.errors import LinkError, StoreError
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import ModelAddress
 from bridge.recorder import Recorder, Write, append_to
@@ -48,21 +48,31 @@ class Daemon:
     recorder: Recorder
     indexer: Indexer
 
+    async def drain(self) -> None:
+        """Take no more calls and let the live ones end, in a second less than it all may take."""
+        seconds = self.switchboard.settings.server.drain_seconds
+        await self.switchboard.drain(max(0.0, seconds - 1.0))
+
 
 def open_listener(bind: str) -> trio.SocketListener:
-    """Return a listening socket for host:port; accepted sockets inherit its options."""
+    """Return a listening socket for host:port; accepted sockets inherit its options. Raises `LinkError`."""
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     raw = socket.socket(family, socket.SOCK_STREAM)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if (
-        sys.platform == "linux"
-    ):  # other systems keep a vanished peer's connection longer; calls end all the same
+    if sys.platform == "linux":
+        # Other systems keep a vanished peer's connection longer; calls end all the same.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    raw.bind((host, int(port)))
-    raw.listen(BACKLOG)
+    try:
+        raw.bind((host, int(port)))
+        raw.listen(BACKLOG)
+    except OSError as error:
+        raw.close()
+        raise LinkError(
+            f"can't listen on {bind}: {error.strerror}; use another [server] bind, or --bind"
+        ) from None
     return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
 
 
@@ -135,8 +145,9 @@ async def open_daemon(
                             front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
                             serving.start_soon(front.serve, listener, name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            yield Daemon(port, switchboard, recorder, indexer)
-                            await switchboard.drain(max(0.0, settings.server.drain_seconds - 1.0))
+                            daemon = Daemon(port, switchboard, recorder, indexer)
+                            yield daemon
+                            await daemon.drain()
                             serving.cancel_scope.cancel(reason="shutting down")
                         calls.cancel_scope.cancel(reason="shutting down")
                 finally:
@@ -217,17 +228,16 @@ class Front:
 
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
-            async with open_daemon(settings, secrets) as daemon:
-                log.info(
-                    "bridge is up", version=__version__, port=daemon.port, agents=sorted(settings.agents)
-                )
-                await anext(signals)
-                log.info("draining", live=daemon.switchboard.live, seconds=settings.server.drain_seconds)
-                nursery.start_soon(_end_at_second_signal, signals, nursery.cancel_scope)
-            nursery.cancel_scope.cancel()
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. Raises `BridgeError`."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as scope:
+        async with open_daemon(settings, secrets) as daemon:
+            log.info("bridge is up", version=__version__, port=daemon.port, agents=sorted(settings.agents))
+            await anext(signals)
+            log.info("draining", live=daemon.switchboard.live, seconds=settings.server.drain_seconds)
+            async with trio.open_nursery() as watching:
+                watching.start_soon(_end_at_second_signal, signals, scope)
+                await daemon.drain()
+                watching.cancel_scope.cancel(reason="drained")
 
 
 async def _end_at_second_signal(signals: Any, scope: trio.CancelScope) -> None:

@@ -226,9 +226,10 @@ class Switchboard:
     # ------------------------------------------------------------ closing
 
     async def drain(self, seconds: float) -> None:
-        """Take no more calls, let the live ones end by themselves for a while, then end the rest."""
+        """Take no more calls, let the live ones end by themselves for a while, once, then end the rest."""
+        patience = 0 if self.is_closing else seconds
         self.is_closing = True
-        with trio.move_on_after(seconds):
+        with trio.move_on_after(patience):
             await self.wait_quiet()
         for call in list(self._calls.values()):
             call.stop("operator", "the daemon is shutting down")

@@ -7,6 +7,8 @@ from replay.cmd_export import export, wav
 from replay.cmd_grep import grep
 from replay.cmd_import import import_
 from replay.cmd_list import list_
+from replay.cmd_model import model
+from replay.cmd_phone import phone
 from replay.cmd_redact import redact
 from replay.cmd_run import run
 from replay.cmd_show import show
@@ -15,7 +17,7 @@ from replay.cmd_show import show
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="replay")
 def main() -> None:
-    """Work on recorded calls: no phone, no model, no account, no clock.
+    """Work on recorded calls, and make some: no phone, no model, no account.
 
     A TAPE is a file, or the id of a CALL (its first letters will do) recorded under --data.
 
@@ -28,8 +30,12 @@ def main() -> None:
     replay export --wire CA4f3e      every message of both sockets, audio included
     replay redact CA4f3e -o x.gz     a call without its words, to be shared
     replay import call.wav -o x.gz   a recording of another system, to start with
+
+    \b
+    replay model                     be the Realtime model, for any client
+    replay phone URL                 ring a server as Twilio would
     """
 
 
-for command in (run, list_, show, grep, wav, export, redact, import_):
+for command in (run, list_, show, grep, wav, export, redact, import_, model, phone):
     main.add_command(command)

@@ -7,7 +7,6 @@ import msgspec
 
 from bridge.errors import BridgeError
 from bridge.output import complain, explains_errors
-from replay.columns import write_parquet
 from replay.options import DATA, OUTPUT, TAPES, complain_of_file, found, named, read
 from replay.wav import write_wav
 from replay.wire import wire_lines
@@ -69,6 +68,8 @@ def export(tapes: tuple[str, ...], wire: bool, parquet: Path | None, output: Pat
         return _export_wire(tapes, output, data)
     if output is not None:
         raise click.UsageError("--parquet DIR writes several files, all of them in DIR: leave -o out")
+    from replay.columns import write_parquet  # the database takes longer to load than most commands to run
+
     paths = found(tapes, data)
     try:
         for path, rows in write_parquet(paths, parquet):

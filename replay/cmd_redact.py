@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, TapeError
 from bridge.output import complain, explains_errors
 from bridge.recorder import Tape
 from bridge.tape import encode_header
@@ -60,5 +60,8 @@ def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data
 
 def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
     """Return a tape without what `scrub` takes out, with the decisions that follow from it. Raises `TapeError`."""
-    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    try:
+        bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TapeError(f"a line that this version can't read ({error!r})") from None
     return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

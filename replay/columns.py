@@ -25,13 +25,21 @@ def write_parquet(tapes: Sequence[Path], folder: Path) -> Iterator[tuple[Path, i
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="replay-") as scratch:
         database = Path(scratch) / "calls.duckdb"
-        Store(database).add(tapes)
+        for tape in tapes:
+            _index(Store(database), tape)
         with duckdb.connect(str(database)) as connection:
             connection.execute(FRAMES)
             for tape in tapes:
                 _add_frames(connection, tape)
             for table in (*TABLES, "frames"):
                 yield _copied(connection, table, folder)
+
+
+def _index(store: Store, tape: Path) -> None:
+    try:
+        store.add([tape])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise TapeError(f"{tape}: a line that this version can't read ({error!r})") from None
 
 
 def _copied(connection: duckdb.DuckDBPyConnection, table: str, folder: Path) -> tuple[Path, int]:

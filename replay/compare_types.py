@@ -1,35 +1,55 @@
 """The values of a comparison: what is to be compared, and which call was made for it. They decide nothing."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
+from replay.phone_script import Caller, Say
+
+Mode: TypeAlias = Literal["clock", "turns"]
+
 DEFAULT_AT_ONCE: Final = 4
+"""Calls; one core of a laptop carries as many with both stand-ins, and no service limits so few."""
+
+
+@attrs.frozen
+class NamedCaller:
+    """A caller under the name that runs, tables and reports know them by; a call takes max_ms at most."""
+
+    name: str
+    caller: Caller
+    max_ms: int = 120_000
+
+    @property
+    def sha256(self) -> str:
+        """Return a digest of all they do: their audio byte for byte, and when they speak."""
+        digest = sha256(repr(self.caller).encode())
+        for step in self.caller.steps:
+            digest.update(step.audio if isinstance(step, Say) else b"")
+        return digest.hexdigest()
 
 
 @attrs.frozen
 class Variant:
     """One way to run the agent: what it changes in the base configuration, or the stand-in it talks to.
 
-    `realtime` overrides keys of `[realtime]`, `agent` keys of the agent that is compared, `limits` keys of `[limits]`;
-    all three are as written in TOML. `api_key_env` names the environment variable that holds the key. With
-    `standin`, a model scenario file is served in-process, as its version `version` if one is named.
+    `realtime` overrides keys of `[realtime]`, `agent` those of the agent under comparison, as written in TOML. With
+    `standin`, a model scenario file is served in this process, as its version `version` if one is named.
     """
 
     name: str
     realtime: Mapping[str, Any] = attrs.field(factory=dict)
     agent: Mapping[str, Any] = attrs.field(factory=dict)
-    limits: Mapping[str, Any] = attrs.field(factory=dict)
-    api_key_env: str | None = None
     standin: Path | None = None
     version: str | None = None
 
 
 @attrs.frozen
 class Plan:
-    """A comparison as it was asked for, checked: every path is resolved against the plan's own folder."""
+    """A comparison as it was asked for, checked; relative paths are resolved against the plan's folder."""
 
     base: Path
     agent: str
@@ -39,11 +59,12 @@ class Plan:
     baseline: str
     variants: tuple[Variant, ...]
     thresholds: Mapping[str, Any]
+    mode: Mode = "turns"
 
 
 @attrs.frozen
 class Run:
-    """One call that was made: `tape` is where it was recorded; `error` says why it can't be judged."""
+    """One call that was made, the repeat-th (from 0) of this caller; `error` says why it can't be judged."""
 
     variant: str
     caller: str

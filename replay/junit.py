@@ -23,9 +23,8 @@ def write_junit(verdicts: Sequence[Verdict], path: Path) -> None:
 
 
 def _case(verdict: Verdict) -> Xml.Element:
-    case = Xml.Element(
-        "testcase", classname=_clean(str(verdict.path.parent)), name=_clean(verdict.path.name), time=_seconds(verdict.took_s)
-    )
+    folder, name = _clean(str(verdict.path.parent)), _clean(verdict.path.name)
+    case = Xml.Element("testcase", classname=folder, name=name, time=_seconds(verdict.took_s))
     difference = verdict.result.difference if verdict.result else None
     if verdict.status == "unreadable":
         Xml.SubElement(case, "error", message=_clean(verdict.error))

@@ -48,10 +48,10 @@ def entry_of(path: Path) -> Entry:
     tape = read_tape(path)
     header = tape.header
     length_ms, end = _end_of(tape)
+    by, why = end.get("by", ""), end.get("why", "")
     return Entry(
-        path, header.call_id, header.agent, header.caller, header.started_at, length_ms, end["by"], end["why"],
-        tape.is_torn,
-    )  # fmt: skip
+        path, header.call_id, header.agent, header.caller, header.started_at, length_ms, by, why, tape.is_torn
+    )
 
 
 def _end_of(tape: Tape) -> tuple[int, dict[str, str]]:

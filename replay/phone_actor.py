@@ -98,6 +98,7 @@ class Actor:
             case WaitForQuiet():
                 return was_heard and self.line.quiet_ms(now_ms) >= step.ms
             case InterruptAfter():
-                return was_heard and self.line.utterance_ms(now_ms) >= step.ms
+                is_over = step.quiet_ms is not None and self.line.quiet_ms(now_ms) >= step.quiet_ms
+                return was_heard and (is_over or self.line.utterance_ms(now_ms) >= step.ms)
             case WaitForEnd() | _:
                 return False  # an ending stops the ticks

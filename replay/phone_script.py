@@ -52,10 +52,13 @@ class WaitForQuiet:
 
 @attrs.frozen
 class InterruptAfter:
-    """Until the agent has been heard for ms within one utterance; the next step then interrupts it."""
+    """Until the agent has been heard for ms within one utterance; the next step then interrupts it.
+
+    With quiet_ms, also until nothing was heard for so long after it: the utterance was shorter than ms."""
 
     ms: int
     timeout_ms: int = 20_000
+    quiet_ms: int | None = None
 
 
 @attrs.frozen

@@ -14,10 +14,11 @@ from attrs import define, field, frozen
 from bridge.audio import FRAME_BYTES, SILENCE, ms_of
 from bridge.call import Call
 from bridge.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
-from bridge.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, encode, event_of, line_of
+from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, encode, event_of, line_of
 
 STREAM: Final = "MZ00000000000000000000000000000000"
 FRAME_MS: Final = ms_of(FRAME_BYTES)
+SWITCHED: Final = {"status": 101}
 DELTA_BYTES: Final = 1600
 """200 ms a delta, and four of them in a quarter of a second: about how the Realtime service delivers speech."""
 
@@ -37,9 +38,10 @@ class _Coming:
 
 @define(eq=False)
 class Rehearsal:
-    """One call: say what comes when, then `run`. The phone's line takes no time, so what is sent is played at once."""
+    """One call: say what comes when, then `run`. What is sent is played at once; marks take `line_ms` to come back."""
 
     header: Header
+    line_ms: int = 0
     call: Call = field(init=False)
     lines: list[bytes] = field(factory=list)
     _coming: list[_Coming] = field(factory=list)
@@ -107,7 +109,7 @@ class Rehearsal:
                     self._played_until = max(self._played_until, now) + ms_of(len(effect.audio))
                 case SendMark():
                     self._marks[effect.name] = self._played_until
-                    self._echo(effect.name, self._played_until)
+                    self._echo(effect.name, self._played_until + self.line_ms)
                 case ClearPlayback():
                     self._clear(now)
 
@@ -119,7 +121,7 @@ class Rehearsal:
         early = {name for name, at in self._marks.items() if at > now}
         self._coming = sorted(entry for entry in self._coming if _mark_in(entry.message) not in early)
         for name in sorted(early, key=lambda name: self._marks[name]):
-            self._echo(name, now)
+            self._echo(name, now + self.line_ms)
         self._marks.clear()
         self._played_until = now
 
@@ -127,6 +129,8 @@ class Rehearsal:
 
     def opens(self) -> None:
         """Let the model greet the bridge; its answer to the session follows by itself."""
+        self.put(Line(t_ms=0, leg=MODEL, sender=BRIDGE, upgrade={"method": "GET", "url": "wss://rehearsed"}))
+        self.put(Line(t_ms=1, leg=MODEL, sender=OPENAI, accept=SWITCHED))
         session = {"type": "realtime", "object": "realtime.session", "id": "sess_1", "expires_at": 0}
         self.model(1, "session.created", session=session)
 
@@ -135,6 +139,7 @@ class Rehearsal:
         media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {"accountSid": account_sid, "streamSid": STREAM, "callSid": call_sid, "tracks": ["inbound"],
                  "mediaFormat": media_format, "customParameters": {}}  # fmt: skip
+        self.put(Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, accept=SWITCHED))
         self.phone(t_ms, {"event": "connected", "protocol": "Call", "version": "1.0.0"})
         self.phone(t_ms, {"event": "start", "streamSid": STREAM, "start": start})
         for chunk, place in enumerate(range(0, len(audio), FRAME_BYTES), 1):

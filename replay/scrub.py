@@ -41,10 +41,10 @@ FORM_KEPT: Final = frozenset({"ApiVersion", "CallStatus", "Direction"})
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence")
 JSON_TEXTS: Final = frozenset({"arguments", "output"})
 TAG: Final = re.compile(r"<[^>]*>")
-TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?!\s*:)|(?<!["\w])-?\d[\d.eE+-]*')
-"""What stands in JSON for a value: a text that no colon follows, or a number."""
+TOKEN: Final = re.compile(r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
+"""What stands in JSON: the name of a property, a text, or a number."""
 
-ESCAPE: Final = re.compile(r"(\\[^u])|\\u[0-9a-fA-F]{4}|[^\\]+")
+ESCAPE: Final = re.compile(r"(\\[^u])|(\\u[0-9a-fA-F]{4})|[^\\]+")
 DIGIT: Final = re.compile(r"\d")
 Change = Callable[[str], str]
 
@@ -145,9 +145,17 @@ class Scrub:
     def _token(self, found: re.Match[str]) -> str:
         """Return a text or number in JSON of which nothing but the names of properties is known."""
         token = found[0]
+        if found[1]:
+            return token
         if token.startswith('"'):
-            return ESCAPE.sub(lambda part: part[0] if part[1] else self.words(part[0]), token)
+            return ESCAPE.sub(self._piece, token)
         return DIGIT.sub("1", token) if self.numbers else token  # 007 would be no number
+
+    def _piece(self, found: re.Match[str]) -> str:
+        """Return a piece of a JSON text: an escape that is no letter stays one."""
+        if found[2]:
+            return "x" * len(found[2]) if self.text else found[2]
+        return found[1] or self.words(found[0])
 
     # ------------------------------------------------------------ everything else
 

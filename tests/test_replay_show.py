@@ -60,7 +60,8 @@ def test_what_is_no_tape_is_an_error(tmp_path: Path) -> None:
 def test_a_line_that_lacks_what_it_needs_is_an_error_and_no_crash(tmp_path: Path) -> None:
     line = b'{"t_ms":1,"leg":"note","from":"bridge","note":{}}\n'
     (tmp_path / "x.jsonl").write_bytes((TAPES / "formats" / "format1.jsonl").read_bytes() + line)
-    for command in (["show"], ["grep", "x"]):
+    parquet = ["export", "--parquet", str(tmp_path / "out")]
+    for command in (["show"], ["grep", "x"], parquet):
         result = replay(*command, tmp_path / "x.jsonl")
         assert result.exit_code == 2
         assert "Error:" in result.stderr

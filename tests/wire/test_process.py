@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -154,6 +155,28 @@ async def _draining(process: trio.Process) -> None:
     assert process.stdout is not None
     while "draining" not in text:
         text += (await process.stdout.receive_some(4096)).decode()
+
+
+async def test_a_command_that_cant_serve_says_why_in_one_line(tmp_path: Path, place: MakePlace) -> None:
+    with trio.fail_after(15):
+        async with open_stage(place()):
+            said = await _fail(tmp_path, "127.0.0.1:0")
+            assert f"{tmp_path / 'data'}: another bridge (process {os.getpid()}) records here" in said
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            bind = f"127.0.0.1:{taken.getsockname()[1]}"
+            assert f"can't listen on {bind}: Address already in use; use" in await _fail(tmp_path, bind)
+
+
+async def _fail(folder: Path, bind: str) -> str:
+    """Run a daemon that can't start, and return the one line it says."""
+    config = folder / "config.toml"
+    config.write_text(f'[server]\npublic_url = "{PUBLIC}"\n[agents.{AGENT}]\n')
+    command = [sys.executable, "-c", RUN, "serve", "--config", str(config), "--bind", bind]
+    environment = {**os.environ, "TWILIO_AUTH_TOKEN": "x", "OPENAI_API_KEY": "x"}
+    ended = await trio.run_process(command, env=environment, capture_stderr=True, check=False)
+    (line,) = ended.stderr.decode().splitlines()
+    assert (ended.returncode, line[:7]) == (2, "Error: ")
+    return line
 
 
 # ---------------------------------------------------------------- a crash

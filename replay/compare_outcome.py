@@ -1,0 +1,171 @@
+"""A whole comparison as a value: which calls were made under which conditions, and what was found. It prints nothing.
+
+A baseline is one variant's measured calls, saved to be compared with later; only what was measured under the same
+conditions can be compared.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+from attrs import evolve, frozen
+
+from bridge.errors import BridgeError
+from bridge.recorder import read_tape
+from bridge.tape import decode
+from replay.compare_metrics import measures_of
+from replay.compare_verdict import Call, Thresholds, Verdict, judge
+
+FORMAT: Final = 1
+"""The number in a saved baseline; it counts up when measures change their meaning."""
+
+
+class IncomparableError(BridgeError):
+    """What was asked for can't be compared; the message says why."""
+
+
+@frozen
+class Conditions:
+    """What must be the same on both sides: the agent, how callers take turns, who calls with which audio, how often."""
+
+    agent: str
+    mode: str
+    callers: Mapping[str, str]
+    repeats: int
+
+    def differences(self, other: Self) -> Iterator[str]:
+        """Yield why calls made under other conditions can't be compared with these."""
+        for what in ("agent", "mode", "repeats"):
+            was, now = getattr(other, what), getattr(self, what)
+            if was != now:
+                yield f"{what}: {was} in the baseline, {now} here"
+        for name in dict.fromkeys((*other.callers, *self.callers)):
+            if name not in self.callers:
+                yield f"caller {name}: in the baseline only"
+            elif name not in other.callers:
+                yield f"caller {name}: not in the baseline"
+            elif self.callers[name] != other.callers[name]:
+                yield f"caller {name}: says other audio, or at another time, than in the baseline"
+
+
+@frozen
+class Baseline:
+    """One variant's calls, as saved to a file."""
+
+    format: int
+    conditions: Conditions
+    variant: str
+    calls: tuple[Call, ...]
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read a saved baseline. Raises `IncomparableError`."""
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except OSError as error:
+        raise IncomparableError(f"{path}: can't be read: {error.strerror or error}") from None
+    except msgspec.DecodeError as error:
+        raise IncomparableError(f"{path}: no saved baseline: {error}") from None
+    if saved.format != FORMAT:
+        raise IncomparableError(
+            f"{path}: a baseline of format {saved.format}; this version compares format {FORMAT}"
+        )
+    return saved
+
+
+@frozen
+class Comparison:
+    """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too."""
+
+    conditions: Conditions
+    baseline: str
+    calls: tuple[Call, ...]
+    verdicts: Mapping[str, tuple[Verdict, ...]]
+    thresholds: Thresholds
+
+    def with_status(self, variant: str, status: str) -> list[Verdict]:
+        """Return a variant's verdicts of one status, the worst first."""
+        return [verdict for verdict in self.verdicts[variant] if verdict.status == status]
+
+    @property
+    def is_worse(self) -> bool:
+        """Say whether any variant got worse in anything."""
+        return any(self.with_status(variant, "worse") for variant in self.verdicts)
+
+    def sentence(self, variant: str) -> str:
+        """Return the answer to "may I switch to this variant?", in one sentence."""
+        worse, unclear = self.with_status(variant, "worse"), self.with_status(variant, "unclear")
+        if worse:
+            names = listed([verdict.title for verdict in worse])
+            return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {self._judged(variant)}: {names}."
+        rest = f"; {len(unclear)} can't be told apart from chance with so few calls" if unclear else ""
+        return f"Yes: nothing got worse from {self.baseline} to {variant}, in {self._judged(variant)}{rest}."
+
+    def _judged(self, variant: str) -> str:
+        count = sum(verdict.status != "no data" for verdict in self.verdicts[variant])
+        return f"{count} measures"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Return names as an enumeration."""
+    shown = [*names[:most], f"{len(names) - most} more"] if len(names) > most else list(names)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def compare(
+    conditions: Conditions,
+    baseline: Sequence[Call],
+    variants: Iterable[Sequence[Call]],
+    thresholds: Thresholds,
+) -> Comparison:
+    """Judge every variant's calls against the baseline's. Raises `IncomparableError`."""
+    if not any(call.measures for call in baseline):
+        why = baseline[0].error if baseline else "no call was made"
+        raise IncomparableError(f"the baseline has no call that could be measured: {why}")
+    sides = list(variants)
+    if not sides:
+        raise IncomparableError("there is nothing to compare the baseline with: name a second variant")
+    expected = {(call.caller, call.repeat) for call in baseline}
+    for calls in sides:
+        if {(call.caller, call.repeat) for call in calls} != expected:
+            raise IncomparableError(
+                f"{calls[0].variant}: called by others, or more or less often, than the baseline"
+            )
+    verdicts = {calls[0].variant: tuple(judge(baseline, calls, thresholds)) for calls in sides}
+    every = (*baseline, *(call for calls in sides for call in calls))
+    return Comparison(conditions, baseline[0].variant, every, verdicts, thresholds)
+
+
+def compare_with_saved(
+    saved: Baseline, conditions: Conditions, variants: Iterable[Sequence[Call]], thresholds: Thresholds
+) -> Comparison:
+    """Judge calls against a saved baseline. Raises `IncomparableError` with all reasons why that means nothing."""
+    reasons = list(conditions.differences(saved.conditions))
+    if reasons:
+        raise IncomparableError("this can't be compared with the saved baseline: " + "; ".join(reasons))
+    name = f"{saved.variant} (saved)"
+    return compare(conditions, [evolve(call, variant=name) for call in saved.calls], variants, thresholds)
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison for machines."""
+    told: dict[str, Any] = msgspec.to_builtins(comparison)
+    answers = {name: comparison.sentence(name) for name in comparison.verdicts}
+    return {"worse": comparison.is_worse, "answers": answers, **told}
+
+
+def measured(variant: str, caller: str, repeat: int, tape: Path, error: str | None) -> Call:
+    """Return a call as its tape tells it; one that can't be read is a call that failed."""
+    if error:
+        return Call(variant, caller, repeat, str(tape), None, error)
+    try:
+        found = read_tape(tape)
+        measures = measures_of(found.header, map(decode, found.lines))
+    except (BridgeError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        return Call(variant, caller, repeat, str(tape), None, f"its tape can't be measured: {problem}")
+    return Call(variant, caller, repeat, str(tape), measures)

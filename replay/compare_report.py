@@ -1,0 +1,197 @@
+"""A comparison as one HTML page that needs nothing else: the answer first, then the proof, then every call."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from statistics import fmean
+from typing import Final
+from urllib.parse import quote
+
+from replay.compare_outcome import Comparison
+from replay.compare_plots import COLOURS, Dot, interval_plot, share_plot, strips
+from replay.compare_table import NUMBERS, Number
+from replay.compare_verdict import Call, Verdict
+from replay.compare_words import amount, change, difference, proof, who
+
+STYLE: Final = Path(__file__).with_name("compare_report.css")
+MOST_FINDINGS: Final = 6
+"""Findings on the first screen; the rest stands in the table below it."""
+
+
+def page(comparison: Comparison, folder: Path) -> str:
+    """Return the page; tapes are linked relative to the folder that it will stand in."""
+    body = "".join(
+        (_top(comparison), _all_measures(comparison), _plots(comparison), _calls(comparison, folder))
+    )
+    title = f"{' and '.join(comparison.verdicts)} against {comparison.baseline}"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style><body>{body}\n"
+    )
+
+
+# ---------------------------------------------------------------- the first screen
+
+
+def _top(comparison: Comparison) -> str:
+    conditions = comparison.conditions
+    who_called = ", ".join(conditions.callers)
+    calls = sum(call.variant == comparison.baseline for call in comparison.calls)
+    head = (
+        f"<h1>Agent {escape(conditions.agent)}: may I switch from {escape(comparison.baseline)}? "
+        f"{calls} calls a variant: "
+        f"{len(conditions.callers)} recorded callers ({escape(who_called)}), each {conditions.repeats} times</h1>"
+    )
+    return head + "".join(_answer(comparison, variant) for variant in comparison.verdicts)
+
+
+def _answer(comparison: Comparison, variant: str) -> str:
+    worse = comparison.with_status(variant, "worse")
+    sentence = escape(comparison.sentence(variant))
+    kind = "worse" if worse else "fine"
+    found = worse or comparison.with_status(variant, "better") + comparison.with_status(variant, "unclear")
+    rest = len(found) - MOST_FINDINGS
+    more = f'<p class="dim">and {rest} more, in the table below</p>' if rest > 0 else ""
+    shown = "".join(_finding(verdict) for verdict in found[:MOST_FINDINGS])
+    return f'<div class="answer {kind}"><strong>{sentence}</strong></div>{shown}{more}'
+
+
+def _finding(verdict: Verdict) -> str:
+    examples = "".join(f"<li>{escape(text)}</li>" for text in verdict.examples)
+    listed = f"<ul>{examples}</ul>" if examples else ""
+    return (
+        f'<div class="finding"><div><b>{escape(verdict.title)} {_tag(verdict)}</b>'
+        f'<span class="big">{escape(change(verdict))}</span></div><div>{_plot(verdict)}</div>'
+        f'<div>{escape(proof(verdict))}<div class="dim">{escape(who(verdict))}</div>{listed}</div></div>'
+    )
+
+
+def _tag(verdict: Verdict) -> str:
+    return f'<span class="tag {verdict.status.split()[0].replace("no", "none")}">{verdict.status}</span>'
+
+
+def _plot(verdict: Verdict) -> str:
+    if verdict.low is None or verdict.high is None or verdict.now is None:
+        return ""
+    if verdict.is_trait:
+        return share_plot(verdict.low, verdict.high, verdict.now, verdict.tolerance)
+    return interval_plot(verdict.low, verdict.high, difference(verdict), verdict.tolerance)
+
+
+# ---------------------------------------------------------------- all measures
+
+
+def _all_measures(comparison: Comparison) -> str:
+    note = (
+        "The bar is where the true difference surely lies, the shaded band what is allowed; right of it is worse. "
+        "Worse means that the whole bar is right of the band. For the wording of greetings, tools and endings, the "
+        "dot is the share of calls that do what no call of the baseline does, from none to all."
+    )
+    tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
+    return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'
+
+
+def _measures_of(comparison: Comparison, variant: str) -> str:
+    rows = "".join(_measure_row(verdict) for verdict in comparison.verdicts[variant])
+    head = "<tr><th>measure<th>verdict<th>baseline \u2192 variant<th>worse \u2192<th>in words</tr>"
+    return f'<h3>{escape(variant)}</h3><div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _measure_row(verdict: Verdict) -> str:
+    return (
+        f"<tr><td>{escape(verdict.title)}<td>{_tag(verdict)}<td>{escape(change(verdict))}"
+        f'<td class="plot">{_plot(verdict)}<td class="words dim">{escape(proof(verdict))}</tr>'
+    )
+
+
+# ---------------------------------------------------------------- strips
+
+
+def _plots(comparison: Comparison) -> str:
+    legend = "".join(
+        f'<span><svg><circle class="c{n % COLOURS}" cx="5.5" cy="5.5" r="4.5"/></svg> {escape(name)}</span>'
+        for n, name in enumerate(comparison.conditions.callers)
+    )
+    plots = "".join(_plot_of(comparison, number) for number in NUMBERS)
+    note = "A dot is a call, the upright line their mean; beyond the dashed red line a mean is worse than allowed."
+    return f'<h2>Call by call</h2><p class="note">{note}</p><p class="legend">{legend}</p>{plots}'
+
+
+def _plot_of(comparison: Comparison, number: Number) -> str:
+    callers = list(comparison.conditions.callers)
+    rows = {
+        variant: list(_dots(number, calls, callers)) for variant, calls in _by_variant(comparison).items()
+    }
+    if not any(rows.values()):
+        return ""
+    title = f"<h3>{escape(number.title)}</h3>"
+    limit = _limit(comparison, number, rows[comparison.baseline])
+    return title + strips(rows, number.unit, limit)
+
+
+def _by_variant(comparison: Comparison) -> dict[str, list[Call]]:
+    found: dict[str, list[Call]] = {comparison.baseline: []}
+    for call in comparison.calls:
+        found.setdefault(call.variant, []).append(call)
+    return found
+
+
+def _dots(number: Number, calls: Sequence[Call], callers: Sequence[str]) -> Iterator[Dot]:
+    for call in calls:
+        value = number.of(call.measures) if call.measures else None
+        if value is not None:
+            label = f"{call.caller}, call {call.repeat + 1}: {amount(value, number.unit)}"
+            yield Dot(float(value), callers.index(call.caller) if call.caller in callers else 0, label)
+
+
+def _limit(comparison: Comparison, number: Number, dots: Sequence[Dot]) -> float | None:
+    allowed = comparison.thresholds[number.allowed]
+    if not dots or allowed is False:
+        return None
+    mean = fmean(dot.value for dot in dots)
+    tolerance = mean * allowed / 100 if number.is_percent else float(allowed)
+    return mean - tolerance if number.is_better_up else mean + tolerance
+
+
+# ---------------------------------------------------------------- every call
+
+COLUMNS: Final = (
+    "greeting_agreement", "first_heard_ms", "onset_to_silence_ms", "latency_ms", "items_per_response", "cost_percent",
+)  # fmt: skip
+
+
+def _calls(comparison: Comparison, folder: Path) -> str:
+    numbers = [number for number in NUMBERS if number.allowed in COLUMNS]
+    names = "".join(f'<th class="n">{escape(number.title)}' for number in numbers)
+    head = f"<tr><th>caller<th>variant<th>call{names}<th>tools<th>ended<th>tape</tr>"
+    order = sorted(comparison.calls, key=lambda call: (call.caller, call.repeat))
+    rows = "".join(_call_row(call, numbers, folder) for call in order)
+    return f'<h2>Every call</h2><div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _call_row(call: Call, numbers: Sequence[Number], folder: Path) -> str:
+    start = f"<tr><td>{escape(call.caller)}<td>{escape(call.variant)}<td>{call.repeat + 1}"
+    end = f"<td>{_link(call.tape, folder)}</tr>"
+    if call.measures is None:
+        return f'{start}<td colspan="{len(numbers) + 2}">{escape(call.error)}{end}'
+    cells = "".join(f'<td class="n">{_cell(number, call)}' for number in numbers)
+    tools = " ".join(f"{escape(tool.name)}({escape(tool.arguments_raw)})" for tool in call.measures.tools)
+    ended = escape(f"{call.measures.ended_by}: {call.measures.why}")
+    return f'{start}{cells}<td class="words">{tools}<td>{ended}{end}'
+
+
+def _cell(number: Number, call: Call) -> str:
+    value = number.of(call.measures) if call.measures else None
+    return "" if value is None else escape(amount(value, number.unit))
+
+
+def _link(tape: str, folder: Path) -> str:
+    path = Path(tape)
+    if not tape or not path.name:
+        return ""
+    try:
+        target = quote(str(path.resolve().relative_to(folder.resolve())))
+    except ValueError:
+        target = path.resolve().as_uri()
+    return f'<a href="{escape(target)}">{escape(path.name[:10])}\u2026</a>'
