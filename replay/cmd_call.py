@@ -104,7 +104,7 @@ def call(
     if wav is not None:
         _write_wav(wav, report)
     if wants_json:
-        print_json({"tape": recorded.path, "mode": mode, **as_json(report, verdict)})
+        print_json({"tape": str(recorded.path), "mode": mode, **as_json(report, verdict)})
     _give_hints(report, job)
     sys.exit(_exit_code(verdict))
 

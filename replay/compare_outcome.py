@@ -99,12 +99,22 @@ class Comparison:
 
     def sentence(self, variant: str) -> str:
         """Return the answer to "may I switch to this variant?", in one sentence."""
-        worse, unclear = self.with_status(variant, "worse"), self.with_status(variant, "unclear")
+        worse = self.with_status(variant, "worse")
         if worse:
-            names = listed([verdict.title for verdict in worse])
-            return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {self._judged(variant)}: {names}."
-        rest = f"; {len(unclear)} can't be told apart from chance with so few calls" if unclear else ""
-        return f"Yes: nothing got worse from {self.baseline} to {variant}, in {self._judged(variant)}{rest}."
+            return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {self._judged(variant)}."
+        return f"Yes: nothing got worse from {self.baseline} to {variant}, in {self._judged(variant)}."
+
+    def details(self, variant: str) -> str:
+        """Return what the answer stands on: what got worse, or what is not settled."""
+        worse, unclear, better = (
+            self.with_status(variant, status) for status in ("worse", "unclear", "better")
+        )
+        told = [
+            f"{what}: {listed([verdict.title for verdict in found])}."
+            for what, found in (("Worse", worse), ("Better", better), ("Too few calls to tell", unclear))
+            if found
+        ]
+        return " ".join(told)
 
     def _judged(self, variant: str) -> str:
         count = sum(verdict.status != "no data" for verdict in self.verdicts[variant])

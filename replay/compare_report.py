@@ -38,10 +38,11 @@ def _top(comparison: Comparison) -> str:
     conditions = comparison.conditions
     who_called = ", ".join(conditions.callers)
     calls = sum(call.variant == comparison.baseline for call in comparison.calls)
+    several = "once" if conditions.repeats == 1 else f"{conditions.repeats} times each"
     head = (
-        f"<h1>Agent {escape(conditions.agent)}: may I switch from {escape(comparison.baseline)}? "
-        f"{calls} calls a variant: "
-        f"{len(conditions.callers)} recorded callers ({escape(who_called)}), each {conditions.repeats} times</h1>"
+        f"<h1>May agent <b>{escape(conditions.agent)}</b> be switched from <b>{escape(comparison.baseline)}</b> to "
+        f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {len(conditions.callers)} recorded callers "
+        f"called both, {several}: {escape(who_called)}. {calls} calls a side.</h1>"
     )
     return head + "".join(_answer(comparison, variant) for variant in comparison.verdicts)
 
@@ -54,7 +55,8 @@ def _answer(comparison: Comparison, variant: str) -> str:
     rest = len(found) - MOST_FINDINGS
     more = f'<p class="dim">and {rest} more, in the table below</p>' if rest > 0 else ""
     shown = "".join(_finding(verdict) for verdict in found[:MOST_FINDINGS])
-    return f'<div class="answer {kind}"><strong>{sentence}</strong></div>{shown}{more}'
+    details = escape(comparison.details(variant))
+    return f'<div class="answer {kind}"><strong>{sentence}</strong><p>{details}</p></div>{shown}{more}'
 
 
 def _finding(verdict: Verdict) -> str:
@@ -62,9 +64,19 @@ def _finding(verdict: Verdict) -> str:
     listed = f"<ul>{examples}</ul>" if examples else ""
     return (
         f'<div class="finding"><div><b>{escape(verdict.title)} {_tag(verdict)}</b>'
-        f'<span class="big">{escape(change(verdict))}</span></div><div>{_plot(verdict)}</div>'
-        f'<div>{escape(proof(verdict))}<div class="dim">{escape(who(verdict))}</div>{listed}</div></div>'
+        f'<span class="big">{escape(change(verdict))}</span></div><div>{_plot(verdict)}{_ends(verdict)}</div>'
+        f"<div>{escape(proof(verdict))}{_by_caller(verdict)}{listed}</div></div>"
     )
+
+
+def _by_caller(verdict: Verdict) -> str:
+    told = who(verdict)
+    return f'<div class="dim">By caller: {escape(told)}</div>' if told else ""
+
+
+def _ends(verdict: Verdict) -> str:
+    left, right = ("no call", "all calls") if verdict.is_trait else ("\u2190 better", "worse \u2192")
+    return f'<div class="axis"><span>{left}</span><span>{right}</span></div>' if _plot(verdict) else ""
 
 
 def _tag(verdict: Verdict) -> str:
@@ -84,9 +96,9 @@ def _plot(verdict: Verdict) -> str:
 
 def _all_measures(comparison: Comparison) -> str:
     note = (
-        "The bar is where the true difference surely lies, the shaded band what is allowed; right of it is worse. "
-        "Worse means that the whole bar is right of the band. For the wording of greetings, tools and endings, the "
-        "dot is the share of calls that do what no call of the baseline does, from none to all."
+        "The dot is the mean difference, the line how far chance alone may have moved it, the shaded band what is "
+        "allowed. Worse means that the whole line is right of the band; unclear, that more calls would be needed "
+        "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the baseline does."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'

@@ -1,59 +1,78 @@
 """How measures are written for people: values with their units, and what a verdict says in a sentence. Pure."""
 
+from typing import Final
+
 from replay.compare_verdict import Verdict
 
-MARKS = {"worse": "worse", "unclear": "unclear", "better": "better", "same": "same", "no data": "no data"}
+GAP: Final = "\u00a0"
+"""Between a value and its unit, where no line may be broken."""
+
+DOES: Final = {
+    "max_greeting_change": "greet with words that no call of the baseline uses",
+    "max_tools_change": "call other tools, or in another order, than any call of the baseline",
+    "max_format_change": "write a tool argument in a form that no call of the baseline uses",
+    "max_argument_change": "give a tool argument a value that no call of the baseline gives",
+    "max_ending_change": "end otherwise than any call of the baseline",
+    "max_failed_calls": "failed",
+}
 
 
 def amount(value: float, unit: str) -> str:
     """Return a value with its unit."""
     match unit:
-        case "ms":
-            return f"{value:.0f} ms"
         case "share" | "of calls":
-            return f"{value * 100:.0f} %"
+            return f"{value * 100:.0f}{GAP}%"
         case "USD":
             return f"${value:.4f}"
-        case "tokens":
-            return f"{value:.0f} tokens"
-        case "items":
-            return f"{value:.2f} items"
-    return f"{value:.2f} {unit}"
+        case "ms" | "tokens":
+            return f"{value:.0f}{GAP}{unit}"
+    return f"{value:.2f}{GAP}{unit}"
 
 
 def change(verdict: Verdict) -> str:
-    """Return what became of a measure: "180 ms -> 480 ms"."""
+    """Return what became of a measure: "180 ms -> 480 ms", "3 of 15 calls"."""
     if verdict.was is None or verdict.now is None:
         return "nothing to compare"
     if verdict.is_trait:
-        return f"{amount(verdict.now, 'of calls')} of calls differ"
-    return f"{amount(verdict.was, verdict.unit)} \u2192 {amount(verdict.now, verdict.unit)}"
+        return f"{round(verdict.now * verdict.pairs)} of {verdict.pairs} calls"
+    was = amount(verdict.was, verdict.unit).partition(GAP)[0]  # the unit once is enough
+    return f"{was} \u2192 {amount(verdict.now, verdict.unit)}"
 
 
 def proof(verdict: Verdict) -> str:
     """Return by how much it is worse or better, between which bounds, and what would have been borne."""
-    if verdict.low is None or verdict.high is None or verdict.now is None or verdict.was is None:
+    if verdict.low is None or verdict.high is None or verdict.now is None:
         return "no call of one side has it"
+    allowed = f"{amount(verdict.tolerance, verdict.unit)} is allowed"
     if verdict.is_trait:
-        calls = f"{round(verdict.now * verdict.pairs)} of {verdict.pairs} calls"
-        what = "failed" if verdict.name == "max_failed_calls" else "do what no call of the baseline does"
-        own = f", {amount(verdict.was, 'share')} do in the baseline itself" if verdict.was else ""
-        range_ = f"{amount(verdict.low, 'share')} to {amount(verdict.high, 'share')}"
-        return f"{calls} {what} ({range_} of all such calls{own}); {amount(verdict.tolerance, 'share')} is allowed"
+        return f"{_share(verdict)}; {allowed}"
     if verdict.pairs < 2:
         return "one call a side proves nothing"
-    mean = difference(verdict)
-    word = "worse" if mean >= 0 else "better"
-    low, high = (
-        sorted((abs(verdict.low), abs(verdict.high))) if verdict.low * verdict.high > 0 else (None, None)
-    )
-    if low is None or high is None:
-        ends = f"between {amount(-verdict.low, verdict.unit)} better and {amount(verdict.high, verdict.unit)} worse"
-    else:
-        ends = f"between {amount(low, verdict.unit)} and {amount(high, verdict.unit)}"
-    if word == "better" and round(mean, 6) == 0:
-        return f"no difference; {amount(verdict.tolerance, verdict.unit)} is allowed"
-    return f"{amount(abs(mean), verdict.unit)} {word} ({ends}); {amount(verdict.tolerance, verdict.unit)} is allowed"
+    if verdict.low == verdict.high == 0:
+        return f"no difference; {allowed}"
+    ends = _ends(verdict.low, verdict.high, verdict.unit)
+    return f"{worse_by(difference(verdict), verdict.unit)} ({ends}); {allowed}"
+
+
+def _share(verdict: Verdict) -> str:
+    own = f"; {amount(verdict.was, 'share')} of its own do so too" if verdict.was else ""
+    if not verdict.now:
+        return f"none of {verdict.pairs} calls{own}"
+    low, high = amount(verdict.low or 0, "share"), amount(verdict.high or 0, "share")
+    return f"{change(verdict)} {DOES[verdict.name]} ({low} to {high} of all such calls{own})"
+
+
+def _ends(low: float, high: float, unit: str) -> str:
+    if low == high:
+        return "each time"
+    if low < 0 < high:
+        return f"{amount(-low, unit)} better to {amount(high, unit)} worse"
+    return f"{amount(min(abs(low), abs(high)), unit)} to {amount(max(abs(low), abs(high)), unit)}"
+
+
+def worse_by(value: float, unit: str) -> str:
+    """Return a difference in words; more is worse."""
+    return f"{amount(abs(value), unit)} {'worse' if value >= 0 else 'better'}"
 
 
 def difference(verdict: Verdict) -> float:
@@ -63,22 +82,13 @@ def difference(verdict: Verdict) -> float:
     return (verdict.was - verdict.now) if verdict.is_better_up else (verdict.now - verdict.was)
 
 
-def who(verdict: Verdict) -> str:
-    """Return with which callers it is worst, or that all are alike."""
-    if not verdict.by_caller:
+def who(verdict: Verdict, most: int = 3) -> str:
+    """Return with which callers it is worst."""
+    ranked = sorted(verdict.by_caller.items(), key=lambda pair: -pair[1])
+    if verdict.is_trait:
+        ranked = [pair for pair in ranked if pair[1]]
+    if not ranked:
         return ""
-    if verdict.blamed:
-        return f"proved with {', '.join(verdict.blamed)} alone"
-    worst = sorted(verdict.by_caller.items(), key=lambda pair: -pair[1])
-    unit = "of calls" if verdict.is_trait else verdict.unit
-    told = [
-        f"{name} {amount(value, unit) if verdict.is_trait else signed(value, unit)}"
-        for name, value in worst[:3]
-    ]
-    more = f", and {len(worst) - 3} more" if len(worst) > 3 else ""
-    return f"by caller: {', '.join(told)}{more}"
-
-
-def signed(value: float, unit: str) -> str:
-    """Return a difference with its sign."""
-    return ("+" if value >= 0 else "\u2212") + amount(abs(value), unit).removeprefix("$")
+    tell = amount if verdict.is_trait else worse_by
+    more = f", and {len(ranked) - most} more callers" if len(ranked) > most else ""
+    return ", ".join(f"{name} {tell(value, verdict.unit)}" for name, value in ranked[:most]) + more

@@ -36,8 +36,14 @@ SAT_OUT_MS: Final = 300
 KEYS_TOGETHER_MS: Final = 2000
 """Keys that come so close to each other are one number, whatever the agent says meanwhile."""
 
+ANSWER_MS: Final = 45_000
+"""The longest answer that is listened to. A bridge whose agent says nothing at all ends the call before that."""
+
 END_MS: Final = 20_000
 """How long the caller waits for an ending that was the agent's; then they hang up."""
+
+PATIENCE_MS: Final = 100
+"""What is left to wait for after that; not 0, with which a caller who hung up would do so twice in one tick."""
 
 
 def caller_of(tape: Tape, *, mode: Mode) -> Caller:
@@ -56,7 +62,7 @@ def caller_of(tape: Tape, *, mode: Mode) -> Caller:
             assert_never(mode)
     ending = () if call.hung_up else (WaitForEnd(END_MS),)
     delay_ms = min(call.ring_ms, LONGEST_GAP_MS)
-    return Caller(steps=(*steps, *ending), answer_delay_ms=delay_ms, patience_ms=0)
+    return Caller(steps=(*steps, *ending), answer_delay_ms=delay_ms, patience_ms=PATIENCE_MS)
 
 
 def longest_ms(caller: Caller) -> int:
@@ -107,8 +113,8 @@ def _wait(before: Deed | None, deed: Deed, moment: Moment) -> Step:
         return Wait(min(gap_ms, LONGEST_GAP_MS))
     quiet_ms = _quiet_ms(moment)
     if moment.unheard_ms > OVERLAP_MS:
-        return InterruptAfter(moment.spoken_ms, quiet_ms=quiet_ms)
-    return WaitForQuiet(quiet_ms)
+        return InterruptAfter(moment.spoken_ms, timeout_ms=ANSWER_MS, quiet_ms=quiet_ms)
+    return WaitForQuiet(quiet_ms, timeout_ms=ANSWER_MS)
 
 
 def _quiet_ms(moment: Moment) -> int:

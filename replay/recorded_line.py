@@ -18,6 +18,7 @@ from bridge.events import (
     CallerSpoke,
     KeyPressed,
     MessageIgnored,
+    SessionCreated,
     SpeechStarted,
     SpeechStopped,
     StreamStarted,
@@ -80,10 +81,11 @@ def recorded_call(tape: Tape) -> RecordedCall:
     reader = _Reader()
     for line in map(decode, tape.lines):
         reader.take(line)
+    reader.finish()
     if not tape.header.has_audio:
         raise NoCallerError(f"{tape.path}: recorded without audio, so nobody knows what the caller said")
     if reader.started_ms is None or reader.over_ms is None:
-        raise NoCallerError(f"{tape.path}: no media stream that began and ended, so nobody spoke")
+        raise NoCallerError(f"{tape.path}: no media stream, so nobody spoke")
     over_ms = reader.over_ms // FRAME_MS * FRAME_MS
     audio = sound_of(tape).caller[: bytes_of(over_ms)]
     spoken = [_trimmed(audio, begin, end, words) for begin, end, words in reader.utterances(over_ms)]
@@ -118,12 +120,13 @@ def _trimmed(audio: bytes, begin_ms: int, end_ms: int, words: str) -> Deed:
 class _Reader:
     """Walks through a tape and keeps what concerns the caller."""
 
+    last_ms: int = 0
     started_ms: int | None = None
     over_ms: int | None = None
     hung_up: bool = False
     keys: list[Deed] = field(factory=list)
     heard: list[tuple[int, bytes | None]] = field(factory=list)  # audio of that length, or None for a clear
-    spoke: dict[str, list[int]] = field(factory=dict)  # item: where speech began, and ended if it did
+    spoke: dict[str, list[int]] = field(factory=dict)  # item: when it began, and ended if it did
     words: dict[str, str] = field(factory=dict)
     _sid: str = ""
     _base: int | None = None
@@ -132,6 +135,7 @@ class _Reader:
 
     def take(self, line: Line) -> None:
         """Take in one line."""
+        self.last_ms = line.t_ms
         if line.end is not None or (line.leg == PHONE and line.close is not None):
             self._leave(line)
         elif self.over_ms is None and line.leg == PHONE:
@@ -139,12 +143,17 @@ class _Reader:
         elif self.over_ms is None and line.leg == MODEL:
             self._take_model(line)
 
+    def finish(self) -> None:
+        """End a call whose tape has no ending: it was torn off there."""
+        if self.over_ms is None and self.started_ms is not None:
+            self.over_ms = self.last_ms - self.started_ms
+
     def utterances(self, over_ms: int) -> Iterator[tuple[int, int, str]]:
         """Yield where each utterance began and ended, and its words."""
-        for item_id, (begin, *end) in self.spoke.items():
-            begin_ms, end_ms = self._place(begin), self._place(end[0]) if end else over_ms
-            if begin_ms < min(end_ms, over_ms):
-                yield begin_ms, min(end_ms, over_ms), self.words.get(item_id, "")
+        for item_id, (begin_ms, *ends_ms) in self.spoke.items():
+            end_ms = min([over_ms, *ends_ms])
+            if begin_ms < end_ms:
+                yield begin_ms, end_ms, self.words.get(item_id, "")
 
     def _place(self, model_ms: int) -> int:
         """Return when the caller said what is so far into the audio that the model was given."""
@@ -195,10 +204,12 @@ class _Reader:
 
     def _take_from_model(self, line: Line) -> None:
         match understood(line):
+            case SessionCreated():  # each session counts its own audio
+                self._given.clear()
             case SpeechStarted() as event:
-                self.spoke[event.item_id] = [event.audio_start_ms]
+                self.spoke[event.item_id] = [self._place(event.audio_start_ms)]
             case SpeechStopped() as event if event.item_id in self.spoke:
-                self.spoke[event.item_id][1:] = [event.audio_end_ms]
+                self.spoke[event.item_id][1:] = [self._place(event.audio_end_ms)]
             case MessageIgnored(name) if name == TRANSCRIBED:
                 message = msgspec.json.decode(line.msg or b"{}")
                 self.words[str(message.get("item_id"))] = str(message.get("transcript") or "")

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.recorder import Tape, read_tape
 from bridge.tape import PHONE, TWILIO, Line, encode
+from replay.compare_types import Mode
 from replay.phone_actor import Actor
 from replay.phone_line import Line as Telephone
 from replay.phone_script import (
@@ -162,6 +163,20 @@ def test_by_the_clock_a_key_is_pressed_between_two_words() -> None:
     assert first.audio + rest.audio == said("interrupted")[: len(first.audio + rest.audio)]
 
 
+@pytest.mark.parametrize("mode", ["clock", "turns"])
+def test_a_caller_hangs_up_once(mode: Mode) -> None:
+    line = Telephone()
+    line.media(b"\x20" * 8000, 0)
+    actor = Actor(caller_of(tape("hung_up"), mode=mode), line)
+    for now_ms in range(0, 2000, 20):
+        if acts := [act for act in actor.tick(now_ms) if isinstance(act, HangUp)]:
+            assert acts == [HangUp()]
+            return
+        actor.frame()
+        line.tick(now_ms)
+    pytest.fail("never hung up")
+
+
 # ---------------------------------------------------------------- what can't be played
 
 
@@ -177,6 +192,13 @@ def test_a_call_without_a_stream_has_no_caller() -> None:
     lines = [line for line in recorded.lines if b'"leg":"twilio_ws"' not in line]
     with pytest.raises(NoCallerError, match="no media stream"):
         caller_of(attrs.evolve(recorded, lines=lines), mode="clock")
+
+
+def test_a_torn_tape_has_the_caller_it_got() -> None:
+    recorded = tape("interrupted")
+    lines = [line for line in recorded.lines if msgspec.json.decode(line)["t_ms"] < 2500]
+    caller = caller_of(attrs.evolve(recorded, lines=lines, is_torn=True), mode="turns")
+    assert words(caller) == ["Yes."]
 
 
 def test_a_call_is_given_time_for_every_wait() -> None:
@@ -202,5 +224,5 @@ def ticks_until_spoken(step: InterruptAfter, answer_ms: int) -> int:
 
 def test_an_interruption_that_comes_too_late_is_said_after_the_answer() -> None:
     assert ticks_until_spoken(InterruptAfter(900, quiet_ms=400), 2000) == 900
-    assert ticks_until_spoken(InterruptAfter(900, quiet_ms=400), 500) == 900
+    assert ticks_until_spoken(InterruptAfter(900, quiet_ms=400), 300) == 700
     assert ticks_until_spoken(InterruptAfter(900), 500) == -1

@@ -1,0 +1,250 @@
+"""`replay compare`: the same recorded callers against two or more variants, and an exit code: did anything get worse?"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import attrs
+import click
+import structlog
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bridge.errors import BridgeError
+from bridge.output import complain, console, explains_errors, print_json
+from replay.compare_outcome import (
+    FORMAT,
+    Baseline,
+    Comparison,
+    Conditions,
+    IncomparableError,
+    as_json,
+    compare_with_saved,
+    load_baseline,
+    measured,
+)
+from replay.compare_outcome import compare as compare_calls
+from replay.compare_plan import callers_of, load_plan
+from replay.compare_report import page
+from replay.compare_run import run_plan
+from replay.compare_types import NamedCaller, Plan, Run
+from replay.compare_verdict import Call, Thresholds, thresholds_of
+from replay.compare_words import change, proof, who
+from replay.options import JSON
+
+WORSE: Final = 1
+INTERRUPTED: Final = 130
+STYLES: Final = {"worse": "bold red", "unclear": "yellow", "better": "green", "same": "dim", "no data": "dim"}
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@attrs.frozen
+class _Job:
+    """A comparison that is to be made, everything checked."""
+
+    plan: Plan
+    callers: Sequence[NamedCaller]
+    thresholds: Thresholds
+    saved: Baseline | None
+
+    @property
+    def conditions(self) -> Conditions:
+        """Return what a saved baseline must have in common with it."""
+        who_calls = {caller.name: caller.sha256 for caller in self.callers}
+        return Conditions(self.plan.agent, self.plan.mode, who_calls, self.plan.repeats)
+
+    def make(self, out: Path, screen: Console) -> list[Call]:
+        """Make the calls, and measure each."""
+        with _progress(screen) as progress:
+            task = progress.add_task("calling", total=None)
+
+            def tell(run: Run, done: int, total: int) -> None:
+                what = f"{run.variant}: {run.caller}" + (f" ({run.error})" if run.error else "")
+                progress.update(task, completed=done, total=total, description=what)
+
+            work = partial(run_plan, self.plan, self.callers, out=out, progress=tell, environment=os.environ)
+            runs = trio.run(work)
+        return [measured(run.variant, run.caller, run.repeat, run.tape, run.error) for run in runs]
+
+    def judge(self, calls: Sequence[Call]) -> Comparison | None:
+        """Return what was found; None when there is but one variant, and nothing to compare it with."""
+        sides = {name: [call for call in calls if call.variant == name] for name in self._names}
+        if self.saved is not None:
+            return compare_with_saved(self.saved, self.conditions, sides.values(), self.thresholds)
+        baseline = sides.pop(self.plan.baseline)
+        return compare_calls(self.conditions, baseline, sides.values(), self.thresholds) if sides else None
+
+    @property
+    def _names(self) -> list[str]:
+        return [variant.name for variant in self.plan.variants]
+
+
+@click.command()
+@click.argument("plan", type=click.Path(path_type=Path, dir_okay=False), metavar="PLAN.toml")
+@click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Where tapes and the report go; beside the plan, under its name, unless told.")  # fmt: skip
+@click.option("--html", type=FILE, help="Where the page goes; FOLDER/report.html unless told.")
+@click.option("--repeats", "-k", type=click.IntRange(1, 1000), help="Calls of each caller to each variant.")
+@click.option("--save-baseline", "save", type=FILE, help="Save what the baseline's calls were like.")
+@click.option("--baseline", type=FILE, help="Compare with what was saved, not with the plan's baseline.")
+@JSON
+@explains_errors
+def compare(
+    plan: Path, out: Path | None, html: Path | None, repeats: int | None, save: Path | None, baseline: Path | None,
+    wants_json: bool,
+) -> None:  # fmt: skip
+    """Find what gets worse with another model, other settings, another prompt or another version of the code.
+
+    The same recorded callers ring every variant of the plan through a real bridge. What they heard is measured:
+    the greeting, interruptions, tools and their arguments, latency, output items, endings, cost. Every variant is
+    judged against the baseline, call by call; the page shows the answer first, and then what it stands on.
+
+    Calls that FOLDER has already, of the same callers and settings, are not made again.
+
+    \b
+    replay compare switch.toml                             may I switch?
+    replay compare switch.toml -k 10                       the same, surer
+    replay compare today.toml --save-baseline today.json   what today's calls are like
+    replay compare next.toml --baseline today.json         is tomorrow's version as good?
+
+    Exit code: 0 nothing got worse, 1 something did, 2 this can't be compared.
+    """
+    screen = Console(stderr=True, quiet=wants_json)
+    folder = out or plan.with_suffix(".compare")
+    job = _job(plan, repeats, baseline)
+    calls = _made(job, folder, screen)
+    if save:
+        _save(job, calls, save)
+    comparison = job.judge(calls)
+    if comparison is None:
+        return _say_alone(calls, save)
+    target = html or folder / "report.html"
+    _write(target, page(comparison, target.parent))
+    if wants_json:
+        print_json({**as_json(comparison), "html": str(target)})
+    else:
+        _print(comparison, target)
+    sys.exit(WORSE if comparison.is_worse else 0)
+
+
+def _job(path: Path, repeats: int | None, baseline: Path | None) -> _Job:
+    """Return the job, refused before the first call if it can't come to anything."""
+    plan = load_plan(path)
+    plan = attrs.evolve(plan, repeats=repeats) if repeats else plan
+    saved = load_baseline(baseline) if baseline else None
+    if saved and len(plan.variants) > 1:
+        others = tuple(variant for variant in plan.variants if variant.name != plan.baseline)
+        plan = attrs.evolve(
+            plan, variants=others, baseline=others[0].name
+        )  # what was saved stands in its place
+    job = _Job(plan, callers_of(plan), thresholds_of(plan.thresholds), saved)
+    if saved and (reasons := list(job.conditions.differences(saved.conditions))):
+        raise IncomparableError(f"this can't be compared with {baseline}: {'; '.join(reasons)}")
+    return job
+
+
+def _made(job: _Job, out: Path, screen: Console) -> list[Call]:
+    """Make the calls, or leave: after the handlers, for what is raised in one comes out wrapped in a group."""
+    faults: list[str] = []
+    try:
+        with _quiet_daemons():
+            return job.make(out, screen)
+    except* KeyboardInterrupt:
+        pass
+    except* BridgeError as group:
+        faults = [str(error) for error in _leaves(group)]
+    if faults:
+        complain("; ".join(faults))
+    sys.exit(INTERRUPTED)
+
+
+def _leaves(group: BaseExceptionGroup[BridgeError]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+@contextmanager
+def _quiet_daemons() -> Iterator[None]:
+    """Let the daemons that are compared complain only of what spoils a call: each call has its tape."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+
+
+def _progress(screen: Console) -> Progress:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+
+
+# ---------------------------------------------------------------- what is left behind
+
+
+def _save(job: _Job, calls: Sequence[Call], path: Path) -> None:
+    mine = tuple(call for call in calls if call.variant == job.plan.baseline)
+    failed = [call for call in mine if call.measures is None]
+    if failed:
+        complain(
+            f"{len(failed)} of {len(mine)} calls failed, so they make no baseline: {failed[0].error}",
+            hint="the same command again: calls that were made are kept",
+        )
+    try:
+        Baseline(FORMAT, job.conditions, job.plan.baseline, mine).save(path)
+    except OSError as error:
+        complain(
+            f"{path}: can't be written: {error.strerror or error}", hint="another file with --save-baseline"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with --html FILE")
+
+
+def _say_alone(calls: Sequence[Call], saved: Path | None) -> None:
+    if saved is None:
+        complain(
+            "one variant alone: there is nothing to compare it with",
+            hint="a second [variants.NAME] in the plan, --baseline FILE, or --save-baseline FILE",
+        )
+    click.echo(f"{len(calls)} calls saved as a baseline: {saved}", err=True)
+
+
+def _print(comparison: Comparison, html: Path) -> None:
+    out = console()
+    for variant, verdicts in comparison.verdicts.items():
+        style = "bold red" if comparison.with_status(variant, "worse") else "bold green"
+        out.print(comparison.sentence(variant), style=style, markup=False)
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for title in ("", "measure", "", "what is known"):
+            table.add_column(title, overflow="fold")
+        for verdict in verdicts:
+            known = [proof(verdict)]
+            if verdict.status == "worse":
+                known += [text for text in (who(verdict), *verdict.examples) if text]
+            mark = f"[{STYLES[verdict.status]}]{verdict.status}[/]"
+            table.add_row(mark, verdict.title, change(verdict), "\n".join(known).replace("[", r"\["))
+        out.print(table)
+    out.print(f"page: {html}", markup=False, soft_wrap=True)
