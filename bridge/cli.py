@@ -75,7 +75,9 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     secrets = config.read_secrets(settings, os.environ)
     if missing := config.missing_secrets(settings, secrets):
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
-    from bridge.server import serve as serve_daemon  # half of all start-up time, and only this command needs it
+    from bridge.server import (
+        serve as serve_daemon,
+    )  # half of all start-up time, and only this command needs it
 
     set_up_logging(as_json=log_json)
     with quiet_interrupt():

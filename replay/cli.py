@@ -3,6 +3,7 @@
 import click
 
 from bridge import __version__
+from replay.cmd_call import call
 from replay.cmd_export import export, wav
 from replay.cmd_grep import grep
 from replay.cmd_import import import_
@@ -37,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_, show, grep, wav, export, redact, import_, model, phone):
+for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`replay compare`: the same recorded callers against two or more variants, and an exit code: did anything get worse?"""
+"""`replay compare`: the same recorded callers against two or more variants; the exit code says if one got worse."""
 
 import logging
 import os
@@ -16,6 +16,7 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from bridge.errors import BridgeError
 from bridge.output import complain, console, explains_errors, print_json
@@ -35,13 +36,14 @@ from replay.compare_plan import callers_of, load_plan
 from replay.compare_report import page
 from replay.compare_run import run_plan
 from replay.compare_types import NamedCaller, Plan, Run
-from replay.compare_verdict import Call, Thresholds, thresholds_of
+from replay.compare_verdict import Call, Thresholds, Verdict, thresholds_of
 from replay.compare_words import change, proof, who
 from replay.options import JSON
 
 WORSE: Final = 1
 INTERRUPTED: Final = 130
-STYLES: Final = {"worse": "bold red", "unclear": "yellow", "better": "green", "same": "dim", "no data": "dim"}
+LOUD: Final = ("worse", "unclear", "better")
+STYLES: Final = {"worse": "bold red", "unclear": "yellow", "better": "green"}
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -237,14 +239,20 @@ def _print(comparison: Comparison, html: Path) -> None:
     for variant, verdicts in comparison.verdicts.items():
         style = "bold red" if comparison.with_status(variant, "worse") else "bold green"
         out.print(comparison.sentence(variant), style=style, markup=False)
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for title in ("", "measure", "", "what is known"):
-            table.add_column(title, overflow="fold")
-        for verdict in verdicts:
-            known = [proof(verdict)]
-            if verdict.status == "worse":
-                known += [text for text in (who(verdict), *verdict.examples) if text]
-            mark = f"[{STYLES[verdict.status]}]{verdict.status}[/]"
-            table.add_row(mark, verdict.title, change(verdict), "\n".join(known).replace("[", r"\["))
-        out.print(table)
+        out.print(_table([verdict for verdict in verdicts if verdict.status in LOUD]))
+        for status in ("same", "no data"):
+            titles = [verdict.title for verdict in comparison.with_status(variant, status)]
+            if titles:
+                out.print(f"{status}: {', '.join(titles)}", style="dim", markup=False)
     out.print(f"page: {html}", markup=False, soft_wrap=True)
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for verdict in verdicts:
+        known = [proof(verdict)]
+        if verdict.status == "worse":
+            known += [text for text in (who(verdict), *verdict.examples) if text]
+        status = Text(verdict.status, style=STYLES[verdict.status])
+        table.add_row(status, Text(verdict.title), Text(change(verdict)), Text("\n".join(known)))
+    return table

@@ -98,7 +98,8 @@ def _all_measures(comparison: Comparison) -> str:
     note = (
         "The dot is the mean difference, the line how far chance alone may have moved it, the shaded band what is "
         "allowed. Worse means that the whole line is right of the band; unclear, that more calls would be needed "
-        "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the baseline does."
+        "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the "
+        "baseline does."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'
