@@ -91,14 +91,15 @@ def _below(t: float, freedom: int) -> float:
 
 def shuffled_chance(was: Sequence[str], now: Sequence[str], *, resamples: int, random: Random) -> float:
     """Return how often chance alone would make two lists of labels differ as much as these do."""
-    seen, pool, hits = _apart(was, now), [*was, *now], 0
+    seen, pool, hits = apart(was, now), [*was, *now], 0
     for _ in range(resamples):
         random.shuffle(pool)
-        hits += _apart(pool[: len(was)], pool[len(was) :]) >= seen
+        hits += apart(pool[: len(was)], pool[len(was) :]) >= seen
     return (hits + 1) / (resamples + 1)
 
 
-def _apart(was: Sequence[str], now: Sequence[str]) -> float:
+def apart(was: Sequence[str], now: Sequence[str]) -> float:
+    """Return how far two lists of labels differ: 0 for the same shares of each, 1 for no label in common."""
     if not was or not now:
         return 0.0
     labels = {*was, *now}

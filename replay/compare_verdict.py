@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -11,7 +12,7 @@ from attrs import frozen
 
 from bridge.errors import ConfigError
 from replay.compare_metrics import Measures
-from replay.compare_stats import Interval, Key, Status, differences, interval_of, shuffled_chance
+from replay.compare_stats import Interval, Key, Status, apart, differences, interval_of, shuffled_chance
 from replay.compare_table import NUMBERS, TRAITS, Labels, Number, Trait
 
 Thresholds: TypeAlias = Mapping[str, Any]
@@ -185,11 +186,13 @@ def _trait(
     own = [_news(one, [*was[:place], *was[place + 1 :]]) for place, one in enumerate(was)]
     share, own_share = sum(map(bool, new)) / len(new), sum(map(bool, own)) / len(own)
     low, high = wilson(sum(map(bool, new)), len(new))
-    is_worse = share - own_share > tolerance or _has_shifted(was, now, thresholds)
+    shift = _shift(was, now, thresholds, tolerance)
+    is_worse = share - own_share > tolerance or bool(shift)
+    examples = (shift, *_examples(new, was)) if shift else _examples(new, was)
     return Verdict(
         variant, trait.allowed, trait.title, "of calls", "worse" if is_worse else "same", tolerance,
         was=own_share, now=share, low=low, high=high, pairs=len(now), by_caller=_by_caller(trait, calls, was),
-        examples=_examples(new, was), is_trait=True,
+        examples=examples, is_trait=True,
     )  # fmt: skip
 
 
@@ -203,20 +206,24 @@ def _news(one: _Seen, others: Sequence[_Seen]) -> Labels:
     }
 
 
-def _has_shifted(was: Sequence[_Seen], now: Sequence[_Seen], thresholds: Thresholds) -> bool:
-    """Say whether what is known already became so much more frequent that it can't be chance."""
+def _shift(was: Sequence[_Seen], now: Sequence[_Seen], thresholds: Thresholds, tolerance: float) -> str:
+    """Return what is known already but became so much more frequent that it can't be chance; "" if nothing did."""
     groups = dict.fromkeys(one.caller for one in now if not one.is_fine)
     error = thresholds["false_alarms"] * SHIFTS / len(TRAITS) / max(1, len(groups))
     for group in groups:
         before, after = (
-            ["\n".join(one.labels) for one in side if one.caller == group] for side in (was, now)
+            [" | ".join(one.labels.values()) for one in side if one.caller == group] for side in (was, now)
         )
-        random, resamples = Random(thresholds["seed"]), int(thresholds["resamples"])
-        if before and {*before, *after} != {before[0]}:
-            chance = shuffled_chance(before, after, resamples=resamples, random=random)
-            if chance < error:
-                return True
-    return False
+        if not before or apart(before, after) <= tolerance:
+            continue
+        random, resamples = Random(thresholds["seed"]), max(int(thresholds["resamples"]), ceil(2 / error))
+        if shuffled_chance(before, after, resamples=resamples, random=random) < error:
+            more = max(
+                after, key=lambda text: after.count(text) / len(after) - before.count(text) / len(before)
+            )
+            was_share, share = (f"{side.count(more)} of {len(side)} calls" for side in (before, after))
+            return f"more often than before: {more} ({share}; baseline: {was_share})"
+    return ""
 
 
 def _by_caller(trait: Trait, calls: Sequence[Call], was: Sequence[_Seen]) -> dict[str, float]:
