@@ -233,7 +233,7 @@ def report(outcomes: Sequence[Outcome], repeats: int) -> str:
     return (
         "# What the gate finds\n\n"
         f"`replay compare`, one caller, {repeats} calls a side, default thresholds, both stand-ins: `bench/gate.py`.\n"
-        "Every planted difference must end with exit code 1, and at most one of twenty comparisons of equal variants.\n\n"
+        "Every planted difference must end with exit code 1, at most one of twenty comparisons of equal ones may.\n\n"
         "| planted | exit code | worse |\n|---|---|---|\n" + "\n".join(rows) + "\n\n"
         f"{sum(one.took_s for one in outcomes) / len(outcomes):.0f} s a comparison, {AT_ONCE} calls at once; "
         f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}.\n"

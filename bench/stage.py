@@ -90,6 +90,7 @@ class Place:
     model_url: str = ""
     limits: Mapping[str, int] = field(factory=dict)
     agent: Mapping[str, Any] = field(factory=dict)
+    agents: tuple[str, ...] = ()
     server: Mapping[str, Any] = field(factory=dict)
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
@@ -102,7 +103,7 @@ class Place:
         return {
             "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, **self.server},
             "realtime": {"url": self.model_url or model_url},
-            "agents": {AGENT: {**self.agent, "limits": dict(self.limits)}},
+            "agents": {name: {**self.agent, "limits": dict(self.limits)} for name in (AGENT, *self.agents)},
         }
 
     @property
@@ -136,7 +137,7 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             secrets,
             write=place.write,
             watch=place.watch,
-            tools={AGENT: place.tools},
+            tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,
         ) as daemon:
             yield Stage(daemon, model)

@@ -65,7 +65,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
     app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
 
-    @app.post("/voice/<name>")
+    @app.post("/voice/<name>", strict_slashes=False)
     async def webhook(name: str) -> Response:
         form = await _signed_form(gate)
         if form is None:
@@ -78,7 +78,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
             return _plain(400)
         return _twiml(await switchboard.answer(call))
 
-    @app.post("/voice/<name>/next")
+    @app.post("/voice/<name>/next", strict_slashes=False)
     async def next_step(name: str) -> Response:
         form = await _signed_form(gate)
         if form is None:

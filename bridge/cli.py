@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.progress import Progress
 from bridge import __version__, config
 from bridge.checks import read_table
 from bridge.errors import BridgeError, ConfigError
+from bridge.lock import is_held
 from bridge.output import (
     call_page,
     calls_table,
@@ -25,9 +27,10 @@ from bridge.output import (
     explains_errors,
     print_json,
     quiet_interrupt,
+    table_console,
 )
-from bridge.recorder import tapes_under
-from bridge.store import TABLES, Store
+from bridge.recorder import DONE_SUFFIX, tapes_under
+from bridge.store import TABLES, Store, finish_torn
 from bridge.tools import load_tools
 
 CONFIG = click.option(
@@ -82,6 +85,14 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     set_up_logging(as_json=log_json)
     with quiet_interrupt():
         trio.run(serve_daemon, settings, secrets)
+    _leave_hung_threads()
+
+
+def _leave_hung_threads() -> None:
+    """End the process now if a tool's thread hangs: the interpreter would trip over it on its way out."""
+    if threading.active_count() > 1:
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
@@ -117,7 +128,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         out.print(f"    tools: {', '.join([*tools, 'hang_up'])}")
     for sentence in missing:
-        out.print(f"[yellow]missing[/] {sentence}", soft_wrap=True)
+        out.print("[yellow]before it can serve:[/] ", end="")
+        out.print(sentence, markup=False, soft_wrap=True)
     if ready and missing:
         raise SystemExit(1)
 
@@ -148,15 +160,19 @@ def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: A
     used = {name: value for name, value in filters.items() if value}
     where = " and ".join(clauses[name] for name in used) or "true"
     sql = f"select * from calls where {where} order by started_at desc limit {limit}"
-    rows = _store(path, data).query(sql, used.values())
+    store = _store(path, data)
+    rows = store.query(sql, used.values()) if store.path.exists() else []
     for row in rows:
         row["counts"] = _json(row["counts"])
     if as_json:
         print_json(rows)
     elif rows:
-        console().print(calls_table(rows))
+        screen = table_console()
+        screen.print(calls_table(rows, width=screen.width))
     else:
-        click.echo("No calls." if not used else "No calls match; try fewer filters.")
+        click.echo(
+            f"No calls yet in {store.path.parent}." if not used else "No calls match; try fewer filters."
+        )
 
 
 @main.command()
@@ -179,13 +195,17 @@ def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
 
 def read_record(store: Store, call: str) -> dict[str, Any]:
     """Return all rows of one call, by table. Raises `BridgeError` when the id names none or several."""
+    if not call:
+        raise BridgeError('an empty call id: `bridge calls` lists them, and "last" is the latest')
     order = "order by started_at desc limit 3"
     if call == "last":
         found = store.query(f"select call_id from calls {order}")[:1]
     else:
         found = store.query(f"select call_id from calls where starts_with(call_id, ?) {order}", [call])
     if not found:
-        raise BridgeError(f"no call {call}: `bridge calls` lists them")
+        raise BridgeError(
+            f"no call {call} in {store.path}: `bridge calls` lists them, --data names another folder"
+        )
     if len(found) > 1 and found[0]["call_id"] != call:
         raise BridgeError(f"{call} is the beginning of several calls: give more of it")
     call_id = found[0]["call_id"]
@@ -212,13 +232,38 @@ def _json(text: str | None) -> Any:
 def reindex(path: Path, data: Path | None) -> None:
     """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end."""
     store = _store(path, data)
-    tapes = tapes_under(store.path.parent / "tapes")
+    folder = store.path.parent
+    tapes, live = _finished_tapes(folder)
     if not tapes:
-        complain(f"{store.path.parent / 'tapes'}: no tapes", hint="name the folder with --data")
+        complain(f"{folder / 'tapes'}: no finished tapes", hint="name the folder with --data")
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("tapes", total=len(tapes))
-        count = store.rebuild(tapes, progress=lambda: bar.advance(task))
-    click.echo(f"{store.path}: {count} call(s) from {len(tapes)} tape(s)")
+        faults = store.rebuild(tapes, progress=lambda: bar.advance(task))
+    late = [
+        path
+        for path in tapes_under(folder / "tapes")
+        if path.name.endswith(DONE_SUFFIX) and path not in tapes
+    ]
+    store.add(late)  # calls that ended meanwhile
+    click.echo(
+        f"{store.path}: {len(tapes) + len(late) - len(faults)} call(s) from {len(tapes) + len(late)} tape(s)"
+    )
+    if live:
+        click.echo(f"{live} call(s) going on are left to the daemon.")
+    for fault in faults:
+        click.echo(f"Error: {fault}", err=True)
+    if faults:
+        raise SystemExit(1)
+
+
+def _finished_tapes(folder: Path) -> tuple[list[Path], int]:
+    """Return the tapes to index, and how many calls are live; without a daemon, torn tapes are closed first."""
+    found = tapes_under(folder / "tapes")
+    done = [path for path in found if path.name.endswith(DONE_SUFFIX)]
+    left_open = [path for path in found if path not in done]
+    if is_held(folder):
+        return done, len(left_open)
+    return sorted([*done, *(path for torn in left_open if (path := finish_torn(torn)))]), 0
 
 
 # ---------------------------------------------------------------- demo
@@ -251,16 +296,21 @@ def demo(out: Path, as_json: bool) -> None:
         screen.print(f"{name:9s} {where}", soft_wrap=True)
     screen.print(
         f"\nListen to call.wav (left caller, right agent as heard), then try\n"
-        f"  bridge show last --data {out}\n  replay run {result.tape}", soft_wrap=True
+        f"  {RUN}bridge show last --data {out}\n  {RUN}replay run {result.tape}", soft_wrap=True
     )  # fmt: skip
 
+
+RUN = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+"""How the person at the keyboard started this command, so that what we propose works when it is copied."""
 
 # ---------------------------------------------------------------- logging
 
 
 def set_up_logging(*, as_json: bool, level: int = logging.INFO) -> None:
     """Log to standard error: for people on a terminal, else key=value or JSON lines."""
-    last: Any = structlog.processors.LogfmtRenderer(key_order=["level", "event", "call_id"])
+    last: Any = structlog.processors.LogfmtRenderer(
+        key_order=["level", "event", "call_id"], drop_missing=True
+    )
     if as_json:
         last = structlog.processors.JSONRenderer()
     elif sys.stderr.isatty():

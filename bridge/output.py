@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import click
 import msgspec
@@ -31,9 +31,18 @@ STYLES = {
 }
 
 
+WIDE: Final = 240
+"""Columns where no screen says how many there are: a row stays a line."""
+
+
 def console() -> Console:
     """Return the console of standard output."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def table_console() -> Console:
+    """Return the console for tables with a row a line."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def print_json(value: Any) -> None:
@@ -62,6 +71,8 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(WRONG) from None
         except BridgeError as error:
             complain(str(error))
+        except OSError as error:
+            complain(f"{error.filename or 'the system'}: {error.strerror or error}")
 
     return wrapper
 
@@ -73,42 +84,51 @@ def quiet_interrupt() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except (
+        BaseExceptionGroup
+    ) as group:  # out of a nursery everything comes in groups: take the first plain error
+        error = first_error(group)
+        if isinstance(error, KeyboardInterrupt):
+            raise SystemExit(130) from None
+        if isinstance(error, BridgeError | OSError):
+            raise error from None
+        raise
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Return the first plain error in a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 # ---------------------------------------------------------------- calls as a table
 
 
-def calls_table(rows: list[dict[str, Any]]) -> Table:
-    """Return the list of calls."""
+def calls_table(rows: list[dict[str, Any]], *, width: int) -> Table:
+    """Return the list of calls, with the columns that fit in so many characters."""
+    shown = COLUMNS if width >= 110 else tuple(column for column in COLUMNS if column[0] in NARROW)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    names = (
-        "started (UTC)",
-        "call",
-        "agent",
-        "from",
-        "length",
-        "turns",
-        "cut in",
-        "tools",
-        "first word",
-        "ended by",
-    )
-    for name in names:
+    for name, _ in shown:
         table.add_column(name, no_wrap=name != "ended by")
     for row in rows:
-        table.add_row(
-            f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
-            row["call_id"][:12],
-            row["agent"],
-            row["from_number"],
-            seconds(row["duration_ms"]),
-            str(row["turns"]),
-            str(row["interruptions"]),
-            str(row["tool_calls"]),
-            "" if row["first_audio_heard_ms"] is None else f"{row['first_audio_heard_ms']} ms",
-            f"{row['ended_by']}: {row['why']}",
-        )
+        table.add_row(*(cell(row) for _, cell in shown))
     return table
+
+
+COLUMNS: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
+    ("started (UTC)", lambda row: f"{row['started_at']:%Y-%m-%d %H:%M:%S}"),
+    ("call", lambda row: row["call_id"][:10]),
+    ("agent", lambda row: row["agent"]),
+    ("from", lambda row: row["from_number"]),
+    ("length", lambda row: seconds(row["duration_ms"])),
+    ("turns", lambda row: str(row["turns"])),
+    ("cut in", lambda row: str(row["interruptions"])),
+    ("tools", lambda row: str(row["tool_calls"])),
+    ("first word", lambda row: "" if (ms := row["first_audio_heard_ms"]) is None else f"{ms} ms"),
+    ("ended by", lambda row: f"{row['ended_by']}: {row['why']}"),
+)
+NARROW: Final = frozenset({"started (UTC)", "call", "length", "first word", "ended by"})
 
 
 def seconds(ms: int | None) -> str:

@@ -276,7 +276,12 @@ def opening_instructions(agent: Agent) -> str:
 
 
 def failure_output(kind: str, message: str) -> str:
-    """Return what the model reads when a tool gave no answer: an answer too, so that it can say something."""
+    """Return what the model reads when a tool gave no answer: an answer too, so that it can say something.
+
+    What a crashed tool said of itself stays on the tape: the model might read it to the caller.
+    """
+    if kind == "crashed":
+        message = "the tool failed; say so, and offer another way"
     return msgspec.json.encode({"error": kind, "message": message}).decode("utf-8")
 
 

@@ -54,7 +54,7 @@ class TapeWriter:
     """One call's tape while the call runs: a bounded buffer that the recorder empties."""
 
     path: Path
-    keeps_audio: bool = True
+    header: Header
     shed: int = 0
     is_finished: bool = False
     watch: Callable[[Line], None] = field(default=lambda line: None)
@@ -70,7 +70,7 @@ class TapeWriter:
         if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
             self.shed += 1
         else:
-            self._lines.append(encode(line if self.keeps_audio else _without_audio(line)))
+            self._lines.append(encode(line if self.header.has_audio else _without_audio(line)))
 
     def put(self, data: bytes) -> None:
         """Put a ready-made line on the tape: the header."""
@@ -121,16 +121,20 @@ class Recorder:
     def open_tape(self, header: Header) -> TapeWriter:
         """Start a tape for a call; its file appears with the next flush."""
         path = self.folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
-        tape = TapeWriter(path, keeps_audio=header.has_audio)
+        tape = TapeWriter(path, header)
         tape.put(encode_header(header))
         self._open[path] = tape
         return tape
 
-    def has_tape_of(self, call_id: str) -> bool:
-        """Say whether a call was recorded before, by this process or another; looks at the disk."""
+    def agent_taped_as(self, call_id: str) -> str | None:
+        """Return the agent of the call recorded under this id, by this process or another; looks at the disk."""
+        for tape in self._open.values():
+            if tape.header.call_id == call_id:
+                return tape.header.agent
         names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
         days = [day for day in self.folder.iterdir() if day.is_dir()] if self.folder.is_dir() else []
-        return any((day / name).exists() for day in days for name in names)
+        found = next((day / name for day in days for name in names if (day / name).exists()), None)
+        return None if found is None else _agent_on(found)
 
     async def run(self) -> None:
         """Flush every 250 ms until `finish`, then once more.
@@ -171,6 +175,10 @@ class Recorder:
 
     def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        header = encode_header(self._open[path].header)
+        if not data.startswith(header) and not path.exists():
+            log.error("tape was deleted while its call goes on; starting it again", path=str(path))
+            data = header + data
         self.write(path, data)
 
     def _put_back(self, path: Path, tape: TapeWriter, data: bytes, error: OSError) -> None:
@@ -191,7 +199,21 @@ class Recorder:
 
 def finished_path(path: Path) -> Path:
     """Return the name of a complete tape."""
-    return path.with_suffix("").with_suffix(DONE_SUFFIX)
+    return path.with_name(path.name.removesuffix(OPEN_SUFFIX) + DONE_SUFFIX)
+
+
+def call_id_of(path: Path) -> str:
+    """Return the call id in a tape's name."""
+    return path.name.removesuffix(DONE_SUFFIX).removesuffix(OPEN_SUFFIX)
+
+
+def _agent_on(path: Path) -> str:
+    """Return the agent in a tape's header; nobody's when there is none to read."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            return decode_header(file.readline()).agent
+    except (OSError, EOFError, zlib.error, TapeError):
+        return ""
 
 
 def _complete(path: Path) -> None:

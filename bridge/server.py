@@ -1,13 +1,11 @@
 """The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
 
-import os
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -22,9 +20,10 @@ from hypercorn.typing import ConnectionState
 from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
-from bridge.errors import LinkError, StoreError
+from bridge.errors import LinkError
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import ModelAddress
+from bridge.lock import held_alone
 from bridge.recorder import Recorder, Write, append_to
 from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
@@ -49,9 +48,9 @@ class Daemon:
     indexer: Indexer
 
     async def drain(self) -> None:
-        """Take no more calls and let the live ones end, in a second less than it all may take."""
+        """Take no more calls and let the live ones end, somewhat before it all must be over."""
         seconds = self.switchboard.settings.server.drain_seconds
-        await self.switchboard.drain(max(0.0, seconds - 1.0))
+        await self.switchboard.drain(max(0.0, seconds - 1.5))
 
 
 def open_listener(bind: str) -> trio.SocketListener:
@@ -82,33 +81,6 @@ def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
     headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
     context = ssl.create_default_context() if url.startswith("wss:") else None
     return ModelAddress(url, settings.realtime.model, headers, context)
-
-
-@contextmanager
-def held_alone(folder: Path) -> Iterator[None]:
-    """Keep other daemons out of a data folder: each would take the other's live tapes for torn ones.
-
-    Raises `StoreError` when another one is there. The lock goes with the process, however that dies.
-    """
-    if sys.platform == "win32":  # no flock there
-        yield
-        return
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            who = file.read().strip() or "unknown"
-            raise StoreError(
-                f"{folder}: another bridge (process {who}) records here; stop it, or give this one a [recording] "
-                "folder of its own"
-            ) from None
-        file.truncate(0)
-        print(os.getpid(), file=file, flush=True)
-        yield
 
 
 @asynccontextmanager
@@ -231,7 +203,12 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. Raises `BridgeError`."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as scope:
         async with open_daemon(settings, secrets) as daemon:
-            log.info("bridge is up", version=__version__, port=daemon.port, agents=sorted(settings.agents))
+            log.info(
+                "bridge is up",
+                version=__version__,
+                port=daemon.port,
+                agents=",".join(sorted(settings.agents)),
+            )
             await anext(signals)
             log.info("draining", live=daemon.switchboard.live, seconds=settings.server.drain_seconds)
             async with trio.open_nursery() as watching:

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from bridge.errors import StoreError, TapeError
-from bridge.recorder import DONE_SUFFIX, compress, finished_path, read_tape, tapes_under
+from bridge.recorder import DONE_SUFFIX, call_id_of, compress, finished_path, read_tape, tapes_under
 from bridge.records import Records, records_of
 from bridge.recovery import closing_lines
 from bridge.tape import decode
@@ -80,24 +80,33 @@ class Store:
         with self._open() as connection:
             return {row[0] for row in connection.execute("select call_id from calls").fetchall()}
 
-    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> int:
-        """Make the whole file anew from tapes, beside the old one, then replace it; return how many calls."""
+    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> list[str]:
+        """Make the whole file anew from tapes, beside the old one, then replace it.
+
+        Return a sentence for each tape that can't be read: those are left out, and nothing else is.
+        """
         fresh = self.path.with_suffix(".rebuilding")
         fresh.unlink(missing_ok=True)
-        count = 0
-        new = Store(fresh)
-        for path in tapes:
-            count += new.add([path])
-            progress()
-        new.add([])
+        faults = []
+        with Store(fresh)._open() as connection:
+            for path in tapes:
+                try:
+                    _add_tape(connection, path, self.path.parent)
+                except TapeError as error:
+                    faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+                progress()
         fresh.replace(self.path)
-        return count
+        return faults
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> list[dict[str, Any]]:
         """Return rows as dictionaries."""
         if not self.path.exists():
             raise StoreError(f"{self.path}: no such database; it appears when the first call has ended")
-        with self._open() as connection:
+        try:
+            connection = self._open()
+        except duckdb.IOException as error:
+            raise StoreError(_unusable(self.path, str(error))) from None
+        with connection:
             cursor = connection.execute(sql, list(values))
             names = [column[0] for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -110,6 +119,12 @@ class Store:
             connection.close()
             raise
         return connection
+
+
+def _unusable(path: Path, problem: str) -> str:
+    if "lock" in problem:
+        return f"{path}: another process holds it; try again when that has closed it"
+    return f"{path}: can't be opened ({problem[:120]}); `bridge reindex` makes it anew from the tapes"
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -211,7 +226,7 @@ class Indexer:
             if not self._pending:
                 self._idle.set()
 
-    async def finish(self, seconds: float = 0.8) -> None:
+    async def finish(self, seconds: float = 0.3) -> None:
         """Wait a little for what is queued; what is left is found by the next start."""
         with trio.move_on_after(seconds):
             while self._pending:
@@ -247,7 +262,7 @@ class Indexer:
         except (duckdb.Error, OSError):
             known = set()  # held by somebody else: indexing again changes nothing
         complete = [path for path in tapes_under(folder) if path.name.endswith(DONE_SUFFIX)]
-        done = [path for path in complete if path.name.split(".")[0] not in known]
+        done = [path for path in complete if call_id_of(path) not in known]
         return list(dict.fromkeys([*(path for path in torn if path), *done]))
 
 

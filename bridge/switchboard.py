@@ -66,6 +66,7 @@ class Switchboard:
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
     _quiet: trio.Event = field(factory=trio.Event)
+    _unasked: dict[Key, float] = field(factory=dict)
     _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -83,14 +84,16 @@ class Switchboard:
 
     async def answer(self, webhook: Webhook) -> str:
         """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered."""
-        is_known = webhook.key not in self._calls and await self._is_known(webhook)
+        call_id = None if webhook.key in self._calls else await self._new_id(webhook)
         call = self._calls.get(webhook.key)  # no await from here on: two deliveries can't make two calls
-        if call is None and is_known:
+        if any(live.call_id == call_id for live in self._calls.values()):
+            call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
+        if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
         if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
             log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
             return twilio.busy_twiml()
-        return self._connect_twiml(webhook, call or self._open(webhook))
+        return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
 
     def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
         public, name = self.settings.server.public_url, webhook.agent.name
@@ -100,17 +103,26 @@ class Switchboard:
             token=call.token,
         )
 
-    async def _is_known(self, webhook: Webhook) -> bool:
-        """Say whether this call was here before: remembered, or on a tape; a disk may be slow, so in a thread."""
-        if webhook.key in self._outcomes:
-            return True
-        return await trio.to_thread.run_sync(
-            self.recorder.has_tape_of, webhook.call_sid, limiter=self._disk, abandon_on_cancel=True
-        )
+    async def _new_id(self, webhook: Webhook) -> str | None:
+        """Return an id for the call of this webhook: its CallSid, with the agent's name if another agent had it.
 
-    def _open(self, webhook: Webhook) -> LiveCall:
+        None when this agent had this call before: remembered, or on a tape. A disk may be slow, so in a thread.
+        """
+        if webhook.key in self._outcomes:
+            return None
+        for call_id in (webhook.call_sid, f"{webhook.call_sid}-{webhook.agent.name}"):
+            agent = await trio.to_thread.run_sync(
+                self.recorder.agent_taped_as, call_id, limiter=self._disk, abandon_on_cancel=True
+            )
+            if agent is None:
+                return call_id
+            if agent == webhook.agent.name:
+                return None
+        return None
+
+    def _open(self, webhook: Webhook, call_id: str) -> LiveCall:
         """Give birth to a call: its model leg connects while Twilio is still setting up the stream."""
-        header = self._header(webhook)
+        header = self._header(webhook, call_id)
         call = LiveCall(
             call_id=header.call_id,
             account_sid=header.account_sid,
@@ -133,12 +145,12 @@ class Switchboard:
         self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")
         return call
 
-    def _header(self, webhook: Webhook) -> Header:
+    def _header(self, webhook: Webhook, call_id: str) -> Header:
         recording, form = self.settings.recording, webhook.form
         show = tape.mask if recording.mask_numbers else str
         definitions = [tool.definition for tool in self.tools[webhook.agent.name].values()]
         return Header(
-            call_id=webhook.call_sid,
+            call_id=call_id,
             call_sid=webhook.call_sid,
             account_sid=form.get("AccountSid", ""),
             agent=webhook.agent.name,
@@ -159,8 +171,10 @@ class Switchboard:
         finally:
             self._calls.pop(key, None)
             self._outcomes[key] = call.end.say if call.end else ""
+            if call.phone.is_closed_by_us:
+                self._unasked[key] = trio.current_time()  # Twilio asks what comes next within moments
             if len(self._outcomes) > MOST_REMEMBERED:
-                self._outcomes.popitem(last=False)
+                self._unasked.pop(self._outcomes.popitem(last=False)[0], None)
             if not self._calls:
                 self._quiet.set()
 
@@ -169,6 +183,7 @@ class Switchboard:
     def next_twiml(self, call_sid: str, agent: str) -> str:
         """Return what Twilio shall do after the stream: what the call decided, else hang up."""
         call = self._calls.get((call_sid, agent))
+        self._unasked.pop((call_sid, agent), None)
         if call is not None and call.end is not None:
             return twilio.hangup_twiml(call.end.say)
         if call is not None:
@@ -211,7 +226,9 @@ class Switchboard:
         call_sid, account_sid, token = credentials
         call = self._calls.get((call_sid, agent))
         if call is None or call.end is not None:
-            log.warning("media socket for no call of ours", call_id=call_sid[:40], agent=agent)
+            known = (call_sid, agent) in self._outcomes or call is not None
+            what = "media socket for a call that is over" if known else "media socket for no call of ours"
+            log.warning(what, call_id=call_sid[:40], agent=agent)
             return None
         if call.account_sid != account_sid or not secrets.compare_digest(call.token.encode(), token.encode()):
             log.warning("media socket with a wrong token or account", call_id=call_sid, agent=agent)
@@ -227,14 +244,17 @@ class Switchboard:
 
     async def drain(self, seconds: float) -> None:
         """Take no more calls, let the live ones end by themselves for a while, once, then end the rest."""
-        patience = 0 if self.is_closing else seconds
+        if self.is_closing:
+            seconds = 0
         self.is_closing = True
-        with trio.move_on_after(patience):
+        with trio.move_on_after(seconds):
             await self.wait_quiet()
         for call in list(self._calls.values()):
             call.stop("operator", "the daemon is shutting down")
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
+        while any(at + NEXT_SECONDS > trio.current_time() for at in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+            await trio.sleep(0.02)
 
     async def wait_quiet(self) -> None:
         """Return when no call is waiting or live."""
@@ -243,6 +263,9 @@ class Switchboard:
                 self._quiet = trio.Event()
             await self._quiet.wait()
 
+
+NEXT_SECONDS: Final = 0.6
+"""How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
 
 LAST_SECONDS: Final = 1.6
 """What a call may take to end: its linger, its goodbyes, and a little."""

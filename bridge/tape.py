@@ -246,6 +246,11 @@ DROPPED_PARAMETERS: Final = frozenset({"CallToken", "StirPassportToken"})
 """Webhook parameters that are credentials, or hold the caller's number where masking can't reach it."""
 
 
+UNMASKED: Final = frozenset({"ApiVersion"})
+NAMES: Final = frozenset({"CallerName"})
+"""Left out where numbers are masked: it names the person."""
+
+
 def mask(value: str) -> str:
     """Return a phone number with all but its last two digits hidden; anything else as it is."""
     digits = sum(char.isdigit() for char in value)
@@ -264,4 +269,5 @@ def webhook_form(form: Mapping[str, str], *, masked: bool) -> dict[str, str]:
     kept = {name: value for name, value in form.items() if name not in DROPPED_PARAMETERS}
     if not masked:
         return kept
-    return {name: value if name.endswith("Sid") else mask(value) for name, value in kept.items()}
+    return {name: value if name in UNMASKED or name.endswith("Sid") else mask(value)
+            for name, value in kept.items() if name not in NAMES}  # fmt: skip

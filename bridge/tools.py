@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
@@ -200,7 +201,11 @@ async def run_tool(
             return _answer(call_id, await _result(tool, tool.check(arguments), limiter))
     except ToolArgumentsError as error:
         return ToolFailed(call_id, "arguments", str(error))
-    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises is an answer
+    except (
+        Exception,
+        SystemExit,
+        CancelledError,
+    ) as error:  # somebody else's code: whatever it raises is an answer
         return ToolFailed(call_id, "crashed", _in_words(error))
     except BaseExceptionGroup as group:  # cancelled, and crashed meanwhile: with both the call would crash
         raise group.split(Exception)[1] or group from None
@@ -210,8 +215,16 @@ async def run_tool(
 async def _result(tool: Tool, checked: dict[str, Any], limiter: trio.CapacityLimiter) -> Any:
     if tool.is_async:
         return await tool.function(**checked)
-    call = partial(tool.function, **checked)
+    call = partial(_called, tool.function, checked)
     return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
+
+
+def _called(function: Callable[..., Any], checked: dict[str, Any]) -> Any:
+    """Call a tool in its thread; a KeyboardInterrupt raised there is the tool's own, and must not end the daemon."""
+    try:
+        return function(**checked)
+    except KeyboardInterrupt as error:
+        raise RuntimeError("KeyboardInterrupt") from error
 
 
 def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bridge.errors import BridgeError
 from bridge.output import complain, console, explains_errors, print_json
+from replay.compare_manifest import read_manifest
 from replay.compare_outcome import (
     FORMAT,
     Baseline,
@@ -42,6 +43,7 @@ from replay.options import JSON
 
 WORSE: Final = 1
 INTERRUPTED: Final = 130
+ALONE: Final = "a second [variants.NAME] in the plan, --baseline FILE, or --save-baseline FILE"
 LOUD: Final = ("worse", "unclear", "better")
 STYLES: Final = {"worse": "bold red", "unclear": "yellow", "better": "green"}
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -121,18 +123,16 @@ def compare(
     screen = Console(stderr=True, quiet=wants_json)
     folder = out or plan.with_suffix(".compare")
     job = _job(plan, repeats, baseline)
+    if len(job.plan.variants) == 1 and not job.saved and not save:
+        complain("one variant alone: there is nothing to compare it with", hint=ALONE)
     calls = _made(job, folder, screen)
     if save:
         _save(job, calls, save)
     comparison = job.judge(calls)
     if comparison is None:
-        return _say_alone(calls, save)
-    target = html or folder / "report.html"
-    _write(target, page(comparison, target.parent))
-    if wants_json:
-        print_json({**as_json(comparison), "html": str(target)})
-    else:
-        _print(comparison, target)
+        return click.echo(f"{len(calls)} calls saved as a baseline: {save}", err=True)
+    comparison = attrs.evolve(comparison, remarks=tuple(_remarks(folder)))
+    _tell(comparison, html or folder / "report.html", wants_json=wants_json)
     sys.exit(WORSE if comparison.is_worse else 0)
 
 
@@ -217,6 +217,14 @@ def _save(job: _Job, calls: Sequence[Call], path: Path) -> None:
         )
 
 
+def _tell(comparison: Comparison, html: Path, *, wants_json: bool) -> None:
+    _write(html, page(comparison, html.parent))
+    if wants_json:
+        print_json({**as_json(comparison), "html": str(html)})
+    else:
+        _print(comparison, html)
+
+
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,17 +233,16 @@ def _write(path: Path, text: str) -> None:
         complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with --html FILE")
 
 
-def _say_alone(calls: Sequence[Call], saved: Path | None) -> None:
-    if saved is None:
-        complain(
-            "one variant alone: there is nothing to compare it with",
-            hint="a second [variants.NAME] in the plan, --baseline FILE, or --save-baseline FILE",
-        )
-    click.echo(f"{len(calls)} calls saved as a baseline: {saved}", err=True)
+def _remarks(folder: Path) -> Iterator[str]:
+    """Yield what spoiled the measuring itself."""
+    if read_manifest(folder).get("lateness", {}).get("spoils_results"):
+        yield "This machine was late itself while the calls were made: times are worth little. Try fewer calls at_once."
 
 
 def _print(comparison: Comparison, html: Path) -> None:
     out = console()
+    for remark in comparison.remarks:
+        out.print(remark, style="yellow", markup=False)
     for variant, verdicts in comparison.verdicts.items():
         style = "bold red" if comparison.with_status(variant, "worse") else "bold green"
         out.print(comparison.sentence(variant), style=style, markup=False)

@@ -10,13 +10,10 @@ from attrs import asdict
 from rich.table import Table
 
 from bridge.errors import TapeError
-from bridge.output import console, print_json, quiet_interrupt, seconds
+from bridge.output import print_json, quiet_interrupt, seconds, table_console
 from bridge.recorder import tapes_under
 from replay.options import JSON, found
 from replay.pages import Entry, entry_of
-
-WIDE = 240
-"""Columns where nobody's screen says how many there are: a call a line."""
 
 WHO = ("caller", "model", "tool", "limit", "operator", "bridge")
 
@@ -55,9 +52,7 @@ def list_(
     if wants_json:
         print_json([_as_json(entry) for entry in wanted])
     elif wanted:
-        out = console()
-        out.width = out.width if out.is_terminal else WIDE
-        out.print(_table(wanted))
+        table_console().print(_table(wanted))
     else:
         click.echo("No calls match; try fewer filters." if entries else "No calls.")
     for fault in faults:

@@ -80,13 +80,17 @@ def load_baseline(path: Path) -> Baseline:
 
 @frozen
 class Comparison:
-    """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too."""
+    """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too.
+
+    `remarks` is what else to know before the verdicts are believed.
+    """
 
     conditions: Conditions
     baseline: str
     calls: tuple[Call, ...]
     verdicts: Mapping[str, tuple[Verdict, ...]]
     thresholds: Thresholds
+    remarks: tuple[str, ...] = ()
 
     def with_status(self, variant: str, status: str) -> list[Verdict]:
         """Return a variant's verdicts of one status, the worst first."""

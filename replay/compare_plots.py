@@ -57,9 +57,10 @@ def strips(rows: Mapping[str, Sequence[Dot]], unit: str, limit: float | None) ->
     low, high = min(shown), max(shown)
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     low = 0.0 if 0 <= low <= room else low - room
-    place = _scale(low, high + room, 1, 99)
+    high = 1.0 if unit == "share" and high <= 1 else high + room
+    place = _scale(low, high, 1, 99)
     lines = "".join(_strip(name, dots, place, limit) for name, dots in rows.items())
-    return f'<div class="strips">{lines}{_axis(low, high + room, unit)}</div>'
+    return f'<div class="strips">{lines}{_axis(low, high, unit)}</div>'
 
 
 def _scale(low: float, high: float, left: float, right: float) -> Callable[[float], float]:

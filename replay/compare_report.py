@@ -38,13 +38,19 @@ def _top(comparison: Comparison) -> str:
     conditions = comparison.conditions
     who_called = ", ".join(conditions.callers)
     calls = sum(call.variant == comparison.baseline for call in comparison.calls)
+    callers = _counted(len(conditions.callers), "recorded caller")
     several = "once" if conditions.repeats == 1 else f"{conditions.repeats} times each"
     head = (
         f"<h1>May agent <b>{escape(conditions.agent)}</b> be switched from <b>{escape(comparison.baseline)}</b> to "
-        f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {len(conditions.callers)} recorded callers "
-        f"called both, {several}: {escape(who_called)}. {calls} calls a side.</h1>"
+        f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {callers} "
+        f"called each of them, {several}: {escape(who_called)}. {_counted(calls, 'call')} a side.</h1>"
     )
+    head += "".join(f'<p class="remark">{escape(remark)}</p>' for remark in comparison.remarks)
     return head + "".join(_answer(comparison, variant) for variant in comparison.verdicts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _answer(comparison: Comparison, variant: str) -> str:
@@ -99,7 +105,8 @@ def _all_measures(comparison: Comparison) -> str:
         "The dot is the mean difference, the line how far chance alone may have moved it, the shaded band what is "
         "allowed. Worse means that the whole line is right of the band; unclear, that more calls would be needed "
         "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the "
-        "baseline does."
+        "baseline does. Chance alone makes a number worse in "
+        f"{comparison.thresholds['false_alarms'] * 100:.0f} of 100 comparisons at most."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'
@@ -138,6 +145,10 @@ def _plot_of(comparison: Comparison, number: Number) -> str:
     }
     if not any(rows.values()):
         return ""
+    values = {dot.value for dots in rows.values() for dot in dots}
+    if len(values) == 1:
+        alike = amount(values.pop(), number.unit)
+        return f'<h3>{escape(number.title)}</h3><p class="dim">{escape(alike)}, in every call</p>'
     title = f"<h3>{escape(number.title)}</h3>"
     limit = _limit(comparison, number, rows[comparison.baseline])
     return title + strips(rows, number.unit, limit)
@@ -184,14 +195,15 @@ def _calls(comparison: Comparison, folder: Path) -> str:
 
 
 def _call_row(call: Call, numbers: Sequence[Number], folder: Path) -> str:
-    start = f"<tr><td>{escape(call.caller)}<td>{escape(call.variant)}<td>{call.repeat + 1}"
+    names = f'<td class="name">{escape(call.caller)}<td class="name">{escape(call.variant)}'
+    start = f"<tr>{names}<td>{call.repeat + 1}"
     end = f"<td>{_link(call.tape, folder)}</tr>"
     if call.measures is None:
         return f'{start}<td colspan="{len(numbers) + 2}">{escape(call.error)}{end}'
     cells = "".join(f'<td class="n">{_cell(number, call)}' for number in numbers)
     tools = " ".join(f"{escape(tool.name)}({escape(tool.arguments_raw)})" for tool in call.measures.tools)
     ended = escape(f"{call.measures.ended_by}: {call.measures.why}")
-    return f'{start}{cells}<td class="words">{tools}<td>{ended}{end}'
+    return f'{start}{cells}<td class="words">{tools}<td class="ended">{ended}{end}'
 
 
 def _cell(number: Number, call: Call) -> str:

@@ -187,7 +187,8 @@ def _trait(
     share, own_share = sum(map(bool, new)) / len(new), sum(map(bool, own)) / len(own)
     low, high = wilson(sum(map(bool, new)), len(new))
     shift = _shift(was, now, thresholds, tolerance)
-    is_worse = share - own_share > tolerance or bool(shift)
+    # What the baseline always does is a promise: one call that breaks it counts. Where it varies, chance goes first.
+    is_worse = (share if _is_steady(was) else low) > own_share + tolerance or bool(shift)
     examples = (shift, *_examples(new, was)) if shift else _examples(new, was)
     return Verdict(
         variant, trait.allowed, trait.title, "of calls", "worse" if is_worse else "same", tolerance,
@@ -204,6 +205,12 @@ def _news(one: _Seen, others: Sequence[_Seen]) -> Labels:
     return {
         label: text for label, text in one.labels.items() if not any(label in other.labels for other in group)
     }
+
+
+def _is_steady(was: Sequence[_Seen]) -> bool:
+    """Say whether the baseline's calls of each group are all alike."""
+    first: dict[str, Labels] = {}
+    return all(first.setdefault(one.caller, one.labels).keys() == one.labels.keys() for one in was)
 
 
 def _shift(was: Sequence[_Seen], now: Sequence[_Seen], thresholds: Thresholds, tolerance: float) -> str:

@@ -4,17 +4,19 @@ socket; Twilio's part is played here as far as it answers: what was sent is play
 
 from binascii import b2a_base64
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from functools import partial
 from itertools import count
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bridge.audio import FRAME_BYTES, SILENCE, ms_of
 from bridge.call import Call
 from bridge.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
-from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line, encode, event_of, line_of
+from bridge.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line, event_of
+from replay.agenda import Agenda, Paper
 
 STREAM: Final = "MZ00000000000000000000000000000000"
 FRAME_MS: Final = ms_of(FRAME_BYTES)
@@ -26,14 +28,8 @@ DELTA_EVERY_MS: Final = 50
 Message = dict[str, Any]
 
 
-@frozen(order=True)
-class _Coming:
-    """What a peer will say; a message of Twilio's gets its number when it is said, for they come in order."""
-
-    t_ms: int
-    place: int
-    line: Line = field(order=False)
-    message: Message = field(order=False)
+MOST_LINES: Final = 2_000_000
+"""All of it is planned before it begins: ten hours of frames, which no call has."""
 
 
 @define(eq=False)
@@ -42,17 +38,21 @@ class Rehearsal:
 
     header: Header
     line_ms: int = 0
-    call: Call = field(init=False)
-    lines: list[bytes] = field(factory=list)
-    _coming: list[_Coming] = field(factory=list)
-    _places: Iterator[int] = field(factory=count)
+    _paper: Paper = field(init=False)
     _ids: Iterator[int] = field(factory=lambda: count(1))
     _played_until: int = 0
     _marks: dict[str, int] = field(factory=dict)
+    """When each mark that was sent will have been played."""
     _sequence: Iterator[int] = field(factory=lambda: count(1))
 
     def __attrs_post_init__(self) -> None:
-        self.call = Call(self.header.agent_settings(), self.header.tools)
+        call = Call(self.header.agent_settings(), self.header.tools)
+        self._paper = Paper(call, self._carry_out, Agenda(most=MOST_LINES))
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Return the tape's lines so far."""
+        return self._paper.lines
 
     # ------------------------------------------------------------ what comes
 
@@ -69,60 +69,58 @@ class Rehearsal:
 
     def put(self, line: Line, message: Message | None = None) -> None:
         """Let this come at its own time; what comes at the same time comes in the order it was put."""
-        heappush(self._coming, _Coming(line.t_ms, next(self._places), line, message or {}))
+        self._paper.agenda.at(line.t_ms, partial(self._take, line, message or {}))
 
     # ------------------------------------------------------------ what becomes of it
 
     def run(self) -> list[bytes]:
         """Play the call to its end, or until nothing comes any more; return the tape's lines."""
-        self._do(0, self.call.begin())
-        while self._coming and not self.call.is_over:
-            due = self.call.deadline
-            if due is not None and due < self._coming[0].t_ms:
-                self._take(Line(t_ms=due, leg=NOTE, sender="clock", rang=True))
-            else:
-                self._take(self._said(heappop(self._coming)))
+        self._paper.begin()
+        while self._paper.agenda.next_ms is not None and not self._paper.call.is_over:
+            self._paper.step()
         return self.lines
 
-    def _said(self, coming: _Coming) -> Line:
-        """Return the line of what a peer says now."""
-        message = coming.message
-        if not message:
-            return coming.line
+    def _take(self, line: Line, message: Message) -> None:
+        """Let a peer say this now; a message of Twilio's gets its number now, for they come in order."""
         if "streamSid" in message:
             message = {"event": message["event"], "sequenceNumber": str(next(self._sequence)), **message}
-        return msgspec.structs.replace(coming.line, msg=msgspec.Raw(msgspec.json.encode(message)))
-
-    def _take(self, line: Line) -> None:
-        self.lines.append(encode(line))
+        if message:
+            line = msgspec.structs.replace(line, msg=msgspec.Raw(msgspec.json.encode(message)))
         event = event_of(line)
-        if event is not None:
-            self._do(line.t_ms, self.call.handle(event, line.t_ms))
+        if event is None:
+            self._paper.write(line)
+        else:
+            self._paper.feed(line, event)
 
-    def _do(self, now: int, effects: list[Effect]) -> None:
-        for effect in effects:
-            self.lines.append(encode(line_of(now, effect)))
-            match effect:
-                case UpdateSession():
-                    self.model(now + 1, "session.updated", session=effect.session)
-                case PlayAudio():
-                    self._played_until = max(self._played_until, now) + ms_of(len(effect.audio))
-                case SendMark():
-                    self._marks[effect.name] = self._played_until
-                    self._echo(effect.name, self._played_until + self.line_ms)
-                case ClearPlayback():
-                    self._clear(now)
+    def _carry_out(self, effect: Effect) -> None:
+        now = self._paper.agenda.now_ms
+        match effect:
+            case UpdateSession():
+                self.model(now + 1, "session.updated", session=effect.session)
+            case PlayAudio():
+                self._played_until = max(self._played_until, now) + ms_of(len(effect.audio))
+            case SendMark():
+                self._marks[effect.name] = self._played_until
+                self._echo(effect.name, self._played_until)
+            case ClearPlayback():
+                self._clear(now)
 
-    def _echo(self, mark: str, t_ms: int) -> None:
-        self.phone(t_ms, {"event": "mark", "streamSid": STREAM, "mark": {"name": mark}})
+    def _echo(self, mark: str, played_ms: int) -> None:
+        self._paper.agenda.at(played_ms + self.line_ms, partial(self._come_back, mark, played_ms))
+
+    def _come_back(self, mark: str, played_ms: int) -> None:
+        """Let a mark come back, unless a clear has brought it back before."""
+        if self._marks.get(mark) == played_ms:
+            del self._marks[mark]
+            line = Line(t_ms=self._paper.agenda.now_ms, leg=PHONE, sender=TWILIO)
+            self._take(line, {"event": "mark", "streamSid": STREAM, "mark": {"name": mark}})
 
     def _clear(self, now: int) -> None:
         """Throw away what was not played: its marks come back at once."""
-        early = {name for name, at in self._marks.items() if at > now}
-        self._coming = sorted(entry for entry in self._coming if _mark_in(entry.message) not in early)
-        for name in sorted(early, key=lambda name: self._marks[name]):
-            self._echo(name, now + self.line_ms)
-        self._marks.clear()
+        for mark, played_ms in sorted(self._marks.items(), key=itemgetter(1)):
+            if played_ms > now:
+                self._marks[mark] = now
+                self._echo(mark, now)
         self._played_until = now
 
     # ------------------------------------------------------------ whole scenes
@@ -202,10 +200,6 @@ def _deltas(t_ms: int, audio: bytes) -> list[tuple[int, bytes]]:
         (t_ms + number * DELTA_EVERY_MS, audio[place : place + DELTA_BYTES])
         for number, place in enumerate(places)
     ]
-
-
-def _mark_in(message: Message) -> str | None:
-    return str(message["mark"]["name"]) if message.get("event") == "mark" else None
 
 
 def _base64(audio: bytes) -> str:

@@ -96,6 +96,21 @@ def test_a_baseline_that_varies_by_itself_may_vary_as_much_tomorrow() -> None:
     assert not compare(conditions(), old, [new], thresholds_of(FEW)).is_worse
 
 
+def test_a_baseline_that_is_unsteady_raises_few_false_alarms() -> None:
+    """An ending that comes in a tenth of all calls: what is new in one of them is no news."""
+    alarms = 0
+    for seed in range(40):
+        random = Random(seed)
+
+        def at_times(one: Measures, repeat: int, random: Random = random) -> Measures:
+            return evolve(one, why="lost") if random.random() < 0.1 else one
+
+        sides = (calls(name, seed, at_times, repeats=10) for name in ("old", "new"))
+        old, new = sides
+        alarms += compare(conditions(10), old, [new], thresholds_of(FEW)).is_worse
+    assert alarms <= 2
+
+
 def test_the_wanted_greeting_is_never_a_change() -> None:
     def other(one: Measures, repeat: int) -> Measures:
         return evolve(one, greeting="Good evening.", greeting_agreement=0.2)

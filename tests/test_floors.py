@@ -15,7 +15,7 @@ FLOORS = [
     {"call", "tape"},
     {"records", "redact"},
     {"links", "recorder", "tools"},
-    {"fallback", "recovery"},
+    {"fallback", "lock", "recovery"},
     {"store"},
     {"live"},
     {"switchboard"},

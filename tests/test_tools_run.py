@@ -2,6 +2,7 @@
 
 import json
 import threading
+from asyncio import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ async def test_a_string_is_the_answer_as_it_is() -> None:
 async def test_an_attrs_value_is_an_answer() -> None:
     made = tool(name="who")(lambda: [Guest("Ada")])
     assert json.loads((await run(made)).output) == [{"name": "Ada", "age": 30}]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), CancelledError(), SystemExit(3), ValueError("no")])
+async def test_whatever_a_tool_raises_in_its_thread_is_an_answer(error: BaseException) -> None:
+    def raise_it() -> None:
+        raise error
+
+    answer = await run(tool(name="raises")(raise_it))
+    assert isinstance(answer, ToolFailed)
+    assert answer.kind == "crashed"
 
 
 async def test_a_sync_tool_runs_beside_the_loop() -> None:

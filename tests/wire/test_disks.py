@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
-import duckdb
 import pytest
 import trio
 from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, open_stage
+from bridge.errors import StoreError
 from bridge.recorder import append_to, read_tape
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
@@ -124,6 +124,6 @@ async def test_a_database_that_is_none_keeps_no_caller_out(place: MakePlace) -> 
             report = await stage.ring(QUICK)
             await stage.wait_no_calls()
     assert report.first_heard_ms is not None
-    with pytest.raises(duckdb.IOException):
+    with pytest.raises(StoreError, match="bridge reindex"):
         setup.calls()
     assert len(setup.tapes) == 1

@@ -1,0 +1,47 @@
+"""Who records in a data folder: one daemon at a time, kept apart by a lock that goes with its process."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.errors import StoreError
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Keep other daemons out of a data folder: each would take the other's live tapes for torn ones.
+
+    Raises `StoreError` when another one is there. The lock goes with the process, however that dies.
+    """
+    if sys.platform == "win32":  # no flock there
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            who = file.read().strip() or "unknown"
+            raise StoreError(
+                f"{folder}: another bridge (process {who}) records here; stop it, or give this one a [recording] "
+                "folder of its own"
+            ) from None
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Say whether a daemon records in this folder now, so that its open tapes are live calls."""
+    if not folder.is_dir():
+        return False
+    try:
+        with held_alone(folder):
+            return False
+    except StoreError:
+        return True

@@ -1,0 +1,235 @@
+"""A call made for a test of an agent: simulated, or through the whole daemon on loopback; and what came of it.
+
+It asserts nothing: what a call should be like is the test's to say.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import attrs
+import trio
+from attrs import field, frozen
+
+from bridge import config
+from bridge.config import Agent, Realtime, Recording, Secrets, Server, Settings
+from bridge.errors import BridgeError
+from bridge.recorder import read_tape
+from bridge.records import Records, records_of
+from bridge.server import open_daemon
+from bridge.tape import decode, encode_header
+from bridge.tools import Tool, load_tools
+from replay import phone_scenario
+from replay.model import serve_model
+from replay.model_audio import murmur
+from replay.model_replies import MS_PER_CHARACTER
+from replay.model_scenario import load_scenario
+from replay.model_script import Reply, Say, Script
+from replay.phone import DEFAULT_ACCOUNT, ring
+from replay.phone_script import Caller
+from replay.recorded_caller import caller_of, longest_ms
+from replay.rewrite import write_tape
+from replay.simulate import PUBLIC_URL, simulate
+
+NAMELESS: Final = "agent"
+"""An agent is part of a URL, so one made in a test has a name too."""
+
+
+class RingError(BridgeError):
+    """The call could not be made; the message says why."""
+
+
+@frozen
+class Turn:
+    """What one side said in one go; `heard` is how much of the agent's words the caller heard, an estimate."""
+
+    role: str
+    said: str
+    heard: str
+    unheard: str
+    interrupted: bool
+    began_ms: int | None
+
+
+@frozen
+class ToolRun:
+    """One tool that the model asked for; `error_kind` is None when it answered."""
+
+    name: str
+    arguments: Any
+    output: str | None
+    error_kind: str | None
+    error: str | None
+    is_delivered: bool
+
+
+@frozen(repr=False)
+class RungCall:
+    """What became of a call; its repr is the conversation, which a failed assertion shows."""
+
+    tape: Path
+    records: Records = field(repr=False)
+
+    @property
+    def call(self) -> Any:
+        """Return the call's row, its columns as attributes: `call.call.interruptions`."""
+        return SimpleNamespace(**self.records.call)
+
+    @property
+    def ended_by(self) -> str:
+        """Return who ended the call: caller, model, tool, limit, operator or bridge."""
+        return str(self.records.call["ended_by"])
+
+    @property
+    def why(self) -> str:
+        """Return why the call ended."""
+        return str(self.records.call["why"])
+
+    @property
+    def transcript(self) -> list[Turn]:
+        """Return the conversation in order."""
+        names = [one.name for one in attrs.fields(Turn)]
+        return [Turn(**{name: row[name] for name in names}) for row in self.records.transcript]
+
+    @property
+    def tools(self) -> list[ToolRun]:
+        """Return the tools that were asked for, in order, `hang_up` included."""
+        names = [one.name for one in attrs.fields(ToolRun)]
+        return [ToolRun(**{name: row[name] for name in names}) for row in self.records.tool_calls]
+
+    def heard(self, text: str) -> bool:
+        """Say whether the caller heard the agent say this; case and spacing don't matter."""
+        return _plain(text) in _plain(
+            " ".join(turn.heard for turn in self.transcript if turn.role == "agent")
+        )
+
+    def __repr__(self) -> str:
+        turns = [
+            f"  {turn.role}: {turn.heard}{' --' if turn.interrupted else ''}" for turn in self.transcript
+        ]
+        tools = [
+            f"  tool: {tool.name}({tool.arguments}) -> {tool.output or tool.error}" for tool in self.tools
+        ]
+        return "\n".join([f"call {self.tape}:", *turns, *tools, f"  ended by {self.ended_by}: {self.why}"])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def ring_agent(
+    agent: Agent | Path | str,
+    caller: Caller | Path | str,
+    model: Script | Path | str | None = None,
+    *,
+    folder: Path,
+    name: str = "",
+    tools: Iterable[Tool] = (),
+    real: bool = False,
+    seed: int = 0,
+) -> RungCall:
+    """Make one call and return what came of it; its tape is kept in `folder`. Not to be called from async code.
+
+    `agent` is one, or a configuration file with the `name` of one; `caller` is one, a phone scenario (.toml) or a
+    tape; `model` is a script or a model scenario, by default one that greets and says one sentence to everything.
+    `real` calls through the daemon's own sockets, in real time. Raises `BridgeError` children.
+    """
+    if trio.lowlevel.in_trio_run():
+        raise RingError("ring_agent runs a loop of its own: call it from a plain def test, not an async one")
+    agent, known = _agent(agent, name, list(tools))
+    caller, script = _caller(caller), _script(model, agent, seed)
+    if real:
+        path = trio.run(_over_sockets, agent, known, caller, script, folder.resolve())
+    else:
+        path = _simulated(agent, known, caller, script, folder, seed)
+    tape = read_tape(path)
+    return RungCall(path, records_of(tape.header, map(decode, tape.lines), is_torn=tape.is_torn))
+
+
+# ---------------------------------------------------------------- who calls whom
+
+
+def _agent(agent: Agent | Path | str, name: str, tools: list[Tool]) -> tuple[Agent, list[Tool]]:
+    """Return the agent and its tools; those a file names are loaded as the daemon would load them."""
+    if isinstance(agent, Agent):
+        return attrs.evolve(agent, name=agent.name or NAMELESS), tools
+    settings = config.load(Path(agent))
+    known = ", ".join(settings.agents)
+    if not name and len(settings.agents) > 1:
+        raise RingError(f"{agent} has several agents: say name= one of {known}")
+    found = settings.agents.get(name or next(iter(settings.agents)))
+    if found is None:
+        raise RingError(f'{agent} has no agent "{name}": use one of {known}')
+    return found, [*load_tools(found.tools, settings.folder).values(), *tools]
+
+
+def _caller(caller: Caller | Path | str) -> Caller:
+    if isinstance(caller, Caller):
+        return caller
+    path = Path(caller)
+    if path.suffix == ".toml":
+        return phone_scenario.load(path).caller
+    return caller_of(read_tape(path), mode="turns")
+
+
+def _script(model: Script | Path | str | None, agent: Agent, seed: int) -> Script:
+    if isinstance(model, Script):
+        return model
+    if model is not None:
+        return load_scenario(Path(model)).script_for(Realtime().model, seed + 1)
+    return Script(opening=_spoken(agent.greeting), fallback=_spoken("I see. What else can I do for you?"))
+
+
+def _spoken(words: str) -> Reply:
+    return (Say(murmur(MS_PER_CHARACTER * len(words)), words),)
+
+
+# ---------------------------------------------------------------- the call
+
+
+def _simulated(
+    agent: Agent, tools: list[Tool], caller: Caller, script: Script, folder: Path, seed: int
+) -> Path:
+    tape = simulate(caller, script, agent, tools=tools, seed=seed)
+    path = _free(folder, tape.header.call_id)
+    write_tape(path, [encode_header(tape.header), *tape.lines])
+    return path
+
+
+def _free(folder: Path, call_id: str) -> Path:
+    """Return a name for a tape: two calls of one test, alike but for their agent, have the same id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = len(list(folder.glob("*.jsonl.gz")))
+    return folder / f"{made + 1:03d}-{call_id}.jsonl.gz"
+
+
+async def _over_sockets(
+    agent: Agent, tools: list[Tool], caller: Caller, script: Script, folder: Path
+) -> Path:
+    """Run the daemon and both stand-ins for one call; return its tape, complete once the daemon is gone."""
+    data = folder / "real"
+    async with trio.open_nursery() as peers:
+        model = await peers.start(serve_model, script)
+        settings = Settings(
+            server=Server(bind="127.0.0.1:0", public_url=PUBLIC_URL, drain_seconds=3),
+            realtime=Realtime(url=model.url),
+            recording=Recording(folder=str(data)),
+            agents={agent.name: agent},
+            folder=folder,
+        )
+        secrets = Secrets((DEFAULT_ACCOUNT.auth_token,), "no-key-needed-here")
+        by_name = {tool.name: tool for tool in tools}
+        async with open_daemon(settings, secrets, tools={agent.name: by_name}) as daemon:
+            report = await ring(
+                caller,
+                webhook=f"{PUBLIC_URL}/voice/{agent.name}",
+                via=f"http://127.0.0.1:{daemon.port}",
+                also_hosts=(),
+                total_ms=longest_ms(caller),
+            )
+        peers.cancel_scope.cancel(reason="the call was made")
+    path = next((data / "tapes").rglob(f"{report.call_sid}.jsonl.gz"), None)
+    if path is None:
+        raise RingError(f"the call left no tape: {report.error or 'nobody knows why'}")
+    return path

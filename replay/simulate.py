@@ -1,0 +1,277 @@
+"""A whole call with no event loop: a scripted caller, a scripted model and the real heart, on a clock that only counts.
+
+Nothing here waits and nothing is sent; the tape is one like any other. An hour of calls takes some seconds.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import trio
+from attrs import define, field, frozen
+from trio.testing import MockClock
+
+from bridge import __version__, realtime, tape, twilio
+from bridge.call import Call
+from bridge.config import Agent, Realtime
+from bridge.effects import (
+    ClearPlayback,
+    Effect,
+    EndCall,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    WriteNote,
+)
+from bridge.errors import BridgeError
+from bridge.events import (
+    LinkStalled,
+    ModelLeft,
+    ModelUnreachable,
+    PhoneLeft,
+    ToolAnswered,
+    ToolFailed,
+)
+from bridge.live import PHONE_OUTBOX
+from bridge.recorder import Tape
+from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
+from bridge.tools import HANG_UP, Tool, run_tool
+from replay.agenda import Agenda, Paper
+from replay.model_script import Script
+from replay.model_session import Session
+from replay.phone_line import Line as PhoneLine
+from replay.phone_script import Account, Caller
+from replay.simulated_model import CONNECT_MS, SimulatedModel
+from replay.simulated_phone import SimulatedPhone
+
+STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
+"""No clock is read: every simulated call was made at the same moment."""
+
+PUBLIC_URL: Final = "https://bridge.example.com"
+MODEL_URL: Final = "wss://simulated/v1/realtime"
+ASKED_OF_A_SERVER: Final = {
+    "webhook_twice": False, "webhook_signature": "right", "signature": "right", "trailing_slash": False,
+    "token_override": None, "call_sid_override": None, "account_sid_override": None, "second_socket": False,
+}  # fmt: skip
+"""A caller's faults that a web server answers: there is none in a simulation."""
+
+
+class NotSimulatedError(BridgeError):
+    """This caller needs a daemon and sockets; the message says why."""
+
+
+def simulate(
+    caller: Caller, script: Script, agent: Agent, *, tools: Sequence[Tool] = (), seed: int = 0
+) -> Tape:
+    """Make one call and return its tape: the same arguments, the same tape. Raises `NotSimulatedError`.
+
+    Tools are really run, and cost the call the time they slept; a tool that waits for the world belongs in a call
+    over sockets. With `seed` the ids differ, and the session is number `seed` + 1 of its script.
+    """
+    return Simulation(caller, script, agent, tools, seed).run()
+
+
+@frozen
+class _Names:
+    """The ids of one call."""
+
+    call_sid: str
+    stream_sid: str
+
+    @classmethod
+    def drawn(cls, seed: int) -> "_Names":
+        dice = Random(seed)
+        return cls(f"CA{dice.getrandbits(128):032x}", f"MZ{dice.getrandbits(128):032x}")
+
+
+@define(eq=False)
+class Simulation:
+    """One simulated call: `run` it once, then look at both sides of it."""
+
+    caller: Caller
+    script: Script
+    agent: Agent
+    tools: Sequence[Tool] = ()
+    seed: int = 0
+    header: Header = field(init=False, repr=False)
+    phone: SimulatedPhone = field(init=False, repr=False)
+    model: SimulatedModel = field(init=False, repr=False)
+    ended_ms: int = 0
+    _paper: Paper = field(init=False, repr=False)
+    _agenda: Agenda = field(init=False, repr=False)
+    _has_stalled: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        _check(self.caller)
+        names, account = _Names.drawn(self.seed), Account()
+        self.header = _header(self.agent, self.tools, names.call_sid, account)
+        self._paper = Paper(Call(self.agent, self.header.tools), self._carry_out)
+        self._agenda = self._paper.agenda
+        self.phone = SimulatedPhone(
+            caller=self.caller,
+            account=account,
+            call_sid=names.call_sid,
+            stream_sid=names.stream_sid,
+            agenda=self._agenda,
+            tell=self._hear_phone,
+            leave=self._phone_left,
+        )
+        self.model = SimulatedModel(
+            script=self.script,
+            model=self.header.model,
+            number=self.seed + 1,
+            agenda=self._agenda,
+            tell=self._hear_model,
+            leave=self._model_left,
+            stall=partial(self._stalled, realtime.LEG),
+        )
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Return the tape's lines."""
+        return self._paper.lines
+
+    @property
+    def line(self) -> PhoneLine:
+        """Return what the caller's line played, said and was told."""
+        return self.phone.line
+
+    @property
+    def session(self) -> Session:
+        """Return what the model was told, and what it made of it."""
+        return self.model.session
+
+    def run(self) -> Tape:
+        """Make the call, from the webhook to its end."""
+        self._ring()
+        while not self._paper.call.is_over:
+            self._paper.step()
+        self._wind_up()
+        return Tape(Path(f"{self.header.call_id}.jsonl.gz"), self.header, self.lines, is_torn=False)
+
+    # ------------------------------------------------------------ beginning and end
+
+    def _ring(self) -> None:
+        form = {"CallSid": self.header.call_sid, "AccountSid": self.header.account_sid}
+        form |= {"From": self.header.caller, "To": self.header.called}
+        url = f"{PUBLIC_URL}/voice/{self.agent.name}"
+        http = {"method": "POST", "url": url, "form": form}
+        self._paper.write(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
+        self._paper.begin()
+        upgrade = {"method": "GET", "url": f"{MODEL_URL}?model={self.header.model}"}
+        self._paper.write(Line(t_ms=0, leg=MODEL, sender=BRIDGE, upgrade=upgrade))
+        self._agenda.at(CONNECT_MS, self._meet_model)
+        self._agenda.at(self.caller.answer_delay_ms, self._meet_phone)
+
+    def _meet_model(self) -> None:
+        if self.model.is_refused:
+            why = "simulated refused the connection with HTTP 401"
+            self.model.is_gone = True
+            return self._paper.feed(self._line(MODEL, OPENAI, refused=why), ModelUnreachable(why))
+        self._paper.write(self._line(MODEL, OPENAI, accept={"status": 101}))
+        self.model.begin()
+
+    def _meet_phone(self) -> None:
+        self._paper.write(self._line(PHONE, BRIDGE, accept={"status": 101}))
+        self.phone.begin()
+
+    def _wind_up(self) -> None:
+        """Close both sides, as the daemon does."""
+        self.ended_ms = self._agenda.now_ms
+        close = {"code": 1000, "reason": ""}
+        if not self.model.is_gone:
+            self._paper.write(self._line(MODEL, BRIDGE, close=close))
+        if not self.phone.has_left and self.ended_ms >= self.caller.answer_delay_ms:
+            self._paper.write(self._line(PHONE, BRIDGE, close=close))
+        self.model.end()
+        self.phone.hang_up()
+
+    # ------------------------------------------------------------ what comes
+
+    def _hear_phone(self, message: str | bytes) -> None:
+        event = twilio.parse(message)
+        self._paper.feed(tape.received(self._agenda.now_ms, PHONE, TWILIO, message, event), event)
+
+    def _hear_model(self, message: str | bytes) -> None:
+        event = realtime.parse(message)
+        self._paper.feed(tape.received(self._agenda.now_ms, MODEL, OPENAI, message, event), event)
+
+    def _phone_left(self, code: int) -> None:
+        self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
+
+    def _model_left(self, code: int, reason: str) -> None:
+        close = {"code": code, "reason": reason}
+        self._paper.feed(self._line(MODEL, OPENAI, close=close), ModelLeft(code, reason))
+
+    def _stalled(self, leg: str) -> None:
+        self._paper.feed(self._note("link", stalled=leg), LinkStalled(leg))
+
+    # ------------------------------------------------------------ what becomes of it
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case PlayAudio() | SendMark() | ClearPlayback():
+                self._tell_phone(effect)
+            case RunTool():
+                self._run_tool(effect)
+            case WriteNote() | EndCall():
+                pass  # it is on the tape, and the heart knows that the call is over
+            case _:
+                self.model.hear(realtime.encode(effect))
+
+    def _tell_phone(self, effect: PlayAudio | SendMark | ClearPlayback) -> None:
+        self.phone.hear(effect)
+        if self.phone.unread > PHONE_OUTBOX and not self._has_stalled:
+            self._has_stalled = True
+            self._agenda.at(self._agenda.now_ms, partial(self._stalled, twilio.LEG))
+
+    def _run_tool(self, effect: RunTool) -> None:
+        """Run it here and now; its answer comes after as many milliseconds as it slept."""
+        tool = next(tool for tool in self.tools if tool.name == effect.name)
+        # A sync tool runs in a thread, which a jumping clock would take for nobody doing anything.
+        clock = MockClock(autojump_threshold=0) if tool.is_async else None
+        answer, took_ms = trio.run(_answer, tool, effect, clock=clock)
+        when_ms = self._agenda.now_ms + (took_ms if tool.is_async else 0)
+        self._agenda.at(
+            when_ms, lambda: self._paper.feed(tape.tool_line(self._agenda.now_ms, answer), answer)
+        )
+
+    # ------------------------------------------------------------ the tape
+
+    def _line(self, leg: str, sender: str, **what: object) -> Line:
+        return Line(t_ms=self._agenda.now_ms, leg=leg, sender=sender, **what)  # type: ignore[arg-type]
+
+    def _note(self, sender: str, **what: object) -> Line:
+        return self._line(NOTE, sender, **what)
+
+
+async def _answer(tool: Tool, effect: RunTool) -> tuple[ToolAnswered | ToolFailed, int]:
+    """Return what came of a tool, and how many ms of the loop's clock it took."""
+    began = trio.current_time()
+    answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=trio.CapacityLimiter(1))
+    return answer, round((trio.current_time() - began) * 1000)
+
+
+def _check(caller: Caller) -> None:
+    """Refuse a caller who tries what only a server could answer."""
+    for name, usual in ASKED_OF_A_SERVER.items():
+        if (value := getattr(caller, name)) != usual:
+            raise NotSimulatedError(f"{name} = {value!r} needs a web server: make this call over sockets")
+
+
+def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account) -> Header:
+    return Header(
+        call_id=call_sid,
+        call_sid=call_sid,
+        account_sid=account.account_sid,
+        agent=agent.name,
+        started_at=STARTED_AT,
+        caller=account.caller,
+        called=account.number,
+        model=Realtime().model,
+        code=__version__,
+        settings=tape.settings_of(agent),
+        tools=[*(tool.definition for tool in tools), HANG_UP],
+    )

@@ -1,0 +1,12 @@
+"""What every test starts from: logging as it comes, whatever a command set up in the test before."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_comes() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()

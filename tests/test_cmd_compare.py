@@ -1,0 +1,95 @@
+"""`replay compare` as a command: short calls through real daemons, exit codes, and what is refused before any call."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from replay.cmd_compare import compare
+
+BASE = """
+[agents.front-desk]
+greeting = "Hello."
+"""
+MODEL = """
+opening = { text = "Hello.", ms = 300 }
+delivery = { first_delta_ms = 40, response_delay_ms = 20 }
+[versions.chatty]
+opening = { text = "Hello and welcome.", ms = 300 }
+"""
+CALL = 'steps = [{ wait_for_quiet_ms = 200 }, "hang_up"]'
+PLAN = """
+callers = ["call.toml"]
+repeats = 2
+[variants.today]
+standin = "model.toml"
+"""
+NEXT = """
+[variants.next]
+standin = "model.toml"
+version = "chatty"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Everything that a plan names, and two plans."""
+    texts = {"config": BASE, "model": MODEL, "call": CALL, "alone": PLAN, "plan": PLAN + NEXT}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    return tmp_path
+
+
+def run(*arguments: Path | str) -> Result:
+    return CliRunner().invoke(compare, [str(argument) for argument in arguments])
+
+
+def test_a_variant_that_greets_with_other_words_ends_with_exit_code_1(folder: Path) -> None:
+    done = run(folder / "plan.toml", "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert "max_greeting_change" in [
+        one["name"] for one in told["verdicts"]["next"] if one["status"] == "worse"
+    ]
+    assert (folder / "plan.compare" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_baseline_is_saved_and_compared_with_and_what_differs_from_it_is_refused(folder: Path) -> None:
+    saved = folder / "today.json"
+    made = run(folder / "alone.toml", "--save-baseline", saved)
+    assert (made.exit_code, made.stderr) == (0, f"2 calls saved as a baseline: {saved}\n")
+    assert run(folder / "alone.toml", "--baseline", saved).exit_code == 0
+    worse = run(folder / "plan.toml", "--baseline", saved, "--html", folder / "other" / "page.html")
+    assert worse.exit_code == 1
+    assert worse.stdout.startswith("No: next is worse than today (saved) in ")
+    assert (folder / "other" / "page.html").exists()
+    refused = run(folder / "plan.toml", "--baseline", saved, "--repeats", "3")
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("repeats: 2 in the baseline, 3 here\n")
+    (folder / "call.toml").write_text(CALL.replace("200", "250"))
+    assert (
+        "caller call: says other audio, or at another time"
+        in run(folder / "plan.toml", "--baseline", saved).stderr
+    )
+
+
+def test_one_variant_alone_is_not_called_for_nothing(folder: Path) -> None:
+    done = run(folder / "alone.toml")
+    assert done.exit_code == 2
+    assert "there is nothing to compare it with" in done.stderr
+    assert not (folder / "alone.compare").exists()
+
+
+def test_a_threshold_that_does_not_exist_is_refused_before_the_first_call(folder: Path) -> None:
+    (folder / "plan.toml").write_text(PLAN + NEXT + "[thresholds]\nlatency = 3\n")
+    done = run(folder / "plan.toml")
+    assert done.exit_code == 2
+    assert "[thresholds] latency: unknown key" in done.stderr
+    assert not (folder / "plan.compare").exists()
+
+
+def test_a_file_that_is_no_baseline_is_refused(folder: Path) -> None:
+    done = run(folder / "plan.toml", "--baseline", folder / "config.toml")
+    assert done.exit_code == 2
+    assert "no saved baseline" in done.stderr

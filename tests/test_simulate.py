@@ -1,0 +1,273 @@
+"""Calls with no event loop: the scripted peers, the real heart, a clock that only counts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from test_golden import check_wire
+
+from bridge.audio import bytes_of
+from bridge.config import Agent, Limits
+from bridge.recorder import Tape
+from bridge.records import Records, records_of
+from bridge.tape import BRIDGE, decode, encode_header
+from bridge.tools import Tool, tool
+from replay.clips import clip
+from replay.demo import caller_does, model_says
+from replay.model_audio import murmur
+from replay.model_script import CallTool, Delivery, Faults, Script
+from replay.model_script import Say as Words
+from replay.phone_network import Network
+from replay.phone_script import (
+    Caller,
+    DropSocket,
+    GoSilent,
+    HangUp,
+    InterruptAfter,
+    Press,
+    Say,
+    SendRaw,
+    StopReading,
+    Wait,
+    WaitForAgent,
+    WaitForEnd,
+    WaitForQuiet,
+)
+from replay.player import replay_tape, retold
+from replay.restaurant import check_table, opening_hours
+from replay.rewrite import write_tape
+from replay.simulate import NotSimulatedError, Simulation, simulate
+from replay.wav import write_wav
+from replay.wire import wire_lines
+
+AGENT = Agent(name="front-desk", limits=Limits(lost_media_ms=3000))
+HELLO = Words(murmur(900), "Hello there.")
+LONG = Words(murmur(6000), "This is a long answer with a good many words in it, and it goes on.")
+BYE = (Words(murmur(600), "Goodbye."), CallTool("hang_up", {"reason": "all said"}))
+SPEAKS = Say(murmur(800), "something")
+ASKS = (WaitForQuiet(300), SPEAKS)
+
+
+def script(*turns: tuple[Words | CallTool, ...], **settings: Any) -> Script:
+    return Script(opening=(HELLO,), turns=turns, fallback=(HELLO,), **settings)
+
+
+def call(caller: Caller, says: Script, tools: Sequence[Tool] = (), agent: Agent = AGENT) -> Simulation:
+    simulation = Simulation(caller, says, agent, tools)
+    tape = simulation.run()
+    assert list(retold(tape)) == tape.lines
+    return simulation
+
+
+def records(simulation: Simulation) -> Records:
+    return records_of(simulation.header, map(decode, simulation.lines))
+
+
+def ending(simulation: Simulation) -> tuple[str, str]:
+    row = records(simulation).call
+    return row["ended_by"], row["why"]
+
+
+def demo() -> Tape:
+    return simulate(caller_does(), model_says(), AGENT, tools=(check_table, opening_hours))
+
+
+# ---------------------------------------------------------------- a call as it should be
+
+
+def test_the_demos_conversation_is_had_without_a_socket() -> None:
+    tape = demo()
+    found = records_of(tape.header, map(decode, tape.lines))
+    assert found.call["ended_by"] == "tool"
+    assert found.call["interruptions"] == 1
+    assert [row["name"] for row in found.tool_calls] == ["check_table", "hang_up"]
+    assert [row["role"] for row in found.transcript] == [
+        "agent", "caller", "agent", "caller", "agent", "agent", "caller", "agent",
+    ]  # fmt: skip
+    assert found.transcript[1]["said"] == clip("caller_hours").text
+
+
+def test_a_simulated_tape_is_one_like_any_other(tmp_path: Path) -> None:
+    tape, path = demo(), tmp_path / "call.jsonl.gz"
+    write_tape(path, [encode_header(tape.header), *tape.lines])
+    assert replay_tape(path).difference is None
+    assert check_wire.check_file(list(wire_lines(tape)), tape=True) == []
+    write_wav(tape, tmp_path / "call.wav")
+    assert (tmp_path / "call.wav").stat().st_size > bytes_of(20_000)
+
+
+def test_the_same_call_is_the_same_tape_and_a_seed_makes_another() -> None:
+    says, caller = script(BYE), Caller(steps=ASKS)
+    assert simulate(caller, says, AGENT).lines == simulate(caller, says, AGENT).lines
+    other = simulate(caller, says, AGENT, seed=7)
+    assert other.header.call_id != simulate(caller, says, AGENT).header.call_id
+
+
+def test_what_the_caller_hears_is_what_the_heart_believes() -> None:
+    simulation = call(Caller(steps=(*ASKS, WaitForEnd())), script(BYE))
+    assert [row["heard_ms"] for row in records(simulation).items] == [900, 600]
+    assert HELLO.audio in simulation.line.heard
+    assert murmur(600) in simulation.line.heard
+    assert simulation.line.gaps == []
+
+
+def test_an_interruption_clears_the_line_and_truncates_what_was_not_heard() -> None:
+    says = script((LONG,), delivery=Delivery(speed=2))
+    simulation = call(Caller(steps=(*ASKS, InterruptAfter(1500), SPEAKS, HangUp())), says)
+    (cut,) = [row for row in records(simulation).items if row["cut"]]
+    assert simulation.session.truncations[cut["item_id"]] == cut["heard_ms"]
+    assert 1500 <= cut["heard_ms"] < cut["sent_ms"] < 6000
+    assert len(simulation.line.clears) == 1
+    assert simulation.session.responses[1].status == "cancelled"
+
+
+def test_keys_reach_the_model_as_text() -> None:
+    simulation = call(Caller(steps=(WaitForQuiet(300), Press("4"), Press("2"), Wait(3000))), script())
+    (typed,) = [one for one in simulation.session.received if one["type"] == "conversation.item.create"]
+    assert "42" in typed["item"]["content"][0]["text"]
+
+
+def test_who_waits_in_vain_goes_on_and_it_is_known() -> None:
+    simulation = call(Caller(steps=(WaitForAgent(500), HangUp())), attrs.evolve(script(), opening=()))
+    assert [missed.step for missed in simulation.phone.actor.missed] == [WaitForAgent(500)]
+
+
+# ---------------------------------------------------------------- tools
+
+
+@tool
+async def slow_look_up(day: str) -> str:
+    """Take three seconds."""
+    await trio.sleep(3)
+    return f"nothing on {day}"
+
+
+@tool
+def broken_look_up() -> str:
+    """Break."""
+    raise ValueError("no such table")
+
+
+def test_a_tool_that_sleeps_costs_the_call_that_time_and_us_none() -> None:
+    began = perf_counter()
+    says = script((CallTool("slow_look_up", {"day": "Friday"}),), answers=(BYE,))
+    (row, _) = records(call(Caller(steps=ASKS), says, [slow_look_up])).tool_calls
+    assert row["answered_ms"] - row["started_ms"] == 3000
+    assert (row["output"], row["is_delivered"]) == ("nothing on Friday", True)
+    assert perf_counter() - began < 2.5
+
+
+def test_a_tool_that_breaks_is_an_answer_too() -> None:
+    simulation = call(
+        Caller(steps=ASKS), script((CallTool("broken_look_up"),), answers=(BYE,)), [broken_look_up]
+    )
+    row = records(simulation).tool_calls[0]
+    assert (row["error_kind"], row["error"]) == ("crashed", "ValueError: no such table")
+    assert ending(simulation) == ("tool", "all said")
+
+
+def test_a_running_tool_is_cancelled_with_the_call() -> None:
+    says = script((CallTool("slow_look_up", {"day": "Friday"}),))
+    simulation = call(Caller(steps=(*ASKS, Wait(2000), HangUp())), says, [slow_look_up])
+    assert [row["error_kind"] for row in records(simulation).tool_calls] == ["cancelled"]
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+SURVIVED = ("caller", "hung up")
+MODEL_FAULTS = [
+    (Faults(refuse="http_401"), ("model", "refused the connection with HTTP 401")),
+    (Faults(refuse="invalid_api_key"), ("model", "invalid_api_key")),
+    (Faults(refuse="model_not_found"), ("model", "model_not_found")),
+    (Faults(never_create=True), ("model", "not ready in time")),
+    (Faults(never_update=True), ("model", "not ready in time")),
+    (Faults(never_answer=True), ("model", "answered nothing")),
+    (Faults(close_after_ms=1500), ("model", "session_expired")),
+    (Faults(close_after_ms=1500, close_with_error=False), ("model", "connection lost (1001")),
+    (Faults(drop_after_ms=1500), ("model", "connection lost (1006)")),
+    (Faults(stall_after_ms=1500), ("model", "stopped responding")),
+    (Faults(fail_responses=1), SURVIVED),
+    (Faults(stray_errors=True), SURVIVED),
+    (Faults(garbage=("binary_frame", "broken_json", "not_an_object", "missing_fields")), SURVIVED),
+    (Faults(garbage=("unknown_event", "unknown_error")), SURVIVED),
+]
+
+
+@pytest.mark.parametrize(("faults", "expected"), MODEL_FAULTS)
+def test_a_faulty_model_ends_the_call_as_it_does_over_sockets(
+    faults: Faults, expected: tuple[str, str]
+) -> None:
+    caller = Caller(steps=(*ASKS, WaitForQuiet(500, timeout_ms=9000), HangUp()))
+    by, why = ending(call(caller, script((HELLO,), faults=faults)))
+    assert by == expected[0]
+    assert expected[1] in why
+
+
+CALLER_FAULTS = [
+    (DropSocket(), ("caller", "media socket lost (1006)")),
+    (GoSilent(), ("caller", "media stopped coming")),
+    (StopReading(), ("caller", "phone leg stalled")),
+    (SendRaw(b"\x00\x01"), SURVIVED),
+    (SendRaw("{"), SURVIVED),
+]
+
+
+@pytest.mark.parametrize(("step", "expected"), CALLER_FAULTS)
+def test_a_faulty_caller_ends_the_call_as_over_sockets(step: Any, expected: tuple[str, str]) -> None:
+    caller = Caller(steps=(WaitForAgent(), step, SPEAKS, Wait(8000), HangUp()))
+    assert ending(call(caller, script((LONG, LONG)))) == expected
+
+
+def test_a_caller_who_says_nothing_is_left_after_their_patience() -> None:
+    assert ending(call(Caller(patience_ms=2000), script())) == SURVIVED
+
+
+def test_strange_beginnings_are_lived_through() -> None:
+    caller = Caller(steps=ASKS, media_before_start=True, two_starts=True, start_delay_ms=400)
+    simulation = call(caller, script(BYE))
+    assert ending(simulation) == ("tool", "all said")
+    assert records(simulation).call["stream_started_ms"] == 500
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"signature": "wrong"}, {"second_socket": True}, {"token_override": "x"}, {"webhook_twice": True}],
+)
+def test_what_only_a_server_could_answer_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(NotSimulatedError, match=next(iter(wrong))):
+        simulate(Caller(**wrong), script(), AGENT)
+
+
+# ---------------------------------------------------------------- the network
+
+
+def test_a_slow_network_makes_everything_later() -> None:
+    far = Caller(steps=ASKS, network=Network(latency_ms=200))
+    near, late = call(Caller(steps=ASKS), script(BYE)), call(far, script(BYE))
+    assert ending(late) == ending(near)
+    assert records(late).call["first_audio_heard_ms"] >= 400 > records(near).call["first_audio_heard_ms"]
+
+
+def test_lost_frames_are_counted_by_the_heart_as_the_network_lost_them() -> None:
+    simulation = call(Caller(steps=ASKS, network=Network(loss=0.1, seed=3)), script(BYE))
+    lost = records(simulation).call["counts"]["caller frames lost"]
+    assert 0 <= simulation.phone.frames_missing - lost <= 3  # nobody can miss the last ones
+    assert lost > 5
+
+
+@pytest.mark.parametrize("mode", ["cut", "frames", "single", "odd"])
+def test_every_way_of_delivering_is_heard_whole(mode: Any) -> None:
+    simulation = call(
+        Caller(steps=(*ASKS, WaitForEnd())), script(BYE, delivery=Delivery(mode=mode, speed=40))
+    )
+    assert [row["heard_ms"] for row in records(simulation).items] == [900, 600]
+
+
+def test_the_bridge_closes_what_its_peers_left_open() -> None:
+    tape = simulate(Caller(steps=ASKS), script(BYE), AGENT)
+    closes = [line.leg for line in map(decode, tape.lines) if line.close and line.sender == BRIDGE]
+    assert closes == ["openai_ws", "twilio_ws"]

@@ -1,0 +1,222 @@
+"""A thousand calls drawn from seeds: callers, answers, networks and faults of every kind; what holds of each."""
+
+from collections import Counter
+from random import Random
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from bridge.config import Agent, Limits, ServerVad
+from bridge.recorder import Tape
+from bridge.records import Records, records_of
+from bridge.tape import MODEL, OPENAI, decode
+from bridge.tools import Tool, tool
+from replay.model_audio import murmur
+from replay.model_script import CallTool, Delivery, Faults, Reply, Script, Transcription
+from replay.model_script import Say as Words
+from replay.phone_network import Network
+from replay.phone_script import (
+    Caller,
+    DropSocket,
+    GoSilent,
+    HangUp,
+    InterruptAfter,
+    Press,
+    Say,
+    SendRaw,
+    Step,
+    StopReading,
+    Wait,
+    WaitForAgent,
+    WaitForEnd,
+    WaitForQuiet,
+)
+from replay.player import retold
+from replay.simulate import simulate
+
+CALLS: Final = 1000
+LIMITS: Final = Limits(
+    max_call_seconds=5, quiet_seconds=2, lost_media_ms=1500, model_ready_ms=1200, answer_timeout_ms=1500
+)
+
+
+@tool
+def look_up(day: str) -> str:
+    """Look something up."""
+    return f"{day}: yes"
+
+
+@tool
+def break_down() -> str:
+    """Break."""
+    raise RuntimeError("out of order")
+
+
+TOOLS: Final[list[Tool]] = [look_up, break_down]
+FAULTY: Final[list[dict[str, Any]]] = [
+    {"refuse": "http_401"}, {"refuse": "invalid_api_key"}, {"never_create": True}, {"never_update": True},
+    {"never_answer": True}, {"fail_responses": 1}, {"fail_responses": 9}, {"close_after_ms": 1800},
+    {"close_after_ms": 900, "close_with_error": False}, {"drop_after_ms": 1300}, {"stall_after_ms": 1100},
+    {"garbage": ("binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields")},
+    {"garbage": ("unknown_error",)}, {"stray_errors": True},
+]  # fmt: skip
+
+
+# ---------------------------------------------------------------- what is drawn
+
+
+def drawn_caller(dice: Random) -> Caller:
+    steps = [step for _ in range(dice.randint(0, 3)) for step in drawn_exchange(dice)]
+    if dice.random() < 0.12:
+        fault = dice.choice([DropSocket(), GoSilent(), StopReading(), SendRaw("{"), SendRaw(b"\x00")])
+        steps.insert(dice.randint(0, len(steps)), fault)
+    last: list[Step] = dice.choice([[HangUp()], [WaitForEnd(900), HangUp()], []])
+    return Caller(
+        steps=(*steps, *last),
+        patience_ms=dice.choice([400] * 9 + [4000]),
+        answer_delay_ms=dice.choice([0, 60, 400]),
+        start_delay_ms=dice.choice([0, 0, 150]),
+        media_before_start=dice.random() < 0.1,
+        two_starts=dice.random() < 0.1,
+        network=drawn_network(dice),
+    )
+
+
+def drawn_exchange(dice: Random) -> list[Step]:
+    waits: list[Step] = [
+        WaitForQuiet(200, timeout_ms=1500),
+        WaitForAgent(900),
+        InterruptAfter(dice.randint(50, 700), timeout_ms=1200),
+        Wait(dice.randint(0, 500)),
+    ]
+    acts: list[Step] = [Say(murmur(dice.choice([120, 300, 500])), "words"), Press(dice.choice("019#"))]
+    return [dice.choice(waits), dice.choices(acts, (5, 1))[0]]
+
+
+def drawn_network(dice: Random) -> Network:
+    if dice.random() < 0.7:
+        return Network()
+    bad = {"loss": 0.1, "latency_ms": 150, "jitter_ms": 80, "stall_ms": 300}
+    chosen: dict[str, Any] = {name: bad[name] for name in dice.sample(sorted(bad), dice.randint(1, 3))}
+    return Network(seed=dice.randint(0, 99), stall_every_ms=900, **chosen)
+
+
+def drawn_reply(dice: Random) -> Reply:
+    words = Words(murmur(dice.choice([100, 400, 900, 1500])), "some words of an answer that may be cut")
+    calls = [
+        CallTool("look_up", {"day": "Friday"}), CallTool("look_up", "{"), CallTool("break_down"),
+        CallTool("nobody_knows"), CallTool("hang_up", {"reason": "bye"}),
+    ]  # fmt: skip
+    kind = dice.random()
+    if kind < 0.6:
+        return (words,)
+    return (words, dice.choice(calls)) if kind < 0.8 else tuple(dice.sample(calls, dice.randint(1, 2)))
+
+
+def drawn_script(dice: Random) -> Script:
+    delivery = Delivery(
+        mode=dice.choice(["cut", "cut", "single", "odd", "frames"]),
+        items=dice.choice([1, 1, 2]),
+        speed=dice.choice([1.5, 8, 40]),
+        response_delay_ms=dice.choice([0, 150]),
+        late_deltas=dice.choice([0, 0, 3]),
+    )
+    return Script(
+        opening=(Words(murmur(500), "Hello."),),
+        turns=tuple(drawn_reply(dice) for _ in range(3)),
+        answers=tuple(drawn_reply(dice) for _ in range(2)),
+        fallback=(Words(murmur(300), "Pardon?"),),
+        transcription=Transcription(dice.choice(["soon", "late", "failed", "never"])),
+        delivery=delivery,
+        faults=Faults(**dice.choice(FAULTY)) if dice.random() < 0.25 else Faults(),
+    )
+
+
+def drawn_agent(dice: Random) -> Agent:
+    turns = ServerVad(
+        silence_duration_ms=dice.choice([200, 500]),
+        interrupt_response=dice.random() < 0.85,
+        create_response=dice.random() < 0.85,
+    )
+    limits = attrs.evolve(LIMITS, lead_ms=dice.choice([40, 300]))
+    return Agent(name="front-desk", turn_detection=turns, limits=limits)
+
+
+# ---------------------------------------------------------------- what holds of every call
+
+
+def faults_of(tape: Tape) -> list[str]:
+    """Return what is wrong with a call; nothing is."""
+    lines = [decode(raw) for raw in tape.lines]
+    rows = records_of(tape.header, lines)
+    spoken = agents_words(tape)
+    checks = {
+        "not exactly one end": sum(line.end is not None for line in lines) == 1,
+        "time goes back": [line.t_ms for line in lines] == sorted(line.t_ms for line in lines),
+        "longer than allowed": rows.call["duration_ms"] <= LIMITS.max_call_seconds * 1000,
+        "heard, sent, generated": all(
+            0 <= r["heard_ms"] <= r["sent_ms"] <= r["generated_ms"] for r in rows.items
+        ),
+        "an item settled twice": len({(r["item_id"], r["content_index"]) for r in rows.items})
+        == len(rows.items),
+        "a tool without an answer": all(is_answered(row, rows) for row in rows.tool_calls),
+        "said is not what was said": all(row["said"] in spoken for row in agents(rows)),
+        "heard and unheard": all(is_split(row) for row in rows.transcript),
+        "an item twice in the transcript": len({r["item_id"] for r in rows.transcript})
+        == len(rows.transcript),
+        "a replay says something else": list(retold(tape)) == tape.lines,
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def agents(rows: Records) -> list[dict[str, Any]]:
+    return [row for row in rows.transcript if row["role"] == "agent"]
+
+
+def is_answered(row: dict[str, Any], rows: Records) -> bool:
+    """Say whether a called tool was answered, cancelled with the call, or is the hang-up that ended it."""
+    is_hang_up = row["name"] == "hang_up"  # it is answered only when the caller went on talking
+    is_late = row["called_ms"] is None or row["called_ms"] >= rows.call["duration_ms"]
+    return is_hang_up or is_late or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
+
+
+def is_split(row: dict[str, Any]) -> bool:
+    joined = " ".join(part for part in (row["heard"].strip(), row["unheard"]) if part)
+    return joined.split() == row["said"].split()
+
+
+def agents_words(tape: Tape) -> set[str]:
+    """Return the words of every item of the agent's, put together from the deltas on the tape."""
+    items: dict[str, str] = {}
+    for line in map(decode, tape.lines):
+        if (
+            line.leg == MODEL
+            and line.sender == OPENAI
+            and line.msg
+            and b"audio_transcript.delta" in bytes(line.msg)
+        ):
+            message = msgspec.json.decode(line.msg)
+            items[message["item_id"]] = items.get(message["item_id"], "") + message["delta"]
+    return {*items.values(), ""}
+
+
+def kinds_of(tape: Tape) -> set[str]:
+    """Return what came about in a call: who ended it, whether the caller cut in, whether a tool was asked."""
+    rows = records_of(tape.header, map(decode, tape.lines))
+    came = {"interruption": rows.call["interruptions"], "tool": rows.tool_calls}
+    return {f"ended by {rows.call['ended_by']}", *(name for name, what in came.items() if what)}
+
+
+def test_a_thousand_calls_keep_every_promise() -> None:
+    wrong: dict[int, list[str]] = {}
+    kinds: Counter[str] = Counter()
+    for seed in range(CALLS):
+        dice = Random(seed)
+        tape = simulate(drawn_caller(dice), drawn_script(dice), drawn_agent(dice), tools=TOOLS, seed=seed)
+        if faults := faults_of(tape):
+            wrong[seed] = faults
+        kinds.update(kinds_of(tape))
+    assert wrong == {}
+    wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
+    assert min(kinds[kind] for kind in wanted) > 20, kinds  # or the thousand would be fewer than they seem

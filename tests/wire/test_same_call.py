@@ -1,0 +1,52 @@
+"""One CallSid and several agents, and the last questions of a draining daemon."""
+
+import trio
+from attrs import evolve
+
+from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from replay.phone import Caller
+from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
+from replay.phone_twiml import Hangup
+
+QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
+STAYS = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
+SID = "CA" + "7" * 32
+
+
+async def test_a_call_that_goes_on_to_another_agent_has_a_name_of_its_own_there(place: MakePlace) -> None:
+    setup = place(agents=("second",))
+    with trio.fail_after(15):
+        async with open_stage(setup) as stage:
+            for agent in (AGENT, "second", "second"):
+                await stage.ring(QUICK, webhook=f"{PUBLIC}/voice/{agent}", call_sid=SID)
+            await stage.wait_recorded()
+    calls = [(row["call_id"], row["agent"], row["call_sid"]) for row in setup.calls()]
+    assert calls == [(SID, AGENT, SID), (f"{SID}-second", "second", SID)]
+
+
+async def test_two_agents_with_one_call_sid_at_once_are_both_recorded(place: MakePlace) -> None:
+    setup = place(agents=("second",))
+    with trio.fail_after(15):
+        async with open_stage(setup) as stage, trio.open_nursery() as calls:
+            for agent in (AGENT, "second"):
+                calls.start_soon(ring, stage, agent)
+    assert sorted(row["agent"] for row in setup.calls()) == sorted([AGENT, "second"])
+
+
+async def ring(stage: Stage, agent: str) -> None:
+    await stage.ring(QUICK, webhook=f"{PUBLIC}/voice/{agent}", call_sid=SID)
+
+
+async def test_a_draining_daemon_still_answers_what_comes_next(place: MakePlace) -> None:
+    reports = []
+    with trio.fail_after(15):
+        async with trio.open_nursery() as calls, open_stage(place()) as stage:
+
+            async def ring_and_stay() -> None:
+                reports.append(await stage.ring(evolve(STAYS, patience_ms=8000)))
+
+            calls.start_soon(ring_and_stay)
+            while not stage.daemon.switchboard.live:
+                await trio.sleep(0.01)
+    assert [type(verb) for verb in reports[0].next_verbs] == [Hangup]
+    assert reports[0].error is None
