@@ -229,7 +229,7 @@ def report(outcomes: Sequence[Outcome], repeats: int) -> str:
     equal = [outcome for outcome in outcomes if not outcome.planted]
     alarms = [outcome for outcome in equal if outcome.code]
     rows = [f"| {one.planted} | {one.code} | {one.found} |" for one in planted]
-    rows.append(f"| nothing, {len(equal)} times | 1 in {len(alarms)} of them | {_listed(alarms)} |")
+    rows.append(f"| nothing, {len(equal)} times | 0, and 1 in {len(alarms)} of them | {_listed(alarms)} |")
     return (
         "# What the gate finds\n\n"
         f"`replay compare`, one caller, {repeats} calls a side, default thresholds, both stand-ins: `bench/gate.py`.\n"

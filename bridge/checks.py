@@ -129,6 +129,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 
 
+def _unknown(key: str, fields: Iterable[str]) -> str:
+    """Return what to say of a key that isn't one; whoever writes a secret here is told where it belongs."""
+    if f"{key}_env" in fields:
+        return f"secrets are never written here; name an environment variable in {key}_env, or a file in {key}_file"
+    return f"unknown key; {nearest(key, fields)}"
+
+
 def shown(key: str, value: Any) -> str:
     """Return the value as it may be shown: never a secret, never a page of text."""
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
@@ -152,7 +159,7 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str]) -> T:
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
-            faults.append(f"[{at}] {key}: unknown key; {nearest(key, fields)}")
+            faults.append(f"[{at}] {key}: {_unknown(key, fields)}")
             continue
         try:
             values[key] = fields[key](value)

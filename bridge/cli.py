@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from bridge.output import (
     complain,
     console,
     explains_errors,
+    leave_hung_threads,
     print_json,
     quiet_interrupt,
     table_console,
@@ -85,14 +85,7 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     set_up_logging(as_json=log_json)
     with quiet_interrupt():
         trio.run(serve_daemon, settings, secrets)
-    _leave_hung_threads()
-
-
-def _leave_hung_threads() -> None:
-    """End the process now if a tool's thread hangs: the interpreter would trip over it on its way out."""
-    if threading.active_count() > 1:
-        sys.stderr.flush()
-        os._exit(0)
+    leave_hung_threads(0)
 
 
 def _with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
@@ -127,6 +120,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         tools = load_tools(agent.tools, settings.folder)
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         out.print(f"    tools: {', '.join([*tools, 'hang_up'])}")
+    if settings.server.public_url.startswith("http:"):
+        out.print("[yellow]note:[/] the public URL is http; Twilio opens media sockets over https alone")
     for sentence in missing:
         out.print("[yellow]before it can serve:[/] ", end="")
         out.print(sentence, markup=False, soft_wrap=True)

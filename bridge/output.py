@@ -1,6 +1,8 @@
 """How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
 
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -79,20 +81,30 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def quiet_interrupt() -> Iterator[None]:
-    """Leave without a traceback on Ctrl-C."""
+    """Leave without a traceback on Ctrl-C, and turn groups out of nurseries into their first plain error."""
+    problem: BaseException | None = None
     try:
         yield
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except (
-        BaseExceptionGroup
-    ) as group:  # out of a nursery everything comes in groups: take the first plain error
-        error = first_error(group)
-        if isinstance(error, KeyboardInterrupt):
-            raise SystemExit(130) from None
-        if isinstance(error, BridgeError | OSError):
-            raise error from None
-        raise
+    except KeyboardInterrupt as error:
+        problem = error.with_traceback(None)
+    except BaseExceptionGroup as group:
+        problem = first_error(group)
+        if not isinstance(problem, KeyboardInterrupt | BridgeError | OSError):
+            raise
+        problem = problem.with_traceback(None)
+    if isinstance(problem, KeyboardInterrupt):
+        leave_hung_threads(130)
+        raise SystemExit(130)
+    if problem is not None:
+        raise problem
+
+
+def leave_hung_threads(code: int) -> None:
+    """End the process now if a thread still works: a tool's, or DuckDB's. The interpreter would trip over it."""
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def first_error(error: BaseException) -> BaseException:

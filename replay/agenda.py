@@ -35,10 +35,8 @@ class Agenda:
 
     def at(self, t_ms: int, act: Callable[[], None]) -> None:
         """Plan an act; what should have happened before happens now. Raises `AgendaFullError`."""
-        if len(self._entries) >= MOST_ENTRIES:
-            raise AgendaFullError(
-                f"more than {MOST_ENTRIES} things are to happen at {self.now_ms} ms or later"
-            )
+        if len(self._entries) >= self.most:
+            raise AgendaFullError(f"more than {self.most} things are to happen at {self.now_ms} ms or later")
         heappush(self._entries, (max(t_ms, self.now_ms), next(self._places), act))
 
     @property

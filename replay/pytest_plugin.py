@@ -35,11 +35,11 @@ class RingAgent(Protocol):
 
 
 @pytest.fixture
-def ring_agent(tmp_path: Path) -> RingAgent:
-    """Return a function that calls an agent; the tapes of one test are in its `tmp_path`, under `calls`."""
+def ring_agent(tmp_path: Path, request: pytest.FixtureRequest) -> RingAgent:
+    """Return a function that calls an agent; paths start at the test's file, tapes go to `tmp_path / "calls"`."""
     from functools import partial
 
     # Imported here, because pytest loads plug-ins even where no test uses them: the daemon takes a second.
     from replay import rung_call
 
-    return partial(rung_call.ring_agent, folder=tmp_path / "calls")
+    return partial(rung_call.ring_agent, folder=tmp_path / "calls", beside=request.path.parent)

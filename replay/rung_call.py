@@ -124,21 +124,23 @@ def ring_agent(
     model: Script | Path | str | None = None,
     *,
     folder: Path,
+    beside: Path = Path(),
     name: str = "",
     tools: Iterable[Tool] = (),
     real: bool = False,
     seed: int = 0,
 ) -> RungCall:
-    """Make one call and return what came of it; its tape is kept in `folder`. Not to be called from async code.
+    """Make one call and return what came of it; its tape is kept in `folder`, and relative paths start at `beside`.
 
     `agent` is one, or a configuration file with the `name` of one; `caller` is one, a phone scenario (.toml) or a
     tape; `model` is a script or a model scenario, by default one that greets and says one sentence to everything.
-    `real` calls through the daemon's own sockets, in real time. Raises `BridgeError` children.
+    `real` calls through the daemon's own sockets, in real time. Not for async code. Raises `BridgeError` children.
     """
     if trio.lowlevel.in_trio_run():
         raise RingError("ring_agent runs a loop of its own: call it from a plain def test, not an async one")
-    agent, known = _agent(agent, name, list(tools))
-    caller, script = _caller(caller), _script(model, agent, seed)
+    agent, known = _agent(agent if isinstance(agent, Agent) else beside / agent, name, list(tools))
+    caller = caller if isinstance(caller, Caller) else _caller(beside / caller)
+    script = model if isinstance(model, Script) else _script(beside / model if model else None, agent, seed)
     if real:
         path = trio.run(_over_sockets, agent, known, caller, script, folder.resolve())
     else:
@@ -150,11 +152,11 @@ def ring_agent(
 # ---------------------------------------------------------------- who calls whom
 
 
-def _agent(agent: Agent | Path | str, name: str, tools: list[Tool]) -> tuple[Agent, list[Tool]]:
+def _agent(agent: Agent | Path, name: str, tools: list[Tool]) -> tuple[Agent, list[Tool]]:
     """Return the agent and its tools; those a file names are loaded as the daemon would load them."""
     if isinstance(agent, Agent):
         return attrs.evolve(agent, name=agent.name or NAMELESS), tools
-    settings = config.load(Path(agent))
+    settings = config.load(agent)
     known = ", ".join(settings.agents)
     if not name and len(settings.agents) > 1:
         raise RingError(f"{agent} has several agents: say name= one of {known}")
@@ -164,20 +166,15 @@ def _agent(agent: Agent | Path | str, name: str, tools: list[Tool]) -> tuple[Age
     return found, [*load_tools(found.tools, settings.folder).values(), *tools]
 
 
-def _caller(caller: Caller | Path | str) -> Caller:
-    if isinstance(caller, Caller):
-        return caller
-    path = Path(caller)
+def _caller(path: Path) -> Caller:
     if path.suffix == ".toml":
         return phone_scenario.load(path).caller
     return caller_of(read_tape(path), mode="turns")
 
 
-def _script(model: Script | Path | str | None, agent: Agent, seed: int) -> Script:
-    if isinstance(model, Script):
-        return model
-    if model is not None:
-        return load_scenario(Path(model)).script_for(Realtime().model, seed + 1)
+def _script(path: Path | None, agent: Agent, seed: int) -> Script:
+    if path is not None:
+        return load_scenario(path).script_for(Realtime().model, seed + 1)
     return Script(opening=_spoken(agent.greeting), fallback=_spoken("I see. What else can I do for you?"))
 
 

@@ -253,3 +253,13 @@ def test_anything_at_all_is_settings_or_a_config_error(raw: dict[str, Any]) -> N
     except ConfigError as error:
         faults = error.faults
     assert all(fault.startswith(f"{PATH}: ") for fault in faults)
+
+
+def test_whoever_writes_a_secret_into_the_file_is_told_where_it_belongs() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({**ONE_AGENT, "twilio": {"auth_token": "abc"}}, Path("config.toml"))
+    assert (
+        "name an environment variable in auth_token_env, or a file in auth_token_file"
+        in caught.value.faults[0]
+    )
+    assert "abc" not in caught.value.faults[0]

@@ -23,7 +23,7 @@ def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run pytest there; nothing is loaded that is not named."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-p", "replay.pytest_plugin", "-q", str(folder)],
-        cwd=folder,
+        cwd=folder.parent,  # paths start at the test's file, wherever pytest was started
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

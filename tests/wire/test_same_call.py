@@ -46,7 +46,7 @@ async def test_a_draining_daemon_still_answers_what_comes_next(place: MakePlace)
                 reports.append(await stage.ring(evolve(STAYS, patience_ms=8000)))
 
             calls.start_soon(ring_and_stay)
-            while not stage.daemon.switchboard.live:
+            while not stage.daemon.switchboard.live:  # noqa: ASYNC110 - nobody tells when
                 await trio.sleep(0.01)
     assert [type(verb) for verb in reports[0].next_verbs] == [Hangup]
     assert reports[0].error is None
