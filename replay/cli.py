@@ -4,6 +4,7 @@ import click
 
 from bridge import __version__
 from replay.cmd_call import call
+from replay.cmd_compare import compare
 from replay.cmd_export import export, wav
 from replay.cmd_grep import grep
 from replay.cmd_import import import_
@@ -35,8 +36,10 @@ def main() -> None:
     \b
     replay model                     be the Realtime model, for any client
     replay phone URL                 ring a server as Twilio would
+    replay call CA4f3e --to URL      the caller of a recorded call rings again
+    replay compare PLAN.toml         may I switch the model? the same callers, several variants
     """
 
 
-for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call):
+for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call, compare):
     main.add_command(command)
