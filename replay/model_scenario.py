@@ -73,6 +73,7 @@ TABLES: Final[Mapping[str, Mapping[str, Check]]] = {
         "drop_after_ms": _wait,
         "stall_after_ms": _wait,
         "garbage": _garbage,
+        "null_error_ids": flag,
         "stray_errors": flag,
     },
 }

@@ -99,6 +99,8 @@ class Faults:
     """Nothing is read or sent any more, pongs included; the socket stays open."""
     garbage: tuple[Garbage, ...] = ()
     """Sent once, in this order, when the first caller turn is committed."""
+    null_error_ids: bool = False
+    """The outer event_id of `error` events is null; the published types want a string."""
     stray_errors: bool = False
     """The two harmless race errors come, unasked, with every committed turn."""
 

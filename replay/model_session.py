@@ -70,7 +70,7 @@ class Session:
         script, dice = self._script, random.Random(self.number)
         self.faults = script.faults_of(self.number)
         self._failures_left = self.faults.fail_responses
-        wire = self.wire = Wire(self._send, dice)
+        wire = self.wire = Wire(self._send, dice, self.faults.null_error_ids)
         self.settings = new_session(wire.make_id("sess"), self.model, self._expires_at)
         talk = self.conversation = Conversation(wire, wire.make_id("conv"))
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)

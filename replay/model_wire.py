@@ -32,6 +32,8 @@ class Wire:
 
     _send: Callable[[str | bytes], None]
     _random: random.Random
+    names_no_errors: bool = False
+    """The event_id of an `error` itself is null, as the Azure-hosted service was seen to send it."""
 
     def make_id(self, kind: str) -> str:
         """A fresh id such as item_ + 21 characters (call_ has 16)."""
@@ -39,7 +41,7 @@ class Wire:
 
     def event(self, kind: str, **fields: Any) -> None:
         """Send one server event."""
-        self.raw(msgspec.json.encode({"type": kind, "event_id": self.make_id("event"), **fields}).decode())
+        self.raw(msgspec.json.encode({"type": kind, "event_id": self.make_id("event")} | fields).decode())
 
     def delta(self, kind: str, **fields: Any) -> None:
         """Send one text delta, with the random padding the service adds to it."""
@@ -60,7 +62,7 @@ class Wire:
     ) -> None:
         """Send one error event; event_id is the client's."""
         error = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
-        self.event("error", error=error)
+        self.event("error", error=error, **({"event_id": None} if self.names_no_errors else {}))
 
     def raw(self, frame: str | bytes) -> None:
         """Send a frame as it is."""

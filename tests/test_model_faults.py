@@ -255,3 +255,13 @@ async def test_stray_errors_and_unknown_events_come_when_asked() -> None:
             "response_cancel_not_active",
             "flux_capacitor_drained",
         ]
+
+
+async def test_an_error_may_come_without_an_event_id_of_its_own() -> None:
+    with trio.fail_after(5):
+        async with running(faulty(null_error_ids=True)) as server, connected(server) as client:
+            await client.send("response.cancel")
+            while (message := json.loads(await client.ws.get_message()))["type"] != "error":
+                pass
+    assert message["event_id"] is None
+    assert message["error"]["code"] == "response_cancel_not_active"

@@ -10,7 +10,7 @@ import msgspec
 from bridge.config import Agent, Limits, ServerVad
 from bridge.recorder import Tape
 from bridge.records import Records, records_of
-from bridge.tape import MODEL, OPENAI, decode
+from bridge.tape import MODEL, OPENAI, Line, decode
 from bridge.tools import Tool, tool
 from replay.model_audio import murmur
 from replay.model_script import CallTool, Delivery, Faults, Reply, Script, Transcription
@@ -67,11 +67,13 @@ FAULTY: Final[list[dict[str, Any]]] = [
 
 
 def drawn_caller(dice: Random) -> Caller:
-    steps = [step for _ in range(dice.randint(0, 3)) for step in drawn_exchange(dice)]
+    steps = [step for _ in range(dice.choice([0, 1, 2, 2, 3])) for step in drawn_exchange(dice)]
     if dice.random() < 0.12:
-        fault = dice.choice([DropSocket(), GoSilent(), StopReading(), SendRaw("{"), SendRaw(b"\x00")])
+        fault: Step = dice.choice([DropSocket(), GoSilent(), StopReading(), SendRaw("{"), SendRaw(b"\x00")])
         steps.insert(dice.randint(0, len(steps)), fault)
-    last: list[Step] = dice.choice([[HangUp()], [WaitForEnd(900), HangUp()], []])
+    last: list[Step] = dice.choice(
+        [[HangUp()], [WaitForQuiet(200, timeout_ms=1500), HangUp()], [WaitForEnd(900)]]
+    )
     return Caller(
         steps=(*steps, *last),
         patience_ms=dice.choice([400] * 9 + [4000]),
@@ -146,11 +148,9 @@ def drawn_agent(dice: Random) -> Agent:
 # ---------------------------------------------------------------- what holds of every call
 
 
-def faults_of(tape: Tape) -> list[str]:
+def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
     """Return what is wrong with a call; nothing is."""
-    lines = [decode(raw) for raw in tape.lines]
-    rows = records_of(tape.header, lines)
-    spoken = agents_words(tape)
+    spoken = agents_words(lines)
     checks = {
         "not exactly one end": sum(line.end is not None for line in lines) == 1,
         "time goes back": [line.t_ms for line in lines] == sorted(line.t_ms for line in lines),
@@ -183,13 +183,13 @@ def is_answered(row: dict[str, Any], rows: Records) -> bool:
 
 def is_split(row: dict[str, Any]) -> bool:
     joined = " ".join(part for part in (row["heard"].strip(), row["unheard"]) if part)
-    return joined.split() == row["said"].split()
+    return bool(joined.split() == row["said"].split())
 
 
-def agents_words(tape: Tape) -> set[str]:
+def agents_words(lines: list[Line]) -> set[str]:
     """Return the words of every item of the agent's, put together from the deltas on the tape."""
     items: dict[str, str] = {}
-    for line in map(decode, tape.lines):
+    for line in lines:
         if (
             line.leg == MODEL
             and line.sender == OPENAI
@@ -201,9 +201,8 @@ def agents_words(tape: Tape) -> set[str]:
     return {*items.values(), ""}
 
 
-def kinds_of(tape: Tape) -> set[str]:
+def kinds_of(rows: Records) -> set[str]:
     """Return what came about in a call: who ended it, whether the caller cut in, whether a tool was asked."""
-    rows = records_of(tape.header, map(decode, tape.lines))
     came = {"interruption": rows.call["interruptions"], "tool": rows.tool_calls}
     return {f"ended by {rows.call['ended_by']}", *(name for name, what in came.items() if what)}
 
@@ -214,9 +213,11 @@ def test_a_thousand_calls_keep_every_promise() -> None:
     for seed in range(CALLS):
         dice = Random(seed)
         tape = simulate(drawn_caller(dice), drawn_script(dice), drawn_agent(dice), tools=TOOLS, seed=seed)
-        if faults := faults_of(tape):
+        lines = [decode(raw) for raw in tape.lines]
+        rows = records_of(tape.header, lines)
+        if faults := faults_of(tape, lines, rows):
             wrong[seed] = faults
-        kinds.update(kinds_of(tape))
+        kinds.update(kinds_of(rows))
     assert wrong == {}
     wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
     assert min(kinds[kind] for kind in wanted) > 20, kinds  # or the thousand would be fewer than they seem
