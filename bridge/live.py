@@ -18,7 +18,8 @@ from bridge.config import Agent
 from bridge.effects import Effect, EndCall, RunTool, WriteNote
 from bridge.errors import LinkError
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
-from bridge.links import FLUSH, Link, ModelLink, PhoneSocket, open_model
+from bridge.links import FLUSH, Link, PhoneSocket
+from bridge.model_link import ModelLink, open_model
 from bridge.recorder import TapeWriter
 from bridge.redact import without
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line

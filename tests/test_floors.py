@@ -15,7 +15,7 @@ FLOORS = [
     {"call", "tape"},
     {"records", "redact"},
     {"links", "recorder", "tools"},
-    {"fallback", "lock", "recovery"},
+    {"fallback", "lock", "model_link", "recovery"},
     {"store"},
     {"live"},
     {"switchboard"},
