@@ -181,9 +181,9 @@ class Simulation:
         """Close both sides, as the daemon does."""
         self.ended_ms = self._agenda.now_ms
         close = {"code": 1000, "reason": ""}
-        if not self.model.is_gone:
+        if self.model.has_begun and not self.model.is_gone:
             self._paper.write(self._line(MODEL, BRIDGE, close=close))
-        if not self.phone.has_left and self.ended_ms >= self.caller.answer_delay_ms:
+        if self.phone.has_begun and not self.phone.has_left:
             self._paper.write(self._line(PHONE, BRIDGE, close=close))
         self.model.end()
         self.phone.hang_up()

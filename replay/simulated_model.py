@@ -32,6 +32,7 @@ class SimulatedModel:
     tell: Callable[[str | bytes], None]
     leave: Callable[[int, str], None]
     stall: Callable[[], None]
+    has_begun: bool = False
     is_gone: bool = False
     session: Session = field(init=False)
     _is_stalled: bool = False
@@ -49,6 +50,7 @@ class SimulatedModel:
 
     def begin(self) -> None:
         """Greet the bridge, or refuse it, and plan what goes wrong later; at the moment of the upgrade."""
+        self.has_begun = True
         faults, now_ms = self.session.faults, self.agenda.now_ms
         if faults.refuse is not None:
             return self._refuse(faults.refuse)

@@ -47,6 +47,7 @@ class SimulatedPhone:
     leave: Callable[[int], None]
     line: Line = field(factory=Line)
     actor: Actor = field(init=False)
+    has_begun: bool = False
     has_left: bool = False
     is_reading: bool = True
     unread: int = 0
@@ -73,6 +74,7 @@ class SimulatedPhone:
 
     def begin(self) -> None:
         """Open the stream now."""
+        self.has_begun = True
         self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         self._began_ms = self.agenda.now_ms + self.caller.start_delay_ms
         if self.caller.media_before_start:
@@ -96,8 +98,8 @@ class SimulatedPhone:
         now_ms = index * FRAME_MS
         for act in self.actor.tick(now_ms):
             self._do(act)
-        if self.has_left:
-            return
+            if self.has_left:
+                return
         frame = self.actor.frame()
         self._send_media(frame, index)
         self._echo(self.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame))

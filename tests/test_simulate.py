@@ -226,6 +226,18 @@ def test_a_caller_who_says_nothing_is_left_after_their_patience() -> None:
     assert ending(call(Caller(patience_ms=2000), script())) == SURVIVED
 
 
+def test_a_caller_without_patience_hangs_up_once() -> None:
+    simulation = call(Caller(steps=(Wait(500), HangUp()), patience_ms=0), script())
+    assert b"".join(simulation.lines).count(b'"event":"stop"') == 1
+    assert ending(simulation) == SURVIVED
+
+
+def test_a_call_that_is_over_before_its_stream_has_none_to_close() -> None:
+    refused = script(faults=Faults(refuse="http_401"))
+    tape = simulate(Caller(answer_delay_ms=5000), refused, AGENT)
+    assert not [line for line in map(decode, tape.lines) if line.close]
+
+
 def test_strange_beginnings_are_lived_through() -> None:
     caller = Caller(steps=ASKS, media_before_start=True, two_starts=True, start_delay_ms=400)
     simulation = call(caller, script(BYE))

@@ -69,8 +69,8 @@ FAULTY: Final[list[dict[str, Any]]] = [
 def drawn_caller(dice: Random) -> Caller:
     steps = [step for _ in range(dice.choice([0, 1, 2, 2, 3])) for step in drawn_exchange(dice)]
     if dice.random() < 0.12:
-        fault: Step = dice.choice([DropSocket(), GoSilent(), StopReading(), SendRaw("{"), SendRaw(b"\x00")])
-        steps.insert(dice.randint(0, len(steps)), fault)
+        faults: list[Step] = [DropSocket(), GoSilent(), StopReading(), SendRaw("{"), SendRaw(b"\x00")]
+        steps.insert(dice.randint(0, len(steps)), dice.choice(faults))
     last: list[Step] = dice.choice(
         [[HangUp()], [WaitForQuiet(200, timeout_ms=1500), HangUp()], [WaitForEnd(900)]]
     )
