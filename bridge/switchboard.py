@@ -171,7 +171,7 @@ class Switchboard:
         finally:
             self._calls.pop(key, None)
             self._outcomes[key] = call.end.say if call.end else ""
-            if call.phone.is_closed_by_us:
+            if call.end is None or call.end.by != "caller":
                 self._unasked[key] = trio.current_time()  # Twilio asks what comes next within moments
             if len(self._outcomes) > MOST_REMEMBERED:
                 self._unasked.pop(self._outcomes.popitem(last=False)[0], None)

@@ -1,9 +1,11 @@
 """One CallSid and several agents, and the last questions of a draining daemon."""
 
+import pytest
 import trio
 from attrs import evolve
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from bridge.tape import Line
 from replay.phone import Caller
 from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
 from replay.phone_twiml import Hangup
@@ -37,16 +39,20 @@ async def ring(stage: Stage, agent: str) -> None:
     await stage.ring(QUICK, webhook=f"{PUBLIC}/voice/{agent}", call_sid=SID)
 
 
-async def test_a_draining_daemon_still_answers_what_comes_next(place: MakePlace) -> None:
-    reports = []
+@pytest.mark.parametrize("moment", ["webhook_accepted", "stream_started", "first_audio_heard"])
+async def test_a_draining_daemon_still_answers_what_comes_next(place: MakePlace, moment: str) -> None:
+    reports, is_there = [], trio.Event()
+
+    def watch(_: str, line: Line) -> None:
+        if line.note is not None and line.note.get("name") == moment:
+            is_there.set()
+
+    async def ring_and_stay(stage: Stage) -> None:
+        reports.append(await stage.ring(evolve(STAYS, patience_ms=8000)))
+
     with trio.fail_after(15):
-        async with trio.open_nursery() as calls, open_stage(place()) as stage:
-
-            async def ring_and_stay() -> None:
-                reports.append(await stage.ring(evolve(STAYS, patience_ms=8000)))
-
-            calls.start_soon(ring_and_stay)
-            while not stage.daemon.switchboard.live:  # noqa: ASYNC110 - nobody tells when
-                await trio.sleep(0.01)
+        async with trio.open_nursery() as calls, open_stage(place(watch=watch)) as stage:
+            calls.start_soon(ring_and_stay, stage)
+            await is_there.wait()
     assert [type(verb) for verb in reports[0].next_verbs] == [Hangup]
     assert reports[0].error is None
