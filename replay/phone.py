@@ -2,12 +2,11 @@
 With `ring_stream`, a bare media socket and nothing around it.
 
 What the caller does is a `Caller`; what became of the call is a `CallReport`. It makes one inbound call and
-is no REST API; TwiML verbs that take time (Say, Pause, Play, Dial) are noted and take none."""
+creates none by REST; TwiML verbs that take time (Say, Pause, Play, Dial) are noted and take none."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -16,13 +15,15 @@ import trio
 
 from replay import phone_twiml as twiml
 from replay.phone_actor import Actor
+from replay.phone_callbacks import Callbacks
 from replay.phone_delay import Socket, behind
 from replay.phone_report import CallReport, ClosedBy, OnEvent, SecondSocket
+from replay.phone_rest import Order, Orders, Redirection, Rest
 from replay.phone_script import Account, Caller, Step
 from replay.phone_socket import MediaSocket, open_media_socket
 from replay.phone_stream import MediaStream
 from replay.phone_twiml import TwilioError
-from replay.phone_web import Courier, Form, Route, open_courier
+from replay.phone_web import Courier, Route, open_courier
 from replay.signing import sign, signed_url
 
 __all__ = ["Account", "CallReport", "Caller", "ring", "ring_stream"]
@@ -47,16 +48,21 @@ async def ring(
     status_url: str | None = None,
     also_hosts: Iterable[str] | None = None,
     total_ms: int = TOTAL_MS,
+    rest: Rest | None = None,
 ) -> CallReport:
     """Make one call, of total_ms at most. What the bridge does wrong is reported, never raised.
 
     `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there.
-    With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else."""
+    With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else.
+    With `rest`, the call can be ended and redirected there while it lasts."""
     report = CallReport(call_sid=call_sid or _sid("CA"), on_event=on_event)
     hosts = None if also_hosts is None else frozenset(also_hosts)
     route = Route(urlsplit(webhook), urlsplit(via) if via else None, hosts)
-    async with _open_call(caller, account, route, report, total_ms=total_ms, status_url=status_url) as call:
-        await call.run(webhook)
+    with rest.knows(report.call_sid) if rest else nullcontext(Orders()) as orders:
+        opened = _open_call(caller, account, route, report, total_ms=total_ms, status_url=status_url)
+        async with opened as call:
+            call.orders = orders
+            await call.run(webhook)
     return report
 
 
@@ -94,8 +100,9 @@ async def _open_call(
 ) -> AsyncIterator["_Call"]:
     """A call that is over after total_ms, whatever happens."""
     with trio.move_on_after(total_ms / 1000) as limit:
-        async with open_courier(account, report.call_sid, route) as courier, trio.open_nursery() as callbacks:
-            call = _Call(caller, account, route, courier, report, callbacks, status_url)
+        async with open_courier(account, report.call_sid, route) as courier, trio.open_nursery() as nursery:
+            callbacks = Callbacks(courier, report, nursery, status_url)
+            call = _Call(caller, account, route, courier, report, callbacks)
             yield call
             report.unreached = call.unreached
     if limit.cancelled_caught:
@@ -111,8 +118,8 @@ class _Call:
     route: Route
     courier: Courier
     report: CallReport
-    callbacks: trio.Nursery
-    status_url: str | None
+    callbacks: Callbacks
+    orders: Orders = attrs.field(factory=Orders)
     _actor: Actor = attrs.field(init=False)
     _redirects: int = 0
     _has_streamed: bool = False
@@ -128,15 +135,27 @@ class _Call:
     async def run(self, webhook: str) -> None:
         """The call from the first ring to its end."""
         try:
-            verbs = await self._answer(webhook)
-            while verbs:
-                verbs = await self._do(verbs[0], verbs[1:])
+            verbs = await self._unless_told(self._answer(webhook))
+            while verbs or self.orders.is_pending:
+                order = self.orders.take()
+                doing = self._do(verbs[0], verbs[1:]) if order is None else self._obey(order)
+                verbs = await self._unless_told(doing)
         except TwilioError as error:
             self.report.fail(str(error))
+        self.orders.end()
         self.report.note("call_over", by=self.report.closed_by)
-        self._tell(
-            self.status_url, "completed", [*self.courier.call_form("completed"), ("SequenceNumber", "0")]
-        )
+        self.callbacks.completed()
+
+    async def _unless_told(self, doing: Awaitable[tuple[twiml.Verb, ...]]) -> tuple[twiml.Verb, ...]:
+        """What comes after it; nothing when REST said otherwise meanwhile."""
+        with self.orders.abandonable():
+            return await doing
+        return ()
+
+    async def _obey(self, order: Order) -> tuple[twiml.Verb, ...]:
+        self._has_streamed = True  # what runs now came after, whether or not the stream had begun
+        self.report.note("rest", order=order)
+        return await self._fetch(order.url, order.method) if isinstance(order, Redirection) else order
 
     async def run_stream(self, stream: twiml.Stream) -> None:
         """The call as one stream, from the upgrade to its end."""
@@ -195,9 +214,13 @@ class _Call:
         self._has_streamed = True
         try:
             if await self._stream(connect.stream) == "caller":
+                self.orders.end()
                 return ()
         except TwilioError as error:  # the call goes on behind <Connect>, as after a stream that ended
             self._stream_failed(error)
+        self.orders.is_streaming = False
+        if self.orders.is_pending:
+            return ()
         return rest if connect.action is None else await self._fetch(connect.action, connect.method)
 
     def _stream_failed(self, error: TwilioError) -> None:
@@ -211,12 +234,12 @@ class _Call:
         self.report.note("upgrade", url=stream.url, dropped_query=stream.dropped_query)
         try:
             async with self._open(stream) as socket:
-                self._tell_stream(stream, stream_sid, "stream-started")
+                self.callbacks.stream(stream, stream_sid, "stream-started")
                 closed_by = await self._talk(behind(socket, self.caller.network), stream, stream_sid)
         except TwilioError as error:
-            self._tell_stream(stream, stream_sid, "stream-error", str(error))
+            self.callbacks.stream(stream, stream_sid, "stream-error", str(error))
             raise
-        self._tell_stream(stream, stream_sid, "stream-stopped")
+        self.callbacks.stream(stream, stream_sid, "stream-stopped")
         return closed_by
 
     async def _talk(self, socket: Socket, stream: twiml.Stream, stream_sid: str) -> ClosedBy:
@@ -225,7 +248,10 @@ class _Call:
         async with trio.open_nursery() as beside:
             if self.caller.second_socket:
                 beside.start_soon(self._intrude, stream, name="phone: second socket")
-            closed_by = await self._media(socket, stream, stream_sid, self._actor, self.report).run()
+            media = self._media(socket, stream, stream_sid, self._actor, self.report)
+            media.orders, media.tell = self.orders, partial(self.callbacks.wait, stream, stream_sid)
+            self.orders.is_streaming = True
+            closed_by = await media.run()
             beside.cancel_scope.cancel(reason="the first socket is closed")
         return closed_by
 
@@ -268,27 +294,6 @@ class _Call:
         if how == "https":
             text = text.replace("wss://", "https://", 1)
         return [("x-twilio-signature", sign(text, (), token if how != "wrong" else "some-other-token"))]
-
-    def _tell_stream(self, stream: twiml.Stream, stream_sid: str, event: str, error: str = "") -> None:
-        form = [
-            ("AccountSid", self.account.account_sid),
-            ("CallSid", self.report.call_sid),
-            ("StreamSid", stream_sid),
-            ("StreamName", stream.name or stream_sid),
-            ("StreamEvent", event),
-            ("Timestamp", datetime.now(UTC).isoformat()),
-            *([("StreamError", error)] if error else []),
-        ]
-        self._tell(stream.status_callback, event, form, stream.status_method)
-
-    def _tell(self, url: str | None, event: str, form: Form, method: str = "POST") -> None:
-        """Send a status callback beside the call: its order against everything else is not promised."""
-        if url is not None:
-            self.callbacks.start_soon(self._deliver, url, event, form, method, name=f"phone: {event}")
-
-    async def _deliver(self, url: str, event: str, form: Form, method: str) -> None:
-        status = await self.courier.tell(url, form, method)
-        self.report.callbacks.append((event, status))
 
 
 def _sid(prefix: str) -> str:

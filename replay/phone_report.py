@@ -13,7 +13,7 @@ from replay.phone_script import Step
 from replay.phone_twiml import Verb
 
 OnEvent = Callable[[str, dict[str, Any], int], None]
-ClosedBy = Literal["caller", "bridge"]
+ClosedBy = Literal["caller", "bridge", "rest"]
 
 MAX_EVENTS = 20_000  # of the timeline; an hour of a busy call has a tenth of it
 

@@ -130,4 +130,5 @@ class Caller:
     max_pending: int = 150  # messages kept for a bridge that reads too slowly (31930); 3 s, unpublished
     max_messages: int = 100_000  # taken from a bridge in one stream; half an hour of 20 ms each has 90 000
     second_socket: bool = False  # another socket with the same `start`, while the first is live
+    shuffle: int | None = None  # a seed for the order of stop, close and callbacks when the call ends
     network: Network = Network()  # between the caller, Twilio and the bridge

@@ -5,7 +5,7 @@ It decides nothing: the caller's acts come from `phone_actor`, what is heard fro
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, assert_never
 
@@ -14,10 +14,12 @@ import msgspec
 import trio
 
 from replay.phone_actor import Actor
+from replay.phone_callbacks import parting
 from replay.phone_delay import Socket
 from replay.phone_line import FRAME_MS, SILENT_FRAME
 from replay.phone_network import Loss
 from replay.phone_report import CallReport, ClosedBy
+from replay.phone_rest import Orders
 from replay.phone_script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
 from replay.phone_socket import GOODBYE_S
 
@@ -30,7 +32,7 @@ Message = dict[str, Any]
 
 @attrs.define(kw_only=True)
 class MediaStream:
-    """One stream. `run` returns who ended it: the caller, or the bridge."""
+    """One stream. `run` returns who ended it: the caller, the bridge, or REST; `tell` sends callbacks in between."""
 
     socket: Socket = attrs.field(repr=False)
     actor: Actor
@@ -38,6 +40,8 @@ class MediaStream:
     account: Account
     stream_sid: str
     parameters: Mapping[str, str]
+    orders: Orders = attrs.field(factory=Orders)
+    tell: Callable[[str], Awaitable[None]] | None = None
     closed_by: ClosedBy = "bridge"
     _began_at: float = 0.0
     _began_ms: int = 0  # on the line's clock, which runs on from one stream of the call to the next
@@ -47,6 +51,7 @@ class MediaStream:
     _heard_loss: Loss = attrs.field(init=False, repr=False)
     _messages: int = 0
     _has_stopped: bool = False
+    _leaver: ClosedBy | None = None
     _is_silent: bool = False
     _agent_is_talking: bool = False
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
@@ -109,6 +114,8 @@ class MediaStream:
         for index in count():
             await trio.sleep_until(self._began_at + index * FRAME_MS / 1000)
             now_ms = self._began_ms + index * FRAME_MS
+            if self.orders.is_pending:
+                return await self._leave("rest")
             for act in self.actor.tick(now_ms):
                 await self._do(act)
             if self._over.is_set():
@@ -129,7 +136,8 @@ class MediaStream:
                 self._send(self._numbered("dtmf", {"track": "inbound_track", "digit": act.digit}))
                 self.report.note("caller_presses", digit=act.digit)
             case HangUp():
-                await self._hang_up()
+                self.orders.end()
+                await self._leave("caller")
             case DropSocket():
                 self.report.note("socket_dropped")
                 self.socket.reset()
@@ -146,16 +154,25 @@ class MediaStream:
             case _:
                 assert_never(act)
 
-    async def _hang_up(self) -> None:
-        self.report.note("caller_hangs_up")
-        sids = {"accountSid": self.account.account_sid, "callSid": self.report.call_sid}
-        self._send(self._numbered("stop", sids))
-        self._has_stopped = True
-        self.closed_by = "caller"
-        self.socket.close(1000)
+    async def _leave(self, by: ClosedBy) -> None:
+        self.report.note("caller_hangs_up" if by == "caller" else "rest_ends_stream")
+        self._leaver = by
+        shuffle = self.actor.caller.shuffle if self.tell else None
+        for step in parting(shuffle, ends_call=by == "caller" or self.orders.ends_call):
+            await self._part(step)
         with trio.move_on_after(GOODBYE_S):  # the writer needs a moment too, even when nobody reads
             await self._over.wait()
-        self._end("caller")
+        self._end(by)
+
+    async def _part(self, step: str) -> None:
+        if step == "stop":
+            sids = {"accountSid": self.account.account_sid, "callSid": self.report.call_sid}
+            self._send(self._numbered("stop", sids))
+            self._has_stopped = True
+        elif step == "close":
+            self.socket.close(1000)
+        elif self.tell is not None:
+            await self.tell(step)
 
     def _numbered(self, event: str, body: Message) -> Message:
         number = str(next(self._sequence))
@@ -212,8 +229,7 @@ class MediaStream:
     def _end(self, by: ClosedBy) -> None:
         if self._over.is_set():
             return
-        if not self._has_stopped:
-            self.closed_by = by
+        self.closed_by = self._leaver or by
         closed, report = self.socket.closed, self.report
         report.closed_by, report.closed_ms = self.closed_by, report.now_ms()
         report.close_code, report.close_reason = closed.code, closed.reason
