@@ -1,0 +1,1 @@
+"""The VAD lab: turn detection tried on recorded callers, offline."""

@@ -1,0 +1,259 @@
+"""One tape as the VAD lab sees it: what the model was given to hear, and what its turn detection made of that. Pure.
+
+The clock is the server's: ms of audio given to the model since its session began. `Recording.wav_ms` tells where the
+same moment is in the file that `replay wav` writes.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from bridge.audio import BYTES_PER_MS, ms_of
+from bridge.config import SemanticVad, ServerVad, TurnDetection
+from bridge.errors import BridgeError, TapeError
+from bridge.events import CallerSpoke, SessionCreated, StreamStarted
+from bridge.recorder import Tape
+from bridge.records import records_of
+from bridge.tape import MODEL, PHONE, Line, decode
+from replay.compare_ears import audible
+from replay.restore import Restorer, understood
+from replay.vad.machine import Ints, Setting
+from replay.vad.truth import Span
+
+Message: TypeAlias = dict[str, Any]
+Settings: TypeAlias = Setting | SemanticVad | None
+"""What turn detection was asked for: server_vad, semantic_vad, or none at all."""
+
+PREFIX: Final = "input_audio_buffer."
+TRANSCRIPTION: Final = "conversation.item.input_audio_transcription."
+
+
+class NoAudioError(BridgeError):
+    """A tape holds nothing that turn detection could be tried on."""
+
+
+@frozen
+class ServerTurn:
+    """One turn as the server heard it, in its own times.
+
+    start_ms has the prefix padding taken off, stop_ms includes the silence; None when the audio ended before.
+    words is None when no transcript came, and "" for a transcript of nothing.
+    """
+
+    start_ms: int
+    stop_ms: int | None = None
+    item_id: str = ""
+    words: str | None = None
+
+
+@frozen
+class Heard:
+    """What one session's turn detection said of the recording, and the setting it had; `leg` says whose session."""
+
+    setting: Settings
+    turns: tuple[ServerTurn, ...]
+    leg: str = MODEL
+    starts_at_ms: int = 0
+    """Where in the recording this session's own clock begins."""
+
+
+@frozen
+class Recording:
+    """A call's caller, as the model was given them.
+
+    audio: µ-law at 8 kHz. noise_reduction: what filtered it before turn detection; none of that can be undone, so
+    recordings that differ in it are never mixed. agent: when the agent was heard. prompts: when the server's idle
+    time-out spoke up. places: (audio ms, ms in call.wav) at the start of each frame.
+    """
+
+    call_id: str
+    path: str
+    agent_name: str
+    audio: bytes = field(repr=False)
+    noise_reduction: str
+    heard: tuple[Heard, ...] = ()
+    agent: tuple[Span, ...] = ()
+    prompts: tuple[int, ...] = ()
+    places: tuple[Ints, Ints] = field(
+        default=(np.zeros(0, np.int64), np.zeros(0, np.int64)), repr=False, eq=False
+    )
+
+    @property
+    def length_ms(self) -> int:
+        """Return how long the audio lasts."""
+        return ms_of(len(self.audio))
+
+    def wav_ms(self, audio_ms: float) -> int:
+        """Return where a moment of the audio is in the file that `replay wav` writes."""
+        return _translated(audio_ms, *self.places)
+
+    def audio_ms(self, wav_ms: float) -> int:
+        """Return the moment of the audio that is there in the file that `replay wav` writes."""
+        return _translated(wav_ms, self.places[1], self.places[0])
+
+
+def _translated(ms: float, known: Ints, wanted: Ints) -> int:
+    if not len(known):
+        return round(ms)
+    frame = max(0, int(np.searchsorted(known, ms, side="right")) - 1)
+    return round(int(wanted[frame]) + ms - int(known[frame]))
+
+
+def read_recording(tape: Tape) -> Recording:
+    """Return what the model was given on this tape, and what it heard. Raises `NoAudioError` and `TapeError`."""
+    if not tape.header.has_audio:
+        raise NoAudioError(f"{tape.path}: recorded without audio ([recording] audio = false)")
+    lines = [decode(line) for line in tape.lines]
+    reader = _Reader(_asked(tape.header.agent_settings().turn_detection))
+    try:
+        for line in lines:
+            reader.take(line)
+        spans = audible(records_of(tape.header, lines).items)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TapeError(f"{tape.path}: a line that this version can't read ({error!r})") from None
+    if not reader.audio:
+        raise NoAudioError(f"{tape.path}: the model was given no audio on it")
+    recording = Recording(
+        call_id=tape.header.call_id,
+        path=str(tape.path),
+        agent_name=tape.header.agent,
+        audio=bytes(reader.audio),
+        noise_reduction=reader.noise_reduction or tape.header.agent_settings().noise_reduction,
+        heard=(reader.heard(),),
+        prompts=tuple(reader.prompts),
+        places=reader.places(),
+    )
+    moved = ((span.start_ms - reader.started_ms, span.end_ms - reader.started_ms) for span in spans)
+    return evolve(recording, agent=tuple(_within(recording, moved)))
+
+
+def _within(recording: Recording, spans: Iterable[tuple[int, int]]) -> Iterable[Span]:
+    """Yield spans of the call's clock on that of the audio, as far as they lie in it."""
+    for begin_ms, over_ms in spans:
+        start_ms = max(0, recording.audio_ms(begin_ms))
+        end_ms = min(recording.length_ms, recording.audio_ms(over_ms))
+        if start_ms < end_ms:
+            yield Span(start_ms, end_ms)
+
+
+def _asked(detection: TurnDetection) -> Settings:
+    if isinstance(detection, ServerVad):
+        return Setting(detection.threshold, detection.silence_duration_ms, detection.prefix_padding_ms)
+    return detection
+
+
+def setting_of(detection: Message | None) -> Settings:
+    """Return the setting that a Realtime session object has as its turn detection."""
+    if not detection:
+        return None
+    if detection.get("type") == "semantic_vad":
+        return SemanticVad(eagerness=str(detection.get("eagerness") or "auto"))
+    silence, prefix = detection.get("silence_duration_ms", 500), detection.get("prefix_padding_ms", 300)
+    return Setting(float(detection.get("threshold", 0.5)), int(silence), int(prefix))
+
+
+@define
+class _Reader:
+    """Walks through a tape; a new session of the model's begins everything anew, for its clock does."""
+
+    setting: Settings
+    audio: bytearray = field(factory=bytearray)
+    noise_reduction: str = ""
+    started_ms: int = 0
+    prompts: list[int] = field(factory=list)
+    _turns: dict[str, ServerTurn] = field(factory=dict)
+    _frames: list[tuple[int, int]] = field(factory=list)  # (number, audio ms) of each frame that was given
+    _stamps: list[int | None] = field(factory=list)  # the timestamp of each frame, by its number
+    _restorer: Restorer = field(factory=Restorer)
+
+    def take(self, line: Line) -> None:
+        """Take in one line."""
+        self._restorer.is_over |= line.end is not None
+        if line.append is not None:
+            self._give(line)
+        elif line.is_input and line.leg in (PHONE, MODEL):
+            self._hear(line)
+
+    def heard(self) -> Heard:
+        """Return what the model's turn detection said."""
+        return Heard(self.setting, tuple(self._turns.values()))
+
+    def places(self) -> tuple[Ints, Ints]:
+        """Return where each frame begins, in the audio and in the file of `replay wav`."""
+        stamps = [stamp for stamp in self._stamps if stamp is not None]
+        base = stamps[0] if stamps else 0
+        audio: list[int] = []
+        wav: list[int] = []
+        for number, audio_ms in self._frames:
+            stamp = self._stamps[number - 1] if number <= len(self._stamps) else None
+            if stamp is not None and (not wav or stamp - base > wav[-1]):
+                audio.append(audio_ms)
+                wav.append(stamp - base)
+        return np.array(audio, np.int64), np.array(wav, np.int64)
+
+    def _give(self, line: Line) -> None:
+        first, last = line.append or (1, 0)
+        self._frames += [(first + n, ms_of(len(self.audio)) + 20 * n) for n in range(last - first + 1)]
+        self.audio += self._restorer.appended(line)
+
+    def _hear(self, line: Line) -> None:
+        event = understood(line)
+        self._restorer.learn(event)
+        match event:
+            case StreamStarted() if not self.started_ms:
+                self.started_ms = line.t_ms
+            case CallerSpoke() if event.stream_sid == self._restorer.stream_sid:
+                self._stamps.append(_timestamp(line))
+            case SessionCreated():
+                self._begin_anew()
+        if line.leg == MODEL and line.msg:
+            self._learn(line.t_ms, msgspec.json.decode(line.msg, type=_Head))
+
+    def _begin_anew(self) -> None:
+        self.audio.clear()
+        self._frames.clear()
+        self._turns.clear()
+        self.prompts.clear()
+
+    def _learn(self, t_ms: int, head: "_Head") -> None:
+        if head.type == "session.updated":
+            hearing = ((head.session or {}).get("audio") or {}).get("input") or {}
+            if "turn_detection" in hearing:
+                self.setting = setting_of(hearing["turn_detection"])
+            if "noise_reduction" in hearing:
+                self.noise_reduction = (hearing["noise_reduction"] or {}).get("type") or "none"
+        elif head.type == PREFIX + "speech_started" and head.audio_start_ms is not None:
+            self._turns[head.item_id] = ServerTurn(head.audio_start_ms, item_id=head.item_id)
+        elif head.type == PREFIX + "timeout_triggered":
+            self.prompts.append(len(self.audio) // BYTES_PER_MS)
+        elif head.item_id in self._turns:
+            self._learn_of_turn(head)
+
+    def _learn_of_turn(self, head: "_Head") -> None:
+        turn = self._turns[head.item_id]
+        if head.type == PREFIX + "speech_stopped":
+            turn = evolve(turn, stop_ms=head.audio_end_ms)
+        elif head.type == TRANSCRIPTION + "completed":
+            turn = evolve(turn, words=head.transcript)
+        self._turns[head.item_id] = turn
+
+
+class _Head(msgspec.Struct):
+    """What the lab needs of a message, without decoding the rest."""
+
+    type: str = ""
+    item_id: str = ""
+    audio_start_ms: int | None = None
+    audio_end_ms: int | None = None
+    transcript: str | None = None
+    session: Message | None = None
+
+
+def _timestamp(line: Line) -> int | None:
+    try:
+        return int(msgspec.json.decode(line.msg or b"{}")["media"]["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
