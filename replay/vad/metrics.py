@@ -1,0 +1,146 @@
+"""What one setting does to the callers of a corpus, counted per recording. Pure; whole arrays, no loop over windows.
+
+Definitions, all on the clock of the audio (ms):
+
+- A turn is *found* when a stretch that the detector takes for speech overlaps it, up to 100 ms after its end.
+- A turn is *cut off* when a stop is announced after it was found and before its end.
+- A *pause* of 200 ms or more is cut when such a stop falls between its start and the next pause, or the turn's end.
+- A start is *false* when its stretch of speech overlaps no turn (50 ms before, 100 ms after) and nothing unsure.
+- The *response delay* of a turn is from its last sound to the stop of the stretch that covers its end. What the model
+  then takes to answer comes on top.
+- An onset is *clipped* when more than 50 ms of a found turn's beginning lie before the audio that the server keeps.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from replay.vad.corpus import Bools, Corpus
+from replay.vad.machine import Ints, Segments
+from replay.vad.silero import WINDOW_MS
+
+EARLY_MS: Final = 50
+LATE_MS: Final = 100
+"""Engines are 30 to 60 ms behind what people mark, and see 32 ms at a time."""
+
+CLIPPED_MS: Final = 50
+"""Less is not heard: a plosive's burst lasts about that long."""
+
+AFTERWARDS_MS: Final = 5000
+"""Where a stop is put that did not come before the end of its recording: in the quiet before the next."""
+
+BIN_MS: Final = 16
+BINS: Final = 200
+"""Delays are collected in bins of half a window, up to 3.2 s; the last bin holds all that are longer."""
+
+
+@frozen
+class Outcome:
+    """What became of each turn, pause and stretch of speech under one setting.
+
+    found, is_cut, delay_ms (-1 for none), late_ms (how far behind the turn's beginning the speech was noticed): one a
+    turn. pause_cut: one a pause. is_false, with_agent: one a segment; start_ms when it is announced.
+    """
+
+    found: Bools = field(repr=False)
+    is_cut: Bools = field(repr=False)
+    delay_ms: Ints = field(repr=False)
+    late_ms: Ints = field(repr=False)
+    pause_cut: Bools = field(repr=False)
+    is_false: Bools = field(repr=False)
+    with_agent: Bools = field(repr=False)
+    start_ms: Ints = field(repr=False)
+    stop_ms: Ints = field(repr=False)
+
+
+def outcome_of(corpus: Corpus, segments: Segments, lag_ms: int = 0) -> Outcome:
+    """Say what these segments do to each turn and pause, and which of them are false."""
+    turns, count = corpus.turns, len(segments.first)
+    begin, end = segments.first * WINDOW_MS, segments.end * WINDOW_MS
+    call = np.searchsorted(corpus.track.begins, segments.first, side="right") - 1
+    never = corpus.track.ends[call] * WINDOW_MS + AFTERWARDS_MS
+    stop = np.where(segments.stop < 0, never, (segments.stop + 1) * WINDOW_MS + lag_ms)
+    first = np.searchsorted(end, turns.start, side="right")
+    last = np.searchsorted(begin, turns.end + LATE_MS, side="left") - 1
+    found = last >= first
+    where = np.minimum(np.maximum(last, 0), max(count - 1, 0))
+    ends_after = found & _taken(segments.stop >= 0, where, False) & (_taken(stop, where, 0) >= turns.end)
+    is_false = ~(corpus.turns.meet(begin - LATE_MS, end + EARLY_MS) | corpus.unsure.meet(begin, end))
+    heard = (segments.heard + 1) * WINDOW_MS + lag_ms
+    onset = (_taken(begin, np.minimum(first, max(count - 1, 0)), 0)) + WINDOW_MS + lag_ms
+    return Outcome(
+        found=found,
+        is_cut=found & (np.searchsorted(stop, turns.end, side="left") > first),
+        delay_ms=np.where(ends_after, _taken(stop, where, 0) - turns.end, -1),
+        late_ms=np.where(found, np.maximum(onset - turns.start, 0), 0),
+        pause_cut=_pauses_cut(corpus, stop, first),
+        is_false=is_false,
+        with_agent=corpus.agent.hold(heard),
+        start_ms=heard,
+        stop_ms=stop,
+    )
+
+
+def _taken(values: NDArray[Any], places: Ints, nothing: int | bool) -> NDArray[Any]:
+    """Return values at places, or nothing where there are no values at all."""
+    return values[places] if len(values) else np.full(len(places), nothing)
+
+
+def _pauses_cut(corpus: Corpus, stop: Ints, first: Ints) -> Bools:
+    """Say of each pause whether a stop falls in it, of a segment that had found its turn."""
+    own = first[corpus.pause_turn]
+    before = np.maximum(np.searchsorted(stop, corpus.pauses.start, side="right"), own)
+    cut: Bools = np.searchsorted(stop, corpus.pauses.end, side="left") > before
+    return cut
+
+
+# ---------------------------------------------------------------- counts
+
+COUNTS: Final = (
+    "cut",
+    "pauses_cut",
+    "short_missed",
+    "missed",
+    "false_agent",
+    "false_quiet",
+    "delays",
+    "delay_ms",
+    "found",
+)
+
+
+@frozen
+class Counts:
+    """Outcomes counted per recording: `of` maps each of COUNTS to (recordings,); clipped is (recordings, prefixes);
+    delays is (recordings, BINS)."""
+
+    of: dict[str, NDArray[np.float64]] = field(repr=False)
+    clipped: NDArray[np.float64] = field(repr=False)
+    delays: NDArray[np.float32] = field(repr=False)
+
+
+def counts_of(corpus: Corpus, segments: Segments, outcome: Outcome, prefixes: tuple[int, ...]) -> Counts:
+    """Count an outcome, with the onsets clipped at each of these prefix paddings (ms)."""
+    turn, count = corpus.turns.call, corpus.per_call
+    delayed = outcome.delay_ms >= 0
+    false = np.searchsorted(corpus.track.begins, segments.first[outcome.is_false], side="right") - 1
+    with_agent = outcome.with_agent[outcome.is_false]
+    of: dict[str, NDArray[np.float64]] = {
+        "cut": count(turn[outcome.is_cut]),
+        "pauses_cut": count(corpus.pauses.call[outcome.pause_cut]),
+        "short_missed": count(turn[corpus.is_short & ~outcome.found]),
+        "missed": count(turn[~outcome.found]),
+        "false_agent": count(false[with_agent]),
+        "false_quiet": count(false[~with_agent]),
+        "delays": count(turn[delayed]),
+        "delay_ms": np.bincount(
+            turn[delayed], weights=outcome.delay_ms[delayed], minlength=corpus.calls
+        ).astype(np.float64),
+        "found": count(turn[outcome.found]),
+    }
+    clipped = [count(turn[outcome.late_ms - prefix > CLIPPED_MS]) for prefix in prefixes]
+    place = np.minimum(outcome.delay_ms[delayed] // BIN_MS, BINS - 1) + turn[delayed] * BINS
+    delays = np.bincount(place, minlength=corpus.calls * BINS).reshape(corpus.calls, BINS)
+    return Counts(of, np.stack(clipped, axis=1), delays.astype(np.float32))

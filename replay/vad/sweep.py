@@ -1,0 +1,201 @@
+"""Every setting of a grid, tried on every recording of a corpus, with intervals over the recordings. Pure.
+
+A threshold turns probabilities into runs of speech once; each silence then joins runs by their gaps; a prefix only
+changes how much of an onset is kept. Intervals are drawn over calls (a bootstrap): turns of one caller are alike, so
+calls, not turns, are what chance deals.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from replay.vad.corpus import Corpus
+from replay.vad.machine import Hearing, Setting, runs_of, segments_of, silence_windows
+from replay.vad.metrics import BIN_MS, COUNTS, counts_of, outcome_of
+
+Array = NDArray[np.float32]
+Map = Callable[[Callable[[float], Any], Iterable[float]], Iterable[Any]]
+
+RATIOS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "turns_cut": (("cut",), "turns"),
+    "pauses_cut": (("pauses_cut",), "pauses"),
+    "short_missed": (("short_missed",), "short"),
+    "missed": (("missed",), "turns"),
+    "false_per_hour": (("false_agent", "false_quiet"), "hours"),
+    "false_agent_per_hour": (("false_agent",), "hours"),
+    "false_quiet_per_hour": (("false_quiet",), "hours"),
+    "delay_mean_ms": (("delay_ms",), "delays"),
+}
+"""Each metric: what is added up over the calls, and what it is divided by. Shares are from 0 to 1."""
+
+QUANTILES: Final[Mapping[str, float]] = {"delay_p50_ms": 0.5, "delay_p90_ms": 0.9, "delay_p95_ms": 0.95}
+CLIPPED: Final = "onset_clipped"
+METRICS: Final = (*RATIOS, *QUANTILES, CLIPPED)
+DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms")
+"""Metrics of which every resample is kept: a recommendation is made again in each, to say how sure it is."""
+
+LEVEL: Final = 0.95
+
+
+@frozen
+class Grid:
+    """The settings that are tried: local ones in the server's own terms, in ascending order."""
+
+    thresholds: tuple[float, ...] = tuple(round(0.3 + 0.05 * step, 2) for step in range(13))
+    silences_ms: tuple[int, ...] = tuple(range(200, 1001, 20))
+    prefixes_ms: tuple[int, ...] = (0, 100, 200, 300, 400, 500)
+
+    def __attrs_post_init__(self) -> None:
+        for name, values in (
+            ("thresholds", self.thresholds),
+            ("silences", self.silences_ms),
+            ("prefixes", self.prefixes_ms),
+        ):
+            if not values or list(values) != sorted(set(values)):
+                raise ValueError(f"{name} {list(values)}: give at least one, in ascending order, each once")
+
+    @property
+    def size(self) -> int:
+        """Return how many settings there are."""
+        return len(self.thresholds) * len(self.silences_ms) * len(self.prefixes_ms)
+
+
+@frozen
+class Measured:
+    """One metric of one setting with its 95 % interval; NaN where nothing could be counted."""
+
+    value: float
+    low: float
+    high: float
+
+
+@frozen
+class Sweep:
+    """What came of a grid. Arrays are (thresholds, silences), for `onset_clipped` (thresholds, silences, prefixes).
+
+    values, low, high: by the names in METRICS. draws: by those in DRAWN, (resamples, thresholds, silences).
+    totals: turns, short, pauses, hours of the whole corpus.
+    """
+
+    grid: Grid
+    hearing: Hearing
+    values: Mapping[str, Array] = field(repr=False)
+    low: Mapping[str, Array] = field(repr=False)
+    high: Mapping[str, Array] = field(repr=False)
+    draws: Mapping[str, Array] = field(repr=False)
+    totals: Mapping[str, float]
+    calls: int
+
+    def at(self, metric: str, threshold: int, silence: int, prefix: int = 0) -> Measured:
+        """Return a metric at one place of the grid, by the numbers of its threshold, silence and prefix."""
+        place = (threshold, silence, prefix) if metric == CLIPPED else (threshold, silence)
+        return Measured(*(float(side[metric][place]) for side in (self.values, self.low, self.high)))
+
+
+def sweep(
+    corpus: Corpus,
+    grid: Grid | None = None,
+    hearing: Hearing | None = None,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    mapped: Map = map,
+) -> Sweep:
+    """Try every setting of the grid. `mapped` may be an executor's map: it is given one threshold at a time."""
+    grid, hearing = grid or Grid(), hearing or Hearing()
+    random = np.random.default_rng(seed)
+    weights = random.multinomial(corpus.calls, np.full(corpus.calls, 1 / corpus.calls), resamples)
+    one = partial(_of_threshold, corpus, grid, hearing, weights.astype(np.float32))
+    columns = list(mapped(one, grid.thresholds))
+    values, low, high = (
+        {name: np.stack([column[side][name] for column in columns]) for name in METRICS} for side in range(3)
+    )
+    draws = {name: np.stack([column[3][name] for column in columns], axis=1) for name in DRAWN}
+    totals = {name: float(counted.sum()) for name, counted in corpus.totals().items()}
+    return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls)
+
+
+Side = dict[str, Array]
+
+
+def _of_threshold(
+    corpus: Corpus, grid: Grid, hearing: Hearing, weights: Array, threshold: float
+) -> tuple[Side, Side, Side, Side]:
+    """Return values, low ends, high ends and the draws kept, for all silences and prefixes of one threshold."""
+    sums, delays = _counted(corpus, grid, hearing, threshold)
+    once = np.ones((1, corpus.calls), dtype=np.float32)
+    values, drawn = _metrics(once, sums, delays), _metrics(weights, sums, delays)
+    ends = {name: _ends(draws) for name, draws in drawn.items()}
+    low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
+    return (
+        {name: value[0] for name, value in values.items()},
+        low,
+        high,
+        {name: drawn[name] for name in DRAWN},
+    )
+
+
+def _ends(draws: Array) -> tuple[Array, Array]:
+    """Return the ends of the 95 % interval over the first axis: the draws in the middle, by their order."""
+    ordered = np.sort(draws, axis=0)  # NaN last, which leaves an interval as wide as what could be counted
+    last = len(draws) - 1
+    return ordered[round(last * (1 - LEVEL) / 2)], ordered[round(last * (1 + LEVEL) / 2)]
+
+
+def _counted(
+    corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float
+) -> tuple[dict[str, Array], Array]:
+    """Return counts per recording, (recordings, silences), or with prefixes behind; and delays with bins behind."""
+    local, release = hearing.threshold(threshold), hearing.release(threshold)
+    runs = runs_of(corpus.track, local, release, hearing.start_windows)
+    columns = []
+    for silence in grid.silences_ms:
+        segments = segments_of(runs, silence_windows(silence))
+        outcome = outcome_of(corpus, segments, hearing.lag_ms)
+        columns.append(counts_of(corpus, segments, outcome, grid.prefixes_ms))
+    shape = (corpus.calls, len(columns))
+    sums = {name: np.stack([column.of[name] for column in columns], axis=1) for name in COUNTS}
+    totals = {name: np.broadcast_to(one[:, None], shape) for name, one in corpus.totals().items()}
+    clipped = {"clipped": np.stack([column.clipped for column in columns], axis=1)}
+    every = {name: array.astype(np.float32) for name, array in (sums | totals | clipped).items()}
+    return every, np.stack([column.delays for column in columns], axis=1)
+
+
+def _metrics(weights: Array, sums: Mapping[str, Array], delays: Array) -> Side:
+    """Return each metric for each row of weights (draws, recordings): (draws, silences[, prefixes])."""
+    added = {name: _weighed(weights, counts) for name, counts in sums.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Side = {name: _sum(added, parts) / added[of] for name, (parts, of) in RATIOS.items()}
+        found[CLIPPED] = added["clipped"] / added["found"][..., None]
+    return found | _quantiles(_weighed(weights, delays))
+
+
+def _sum(added: Mapping[str, Array], parts: Iterable[str]) -> Array:
+    first, *rest = (added[part] for part in parts)
+    return first + rest[0] if rest else first
+
+
+def _weighed(weights: Array, counts: Array) -> Array:
+    """Add up counts over the recordings, each as often as it was drawn."""
+    flat: Array = weights @ counts.reshape(len(counts), -1)
+    return flat.reshape(len(weights), *counts.shape[1:])
+
+
+def _quantiles(delays: Array) -> Side:
+    """Return the delays that so many of the turns stay under, from counts in bins: (…, BINS) -> (…)."""
+    upto = np.cumsum(delays, axis=-1)
+    total = upto[..., -1]
+    found = {}
+    for name, share in QUANTILES.items():
+        place = np.argmax(upto >= (share * total)[..., None], axis=-1)
+        found[name] = np.where(total > 0, (place + 0.5) * BIN_MS, np.nan).astype(np.float32)
+    return found
+
+
+def settings_of(grid: Grid) -> Sequence[Setting]:
+    """Return the grid's settings in the order of its arrays."""
+    return [Setting(t, s, p) for t in grid.thresholds for s in grid.silences_ms for p in grid.prefixes_ms]
