@@ -95,6 +95,16 @@ TurnDetection: TypeAlias = ServerVad | SemanticVad
 
 
 @frozen
+class TurnBudget:
+    """What turn detection may cost callers: `replay vad sweep` looks for the quickest setting within it."""
+
+    turns_cut_percent: float = setting(10.0, number(0, 100))
+    missed_above_best_points: float = setting(1.0, number(0, 100))
+    false_per_hour: float = setting(60.0, number(0, 100_000))
+    onset_clipped_percent: float = setting(3.0, number(0, 100))
+
+
+@frozen
 class Limits:
     """What bounds a call. OpenAI ends a session after 60 minutes, so the longest call is a little shorter."""
 
@@ -110,7 +120,7 @@ class Limits:
     farewell_grace_ms: int = setting(2000, whole(100, 10_000))
 
 
-def _turn_detection(raw: Any) -> Any:
+def _table(raw: Any) -> Any:
     return raw  # a table of its own: read in `_agent`, where its faults can be placed
 
 
@@ -134,8 +144,9 @@ class Agent:
         text("the words a caller hears when the model can't be had"),
     )
     max_output_tokens: int = setting(4096, whole(1, 4096))
-    turn_detection: TurnDetection = setting(ServerVad(), _turn_detection)
-    limits: Limits = setting(Limits(), _turn_detection)
+    turn_detection: TurnDetection = setting(ServerVad(), _table)
+    turn_budget: TurnBudget = setting(TurnBudget(), _table)
+    limits: Limits = setting(Limits(), _table)
 
 
 @frozen
@@ -212,6 +223,9 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         agent,
         name=name,
         turn_detection=_read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
+        turn_budget=read_table(
+            TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
+        ),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
     )
 

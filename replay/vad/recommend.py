@@ -1,0 +1,228 @@
+"""Which setting to use, given a sweep and a budget; how sure that is; what would change for which callers. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from attrs import field, frozen
+
+from bridge.config import TurnBudget
+from replay.vad.corpus import Bools, Corpus
+from replay.vad.machine import Hearing, Ints, Setting, runs_of, segments_of, silence_windows
+from replay.vad.metrics import Outcome, outcome_of
+from replay.vad.silero import WINDOW_MS
+from replay.vad.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+
+Place: TypeAlias = tuple[int, int, int]
+"""The numbers of a setting's threshold, silence and prefix in its grid."""
+
+Kind: TypeAlias = Literal["cut off", "missed", "false start"]
+SAME_MS: Final = 500
+"""Two false starts this close are the same noise, noticed a little sooner or later."""
+
+
+@frozen
+class Choice:
+    """A setting with everything that was measured of it, by the names in METRICS."""
+
+    setting: Setting
+    place: Place
+    measured: Mapping[str, Measured] = field(repr=False)
+
+
+@frozen
+class Recommendation:
+    """What to set, beside what is set now.
+
+    chosen is None when no setting meets the budget; `why` says then what stands in the way. meets: the share of
+    resamples in which the chosen setting is within the budget. near: in which the resample's own choice is at most one
+    step of the grid away, both in threshold and in silence.
+    """
+
+    budget: TurnBudget
+    chosen: Choice | None
+    current: Choice | None
+    why: str
+    meets: float
+    near: float
+
+
+@frozen
+class OperatingPoints:
+    """The field's common points, as eot-bench has them: pauses cut at a mean delay, delay at a share of pauses cut.
+
+    None where no setting of the grid gets there.
+    """
+
+    cut_at_300_ms: float | None
+    cut_at_600_ms: float | None
+    delay_at_5_percent_ms: float | None
+    delay_at_10_percent_ms: float | None
+
+
+@frozen
+class Change:
+    """One moment that another setting would have changed: for the better, or not. ms is on its recording's clock."""
+
+    call: int
+    ms: int
+    kind: Kind
+    is_better: bool
+
+
+def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) -> Recommendation:
+    """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it."""
+    values = {name: np.asarray(sweep.values[name])[None] for name in BUDGETED}
+    allowed = _allowed(values, budget)[0]
+    now = choice_of(sweep, current) if current else None
+    if not allowed.any():
+        return Recommendation(budget, None, now, _obstacle(sweep, budget), 0.0, 0.0)
+    place = _least(values["delay_mean_ms"], allowed[None])[0]
+    threshold, silence = np.unravel_index(place, allowed.shape)
+    prefix = _prefix(sweep, int(threshold), int(silence), budget)
+    chosen = _choice(sweep, (int(threshold), int(silence), prefix))
+    meets, near = _certainty(sweep, budget, chosen.place)
+    return Recommendation(budget, chosen, now, "", meets, near)
+
+
+BUDGETED: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms")
+
+
+def choice_of(sweep: Sweep, setting: Setting) -> Choice | None:
+    """Return what was measured of a setting; None when the grid does not have it."""
+    grid = sweep.grid
+    try:
+        place = (
+            grid.thresholds.index(setting.threshold),
+            grid.silences_ms.index(setting.silence_duration_ms),
+            grid.prefixes_ms.index(setting.prefix_padding_ms),
+        )
+    except ValueError:
+        return None
+    return _choice(sweep, place)
+
+
+def _choice(sweep: Sweep, place: Place) -> Choice:
+    grid, (threshold, silence, prefix) = sweep.grid, place
+    setting = Setting(grid.thresholds[threshold], grid.silences_ms[silence], grid.prefixes_ms[prefix])
+    return Choice(setting, place, {name: sweep.at(name, *place) for name in METRICS})
+
+
+def _allowed(values: Mapping[str, Array], budget: TurnBudget) -> Bools:
+    """Say which settings are within the budget; the last two axes are thresholds and silences.
+
+    What could not be counted, for want of short replies or pauses, forbids nothing.
+    """
+    missed = values["short_missed"]
+    best = np.min(np.where(np.isnan(missed), np.inf, missed), axis=(-2, -1), keepdims=True)
+    too_many = missed > best + budget.missed_above_best_points / 100 + ROUNDING
+    too_many |= values["turns_cut"] > budget.turns_cut_percent / 100 + ROUNDING
+    too_many |= values["false_per_hour"] > budget.false_per_hour + ROUNDING
+    allowed: Bools = ~too_many & ~np.isnan(values["delay_mean_ms"])
+    return allowed
+
+
+ROUNDING: Final = 1e-6
+
+
+def _least(delays: Array, allowed: Bools) -> Ints:
+    """Return, for each row, the flat place of the least delay allowed; -1 for none."""
+    masked = np.where(allowed, delays, np.inf).reshape(len(delays), -1)
+    return np.where(np.isinf(masked.min(axis=1)), -1, masked.argmin(axis=1))
+
+
+def _certainty(sweep: Sweep, budget: TurnBudget, place: Place) -> tuple[float, float]:
+    allowed = _allowed(sweep.draws, budget)
+    chosen = _least(sweep.draws["delay_mean_ms"], allowed)
+    threshold, silence = np.divmod(chosen, allowed.shape[2])
+    near = (chosen >= 0) & (np.abs(threshold - place[0]) <= 1) & (np.abs(silence - place[1]) <= 1)
+    return float(allowed[:, place[0], place[1]].mean()), float(near.mean())
+
+
+def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget) -> int:
+    """Return the number of the least prefix that clips few enough onsets, or else of the one that clips fewest."""
+    clipped = sweep.values[CLIPPED][threshold, silence]
+    enough = np.flatnonzero(clipped <= budget.onset_clipped_percent / 100 + ROUNDING)
+    return int(enough[0]) if len(enough) else int(np.argmin(np.where(np.isnan(clipped), np.inf, clipped)))
+
+
+def _obstacle(sweep: Sweep, budget: TurnBudget) -> str:
+    """Say which part of the budget can't be met, and how near the grid comes to it."""
+    cut = float(np.nanmin(sweep.values["turns_cut"]))
+    if cut > budget.turns_cut_percent / 100:
+        return f"every setting cuts off more than {budget.turns_cut_percent:g} % of turns: {cut:.1%} at the least"
+    false = float(np.nanmin(sweep.values["false_per_hour"]))
+    if false > budget.false_per_hour:
+        return f"every setting has more than {budget.false_per_hour:g} false starts an hour: {false:.0f} at the least"
+    return (
+        f"no setting has all of it at once: at most {budget.turns_cut_percent:g} % of turns cut off, short replies "
+        f"missed within {budget.missed_above_best_points:g} points of the best, and at most "
+        f"{budget.false_per_hour:g} false starts an hour"
+    )
+
+
+def operating_points(sweep: Sweep) -> OperatingPoints:
+    """Return where the grid gets to at the field's common points."""
+    delay, cut = sweep.values["delay_mean_ms"], sweep.values["pauses_cut"]
+    return OperatingPoints(
+        _lowest(cut, delay <= 300),
+        _lowest(cut, delay <= 600),
+        _lowest(delay, cut <= 0.05),
+        _lowest(delay, cut <= 0.1),
+    )
+
+
+def _lowest(values: Array, where: Bools) -> float | None:
+    known = where & ~np.isnan(values)
+    return float(values[known].min()) if known.any() else None
+
+
+def pareto(sweep: Sweep) -> list[Place]:
+    """Return the settings that no other beats in both mean delay and turns cut off, by delay; prefix 0 stands for all."""
+    delay, cut = (sweep.values[name].ravel() for name in ("delay_mean_ms", "turns_cut"))
+    order, best, found = np.lexsort((cut, delay)), np.inf, []
+    for place in order:
+        if cut[place] < best and not np.isnan(delay[place]):
+            best = cut[place]
+            threshold, silence = divmod(int(place), len(sweep.grid.silences_ms))
+            found.append((threshold, silence, 0))
+    return found
+
+
+# ---------------------------------------------------------------- what changes
+
+
+def outcome_under(corpus: Corpus, setting: Setting, hearing: Hearing) -> Outcome:
+    """Return what a setting does to each turn, pause and stretch of speech of a corpus."""
+    marks = hearing.threshold(setting.threshold), hearing.release(setting.threshold)
+    runs = runs_of(corpus.track, *marks, hearing.start_windows)
+    return outcome_of(corpus, segments_of(runs, silence_windows(setting.silence_duration_ms)), hearing.lag_ms)
+
+
+def changes(corpus: Corpus, hearing: Hearing, now: Setting, then: Setting) -> list[Change]:
+    """Return every moment that would have gone otherwise, by recording and time."""
+    before, after = outcome_under(corpus, now, hearing), outcome_under(corpus, then, hearing)
+    found = [
+        *_turned(corpus, "cut off", before.is_cut, after.is_cut),
+        *_turned(corpus, "missed", ~before.found, ~after.found),
+        *_gone(corpus, before.start_ms[before.is_false], after.start_ms[after.is_false], is_better=True),
+        *_gone(corpus, after.start_ms[after.is_false], before.start_ms[before.is_false], is_better=False),
+    ]
+    return sorted(found, key=lambda change: (change.call, change.ms))
+
+
+def _turned(corpus: Corpus, kind: Kind, before: Bools, after: Bools) -> Iterator[Change]:
+    for number in np.flatnonzero(before != after):
+        call = int(corpus.turns.call[number])
+        base = int(corpus.track.begins[call]) * WINDOW_MS
+        yield Change(call, int(corpus.turns.start[number]) - base, kind, bool(before[number]))
+
+
+def _gone(corpus: Corpus, these: Ints, those: Ints, *, is_better: bool) -> Iterator[Change]:
+    """Yield the false starts that have none of the others near."""
+    for moment in these:
+        if not len(those) or np.abs(those - moment).min() > SAME_MS:
+            call = int(np.searchsorted(corpus.track.begins * WINDOW_MS, moment, side="right")) - 1
+            yield Change(
+                call, int(moment) - int(corpus.track.begins[call]) * WINDOW_MS, "false start", is_better
+            )
