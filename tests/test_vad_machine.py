@@ -39,9 +39,7 @@ def fast_segments(recordings, setting, hearing):
     found = segments_of(runs, silence_windows(setting.silence_duration_ms))
     of = np.searchsorted(track.begins, found.first, side="right") - 1
     lists = [[] for _ in recordings]
-    for n, (first, heard, end, stop) in zip(
-        of, np.array([found.first, found.heard, found.end, found.stop]).T
-    ):
+    for n, first, heard, end, stop in zip(of, found.first, found.heard, found.end, found.stop, strict=True):
         base = track.begins[n]
         lists[n].append(Segment(first - base, heard - base, end - base, None if stop < 0 else stop - base))
     return lists

@@ -215,8 +215,9 @@ def _apart(server: Ints, local: Ints, reach_ms: int) -> Ints:
         return np.zeros(0, np.int64)
     there, back = _nearest(server, local), _nearest(local, server)
     apart: Ints = local[there] - server
-    close = (back[there] == np.arange(len(server))) & (np.abs(apart) <= reach_ms)
-    return apart[close]
+    is_close = (back[there] == np.arange(len(server))) & (np.abs(apart) <= reach_ms)
+    close: Ints = apart[is_close]
+    return close
 
 
 def _nearest(these: Ints, those: Ints) -> Ints:

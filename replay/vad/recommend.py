@@ -178,7 +178,7 @@ def _lowest(values: Array, where: Bools) -> float | None:
 
 
 def pareto(sweep: Sweep) -> list[Place]:
-    """Return the settings that no other beats in both mean delay and turns cut off, by delay; prefix 0 stands for all."""
+    """Return the settings that none beats in both mean delay and turns cut off, by delay; their prefix is the first."""
     delay, cut = (sweep.values[name].ravel() for name in ("delay_mean_ms", "turns_cut"))
     order, best, found = np.lexsort((cut, delay)), np.inf, []
     for place in order:

@@ -5,7 +5,7 @@ changes how much of an onset is kept. Intervals are drawn over calls (a bootstra
 calls, not turns, are what chance deals.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -57,6 +57,14 @@ class Grid:
         ):
             if not values or list(values) != sorted(set(values)):
                 raise ValueError(f"{name} {list(values)}: give at least one, in ascending order, each once")
+
+    def including(self, setting: Setting) -> "Grid":
+        """Return the grid with this setting's values among its own."""
+        return Grid(
+            tuple(sorted({*self.thresholds, setting.threshold})),
+            tuple(sorted({*self.silences_ms, setting.silence_duration_ms})),
+            tuple(sorted({*self.prefixes_ms, setting.prefix_padding_ms})),
+        )
 
     @property
     def size(self) -> int:
@@ -194,8 +202,3 @@ def _quantiles(delays: Array) -> Side:
         place = np.argmax(upto >= (share * total)[..., None], axis=-1)
         found[name] = np.where(total > 0, (place + 0.5) * BIN_MS, np.nan).astype(np.float32)
     return found
-
-
-def settings_of(grid: Grid) -> Sequence[Setting]:
-    """Return the grid's settings in the order of its arrays."""
-    return [Setting(t, s, p) for t in grid.thresholds for s in grid.silences_ms for p in grid.prefixes_ms]

@@ -1,0 +1,269 @@
+"""From recordings to advice: listen, calibrate, find what is true, sweep, recommend. It prints and writes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from bridge.config import TurnBudget
+from bridge.errors import BridgeError, TapeError
+from bridge.recorder import read_tape
+from replay.vad.cache import Cache
+from replay.vad.calibrate import ENOUGH, Calibration, calibrate, cases_of
+from replay.vad.corpus import MS_PER_HOUR, Corpus
+from replay.vad.crew import Crew
+from replay.vad.derive import derive
+from replay.vad.labels import find_labels, read_labels
+from replay.vad.machine import Hearing, Setting
+from replay.vad.recommend import Change, OperatingPoints, Recommendation, changes, operating_points, recommend
+from replay.vad.recording import NoAudioError, Recording, read_recording
+from replay.vad.silero import POLICIES, Floats, Policy, probabilities
+from replay.vad.sweep import Grid, Sweep, sweep
+from replay.vad.truth import Truth
+
+CALIBRATION_HOURS: Final = 2.0
+"""Six numbers are fitted; more audio than this costs time and moves none of them."""
+
+Status: TypeAlias = Literal["change", "keep", "impossible", "uncalibrated"]
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+class StudyError(BridgeError):
+    """These recordings can't be studied together; `hint` says what to try."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@frozen
+class Plan:
+    """What is asked of a study.
+
+    hearing: how the server hears, if that is known; else it is fitted. trusts_engine: recommend even though nothing
+    shows that the local engine hears as the server does. enough: the least agreement, 0 to 1. labels: the folder of
+    label files; beside the tapes unless told.
+    """
+
+    grid: Grid = Grid()
+    budget: TurnBudget = TurnBudget()
+    current: Setting | None = None
+    hearing: Hearing | None = None
+    policy: Policy | None = None
+    trusts_engine: bool = False
+    enough: float = ENOUGH
+    labels: Path | None = None
+    resamples: int = 1000
+    seed: int = 0
+
+
+@frozen
+class Study:
+    """Everything that was found out; lists are in the order of the recordings."""
+
+    recordings: tuple[Recording, ...] = field(repr=False)
+    truths: tuple[Truth, ...] = field(repr=False)
+    probabilities: tuple[Floats, ...] = field(repr=False)
+    calibration: Calibration | None
+    hearing: Hearing
+    corpus: Corpus = field(repr=False)
+    sweep: Sweep = field(repr=False)
+    recommendation: Recommendation
+    changes: tuple[Change, ...] = field(repr=False)
+    operating: OperatingPoints
+    current: Setting | None
+    status: Status
+    why: str
+    """Why nothing is recommended, for people; empty when something is."""
+
+    @property
+    def noise_reduction(self) -> str:
+        """Return what filtered all of this audio before the server's turn detection."""
+        return self.recordings[0].noise_reduction
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Return how many recordings' truth comes from where."""
+        return dict(Counter(truth.source for truth in self.truths))
+
+    @property
+    def advised(self) -> Setting | None:
+        """Return the setting to use; None when nothing is recommended."""
+        chosen = self.recommendation.chosen
+        return chosen.setting if chosen and self.status in ("change", "keep") else None
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_recordings(
+    paths: Iterable[Path], *, agent: str = "", noise_reduction: str = ""
+) -> tuple[list[Recording], list[tuple[Path, str]]]:
+    """Read tapes; returns the recordings, and the tapes that can't be used, each with its reason.
+
+    With `agent` or `noise_reduction` only those are taken. Raises `StudyError` when what is left must not be mixed.
+    """
+    recordings, skipped = [], []
+    for path in paths:
+        try:
+            recording = read_recording(read_tape(path))
+        except (NoAudioError, TapeError) as error:
+            skipped.append((path, str(error)))
+            continue
+        if agent in ("", recording.agent_name) and noise_reduction in ("", recording.noise_reduction):
+            recordings.append(recording)
+    _check(recordings, skipped)
+    return recordings, skipped
+
+
+def _check(recordings: Sequence[Recording], skipped: Sequence[tuple[Path, str]]) -> None:
+    if not recordings:
+        why = f"; the first reason: {skipped[0][1]}" if skipped else ""
+        raise StudyError(
+            f"no recording to study: {len(skipped)} tape(s) can't be used{why}", "tapes with audio"
+        )
+    for what, name, values in (
+        ("agents", "--agent", Counter(one.agent_name for one in recordings)),
+        ("noise reductions", "--noise-reduction", Counter(one.noise_reduction for one in recordings)),
+    ):
+        if len(values) > 1:
+            counts = ", ".join(f"{value} ({count})" for value, count in values.most_common())
+            reason = (
+                "they have callers of their own"
+                if what == "agents"
+                else "it filters what turn detection hears"
+            )
+            raise StudyError(
+                f"these tapes are of different {what}: {counts}; they are never mixed, for {reason}",
+                f"{name} {values.most_common(1)[0][0]}",
+            )
+
+
+def setting_in_force(recordings: Iterable[Recording]) -> Setting | None:
+    """Return the server_vad setting that most of the calls had; None when none had one."""
+    found = Counter(one.heard[0].setting for one in recordings if one.heard)
+    settings = [setting for setting, _ in found.most_common() if isinstance(setting, Setting)]
+    return settings[0] if settings else None
+
+
+# ---------------------------------------------------------------- the work
+
+
+def listen(
+    recordings: Sequence[Recording],
+    policy: Policy,
+    crew: Crew,
+    cache: Cache,
+    done: Callable[[], None] = lambda: None,
+) -> list[Floats]:
+    """Return the speech probabilities of each recording, (windows of 32 ms,) float32, from the cache if it has them."""
+    found = [cache.get(recording.audio, policy) for recording in recordings]
+    missing = [number for number, known in enumerate(found) if known is None]
+    for _ in range(len(recordings) - len(missing)):
+        done()
+    heard = crew.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], done)
+    for number, one in zip(missing, heard, strict=True):
+        cache.put(recordings[number].audio, policy, one)
+        found[number] = one
+    return [one for one in found if one is not None]
+
+
+def study(
+    recordings: Sequence[Recording],
+    plan: Plan | None = None,
+    *,
+    crew: Crew | None = None,
+    cache: Cache | None = None,
+    tell: Tell = lambda what, done, total: None,
+) -> Study:
+    """Find out which setting these callers should have. Raises `StudyError`, `LabelError` and `CrewError`."""
+    plan, crew, cache = plan or Plan(), crew or Crew(), cache or Cache()
+    work = _Work(recordings, crew, cache, tell)
+    calibration = None if plan.hearing else _calibrated(work, plan)
+    hearing = plan.hearing or (calibration.hearing if calibration else Hearing(plan.policy or "carry"))
+    heard = work.listen(recordings, hearing.policy, "listening")
+    truths = [_truth(recording, one, plan.labels) for recording, one in zip(recordings, heard, strict=True)]
+    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+    if not len(corpus.turns.start):
+        raise StudyError(
+            "nobody speaks in these recordings", "tapes of calls in which the caller says something"
+        )
+    current = plan.current or setting_in_force(recordings)
+    tell("sweeping", 0, 0)
+    grid = plan.grid.including(current) if current else plan.grid
+    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed)
+    recommendation = recommend(swept, plan.budget, current)
+    status, why = _status(plan, calibration, recommendation, current)
+    chosen = recommendation.chosen
+    changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
+    return Study(
+        tuple(recordings), tuple(truths), tuple(heard), calibration, hearing, corpus, swept, recommendation,
+        tuple(changed), operating_points(swept), current, status, why,
+    )  # fmt: skip
+
+
+@frozen
+class _Work:
+    """Listening, with word of how far it is."""
+
+    recordings: Sequence[Recording]
+    crew: Crew
+    cache: Cache
+    tell: Tell
+
+    def listen(self, recordings: Sequence[Recording], policy: Policy, what: str) -> list[Floats]:
+        done = iter(range(1, len(recordings) + 1))
+        self.tell(what, 0, len(recordings))
+        return listen(
+            recordings, policy, self.crew, self.cache, lambda: self.tell(what, next(done), len(recordings))
+        )
+
+
+def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
+    """Fit the hearing to what the server said in these calls; None when it said nothing that could be used."""
+    chosen = _sample(
+        [one for one in work.recordings if any(isinstance(h.setting, Setting) and h.turns for h in one.heard)]
+    )
+    if not chosen:
+        return None
+    policies = (plan.policy,) if plan.policy else POLICIES
+    heard = {policy: work.listen(chosen, policy, f"listening ({policy})") for policy in policies}
+    work.tell("calibrating", 0, 0)
+    return calibrate(cases_of(chosen, heard), mapped=work.crew.map)
+
+
+def _sample(recordings: Sequence[Recording]) -> list[Recording]:
+    """Return recordings from all over the list, up to two hours of them."""
+    hours = sum(one.length_ms for one in recordings) / MS_PER_HOUR
+    step = max(1, -(-int(hours * 1000) // int(CALIBRATION_HOURS * 1000)))
+    return list(recordings[::step])
+
+
+def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:
+    path = find_labels(Path(recording.path), folder)
+    return read_labels(path, recording) if path else derive(recording, heard)
+
+
+def _status(
+    plan: Plan, calibration: Calibration | None, recommendation: Recommendation, current: Setting | None
+) -> tuple[Status, str]:
+    """Say what the study comes to, and why nothing is recommended if that is so."""
+    if not plan.trusts_engine and plan.hearing is None:
+        if calibration is None:
+            return "uncalibrated", NO_EVENTS
+        if not calibration.is_good(plan.enough):
+            return "uncalibrated", calibration.verdict(plan.enough)
+    if recommendation.chosen is None:
+        return "impossible", recommendation.why
+    same = current is not None and recommendation.chosen.setting == current
+    return ("keep", "") if same else ("change", "")
+
+
+NO_EVENTS: Final = (
+    "no call has events of a server's server_vad to compare with, so nothing shows that the local engine hears as the "
+    "server does; --trust-engine recommends all the same"
+)
