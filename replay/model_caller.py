@@ -10,7 +10,7 @@ import attrs
 from bridge.audio import BYTES_PER_MS
 from replay.ears import Ears, Heard, SpeechStarted
 from replay.model_conversation import Conversation
-from replay.model_script import Transcription
+from replay.model_script import Hearing, Transcription
 from replay.model_settings import silence_ms
 from replay.model_speech import split_words
 from replay.model_wire import Message, RefusedError, Wire
@@ -27,6 +27,7 @@ class Caller:
     _on_speech: Callable[[], None]
     _on_turn: Callable[[str, int], None]
     """Told the item and its milliseconds of audio, when the ears have committed a turn."""
+    _hearing: Hearing = attrs.field(factory=Hearing)
     clock_ms: float = attrs.field(default=0.0, init=False)
     """Milliseconds of audio appended so far."""
     _ears: Ears | None = attrs.field(default=None, init=False)
@@ -45,7 +46,7 @@ class Caller:
             self._ears = None
             return
         if self._ears is None:
-            self._ears = Ears(clock_ms=round(self.clock_ms))
+            self._ears = Ears(clock_ms=round(self.clock_ms), hearing=self._hearing)
         self._ears.threshold = turn_detection.get("threshold", 0.5)
         self._ears.silence_ms = silence_ms(turn_detection)
         self._ears.prefix_ms = turn_detection.get("prefix_padding_ms", 300)

@@ -19,6 +19,7 @@ from replay.model_script import (
     DeltaMode,
     Faults,
     Garbage,
+    Hearing,
     Refusal,
     Script,
     Transcription,
@@ -210,6 +211,7 @@ def _script(part: Part, pick: Callable[[Choices], Any]) -> Script:
         **{key: tuple(map(pick, part[key])) for key in REPLY_LISTS if key in part},
         heard=part.get("heard", ()),
         transcription=Transcription(**part.get("transcription", {})),
+        hearing=Hearing(**part.get("hearing", {})),
         delivery=Delivery(**part.get("delivery", {})),
         faults=Faults(**part.get("faults", {})),
     )

@@ -74,7 +74,9 @@ class Session:
         self.settings = new_session(wire.make_id("sess"), self.model, self._expires_at)
         talk = self.conversation = Conversation(wire, wire.make_id("conv"))
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)
-        self._caller = Caller(wire, talk, on_speech=self._on_speech, on_turn=self._on_turn)
+        self._caller = Caller(
+            wire, talk, on_speech=self._on_speech, on_turn=self._on_turn, hearing=script.hearing
+        )
         self._caller.tune(self._turn_detection)
         self._decode = decoder(self._input_kind)
         self._scribe = Scribe(wire, talk, script.heard, script.transcription, later=self._later)
