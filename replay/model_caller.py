@@ -40,6 +40,11 @@ class Caller:
         """True between speech_started and speech_stopped."""
         return self._ears is not None and self._ears.is_speaking
 
+    @property
+    def judged_ms(self) -> int:
+        """Milliseconds of audio in which turns were looked for; of all audio when nobody looks for any."""
+        return round(self.clock_ms) if self._ears is None else self._ears.clock_ms
+
     def tune(self, turn_detection: Message | None) -> None:
         """Take the session's turn detection; None leaves turns to the client."""
         if turn_detection is None:
@@ -76,6 +81,13 @@ class Caller:
         if self._ears is not None:
             self._ears.forget()
         return self._commit(self._wire.make_id("item"), waiting_ms)
+
+    def give_up(self, since_ms: int) -> None:
+        """Commit the silence since then as a turn, as the idle time-out does; it has no words."""
+        item_id, now_ms = self._wire.make_id("item"), self.judged_ms
+        place = {"audio_start_ms": since_ms, "audio_end_ms": now_ms, "item_id": item_id}
+        self._wire.event("input_audio_buffer.timeout_triggered", **place)
+        self._commit(item_id, now_ms - since_ms)
 
     def _notice(self, heard: Heard) -> None:
         if isinstance(heard, SpeechStarted):
