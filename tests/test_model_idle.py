@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from model_client import checker
 
 from bridge.audio import silence
 from replay.agenda import Agenda
@@ -26,7 +27,7 @@ class Line:
         script = Script(opening=opening, fallback=STILL_THERE, delivery=DELIVERY)
         self.agenda, self.told = Agenda(), list[tuple[int, dict[str, Any]]]()
         self.model = SimulatedModel(
-            script=script, model="m", number=1, agenda=self.agenda,
+            script=script, model="gpt-realtime-2.1", number=1, agenda=self.agenda,
             tell=lambda frame: self.told.append((self.agenda.now_ms, json.loads(frame))),
             leave=lambda _code, _reason: None, stall=lambda: None,
         )  # fmt: skip
@@ -84,6 +85,7 @@ def test_the_silence_becomes_a_turn_that_is_answered_by_itself() -> None:
     events = [event for _, event in line.told[begin : begin + 4]]
     assert {event.get("item_id") or event["item"]["id"] for event in events} == {events[0]["item_id"]}
     assert (events[3]["item"]["role"], events[3]["item"]["content"][0]["type"]) == ("user", "input_audio")
+    assert [fault for _, event in line.told for fault in checker.check_openai_shape(event, "s")] == []
     assert line.model.session.responses[1].output[0]["content"][0]["transcript"] == "Are you still there?"
 
 
