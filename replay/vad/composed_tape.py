@@ -77,7 +77,7 @@ def heard_turns(composed: ComposedCall, setting: Setting, hearing: Hearing) -> l
     found = [one for one in naive_segments(windows, setting, hearing) if one.stop is not None]
     before_ms, after_ms = hearing.lag_ms - setting.prefix_padding_ms, hearing.lag_ms
     turns = [
-        ((one.heard + 1) * WINDOW_MS + before_ms, ((one.stop or 0) + 1) * WINDOW_MS + after_ms)
+        ((one.first + 1) * WINDOW_MS + before_ms, ((one.stop or 0) + 1) * WINDOW_MS + after_ms)
         for one in found
     ]
     last = composed.truth.length_ms
