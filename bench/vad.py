@@ -8,14 +8,12 @@ parameters the lab is not told.
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from time import process_time
 from typing import Final, TypeVar
-
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # one core, also for matrix products; numpy reads it when it is imported
 
 from bridge.config import Agent, ServerVad, TurnBudget
 from replay.model_audio import murmur
@@ -71,7 +69,8 @@ def listening() -> Iterator[str]:
         took = [timed(lambda: [probabilities(call.audio, policy) for call in calls])[0] for _ in range(RUNS)]  # noqa: B023 - called at once
         per_hour = [one / hours_of(calls) for one in took]
         spread = f"{min(per_hour):.2f} to {max(per_hour):.2f}"
-        yield f"| probabilities, policy {policy} | {median(per_hour):.2f} s CPU an hour of audio ({spread}) | {PROBABILITIES_GOAL_S} s |"
+        figure = f"{median(per_hour):.2f} s CPU an hour of audio ({spread})"
+        yield f"| probabilities, policy {policy} | {figure} | {PROBABILITIES_GOAL_S} s |"
 
 
 def sweeping() -> Iterator[str]:
@@ -111,11 +110,12 @@ def calibrating() -> Iterator[str]:
         recordings = rung(hidden)
         found = calibration_of(recordings)
         hearing, told = found.hearing, found.held_out
-        yield (
-            f"| {what} | threshold {hearing.threshold(0.6) - 0.6:+.2f}, hysteresis {hearing.hysteresis:.2f}, starts after "
-            f"{hearing.start_windows}, lag {hearing.lag_ms} ms, {hearing.policy} | {told.share:.1%} of {told.server} | "
-            f"{'recommends' if found.is_good() else 'refuses'} |"
+        fitted = (
+            f"threshold {hearing.threshold(0.6) - 0.6:+.2f}, hysteresis {hearing.hysteresis:.2f}, "
+            f"starts after {hearing.start_windows}, lag {hearing.lag_ms} ms, {hearing.policy}"
         )
+        answer = "recommends" if found.is_good() else "refuses"
+        yield f"| {what} | {fitted} | {told.share:.1%} of {told.server} | {answer} |"
 
 
 def rung(hidden: Hidden) -> list[Recording]:
@@ -137,19 +137,21 @@ def calibration_of(recordings: list[Recording]) -> Calibration:
 
 
 def main() -> None:
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        sys.exit("set OPENBLAS_NUM_THREADS=1 first: these are figures of one core")
     lines = [
         "# What the VAD lab costs, and what its calibration finds",
         "",
-        f"One core, Python {platform.python_version()}, {platform.machine()}, {platform.system()}; median of {RUNS} runs in one "
-        "process. `bench/vad.py` makes this page.",
+        f"One core, Python {platform.python_version()}, {platform.machine()}, {platform.system()}; median of {RUNS} runs "
+        "in one process. `bench/vad.py` makes this page.",
         "",
         "| what | figure | goal |",
         "|---|---|---|",
         *listening(),
         *sweeping(),
         "",
-        f"Calibration on {CALLS} calls, the server hearing with what it does not tell. Agreement: events within 150 ms, on "
-        "calls not used for the fit.",
+        f"Calibration on {CALLS} calls, the server hearing with what it does not tell. Agreement: events within "
+        "150 ms, on calls not used for the fit.",
         "",
         "| hidden | fitted | agreement | the lab |",
         "|---|---|---|---|",
