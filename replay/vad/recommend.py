@@ -72,15 +72,12 @@ class Change:
 
 def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) -> Recommendation:
     """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it."""
-    values = {name: np.asarray(sweep.values[name])[None] for name in BUDGETED}
-    allowed = _allowed(values, budget)[0]
+    allowed = within(sweep, budget)
     now = choice_of(sweep, current) if current else None
     if not allowed.any():
         return Recommendation(budget, None, now, _obstacle(sweep, budget), 0.0, 0.0)
-    place = _least(values["delay_mean_ms"], allowed[None])[0]
-    threshold, silence = np.unravel_index(place, allowed.shape)
-    prefix = _prefix(sweep, int(threshold), int(silence), budget)
-    chosen = _choice(sweep, (int(threshold), int(silence), prefix))
+    place = _least(np.asarray(sweep.values["delay_mean_ms"])[None], allowed[None])[0]
+    chosen = _at(sweep, int(place), budget)
     meets, near = _certainty(sweep, budget, chosen.place)
     return Recommendation(budget, chosen, now, "", meets, near)
 
@@ -137,6 +134,52 @@ def _certainty(sweep: Sweep, budget: TurnBudget, place: Place) -> tuple[float, f
     threshold, silence = np.divmod(chosen, allowed.shape[2])
     near = (chosen >= 0) & (np.abs(threshold - place[0]) <= 1) & (np.abs(silence - place[1]) <= 1)
     return float(allowed[:, place[0], place[1]].mean()), float(near.mean())
+
+
+def within(sweep: Sweep, budget: TurnBudget) -> Bools:
+    """Say which settings are within the budget: (thresholds, silences)."""
+    found: Bools = _allowed({name: np.asarray(sweep.values[name])[None] for name in BUDGETED}, budget)[0]
+    return found
+
+
+SURELY: Final = 0.9
+"""The share of resamples in which a safer choice is within the budget."""
+
+
+def safer(sweep: Sweep, budget: TurnBudget) -> Choice | None:
+    """Return the quickest setting that is within the budget whichever calls chance deals, as good as always.
+
+    The recommended one is the quickest that is allowed, so it lies at the budget's edge: other calls may put it beyond.
+    """
+    surely = _allowed(sweep.draws, budget).mean(axis=0) >= SURELY
+    place = int(
+        _least(np.asarray(sweep.values["delay_mean_ms"])[None], (surely & within(sweep, budget))[None])[0]
+    )
+    return None if place < 0 else _at(sweep, place, budget)
+
+
+def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
+    """Return the setting that exceeds the budget least, by the largest of its excesses; None for no delay at all."""
+    values, limits = sweep.values, (
+        ("turns_cut", budget.turns_cut_percent / 100),
+        ("false_per_hour", budget.false_per_hour),
+    )  # fmt: skip
+    excess = [np.nan_to_num(values[name] / max(limit, ROUNDING) - 1).clip(0) for name, limit in limits]
+    missed = np.nan_to_num(values["short_missed"])
+    points = max(budget.missed_above_best_points / 100, 0.01)
+    excess.append(np.asarray((missed - missed.min()) / points - 1).clip(0))
+    worst = np.max(excess, axis=0)
+    known = ~np.isnan(values["delay_mean_ms"])
+    if not known.any():
+        return None
+    least = known & (worst <= worst[known].min() * (1 + ROUNDING) + ROUNDING)
+    return _at(sweep, int(_least(np.asarray(values["delay_mean_ms"])[None], least[None])[0]), budget)
+
+
+def _at(sweep: Sweep, place: int, budget: TurnBudget) -> Choice:
+    """Return the choice at a flat place of thresholds and silences, with the prefix that goes with it."""
+    threshold, silence = divmod(place, len(sweep.grid.silences_ms))
+    return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget)))
 
 
 def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget) -> int:
@@ -207,6 +250,17 @@ def changes(corpus: Corpus, hearing: Hearing, now: Setting, then: Setting) -> li
         *_turned(corpus, "missed", ~before.found, ~after.found),
         *_gone(corpus, before.start_ms[before.is_false], after.start_ms[after.is_false], is_better=True),
         *_gone(corpus, after.start_ms[after.is_false], before.start_ms[before.is_false], is_better=False),
+    ]
+    return sorted(found, key=lambda change: (change.call, change.ms))
+
+
+def mistakes(corpus: Corpus, hearing: Hearing, setting: Setting) -> list[Change]:
+    """Return every moment that one setting gets wrong, by recording and time."""
+    outcome, none = outcome_under(corpus, setting, hearing), np.zeros(len(corpus.turns.start), bool)
+    found = [
+        *_turned(corpus, "cut off", none, outcome.is_cut),
+        *_turned(corpus, "missed", none, ~outcome.found),
+        *_gone(corpus, outcome.start_ms[outcome.is_false], np.zeros(0, np.int64), is_better=False),
     ]
     return sorted(found, key=lambda change: (change.call, change.ms))
 
