@@ -99,7 +99,10 @@ def _translated(ms: float, known: Ints, wanted: Ints) -> int:
     if not len(known):
         return round(ms)
     frame = max(0, int(np.searchsorted(known, ms, side="right")) - 1)
-    return round(int(wanted[frame]) + ms - int(known[frame]))
+    moment = int(wanted[frame]) + ms - int(known[frame])
+    if frame + 1 < len(wanted):  # where frames were lost, one clock stands still while the other goes on
+        moment = min(moment, int(wanted[frame + 1]))
+    return round(moment)
 
 
 def read_recording(tape: Tape) -> Recording:
