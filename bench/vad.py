@@ -142,16 +142,16 @@ def main() -> None:
     lines = [
         "# What the VAD lab costs, and what its calibration finds",
         "",
-        f"One core, Python {platform.python_version()}, {platform.machine()}, {platform.system()}; median of {RUNS} runs "
-        "in one process. `bench/vad.py` makes this page.",
+        f"One core, Python {platform.python_version()}, {platform.machine()}, {platform.system()}; median of "
+        f"{RUNS} runs in one process. `bench/vad.py` makes this page.",
         "",
         "| what | figure | goal |",
         "|---|---|---|",
         *listening(),
         *sweeping(),
         "",
-        f"Calibration on {CALLS} calls, the server hearing with what it does not tell. Agreement: events within "
-        "150 ms, on calls not used for the fit.",
+        f"Calibration on {CALLS} calls, the server hearing with what it does not tell. Agreement: events within"
+        " 150 ms, on calls not used for the fit.",
         "",
         "| hidden | fitted | agreement | the lab |",
         "|---|---|---|---|",

@@ -152,6 +152,29 @@ def _least(delays: Array, allowed: Bools) -> Ints:
     return place
 
 
+def within(sweep: Sweep, budget: TurnBudget) -> Bools:
+    """Say which settings are within the budget: (thresholds, silences)."""
+    return _allowed(sweep.values, budget)
+
+
+def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
+    """Return the setting that exceeds the budget least, by the largest of its excesses; None for no delay at all."""
+    values, limits = sweep.values, (
+        ("turns_cut", budget.turns_cut_percent / 100),
+        ("false_per_hour", budget.false_per_hour),
+    )  # fmt: skip
+    excess = [np.nan_to_num(values[name] / max(limit, ROUNDING) - 1).clip(0) for name, limit in limits]
+    missed = np.nan_to_num(values["short_missed"])
+    points = max(budget.missed_above_best_points / 100, 0.01)
+    excess.append(np.asarray((missed - missed.min()) / points - 1).clip(0))
+    worst = np.max(excess, axis=0)
+    known = ~np.isnan(values["delay_mean_ms"])
+    if not known.any():
+        return None
+    least = known & (worst <= worst[known].min() * (1 + ROUNDING) + ROUNDING)
+    return _choice_at(sweep, int(_least(values["delay_mean_ms"], least)), budget)
+
+
 def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget) -> int:
     """Return the number of the least prefix that clips few enough onsets, or else of the one that clips fewest."""
     clipped = sweep.values[CLIPPED][threshold, silence]
@@ -220,6 +243,17 @@ def changes(corpus: Corpus, hearing: Hearing, now: Setting, then: Setting) -> li
         *_turned(corpus, "missed", ~before.found, ~after.found),
         *_gone(corpus, before.start_ms[before.is_false], after.start_ms[after.is_false], is_better=True),
         *_gone(corpus, after.start_ms[after.is_false], before.start_ms[before.is_false], is_better=False),
+    ]
+    return sorted(found, key=lambda change: (change.call, change.ms))
+
+
+def mistakes(corpus: Corpus, hearing: Hearing, setting: Setting) -> list[Change]:
+    """Return every moment that one setting gets wrong, by recording and time."""
+    outcome, none = outcome_under(corpus, setting, hearing), np.zeros(len(corpus.turns.start), bool)
+    found = [
+        *_turned(corpus, "cut off", none, outcome.is_cut),
+        *_turned(corpus, "missed", none, ~outcome.found),
+        *_gone(corpus, outcome.start_ms[outcome.is_false], np.zeros(0, np.int64), is_better=False),
     ]
     return sorted(found, key=lambda change: (change.call, change.ms))
 

@@ -1,0 +1,248 @@
+"""The first screen of a study's page: what to set, what it costs, how sure that is, and the lines to copy."""
+
+from collections.abc import Iterator
+from html import escape
+from math import isfinite, isnan
+from typing import Final
+
+import msgspec
+import numpy as np
+from attrs import frozen
+
+from replay.vad.charts import SHAPES
+from replay.vad.recommend import Choice
+from replay.vad.report_charts import View
+from replay.vad.report_words import (
+    METRICS,
+    MINUS,
+    Metric,
+    allowed,
+    amount,
+    beside,
+    between,
+    difference,
+    headline,
+    how_sure,
+    in_words,
+    percent,
+    sentence,
+    sources,
+    warnings,
+    written,
+)  # fmt: skip
+from replay.vad.study import Study
+
+KINDS: Final = {"change": "fine", "keep": "fine", "impossible": "worse", "uncalibrated": "unknown"}
+
+
+def top(view: View) -> str:
+    """Return the first screen."""
+    study = view.study
+    agent = escape(study.recordings[0].agent_name)
+    sentences = "".join(f"<p>{escape(one)}</p>" for one in beside(study, view.shown))
+    cautions = "".join(f"<li>{escape(one)}</li>" for one in warnings(study))
+    listed_cautions = f'<ul class="cautions" aria-label="Cautions">{cautions}</ul>' if cautions else ""
+    return (
+        f"<h1>When has a caller of <b>{agent}</b> finished speaking? {_stands_on(study)}</h1>"
+        f'<div class="answer {KINDS[study.status]}"><strong>{escape(headline(study))}</strong>{sentences}</div>'
+        f'<div class="first"><div>{_numbers(view)}{_snippet(view)}</div><div>{_sure(view)}{listed_cautions}</div></div>'
+    )
+
+
+def _stands_on(study: Study) -> str:
+    totals = study.sweep.totals
+    return (
+        f"{_counted(study.sweep.calls, 'call')}, {_hours(totals['hours'])}, "
+        f"{_counted(round(totals['turns']), 'turn')} of callers, {totals['short']:,.0f} of them short replies, "
+        f"{totals['pauses']:,.0f} pauses."
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+@frozen
+class Row:
+    """One metric on the first screen: now, then, and the most that is allowed."""
+
+    metric: Metric
+    now: Choice | None
+    then: Choice | None
+    limit: float
+
+    @property
+    def sides(self) -> Iterator[tuple[str, Choice]]:
+        """Yield what there is to show, by its class."""
+        for kind, choice in (("now", self.now), ("advised", self.then)):
+            if choice:
+                yield kind, choice
+
+
+def _numbers(view: View) -> str:
+    limits = allowed(view.study.sweep, view.study.recommendation.budget)
+    rows = [Row(metric, view.now, view.shown, limits.get(metric.name, np.nan)) for metric in METRICS]
+    now = f'<th class="n">{_key("now")} now' if view.now else ""
+    then = f'<th class="n">{_key("advised")} {view.role}' if view.shown else ""
+    change = '<th class="n">change' if view.now and view.shown else ""
+    body = "".join(_number_row(view, row) for row in rows)
+    note = (
+        "Intervals: 95 %, over calls. Red: the most the budget allows. Delay: from the caller\u2019s last sound until "
+        "the turn is taken to be over; the model\u2019s own time comes on top."
+    )
+    return (
+        f'<div class="wide"><table class="numbers"><tr><th>{now}{then}{change}<th class="plot"></tr>{body}</table>'
+        f'</div><p class="small dim">{note}</p>'
+    )
+
+
+def _key(kind: str) -> str:
+    shape = SHAPES["now"] if kind == "now" else SHAPES["advised"]
+    return f'<svg class="shape" viewBox="-10 -10 20 20" aria-hidden="true">{shape}</svg>'
+
+
+def _number_row(view: View, row: Row) -> str:
+    limit = "" if isnan(row.limit) else f'<span class="limit">at most {_limit(row)}</span>'
+    cells = "".join(_value(row, choice) for _, choice in row.sides)
+    change = f'<td class="n">{_change(view, row.metric, row.now, row.then)}' if row.now and row.then else ""
+    return f'<tr><th scope="row">{escape(row.metric.title)}{limit}{cells}{change}<td class="plot">{_dumbbell(row)}</tr>'
+
+
+def _limit(row: Row) -> str:
+    return amount(row.limit, row.metric.unit).replace(".0 ", " ")
+
+
+def _value(row: Row, choice: Choice) -> str:
+    measured = choice.measured[row.metric.name]
+    return (
+        f'<td class="n"><b>{amount(measured.value, row.metric.unit)}</b>'
+        f'<span class="dim range">{between(measured, row.metric.unit)}</span>'
+    )
+
+
+def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:
+    """Return a difference in words; one that chance alone may have made is said to be unclear."""
+    name, unit = metric.name, metric.unit
+    value = then.measured[name].value - now.measured[name].value
+    if not isfinite(value):
+        return ""
+    apart = difference(view.study.sweep, name, now, then)
+    if value == 0:
+        return '<span class="dim">same</span>'
+    size = ("+" if value > 0 else MINUS) + written(abs(value), unit)
+    if apart and apart.low <= 0 <= apart.high:
+        return f'{size}<span class="range tag unclear">unclear</span>'
+    kind = "better" if value < 0 else "worse"
+    return f'{size}<span class="range tag {kind}">{kind}</span>' if apart else size
+
+
+def _dumbbell(row: Row) -> str:
+    """Return both values with their intervals on one line from 0, and where the budget ends."""
+    ends = [choice.measured[row.metric.name].high for _, choice in row.sides]
+    top = max([end for end in [*ends, row.limit] if isfinite(end)], default=0) * 1.08
+    if not top:
+        return ""
+    limit = (
+        f'<line class="limit" x1="{100 * row.limit / top:.1f}%" x2="{100 * row.limit / top:.1f}%" y1="1" y2="31"/>'
+        if isfinite(row.limit) else ""
+    )  # fmt: skip
+    sides = "".join(_side(row, kind, choice, top, 9 if kind == "now" else 23) for kind, choice in row.sides)
+    return (
+        '<svg class="dumbbell" height="32" aria-hidden="true"><line class="grid" x1="0" x2="100%" y1="31" y2="31"/>'
+        f"{limit}{sides}</svg>"
+    )
+
+
+def _side(row: Row, kind: str, choice: Choice, top: float, y: int) -> str:
+    measured = choice.measured[row.metric.name]
+    if not isfinite(measured.value):
+        return ""
+    low, high = (end if isfinite(end) else measured.value for end in (measured.low, measured.high))
+    return (
+        f'<line class="whisker {kind}" x1="{100 * low / top:.1f}%" x2="{100 * high / top:.1f}%" y1="{y}" y2="{y}"/>'
+        f'<svg class="point" x="{100 * measured.value / top:.1f}%" y="{y}" width="1" height="1">'
+        f"{SHAPES['now' if kind == 'now' else 'advised']}</svg>"
+    )
+
+
+# ---------------------------------------------------------------- how sure
+
+
+def _sure(view: View) -> str:
+    items = "".join(f"<dt>{escape(name)}<dd>{escape(text)}" for name, text in _grounds(view))
+    return f'<div class="card"><h2>How sure? {escape(how_sure(view.study))}</h2><dl>{items}</dl></div>'
+
+
+def _grounds(view: View) -> Iterator[tuple[str, str]]:
+    study = view.study
+    told = study.recommendation
+    yield "Engine", sentence(_engine(study))
+    if study.status in ("change", "keep"):
+        yield (
+            "Chance",
+            f"Were other calls drawn from these, {percent(told.meets)} of the time it would be within the budget, and "
+            f"{percent(told.near)} would choose it again, within one grid step.",
+        )
+        safe = told.safer
+        if safe and view.shown and safe.place[:2] != view.shown.place[:2]:
+            later = safe.measured["delay_mean_ms"].value - view.shown.measured["delay_mean_ms"].value
+            yield (
+                "Safer",
+                f"{in_words(safe.setting)}: within the budget 90 % of the time, {later:.0f} ms later.",
+            )
+    yield "Truth", sentence(sources(study))
+    yield (
+        "Heard through",
+        f"noise_reduction {study.noise_reduction}; engine memory: {study.hearing.policy}.",
+    )
+
+
+def _engine(study: Study) -> str:
+    fitted = study.calibration
+    if fitted is None:
+        return "not compared with the server"
+    told = fitted.held_out
+    share = (
+        f"repeats {percent(told.share)} of {told.server + told.local:,} server and local events within 150 ms"
+    )
+    if not len(told.errors_ms):
+        return f"{share}, on calls not fitted to"
+    return (
+        f"{share}, on calls not fitted to; stops off by {told.stop_error_ms(0.5):.0f} ms (P50), "
+        f"{told.stop_error_ms(0.9):.0f} ms (P90)"
+    )
+
+
+# ---------------------------------------------------------------- to copy
+
+
+def _snippet(view: View) -> str:
+    text = snippet(view.study)
+    if not text:
+        return ""
+    return (
+        '<div class="snippet"><div><span>config.toml</span><button type="button" id="copy">Copy</button></div>'
+        f'<pre id="toml">{escape(text)}</pre></div>'
+    )
+
+
+def snippet(study: Study) -> str:
+    """Return the lines for config.toml; empty when nothing is recommended."""
+    head = f"[agents.{_toml_key(study.recordings[0].agent_name)}.turn_detection]\n"
+    if study.status == "impossible":
+        return f'{head}type = "semantic_vad"\neagerness = "auto"\n'
+    if (setting := study.advised) is None:
+        return ""
+    return (
+        f'{head}type = "server_vad"\nthreshold = {setting.threshold:g}\n'
+        f"prefix_padding_ms = {setting.prefix_padding_ms}\nsilence_duration_ms = {setting.silence_duration_ms}\n"
+    )
+
+
+def _toml_key(name: str) -> str:
+    is_bare = name.isascii() and name.replace("-", "a").replace("_", "a").isalnum()
+    return name if is_bare else msgspec.json.encode(name).decode().replace("\x7f", "\\u007f")

@@ -1,0 +1,239 @@
+"""What the page of a study says in words: headline, gains and costs, how sure it is, what to beware of. Pure."""
+
+from collections.abc import Iterator, Mapping
+from math import isfinite, isnan
+from typing import Final
+
+import numpy as np
+from attrs import frozen
+
+from bridge.config import TurnBudget
+from replay.vad.machine import Setting
+from replay.vad.recommend import Choice
+from replay.vad.study import Study
+from replay.vad.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+
+FEW_CALLS: Final = 20
+"""With fewer, the resamples hold too few different calls: intervals come out too narrow."""
+
+FEW_SHORT: Final = 30
+"""With fewer short replies, one more missed is three points and more."""
+
+MINUS: Final = "\u2212"
+SURE: Final = 0.8
+FAIRLY: Final = 0.5
+
+
+@frozen
+class Metric:
+    """How one number is named and written. unit: share, ms or count. gain, loss: what a smaller or a larger one is."""
+
+    name: str
+    title: str
+    unit: str
+    smaller: str
+    larger: str
+
+
+METRICS: Final = (
+    Metric("turns_cut", "Turns cut off", "share", "fewer turns cut off", "more turns cut off"),
+    Metric("short_missed", "Short replies missed", "share", "fewer short replies missed", "more short replies missed"),
+    Metric("false_per_hour", "False starts per hour", "count", "fewer false starts an hour",
+           "more false starts an hour"),
+    Metric(CLIPPED, "Beginnings clipped", "share", "fewer beginnings clipped", "more beginnings clipped"),
+    Metric("delay_mean_ms", "Answer delay, mean", "ms", "less delay", "more delay"),
+    Metric("delay_p90_ms", "Answer delay, P90", "ms", "less delay", "more delay"),
+)  # fmt: skip
+"""What stands on the first screen. The delay is until the turn is taken to be over; the model's own comes on top."""
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a number with its unit, as people write it."""
+    if isnan(value):
+        return "none"
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "ms":
+        return f"{value:.0f} ms"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in whole percent."""
+    return f"{share * 100:.0f} %"
+
+
+def between(measured: Measured, unit: str) -> str:
+    """Return an interval as text; empty when nothing could be counted."""
+    if not all(map(isfinite, (measured.value, measured.low, measured.high))):
+        return ""
+    low, high = (amount(end, unit).split()[0] for end in (measured.low, measured.high))
+    return f"{low}\u2013{high}"
+
+
+def difference(sweep: Sweep, metric: str, now: Choice, then: Choice) -> Measured | None:
+    """Return how much a metric changes, with its interval over the same resamples; None where those were not kept."""
+    if metric not in DRAWN:
+        return None
+    draws = sweep.draws[metric]
+    apart = np.sort(draws[:, then.place[0], then.place[1]] - draws[:, now.place[0], now.place[1]])
+    if not len(apart):
+        return None
+    last = len(apart) - 1
+    ends = (apart[round(last * (1 - LEVEL) / 2)], apart[round(last * (1 + LEVEL) / 2)])
+    value = then.measured[metric].value - now.measured[metric].value
+    return Measured(float(value), float(ends[0]), float(ends[1]))
+
+
+def in_words(setting: Setting) -> str:
+    """Return a setting as a reader would say it."""
+    return (
+        f"threshold {setting.threshold:g}, silence {setting.silence_duration_ms} ms, "
+        f"prefix {setting.prefix_padding_ms} ms"
+    )
+
+
+def allowed(sweep: Sweep, budget: TurnBudget) -> Mapping[str, float]:
+    """Return the most that the budget allows, by metric, in the metric's own unit."""
+    best = float(np.nanmin(missed)) if not np.isnan(missed := sweep.values["short_missed"]).all() else np.nan
+    return {
+        "turns_cut": budget.turns_cut_percent / 100,
+        "short_missed": best + budget.missed_above_best_points / 100,
+        "false_per_hour": budget.false_per_hour,
+        CLIPPED: budget.onset_clipped_percent / 100,
+    }
+
+
+# ---------------------------------------------------------------- the headline
+
+
+def headline(study: Study) -> str:
+    """Return the answer in one sentence."""
+    match study.status:
+        case "change" if study.advised:
+            return f"Set {in_words(study.advised)}"
+        case "keep" if study.advised:
+            return f"Keep what you have: {in_words(study.advised)}"
+        case "impossible":
+            return "No server_vad setting meets this budget; try semantic_vad"
+        case _:
+            return "No recommendation: the local model is not shown to hear as the server does"
+
+
+def beside(study: Study, shown: Choice | None) -> Iterator[str]:
+    """Yield the sentences under the headline: what is set now, what is won and paid, or why there is no advice."""
+    if study.why:
+        yield sentence(study.why)
+    if study.status == "uncalibrated":
+        yield "The curves below are ordinal: they tell which setting is better, not by how much."
+    if study.status == "impossible" and shown:
+        yield f"Nearest to it: {in_words(shown.setting)}."
+    if study.current is None:
+        yield "These calls had no server_vad, so there is nothing to compare with."
+    elif study.status == "keep":
+        yield "No setting within the budget answers sooner."
+    elif study.status != "uncalibrated":
+        yield f"Now: {in_words(study.current)}."
+        yield from _bargain(study, shown)
+    else:
+        yield f"Now: {in_words(study.current)}."
+
+
+def sentence(text: str) -> str:
+    """Return text that begins and ends as a sentence does."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _bargain(study: Study, shown: Choice | None) -> Iterator[str]:
+    now = study.recommendation.current
+    if shown is None or now is None or shown.place == now.place:
+        return
+    won: list[str] = []
+    paid: list[str] = []
+    for metric in METRICS:
+        told = told_change(study.sweep, metric, now, shown)
+        if told and metric.name != "delay_p90_ms":
+            (won if told[0] else paid).append(told[1])
+    if won:
+        yield f"Wins: {', '.join(won)}."
+    if paid:
+        yield f"Costs: {', '.join(paid)}."
+
+
+def told_change(sweep: Sweep, metric: Metric, now: Choice, then: Choice) -> tuple[bool, str] | None:
+    """Return whether it is a gain, and how large in words; None where chance alone may have done it, or nothing did."""
+    apart = difference(sweep, metric.name, now, then)
+    value = then.measured[metric.name].value - now.measured[metric.name].value
+    if not isfinite(value) or not (_is_clear(apart) if apart else _are_apart(now, then, metric)):
+        return None
+    size = written(abs(value), metric.unit)
+    if size.split()[0] in ("0", "0.0"):
+        return None
+    return (True, f"{size} {metric.smaller}") if value < 0 else (False, f"{size} {metric.larger}")
+
+
+def _is_clear(apart: Measured) -> bool:
+    return apart.low > 0 or apart.high < 0
+
+
+def _are_apart(now: Choice, then: Choice, metric: Metric) -> bool:
+    """Say whether two intervals have nothing in common: a stricter test, where no resamples were kept."""
+    one, other = now.measured[metric.name], then.measured[metric.name]
+    return one.high < other.low or other.high < one.low
+
+
+def written(value: float, unit: str) -> str:
+    """Return the size of a difference."""
+    return f"{value * 100:.1f} points" if unit == "share" else amount(value, unit)
+
+
+# ---------------------------------------------------------------- how sure
+
+
+def how_sure(study: Study) -> str:
+    """Return the answer to "how sure are you?" in a few words."""
+    told = study.recommendation
+    if study.status == "uncalibrated":
+        return "Not sure at all"
+    if study.status == "impossible":
+        return "No setting gets there" if study.sweep.calls >= FEW_CALLS else "Few calls say so"
+    if study.sweep.calls < FEW_CALLS or told.near < FAIRLY:
+        return "Not very sure"
+    return "Quite sure" if told.near >= SURE else "Fairly sure"
+
+
+SAID: Final = {
+    "labels": "marked by a person", "composed": "composed of known parts", "derived": "worked out from the call itself",
+}  # fmt: skip
+
+
+def sources(study: Study) -> str:
+    """Return where the truth comes from, with counts."""
+    return ", ".join(
+        f"{count} {'call' if count == 1 else 'calls'} {SAID[source]}"
+        for source, count in sorted(study.sources.items())
+    )
+
+
+def warnings(study: Study) -> Iterator[str]:
+    """Yield what a reader must beware of, shortest first screenful first."""
+    calls, totals = study.sweep.calls, study.sweep.totals
+    if calls < FEW_CALLS:
+        many = "One call" if calls == 1 else f"{calls} calls"
+        yield f"{many}: under {FEW_CALLS}, the intervals are too narrow to trust."
+    if not totals["short"]:
+        yield "No short reply in these calls: nothing is known of missed ones, and the budget for them is not used."
+    elif totals["short"] < FEW_SHORT:
+        count, each = totals["short"], percent(1 / totals["short"])
+        yield f"Only {count:.0f} short replies: each one missed moves the share by {each}."
+    if not totals["pauses"]:
+        yield "No pause of 200 ms or more within a turn: cut-offs can't be told from these calls."
+    if study.sources.get("derived"):
+        yield (
+            "Truth worked out from the calls themselves: had the agent answered at another moment, callers would "
+            "have spoken differently."
+        )
+    if study.calibration is None and study.status != "uncalibrated":
+        yield "Not calibrated: nothing shows that the local engine hears as the server does."
+    if study.current and not study.recommendation.current:
+        yield f"What is set now ({in_words(study.current)}) is not in the grid that was tried."
