@@ -23,11 +23,11 @@ from replay.vad.crew import hired
 from replay.vad.machine import Setting
 from replay.vad.recording import Recording
 from replay.vad.report import page
+from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
 from replay.vad.silero import POLICIES, Policy
 from replay.vad.study import Plan, Study, StudyError, Tell, read_recordings, study
 from replay.vad.sweep import Grid
 from replay.vad.tables import as_json, toml_of, write_parquet
-from replay.vad.words import COSTS, between, certainty, headline
 from replay.vad.write import write_setting
 
 NOTHING: Final = 1
@@ -41,6 +41,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--agent", default="", metavar="NAME", help="Only this agent's calls; needed when there are several."
 )
+@click.option("--for", "whose", default="", metavar="NAME",
+              help="Whose setting and budget to go by, and to write; the calls' own agent unless told.")  # fmt: skip
 @click.option("--config", type=FILE, default=Path("config.toml"), show_default=True,
               help="Where the agent's current setting and its [turn_budget] are.")  # fmt: skip
 @click.option(
@@ -85,7 +87,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @DATA
 @explains_errors
 def sweep(
-    tapes: tuple[str, ...], agent: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
+    tapes: tuple[str, ...], agent: str, whose: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
     parquet: Path | None, plan: Path | None, write: bool, jobs: int | None, scheduler: str, policy: Policy | None,
     trust_engine: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str, cache: Path | None,
     wants_json: bool, data: Path,
@@ -106,14 +108,16 @@ def sweep(
     replay vad sweep data/tapes                        all calls
     replay vad sweep data/tapes/2026-11-23 --write     and put the result into config.toml
     replay vad sweep data/tapes --plan confirm.toml    and then: replay compare confirm.toml
-    replay vad sweep calls --trust-engine              calls of `replay vad compose`: no server has heard them
+    replay vad sweep calls --trust-engine --for front-desk
+                                                       calls of `replay vad compose`: no server has heard them
     replay vad sweep data/tapes --scheduler tcp://lab:8786
 
     Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied.
     """
     with quiet_interrupt():
         recordings, skipped = _recordings(found(tapes, data), agent, noise_reduction)
-        known = _agent_of(config, recordings[0].agent_name)
+        name = whose or recordings[0].agent_name
+        known = _agent_of(config, name, must=bool(whose) or write)
         asked = Plan(
             grid=_grid(thresholds, silences, prefixes),
             budget=known.turn_budget if known else TurnBudget(),
@@ -125,14 +129,14 @@ def sweep(
         )
         with _progress(quiet=wants_json) as tell, hired(jobs or os.cpu_count() or 1, scheduler) as crew:
             made = study(recordings, asked, crew=crew, cache=Cache(cache or data / CACHE), tell=tell)
-        _leave(made, html, parquet, plan, config)
+        _leave(made, html, parquet, plan, config, name)
         if write and made.advised:
-            write_setting(config, made.recordings[0].agent_name, made.advised)
+            write_setting(config, name, made.advised)
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
         _print(made, skipped, min_agreement)
-        _print_files(made, html, config if write else None)
+        _print_files(made, name, html, config if write else None)
     sys.exit(0 if made.advised else NOTHING)
 
 
@@ -145,9 +149,12 @@ def _recordings(
         complain(str(error), hint=error.hint)
 
 
-def _agent_of(config: Path, name: str) -> Agent | None:
-    """Return the agent as it is configured now; None without a file, or an agent of this name in it."""
-    return load(config).agents.get(name) if config.exists() else None
+def _agent_of(config: Path, name: str, *, must: bool) -> Agent | None:
+    """Return the agent as it is configured now; None if the file has none of this name, unless it must."""
+    agents = load(config).agents if must or config.exists() else {}
+    if must and name not in agents:
+        complain(f"{config}: no agent {name!r}", hint=f"--for {' or '.join(sorted(agents))}")
+    return agents.get(name)
 
 
 def _setting_of(agent: Agent | None) -> Setting | None:
@@ -201,7 +208,9 @@ def _progress(*, quiet: bool) -> Iterator[Tell]:
         yield tell
 
 
-def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path) -> None:
+def _leave(
+    made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path, agent: str
+) -> None:
     """Write the page, and the files that were asked for."""
     try:
         html.parent.mkdir(parents=True, exist_ok=True)
@@ -212,12 +221,12 @@ def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, con
         for _ in write_parquet(made, parquet) if parquet else ():
             pass
         if plan and made.advised and made.current:
-            plan.write_text(plan_of(made, plan, config), encoding="utf-8")
+            plan.write_text(plan_of(made, plan, config, agent), encoding="utf-8")
     except OSError as error:
         complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")
 
 
-def plan_of(made: Study, plan: Path, config: Path) -> str:
+def plan_of(made: Study, plan: Path, config: Path, agent: str) -> str:
     """Return a plan for `replay compare`: the callers with the most at stake ring both settings."""
     counts = Counter(change.call for change in made.changes)
     calls = [call for call, _ in counts.most_common(MOST_CALLERS)] or range(
@@ -230,7 +239,7 @@ def plan_of(made: Study, plan: Path, config: Path) -> str:
     return (
         f"# The callers for whom most would change ring the setting of today and the recommended one: `replay compare "
         f"{plan.name}`\n"
-        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(made.recordings[0].agent_name)}\n"
+        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(agent)}\n"
         f'callers = [{", ".join(callers)}]\nrepeats = 3\nbaseline = "today"\n\n'
         f"[variants.today]\n{_overrides(current)}\n[variants.recommended]\n{_overrides(advised)}"
     )
@@ -262,7 +271,7 @@ def _print(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> N
     if made.why:
         out.print(made.why, markup=False, soft_wrap=True)
     out.print(_costs(made))
-    for sentence in certainty(made, enough):
+    for sentence in _grounds(made, enough):
         out.print(sentence, style="dim", markup=False, soft_wrap=True)
     for path, why in skipped[:MOST_SKIPPED]:
         out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
@@ -282,14 +291,35 @@ def _costs(made: Study) -> Table:
     known = {title: choice for title, choice in columns.items() if choice}
     for title in ("what callers bear", *known):
         table.add_column(title)
-    for metric, (title, unit) in COSTS.items():
-        table.add_row(title, *(between(choice.measured[metric], unit) for choice in known.values()))
+    for metric in METRICS:
+        cells = (f"{amount(one.value, metric.unit)} ({between(one, metric.unit)})" for one in
+                 (choice.measured[metric.name] for choice in known.values()))  # fmt: skip
+        table.add_row(metric.title, *cells)
     return table
 
 
-def _print_files(made: Study, html: Path, written: Path | None) -> None:
-    out = console()
+def _grounds(made: Study, enough: float) -> Iterator[str]:
+    """Yield what the answer stands on, a sentence each."""
+    totals, found = made.sweep.totals, made.recommendation
+    yield (
+        f"{made.sweep.calls} calls, {totals['hours']:.1f} h, {totals['turns']:.0f} turns, "
+        f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
+    )
+    if made.calibration and made.advised:
+        yield made.calibration.verdict(enough)
     if made.advised:
+        yield (
+            f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "
+            f"the choice within one step of it {percent(found.near)}"
+        )
+    if made.advised and found.safer and found.safer != found.chosen:
+        yield f"within the budget 90 % of the time: {in_words(found.safer.setting)}"
+    yield from warnings(made)
+
+
+def _print_files(made: Study, agent: str, html: Path, written: Path | None) -> None:
+    out = console()
+    if made.advised and made.current and made.status == "change":
         better = sum(change.is_better for change in made.changes)
         worse = len(made.changes) - better
         out.print(
@@ -299,5 +329,5 @@ def _print_files(made: Study, html: Path, written: Path | None) -> None:
     if written and made.advised:
         out.print(f"written to {written}", markup=False, soft_wrap=True)
     elif made.advised and made.status == "change":
-        out.print(toml_of(made.recordings[0].agent_name, made.advised), markup=False, soft_wrap=True)
+        out.print(toml_of(agent, made.advised), markup=False, soft_wrap=True)
     out.print(f"page: {html}", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from bridge.tape import NOTE, Header, Line, decode, encode_header, settings_of
 from replay.rehearsal import Rehearsal
 from replay.rewrite import write_tape
 from replay.vad.compose import ComposedCall, ComposeError
+from replay.vad.labels import COMPOSED
 from replay.vad.machine import Hearing, Setting, naive_segments
 from replay.vad.silero import WINDOW_MS, probabilities
 from replay.vad.truth import Span, Truth
@@ -102,7 +103,7 @@ def labels_of(composed: ComposedCall) -> str:
     labels += [(pause, "pause") for turn in truth.turns for pause in turn.pauses]
     labels += [(span, "unsure") for span in truth.unsure]
     labels += [(span, f"noise: {kind}") for kind, span in composed.events]
-    return "".join(_label(span, label) for span, label in sorted(labels))
+    return f"{COMPOSED}\n" + "".join(_label(span, label) for span, label in sorted(labels))
 
 
 def _label(span: Span, label: str) -> str:

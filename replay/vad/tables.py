@@ -117,6 +117,7 @@ def as_json(study: Study) -> dict[str, Any]:
         "status": study.status,
         "why": study.why,
         "recommended": asdict(advice) if advice else None,
+        "safer": asdict(found.safer.setting) if advice and found.safer else None,
         "current": asdict(study.current) if study.current else None,
         "metrics": {
             "recommended": _measured(found.chosen) if advice else None,
