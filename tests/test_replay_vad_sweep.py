@@ -77,19 +77,22 @@ def test_machines_get_numbers_parquet_and_a_plan(place):
     assert told["current"]["silence_duration_ms"] == SETTING.silence_duration_ms
     assert told["calibration"]["held_out_events"] >= 20
     settings = duckdb.sql(f"select * from '{place}/tables/settings.parquet'")
-    assert settings.aggregate("count(*)").fetchone() == (3 * 3 * 3,)
+    assert settings.aggregate("count(*)").fetchall() == [(3 * 3 * 3,)]
     best = (
         settings.filter("threshold = 0.5 and silence_duration_ms = 500")
         .aggregate("min(turns_cut)")
-        .fetchone()
+        .fetchall()[0]
     )
     assert 0 <= best[0] <= 1
     windows = duckdb.sql(
         f"select count(*), max(probability) from '{place}/tables/probabilities.parquet'"
-    ).fetchone()
+    ).fetchall()[0]
     assert windows[0] > 1000
     assert windows[1] > 0.9
-    assert [variant.name for variant in load_plan(place / "confirm.toml").variants] == ["today", "recommended"]
+    assert [variant.name for variant in load_plan(place / "confirm.toml").variants] == [
+        "today",
+        "recommended",
+    ]
     assert tomllib.loads((place / "confirm.toml").read_text())["baseline"] == "today"
 
 
