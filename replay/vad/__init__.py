@@ -1,1 +1,58 @@
-"""The VAD lab: turn detection tried on recorded callers, offline."""
+"""The VAD lab: turn detection tried on recorded callers, offline. docs/vad.md shows it from a notebook.
+
+Everywhere: audio is µ-law at 8 kHz, one byte a sample; probabilities are float32 from 0 to 1, one for each window of
+32 ms; times are whole ms of the audio that the model was given; shares are from 0 to 1.
+"""
+
+from replay.vad.calibrate import Calibration, Case, calibrate, cases_of
+from replay.vad.compose import ComposedCall, Recipe, compose
+from replay.vad.corpus import Corpus
+from replay.vad.derive import derive
+from replay.vad.labels import read_labels, write_labels
+from replay.vad.machine import Hearing, Segment, Setting, naive_segments
+from replay.vad.recommend import Recommendation, changes, recommend
+from replay.vad.recording import Recording, read_recording
+from replay.vad.report import page
+from replay.vad.silero import Listener, probabilities
+from replay.vad.study import Plan, Study, read_recordings, study
+from replay.vad.sweep import Grid, Sweep, sweep
+from replay.vad.tables import as_json, write_parquet
+from replay.vad.truth import Span, Truth, Turn
+
+__all__ = [
+    "Calibration",
+    "Case",
+    "ComposedCall",
+    "Corpus",
+    "Grid",
+    "Hearing",
+    "Listener",
+    "Plan",
+    "Recipe",
+    "Recommendation",
+    "Recording",
+    "Segment",
+    "Setting",
+    "Span",
+    "Study",
+    "Sweep",
+    "Truth",
+    "Turn",
+    "as_json",
+    "calibrate",
+    "cases_of",
+    "changes",
+    "compose",
+    "derive",
+    "naive_segments",
+    "page",
+    "probabilities",
+    "read_labels",
+    "read_recording",
+    "read_recordings",
+    "recommend",
+    "study",
+    "sweep",
+    "write_labels",
+    "write_parquet",
+]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
@@ -84,13 +85,13 @@ def _processes(jobs: int, stack: ExitStack) -> Executor:
 
 def _dask(address: str, stack: ExitStack) -> Executor:
     try:
-        from distributed import Client
+        dask: Any = import_module("distributed")  # typed here or not, depending on whether it is installed
     except ImportError:
         raise CrewError(
             "--scheduler needs Dask: pip install 'phone-bridge[dask]', here and on its workers"
         ) from None
     try:
-        client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
+        client = stack.enter_context(dask.Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError) as error:
         raise CrewError(
             f"{address}: no Dask scheduler answers there ({error}); start one with: dask scheduler"

@@ -27,6 +27,9 @@ from replay.vad.truth import Truth
 CALIBRATION_HOURS: Final = 2.0
 """Six numbers are fitted; more audio than this costs time and moves none of them."""
 
+HANDED_OUT_HOURS: Final = 5
+"""From here on the sweep takes longer than handing its thresholds to other processes."""
+
 Status: TypeAlias = Literal["change", "keep", "impossible", "uncalibrated"]
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -195,7 +198,8 @@ def study(
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     grid = plan.grid.including(current) if current else plan.grid
-    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed)
+    mapped = crew.map if corpus.hours > HANDED_OUT_HOURS else map
+    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
     recommendation = recommend(swept, plan.budget, current)
     status, why = _status(plan, calibration, recommendation, current)
     chosen = recommendation.chosen
