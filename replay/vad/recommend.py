@@ -130,10 +130,38 @@ def _least(delays: Array, allowed: Bools) -> Ints:
 
 def _certainty(sweep: Sweep, budget: TurnBudget, place: Place) -> tuple[float, float]:
     allowed = _allowed(sweep.draws, budget)
+    threshold, silence = _drawn(sweep, allowed)
+    near = (np.abs(threshold - place[0]) <= 1) & (np.abs(silence - place[1]) <= 1)
+    return float(allowed[:, place[0], place[1]].mean()), float(near.sum() / max(1, len(allowed)))
+
+
+def _drawn(sweep: Sweep, allowed: Bools) -> tuple[Ints, Ints]:
+    """Return the numbers of the threshold and silence that each resample would choose, if it allows any."""
     chosen = _least(sweep.draws["delay_mean_ms"], allowed)
-    threshold, silence = np.divmod(chosen, allowed.shape[2])
-    near = (chosen >= 0) & (np.abs(threshold - place[0]) <= 1) & (np.abs(silence - place[1]) <= 1)
-    return float(allowed[:, place[0], place[1]].mean()), float(near.mean())
+    return np.divmod(chosen[chosen >= 0], allowed.shape[2])
+
+
+@frozen
+class Spread:
+    """Between which values the resamples' own choices lie, eight of ten of them; nowhere: how many have none."""
+
+    thresholds: tuple[float, float]
+    silences_ms: tuple[int, int]
+    nowhere: float
+
+
+def spread(sweep: Sweep, budget: TurnBudget) -> Spread | None:
+    """Say how far chance moves the advice; None when no resample allows any."""
+    places = _drawn(sweep, _allowed(sweep.draws, budget))
+    if not len(places[0]):
+        return None
+    ends = [np.quantile(numbers, (0.1, 0.9), method="nearest").tolist() for numbers in places]
+    grid, count = sweep.grid, len(sweep.draws["delay_mean_ms"])
+    return Spread(
+        (grid.thresholds[ends[0][0]], grid.thresholds[ends[0][1]]),
+        (grid.silences_ms[ends[1][0]], grid.silences_ms[ends[1][1]]),
+        1 - len(places[0]) / count,
+    )
 
 
 def within(sweep: Sweep, budget: TurnBudget) -> Bools:

@@ -185,7 +185,11 @@ function look(start, span) {
   draw();
 }
 
-const zoom = (by, at = view.start + view.span / 2) => look(at - (at - view.start) * by, view.span * by);
+function zoom(by, at) {  // around a moment: the cursor, if it is to be seen
+  const isSeen = view.start <= cursor && cursor <= view.start + view.span;
+  at ??= isSeen ? cursor : view.start + view.span / 2;
+  look(at - (at - view.start) * by, view.span * by);
+}
 
 // ---------------------------------------------------------------- drawing
 
