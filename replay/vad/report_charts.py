@@ -82,7 +82,8 @@ def _turns_cut(view: View) -> Chart:
         for t, s, _ in pareto(sweep)
     ]
     limit = view.study.recommendation.budget.turns_cut_percent
-    x, y = _delays(view), reaching(sweep.values["turns_cut"].ravel().tolist(), "Turns cut off", percent=True)
+    shares = sweep.values["turns_cut"].ravel().tolist()
+    x, y = _delays(view), reaching(shares, "Turns cut off", percent=True, least=limit / 100)
     return Chart(
         x, y, _told(view, "turns_cut", "Share of turns cut off against mean answer delay."), [*lines, strong],
         marks=[*front, *_marks(view, "turns_cut")], rules=[Rule(limit / 100, f"budget {limit:g} %")], height=320,

@@ -77,7 +77,7 @@ def listed(told: Told) -> str:
     title = "What would change" if told.is_change else "What it gets wrong"
     text = (
         "Each row is a moment in a call; the time is the one in the file that <code>replay wav</code> writes. A button "
-        f"jumps to it in the call below and plays it.{rest}"
+        f"jumps to it in the call below and plays it, as far as its sound is in this page.{rest}"
     )
     return f'<h2>{title}</h2><p class="note">{text}</p>{body}'
 

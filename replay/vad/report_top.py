@@ -66,6 +66,8 @@ def _stands_on(study: Study) -> str:
 
 
 def _hours(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
     return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} min"
 
 

@@ -158,6 +158,8 @@ def _bargain(study: Study, shown: Choice | None) -> Iterator[str]:
         told = told_change(study.sweep, metric, now, shown)
         if told and metric.name != "delay_p90_ms":
             (won if told[0] else paid).append(told[1])
+    if not won and not paid:
+        yield "Nothing differs that these calls can show."
     if won:
         yield f"Wins: {', '.join(won)}."
     if paid:
