@@ -14,6 +14,7 @@ from replay.cmd_phone import phone
 from replay.cmd_redact import redact
 from replay.cmd_run import run
 from replay.cmd_show import show
+from replay.cmd_vad import vad
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,8 +39,9 @@ def main() -> None:
     replay phone URL                 ring a server as Twilio would
     replay call CA4f3e --to URL      the caller of a recorded call rings again
     replay compare PLAN.toml         may I switch the model? the same callers, several variants
+    replay vad sweep data/tapes      which turn detection should these callers have?
     """
 
 
-for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call, compare):
+for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call, compare, vad):
     main.add_command(command)

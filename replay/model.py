@@ -15,6 +15,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
+from replay.ears import open_detector
 from replay.model_line import Line
 from replay.model_script import Faults, Script
 from replay.model_session import Session
@@ -88,7 +89,12 @@ async def serve_model(
     watch: Watch = _unwatched,
     task_status: trio.TaskStatus[ModelServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer."""
+    """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer.
+
+    Raises `MissingExtraError` when the script is to be heard by a detector that is not installed.
+    """
+    if isinstance(script, Script):
+        open_detector(script.hearing)  # now, and not when the first client comes
     listeners = await trio.open_tcp_listeners(port, host=host)
     name, bound = listeners[0].socket.getsockname()[:2]
     host_part = f"[{name}]" if ":" in name else name

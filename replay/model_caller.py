@@ -10,7 +10,7 @@ import attrs
 from bridge.audio import BYTES_PER_MS
 from replay.ears import Ears, Heard, SpeechStarted
 from replay.model_conversation import Conversation
-from replay.model_script import Transcription
+from replay.model_script import Hearing, Transcription
 from replay.model_settings import silence_ms
 from replay.model_speech import split_words
 from replay.model_wire import Message, RefusedError, Wire
@@ -27,6 +27,7 @@ class Caller:
     _on_speech: Callable[[], None]
     _on_turn: Callable[[str, int], None]
     """Told the item and its milliseconds of audio, when the ears have committed a turn."""
+    _hearing: Hearing = attrs.field(factory=Hearing)
     clock_ms: float = attrs.field(default=0.0, init=False)
     """Milliseconds of audio appended so far."""
     _ears: Ears | None = attrs.field(default=None, init=False)
@@ -39,13 +40,18 @@ class Caller:
         """True between speech_started and speech_stopped."""
         return self._ears is not None and self._ears.is_speaking
 
+    @property
+    def judged_ms(self) -> int:
+        """Milliseconds of audio in which turns were looked for; of all audio when nobody looks for any."""
+        return round(self.clock_ms) if self._ears is None else self._ears.clock_ms
+
     def tune(self, turn_detection: Message | None) -> None:
         """Take the session's turn detection; None leaves turns to the client."""
         if turn_detection is None:
             self._ears = None
             return
         if self._ears is None:
-            self._ears = Ears(clock_ms=round(self.clock_ms))
+            self._ears = Ears(clock_ms=round(self.clock_ms), hearing=self._hearing)
         self._ears.threshold = turn_detection.get("threshold", 0.5)
         self._ears.silence_ms = silence_ms(turn_detection)
         self._ears.prefix_ms = turn_detection.get("prefix_padding_ms", 300)
@@ -75,6 +81,13 @@ class Caller:
         if self._ears is not None:
             self._ears.forget()
         return self._commit(self._wire.make_id("item"), waiting_ms)
+
+    def give_up(self, since_ms: int) -> None:
+        """Commit the silence since then as a turn, as the idle time-out does; it has no words."""
+        item_id, now_ms = self._wire.make_id("item"), self.judged_ms
+        place = {"audio_start_ms": since_ms, "audio_end_ms": now_ms, "item_id": item_id}
+        self._wire.event("input_audio_buffer.timeout_triggered", **place)
+        self._commit(item_id, now_ms - since_ms)
 
     def _notice(self, heard: Heard) -> None:
         if isinstance(heard, SpeechStarted):

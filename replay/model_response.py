@@ -52,8 +52,9 @@ class Response:
     output: list[Message] = attrs.field(factory=list)
     tokens: int = 0
     """What it cost in all."""
+    spoken_ms: float = 0.0
+    """Milliseconds of audio that were sent."""
     _speaking: OutgoingMessage | None = None
-    _spoken_ms: float = 0.0
     _words: list[str] = attrs.field(factory=list)
 
     @property
@@ -135,7 +136,7 @@ class Response:
     def _count(self) -> Message:
         instructions = self.request.get("instructions") or self._session["instructions"]
         words = "".join(self._words)
-        return self._stage.meter.usage(self._stage.conversation, instructions, self._spoken_ms, words)
+        return self._stage.meter.usage(self._stage.conversation, instructions, self.spoken_ms, words)
 
     def _add(self, item: Message) -> Entry:
         index = len(self.output)
@@ -157,7 +158,7 @@ class Response:
         self._close_message(message, "completed")
 
     def _is_too_long(self) -> bool:
-        return isinstance(self._limit, int) and self._spoken_ms / 50 > self._limit
+        return isinstance(self._limit, int) and self.spoken_ms / 50 > self._limit
 
     def _open_message(self, say: Say) -> OutgoingMessage:
         index = len(self.output)
@@ -180,7 +181,7 @@ class Response:
         return encoder(self._audio_output()["format"]["type"])
 
     def _say_next(self, message: OutgoingMessage) -> None:
-        self._spoken_ms += message.say_next()
+        self.spoken_ms += message.say_next()
 
     def _close_message(self, message: OutgoingMessage, status: str) -> None:
         self._speaking = None

@@ -13,12 +13,16 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, flag, names_of, nearest, number, shown, text, whole
 from bridge.errors import ConfigError
+from replay.ears import Detector, MissingExtraError, open_detector, silero
 from replay.model_replies import Choices, Reader, draw
 from replay.model_script import (
     Delivery,
     DeltaMode,
+    Engine,
     Faults,
     Garbage,
+    Hearing,
+    Policy,
     Refusal,
     Script,
     Transcription,
@@ -45,8 +49,31 @@ def _garbage(value: Any) -> tuple[str, ...]:
     return tuple(map(choice(*get_args(Garbage)), names_of('a list such as ["broken_json"]')(value)))
 
 
+def engine(listener: Callable[[Policy], Detector] = silero) -> Check:
+    """Accept a detector that this machine has: a scenario that wants another is refused before anybody rings."""
+
+    def check(value: Any) -> str:
+        word: Engine = choice(*get_args(Engine))(value)
+        try:
+            open_detector(Hearing(engine=word), listener)
+        except MissingExtraError as missing:
+            raise Wrong(f'"level", or install what it needs ({missing})') from None
+        return word
+
+    return check
+
+
 TABLES: Final[Mapping[str, Mapping[str, Check]]] = {
     "transcription": {"mode": choice(*get_args(TranscriptMode)), "delay_ms": _wait},
+    "hearing": {
+        "engine": engine(),
+        "policy": choice(*get_args(Policy)),
+        "threshold_shift": number(-1, 1),
+        "threshold_slope": number(0, 10),
+        "hysteresis": number(0, 1),
+        "start_windows": whole(1, 100),
+        "lag_ms": whole(0, 10_000),
+    },
     "delivery": {
         "first_delta_ms": _piece,
         "delta_ms": _piece,
@@ -210,6 +237,7 @@ def _script(part: Part, pick: Callable[[Choices], Any]) -> Script:
         **{key: tuple(map(pick, part[key])) for key in REPLY_LISTS if key in part},
         heard=part.get("heard", ()),
         transcription=Transcription(**part.get("transcription", {})),
+        hearing=Hearing(**part.get("hearing", {})),
         delivery=Delivery(**part.get("delivery", {})),
         faults=Faults(**part.get("faults", {})),
     )

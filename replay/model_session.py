@@ -17,6 +17,7 @@ from replay.model_audio import Recode, decoder
 from replay.model_caller import Caller, Scribe
 from replay.model_conversation import Conversation
 from replay.model_faults import rate_limit_failure, send_garbage, send_stray_errors
+from replay.model_idle import Patience
 from replay.model_requests import checked_kind, parse_event
 from replay.model_response import Occasion, Response, Stage
 from replay.model_script import CallTool, Faults, Reply, Script
@@ -55,6 +56,7 @@ class Session:
     close_code: int | None = attrs.field(default=None, init=False)
     """How the connection ended; None while it is open, 1006 for a peer that vanished."""
     _caller: Caller = attrs.field(init=False)
+    _patience: Patience = attrs.field(init=False)
     _decode: Recode = attrs.field(init=False)
     """From the session's input format to µ-law."""
     _scribe: Scribe = attrs.field(init=False)
@@ -74,8 +76,13 @@ class Session:
         self.settings = new_session(wire.make_id("sess"), self.model, self._expires_at)
         talk = self.conversation = Conversation(wire, wire.make_id("conv"))
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)
-        self._caller = Caller(wire, talk, on_speech=self._on_speech, on_turn=self._on_turn)
+        self._caller = Caller(
+            wire, talk, on_speech=self._on_speech, on_turn=self._on_turn, hearing=script.hearing
+        )
         self._caller.tune(self._turn_detection)
+        self._patience = Patience(
+            self._caller, self._idle_timeout_ms, on_timeout=self._on_idle, later=self._later
+        )
         self._decode = decoder(self._input_kind)
         self._scribe = Scribe(wire, talk, script.heard, script.transcription, later=self._later)
         self._replies = {"turn": deque(script.turns), "answer": deque(script.answers)}
@@ -159,6 +166,9 @@ class Session:
         detection: Message | None = self.settings["audio"]["input"]["turn_detection"]
         return detection
 
+    def _idle_timeout_ms(self) -> int | None:
+        return (self._turn_detection or {}).get("idle_timeout_ms")
+
     @property
     def _input_kind(self) -> str:
         return str(self.settings["audio"]["input"]["format"]["type"])
@@ -182,6 +192,7 @@ class Session:
         self._caller.append(audio)
 
     def _on_speech(self) -> None:
+        self._patience.end()
         self._scribe.release()
         if self._active is not None and (self._turn_detection or {}).get("interrupt_response"):
             self._active.cut("turn_detected")
@@ -194,7 +205,11 @@ class Session:
         elif self._owed != "answer":
             self._owed = "turn"
 
+    def _on_idle(self) -> None:
+        self._respond(None, {})
+
     def _note_turn(self, item_id: str, audio_ms: int) -> None:
+        self._patience.end()
         if self.settings["audio"]["input"]["transcription"] is not None:
             self._scribe.write_down(item_id, audio_ms)
         if self.faults.stray_errors:
@@ -222,6 +237,7 @@ class Session:
         self._respond(owed, request)
 
     def _respond(self, occasion: Occasion | None, request: Message) -> None:
+        self._patience.end()
         if self.faults.never_answer:
             return
         failure = self._failure(occasion)
@@ -263,6 +279,7 @@ class Session:
 
     def _on_done(self, response: Response) -> None:
         self._active = None
+        self._patience.begin(response.spoken_ms)
         if self._script.delivery.rate_limits:
             limit = {"name": "tokens", "limit": 40_000, "reset_seconds": 0.7}
             limit["remaining"] = 40_000 - min(40_000, response.tokens)

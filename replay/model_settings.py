@@ -1,7 +1,6 @@
 """The Realtime session object of the stand-in: its defaults, and what a session.update may change in it.
 
-An update is taken whole or refused whole. Values are checked where a bridge could plausibly get them wrong;
-idle_timeout_ms is accepted and never acts.
+An update is taken whole or refused whole. Values are checked where a bridge could plausibly get them wrong.
 """
 
 import copy
@@ -51,6 +50,7 @@ _KNOWN_IN_RESPONSE: Shape = {
 _TOOL_KEYS = dict.fromkeys(("type", "name", "description", "parameters"))
 _MCP_TYPE = "mcp"
 _FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
+_IDLE_RANGE_MS = (5_000, 30_000)  # from the OpenAPI description
 _SILENCE_MS = {"low": 1200, "medium": 800, "auto": 800, "high": 500}
 
 
@@ -194,6 +194,8 @@ def _checked_turns(value: Message, now: Message | None, path: str) -> Message:
     _in_range(value.get("threshold", 0.5), 0, 1, f"{path}.threshold")
     _in_range(value.get("silence_duration_ms", 200), 0, 60_000, f"{path}.silence_duration_ms")
     _in_range(value.get("prefix_padding_ms", 300), 0, 60_000, f"{path}.prefix_padding_ms")
+    if value.get("idle_timeout_ms") is not None:
+        _in_range(value["idle_timeout_ms"], *_IDLE_RANGE_MS, f"{path}.idle_timeout_ms")
     _one_of(value.get("eagerness", "auto"), tuple(_SILENCE_MS), f"{path}.eagerness")
     base = now if now and now["type"] == kind else defaults
     return {**base, **value}

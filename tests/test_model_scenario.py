@@ -11,12 +11,13 @@ import pytest
 from model_client import connected, running
 
 from bridge.audio import silence, to_pcm16
+from bridge.checks import Wrong
 from bridge.errors import ConfigError
 from replay.clips import clip
 from replay.ears import Ears, SpeechStarted
 from replay.model_audio import murmur
-from replay.model_scenario import TABLES, load_scenario, parse_scenario
-from replay.model_script import CallTool, Delivery, Faults, Say, Script, Transcription
+from replay.model_scenario import TABLES, engine, load_scenario, parse_scenario
+from replay.model_script import CallTool, Delivery, Faults, Hearing, Say, Script, Transcription
 from replay.model_speech import cut_items
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "scenarios" / "restaurant-model.toml"
@@ -154,11 +155,31 @@ def test_faults_of_the_first_sessions_are_counted_for_each_model() -> None:
     assert not scripts(text, "good")[0].faults.never_answer
 
 
+# ---------------------------------------------------------------- hearing
+
+
+def test_a_version_hears_like_the_others_but_for_what_it_says() -> None:
+    text = '[hearing]\nengine = "silero"\nlag_ms = 64\n[versions.deaf.hearing]\nthreshold_shift = 0.2'
+    assert scripts(text)[0].hearing == Hearing(engine="silero", lag_ms=64)
+    assert scripts(text, "deaf")[0].hearing == Hearing(engine="silero", lag_ms=64, threshold_shift=0.2)
+    assert scripts("heard = []")[0].hearing == Hearing()
+
+
+def test_a_detector_that_is_not_installed_is_refused_with_the_remedy() -> None:
+    def not_installed(policy: str) -> Any:
+        raise ModuleNotFoundError("No module named 'soxr'")
+
+    assert engine(not_installed)("level") == "level"
+    with pytest.raises(Wrong, match=r"\"level\", or .*pip install 'phone-bridge\[vad\]'.*'soxr'"):
+        engine(not_installed)("silero")
+
+
 # ---------------------------------------------------------------- what is wrong
 
 
 @pytest.mark.parametrize(
-    ("name", "cls"), [("delivery", Delivery), ("faults", Faults), ("transcription", Transcription)]
+    ("name", "cls"),
+    [("delivery", Delivery), ("faults", Faults), ("hearing", Hearing), ("transcription", Transcription)],
 )
 def test_every_field_of_a_script_can_be_written(name: str, cls: type[attrs.AttrsInstance]) -> None:
     assert set(TABLES[name]) == {field.name for field in attrs.fields(cls)}
@@ -182,6 +203,13 @@ WRONG: dict[str, str] = {
     "delivery = 3": "[delivery] = 3: use a table",
     "[delivery]\nspeed = 0": "[delivery] speed = 0: use a number from 0.1 to 1000",
     "[delivery]\nspeeed = 1": "[delivery] speeed: unknown key; did you mean speed?",
+    '[hearing]\nengine = "loud"': '[hearing] engine = "loud": use "level" or "silero"',
+    '[hearing]\npolicy = "forget"': '[hearing] policy = "forget": use "carry" or "reset"',
+    "[hearing]\nthreshold_shif = 0.5": "[hearing] threshold_shif: unknown key; did you mean threshold_shift?",
+    "[hearing]\nthreshold_shift = 2": "[hearing] threshold_shift = 2: use a number from -1 to 1",
+    "[hearing]\nstart_windows = 0": "[hearing] start_windows = 0: use a whole number from 1 to 100",
+    "[hearing]\nlag_ms = -32": "[hearing] lag_ms = -32: use a whole number from 0 to 10000",
+    "[versions.a]\nhearing = { hysteresis = 3 }": "[versions.a.hearing] hysteresis = 3: use a number from 0 to 1",
     '[faults]\nrefuse = "no"': '[faults] refuse = "no": use "http_401" or "invalid_api_key" or "model_not_found"',
     '[faults]\ngarbage = ["mess"]': "[faults] garbage = ['mess']: use \"binary_frame\" or",
     "[faults]\nclose_code = 1006": "[faults] close_code = 1006: use a code for a close frame",

@@ -34,13 +34,15 @@ class Choice:
 class Recommendation:
     """What to set, beside what is set now.
 
-    chosen is None when no setting meets the budget; `why` says then what stands in the way. meets: the share of
-    resamples in which the chosen setting is within the budget. near: in which the resample's own choice is at most one
-    step of the grid away, both in threshold and in silence.
+    chosen is None when no setting meets the budget; `why` says then what stands in the way. safer: the quickest that
+    is within the budget in nine of ten resamples, for the quickest of all is often just within it; None for none.
+    meets: the share of resamples in which the chosen setting is within the budget. near: in which the resample's own
+    choice is at most one step of the grid away, both in threshold and in silence.
     """
 
     budget: TurnBudget
     chosen: Choice | None
+    safer: Choice | None
     current: Choice | None
     why: str
     meets: float
@@ -72,17 +74,38 @@ class Change:
 
 def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) -> Recommendation:
     """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it."""
-    allowed = within(sweep, budget)
     now = choice_of(sweep, current) if current else None
-    if not allowed.any():
-        return Recommendation(budget, None, now, _obstacle(sweep, budget), 0.0, 0.0)
-    place = _least(np.asarray(sweep.values["delay_mean_ms"])[None], allowed[None])[0]
-    chosen = _at(sweep, int(place), budget)
-    meets, near = _certainty(sweep, budget, chosen.place)
-    return Recommendation(budget, chosen, now, "", meets, near)
+    delays, drawn = sweep.values["delay_mean_ms"], _allowed(sweep.draws, budget)
+    place = int(_least(delays, _allowed(sweep.values, budget)))
+    if place < 0:
+        return Recommendation(budget, None, None, now, _obstacle(sweep, budget), 0.0, 0.0)
+    share = drawn.mean(axis=0)
+    threshold, silence = divmod(place, delays.shape[1])
+    safe = int(_least(delays, share >= SAFE))
+    return Recommendation(
+        budget,
+        _choice_at(sweep, place, budget),
+        _choice_at(sweep, safe, budget) if safe >= 0 else None,
+        now,
+        "",
+        float(share[threshold, silence]),
+        _nearness(_least(sweep.draws["delay_mean_ms"], drawn), threshold, silence, delays.shape[1]),
+    )
 
 
-BUDGETED: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms")
+SAFE: Final = 0.9
+
+
+def _choice_at(sweep: Sweep, place: int, budget: TurnBudget) -> Choice:
+    threshold, silence = divmod(place, len(sweep.grid.silences_ms))
+    return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget)))
+
+
+def _nearness(chosen: Ints, threshold: int, silence: int, silences: int) -> float:
+    """Return the share of draws whose own choice is at most one step away."""
+    thresholds, steps = np.divmod(chosen, silences)
+    near = (chosen >= 0) & (np.abs(thresholds - threshold) <= 1) & (np.abs(steps - silence) <= 1)
+    return float(near.mean())
 
 
 def choice_of(sweep: Sweep, setting: Setting) -> Choice | None:
@@ -123,22 +146,10 @@ ROUNDING: Final = 1e-6
 
 
 def _least(delays: Array, allowed: Bools) -> Ints:
-    """Return, for each row, the flat place of the least delay allowed; -1 for none."""
-    masked = np.where(allowed, delays, np.inf).reshape(len(delays), -1)
-    return np.where(np.isinf(masked.min(axis=1)), -1, masked.argmin(axis=1))
-
-
-def _certainty(sweep: Sweep, budget: TurnBudget, place: Place) -> tuple[float, float]:
-    allowed = _allowed(sweep.draws, budget)
-    threshold, silence = _drawn(sweep, allowed)
-    near = (np.abs(threshold - place[0]) <= 1) & (np.abs(silence - place[1]) <= 1)
-    return float(allowed[:, place[0], place[1]].mean()), float(near.sum() / max(1, len(allowed)))
-
-
-def _drawn(sweep: Sweep, allowed: Bools) -> tuple[Ints, Ints]:
-    """Return the numbers of the threshold and silence that each resample would choose, if it allows any."""
-    chosen = _least(sweep.draws["delay_mean_ms"], allowed)
-    return np.divmod(chosen[chosen >= 0], allowed.shape[2])
+    """Return the flat place of the least delay allowed, over the last two axes; -1 for none."""
+    masked = np.where(allowed, delays, np.inf).reshape(*delays.shape[:-2], -1)
+    place: Ints = np.where(np.isinf(masked.min(axis=-1)), -1, masked.argmin(axis=-1))
+    return place
 
 
 @frozen
@@ -152,38 +163,25 @@ class Spread:
 
 def spread(sweep: Sweep, budget: TurnBudget) -> Spread | None:
     """Say how far chance moves the advice; None when no resample allows any."""
-    places = _drawn(sweep, _allowed(sweep.draws, budget))
-    if not len(places[0]):
+    delays, grid = sweep.draws["delay_mean_ms"], sweep.grid
+    places = _least(delays, _allowed(sweep.draws, budget))
+    known = places[places >= 0]
+    if not len(known):
         return None
-    ends = [np.quantile(numbers, (0.1, 0.9), method="nearest").tolist() for numbers in places]
-    grid, count = sweep.grid, len(sweep.draws["delay_mean_ms"])
+    thresholds, silences = (
+        np.quantile(numbers, (0.1, 0.9), method="nearest").tolist()
+        for numbers in np.divmod(known, len(grid.silences_ms))
+    )
     return Spread(
-        (grid.thresholds[ends[0][0]], grid.thresholds[ends[0][1]]),
-        (grid.silences_ms[ends[1][0]], grid.silences_ms[ends[1][1]]),
-        1 - len(places[0]) / count,
+        (grid.thresholds[thresholds[0]], grid.thresholds[thresholds[1]]),
+        (grid.silences_ms[silences[0]], grid.silences_ms[silences[1]]),
+        1 - len(known) / len(places),
     )
 
 
 def within(sweep: Sweep, budget: TurnBudget) -> Bools:
     """Say which settings are within the budget: (thresholds, silences)."""
-    found: Bools = _allowed({name: np.asarray(sweep.values[name])[None] for name in BUDGETED}, budget)[0]
-    return found
-
-
-SURELY: Final = 0.9
-"""The share of resamples in which a safer choice is within the budget."""
-
-
-def safer(sweep: Sweep, budget: TurnBudget) -> Choice | None:
-    """Return the quickest setting that is within the budget whichever calls chance deals, as good as always.
-
-    The recommended one is the quickest that is allowed, so it lies at the budget's edge: other calls may put it beyond.
-    """
-    surely = _allowed(sweep.draws, budget).mean(axis=0) >= SURELY
-    place = int(
-        _least(np.asarray(sweep.values["delay_mean_ms"])[None], (surely & within(sweep, budget))[None])[0]
-    )
-    return None if place < 0 else _at(sweep, place, budget)
+    return _allowed(sweep.values, budget)
 
 
 def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
@@ -201,13 +199,7 @@ def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
     if not known.any():
         return None
     least = known & (worst <= worst[known].min() * (1 + ROUNDING) + ROUNDING)
-    return _at(sweep, int(_least(np.asarray(values["delay_mean_ms"])[None], least[None])[0]), budget)
-
-
-def _at(sweep: Sweep, place: int, budget: TurnBudget) -> Choice:
-    """Return the choice at a flat place of thresholds and silences, with the prefix that goes with it."""
-    threshold, silence = divmod(place, len(sweep.grid.silences_ms))
-    return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget)))
+    return _choice_at(sweep, int(_least(values["delay_mean_ms"], least)), budget)
 
 
 def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from replay.vad.charts import SHAPES
-from replay.vad.recommend import Choice, safer, spread
+from replay.vad.recommend import Choice, spread
 from replay.vad.report_view import View
 from replay.vad.report_words import (
     METRICS,
@@ -217,7 +217,7 @@ def _chance(study: Study) -> str:
 
 def _safer(view: View) -> str:
     """Return what to set to be within the budget whichever callers ring; empty if that is what is set, or nothing."""
-    safe = safer(view.study.sweep, view.study.recommendation.budget)
+    safe = view.study.recommendation.safer
     if not safe or not view.shown or safe.place[:2] == view.shown.place[:2]:
         return ""
     later = safe.measured["delay_mean_ms"].value - view.shown.measured["delay_mean_ms"].value

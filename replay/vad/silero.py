@@ -1,7 +1,8 @@
 """Silero VAD v6.2 in numpy: how much each 32 ms of a caller's audio sounds like somebody speaking.
 
 The 16 kHz branch of the network, on telephone audio that is resampled from 8 kHz: at 8 kHz the network goes deaf
-to short replies after a minute of hold music (docs/vad.md has the figures). Weights: MIT, Silero Team
+to short replies after a minute of hold music. At 16 kHz it takes louder music to do that (docs/vad.md has the
+figures), and the state policy "reset" bears it. Weights: MIT, Silero Team
 (data/LICENSE.silero), the numbers of the published ONNX model.
 """
 

@@ -1,0 +1,333 @@
+"""`replay vad sweep`: which server_vad setting these callers should have, what it costs, and how sure that is."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bridge.config import Agent, ServerVad, TurnBudget, load
+from bridge.output import complain, console, explains_errors, print_json, quiet_interrupt
+from replay.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.vad.cache import Cache
+from replay.vad.calibrate import ENOUGH
+from replay.vad.crew import hired
+from replay.vad.machine import Setting
+from replay.vad.recording import Recording
+from replay.vad.report import page
+from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
+from replay.vad.silero import POLICIES, Policy
+from replay.vad.study import Plan, Study, StudyError, Tell, read_recordings, study
+from replay.vad.sweep import Grid
+from replay.vad.tables import as_json, toml_of, write_parquet
+from replay.vad.write import write_setting
+
+NOTHING: Final = 1
+CACHE: Final = "vad-cache"
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@TAPES
+@click.option(
+    "--agent", default="", metavar="NAME", help="Only this agent's calls; needed when there are several."
+)
+@click.option("--for", "whose", default="", metavar="NAME",
+              help="Whose setting and budget to go by, and to write; the calls' own agent unless told.")  # fmt: skip
+@click.option("--config", type=FILE, default=Path("config.toml"), show_default=True,
+              help="Where the agent's current setting and its [turn_budget] are.")  # fmt: skip
+@click.option(
+    "--noise-reduction", default="", metavar="KIND", help="Only calls recorded with this noise_reduction."
+)
+@click.option("--labels", type=FOLDER, help="Label files by hand; beside the tapes unless told.")
+@click.option("--html", type=FILE, default=Path("vad.html"), show_default=True, help="Where the page goes.")
+@click.option("--parquet", type=FOLDER, metavar="FOLDER", help="Write everything as Parquet files there.")
+@click.option(
+    "--plan",
+    type=FILE,
+    metavar="FILE",
+    help="Write a plan for `replay compare`: current against recommended.",
+)
+@click.option("--write", is_flag=True, help="Put the recommended setting into --config; its comments stay.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes; all cores unless told.")
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="tcp://HOST:PORT",
+    help="Let the workers of this Dask scheduler listen.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    help="The engine's state policy; the better fitting one unless told.",
+)
+@click.option(
+    "--trust-engine",
+    is_flag=True,
+    help="Recommend even if nothing shows that the engine hears as the server does.",
+)
+@click.option("--min-agreement", type=click.FloatRange(0, 1), default=ENOUGH, show_default=True,
+              help="Recommend nothing below this agreement with the server's events.")  # fmt: skip
+@click.option("--thresholds", default="0.3:0.9:0.05", show_default=True, metavar="FIRST:LAST:STEP")
+@click.option(
+    "--silences", default="200:1000:20", show_default=True, metavar="FIRST:LAST:STEP", help="In ms."
+)
+@click.option("--prefixes", default="0:500:100", show_default=True, metavar="FIRST:LAST:STEP", help="In ms.")
+@click.option("--cache", type=FOLDER, help=f"Where probabilities are kept; DATA/{CACHE} unless told.")
+@JSON
+@DATA
+@explains_errors
+def sweep(
+    tapes: tuple[str, ...], agent: str, whose: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
+    parquet: Path | None, plan: Path | None, write: bool, jobs: int | None, scheduler: str, policy: Policy | None,
+    trust_engine: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str, cache: Path | None,
+    wants_json: bool, data: Path,
+) -> None:  # fmt: skip
+    """Find the server_vad setting that these callers should have, what it costs them, and how sure that is.
+
+    The caller's audio of every tape is listened to once (Silero VAD, kept in a cache). The tape also says what the
+    server's own turn detection made of it: the local model is fitted to that, and if it does not hear as the server
+    does, nothing is recommended. Then every setting of the grid is tried on every call. The budget in the agent's
+    [agents.NAME.turn_budget] says what callers may be asked to bear; of the settings within it, the quickest is
+    recommended.
+
+    Who spoke when is read from label files beside the tapes (`replay vad labels`), or worked out from what caller
+    and agent did next; the page says which. Calls are heard as they were recorded: how callers would have reacted
+    to another setting, only `replay compare` tells (--plan).
+
+    \b
+    replay vad sweep data/tapes                        all calls
+    replay vad sweep data/tapes/2026-11-23 --write     and put the result into config.toml
+    replay vad sweep data/tapes --plan confirm.toml    and then: replay compare confirm.toml
+    replay vad sweep calls --trust-engine --for front-desk
+                                                       calls of `replay vad compose`: no server has heard them
+    replay vad sweep data/tapes --scheduler tcp://lab:8786
+
+    Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied.
+    """
+    with quiet_interrupt():
+        recordings, skipped = _recordings(found(tapes, data), agent, noise_reduction)
+        name = whose or recordings[0].agent_name
+        known = _agent_of(config, name, must=bool(whose) or write)
+        asked = Plan(
+            grid=_grid(thresholds, silences, prefixes),
+            budget=known.turn_budget if known else TurnBudget(),
+            current=_setting_of(known),
+            policy=policy,
+            trusts_engine=trust_engine,
+            enough=min_agreement,
+            labels=labels,
+        )
+        with _progress(quiet=wants_json) as tell, hired(jobs or os.cpu_count() or 1, scheduler) as crew:
+            made = study(recordings, asked, crew=crew, cache=Cache(cache or data / CACHE), tell=tell)
+        _leave(made, html, parquet, plan, config, name)
+        if write and made.advised:
+            write_setting(config, name, made.advised)
+    if wants_json:
+        print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
+    else:
+        _print(made, skipped, min_agreement)
+        _print_files(made, name, html, config if write else None)
+    sys.exit(0 if made.advised else NOTHING)
+
+
+def _recordings(
+    paths: Sequence[Path], agent: str, noise_reduction: str
+) -> tuple[list[Recording], list[tuple[Path, str]]]:
+    try:
+        return read_recordings(paths, agent=agent, noise_reduction=noise_reduction)
+    except StudyError as error:
+        complain(str(error), hint=error.hint)
+
+
+def _agent_of(config: Path, name: str, *, must: bool) -> Agent | None:
+    """Return the agent as it is configured now; None if the file has none of this name, unless it must."""
+    agents = load(config).agents if must or config.exists() else {}
+    if must and name not in agents:
+        complain(f"{config}: no agent {name!r}", hint=f"--for {' or '.join(sorted(agents))}")
+    return agents.get(name)
+
+
+def _setting_of(agent: Agent | None) -> Setting | None:
+    vad = agent.turn_detection if agent else None
+    if not isinstance(vad, ServerVad):
+        return None
+    return Setting(vad.threshold, vad.silence_duration_ms, vad.prefix_padding_ms)
+
+
+def _grid(thresholds: str, silences: str, prefixes: str) -> Grid:
+    """Return the grid that the options describe, or leave with advice."""
+    return Grid(
+        tuple(round(value, 4) for value in _range(thresholds, "--thresholds", 0, 1)),
+        tuple(round(value) for value in _range(silences, "--silences", 0, 10_000)),
+        tuple(round(value) for value in _range(prefixes, "--prefixes", 0, 5000)),
+    )
+
+
+def _range(text: str, option: str, low: float, high: float) -> list[float]:
+    """Return the values from FIRST to LAST in steps; a single value is a range too."""
+    try:
+        first, last, step = (
+            float(part) for part in (text.split(":") * 3 if ":" not in text else text.split(":"))[:3]
+        )
+        if not low <= first <= last <= high or (step <= 0 < last - first):
+            raise ValueError
+    except ValueError:
+        complain(
+            f"{option} {text!r}: from {low:g} to {high:g} as FIRST:LAST:STEP", hint="--help shows examples"
+        )
+    count = int((last - first) / step + 1e-6) if step else 0
+    if count > MOST_STEPS:
+        complain(f"{option} {text!r}: {count + 1} values; {MOST_STEPS} are the most", hint="a larger step")
+    return [first + step * number for number in range(count + 1)]
+
+
+MOST_STEPS: Final = 200
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Tell]:
+    """Show how far the work is, on standard error."""
+    screen = Console(stderr=True, quiet=quiet)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("reading", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total or None)
+
+        yield tell
+
+
+def _leave(
+    made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path, agent: str
+) -> None:
+    """Write the page, and the files that were asked for."""
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page(made), encoding="utf-8")
+    except OSError as error:
+        complain_of_file(html, error)
+    try:
+        for _ in write_parquet(made, parquet) if parquet else ():
+            pass
+        if plan and made.advised and made.current:
+            plan.write_text(plan_of(made, plan, config, agent), encoding="utf-8")
+    except OSError as error:
+        complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")
+
+
+def plan_of(made: Study, plan: Path, config: Path, agent: str) -> str:
+    """Return a plan for `replay compare`: the callers with the most at stake ring both settings."""
+    counts = Counter(change.call for change in made.changes)
+    calls = [call for call, _ in counts.most_common(MOST_CALLERS)] or range(
+        min(MOST_CALLERS, len(made.recordings))
+    )
+    callers = [_quoted(os.path.relpath(made.recordings[call].path, plan.parent)) for call in calls]
+    advised, current = made.advised, made.current
+    assert advised is not None
+    assert current is not None
+    return (
+        f"# The callers for whom most would change ring the setting of today and the recommended one: `replay compare "
+        f"{plan.name}`\n"
+        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(agent)}\n"
+        f'callers = [{", ".join(callers)}]\nrepeats = 3\nbaseline = "today"\n\n'
+        f"[variants.today]\n{_overrides(current)}\n[variants.recommended]\n{_overrides(advised)}"
+    )
+
+
+MOST_CALLERS: Final = 10
+
+
+def _overrides(setting: Setting) -> str:
+    values = {
+        "threshold": f"{setting.threshold:g}",
+        "silence_duration_ms": setting.silence_duration_ms,
+        "prefix_padding_ms": setting.prefix_padding_ms,
+    }
+    return "".join(f"agent.turn_detection.{name} = {value}\n" for name, value in values.items())
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # what JSON escapes, TOML's basic strings escape alike
+
+
+# ---------------------------------------------------------------- the screen
+
+
+def _print(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
+    out = console()
+    style = "bold green" if made.advised else "bold yellow"
+    out.print(headline(made), style=style, markup=False, soft_wrap=True)
+    if made.why:
+        out.print(made.why, markup=False, soft_wrap=True)
+    out.print(_costs(made))
+    for sentence in _grounds(made, enough):
+        out.print(sentence, style="dim", markup=False, soft_wrap=True)
+    for path, why in skipped[:MOST_SKIPPED]:
+        out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
+    if len(skipped) > MOST_SKIPPED:
+        out.print(f"and {len(skipped) - MOST_SKIPPED} more tapes that can't be used", style="yellow")
+
+
+MOST_SKIPPED: Final = 5
+
+
+def _costs(made: Study) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    columns = {
+        "now": made.recommendation.current,
+        "recommended": made.recommendation.chosen if made.advised else None,
+    }
+    known = {title: choice for title, choice in columns.items() if choice}
+    for title in ("what callers bear", *known):
+        table.add_column(title)
+    for metric in METRICS:
+        cells = (f"{amount(one.value, metric.unit)} ({between(one, metric.unit)})" for one in
+                 (choice.measured[metric.name] for choice in known.values()))  # fmt: skip
+        table.add_row(metric.title, *cells)
+    return table
+
+
+def _grounds(made: Study, enough: float) -> Iterator[str]:
+    """Yield what the answer stands on, a sentence each."""
+    totals, found = made.sweep.totals, made.recommendation
+    yield (
+        f"{made.sweep.calls} calls, {totals['hours']:.1f} h, {totals['turns']:.0f} turns, "
+        f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
+    )
+    if made.calibration and made.advised:
+        yield made.calibration.verdict(enough)
+    if made.advised:
+        yield (
+            f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "
+            f"the choice within one step of it {percent(found.near)}"
+        )
+    if made.advised and found.safer and found.safer != found.chosen:
+        yield f"within the budget 90 % of the time: {in_words(found.safer.setting)}"
+    yield from warnings(made)
+
+
+def _print_files(made: Study, agent: str, html: Path, written: Path | None) -> None:
+    out = console()
+    if made.advised and made.current and made.status == "change":
+        better = sum(change.is_better for change in made.changes)
+        worse = len(made.changes) - better
+        out.print(
+            f"{better} moments of these calls would go better, {worse} worse: the page plays them",
+            markup=False,
+        )
+    if written and made.advised:
+        out.print(f"written to {written}", markup=False, soft_wrap=True)
+    elif made.advised and made.status == "change":
+        out.print(toml_of(agent, made.advised), markup=False, soft_wrap=True)
+    out.print(f"page: {html}", markup=False, soft_wrap=True)

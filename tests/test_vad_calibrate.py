@@ -1,0 +1,99 @@
+"""The local machine is fitted to a server whose inner threshold, hysteresis and lag it is not told; or refuses."""
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from bridge.config import Agent, ServerVad
+from replay.model_audio import murmur
+from replay.model_script import Hearing as Hidden
+from replay.model_script import Say, Script
+from replay.phone_script import Caller, HangUp
+from replay.phone_script import Say as Speak
+from replay.simulate import simulate
+from replay.vad.calibrate import FEWEST_EVENTS, agreement_of, calibrate, cases_of
+from replay.vad.compose import Recipe, compose
+from replay.vad.machine import Hearing
+from replay.vad.recording import ServerTurn, read_recording
+from replay.vad.silero import POLICIES, probabilities
+
+CALLS = 20
+RECIPE = Recipe(turns=(2, 3))
+SETTING = ServerVad(threshold=0.6, silence_duration_ms=500)
+HIDDEN = Hidden(
+    engine="silero", policy="carry", threshold_shift=-0.12, hysteresis=0.22, start_windows=2, lag_ms=70
+)
+OTHER = Hidden(engine="level")
+
+
+def recordings(hidden, calls=CALLS, setting=SETTING):
+    """Let composed callers ring a stand-in that hears in its own way; return what is on the tapes."""
+    script = Script(
+        opening=(Say(murmur(400), "Hello."),), fallback=(Say(murmur(400), "Yes."),), hearing=hidden
+    )
+    agent = Agent(name="front-desk", turn_detection=setting)
+    callers = (Caller(steps=(Speak(compose(RECIPE, 3, n).audio), HangUp())) for n in range(calls))
+    return [read_recording(simulate(caller, script, agent, seed=n)) for n, caller in enumerate(callers)]
+
+
+def calibrated(found):
+    heard = {policy: [probabilities(one.audio, policy) for one in found] for policy in POLICIES}
+    return calibrate(cases_of(found, heard))
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    return calibrated(recordings(HIDDEN))
+
+
+def test_the_fit_finds_what_the_server_does_not_tell(hidden):
+    found = hidden.hearing
+    assert found.threshold(SETTING.threshold) == pytest.approx(0.6 - 0.12, abs=0.05)
+    assert found.hysteresis == pytest.approx(0.22, abs=0.05)
+    assert found.lag_ms == pytest.approx(70, abs=32)
+    assert (found.policy, found.start_windows) == ("carry", 2)
+
+
+def test_on_calls_that_it_was_not_fitted_to_the_events_agree(hidden):
+    assert hidden.held_out.server >= FEWEST_EVENTS
+    assert hidden.held_out.share >= 0.95
+    assert hidden.is_good()
+
+
+def test_a_server_with_another_detector_is_refused():
+    found = calibrated(recordings(OTHER))
+    assert found.held_out.share < 0.9
+    assert not found.is_good()
+    assert "does not hear as the server does" in found.verdict()
+
+
+def test_two_thresholds_on_tape_show_how_the_servers_scale_lies():
+    hidden = Hidden(engine="silero", threshold_slope=0.6, threshold_shift=0.1, start_windows=1)
+    both = [recordings(hidden, 10, ServerVad(threshold=remote)) for remote in (0.4, 0.8)]
+    found = calibrated([one for half in both for one in half]).hearing
+    for remote in (0.4, 0.6, 0.8):
+        assert found.threshold(remote) == pytest.approx(0.6 * remote + 0.1, abs=0.05)
+
+
+def test_too_few_events_are_no_calibration():
+    found = calibrated(recordings(HIDDEN, 2))
+    assert not found.is_good()
+    assert "too few" in found.verdict()
+
+
+def test_nothing_to_calibrate_on_is_an_error():
+    with pytest.raises(ValueError, match="nothing to calibrate on"):
+        calibrate([])
+
+
+def test_an_event_without_its_like_counts_on_both_sides():
+    """Three server events, of which one is the machine's, and one event of the machine's alone."""
+    (recording,) = recordings(HIDDEN, 1)
+    heard = {"carry": [np.full(320, 0.0, dtype=np.float32)]}
+    heard["carry"][0][31:60] = 1  # heard from 1024 ms, over at 1920 + 16 * 32 ms
+    turns = ServerTurn(1024 - 300, 1920 + 512 - 40), ServerTurn(5000)
+    case = cases_of([evolve(recording, heard=(evolve(recording.heard[0], turns=turns),))], heard)
+    found = agreement_of(case, Hearing("carry"))
+    assert (found.server, found.local, found.matched) == (3, 2, 2)
+    assert found.share == pytest.approx(4 / 5)
+    assert found.errors_ms.tolist() == [40]

@@ -1,0 +1,125 @@
+"""On composed calls the recommendation is what brute force finds, and moves as it should when the noise does."""
+
+import numpy as np
+import pytest
+from vad_naive import naive_counts
+
+from bridge.config import TurnBudget
+from replay.vad.compose import Recipe, compose
+from replay.vad.corpus import Corpus
+from replay.vad.machine import Hearing, Setting
+from replay.vad.recommend import changes, choice_of, outcome_under, recommend
+from replay.vad.silero import probabilities
+from replay.vad.sweep import Grid, sweep
+
+HEARING = Hearing()
+BUDGET = TurnBudget(turns_cut_percent=15, missed_above_best_points=2, false_per_hour=60)
+CALLS = 16
+
+
+def listened(recipe, seed, calls=CALLS):
+    composed = [compose(recipe, seed, n) for n in range(calls)]
+    return [probabilities(one.audio) for one in composed], [one.truth for one in composed]
+
+
+def corpus_of(heard, truths):
+    return Corpus.of([str(n) for n in range(len(heard))], heard, truths)
+
+
+@pytest.fixture(scope="module")
+def material():
+    return listened(Recipe(turns=(4, 7)), 11)
+
+
+def brute_force(heard, truths, grid):
+    """Try every setting with the machine that goes window by window, count turn by turn, and pick by the budget."""
+    rows = []
+    turns = sum(len(truth.turns) for truth in truths)
+    short = sum(turn.is_short for truth in truths for turn in truth.turns)
+    hours = sum(truth.length_ms for truth in truths) / 3_600_000
+    for threshold in grid.thresholds:
+        for silence in grid.silences_ms:
+            setting = Setting(threshold, silence, 300)
+            counts = [
+                naive_counts(one, truth, setting, HEARING) for one, truth in zip(heard, truths, strict=True)
+            ]
+            total = {name: sum(count[name] for count in counts) for name in ("cut", "short_missed", "delay_ms",
+                     "delays", "false_agent", "false_quiet")}  # fmt: skip
+            false = (total["false_agent"] + total["false_quiet"]) / hours
+            rows.append(
+                (
+                    total["delay_ms"] / total["delays"],
+                    total["cut"] / turns,
+                    total["short_missed"] / short,
+                    false,
+                    setting,
+                )
+            )
+    best = min(missed for _, _, missed, _, _ in rows)
+    within = [row for row in rows if row[1] <= 0.15 and row[2] <= best + 0.02 and row[3] <= 60]
+    return min(within, key=lambda row: row[0])[4]
+
+
+def test_the_recommendation_is_within_a_step_of_what_brute_force_finds(material):
+    grid = Grid()
+    found = recommend(sweep(corpus_of(*material), grid, HEARING, resamples=200), BUDGET).chosen.setting
+    best = brute_force(*material, grid)
+    steps = [
+        abs(grid.thresholds.index(found.threshold) - grid.thresholds.index(best.threshold)),
+        abs(
+            grid.silences_ms.index(found.silence_duration_ms)
+            - grid.silences_ms.index(best.silence_duration_ms)
+        ),
+    ]
+    assert max(steps) <= 1
+
+
+def advised(recipe, budget):
+    return recommend(
+        sweep(corpus_of(*listened(recipe, 5, 24)), hearing=HEARING, resamples=20), budget
+    ).chosen.setting
+
+
+def test_an_agent_that_hears_itself_asks_for_a_higher_threshold():
+    budget = TurnBudget(turns_cut_percent=10, missed_above_best_points=3, false_per_hour=60)
+    quiet = advised(Recipe.clean(turns=(2, 4)), budget)
+    echo = advised(Recipe.clean(turns=(2, 4), echo_loss_db=40), budget)
+    assert echo.threshold > quiet.threshold
+
+
+def test_noise_that_hides_short_replies_asks_for_a_lower_threshold():
+    budget = TurnBudget(turns_cut_percent=30, missed_above_best_points=3, false_per_hour=200)
+    quiet = advised(Recipe.clean(turns=(2, 4)), budget)
+    office = advised(Recipe.clean(turns=(2, 4), noises=("office",), snr_db=(8, 12)), budget)
+    assert office.threshold < quiet.threshold
+
+
+def test_a_budget_that_nothing_meets_says_what_stands_in_the_way(material):
+    found = recommend(
+        sweep(corpus_of(*material), hearing=HEARING, resamples=20), TurnBudget(turns_cut_percent=0)
+    )
+    assert found.chosen is None
+    assert "cuts off more than 0 % of turns" in found.why
+
+
+def test_the_safer_setting_is_within_the_budget_more_often_and_slower(material):
+    found = recommend(sweep(corpus_of(*material), hearing=HEARING, resamples=200), BUDGET)
+    assert found.safer.measured["delay_mean_ms"].value >= found.chosen.measured["delay_mean_ms"].value
+    assert found.safer.measured["turns_cut"].value <= found.chosen.measured["turns_cut"].value
+
+
+def test_every_change_between_two_settings_is_told_with_its_place(material):
+    corpus, now, then = corpus_of(*material), Setting(0.5, 300), Setting(0.5, 700)
+    told = changes(corpus, HEARING, now, then)
+    before, after = (outcome_under(corpus, one, HEARING) for one in (now, then))
+    cut = [change for change in told if change.kind == "cut off"]
+    assert sum(change.is_better for change in cut) == np.sum(before.is_cut & ~after.is_cut) > 0
+    assert sum(not change.is_better for change in cut) == np.sum(~before.is_cut & after.is_cut)
+    starts = {(change.call, change.ms) for change in cut}
+    assert starts <= {(n, turn.span.start_ms) for n, truth in enumerate(material[1]) for turn in truth.turns}
+
+
+def test_a_setting_outside_the_grid_was_not_measured(material):
+    found = sweep(corpus_of(*material), Grid((0.5,), (500,), (300,)), HEARING, resamples=5)
+    assert choice_of(found, Setting(0.5, 500, 300)).place == (0, 0, 0)
+    assert choice_of(found, Setting(0.55, 500, 300)) is None
