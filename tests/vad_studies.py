@@ -1,5 +1,6 @@
 """Small studies of turn detection with known ends: synthetic calls, no network and no engine."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ EASY = TurnBudget(turns_cut_percent=15, false_per_hour=2000, missed_above_best_p
 HARD = TurnBudget(turns_cut_percent=0.1)
 
 
+@cache
 def a_study(
     calls: int = 6,
     *,

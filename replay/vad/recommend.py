@@ -152,6 +152,33 @@ def _least(delays: Array, allowed: Bools) -> Ints:
     return place
 
 
+@frozen
+class Spread:
+    """Between which values the resamples' own choices lie, eight of ten of them; nowhere: how many have none."""
+
+    thresholds: tuple[float, float]
+    silences_ms: tuple[int, int]
+    nowhere: float
+
+
+def spread(sweep: Sweep, budget: TurnBudget) -> Spread | None:
+    """Say how far chance moves the advice; None when no resample allows any."""
+    delays, grid = sweep.draws["delay_mean_ms"], sweep.grid
+    places = _least(delays, _allowed(sweep.draws, budget))
+    known = places[places >= 0]
+    if not len(known):
+        return None
+    thresholds, silences = (
+        np.quantile(numbers, (0.1, 0.9), method="nearest").tolist()
+        for numbers in np.divmod(known, len(grid.silences_ms))
+    )
+    return Spread(
+        (grid.thresholds[thresholds[0]], grid.thresholds[thresholds[1]]),
+        (grid.silences_ms[silences[0]], grid.silences_ms[silences[1]]),
+        1 - len(known) / len(places),
+    )
+
+
 def within(sweep: Sweep, budget: TurnBudget) -> Bools:
     """Say which settings are within the budget: (thresholds, silences)."""
     return _allowed(sweep.values, budget)

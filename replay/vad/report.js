@@ -185,7 +185,11 @@ function look(start, span) {
   draw();
 }
 
-const zoom = (by, at = view.start + view.span / 2) => look(at - (at - view.start) * by, view.span * by);
+function zoom(by, at) {  // around a moment: the cursor, if it is to be seen
+  const isSeen = view.start <= cursor && cursor <= view.start + view.span;
+  at ??= isSeen ? cursor : view.start + view.span / 2;
+  look(at - (at - view.start) * by, view.span * by);
+}
 
 // ---------------------------------------------------------------- drawing
 
@@ -461,6 +465,12 @@ if (data.calls.length) {
     further: () => zoom(2), whole: () => look(0, call.length) };
   for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
   byId("call").addEventListener("change", (event) => select(+event.target.value));
+  const sounds = data.calls.map((one) => one.sound.map(([start, text]) => [start, start + (text.length * 0.75) / RATE]));
+  for (const button of document.querySelectorAll("button.go")) {
+    if (sounds[button.dataset.call].some(([from, to]) => from <= +button.dataset.ms && +button.dataset.ms < to)) continue;
+    button.textContent = button.textContent.replace("\u25b6", "\u2192");  // to be seen, not heard
+    button.setAttribute("aria-label", button.getAttribute("aria-label").replace("Play", "Show"));
+  }
   document.querySelectorAll("button.go").forEach((button) => button.addEventListener("click", () => {
     const ms = Math.max(0, +button.dataset.ms - 1000);
     select(+button.dataset.call, ms, 12000);

@@ -9,9 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from replay.vad.recommend import Choice, nearest
-from replay.vad.report_calls import MOST_AUDIO_MS, MOST_DRAWN_MS, Told, calls_data, listed, timeline
-from replay.vad.report_charts import View, charts
+from replay.vad.report_calls import MOST_AUDIO_MS, calls_data, timeline
+from replay.vad.report_charts import charts
+from replay.vad.report_moments import MOST_DRAWN_MS, Told, listed
 from replay.vad.report_top import top
+from replay.vad.report_view import View
 from replay.vad.report_words import METRICS, MINUS, headline, in_words, sentence
 from replay.vad.study import Study
 from replay.vad.sweep import CLIPPED, RATIOS
@@ -20,7 +22,7 @@ HERE: Final = Path(__file__).parent
 MOST_BYTES: Final = 8_000_000
 """A page is never larger: sound and timelines are bounded, the rest does not grow with the number of calls."""
 
-ROLES: Final = {"impossible": "nearest", "uncalibrated": "candidate"}
+ROLES: Final = {"keep": "what you have", "impossible": "nearest", "uncalibrated": "candidate"}
 OTHERS: Final = {
     "pauses_cut": ("turns_cut", "Pauses cut"), "missed": ("short_missed", "Turns missed"),
     "false_agent_per_hour": ("false_per_hour", "\u2026 agent speaking"),
@@ -31,12 +33,19 @@ OTHERS: Final = {
 
 
 def page(study: Study, *, title: str = "") -> str:
-    """Return the page."""
+    """Return the page, never larger than MOST_BYTES but for grids of tens of thousands of settings."""
     view = View(study, _shown(study), ROLES.get(study.status, "recommended"))
-    told = Told.of(view)
+    text = _page(Told.of(view, MOST_AUDIO_MS), title)
+    if len(text.encode()) > MOST_BYTES:  # a fine grid leaves less room
+        text = _page(Told.of(view, MOST_AUDIO_MS // 4), title)
+    return text
+
+
+def _page(told: Told, title: str) -> str:
+    view = told.view
     body = "".join((top(view), charts(view), listed(told), timeline(told), _method(view)))
-    agent = study.recordings[0].agent_name
-    name = escape(title or f"Turn detection for {agent}: {headline(study)}")
+    agent = view.study.recordings[0].agent_name
+    name = escape(title or f"Turn detection for {agent}: {headline(view.study)}")
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -109,7 +118,7 @@ def _method(view: View) -> str:
         "A turn is cut off when its end is announced after it was noticed and before it is over. A false start is "
         "speech announced where no caller speaks and nobody is unsure. A short reply is a turn up to 800 ms.",
         f"Budget: at most {budget.turns_cut_percent:g} % of turns cut off, short replies missed within "
-        f"{budget.missed_above_best_points:g} points of the best setting, {budget.false_per_hour:g} false starts an "
+        f"{_points(budget.missed_above_best_points)} of the best setting, {budget.false_per_hour:g} false starts an "
         f"hour, {budget.onset_clipped_percent:g} % of beginnings clipped. Of what it allows, the quickest setting is "
         "recommended, so it lies at the budget\u2019s edge.",
         f"Tried: {study.sweep.grid.size:,} settings. Local engine in terms of the server\u2019s: threshold \u00d7 "
@@ -124,3 +133,7 @@ def _method(view: View) -> str:
     told = "".join(f"<p>{escape(line)}</p>" for line in lines)
     verdict = f"<p>{escape(sentence(study.calibration.verdict()))}</p>" if study.calibration else ""
     return f'<h2>How this was found out</h2><div class="note">{told}{verdict}</div>'
+
+
+def _points(count: float) -> str:
+    return "1 point" if count == 1 else f"{count:g} points"

@@ -1,29 +1,21 @@
-"""What would change, moment by moment, and the calls that it happens in: drawn and played by the page's script."""
+"""The calls that a study's page can show: what was heard, true and decided in each, drawn and played by its script."""
 
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from typing import Any, Final
 
 import numpy as np
-from attrs import frozen
 
 from bridge.audio import LINEAR, bytes_of
 from replay.vad.machine import Ints, Setting, runs_of, segments_of, silence_windows
 from replay.vad.metrics import outcome_of
-from replay.vad.recommend import Change, mistakes
+from replay.vad.recommend import Change
 from replay.vad.recording import Recording
-from replay.vad.report_charts import View
+from replay.vad.report_moments import Told, clock, kind_of, turn_at, what_of
+from replay.vad.report_view import View
 from replay.vad.silero import WINDOW_MS
-from replay.vad.truth import Span, Turn
-
-MOST_ROWS: Final = 200
-"""Moments listed: more than anybody goes through, and 60 kB."""
-
-MOST_CALLS: Final = 40
-MOST_DRAWN_MS: Final = 60 * 60_000
-"""Calls that can be looked at, and their length together: 125 bytes of base64 a second make 450 kB."""
+from replay.vad.truth import Span
 
 MOST_AUDIO_MS: Final = 10 * 60_000
 """Sound in the page: 10.7 kB of base64 a second, so 6.4 MB of the page are sound."""
@@ -32,151 +24,7 @@ BEFORE_MS: Final = 3000
 AFTER_MS: Final = 4000
 """Sound kept around a moment, where a call is too long to keep all of it."""
 
-MOST_WORDS: Final = 60
 MOST_PLACES: Final = 500
-
-ROWS: Final = (
-    ("cut off", True, "no longer cut off"), ("cut off", False, "newly cut off"),
-    ("missed", True, "no longer missed"), ("missed", False, "newly missed"),
-    ("false start", True, "false starts that go"), ("false start", False, "false starts that come"),
-)  # fmt: skip
-WRONG: Final = {"cut off": "turns cut off", "missed": "turns missed", "false start": "false starts"}
-
-
-@frozen
-class Told:
-    """The moments that the page tells of: changes, or else what one setting gets wrong; `calls` can be looked at."""
-
-    view: View
-    moments: tuple[Change, ...]
-    is_change: bool
-    calls: tuple[int, ...]
-
-    @classmethod
-    def of(cls, view: View) -> "Told":
-        """Choose the moments and the calls with most of them."""
-        study = view.study
-        moments, is_change = list(study.changes), bool(study.changes)
-        setting = view.shown.setting if view.shown else study.current
-        if not moments and setting:
-            moments = mistakes(study.corpus, study.hearing, setting)
-        return cls(view, tuple(moments), is_change, tuple(_calls(view, moments)))
-
-
-def _calls(view: View, moments: Sequence[Change]) -> Iterable[int]:
-    """Yield the calls with most moments, as far as there is room; the first whatever its length."""
-    ranked = [call for call, _ in Counter(moment.call for moment in moments).most_common()]
-    ranked += [call for call in range(len(view.study.recordings)) if call not in set(ranked)]
-    room, chosen = MOST_DRAWN_MS, 0
-    for call in ranked:
-        length_ms = view.study.recordings[call].length_ms
-        if chosen < MOST_CALLS and (length_ms <= room or not chosen):
-            room, chosen = room - length_ms, chosen + 1
-            yield call
-
-
-# ---------------------------------------------------------------- the list
-
-
-def listed(told: Told) -> str:
-    """Return the moments as a list, by what becomes of them."""
-    if not told.moments:
-        return "<h2>What would change</h2><p>Nothing: no turn, reply or noise would be taken otherwise.</p>"
-    groups = _groups(told)
-    room = _shared([len(own) for _, own in groups], MOST_ROWS)
-    body = "".join(_group(told, name, own, most) for (name, own), most in zip(groups, room, strict=True))
-    left = len(told.moments) - sum(room)
-    rest = f" {left} more are left out of the lists." if left else ""
-    title = "What would change" if told.is_change else "What it gets wrong"
-    text = (
-        "Each row is a moment in a call; the time is the one in the file that <code>replay wav</code> writes. A button "
-        f"jumps to it in the call below and plays it.{rest}"
-    )
-    counts = " · ".join(f"<b>{len(own)}</b> {escape(name)}" for name, own in groups if own)
-    return f'<h2>{title}</h2><p class="counts">{counts}</p><p class="note">{text}</p>{body}'
-
-
-def _groups(told: Told) -> list[tuple[str, list[Change]]]:
-    if not told.is_change:
-        return [(name, [one for one in told.moments if one.kind == kind]) for kind, name in WRONG.items()]
-    return [
-        (name, [one for one in told.moments if (one.kind, one.is_better) == (kind, is_better)])
-        for kind, is_better, name in ROWS
-    ]
-
-
-def _shared(counts: Sequence[int], most: int) -> list[int]:
-    """Share out rows so that small groups are whole, and large ones get equal parts of the rest."""
-    shares, room = [0] * len(counts), most
-    for left, number in enumerate(sorted(range(len(counts)), key=counts.__getitem__)):
-        shares[number] = min(counts[number], room // (len(counts) - left))
-        room -= shares[number]
-    return shares
-
-
-def _group(told: Told, name: str, own: Sequence[Change], most: int) -> str:
-    if not own:
-        return ""
-    known = sorted(own, key=lambda one: (one.call not in told.calls, one.call, one.ms))[:most]
-    rows = "".join(_row(told, one) for one in known)
-    rest = (
-        f'<p class="dim">{len(own) - most} more are not listed: the page has {MOST_ROWS} rows at most.</p>'
-        if len(own) > most else ""
-    )  # fmt: skip
-    kind = "better" if own[0].is_better else "worse"
-    return (
-        f'<details class="moments {kind}"><summary>{len(own)} {escape(name)}</summary><div class="wide"><table>'
-        f"<tr><th>at<th>call<th>what</tr>{rows}</table></div>{rest}</details>"
-    )
-
-
-def _row(told: Told, moment: Change) -> str:
-    recording = told.view.study.recordings[moment.call]
-    at = clock(recording.wav_ms(moment.ms))
-    name, what = escape(recording.call_id), escape(_what(told, moment))
-    if moment.call in told.calls:
-        place = told.calls.index(moment.call)
-        at = (
-            f'<button type="button" class="go" data-call="{place}" data-ms="{moment.ms}" '
-            f'aria-label="Play {name} at {at}">\u25b6 {at}</button>'
-        )
-    return f'<tr><td class="at">{at}<td class="id">{name}<td>{what}</tr>'
-
-
-def _kind(told: Told, moment: Change) -> str:
-    """Return what becomes of a moment, for one of its kind."""
-    if moment.kind == "false start":
-        before = ("false start that goes", "false start that comes") if told.is_change else (moment.kind,) * 2
-        return before[not moment.is_better]
-    return f"{'no longer' if moment.is_better else 'newly'} {moment.kind}" if told.is_change else moment.kind
-
-
-def clock(ms: int) -> str:
-    """Return a moment as minutes, seconds and tenths."""
-    minutes, rest = divmod(max(ms, 0) // 100, 600)
-    return f"{minutes}:{rest // 10:02d}.{rest % 10}"
-
-
-def _what(told: Told, moment: Change) -> str:
-    if moment.kind == "false start":
-        spans = told.view.study.truths[moment.call].agent
-        speaks = any(span.start_ms <= moment.ms < span.end_ms for span in spans)
-        return "noise taken for the caller" + (", while the agent speaks" if speaks else "")
-    turn = _turn_at(told, moment)
-    if turn is None:
-        return moment.kind
-    kind = "short reply" if turn.is_short else "turn"
-    words = turn.words if len(turn.words) <= MOST_WORDS else turn.words[: MOST_WORDS - 1] + "\u2026"
-    said = f": \u201c{words}\u201d" if words else ""
-    return f"{kind} of {turn.span.length_ms / 1000:.1f} s{said}"
-
-
-def _turn_at(told: Told, moment: Change) -> Turn | None:
-    turns = told.view.study.truths[moment.call].turns
-    return next((turn for turn in turns if turn.span.start_ms == moment.ms), None)
-
-
-# ---------------------------------------------------------------- the calls
 
 
 def calls_data(told: Told) -> list[dict[str, Any]]:
@@ -205,7 +53,7 @@ def _call(told: Told, call: int, decided: dict[str, list[list[int]]], sounds: li
         "server": _server(recording),
         "wav": _places(recording),
         "moments": [
-            [one.ms, one.kind, int(one.is_better), _what(told, one)]
+            [one.ms, int(one.is_better), f"{kind_of(told, one)}: {what_of(told, one)}"]
             for one in told.moments
             if one.call == call
         ],
@@ -276,7 +124,7 @@ def _decisions(view: View, setting: Setting) -> list[list[int]]:
 def _sounds(told: Told) -> dict[int, list[Span]]:
     """Choose what can be played: first what is around the moments, then whole calls, up to ten minutes in all."""
     chosen: dict[int, list[Span]] = {call: [] for call in told.calls}
-    room = MOST_AUDIO_MS
+    room = told.sound_ms
     for call in told.calls:
         for span in _joined(_around(told, moment) for moment in told.moments if moment.call == call):
             if span.length_ms <= room:
@@ -291,7 +139,7 @@ def _sounds(told: Told) -> dict[int, list[Span]]:
 
 
 def _around(told: Told, moment: Change) -> Span:
-    turn = None if moment.kind == "false start" else _turn_at(told, moment)
+    turn = None if moment.kind == "false start" else turn_at(told, moment)
     over_ms = turn.span.end_ms if turn else moment.ms
     length_ms = told.view.study.recordings[moment.call].length_ms
     start_ms = max(0, min(moment.ms - BEFORE_MS, length_ms - 1))
@@ -353,6 +201,7 @@ def _key(told: Told) -> str:
     entries = (
         ("turn", "caller speaks (truth)"), ("pause", "pause in a turn"), ("unsure", "nobody knows"),
         ("decided", "taken for a turn"), ("cut", "stops within a turn"), ("false", "false start"),
+        ("silent", "no sound of this in the page"),
     )  # fmt: skip
     return (
         '<div class="legend key">' + "".join(f'<span><i class="{kind}"></i>{name}</span>' for kind, name in entries)

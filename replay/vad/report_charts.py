@@ -1,16 +1,16 @@
-"""The charts of a study: what a setting trades against what, each with current and recommended marked."""
+"""What waiting buys, and every setting at a glance: the charts of a study with current and recommended marked."""
 
-from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
 import numpy as np
-from attrs import frozen
 
-from replay.vad.charts import Axis, Bar, Chart, HeatMap, Line, Mark, Rule, Shape, reaching
-from replay.vad.recommend import Choice, pareto, within
-from replay.vad.report_words import METRICS, Metric, allowed, amount, between, percent
-from replay.vad.study import Study
+from replay.vad.charts import Axis, Chart, Line, Mark, Rule, reaching
+from replay.vad.heat_map import HeatMap
+from replay.vad.recommend import pareto, within
+from replay.vad.report_along import along
+from replay.vad.report_view import View, figure
+from replay.vad.report_words import METRICS, Metric, allowed, amount, between
 from replay.vad.sweep import CLIPPED
 
 PUBLISHED: Final = ((300, 0.556), (600, 0.217), (1000, 0.10), (1600, 0.05))
@@ -22,72 +22,31 @@ PUBLISHED_POINTS: Final = (
 )
 SOURCE: Final = "livekit/eot-bench, English, 705 pauses"
 
-LONGEST_PAUSE_MS: Final = 1600
-SMALL: Final = 220
-
-
-@frozen
-class View:
-    """A study, the setting that its charts mark beside the current one, and what to call that."""
-
-    study: Study
-    shown: Choice | None
-    role: str
-
-    @property
-    def now(self) -> Choice | None:
-        """Return what is set now, if the grid has it and it is not what is shown anyway."""
-        current = self.study.recommendation.current
-        return None if current and self.shown and current.place == self.shown.place else current
-
-    @property
-    def focus(self) -> tuple[int, int, int]:
-        """Return the place that charts along one axis are drawn at."""
-        grid = self.study.sweep.grid
-        choice = self.shown or self.now
-        middle = len(grid.thresholds) // 2, len(grid.silences_ms) // 2, len(grid.prefixes_ms) - 1
-        return choice.place if choice else middle
-
-    def chosen(self) -> Iterator[tuple[Choice, Shape, str]]:
-        """Yield what is marked, with the shape and the name of its mark."""
-        if self.now:
-            yield self.now, "now", "now"
-        if self.shown:
-            yield self.shown, "advised", self.role
-
 
 def charts(view: View) -> str:
     """Return all chart sections of the page."""
-    return "".join((_trade(view), _map(view), _along(view)))
-
-
-def _figure(title: str, text: str, body: str) -> str:
-    return f"<figure><h3>{escape(title)}</h3><p class='note'>{escape(text)}</p><div>{body}</div></figure>"
+    return "".join((_trade(view), _map(view), along(view)))
 
 
 # ---------------------------------------------------------------- what delay buys
 
 
 def _trade(view: View) -> str:
-    turns = _figure(
+    turns = figure(
         "Turns cut off, by how long callers wait",
         "Each line is a threshold, each point of it a silence setting: further right is slower and cuts off less. "
         "Dots are settings that no other beats in both. Point at the chart to read one.",
         _turns_cut(view).svg() + _scale(view),
     )
-    pauses = _figure(
+    pauses = figure(
         "Pauses cut, beside published figures",
-        f"Pauses of 200 ms and more, threshold {_threshold(view)}. Dotted: silence alone in a public benchmark "
+        f"Pauses of 200 ms and more, threshold {view.threshold}. Dotted: silence alone in a public benchmark "
         f"({SOURCE}); its callers are not yours.",
         _pauses_cut(view).svg(),
     )
     return (
         '<h2>What waiting buys</h2><div class="pair wide-left">' + turns + pauses + "</div>" + _points(view)
     )
-
-
-def _threshold(view: View) -> str:
-    return f"{view.study.sweep.grid.thresholds[view.focus[0]]:g}"
 
 
 def _curve(view: View, metric: str, threshold: int) -> list[tuple[float, float]]:
@@ -115,7 +74,7 @@ def _turns_cut(view: View) -> Chart:
         if number != focus
     ]
     strong = Line(
-        _curve(view, "turns_cut", focus), "strong", f"threshold {_threshold(view)}, with its 95 % interval",
+        _curve(view, "turns_cut", focus), "strong", f"threshold {view.threshold}, with its 95 % interval",
         band=_band(view, "turns_cut", focus),
     )  # fmt: skip
     front = [
@@ -123,7 +82,8 @@ def _turns_cut(view: View) -> Chart:
         for t, s, _ in pareto(sweep)
     ]
     limit = view.study.recommendation.budget.turns_cut_percent
-    x, y = _delays(view), reaching(sweep.values["turns_cut"].ravel().tolist(), "Turns cut off", percent=True)
+    shares = sweep.values["turns_cut"].ravel().tolist()
+    x, y = _delays(view), reaching(shares, "Turns cut off", percent=True, least=limit / 100)
     return Chart(
         x, y, _told(view, "turns_cut", "Share of turns cut off against mean answer delay."), [*lines, strong],
         marks=[*front, *_marks(view, "turns_cut")], rules=[Rule(limit / 100, f"budget {limit:g} %")], height=320,
@@ -241,7 +201,7 @@ def _map(view: View) -> str:
         '<span><svg class="key"><rect class="cell" style="--f:40%" width="24" height="12"/>'
         f'<rect fill="url(#hatch)" width="24" height="12"/></svg>outside the budget</span>{contour}</div>'
     )
-    text = "Each cell is one setting: the darker, the more turns it cuts off. Point at a cell for all its numbers."
+    text = "The stronger a cell\u2019s colour, the more turns that setting cuts off. Point at one for all its numbers."
     return f'<h2>Every setting</h2><p class="note">{text}</p><figure>{shown.svg()}{legend}</figure>{_frontier(view)}'
 
 
@@ -266,141 +226,3 @@ def _cell(view: View, metric: Metric, threshold: int, silence: int) -> str:
         f'<td class="n">{amount(measured.value, metric.unit)} '
         f'<span class="dim">{between(measured, metric.unit)}</span>'
     )
-
-
-# ---------------------------------------------------------------- along one axis
-
-
-def _along(view: View) -> str:
-    figures = (_missed(view), _false(view), _clipped(view), _survival(view))
-    return f'<h2>One setting at a time</h2><div class="pair">{"".join(figures)}</div>'
-
-
-def _missed(view: View) -> str:
-    limit = allowed(view.study.sweep, view.study.recommendation.budget)["short_missed"]
-    rules = [Rule(limit, f"budget {amount(limit, 'share')}")] if np.isfinite(limit) else []
-    return _against_threshold(
-        view, "short_missed", "Short replies missed",
-        f"Turns up to 800 ms that turn detection never noticed, at {_silence(view)} ms of silence.", rules,
-    )  # fmt: skip
-
-
-def _silence(view: View) -> int:
-    return view.study.sweep.grid.silences_ms[view.focus[1]]
-
-
-def _uprights(view: View, values: Sequence[float]) -> list[Rule]:
-    """Return rules at the values that are set now and recommended; one where they are the same."""
-    names = [(name, shape) for _, shape, name in view.chosen()]
-    if len(set(values)) == 1 and len(values) == 2:
-        return [Rule(values[0], "now and " + view.role, upright=True, kind="advised")]
-    return [
-        Rule(value, name, upright=True, kind=shape)
-        for value, (name, shape) in zip(values, names, strict=True)
-    ]
-
-
-def _against_threshold(view: View, metric: str, title: str, text: str, rules: list[Rule]) -> str:
-    sweep, silence = view.study.sweep, view.focus[1]
-    if np.isnan(sweep.values[metric][:, silence]).all():
-        return _nothing(title, "These calls have none, so there is nothing to count.")
-    bars = [
-        Bar(threshold, told.value, told.low, told.high,
-            label=f"threshold {threshold:g}: {amount(told.value, 'share')} ({between(told, 'share')})")
-        for number, threshold in enumerate(sweep.grid.thresholds)
-        for told in (sweep.at(metric, number, silence),)
-    ]  # fmt: skip
-    y = reaching([bar.high for bar in bars], title, percent=True, least=0.02)
-    chosen = _uprights(view, [choice.setting.threshold for choice, _, _ in view.chosen()])
-    label = f"{title} by threshold: " + ", ".join(bar.label for bar in bars[:: max(1, len(bars) // 4)])
-    return _figure(title, text, Chart(_thresholds(view), y, label, bars=bars, rules=[*rules, *chosen],
-                                      height=SMALL).svg())  # fmt: skip
-
-
-def _nothing(title: str, why: str) -> str:
-    return f"<figure><h3>{escape(title)}</h3><p class='note'>{escape(why)}</p></figure>"
-
-
-def _thresholds(view: View) -> Axis:
-    values = view.study.sweep.grid.thresholds
-    room = max((values[-1] - values[0]) * 0.04, 0.01)
-    return Axis(values[0] - room, values[-1] + room, "Threshold \u2192")
-
-
-def _false(view: View) -> str:
-    sweep, silence = view.study.sweep, view.focus[1]
-    lines = [
-        Line(
-            _by_threshold(view, metric), kind, name,
-            band=[(t, *pair) for t, *pair in zip(sweep.grid.thresholds, sweep.low[metric][:, silence].tolist(),
-                                                 sweep.high[metric][:, silence].tolist(), strict=True)],
-        )
-        for metric, kind, name in (
-            ("false_agent_per_hour", "agent", "while the agent speaks"),
-            ("false_quiet_per_hour", "quiet", "while the agent is quiet"),
-        )
-    ]  # fmt: skip
-    y = reaching([high for line in lines for _, _, high in line.band], "False starts per hour", least=1)
-    label = "False starts per hour by threshold, while the agent speaks and while it is quiet."
-    chosen = _uprights(view, [choice.setting.threshold for choice, _, _ in view.chosen()])
-    text = (
-        "Noise or echo taken for a caller; while the agent speaks, each one silences it. The budget is for both "
-        "together."
-    )
-    return _figure(
-        "False starts", text, Chart(_thresholds(view), y, label, lines, rules=chosen, height=SMALL).svg()
-    )
-
-
-def _by_threshold(view: View, metric: str) -> list[tuple[float, float]]:
-    sweep = view.study.sweep
-    return list(zip(sweep.grid.thresholds, sweep.values[metric][:, view.focus[1]].tolist(), strict=True))
-
-
-def _clipped(view: View) -> str:
-    sweep, (threshold, silence, _) = view.study.sweep, view.focus
-    title = "Beginnings clipped"
-    measured = [
-        sweep.at(CLIPPED, threshold, silence, number) for number in range(len(sweep.grid.prefixes_ms))
-    ]
-    if all(np.isnan(one.value) for one in measured):
-        return _nothing(title, "No turn was found, so there is nothing to count.")
-    bars = [
-        Bar(prefix, told.value, told.low, told.high,
-            label=f"prefix {prefix} ms: {amount(told.value, 'share')} ({between(told, 'share')})")
-        for prefix, told in zip(sweep.grid.prefixes_ms, measured, strict=True)
-    ]  # fmt: skip
-    limit = view.study.recommendation.budget.onset_clipped_percent
-    chosen = _uprights(view, [choice.setting.prefix_padding_ms for choice, _, _ in view.chosen()])
-    top = max(sweep.grid.prefixes_ms[-1], 100)
-    x = Axis(-0.05 * top, 1.05 * top, "Prefix padding, ms \u2192")
-    y = reaching([bar.high for bar in bars], title, percent=True, least=limit / 100)
-    rules = [Rule(limit / 100, f"budget {limit:g} %"), *chosen]
-    label = f"{title} by prefix padding: " + ", ".join(bar.label for bar in bars)
-    text = (
-        f"Turns that lose more than 50 ms of their first sound, at threshold {_threshold(view)}: "
-        "a longer prefix costs no delay."
-    )
-    return _figure(title, text, Chart(x, y, label, bars=bars, rules=rules, height=SMALL).svg())
-
-
-def _survival(view: View) -> str:
-    title = "How long callers pause"
-    lengths = np.sort(view.study.corpus.pause_ms)
-    if not len(lengths):
-        return _nothing(title, "No pause of 200 ms or more within a turn.")
-    at = np.arange(200, LONGEST_PAUSE_MS + 1, 10)
-    longer = 1 - np.searchsorted(lengths, at, side="right") / len(lengths)
-    chosen = _uprights(view, [choice.setting.silence_duration_ms for choice, _, _ in view.chosen()])
-    told = {rule.value: float((lengths > rule.value).mean()) for rule in chosen}
-    rules = [
-        Rule(rule.value, f"{rule.name}: {percent(told[rule.value])}", True, rule.kind) for rule in chosen
-    ]
-    label = "Share of pauses within turns that last longer: " + ", ".join(rule.name for rule in rules)
-    line = Line(list(zip(at.tolist(), longer.tolist(), strict=True)), "strong")
-    text = (
-        f"Of {len(lengths):,} pauses within turns, those that last longer than this; each such pause is one that "
-        "a setting with so much silence cuts."
-    )
-    x, y = Axis(200, LONGEST_PAUSE_MS, "Pause, ms \u2192"), Axis(0, 1, "Last longer", percent=True)
-    return _figure(title, text, Chart(x, y, label, [line], rules=rules, height=SMALL).svg())

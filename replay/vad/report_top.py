@@ -10,11 +10,12 @@ import numpy as np
 from attrs import frozen
 
 from replay.vad.charts import SHAPES
-from replay.vad.recommend import Choice
-from replay.vad.report_charts import View
+from replay.vad.recommend import Choice, spread
+from replay.vad.report_view import View
 from replay.vad.report_words import (
     METRICS,
     MINUS,
+    NOT_VERY,
     Metric,
     allowed,
     amount,
@@ -44,9 +45,15 @@ def top(view: View) -> str:
     listed_cautions = f'<ul class="cautions" aria-label="Cautions">{cautions}</ul>' if cautions else ""
     return (
         f"<h1>When has a caller of <b>{agent}</b> finished speaking? {_stands_on(study)}</h1>"
-        f'<div class="answer {KINDS[study.status]}"><strong>{escape(headline(study))}</strong>{sentences}</div>'
+        f'<div class="answer {_kind(study)}"><strong>{escape(headline(study))}</strong>{sentences}</div>'
         f'<div class="first"><div>{_numbers(view)}{_snippet(view)}</div><div>{_sure(view)}{listed_cautions}</div></div>'
     )
+
+
+def _kind(study: Study) -> str:
+    """Return the colour of the answer: only what is sure enough to act on is green."""
+    is_doubtful = study.status == "change" and how_sure(study) == NOT_VERY
+    return "unknown" if is_doubtful else KINDS[study.status]
 
 
 def _stands_on(study: Study) -> str:
@@ -59,6 +66,8 @@ def _stands_on(study: Study) -> str:
 
 
 def _hours(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
     return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
@@ -179,21 +188,11 @@ def _sure(view: View) -> str:
 
 def _grounds(view: View) -> Iterator[tuple[str, str]]:
     study = view.study
-    told = study.recommendation
-    yield "Engine", sentence(_engine(study))
+    yield "Engine", _engine(study)
     if study.status in ("change", "keep"):
-        yield (
-            "Chance",
-            f"Were other calls drawn from these, {percent(told.meets)} of the time it would be within the budget, and "
-            f"{percent(told.near)} would choose it again, within one grid step.",
-        )
-        safe = told.safer
-        if safe and view.shown and safe.place[:2] != view.shown.place[:2]:
-            later = safe.measured["delay_mean_ms"].value - view.shown.measured["delay_mean_ms"].value
-            yield (
-                "Safer",
-                f"{in_words(safe.setting)}: within the budget 90 % of the time, {later:.0f} ms later.",
-            )
+        yield "Chance", _chance(study)
+        if text := _safer(view):
+            yield "Safer", text
     yield "Truth", sentence(sources(study))
     yield (
         "Heard through",
@@ -201,20 +200,41 @@ def _grounds(view: View) -> Iterator[tuple[str, str]]:
     )
 
 
+def _chance(study: Study) -> str:
+    """Return what would have been advised, had other such callers rung."""
+    told, apart = study.recommendation, spread(study.sweep, study.recommendation.budget)
+    if study.sweep.calls == 1:
+        return "One call can't tell."
+    reach = (
+        f" 8 of 10 choices: threshold {apart.thresholds[0]:g} to {apart.thresholds[1]:g}, silence "
+        f"{apart.silences_ms[0]} to {apart.silences_ms[1]} ms." if apart else ""
+    )  # fmt: skip
+    return (
+        f"Had other such callers rung: within the budget {percent(told.meets)} of the time; the same choice, or a grid "
+        f"step away, {percent(told.near)}.{reach}"
+    )
+
+
+def _safer(view: View) -> str:
+    """Return what to set to be within the budget whichever callers ring; empty if that is what is set, or nothing."""
+    safe = view.study.recommendation.safer
+    if not safe or not view.shown or safe.place[:2] == view.shown.place[:2]:
+        return ""
+    later = safe.measured["delay_mean_ms"].value - view.shown.measured["delay_mean_ms"].value
+    setting = sentence(in_words(safe.setting)).rstrip(".")
+    return f"{setting}: within the budget 90 % of the time, {later:.0f} ms later."
+
+
 def _engine(study: Study) -> str:
     fitted = study.calibration
     if fitted is None:
-        return "not compared with the server"
+        return "Not compared with the server."
     told = fitted.held_out
-    share = (
-        f"repeats {percent(told.share)} of {told.server + told.local:,} server and local events within 150 ms"
-    )
+    share = f"Hears as the server does in {percent(told.share)} of {told.server + told.local:,} events"
     if not len(told.errors_ms):
-        return f"{share}, on calls not fitted to"
-    return (
-        f"{share}, on calls not fitted to; stops off by {told.stop_error_ms(0.5):.0f} ms (P50), "
-        f"{told.stop_error_ms(0.9):.0f} ms (P90)"
-    )
+        return f"{share}, on calls not fitted to."
+    off = f"{told.stop_error_ms(0.5):.0f} ms off (P50), {told.stop_error_ms(0.9):.0f} ms (P90)"
+    return f"{share}, on calls not fitted to; stops {off}."
 
 
 # ---------------------------------------------------------------- to copy

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bridge.config import TurnBudget
 from replay.vad.machine import Setting
-from replay.vad.recommend import Choice
+from replay.vad.recommend import Choice, spread
 from replay.vad.study import Study
 from replay.vad.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
 
@@ -20,8 +20,12 @@ FEW_SHORT: Final = 30
 """With fewer short replies, one more missed is three points and more."""
 
 MINUS: Final = "\u2212"
-SURE: Final = 0.8
-FAIRLY: Final = 0.5
+SURE_MS: Final = 120
+FAIRLY_MS: Final = 300
+"""How far apart the silences may lie that eight of ten resamples choose: a caller hardly notices the first, and the
+second is as much as there is between a hasty agent and a calm one."""
+
+NOT_VERY: Final = "Not very sure"
 
 
 @frozen
@@ -154,6 +158,8 @@ def _bargain(study: Study, shown: Choice | None) -> Iterator[str]:
         told = told_change(study.sweep, metric, now, shown)
         if told and metric.name != "delay_p90_ms":
             (won if told[0] else paid).append(told[1])
+    if not won and not paid:
+        yield "Nothing differs that these calls can show."
     if won:
         yield f"Wins: {', '.join(won)}."
     if paid:
@@ -192,14 +198,22 @@ def written(value: float, unit: str) -> str:
 
 def how_sure(study: Study) -> str:
     """Return the answer to "how sure are you?" in a few words."""
-    told = study.recommendation
     if study.status == "uncalibrated":
         return "Not sure at all"
     if study.status == "impossible":
         return "No setting gets there" if study.sweep.calls >= FEW_CALLS else "Few calls say so"
-    if study.sweep.calls < FEW_CALLS or told.near < FAIRLY:
-        return "Not very sure"
-    return "Quite sure" if told.near >= SURE else "Fairly sure"
+    told = spread(study.sweep, study.recommendation.budget)
+    if study.sweep.calls < FEW_CALLS or told is None or told.nowhere > MOST_NOWHERE:
+        return NOT_VERY
+    width_ms, meets = told.silences_ms[1] - told.silences_ms[0], study.recommendation.meets
+    if width_ms <= SURE_MS and meets >= SURELY_MEETS:
+        return "Quite sure"
+    return "Fairly sure" if width_ms <= FAIRLY_MS and meets >= SURELY_MEETS / 2 else NOT_VERY
+
+
+MOST_NOWHERE: Final = 0.2
+SURELY_MEETS: Final = 0.5
+"""What lies at the budget's very edge is within it half of the time."""
 
 
 SAID: Final = {
