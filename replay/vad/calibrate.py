@@ -107,9 +107,13 @@ class Calibration:
                 f"{told.server} events in calls that were not used for the fit are too few to calibrate on: "
                 f"at least {FEWEST_EVENTS} are needed"
             )
-        share = f"{told.share:.0%} of all events within {TOLERANCE_MS} ms, on calls not used for the fit"
+        share = (
+            f"{told.share * 100:.0f} % of all events within {TOLERANCE_MS} ms, on calls not used for the fit"
+        )
         if told.share < enough:
-            return f"the local model does not hear as the server does: {share}; {enough:.0%} are needed"
+            return (
+                f"the local model does not hear as the server does: {share}; {enough * 100:.0f} % are needed"
+            )
         p50, p90 = told.stop_error_ms(0.5), told.stop_error_ms(0.9)
         return f"the local model reproduces {share}; stops are off by {p50:.0f} ms (median) and {p90:.0f} ms (90 %)"
 

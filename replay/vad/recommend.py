@@ -75,6 +75,7 @@ class Change:
 def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) -> Recommendation:
     """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it."""
     now = choice_of(sweep, current) if current else None
+    tried = now.setting if now else None
     delays, drawn = sweep.values["delay_mean_ms"], _allowed(sweep.draws, budget)
     place = int(_least(delays, _allowed(sweep.values, budget)))
     if place < 0:
@@ -84,8 +85,8 @@ def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) 
     safe = int(_least(delays, share >= SAFE))
     return Recommendation(
         budget,
-        _choice_at(sweep, place, budget),
-        _choice_at(sweep, safe, budget) if safe >= 0 else None,
+        _choice_at(sweep, place, budget, tried),
+        _choice_at(sweep, safe, budget, tried) if safe >= 0 else None,
         now,
         "",
         float(share[threshold, silence]),
@@ -96,9 +97,9 @@ def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) 
 SAFE: Final = 0.9
 
 
-def _choice_at(sweep: Sweep, place: int, budget: TurnBudget) -> Choice:
+def _choice_at(sweep: Sweep, place: int, budget: TurnBudget, now: Setting | None = None) -> Choice:
     threshold, silence = divmod(place, len(sweep.grid.silences_ms))
-    return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget)))
+    return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget, now)))
 
 
 def _nearness(chosen: Ints, threshold: int, silence: int, silences: int) -> float:
@@ -202,10 +203,16 @@ def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
     return _choice_at(sweep, int(_least(values["delay_mean_ms"], least)), budget)
 
 
-def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget) -> int:
-    """Return the number of the least prefix that clips few enough onsets, or else of the one that clips fewest."""
+def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget, now: Setting | None) -> int:
+    """Return the number of today's prefix if it clips few enough onsets, of the least that does, or of the best.
+
+    A longer prefix delays nothing, so there is no reason to shorten one that is long enough.
+    """
     clipped = sweep.values[CLIPPED][threshold, silence]
     enough = np.flatnonzero(clipped <= budget.onset_clipped_percent / 100 + ROUNDING)
+    kept = sweep.grid.prefixes_ms.index(now.prefix_padding_ms) if now else -1
+    if kept in enough:
+        return kept
     return int(enough[0]) if len(enough) else int(np.argmin(np.where(np.isnan(clipped), np.inf, clipped)))
 
 
@@ -219,7 +226,7 @@ def _obstacle(sweep: Sweep, budget: TurnBudget) -> str:
         return f"every setting has more than {budget.false_per_hour:g} false starts an hour: {false:.0f} at the least"
     return (
         f"no setting has all of it at once: at most {budget.turns_cut_percent:g} % of turns cut off, short replies "
-        f"missed within {budget.missed_above_best_points:g} points of the best, and at most "
+        f"missed at most {budget.missed_above_best_points:g} points above the best, and at most "
         f"{budget.false_per_hour:g} false starts an hour"
     )
 
