@@ -3,23 +3,21 @@
 They decide nothing. `feed` is the one way in, it has no await, and what the heart answers is carried out at once.
 """
 
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bridge import realtime, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent
 from bridge.effects import Effect, EndCall, RunTool, WriteNote
-from bridge.errors import LinkError
+from bridge.errors import LinkError, first_of
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
 from bridge.links import FLUSH, Link, PhoneSocket
-from bridge.model_link import ModelLink, open_model
+from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
 from bridge.recorder import TapeWriter
 from bridge.redact import without
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
@@ -34,25 +32,6 @@ GOODBYE_SECONDS: Final = 0.5
 PHONE_OUTBOX: Final = 64
 MODEL_OUTBOX: Final = 250
 """Messages; for the model that is 5 s of caller audio. A full outbox is a stalled peer."""
-
-HEARTBEAT_SECONDS: Final = 2
-HEARTBEAT_ANSWER_SECONDS: Final = 2.5
-"""A model that vanished without a word is noticed within 4.5 s: no media frames tell of its life as the phone's do."""
-
-
-@frozen
-class ModelAddress:
-    """Where the model is, and how to get in; `headers` hold the key and are never taped."""
-
-    url: str
-    model: str
-    headers: list[tuple[str, str]] = field(repr=False)
-    context: ssl.SSLContext | None = None
-
-    @property
-    def session_url(self) -> str:
-        """Return the URL of a session with this model."""
-        return f"{self.url}?model={quote(self.model)}"
 
 
 @define(eq=False)
@@ -197,7 +176,8 @@ class LiveCall:
                 nursery.cancel_scope.cancel(reason="the call is over")
         except Exception as error:  # the top of a call: a bug here ends this call and no other
             self._log.exception("call crashed")
-            self._abandon(f"crashed: {_first_error(error)}")
+            first = first_of(error)
+            self._abandon(f"crashed: {type(first).__name__}: {first}"[:300])
         finally:
             self._abandon("cancelled")
             self.tape.is_finished = True
@@ -271,9 +251,7 @@ class LiveCall:
         upgrade = {"method": "GET", "url": self.address.session_url}
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
         try:
-            async with open_model(
-                self.address.session_url, self.address.headers, self.address.context
-            ) as link:
+            async with open_model(self.address) as link:
                 await self._serve_model(link)
         except LinkError as error:
             line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
@@ -317,14 +295,10 @@ class LiveCall:
             leg.drained.set()  # of a peer that has left, too
 
     async def _feel_pulse(self, link: ModelLink) -> None:
-        """Notice a model that is gone without a word. The only wait here is for the answer to a ping."""
-        while True:
-            await trio.sleep(HEARTBEAT_SECONDS)
-            with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS) as waiting:
-                await link.ping()
-            if waiting.cancelled_caught:
-                line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
-                return self.feed(line, LinkStalled(realtime.LEG))
+        """Tell the heart of a model that is gone without a word."""
+        await wait_silent(link)
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
+        self.feed(line, LinkStalled(realtime.LEG))
 
     # ------------------------------------------------------------ tools
 
@@ -336,10 +310,3 @@ class LiveCall:
         tool = self.tools[effect.name]
         answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
         self.feed(tape.tool_line(self.now_ms(), answer), answer)
-
-
-def _first_error(error: BaseException) -> str:
-    """Return the type and message of the first plain error in a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:300]
