@@ -13,13 +13,14 @@ from attrs import define, field
 from bridge import realtime, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent
-from bridge.effects import Effect, EndCall, RunTool, WriteNote
+from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
 from bridge.errors import LinkError, first_of
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
 from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
 from bridge.recorder import TapeWriter
 from bridge.redact import without
+from bridge.shadow import Shadow
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tools import Tool, run_tool
 
@@ -32,6 +33,9 @@ GOODBYE_SECONDS: Final = 0.5
 PHONE_OUTBOX: Final = 64
 MODEL_OUTBOX: Final = 250
 """Messages; for the model that is 5 s of caller audio. A full outbox is a stalled peer."""
+
+SHADOW_SECONDS: Final = 0.1
+"""How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
 
 
 @define(eq=False)
@@ -93,12 +97,23 @@ class LiveCall:
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
     _stalled: str = ""
+    _model_came: trio.Event = field(factory=trio.Event)
+    _shadow: Shadow | None = field(init=False, default=None)
     _threads: trio.CapacityLimiter = field(init=False)
     _log: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
         self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
+        if self.agent.shadow is not None:
+            self._shadow = Shadow(
+                agent=self.agent,
+                vad=self.agent.shadow,
+                address=self.address,
+                write=self.record,
+                now_ms=self.now_ms,
+                log=self._log,
+            )
 
     # ------------------------------------------------------------ feeding the heart
 
@@ -134,6 +149,8 @@ class LiveCall:
             self.tape.append(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
+                if isinstance(effect, AppendAudio) and self._shadow is not None:
+                    self._shadow.offer(effect, message)
             elif isinstance(effect, RunTool):
                 self._start_tool(effect)
             elif isinstance(effect, WriteNote):
@@ -160,6 +177,8 @@ class LiveCall:
         self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
         for leg in (self.phone, self.model):
             leg.outbox.close()
+        if self._shadow is not None:
+            self._shadow.leave()
 
     # ------------------------------------------------------------ the call's life
 
@@ -171,6 +190,8 @@ class LiveCall:
                 nursery.start_soon(self._meet_model, name="model leg")
                 nursery.start_soon(self._meet_phone, name="phone leg")
                 nursery.start_soon(self._keep_time, name="alarm")
+                if self._shadow is not None:
+                    nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
                 await self._over.wait()
                 await self._wind_up()
                 nursery.cancel_scope.cancel(reason="the call is over")
@@ -211,6 +232,9 @@ class LiveCall:
             async with trio.open_nursery() as goodbyes:
                 for leg in legs:
                     goodbyes.start_soon(leg.say_goodbye, 1000)
+        if self._shadow is not None and self._shadow.is_open:
+            with trio.move_on_after(SHADOW_SECONDS):
+                await self._shadow.ended.wait()
 
     async def _keep_time(self) -> None:
         while (deadline := self.call.deadline) is not None:
@@ -260,6 +284,7 @@ class LiveCall:
     async def _serve_model(self, link: ModelLink) -> None:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
         self.model.link = link
+        self._model_came.set()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._speak, self.model, link, name="speak to model")
@@ -268,6 +293,11 @@ class LiveCall:
                 nursery.cancel_scope.cancel(reason="the model has left")
         finally:
             self.model.ended.set()
+
+    async def _meet_shadow(self, shadow: Shadow) -> None:
+        """Let the real session connect first: a shadow is no reason for a later first word."""
+        await self._model_came.wait()
+        await shadow.run()
 
     async def _listen(self, leg: Leg, link: Link) -> None:
         """Feed everything a peer says until it leaves, and that too."""
