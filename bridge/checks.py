@@ -5,7 +5,7 @@ Each check takes the raw TOML value and returns the value to use, or raises `Wro
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -150,12 +150,16 @@ def shown(key: str, value: Any) -> str:
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."
 
 
-def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str]) -> T:
-    """Return `cls` made from a TOML table, adding one sentence to `faults` for each thing wrong with it."""
+def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: Collection[str] = ()) -> T:
+    """Return `cls` made from a TOML table, adding one sentence to `faults` for each thing wrong with it.
+
+    Keys in `without` are unknown in this table, though `cls` has them.
+    """
     if not isinstance(raw, dict):
         faults.append(f"[{at}] = {shown('', raw)}: use a table, written [{at}] on a line of its own")
         return cls()
-    fields = {field.name: field.metadata["check"] for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    checks = {field.name: field.metadata["check"] for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    fields = {key: check for key, check in checks.items() if key not in without}
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -93,6 +93,14 @@ class SemanticVad:
 
 TurnDetection: TypeAlias = ServerVad | SemanticVad
 
+ANSWERING = ("create_response", "interrupt_response")
+"""What turn detection may do beside detecting turns."""
+
+
+def silent(vad: TurnDetection) -> TurnDetection:
+    """Return this turn detection as a shadow has it: it answers nobody and interrupts nobody."""
+    return evolve(vad, create_response=False, interrupt_response=False)
+
 
 @frozen
 class TurnBudget:
@@ -146,6 +154,7 @@ class Agent:
     max_output_tokens: int = setting(4096, whole(1, 4096))
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
+    shadow: TurnDetection | None = setting(None, _table)
     limits: Limits = setting(Limits(), _table)
 
 
@@ -226,18 +235,34 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         turn_budget=read_table(
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
         ),
+        shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
     )
 
 
-def _read_turn_detection(raw: Any, at: str, faults: list[str]) -> TurnDetection:
+def _read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:
+    if raw is None:
+        return None
+    if isinstance(raw, dict):
+        answering = [key for key in raw if key in ANSWERING]
+        faults += [
+            f"[{at}] {key} = {shown(key, raw[key])}: a shadow never answers: leave it out"
+            for key in answering
+        ]
+        raw = {key: value for key, value in raw.items() if key not in answering}
+    return silent(_read_turn_detection(raw, at, faults, without=ANSWERING))
+
+
+def _read_turn_detection(
+    raw: Any, at: str, faults: list[str], *, without: Collection[str] = ()
+) -> TurnDetection:
     kind = raw.get("type", "server_vad") if isinstance(raw, dict) else "server_vad"
     if kind == "semantic_vad":
-        return read_table(SemanticVad, raw, at=at, faults=faults)
+        return read_table(SemanticVad, raw, at=at, faults=faults, without=without)
     if kind != "server_vad":
         faults.append(f'[{at}] type = {shown("type", kind)}: use "server_vad" or "semantic_vad"')
         return ServerVad()
-    return read_table(ServerVad, raw, at=at, faults=faults)
+    return read_table(ServerVad, raw, at=at, faults=faults, without=without)
 
 
 def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:

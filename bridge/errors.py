@@ -31,3 +31,10 @@ class LinkError(BridgeError):
 
 class StoreError(BridgeError):
     """The database can't be used as it is."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first plain error in a group of groups, or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -3,25 +3,24 @@
 They decide nothing. `feed` is the one way in, it has no await, and what the heart answers is carried out at once.
 """
 
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bridge import realtime, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent
-from bridge.effects import Effect, EndCall, RunTool, WriteNote
-from bridge.errors import LinkError
+from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
+from bridge.errors import LinkError, first_of
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
 from bridge.links import FLUSH, Link, PhoneSocket
-from bridge.model_link import ModelLink, open_model
+from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
 from bridge.recorder import TapeWriter
 from bridge.redact import without
+from bridge.shadow import Shadow
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tools import Tool, run_tool
 
@@ -35,24 +34,8 @@ PHONE_OUTBOX: Final = 64
 MODEL_OUTBOX: Final = 250
 """Messages; for the model that is 5 s of caller audio. A full outbox is a stalled peer."""
 
-HEARTBEAT_SECONDS: Final = 2
-HEARTBEAT_ANSWER_SECONDS: Final = 2.5
-"""A model that vanished without a word is noticed within 4.5 s: no media frames tell of its life as the phone's do."""
-
-
-@frozen
-class ModelAddress:
-    """Where the model is, and how to get in; `headers` hold the key and are never taped."""
-
-    url: str
-    model: str
-    headers: list[tuple[str, str]] = field(repr=False)
-    context: ssl.SSLContext | None = None
-
-    @property
-    def session_url(self) -> str:
-        """Return the URL of a session with this model."""
-        return f"{self.url}?model={quote(self.model)}"
+SHADOW_SECONDS: Final = 0.1
+"""How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
 
 
 @define(eq=False)
@@ -114,12 +97,23 @@ class LiveCall:
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
     _stalled: str = ""
+    _model_came: trio.Event = field(factory=trio.Event)
+    _shadow: Shadow | None = field(init=False, default=None)
     _threads: trio.CapacityLimiter = field(init=False)
     _log: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
         self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
+        if self.agent.shadow is not None:
+            self._shadow = Shadow(
+                agent=self.agent,
+                vad=self.agent.shadow,
+                address=self.address,
+                write=self.record,
+                now_ms=self.now_ms,
+                log=self._log,
+            )
 
     # ------------------------------------------------------------ feeding the heart
 
@@ -155,6 +149,8 @@ class LiveCall:
             self.tape.append(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
+                if isinstance(effect, AppendAudio) and self._shadow is not None:
+                    self._shadow.offer(effect, message)
             elif isinstance(effect, RunTool):
                 self._start_tool(effect)
             elif isinstance(effect, WriteNote):
@@ -181,6 +177,8 @@ class LiveCall:
         self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
         for leg in (self.phone, self.model):
             leg.outbox.close()
+        if self._shadow is not None:
+            self._shadow.leave()
 
     # ------------------------------------------------------------ the call's life
 
@@ -192,12 +190,15 @@ class LiveCall:
                 nursery.start_soon(self._meet_model, name="model leg")
                 nursery.start_soon(self._meet_phone, name="phone leg")
                 nursery.start_soon(self._keep_time, name="alarm")
+                if self._shadow is not None:
+                    nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
                 await self._over.wait()
                 await self._wind_up()
                 nursery.cancel_scope.cancel(reason="the call is over")
         except Exception as error:  # the top of a call: a bug here ends this call and no other
             self._log.exception("call crashed")
-            self._abandon(f"crashed: {_first_error(error)}")
+            first = first_of(error)
+            self._abandon(f"crashed: {type(first).__name__}: {first}"[:300])
         finally:
             self._abandon("cancelled")
             self.tape.is_finished = True
@@ -231,6 +232,9 @@ class LiveCall:
             async with trio.open_nursery() as goodbyes:
                 for leg in legs:
                     goodbyes.start_soon(leg.say_goodbye, 1000)
+        if self._shadow is not None and self._shadow.is_open:
+            with trio.move_on_after(SHADOW_SECONDS):
+                await self._shadow.ended.wait()
 
     async def _keep_time(self) -> None:
         while (deadline := self.call.deadline) is not None:
@@ -271,9 +275,7 @@ class LiveCall:
         upgrade = {"method": "GET", "url": self.address.session_url}
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
         try:
-            async with open_model(
-                self.address.session_url, self.address.headers, self.address.context
-            ) as link:
+            async with open_model(self.address) as link:
                 await self._serve_model(link)
         except LinkError as error:
             line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
@@ -282,6 +284,7 @@ class LiveCall:
     async def _serve_model(self, link: ModelLink) -> None:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
         self.model.link = link
+        self._model_came.set()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._speak, self.model, link, name="speak to model")
@@ -290,6 +293,11 @@ class LiveCall:
                 nursery.cancel_scope.cancel(reason="the model has left")
         finally:
             self.model.ended.set()
+
+    async def _meet_shadow(self, shadow: Shadow) -> None:
+        """Let the real session connect first: a shadow is no reason for a later first word."""
+        await self._model_came.wait()
+        await shadow.run()
 
     async def _listen(self, leg: Leg, link: Link) -> None:
         """Feed everything a peer says until it leaves, and that too."""
@@ -317,14 +325,10 @@ class LiveCall:
             leg.drained.set()  # of a peer that has left, too
 
     async def _feel_pulse(self, link: ModelLink) -> None:
-        """Notice a model that is gone without a word. The only wait here is for the answer to a ping."""
-        while True:
-            await trio.sleep(HEARTBEAT_SECONDS)
-            with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS) as waiting:
-                await link.ping()
-            if waiting.cancelled_caught:
-                line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
-                return self.feed(line, LinkStalled(realtime.LEG))
+        """Tell the heart of a model that is gone without a word."""
+        await wait_silent(link)
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
+        self.feed(line, LinkStalled(realtime.LEG))
 
     # ------------------------------------------------------------ tools
 
@@ -336,10 +340,3 @@ class LiveCall:
         tool = self.tools[effect.name]
         answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
         self.feed(tape.tool_line(self.now_ms(), answer), answer)
-
-
-def _first_error(error: BaseException) -> str:
-    """Return the type and message of the first plain error in a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:300]

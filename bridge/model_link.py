@@ -4,11 +4,11 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import trio
 import trio_websocket
-from attrs import define, field
+from attrs import define, field, frozen
 from wsproto.utilities import ProtocolError
 
 from bridge.errors import LinkError
@@ -20,6 +20,25 @@ MODEL_QUEUE: Final = 256
 
 CONNECT_SECONDS: Final = 5
 DISCONNECT_SECONDS: Final = 0.4
+
+HEARTBEAT_SECONDS: Final = 2
+HEARTBEAT_ANSWER_SECONDS: Final = 2.5
+"""A model that vanished without a word is noticed within 4.5 s: no media frames tell of its life as the phone's do."""
+
+
+@frozen
+class ModelAddress:
+    """Where the model is, and how to get in; `headers` hold the key and are never taped."""
+
+    url: str
+    model: str
+    headers: list[tuple[str, str]] = field(repr=False)
+    context: ssl.SSLContext | None = None
+
+    @property
+    def session_url(self) -> str:
+        """Return the URL of a session with this model."""
+        return f"{self.url}?model={quote(self.model)}"
 
 
 @define(eq=False)
@@ -67,20 +86,29 @@ class ModelLink:
             return
 
 
+async def wait_silent(link: ModelLink) -> None:
+    """Return when the model is gone without a word. The only wait here is for the answer to a ping."""
+    while True:
+        await trio.sleep(HEARTBEAT_SECONDS)
+        with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS) as waiting:
+            await link.ping()
+        if waiting.cancelled_caught:
+            return
+
+
 @asynccontextmanager
-async def open_model(
-    url: str, headers: list[tuple[str, str]], context: ssl.SSLContext | None
-) -> AsyncIterator[ModelLink]:
+async def open_model(address: ModelAddress) -> AsyncIterator[ModelLink]:
     """Open the model's socket. Raises `LinkError` with a sentence on why it could not be had.
 
     The stream is ours: trio-websocket leaves its own to the garbage collector when the server closes first.
     """
     refused: LinkError | None = None
+    url = address.session_url
     try:
-        async with await _reach(url, context) as stream, trio.open_nursery() as nursery:
+        async with await _reach(url, address.context) as stream, trio.open_nursery() as nursery:
             try:
                 with trio.fail_after(CONNECT_SECONDS):
-                    socket = await _shake_hands(nursery, stream, url, headers)
+                    socket = await _shake_hands(nursery, stream, url, address.headers)
             except (trio_websocket.ConnectionClosed, trio.TooSlowError, OSError):
                 refused = LinkError(f"{_host(url)} did not finish the WebSocket handshake")
             else:

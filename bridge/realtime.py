@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.config import Agent, SemanticVad
+from bridge.config import Agent, SemanticVad, TurnDetection, silent
 from bridge.effects import (
     AddText,
     AnswerTool,
@@ -230,12 +230,7 @@ PCMU: Final = {"type": "audio/pcmu"}
 
 def session_of(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
     """Return the `session` of our one `session.update`; `type` is required on every update."""
-    hearing: Message = {
-        "format": PCMU,
-        "transcription": _transcription(agent),
-        "noise_reduction": None if agent.noise_reduction == "none" else {"type": agent.noise_reduction},
-        "turn_detection": _turn_detection(agent),
-    }
+    hearing = _hearing(agent, agent.turn_detection, _transcription(agent))
     return {
         "type": "realtime",
         "output_modalities": ["audio"],
@@ -247,14 +242,37 @@ def session_of(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
     }
 
 
+def shadow_session_of(agent: Agent, vad: TurnDetection) -> Message:
+    """Return the `session` of a shadow: it hears as the real one does, and turn detection says so another way.
+
+    Nobody asks it for a response; should it make one all the same, that is one token of text.
+    """
+    return {
+        "type": "realtime",
+        "output_modalities": ["text"],
+        "audio": {"input": _hearing(agent, silent(vad), None)},
+        "tools": [],
+        "tool_choice": "none",
+        "max_output_tokens": 1,
+    }
+
+
+def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) -> Message:
+    return {
+        "format": PCMU,
+        "transcription": transcription,
+        "noise_reduction": None if agent.noise_reduction == "none" else {"type": agent.noise_reduction},
+        "turn_detection": _turn_detection(vad),
+    }
+
+
 def _transcription(agent: Agent) -> Message | None:
     if not agent.transcription_model:
         return None
     return {"model": agent.transcription_model, "language": agent.language}
 
 
-def _turn_detection(agent: Agent) -> Message:
-    vad = agent.turn_detection
+def _turn_detection(vad: TurnDetection) -> Message:
     flags = {"create_response": vad.create_response, "interrupt_response": vad.interrupt_response}
     if isinstance(vad, SemanticVad):
         return {"type": vad.type, "eagerness": vad.eagerness, **flags}

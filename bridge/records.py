@@ -12,7 +12,7 @@ from attrs import define, field
 
 from bridge.config import ServerVad
 from bridge.prices import cost_usd
-from bridge.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line
+from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
 
 Row: TypeAlias = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -87,6 +87,8 @@ class _Reader:
     def read(self, line: Line) -> None:
         """Take account of one line."""
         self.last_ms = line.t_ms
+        if line.leg == SHADOW:
+            return  # what another setting would have heard is no part of what happened
         if line.leg == MODEL and line.msg:
             return self._read_model(line, line.sender == OPENAI)
         if line.leg == PHONE and line.sender == TWILIO and line.msg:

@@ -22,8 +22,8 @@ from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
-from bridge.live import ModelAddress
 from bridge.lock import held_alone
+from bridge.model_link import ModelAddress
 from bridge.recorder import Recorder, Write, append_to
 from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard

@@ -14,7 +14,8 @@ from bridge import __version__, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent, Settings
 from bridge.links import Link, PhoneSocket
-from bridge.live import LiveCall, ModelAddress
+from bridge.live import LiveCall
+from bridge.model_link import ModelAddress
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool

@@ -43,6 +43,12 @@ FORMAT: Final = 1
 HTTP: Final = "twilio_http"
 PHONE: Final = "twilio_ws"
 MODEL: Final = "openai_ws"
+SHADOW: Final = "shadow_ws"
+"""A second session that only listens. Neither what it says nor what the bridge says here is the heart's."""
+
+SHADOW_NOTE: Final = "shadow"
+"""The kind of note that stands there."""
+
 TOOL: Final = "tool"
 NOTE: Final = "note"
 TWILIO: Final = "twilio"
@@ -83,7 +89,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     @property
     def is_decision(self) -> bool:
         """Say whether the heart said this: what a replay must say again."""
-        if self.sender != BRIDGE:
+        if self.sender != BRIDGE or self.leg == SHADOW:
             return False
         said = (self.audio, self.append, self.run, self.note, self.end)
         return bool(self.msg) or any(field is not None for field in said)
@@ -132,8 +138,8 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:
-    """Return the settings that a header keeps."""
-    return {name: value for name, value in asdict(agent).items() if name != "name"}
+    """Return the settings that a header keeps; what there is none of, a shadow, is not in them."""
+    return {name: value for name, value in asdict(agent).items() if name != "name" and value is not None}
 
 
 def encode_header(header: Header) -> bytes:
@@ -173,6 +179,8 @@ def tool_line(t_ms: int, event: ToolAnswered | ToolFailed) -> Line:
 
 def event_of(line: Line) -> Event | None:
     """Return the event that an input line stands for, or None when it needs no decision."""
+    if line.leg == SHADOW:
+        return None
     if line.leg == PHONE:
         return _peer_event(line, is_phone=True)
     if line.leg == MODEL:

@@ -44,7 +44,7 @@ def settings_of(variant: Variant, base: Mapping[str, Any], path: Path, agent: st
         "twilio": {},
         "recording": {"folder": variant.name},
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC_URL, "drain_seconds": 3},
-        "agents": {agent: _over(base["agents"][agent], variant.agent)},
+        "agents": {agent: _over(_unshadowed(base["agents"][agent]), variant.agent)},
     }
     try:
         return config.parse(raw, path)
@@ -88,6 +88,11 @@ def described(variant: Variant, settings: Settings, agent: str) -> dict[str, Any
 
 def _plain(settings: Settings, agent: str) -> dict[str, Any]:
     return attrs.asdict(settings.agents[agent])
+
+
+def _unshadowed(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent's table without its shadow: no live caller is here, and a stand-in would take it for a call."""
+    return {key: value for key, value in agent.items() if key != "shadow"}
 
 
 def _over(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

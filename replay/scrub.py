@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from bridge.recorder import Tape
 from bridge.redact import silenced
-from bridge.tape import MODEL, PHONE, Header, Line, decode, encode
+from bridge.tape import MODEL, PHONE, SHADOW_NOTE, Header, Line, decode, encode
 from replay.player import is_shed_note
 
 KEPT: Final = frozenset({
@@ -103,7 +103,8 @@ class Scrub:
         return {
             "text": self.words, "binary": self._binary, "http": self._http, "resp": self._response,
             "upgrade": self._request, "accept": self.value, "close": self._close, "refused": self.words,
-            "tool": self._tool, "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
+            "tool": self._tool, "note": self._note,
+            "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
         }  # fmt: skip
 
     # ------------------------------------------------------------ messages
@@ -191,6 +192,10 @@ class Scrub:
         changes: dict[str, Change] = {"output": self._payload, "message": self.words}
         return tool | {name: change(tool[name]) for name, change in changes.items() if name in tool}
 
+    def _note(self, note: dict[str, Any]) -> dict[str, Any]:
+        """Return a note that is no decision; a shadow's may tell what a peer said, the others are our own words."""
+        return self.value(note) if note.get("kind") == SHADOW_NOTE else note
+
     def _binary(self, base64: str) -> str:
         """Return as many zero bytes: nobody knows what a binary message holds."""
         return b2a_base64(bytes(len(a2b_base64(base64))), newline=False).decode("ascii")
@@ -207,7 +212,7 @@ class _Arguments:
     def of(cls, tape: Tape) -> "_Arguments":
         """Return those of a tape, by item."""
         lines = [decode(raw) for raw in tape.lines if f'"{ARGUMENTS}.done"'.encode() in raw[:200]]
-        messages = [msgspec.json.decode(line.msg) for line in lines if line.msg]
+        messages = [msgspec.json.decode(line.msg) for line in lines if line.msg and line.leg == MODEL]
         return cls({message["item_id"]: message["arguments"] for message in messages if _is_whole(message)})
 
     def told(self, line: Line, scrub: Change) -> Line:

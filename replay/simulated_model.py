@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.live import HEARTBEAT_ANSWER_SECONDS, HEARTBEAT_SECONDS
+from bridge.model_link import HEARTBEAT_ANSWER_SECONDS, HEARTBEAT_SECONDS
 from replay.agenda import Agenda
 from replay.model_script import Script
 from replay.model_session import Session

@@ -10,7 +10,7 @@ import msgspec
 from attrs import define, field
 
 from bridge.recorder import Tape
-from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, Line, decode, encode
+from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode
 from replay.restore import Restorer, understood
 
 WireLine = dict[str, Any]
@@ -40,7 +40,7 @@ class _Exporter:
 
     def exported(self, line: Line) -> tuple[str, WireLine]:
         """Return where a line belongs in a wire log, and its one field."""
-        if line.leg in (PHONE, MODEL):
+        if line.leg in (PHONE, MODEL, SHADOW):
             message = self._message(line)
             if message is not None:
                 return line.leg, {"msg": message}

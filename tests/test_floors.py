@@ -16,7 +16,7 @@ FLOORS = [
     {"records", "redact"},
     {"links", "recorder", "tools"},
     {"fallback", "lock", "model_link", "recovery"},
-    {"store"},
+    {"shadow", "store"},
     {"live"},
     {"switchboard"},
     {"app"},

@@ -14,7 +14,7 @@ from replay.simulate import simulate
 from replay.vad.calibrate import FEWEST_EVENTS, agreement_of, calibrate, cases_of
 from replay.vad.compose import Recipe, compose
 from replay.vad.machine import Hearing
-from replay.vad.recording import ServerTurn, read_recording
+from replay.vad.recording import Heard, ServerTurn, read_recording
 from replay.vad.silero import POLICIES, probabilities
 
 CALLS = 20
@@ -97,3 +97,11 @@ def test_an_event_without_its_like_counts_on_both_sides():
     assert (found.server, found.local, found.matched) == (3, 2, 2)
     assert found.share == pytest.approx(4 / 5)
     assert found.errors_ms.tolist() == [40]
+
+
+def test_a_shadow_that_was_given_up_is_asked_about_what_it_heard_alone():
+    (recording,) = recordings(HIDDEN, 1)
+    shadow = Heard(recording.heard[0].setting, (), "shadow_ws", ends_at_ms=3200)
+    heard = {"carry": [np.zeros(1000, dtype=np.float32)]}
+    real, given_up = cases_of([evolve(recording, heard=(*recording.heard, shadow))], heard)
+    assert (len(real.probabilities["carry"]), len(given_up.probabilities["carry"])) == (1000, 100)

@@ -124,7 +124,7 @@ def cases_of(recordings: Sequence[Recording], probabilities: Mapping[Policy, Seq
         Case(
             recording.call_id,
             heard.setting,
-            {policy: own[number] for policy, own in probabilities.items()},
+            {policy: _listened(own[number], heard.ends_at_ms) for policy, own in probabilities.items()},
             _times(heard.starts_at_ms, (turn.start_ms for turn in heard.turns)),
             _times(heard.starts_at_ms, _stops(heard.turns)),
         )
@@ -132,6 +132,11 @@ def cases_of(recordings: Sequence[Recording], probabilities: Mapping[Policy, Seq
         for heard in recording.heard
         if isinstance(heard.setting, Setting)
     ]
+
+
+def _listened(probabilities: Floats, ends_at_ms: int | None) -> Floats:
+    """Return what a session could hear: all of it, or as far as a shadow that was given up came."""
+    return probabilities if ends_at_ms is None else probabilities[: ends_at_ms // WINDOW_MS]
 
 
 def _stops(turns: Iterable[ServerTurn]) -> Iterator[int]:

@@ -17,7 +17,7 @@ from bridge.errors import BridgeError, TapeError
 from bridge.events import CallerSpoke, SessionCreated, StreamStarted
 from bridge.recorder import Tape
 from bridge.records import records_of
-from bridge.tape import MODEL, PHONE, Line, decode
+from bridge.tape import MODEL, PHONE, SHADOW, Line, decode
 from replay.compare_ears import audible
 from replay.restore import Restorer, understood
 from replay.vad.machine import Ints, Setting
@@ -51,13 +51,17 @@ class ServerTurn:
 
 @frozen
 class Heard:
-    """What one session's turn detection said of the recording, and the setting it had; `leg` says whose session."""
+    """What one session's turn detection said of the recording, and the setting it had; `leg` says whose session.
+
+    Its times are its own clock's, which begins `starts_at_ms` into the recording: 0 for the session that answered, a
+    little later for a shadow. A shadow that was given up heard nothing from `ends_at_ms` on, a moment of the recording.
+    """
 
     setting: Settings
     turns: tuple[ServerTurn, ...]
     leg: str = MODEL
     starts_at_ms: int = 0
-    """Where in the recording this session's own clock begins."""
+    ends_at_ms: int | None = None
 
 
 @frozen
@@ -125,7 +129,7 @@ def read_recording(tape: Tape) -> Recording:
         agent_name=tape.header.agent,
         audio=bytes(reader.audio),
         noise_reduction=reader.noise_reduction or tape.header.agent_settings().noise_reduction,
-        heard=(reader.heard(),),
+        heard=(reader.heard(), *reader.overheard()),
         prompts=tuple(reader.prompts),
         places=reader.places(),
     )
@@ -171,18 +175,32 @@ class _Reader:
     _frames: list[tuple[int, int]] = field(factory=list)  # (number, audio ms) of each frame that was given
     _stamps: list[int | None] = field(factory=list)  # the timestamp of each frame, by its number
     _restorer: Restorer = field(factory=Restorer)
+    _shadow: "_Shadow" = field(factory=lambda: _Shadow())
 
     def take(self, line: Line) -> None:
         """Take in one line."""
         self._restorer.is_over |= line.end is not None
         if line.append is not None:
             self._give(line)
+        elif line.leg == SHADOW:
+            self._shadow.take(line, ms_of(len(self.audio)))
         elif line.is_input and line.leg in (PHONE, MODEL):
             self._hear(line)
 
     def heard(self) -> Heard:
         """Return what the model's turn detection said."""
         return Heard(self.setting, tuple(self._turns.values()))
+
+    def overheard(self) -> Iterable[Heard]:
+        """Yield what a shadow's turn detection said, if there was one that was given any audio."""
+        shadow, begin = self._shadow, self._shadow.first_frame
+        if begin is None or not self._frames:
+            return
+        # A shadow that began before the session did is placed before its audio: nothing is left out in between.
+        first, first_ms = self._frames[0]
+        starts_at_ms = dict(self._frames).get(begin, first_ms + 20 * (begin - first))
+        turns = tuple(shadow.turns.values())
+        yield Heard(shadow.setting, turns, SHADOW, starts_at_ms, shadow.ends_at_ms)
 
     def places(self) -> tuple[Ints, Ints]:
         """Return where each frame begins, in the audio and in the file of `replay wav`."""
@@ -242,6 +260,41 @@ class _Reader:
         elif head.type == TRANSCRIPTION + "completed":
             turn = evolve(turn, words=head.transcript)
         self._turns[head.item_id] = turn
+
+
+@define
+class _Shadow:
+    """Takes in what stands on a shadow's leg; what makes no sense there is passed over."""
+
+    setting: Settings = None
+    turns: dict[str, ServerTurn] = field(factory=dict)
+    first_frame: int | None = None
+    ends_at_ms: int | None = None
+
+    def take(self, line: Line, audio_ms: int) -> None:
+        """Take in one line; `audio_ms` is how much audio there was until then."""
+        if line.note is not None:
+            self._take_note(line.note, audio_ms)
+        elif line.msg:
+            try:
+                self._learn(msgspec.json.decode(line.msg, type=_Head))
+            except (KeyError, TypeError, ValueError, AttributeError):
+                return
+
+    def _take_note(self, note: Message, audio_ms: int) -> None:
+        if self.first_frame is None:
+            self.first_frame = note.get("first_frame")
+        if "given_up" in note:
+            self.ends_at_ms = audio_ms
+
+    def _learn(self, head: "_Head") -> None:
+        if head.type in ("session.update", "session.updated"):
+            hearing = (head.session or {})["audio"]["input"]
+            self.setting = setting_of(hearing["turn_detection"])
+        elif head.type == PREFIX + "speech_started" and head.audio_start_ms is not None:
+            self.turns[head.item_id] = ServerTurn(head.audio_start_ms, item_id=head.item_id)
+        elif head.type == PREFIX + "speech_stopped" and head.item_id in self.turns:
+            self.turns[head.item_id] = evolve(self.turns[head.item_id], stop_ms=head.audio_end_ms)
 
 
 class _Head(msgspec.Struct):
