@@ -9,6 +9,7 @@ from replay.vad.cache import Cache
 from replay.vad.crew import Crew, CrewError, hired
 from replay.vad.machine import Hearing, Setting
 from replay.vad.recording import Heard
+from replay.vad.report_words import warnings
 from replay.vad.study import Plan, StudyError, read_recordings, setting_in_force, study
 from replay.vad.sweep import Grid
 
@@ -69,6 +70,11 @@ def test_the_best_setting_may_be_the_current_one(cache):
 def test_a_current_setting_beside_the_grid_is_tried_as_well(cache):
     found = studied(recordings(4), cache, current=Setting(0.55, 430, 250))
     assert found.recommendation.current.setting == Setting(0.55, 430, 250)
+
+
+def test_advice_at_the_edge_of_the_grid_says_that_there_may_be_better_beyond(cache):
+    found = studied(recordings(4), cache, hearing=Hearing(), grid=Grid((0.5, 0.6), (900, 1000), (300,)))
+    assert any("was tried: try" in warning for warning in warnings(found))
 
 
 def test_a_semantic_vad_is_no_setting_to_calibrate_on(cache):

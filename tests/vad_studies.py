@@ -56,8 +56,8 @@ def a_study(
     changed = changes(corpus, hearing, current, advice.chosen.setting) if current and advice.chosen else []
     why = {"uncalibrated": "no call has events to compare with", "impossible": advice.why}.get(status, "")
     return Study(
-        tuple(recordings), tuple(truths), tuple(heard), a_calibration(hearing, calls), hearing, corpus, swept, advice,
-        tuple(changed), operating_points(swept), current, status, why,
+        agent, tuple(recordings), tuple(truths), tuple(heard), a_calibration(hearing, calls), hearing, corpus,
+        swept, advice, tuple(changed), operating_points(swept), current, status, why,
     )  # fmt: skip
 
 

@@ -23,11 +23,12 @@ from replay.vad.crew import hired
 from replay.vad.machine import Setting
 from replay.vad.recording import Recording
 from replay.vad.report import page
+from replay.vad.report_top import snippet
 from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
 from replay.vad.silero import POLICIES, Policy
 from replay.vad.study import Plan, Study, StudyError, Tell, read_recordings, study
 from replay.vad.sweep import Grid
-from replay.vad.tables import as_json, toml_of, write_parquet
+from replay.vad.tables import as_json, write_parquet
 from replay.vad.write import write_setting
 
 NOTHING: Final = 1
@@ -119,6 +120,7 @@ def sweep(
         name = whose or recordings[0].agent_name
         known = _agent_of(config, name, must=bool(whose) or write)
         asked = Plan(
+            agent=name,
             grid=_grid(thresholds, silences, prefixes),
             budget=known.turn_budget if known else TurnBudget(),
             current=_setting_of(known),
@@ -129,14 +131,14 @@ def sweep(
         )
         with _progress(quiet=wants_json) as tell, hired(jobs or os.cpu_count() or 1, scheduler) as crew:
             made = study(recordings, asked, crew=crew, cache=Cache(cache or data / CACHE), tell=tell)
-        _leave(made, html, parquet, plan, config, name)
+        _leave(made, html, parquet, plan, config)
         if write and made.advised:
             write_setting(config, name, made.advised)
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
         _print(made, skipped, min_agreement)
-        _print_files(made, name, html, config if write else None)
+        _print_files(made, html, config if write else None)
     sys.exit(0 if made.advised else NOTHING)
 
 
@@ -208,9 +210,7 @@ def _progress(*, quiet: bool) -> Iterator[Tell]:
         yield tell
 
 
-def _leave(
-    made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path, agent: str
-) -> None:
+def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path) -> None:
     """Write the page, and the files that were asked for."""
     try:
         html.parent.mkdir(parents=True, exist_ok=True)
@@ -221,12 +221,12 @@ def _leave(
         for _ in write_parquet(made, parquet) if parquet else ():
             pass
         if plan and made.advised and made.current:
-            plan.write_text(plan_of(made, plan, config, agent), encoding="utf-8")
+            plan.write_text(plan_of(made, plan, config), encoding="utf-8")
     except OSError as error:
         complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")
 
 
-def plan_of(made: Study, plan: Path, config: Path, agent: str) -> str:
+def plan_of(made: Study, plan: Path, config: Path) -> str:
     """Return a plan for `replay compare`: the callers with the most at stake ring both settings."""
     counts = Counter(change.call for change in made.changes)
     calls = [call for call, _ in counts.most_common(MOST_CALLERS)] or range(
@@ -239,7 +239,7 @@ def plan_of(made: Study, plan: Path, config: Path, agent: str) -> str:
     return (
         f"# The callers for whom most would change ring the setting of today and the recommended one: `replay compare "
         f"{plan.name}`\n"
-        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(agent)}\n"
+        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(made.agent)}\n"
         f'callers = [{", ".join(callers)}]\nrepeats = 3\nbaseline = "today"\n\n'
         f"[variants.today]\n{_overrides(current)}\n[variants.recommended]\n{_overrides(advised)}"
     )
@@ -317,7 +317,7 @@ def _grounds(made: Study, enough: float) -> Iterator[str]:
     yield from warnings(made)
 
 
-def _print_files(made: Study, agent: str, html: Path, written: Path | None) -> None:
+def _print_files(made: Study, html: Path, written: Path | None) -> None:
     out = console()
     if made.advised and made.current and made.status == "change":
         better = sum(change.is_better for change in made.changes)
@@ -329,5 +329,5 @@ def _print_files(made: Study, agent: str, html: Path, written: Path | None) -> N
     if written and made.advised:
         out.print(f"written to {written}", markup=False, soft_wrap=True)
     elif made.advised and made.status == "change":
-        out.print(toml_of(agent, made.advised), markup=False, soft_wrap=True)
+        out.print(snippet(made), markup=False, soft_wrap=True)
     out.print(f"page: {html}", markup=False, soft_wrap=True)

@@ -44,7 +44,7 @@ def page(study: Study, *, title: str = "") -> str:
 def _page(told: Told, title: str) -> str:
     view = told.view
     body = "".join((top(view), charts(view), listed(told), timeline(told), _method(view)))
-    agent = view.study.recordings[0].agent_name
+    agent = view.study.agent
     name = escape(title or f"Turn detection for {agent}: {headline(view.study)}")
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'

@@ -39,7 +39,7 @@ KINDS: Final = {"change": "fine", "keep": "fine", "impossible": "worse", "uncali
 def top(view: View) -> str:
     """Return the first screen."""
     study = view.study
-    agent = escape(study.recordings[0].agent_name)
+    agent = escape(study.agent)
     sentences = "".join(f"<p>{escape(one)}</p>" for one in beside(study, view.shown))
     cautions = "".join(f"<li>{escape(one)}</li>" for one in warnings(study))
     listed_cautions = f'<ul class="cautions" aria-label="Cautions">{cautions}</ul>' if cautions else ""
@@ -252,7 +252,7 @@ def _snippet(view: View) -> str:
 
 def snippet(study: Study) -> str:
     """Return the lines for config.toml; empty when nothing is recommended."""
-    head = f"[agents.{_toml_key(study.recordings[0].agent_name)}.turn_detection]\n"
+    head = f"[agents.{_toml_key(study.agent)}.turn_detection]\n"
     if study.status == "impossible":
         return f'{head}type = "semantic_vad"\neagerness = "auto"\n'
     if (setting := study.advised) is None:

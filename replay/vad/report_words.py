@@ -249,5 +249,20 @@ def warnings(study: Study) -> Iterator[str]:
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."
+    if edge := _edge(study):
+        yield edge
     if study.current and not study.recommendation.current:
         yield f"What is set now ({in_words(study.current)}) is not in the grid that was tried."
+
+
+def _edge(study: Study) -> str:
+    """Say that the advice lies at the edge of what was tried; empty when it doesn't."""
+    advised, grid = study.advised, study.sweep.grid
+    for value, tried, name, unit in (
+        (advised and advised.threshold, grid.thresholds, "threshold", ""),
+        (advised and advised.silence_duration_ms, grid.silences_ms, "silence", " ms"),
+    ):
+        if value is not None and len(tried) > 1 and value in (tried[0], tried[-1]):
+            end, other = ("lowest", "lower") if value == tried[0] else ("highest", "higher")
+            return f"{value:g}{unit} is the {end} {name} that was tried: try {other} ones too (--{name}s)."
+    return ""

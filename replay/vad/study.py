@@ -47,11 +47,13 @@ class StudyError(BridgeError):
 class Plan:
     """What is asked of a study.
 
+    agent: for whom the setting is; the agent that took the calls unless told.
     hearing: how the server hears, if that is known; else it is fitted. trusts_engine: recommend even though nothing
     shows that the local engine hears as the server does. enough: the least agreement, 0 to 1. labels: the folder of
     label files; beside the tapes unless told.
     """
 
+    agent: str = ""
     grid: Grid = Grid()
     budget: TurnBudget = TurnBudget()
     current: Setting | None = None
@@ -68,6 +70,7 @@ class Plan:
 class Study:
     """Everything that was found out; lists are in the order of the recordings."""
 
+    agent: str
     recordings: tuple[Recording, ...] = field(repr=False)
     truths: tuple[Truth, ...] = field(repr=False)
     probabilities: tuple[Floats, ...] = field(repr=False)
@@ -205,8 +208,8 @@ def study(
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
-        tuple(recordings), tuple(truths), tuple(heard), calibration, hearing, corpus, swept, recommendation,
-        tuple(changed), operating_points(swept), current, status, why,
+        plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
+        corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
     )  # fmt: skip
 
 

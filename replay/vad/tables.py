@@ -9,7 +9,6 @@ import duckdb
 import numpy as np
 from attrs import asdict
 
-from replay.vad.machine import Setting
 from replay.vad.recommend import Choice
 from replay.vad.silero import WINDOW_MS
 from replay.vad.study import Study
@@ -114,6 +113,7 @@ def as_json(study: Study) -> dict[str, Any]:
     """Return what a study comes to, for machines; numbers that could not be counted are null."""
     found, advice = study.recommendation, study.advised
     return {
+        "agent": study.agent,
         "status": study.status,
         "why": study.why,
         "recommended": asdict(advice) if advice else None,
@@ -163,11 +163,3 @@ def _calibration(study: Study) -> dict[str, Any] | None:
 def _changes(study: Study) -> Sequence[dict[str, Any]]:
     columns = {name: column.tolist() for name, column in changes_table(study).items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def toml_of(agent: str, setting: Setting) -> str:
-    """Return a setting as it stands in config.toml."""
-    return (
-        f"[agents.{agent}.turn_detection]\ntype = \"server_vad\"\nthreshold = {setting.threshold:g}\n"
-        f"prefix_padding_ms = {setting.prefix_padding_ms}\nsilence_duration_ms = {setting.silence_duration_ms}\n"
-    )  # fmt: skip
