@@ -22,7 +22,8 @@ from replay.model_script import Say, Script
 from replay.phone_script import Caller, HangUp
 from replay.phone_script import Say as Speak
 from replay.simulate import simulate
-from replay.vad.calibrate import Calibration, calibrate, cases_of
+from replay.vad.agreement import cases_of
+from replay.vad.calibrate import Calibration, calibrate
 from replay.vad.compose import ComposedCall, Recipe, composed_calls
 from replay.vad.corpus import MS_PER_HOUR, Corpus
 from replay.vad.machine import Setting

@@ -11,7 +11,8 @@ from replay.model_script import Say, Script
 from replay.phone_script import Caller, HangUp
 from replay.phone_script import Say as Speak
 from replay.simulate import simulate
-from replay.vad.calibrate import FEWEST_EVENTS, agreement_of, calibrate, cases_of
+from replay.vad.agreement import agreement_of, cases_of
+from replay.vad.calibrate import FEWEST_EVENTS, calibrate
 from replay.vad.compose import Recipe, compose
 from replay.vad.machine import Hearing
 from replay.vad.recording import Heard, ServerTurn, read_recording

@@ -5,10 +5,11 @@ import pytest
 from vad_naive import naive_counts
 
 from bridge.config import TurnBudget
+from replay.vad.changes import changes, outcome_under
 from replay.vad.compose import Recipe, compose
 from replay.vad.corpus import Corpus
 from replay.vad.machine import Hearing, Setting
-from replay.vad.recommend import changes, choice_of, outcome_under, recommend
+from replay.vad.recommend import choice_of, recommend
 from replay.vad.silero import probabilities
 from replay.vad.sweep import Grid, sweep
 

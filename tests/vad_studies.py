@@ -7,10 +7,12 @@ import numpy as np
 from attrs import evolve
 
 from bridge.config import TurnBudget
-from replay.vad.calibrate import Agreement, Calibration
+from replay.vad.agreement import Agreement
+from replay.vad.calibrate import Calibration
+from replay.vad.changes import changes
 from replay.vad.corpus import Corpus
 from replay.vad.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
-from replay.vad.recommend import changes, operating_points, recommend
+from replay.vad.recommend import operating_points, recommend
 from replay.vad.recording import Heard, Recording, ServerTurn
 from replay.vad.silero import WINDOW_MS, Floats
 from replay.vad.study import Status, Study

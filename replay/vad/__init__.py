@@ -4,13 +4,15 @@ Everywhere: audio is µ-law at 8 kHz, one byte a sample; probabilities are float
 32 ms; times are whole ms of the audio that the model was given; shares are from 0 to 1.
 """
 
-from replay.vad.calibrate import Calibration, Case, calibrate, cases_of
+from replay.vad.agreement import Case, cases_of
+from replay.vad.calibrate import Calibration, calibrate
+from replay.vad.changes import changes
 from replay.vad.compose import ComposedCall, Recipe, compose
 from replay.vad.corpus import Corpus
 from replay.vad.derive import derive
 from replay.vad.labels import read_labels, write_labels
 from replay.vad.machine import Hearing, Segment, Setting, naive_segments
-from replay.vad.recommend import Recommendation, changes, recommend
+from replay.vad.recommend import Recommendation, recommend
 from replay.vad.recording import Recording, read_recording
 from replay.vad.report import page
 from replay.vad.silero import Listener, probabilities

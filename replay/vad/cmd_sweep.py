@@ -1,9 +1,7 @@
 """`replay vad sweep`: which server_vad setting these callers should have, what it costs, and how sure that is."""
 
-import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +10,18 @@ from typing import Final
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from bridge.config import Agent, ServerVad, TurnBudget, load
-from bridge.output import complain, console, explains_errors, print_json, quiet_interrupt
+from bridge.output import complain, explains_errors, print_json, quiet_interrupt
 from replay.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.vad.cache import Cache
 from replay.vad.calibrate import ENOUGH
+from replay.vad.confirm import plan_of
 from replay.vad.crew import hired
 from replay.vad.machine import Setting
 from replay.vad.recording import Recording
 from replay.vad.report import page
-from replay.vad.report_top import snippet
-from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
+from replay.vad.screen import show, show_files
 from replay.vad.silero import POLICIES, Policy
 from replay.vad.study import Plan, Study, StudyError, Tell, read_recordings, study
 from replay.vad.sweep import Grid
@@ -137,8 +134,8 @@ def sweep(
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
-        _print(made, skipped, min_agreement)
-        _print_files(made, html, config if write else None)
+        show(made, skipped, min_agreement)
+        show_files(made, html, config if write else None)
     sys.exit(0 if made.advised else NOTHING)
 
 
@@ -224,110 +221,3 @@ def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, con
             plan.write_text(plan_of(made, plan, config), encoding="utf-8")
     except OSError as error:
         complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")
-
-
-def plan_of(made: Study, plan: Path, config: Path) -> str:
-    """Return a plan for `replay compare`: the callers with the most at stake ring both settings."""
-    counts = Counter(change.call for change in made.changes)
-    calls = [call for call, _ in counts.most_common(MOST_CALLERS)] or range(
-        min(MOST_CALLERS, len(made.recordings))
-    )
-    callers = [_quoted(os.path.relpath(made.recordings[call].path, plan.parent)) for call in calls]
-    advised, current = made.advised, made.current
-    assert advised is not None
-    assert current is not None
-    return (
-        f"# The callers for whom most would change ring the setting of today and the recommended one: `replay compare "
-        f"{plan.name}`\n"
-        f"base = {_quoted(os.path.relpath(config, plan.parent))}\nagent = {_quoted(made.agent)}\n"
-        f'callers = [{", ".join(callers)}]\nrepeats = 3\nbaseline = "today"\n\n'
-        f"[variants.today]\n{_overrides(current)}\n[variants.recommended]\n{_overrides(advised)}"
-    )
-
-
-MOST_CALLERS: Final = 10
-
-
-def _overrides(setting: Setting) -> str:
-    values = {
-        "threshold": f"{setting.threshold:g}",
-        "silence_duration_ms": setting.silence_duration_ms,
-        "prefix_padding_ms": setting.prefix_padding_ms,
-    }
-    return "".join(f"agent.turn_detection.{name} = {value}\n" for name, value in values.items())
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # what JSON escapes, TOML's basic strings escape alike
-
-
-# ---------------------------------------------------------------- the screen
-
-
-def _print(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
-    out = console()
-    style = "bold green" if made.advised else "bold yellow"
-    out.print(headline(made), style=style, markup=False, soft_wrap=True)
-    if made.why:
-        out.print(made.why, markup=False, soft_wrap=True)
-    out.print(_costs(made))
-    for sentence in _grounds(made, enough):
-        out.print(sentence, style="dim", markup=False, soft_wrap=True)
-    for path, why in skipped[:MOST_SKIPPED]:
-        out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
-    if len(skipped) > MOST_SKIPPED:
-        out.print(f"and {len(skipped) - MOST_SKIPPED} more tapes that can't be used", style="yellow")
-
-
-MOST_SKIPPED: Final = 5
-
-
-def _costs(made: Study) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    columns = {
-        "now": made.recommendation.current,
-        "recommended": made.recommendation.chosen if made.advised else None,
-    }
-    known = {title: choice for title, choice in columns.items() if choice}
-    for title in ("what callers bear", *known):
-        table.add_column(title)
-    for metric in METRICS:
-        cells = (f"{amount(one.value, metric.unit)} ({between(one, metric.unit)})" for one in
-                 (choice.measured[metric.name] for choice in known.values()))  # fmt: skip
-        table.add_row(metric.title, *cells)
-    return table
-
-
-def _grounds(made: Study, enough: float) -> Iterator[str]:
-    """Yield what the answer stands on, a sentence each."""
-    totals, found = made.sweep.totals, made.recommendation
-    yield (
-        f"{made.sweep.calls} calls, {totals['hours']:.1f} h, {totals['turns']:.0f} turns, "
-        f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
-    )
-    if made.calibration and made.advised:
-        yield made.calibration.verdict(enough)
-    if made.advised:
-        yield (
-            f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "
-            f"the choice within one step of it {percent(found.near)}"
-        )
-    if made.advised and found.safer and found.safer != found.chosen:
-        yield f"within the budget 90 % of the time: {in_words(found.safer.setting)}"
-    yield from warnings(made)
-
-
-def _print_files(made: Study, html: Path, written: Path | None) -> None:
-    out = console()
-    if made.advised and made.current and made.status == "change":
-        better = sum(change.is_better for change in made.changes)
-        worse = len(made.changes) - better
-        out.print(
-            f"{better} moments of these calls would go better, {worse} worse: the page plays them",
-            markup=False,
-        )
-    if written and made.advised:
-        out.print(f"written to {written}", markup=False, soft_wrap=True)
-    elif made.advised and made.status == "change":
-        out.print(snippet(made), markup=False, soft_wrap=True)
-    out.print(f"page: {html}", markup=False, soft_wrap=True)

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from bridge.audio import LINEAR, bytes_of
+from replay.vad.changes import Change
 from replay.vad.machine import Ints, Setting, runs_of, segments_of, silence_windows
 from replay.vad.metrics import outcome_of
-from replay.vad.recommend import Change
 from replay.vad.recording import Recording
 from replay.vad.report_moments import Told, clock, kind_of, turn_at, what_of
 from replay.vad.report_view import View

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from replay.vad.recommend import Change, mistakes
+from replay.vad.changes import Change, mistakes
 from replay.vad.report_view import View
 from replay.vad.truth import Turn
 

@@ -11,14 +11,16 @@ from attrs import field, frozen
 from bridge.config import TurnBudget
 from bridge.errors import BridgeError, TapeError
 from bridge.recorder import read_tape
+from replay.vad.agreement import cases_of
 from replay.vad.cache import Cache
-from replay.vad.calibrate import ENOUGH, Calibration, calibrate, cases_of
+from replay.vad.calibrate import ENOUGH, Calibration, calibrate
+from replay.vad.changes import Change, changes
 from replay.vad.corpus import MS_PER_HOUR, Corpus
 from replay.vad.crew import Crew
 from replay.vad.derive import derive
 from replay.vad.labels import find_labels, read_labels
 from replay.vad.machine import Hearing, Setting
-from replay.vad.recommend import Change, OperatingPoints, Recommendation, changes, operating_points, recommend
+from replay.vad.recommend import OperatingPoints, Recommendation, operating_points, recommend
 from replay.vad.recording import NoAudioError, Recording, read_recording
 from replay.vad.silero import POLICIES, Floats, Policy, probabilities
 from replay.vad.sweep import Grid, Sweep, sweep

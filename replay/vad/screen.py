@@ -1,0 +1,83 @@
+"""What `replay vad sweep` prints for people."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+
+from bridge.output import console
+from replay.vad.report_top import snippet
+from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
+from replay.vad.study import Study
+
+
+def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
+    """Print the answer, what it costs, and what it stands on."""
+    out = console()
+    style = "bold green" if made.advised else "bold yellow"
+    out.print(headline(made), style=style, markup=False, soft_wrap=True)
+    if made.why:
+        out.print(made.why, markup=False, soft_wrap=True)
+    out.print(_costs(made))
+    for sentence in _grounds(made, enough):
+        out.print(sentence, style="dim", markup=False, soft_wrap=True)
+    for path, why in skipped[:MOST_SKIPPED]:
+        out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
+    if len(skipped) > MOST_SKIPPED:
+        out.print(f"and {len(skipped) - MOST_SKIPPED} more tapes that can't be used", style="yellow")
+
+
+MOST_SKIPPED: Final = 5
+
+
+def _costs(made: Study) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    columns = {
+        "now": made.recommendation.current,
+        "recommended": made.recommendation.chosen if made.advised else None,
+    }
+    known = {title: choice for title, choice in columns.items() if choice}
+    for title in ("what callers bear", *known):
+        table.add_column(title)
+    for metric in METRICS:
+        cells = (f"{amount(one.value, metric.unit)} ({between(one, metric.unit)})" for one in
+                 (choice.measured[metric.name] for choice in known.values()))  # fmt: skip
+        table.add_row(metric.title, *cells)
+    return table
+
+
+def _grounds(made: Study, enough: float) -> Iterator[str]:
+    """Yield what the answer stands on, a sentence each."""
+    totals, found = made.sweep.totals, made.recommendation
+    yield (
+        f"{made.sweep.calls} calls, {totals['hours']:.1f} h, {totals['turns']:.0f} turns, "
+        f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
+    )
+    if made.calibration and made.advised:
+        yield made.calibration.verdict(enough)
+    if made.advised:
+        yield (
+            f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "
+            f"the choice within one step of it {percent(found.near)}"
+        )
+    if made.advised and found.safer and found.safer != found.chosen:
+        yield f"within the budget 90 % of the time: {in_words(found.safer.setting)}"
+    yield from warnings(made)
+
+
+def show_files(made: Study, html: Path, written: Path | None) -> None:
+    """Print what was written where, and what to write by hand."""
+    out = console()
+    if made.advised and made.current and made.status == "change":
+        better = sum(change.is_better for change in made.changes)
+        worse = len(made.changes) - better
+        out.print(
+            f"{better} moments of these calls would go better, {worse} worse: the page plays them",
+            markup=False,
+        )
+    if written and made.advised:
+        out.print(f"written to {written}", markup=False, soft_wrap=True)
+    elif made.advised and made.status == "change":
+        out.print(snippet(made), markup=False, soft_wrap=True)
+    out.print(f"page: {html}", markup=False, soft_wrap=True)
