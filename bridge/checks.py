@@ -14,7 +14,7 @@ import attrs
 Check: TypeAlias = Callable[[Any], Any]
 T = TypeVar("T")
 
-SECRET_WORDS = ("key", "token", "secret", "password")
+SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
@@ -85,6 +85,13 @@ def variable(value: Any) -> str:
     """Accept the name of an environment variable, in capitals: a secret pasted by mistake never is."""
     if not isinstance(value, str) or not VARIABLE.fullmatch(value):
         raise Wrong('the name of an environment variable, in capitals, for example "OPENAI_API_KEY"')
+    return value
+
+
+def account(value: Any) -> str:
+    """Accept the SID of a Twilio account, or nothing."""
+    if not isinstance(value, str) or not re.fullmatch(r"(AC[0-9a-fA-F]{32})?", value):
+        raise Wrong("the account's SID: AC and 32 digits of 0-9 and a-f")
     return value
 
 

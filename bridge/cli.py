@@ -1,8 +1,9 @@
-"""The `bridge` command: serve, demo, check, calls, show, reindex. The one place that reads the environment."""
+"""The `bridge` command: serve, demo, check, doctor, calls, show, reindex. The one place that reads the environment."""
 
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def main() -> None:
     \b
     bridge demo              hear a whole call, with no accounts
     bridge check             is the configuration right, and what goes into the Twilio console
+    bridge doctor            does everything fit together: address, Twilio, model, machine
     bridge serve             answer the phone
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
@@ -127,6 +129,38 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(sentence, markup=False, soft_wrap=True)
     if ready and missing:
         raise SystemExit(1)
+
+
+@main.command()
+@CONFIG
+@click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+@click.option("--offline", is_flag=True, help="Skip what needs the network.")
+@JSON
+@explains_errors
+def doctor(path: Path, public_url: str | None, offline: bool, as_json: bool) -> None:
+    """Look at everything that keeps calls from coming in, and say what to do next.
+
+    Run it beside the running daemon, as its user: it calls the daemon through the public URL as Twilio does, without
+    beginning a call. With [twilio] account_sid or TWILIO_ACCOUNT_SID it also reads which numbers lead here.
+
+    Exit 0 when all is well, 1 for warnings alone, 2 for errors.
+    """
+    from bridge.doctor import examine, page  # it takes the whole daemon along
+
+    set_up_logging(as_json=False, level=logging.ERROR)
+    with quiet_interrupt():
+        report = trio.run(
+            partial(
+                examine,
+                path,
+                os.environ,
+                lambda settings: _with_overrides(settings, public_url, None),
+                is_offline=offline,
+            )
+        )
+    print_json(report.plain) if as_json else table_console().print(page(report))
+    leave_hung_threads(report.exit_code)
+    raise SystemExit(report.exit_code)
 
 
 # ---------------------------------------------------------------- what happened

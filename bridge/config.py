@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from attrs import evolve, field, frozen
 
 from bridge.checks import (
+    account,
     address,
     choice,
     flag,
@@ -46,6 +47,10 @@ class Twilio:
     auth_token_env: str = setting("TWILIO_AUTH_TOKEN", variable)
     auth_token_file: str = setting("", text("the path of a file with one token a line", empty=True))
     accept_unsigned_requests_from_anybody: bool = setting(False, flag)
+    account_sid: str = setting("", account)
+    api_url: str = setting(
+        "https://api.twilio.com", url("https", "http", example="https://api.dublin.ie1.twilio.com")
+    )
 
 
 @frozen

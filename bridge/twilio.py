@@ -188,6 +188,11 @@ def websocket_url(public_url: str) -> str:
     return public_url.replace("http", "ws", 1)
 
 
+def sign(token: str, url: str, form: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the signature Twilio would send with a request for this URL."""
+    return str(RequestValidator(token).compute_signature(url, MultiDict(form)))
+
+
 def request_is_signed(
     tokens: Iterable[str], url: str, form: Sequence[tuple[str, str]], signature: str | None
 ) -> bool:
