@@ -31,3 +31,7 @@ class LinkError(BridgeError):
 
 class StoreError(BridgeError):
     """The database can't be used as it is."""
+
+
+class ForgetError(BridgeError):
+    """A call can't be erased now: it is going on, or it is not known which one is meant."""

@@ -132,8 +132,8 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:
-    """Return the settings that a header keeps."""
-    return {name: value for name, value in asdict(agent).items() if name != "name"}
+    """Return the settings that a header keeps: how long a tape is kept is asked of today's configuration."""
+    return {name: value for name, value in asdict(agent).items() if name not in ("name", "keep")}
 
 
 def encode_header(header: Header) -> bytes:
