@@ -57,7 +57,7 @@ def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
     if not store.path.exists():
         return {}
     erased = list(call_ids)
-    counts = {table: _count(store, table, erased) for table in TABLES}
+    counts = _counts(store, erased)
     fresh = store.path.with_suffix(".rewriting")
     try:
         _copy(store.path, fresh, without=erased)
@@ -67,9 +67,13 @@ def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _count(store: Store, table: str, call_ids: list[str]) -> int:
-    sql = f"select count(*) as n from {table} where call_id in (select unnest(?::varchar[]))"
-    return int(store.query(sql, [call_ids])[0]["n"])
+def _counts(store: Store, call_ids: list[str]) -> dict[str, int]:
+    counted = ", ".join(
+        f"(select count(*) from {table} where call_id in (select unnest(?::varchar[]))) as {table}"
+        for table in TABLES
+    )
+    (row,) = store.query(f"select {counted}", [call_ids] * len(TABLES))
+    return row
 
 
 def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:

@@ -108,7 +108,7 @@ def _show_masked(meant: Meant) -> None:
     """Say which calls nobody can tell: only the last two digits of their numbers are kept."""
     if meant.masked:
         click.echo(
-            f"{len(meant.masked)} call(s) have a masked number that may be it. Forget them by their id:",
+            f"{len(meant.masked)} call(s) have a masked number that may be it; forget them by id:",
             err=True,
         )
         for known in meant.masked[:SHOWN]:

@@ -67,7 +67,7 @@ def search(
         named = [needle for needle in needles if needle.text in str(path.relative_to(data))]
         hits += [(path, needle) for needle in dict.fromkeys([*found, *named])]
         files, size = files + 1, size + length
-    in_rows = [needle for needle in needles if patiently(lambda needle=needle: _is_in(store, needle))]  # type: ignore[misc]
+    in_rows = _in_rows(store, needles)
     explained = {needle for path, needle in hits if _is_tape_of(path, others)} | set(in_rows)
     left = [
         (path.relative_to(data).as_posix(), needle) for path, needle in hits if _is_left(needle, explained)
@@ -120,21 +120,22 @@ def _blocks(file: IO[bytes], overlap: int) -> Iterator[tuple[bytes, int]]:
 # ---------------------------------------------------------------- rows
 
 
-def _is_in(store: Store, needle: Needle) -> bool:
-    """Say whether this stands in any row of any table."""
-    if not store.path.exists():
-        return False
-    return any(_is_in_table(store, table, needle.text) for table in TABLES)
+def _in_rows(store: Store, needles: Sequence[Needle]) -> list[Needle]:
+    """Return which of these stand in any row of any table."""
+    if not store.path.exists() or not needles:
+        return []
+    sql = "select table_name, column_name from information_schema.columns where data_type in ('VARCHAR', 'JSON')"
+    columns = patiently(lambda: store.query(sql))
+    found = set[Needle]()
+    for table in TABLES:
+        names = [row["column_name"] for row in columns if row["table_name"] == table]
+        found |= set(patiently(lambda names=names, table=table: _in_table(store, table, names, needles)))  # type: ignore[misc]
+    return [needle for needle in needles if needle in found]
 
 
-def _is_in_table(store: Store, table: str, text: str) -> bool:
-    columns = store.query(
-        "select column_name as name from information_schema.columns "
-        "where table_name = ? and data_type in ('VARCHAR', 'JSON')",
-        [table],
-    )
-    tests = " or ".join(f"contains({column['name']}::varchar, ?)" for column in columns)
-    found = store.query(
-        f"select exists (select 1 from {table} where {tests}) as found", [text] * len(columns)
-    )
-    return bool(found[0]["found"])
+def _in_table(store: Store, table: str, columns: list[str], needles: Sequence[Needle]) -> list[Needle]:
+    text = f"concat_ws(chr(10), {', '.join(columns)})"
+    asked = ", ".join(f"bool_or(contains(text, ?)) as n{number}" for number in range(len(needles)))
+    sql = f"select {asked} from (select {text} as text from {table})"
+    (row,) = store.query(sql, [needle.text for needle in needles])
+    return [needle for needle, is_there in zip(needles, row.values(), strict=True) if is_there]
