@@ -92,6 +92,7 @@ class Place:
     agent: Mapping[str, Any] = field(factory=dict)
     agents: tuple[str, ...] = ()
     server: Mapping[str, Any] = field(factory=dict)
+    recording: Mapping[str, Any] = field(factory=dict)
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     watch: Callable[[str, Line], None] | None = None
@@ -103,6 +104,7 @@ class Place:
         return {
             "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, **self.server},
             "realtime": {"url": self.model_url or model_url},
+            "recording": dict(self.recording),
             "agents": {name: {**self.agent, "limits": dict(self.limits)} for name in (AGENT, *self.agents)},
         }
 

@@ -18,6 +18,8 @@ from rich.progress import Progress
 from bridge import __version__, config
 from bridge.checks import read_table
 from bridge.errors import BridgeError, ConfigError
+from bridge.keep import due, keeps_rows, utc_now
+from bridge.keep import keep as keep_now
 from bridge.lock import is_held
 from bridge.output import (
     call_page,
@@ -30,6 +32,8 @@ from bridge.output import (
     quiet_interrupt,
     table_console,
 )
+from bridge.output_keep import forget as forget_calls
+from bridge.output_keep import show_due, show_removed
 from bridge.recorder import DONE_SUFFIX, tapes_under
 from bridge.store import TABLES, Store, finish_torn
 from bridge.tools import load_tools
@@ -57,6 +61,7 @@ def main() -> None:
     bridge serve             answer the phone
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
+    bridge forget CALL       erase a call, or all calls with a number
 
     Recorded calls are worked on with the `replay` command.
     """
@@ -263,6 +268,8 @@ def reindex(path: Path, data: Path | None) -> None:
     store = _store(path, data)
     folder = store.path.parent
     tapes, live = _finished_tapes(folder)
+    wants = keeps_rows(config.load(path)) if data is None else None  # of another folder nobody knows
+    tapes = [tape for tape in tapes if wants is None or wants(tape)]
     if not tapes:
         complain(f"{folder / 'tapes'}: no finished tapes", hint="name the folder with --data")
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
@@ -271,7 +278,7 @@ def reindex(path: Path, data: Path | None) -> None:
     late = [
         path
         for path in tapes_under(folder / "tapes")
-        if path.name.endswith(DONE_SUFFIX) and path not in tapes
+        if path.name.endswith(DONE_SUFFIX) and path not in tapes and (wants is None or wants(path))
     ]
     store.add(late)  # calls that ended meanwhile
     click.echo(
@@ -293,6 +300,56 @@ def _finished_tapes(folder: Path) -> tuple[list[Path], int]:
     if is_held(folder):
         return done, len(left_open)
     return sorted([*done, *(path for torn in left_open if (path := finish_torn(torn)))]), 0
+
+
+# ---------------------------------------------------------------- keeping and forgetting
+
+
+@main.command()
+@CONFIG
+@DATA
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@JSON
+@explains_errors
+def keep(path: Path, data: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Remove what is too old now: sound, tapes and rows, each after its days in the configuration.
+
+    The daemon does this by itself, at its start and every 6 hours; it need not be stopped for this.
+    Exit 0 when all that was due is gone, 1 when a tape refused.
+    """
+    settings, now = config.load(path), utc_now()
+    folder = data or settings.data_folder
+    if dry_run:
+        return show_due(due(folder, settings, now), wants_json=as_json)
+    removed = keep_now(folder, settings, now)
+    show_removed(removed, wants_json=as_json)
+    raise SystemExit(1 if removed.failed else 0)
+
+
+@main.command()
+@click.argument("who", metavar="CALL|NUMBER")
+@CONFIG
+@DATA
+@click.option("--dry-run", is_flag=True, help="Only show which calls are meant.")
+@click.option("--yes", "-y", is_flag=True, help="Ask no question.")
+@JSON
+@explains_errors
+def forget(who: str, path: Path, data: Path | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Erase a call, or all calls with a phone number, for good; then search every file for what is left of it.
+
+    CALL is a call id or its beginning; NUMBER is the other party's, in any spelling, with its country code.
+    Numbers that were masked can't be told: such calls are listed, to be forgotten by their id. Calls that go on
+    are refused. The daemon need not be stopped.
+
+    \b
+    bridge forget CA4f3e
+    bridge forget "+1 (555) 012-3456" --dry-run
+    bridge forget +15550123456 --yes --json
+
+    Exit 0 when nothing is left, 1 when something was found again, 2 when nothing was erased.
+    """
+    folder = data or config.load(path).data_folder
+    raise SystemExit(forget_calls(who, folder, is_dry=dry_run, is_sure=yes, wants_json=as_json))
 
 
 # ---------------------------------------------------------------- demo

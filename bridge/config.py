@@ -27,6 +27,7 @@ from bridge.checks import (
 from bridge.errors import ConfigError
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
+MOST_DAYS = 36_500
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -72,6 +73,21 @@ class Recording:
     folder: str = setting("data", text("a folder; relative ones start at the configuration file"))
     audio: bool = setting(True, flag)
     mask_numbers: bool = setting(False, flag)
+    keep_audio_days: int = setting(0, whole(0, MOST_DAYS))
+    keep_tapes_days: int = setting(0, whole(0, MOST_DAYS))
+    keep_rows_days: int = setting(0, whole(0, MOST_DAYS))
+    quota_gb: float = setting(0.0, number(0, 1_000_000))
+    warn_percent: int = setting(80, whole(1, 99))
+    min_free_mb: int = setting(200, whole(0, 1_000_000))
+
+
+@frozen
+class Keep:
+    """How many days an agent's calls are kept; 0 is for ever. In the file, what is left out is as [recording] says."""
+
+    audio_days: int | None = setting(None, whole(0, MOST_DAYS))
+    tapes_days: int | None = setting(None, whole(0, MOST_DAYS))
+    rows_days: int | None = setting(None, whole(0, MOST_DAYS))
 
 
 @frozen
@@ -161,6 +177,7 @@ class Agent:
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
     limits: Limits = setting(Limits(), _table)
+    keep: Keep = setting(Keep(), _table)
 
 
 @frozen
@@ -178,6 +195,16 @@ class Settings:
     def data_folder(self) -> Path:
         """Where tapes and the database are."""
         return self.folder / self.recording.folder
+
+    def keep_of(self, agent: str) -> Keep:
+        """Return how long the calls of an agent are kept, even of one that is no more in the file."""
+        own = self.agents[agent].keep if agent in self.agents else Keep()
+        general = self.recording
+        return Keep(
+            general.keep_audio_days if own.audio_days is None else own.audio_days,
+            general.keep_tapes_days if own.tapes_days is None else own.tapes_days,
+            general.keep_rows_days if own.rows_days is None else own.rows_days,
+        )
 
 
 @frozen
@@ -242,6 +269,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         ),
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
+        keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
     )
 
 

@@ -33,6 +33,10 @@ class StoreError(BridgeError):
     """The database can't be used as it is."""
 
 
+class ForgetError(BridgeError):
+    """A call can't be erased now: it is going on, or it is not known which one is meant."""
+
+
 def first_of(error: BaseException) -> BaseException:
     """Return the first plain error in a group of groups, or the error itself."""
     while isinstance(error, BaseExceptionGroup):

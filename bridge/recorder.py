@@ -1,7 +1,8 @@
 """Tape lines to disk: in batches, from one thread, never waited for. When the disk can't keep up, audio is shed
-first and counted; decisions are kept.
+first and counted; decisions are kept. When it is full, sound is left out before words and decisions are.
 """
 
+import errno
 import gzip
 import os
 import zlib
@@ -11,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 import trio
 from attrs import define, field, frozen
@@ -33,6 +35,10 @@ LAST_SECONDS: Final = 2
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
 
+DISK: Final = "disk"
+"""Who says on a tape that sound was left out: not the heart, so a replay says nothing of it again."""
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 Write = Callable[[Path, bytes], None]
 log = structlog.get_logger(__name__)
 
@@ -58,7 +64,9 @@ class TapeWriter:
     shed: int = 0
     is_finished: bool = False
     watch: Callable[[Line], None] = field(default=lambda line: None)
+    is_hushed: bool = False
     _lines: deque[bytes] = field(factory=deque)
+    _remarks: list[str] = field(factory=list)
     _reported: int = 0
     _last_ms: int = 0
 
@@ -70,7 +78,22 @@ class TapeWriter:
         if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
             self.shed += 1
         else:
-            self._lines.append(encode(line if self.header.has_audio else _without_audio(line)))
+            has_audio = self.header.has_audio and not self.is_hushed
+            self._lines.append(encode(line if has_audio else _without_audio(line)))
+
+    def hush(self, why: str) -> None:
+        """Keep silence in place of sound from the next line on, and say so in the call's record."""
+        self.is_hushed = True
+        self.remark(f"sound is not kept from here on: {why}")
+
+    def unhush(self) -> None:
+        """Keep sound again from the next line on."""
+        self.is_hushed = False
+        self.remark("sound is kept again")
+
+    def remark(self, text: str) -> None:
+        """Put a line into the call's log, with the next flush: between two lines that belong together it may not be."""
+        self._remarks.append(text)
 
     def put(self, data: bytes) -> None:
         """Put a ready-made line on the tape: the header."""
@@ -83,9 +106,13 @@ class TapeWriter:
     def take(self) -> bytes:
         """Take everything that waits for the disk."""
         if self.shed > self._reported:
-            note = {"kind": "shed", "lines": self.shed}
+            note: dict[str, Any] = {"kind": "shed", "lines": self.shed}
             self._reported = self.shed
             self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note)))
+        for text in self._remarks:
+            note = {"kind": "log", "text": text}
+            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=DISK, note=note)))
+        self._remarks.clear()
         data = b"".join(self._lines)
         self._lines.clear()
         return data
@@ -112,6 +139,7 @@ class Recorder:
     folder: Path
     on_done: Callable[[Path], None] = field(default=lambda path: None)
     write: Write = append_to
+    hushed_by: str = ""
     _open: dict[Path, TapeWriter] = field(factory=dict)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _is_failing: bool = False
@@ -120,11 +148,36 @@ class Recorder:
 
     def open_tape(self, header: Header) -> TapeWriter:
         """Start a tape for a call; its file appears with the next flush."""
+        is_hushed = bool(header.has_audio and self.hushed_by)
+        header = msgspec.structs.replace(header, has_audio=False) if is_hushed else header
         path = self.folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
         tape = TapeWriter(path, header)
         tape.put(encode_header(header))
+        if is_hushed:
+            tape.remark(f"sound is not kept: {self.hushed_by}")
         self._open[path] = tape
         return tape
+
+    def hush(self, why: str) -> None:
+        """Keep no sound of any call from now on: records are what the rest of the disk is for."""
+        if self.hushed_by:
+            return
+        log.error("sound is not kept any more; calls and their records go on", why=why)
+        self.hushed_by = why
+        for tape in self._with_sound():
+            tape.hush(why)
+
+    def unhush(self) -> None:
+        """Keep sound again, of calls that began with it and of new ones; not while writing fails."""
+        if not self.hushed_by or self._is_failing:
+            return
+        log.warning("sound is kept again")
+        self.hushed_by = ""
+        for tape in self._with_sound():
+            tape.unhush()
+
+    def _with_sound(self) -> list[TapeWriter]:
+        return [tape for tape in self._open.values() if tape.header.has_audio and not tape.is_finished]
 
     def agent_taped_as(self, call_id: str) -> str | None:
         """Return the agent of the call recorded under this id, by this process or another; looks at the disk."""
@@ -186,6 +239,8 @@ class Recorder:
         if not self._is_failing:
             log.error("tape can't be written, trying on", path=str(path), error=str(error))
         self._is_failing = True
+        if error.errno in FULL:
+            self.hush(f"the disk is full ({error.strerror})")
         tape.put_back(data)
         if tape.is_finished and len(self._open) > MOST_TAPES:
             log.error("tape is lost: too many wait for the disk", path=str(path))
@@ -209,11 +264,17 @@ def call_id_of(path: Path) -> str:
 
 def _agent_on(path: Path) -> str:
     """Return the agent in a tape's header; nobody's when there is none to read."""
+    header = header_of(path)
+    return header.agent if header is not None else ""
+
+
+def header_of(path: Path) -> Header | None:
+    """Return a tape's header, reading no more than that; None when there is none to read."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return decode_header(file.readline()).agent
+            return decode_header(file.readline())
     except (OSError, EOFError, zlib.error, TapeError):
-        return ""
+        return None
 
 
 def _complete(path: Path) -> None:
@@ -225,10 +286,14 @@ def compress(path: Path) -> Path:
     """Replace a tape by its compressed form, never leaving a moment without one."""
     done = finished_path(path)
     part = done.with_suffix(".part")
-    with path.open("rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
-        while block := source.read(2**20):
-            target.write(block)
-    os.replace(part, done)
+    try:
+        with path.open("rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
+            while block := source.read(2**20):
+                target.write(block)
+        os.replace(part, done)
+    except OSError:
+        part.unlink(missing_ok=True)  # half a copy on a full disk keeps others from being written
+        raise
     path.unlink()
     return done
 

@@ -20,7 +20,9 @@ from hypercorn.typing import ConnectionState
 from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
+from bridge.disk import DiskWatch
 from bridge.errors import LinkError
+from bridge.keep import Keeper, keeps_rows
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.lock import held_alone
 from bridge.model_link import ModelAddress
@@ -100,7 +102,7 @@ async def open_daemon(
     if tools is None:
         tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
     tapes = settings.data_folder / "tapes"
-    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"))
+    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"), keeps_rows(settings))
     recorder = Recorder(tapes, on_done=indexer.add, write=write)
     address = model_address(settings, secrets)
     switchboard = Switchboard(settings, address, tools, recorder, watch, start_seconds=handshake_seconds)
@@ -108,6 +110,10 @@ async def open_daemon(
         listener = open_listener(settings.server.bind)
         async with trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
+            background.start_soon(Keeper(settings, indexer).run, name="keeper")
+            background.start_soon(
+                DiskWatch(settings.data_folder, settings.recording, recorder).run, name="disk watch"
+            )
             async with trio.open_nursery() as writing:
                 writing.start_soon(recorder.run, name="recorder")
                 try:

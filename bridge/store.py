@@ -13,6 +13,7 @@ import trio
 from attrs import define, field
 
 from bridge.errors import StoreError, TapeError
+from bridge.forgotten import Forgotten
 from bridge.recorder import DONE_SUFFIX, call_id_of, compress, finished_path, read_tape, tapes_under
 from bridge.records import Records, records_of
 from bridge.recovery import closing_lines
@@ -83,7 +84,8 @@ class Store:
     def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> list[str]:
         """Make the whole file anew from tapes, beside the old one, then replace it.
 
-        Return a sentence for each tape that can't be read: those are left out, and nothing else is.
+        Return a sentence for each tape that can't be read: those are left out. Rows of calls whose tapes are gone
+        are taken over from the old file, if it can be read: they may be kept longer.
         """
         fresh = self.path.with_suffix(".rebuilding")
         fresh.unlink(missing_ok=True)
@@ -95,6 +97,7 @@ class Store:
                 except TapeError as error:
                     faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
                 progress()
+            _take_over(connection, self.path)
         fresh.replace(self.path)
         return faults
 
@@ -141,8 +144,10 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> int:
-    """Replace one call's rows by those of its tape."""
+    """Replace one call's rows by those of its tape; a call that was erased has none, whoever brings its tape back."""
     tape = read_tape(path)
+    if Forgotten.in_folder(folder).has(tape.header.call_id):
+        raise TapeError(f"{path}: its call was erased; the tape may be deleted")
     records = records_of(tape.header, map(decode, tape.lines), is_torn=tape.is_torn)
     call_id = tape.header.call_id
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
@@ -153,6 +158,32 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
         _insert(connection, table, call_id, rows)
     connection.commit()
     return 1
+
+
+def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy the rows of calls whose tapes are gone. Raises `StoreError` while another process holds the file."""
+    if not path.exists():
+        return
+    try:
+        with Store(path)._open() as old:
+            rows = old.execute("select call_id, tape from calls").fetchall()
+        connection.execute(f"attach {quoted(path)} as old (read_only)")
+    except (duckdb.Error, StoreError) as error:
+        if "lock" in str(error):
+            raise StoreError(_unusable(path, str(error))) from None
+        log.warning("rows of calls without a tape are lost with the old file", error=str(error)[:200])
+        return
+    known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
+    gone = [row[0] for row in rows if row[0] not in known and not (path.parent / (row[1] or "")).is_file()]
+    for table in TABLES:
+        copied = f"select * from old.{table} where call_id in (select unnest(?))"
+        connection.execute(f"insert into {table} by name {copied}", [gone])
+    connection.execute("detach old")
+
+
+def quoted(path: Path) -> str:
+    """Return a path as a text in SQL."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _tables(records: Records, tape: str) -> dict[str, list[dict[str, Any]]]:
@@ -191,6 +222,7 @@ class Indexer:
     """Puts finished tapes into the store, one at a time, waiting out whoever else holds the file."""
 
     store: Store
+    wants: Callable[[Path], bool] = lambda path: True
     _channel: tuple[trio.MemorySendChannel[Path], trio.MemoryReceiveChannel[Path]] = field(factory=_queue)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _pending: int = 0
@@ -216,9 +248,9 @@ class Indexer:
 
         Started once it knows which tapes were left open: those that appear later are being written.
         """
-        torn = await self._in_thread(lambda: tapes_under(folder, only_open=True))
+        torn = await self.in_thread(lambda: tapes_under(folder, only_open=True))
         task_status.started()
-        for path in await self._in_thread(self._left_behind, folder, torn):
+        for path in await self.in_thread(self._left_behind, folder, torn):
             self.add(path)
         async for path in self._channel[1]:
             await self._index(path)
@@ -237,7 +269,7 @@ class Indexer:
         has_warned = False
         while True:
             try:
-                await self._in_thread(self.store.add, [path])
+                await self.in_thread(self.store.add, [path])
                 return
             except (duckdb.IOException, OSError) as error:
                 if not has_warned:
@@ -251,7 +283,8 @@ class Indexer:
                 log.exception("call can't be indexed", tape=str(path))
                 return
 
-    async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do something in the one thread that uses the database."""
         return await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
 
     def _left_behind(self, folder: Path, left_open: list[Path]) -> list[Path]:
@@ -262,7 +295,7 @@ class Indexer:
         except (duckdb.Error, OSError):
             known = set()  # held by somebody else: indexing again changes nothing
         complete = [path for path in tapes_under(folder) if path.name.endswith(DONE_SUFFIX)]
-        done = [path for path in complete if call_id_of(path) not in known]
+        done = [path for path in complete if call_id_of(path) not in known and self.wants(path)]
         return list(dict.fromkeys([*(path for path in torn if path), *done]))
 
 

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from bridge import __version__, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent, Settings
+from bridge.forgotten import Forgotten
 from bridge.links import Link, PhoneSocket
 from bridge.live import LiveCall
 from bridge.model_link import ModelAddress
@@ -26,6 +27,9 @@ MOST_REMEMBERED: Final = 10_000
 START_SECONDS: Final = 10
 MOST_BEFORE_START: Final = 50
 """How long, and for how many messages, a socket may go on without its `start`."""
+
+NOBODY: Final = "*"
+"""Stands for the agent of a call that was erased: no agent has that name."""
 
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
@@ -107,19 +111,25 @@ class Switchboard:
     async def _new_id(self, webhook: Webhook) -> str | None:
         """Return an id for the call of this webhook: its CallSid, with the agent's name if another agent had it.
 
-        None when this agent had this call before: remembered, or on a tape. A disk may be slow, so in a thread.
+        None when this agent had this call before: remembered, on a tape, or forgotten. A disk may be slow, so in a
+        thread.
         """
         if webhook.key in self._outcomes:
             return None
         for call_id in (webhook.call_sid, f"{webhook.call_sid}-{webhook.agent.name}"):
             agent = await trio.to_thread.run_sync(
-                self.recorder.agent_taped_as, call_id, limiter=self._disk, abandon_on_cancel=True
+                self._agent_before, call_id, limiter=self._disk, abandon_on_cancel=True
             )
             if agent is None:
                 return call_id
-            if agent == webhook.agent.name:
+            if agent in (webhook.agent.name, NOBODY):
                 return None
         return None
+
+    def _agent_before(self, call_id: str) -> str | None:
+        """Return who had the call of this id; nobody may have one that was erased. Blocks."""
+        is_forgotten = Forgotten.in_folder(self.settings.data_folder).has(call_id)
+        return NOBODY if is_forgotten else self.recorder.agent_taped_as(call_id)
 
     def _open(self, webhook: Webhook, call_id: str) -> LiveCall:
         """Give birth to a call: its model leg connects while Twilio is still setting up the stream."""

@@ -138,8 +138,15 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:
-    """Return the settings that a header keeps; what there is none of, a shadow, is not in them."""
-    return {name: value for name, value in asdict(agent).items() if name != "name" and value is not None}
+    """Return the settings that a header keeps: no shadow where there is none, and not how long a tape is kept.
+
+    That is asked of today's configuration.
+    """
+    return {
+        name: value
+        for name, value in asdict(agent).items()
+        if name not in ("name", "keep") and value is not None
+    }
 
 
 def encode_header(header: Header) -> bytes:

@@ -14,9 +14,9 @@ from bridge.effects import Effect
 from bridge.errors import TapeError
 from bridge.events import ClockRang
 from bridge.recorder import Tape, read_tape
+from bridge.restore import understood
 from bridge.tape import HTTP, NOTE, Line, decode, encode, line_of
 from replay.record_changes import TableChange, record_changes
-from replay.restore import understood
 
 LATE_MS: Final = 1000
 """An alarm that the tape has no ring for is rung by us when it is this late: the settings or the code changed it."""

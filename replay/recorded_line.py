@@ -25,11 +25,11 @@ from bridge.events import (
     StreamStopped,
 )
 from bridge.recorder import Tape
+from bridge.restore import understood
 from bridge.tape import MODEL, PHONE, TWILIO, Line, decode
 from replay.phone_line import FRAME_MS
 from replay.phone_line import Line as Telephone
 from replay.recordings import turns_of
-from replay.restore import understood
 from replay.wav import sound_of
 
 TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"

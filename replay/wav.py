@@ -13,8 +13,8 @@ from attrs import define, field, frozen
 from bridge.audio import SILENCE, bytes_of, to_pcm16
 from bridge.events import CallerSpoke, Event, StreamStarted, StreamStopped
 from bridge.recorder import Tape
+from bridge.restore import Restorer, understood
 from bridge.tape import PHONE, Line, decode
-from replay.restore import Restorer, understood
 
 RATE: Final = 8000
 BLOCK: Final = RATE

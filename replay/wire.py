@@ -10,8 +10,8 @@ import msgspec
 from attrs import define, field
 
 from bridge.recorder import Tape
+from bridge.restore import Restorer, understood
 from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode
-from replay.restore import Restorer, understood
 
 WireLine = dict[str, Any]
 

@@ -17,9 +17,9 @@ from bridge.errors import BridgeError, TapeError
 from bridge.events import CallerSpoke, SessionCreated, StreamStarted
 from bridge.recorder import Tape
 from bridge.records import records_of
+from bridge.restore import Restorer, understood
 from bridge.tape import MODEL, PHONE, SHADOW, Line, decode
 from replay.compare_ears import audible
-from replay.restore import Restorer, understood
 from replay.vad.machine import Ints, Setting
 from replay.vad.truth import Span
 

@@ -1,0 +1,204 @@
+"""Taking what was recorded off the disk: rows with their bytes, tapes with all that lies beside them. Blocks."""
+
+import gzip
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from glob import escape
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, TypeVar
+
+import duckdb
+import msgspec
+from attrs import define, field
+
+from bridge.errors import StoreError, TapeError
+from bridge.events import SessionCreated
+from bridge.forgotten import Forgotten
+from bridge.recorder import call_id_of
+from bridge.redact import soundless
+from bridge.restore import Restorer, understood
+from bridge.store import TABLES, Store, quoted
+from bridge.tape import MODEL, PHONE, Line, decode, decode_header, encode
+
+PATIENCE_SECONDS: Final = 10
+"""How long to wait for others to close the database; the daemon holds it for milliseconds."""
+
+CACHE: Final = "vad-cache"
+"""Where the lab keeps what it heard in a call's audio, under the hash of that audio."""
+
+T = TypeVar("T")
+
+
+def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """Return what `work` does with the database, trying on while others hold it. Raises `StoreError`."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except (duckdb.IOException, StoreError) as error:
+            if "lock" not in str(error) and "another process holds it" not in str(error):
+                raise StoreError(str(error)) from None
+            if time.monotonic() > until:
+                raise StoreError(f"the database is held by another process: {str(error)[:200]}") from None
+        time.sleep(0.1)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
+    """Erase all rows of these calls; return how many there were, by table. Raises `StoreError`, `duckdb.Error`.
+
+    The file is written anew: DELETE and CHECKPOINT leave the words of a deleted row in its free blocks, and other
+    writes leave them there (measured with DuckDB 2.0).
+    """
+    if not store.path.exists():
+        return {}
+    erased = list(call_ids)
+    counts = _counts(store, erased)
+    fresh = store.path.with_suffix(".rewriting")
+    try:
+        _copy(store.path, fresh, without=erased)
+    finally:
+        for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+    return counts
+
+
+def _counts(store: Store, call_ids: list[str]) -> dict[str, int]:
+    counted = ", ".join(
+        f"(select count(*) from {table} where call_id in (select unnest(?::varchar[]))) as {table}"
+        for table in TABLES
+    )
+    (row,) = store.query(f"select {counted}", [call_ids] * len(TABLES))
+    return row
+
+
+def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
+    """Put a copy without these calls in the file's place; nobody else can write to it meanwhile."""
+    fresh.unlink(missing_ok=True)
+    Store(fresh).add([])
+    if path.with_name(path.name + ".wal").exists():
+        raise StoreError(f"{path}: another process holds it, or died: try again")
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.execute(f"attach {quoted(path)} as old (read_only)")
+        connection.execute(f"attach {quoted(fresh)} as fresh")
+        for table in TABLES:
+            kept = f"select * from old.{table} where call_id not in (select unnest(?::varchar[]))"
+            connection.execute(f"insert into fresh.{table} by name {kept}", [without])
+        connection.execute("checkpoint fresh")
+        connection.execute("detach fresh")
+        os.replace(fresh, path)
+
+
+# ---------------------------------------------------------------- tapes
+
+
+def files_of(tapes: Path, call_id: str) -> list[Path]:
+    """Return every file of a call in the tape folders: tape, labels, and what a process that died left half done."""
+    name = escape(call_id)
+    found = [path for pattern in (f"*/{name}.*", f"*/.{name}.*") for path in tapes.glob(pattern)]
+    return sorted(path for path in found if path.is_file())
+
+
+def erase_files(paths: Iterable[Path]) -> tuple[int, int]:
+    """Delete files, and folders that are empty then; return how many there were, and their bytes."""
+    count = size = 0
+    for path in paths:
+        try:
+            bytes_of_it = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        count, size = count + 1, size + bytes_of_it
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    return count, size
+
+
+def silence(path: Path) -> bool:
+    """Rewrite a complete tape with silence in place of every sound; say whether it is still there.
+
+    Words, decisions and times stay as they are, to the byte. Raises `TapeError` and `OSError`, and has changed
+    nothing then.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with gzip.open(path, "rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
+            target.write(_soundless_header(source.readline()))
+            for raw in source:
+                target.write(_soundless(raw))
+        os.replace(part, path)
+    except EOFError as error:
+        raise TapeError(f"{path}: can't be read: {error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    if Forgotten.in_folder(path.parents[2]).has(call_id_of(path)):  # erased meanwhile: it must not come back
+        path.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _soundless_header(raw: bytes) -> bytes:
+    decode_header(raw)
+    return msgspec.json.encode({**msgspec.json.decode(raw), "has_audio": False}) + b"\n"
+
+
+def _soundless(raw: bytes) -> bytes:
+    if b"audio" not in raw and b"payload" not in raw and b'"binary"' not in raw:
+        return raw
+    line = decode(raw)
+    quiet = soundless(line)
+    return raw if quiet is line else encode(quiet)
+
+
+# ---------------------------------------------------------------- what the lab heard in them
+
+
+def hearing_of(data: Path, tape: Path) -> list[Path]:
+    """Return the files of the lab's cache about this tape's audio; none when it can't be read, or had none."""
+    if not (data / CACHE).is_dir():
+        return []
+    try:
+        with gzip.open(tape, "rb") if tape.suffix == ".gz" else tape.open("rb") as file:
+            lines = iter(file)
+            next(lines, b"")
+            key = sha256(given_audio(map(decode, lines))).hexdigest()
+    except (OSError, EOFError, TapeError):
+        return []
+    return sorted((data / CACHE).glob(f"*/*/{key}.f32*"))
+
+
+def given_audio(lines: Iterable[Line]) -> bytes:
+    """Return the caller's audio as the model's last session on a tape was given it. Raises `TapeError`."""
+    given = _Given()
+    for line in lines:
+        given.take(line)
+    return bytes(given.audio)
+
+
+@define
+class _Given:
+    """Walks through a tape; a new session of the model's begins anew."""
+
+    audio: bytearray = field(factory=bytearray)
+    _restorer: Restorer = field(factory=Restorer)
+
+    def take(self, line: Line) -> None:
+        """Take in one line."""
+        self._restorer.is_over |= line.end is not None
+        if line.append is not None:
+            self.audio += self._restorer.appended(line)
+        elif line.is_input and line.leg in (PHONE, MODEL):
+            event = understood(line)
+            self._restorer.learn(event)
+            if isinstance(event, SessionCreated):
+                self.audio.clear()
+
+
+def day_folders(tapes: Path) -> Iterator[Path]:
+    """Yield the folders of tapes, the oldest day first."""
+    if tapes.is_dir():
+        yield from sorted(path for path in tapes.iterdir() if path.is_dir())

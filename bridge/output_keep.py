@@ -1,0 +1,130 @@
+"""What `bridge keep` and `bridge forget` print, for people and for machines."""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from attrs import asdict
+from rich.console import Console
+from rich.progress import Progress
+
+from bridge.errors import ForgetError
+from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
+from bridge.keep import Due, Removed
+from bridge.lock import is_held
+from bridge.output import print_json
+
+SHOWN: Final = 10
+"""Calls and places named one by one; of more, only how many."""
+
+NOT_REACHED: Final = (
+    "Not reached: journald and other logs, backups, files outside this folder, what Twilio and OpenAI keep."
+)
+
+
+def show_due(due: Due, *, wants_json: bool) -> None:
+    """Print what would be removed."""
+    calls = {"silence": [*map(str, due.silence)], "delete": [*map(str, due.delete)], "rows": [*due.rows]}
+    if wants_json:
+        return print_json(calls | {"leftovers": [*map(str, due.leftovers)]})
+    for what, found in zip(
+        ("lose their sound", "lose their tape", "lose their rows"), calls.values(), strict=True
+    ):
+        click.echo(f"{len(found)} call(s) would {what}")
+        _list(found)
+
+
+def show_removed(removed: Removed, *, wants_json: bool) -> None:
+    """Print what was removed."""
+    if wants_json:
+        return print_json(asdict(removed))
+    click.echo(
+        f"{removed.silenced} call(s) lost their sound, {removed.deleted} their tape, {removed.rows} their rows; "
+        f"{removed.freed_bytes / 1e6:.1f} MB freed"
+    )
+    if removed.failed:
+        click.echo(
+            f"Error: {removed.failed} tape(s) can't be rewritten or deleted; the log says which", err=True
+        )
+
+
+def _list(found: list[str]) -> None:
+    for name in found[:SHOWN]:
+        click.echo(f"  {name}")
+    if len(found) > SHOWN:
+        click.echo(f"  and {len(found) - SHOWN} more")
+
+
+# ---------------------------------------------------------------- forgetting
+
+
+def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: bool) -> int:
+    """Ask, erase, prove, print; return the exit code. Raises `BridgeError`."""
+    meant = look_for(who, data, daemon_runs=is_held(data))
+    if is_dry:
+        _show_meant(meant, wants_json=wants_json)
+        return 0
+    if meant.calls and not is_sure:
+        _show_meant(meant, wants_json=False)
+        if not _is_meant_so(len(meant.calls)):
+            raise ForgetError("nothing was erased; --yes asks no question")
+    with kept_from_starting(data) as daemon_runs:
+        meant = look_for(who, data, daemon_runs=daemon_runs)  # a call may have come or ended meanwhile
+        erased = _erased(data, meant)
+    if wants_json:
+        print_json(as_json(erased, meant))
+    else:
+        _show_erased(erased, meant)
+    return 1 if erased.proof.left else 0
+
+
+def _is_meant_so(count: int) -> bool:
+    try:
+        return click.confirm(f"Erase {count} call(s) for good?", err=True)
+    except click.Abort:
+        return False
+
+
+def _erased(data: Path, meant: Meant) -> Erased:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("searching", total=None)
+        return erase(data, meant, lambda path: bar.advance(task))
+
+
+def _show_meant(meant: Meant, *, wants_json: bool) -> None:
+    if wants_json:
+        calls: dict[str, Any] = {"calls": [known.call_id for known in meant.calls]}
+        return print_json(calls | {"masked": [known.call_id for known in meant.masked]})
+    click.echo(f"{len(meant.calls)} call(s) of {meant.who}:", err=True)
+    for known in meant.calls[:SHOWN]:
+        click.echo(f"  {known.call_id}  {known.started_at[:19]}  {known.agent}", err=True)
+    if len(meant.calls) > SHOWN:
+        click.echo(f"  and {len(meant.calls) - SHOWN} more", err=True)
+    _show_masked(meant)
+
+
+def _show_masked(meant: Meant) -> None:
+    """Say which calls nobody can tell: only the last two digits of their numbers are kept."""
+    if meant.masked:
+        click.echo(
+            f"{len(meant.masked)} call(s) have a masked number that may be it; forget them by id:",
+            err=True,
+        )
+        for known in meant.masked[:SHOWN]:
+            click.echo(f"  {known.call_id}  {known.started_at[:19]}  {', '.join(known.party)}", err=True)
+
+
+def _show_erased(erased: Erased, meant: Meant) -> None:
+    rows = sum(erased.rows.values())
+    click.echo(
+        f"erased {len(erased.call_ids)} call(s): {erased.files} file(s) of theirs, {rows} row(s) of calls.duckdb, "
+        f"{erased.hearings} entries of the VAD cache"
+    )
+    proof = erased.proof
+    searched = f"searched {proof.files} files, {proof.bytes} bytes, for {proof.searched_for} things: "
+    click.echo(searched + (f"{len(proof.left)} left" if proof.left else "nothing left"))
+    for where, what in proof.left[:SHOWN]:
+        click.echo(f"  {what} in {where}")
+    _show_masked(meant)
+    click.echo(NOT_REACHED)
