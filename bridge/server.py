@@ -13,7 +13,6 @@ import trio
 from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
@@ -21,6 +20,8 @@ from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
+from bridge.house import House
+from bridge.http import HttpConnection, http_config
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import ModelAddress
 from bridge.lock import held_alone
@@ -29,6 +30,7 @@ from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
 from bridge.tape import Line
 from bridge.tools import Tool, load_tools
+from bridge.watching import Watching
 
 USER_TIMEOUT_MS: Final = 5000
 """TCP_USER_TIMEOUT: sent bytes that nobody acknowledges for so long end the connection, and with it any send."""
@@ -46,6 +48,7 @@ class Daemon:
     switchboard: Switchboard
     recorder: Recorder
     indexer: Indexer
+    watching: Watching
 
     async def drain(self) -> None:
         """Take no more calls and let the live ones end, somewhat before it all must be over."""
@@ -100,14 +103,16 @@ async def open_daemon(
     if tools is None:
         tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
     tapes = settings.data_folder / "tapes"
-    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"))
+    watching = Watching.of(settings, secrets)
+    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"), on_record=watching.add)
     recorder = Recorder(tapes, on_done=indexer.add, write=write)
     address = model_address(settings, secrets)
     switchboard = Switchboard(settings, address, tools, recorder, watch, start_seconds=handshake_seconds)
-    with held_alone(settings.data_folder):
+    with held_alone(settings.data_folder), watching.listening():
         listener = open_listener(settings.server.bind)
         async with trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
+            background.start_soon(watching.run, House(switchboard, recorder, indexer), name="watching")
             async with trio.open_nursery() as writing:
                 writing.start_soon(recorder.run, name="recorder")
                 try:
@@ -117,7 +122,7 @@ async def open_daemon(
                             front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
                             serving.start_soon(front.serve, listener, name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(port, switchboard, recorder, indexer)
+                            daemon = Daemon(port, switchboard, recorder, indexer, watching)
                             yield daemon
                             await daemon.drain()
                             serving.cancel_scope.cancel(reason="shutting down")
@@ -125,18 +130,8 @@ async def open_daemon(
                 finally:
                     recorder.finish()
             await indexer.finish()
+            await watching.finish()
             background.cancel_scope.cancel(reason="shutting down")
-
-
-class HttpConnection(TCPServer):
-    """Hypercorn's connection, ended with its socket.
-
-    As it comes, its keep-alive timer outlives a peer that spoke no HTTP: one task for half a minute each.
-    """
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
 
 
 @define(eq=False)
@@ -146,17 +141,13 @@ class Front:
     gate: Gate
     switchboard: Switchboard
     handshake_seconds: float = HANDSHAKE_SECONDS
-    _config: HypercornConfig = field(factory=HypercornConfig)
+    _config: HypercornConfig = field(init=False)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
     _app: ASGIWrapper = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
-        self._config.include_server_header = False
-        self._config.keep_alive_timeout = 30
-        self._config.read_timeout = self.handshake_seconds  # type: ignore[assignment]  # any number does
-        self._config.graceful_timeout = 1
-        self._config.errorlog = None
+        self._config = http_config(self.handshake_seconds)
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections until cancelled."""
