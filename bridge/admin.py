@@ -25,7 +25,7 @@ from quart_trio import QuartTrio
 from bridge import __version__
 from bridge.errors import LinkError
 from bridge.house import House, Peaks
-from bridge.http import HttpConnection, http_config
+from bridge.http import HttpConnection
 from bridge.metrics import Metrics
 
 MOST_CONNECTIONS: Final = 16
@@ -132,7 +132,7 @@ def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
     return {
         "status": status,
         "version": __version__,
-        "calls": {"live": house.live, "waiting": house.waiting, "limit": switchboard.settings.server.max_calls},
+        "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": recorder.is_failing, "tapes_open": recorder.backlog, "lines_shed": recorder.shed},
         "store": {"waiting_tapes": indexer.lag, "oldest_seconds": round(indexer.lag_seconds, 1)},
@@ -148,8 +148,15 @@ class AdminServer:
 
     app: QuartTrio
     _connected: int = 0
-    _config: Config = field(factory=lambda: http_config(READ_SECONDS))
+    _config: Config = field(factory=Config)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
+
+    def __attrs_post_init__(self) -> None:
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = 30
+        self._config.read_timeout = READ_SECONDS
+        self._config.graceful_timeout = 1
+        self._config.errorlog = None
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections until cancelled."""

@@ -35,6 +35,11 @@ class House:
         """Return how many calls have had one."""
         return self.switchboard.live - self.waiting
 
+    @property
+    def limit(self) -> int:
+        """Return how many calls there may be."""
+        return self.switchboard.settings.server.max_calls
+
     def calls(self) -> list[dict[str, Any]]:
         """Return the calls that go on, the oldest first, without a whole phone number."""
         now = trio.current_time()

@@ -22,7 +22,6 @@ TOOL_OUTCOMES: Final = ("answered", "arguments", "cancelled", "crashed", "timeou
 OTHER: Final = "other"
 """Stands for every word that a peer chose and we don't know: the number of series has a bound."""
 
-REFUSALS: Final = ("closing", "full")
 LATENCY_BUCKETS: Final = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 """Seconds. People take turns within 0.2 s of each other and find 1 s slow: the steps are finest there."""
 
@@ -138,10 +137,10 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "counter here yet.",
         (),
     ),
-    Metric("bridge_tasks", "Trio tasks; about 20 and 12 a call. One that only grows is a leak.", ()),
+    Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
     Metric(
         "bridge_threads",
-        "Python threads: tools, tapes, the database. One that only grows is a tool that hangs.",
+        "Python threads: tools, tapes, the database. More and more of them are a tool that hangs.",
         (),
     ),
     Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
@@ -175,7 +174,11 @@ HISTOGRAMS: Final[tuple[Metric, ...]] = (
     ),
 )
 TOTALS: Final[tuple[Metric, ...]] = (
-    Metric("bridge_calls_refused", "Calls that heard a busy tone, by reason.", ("reason",)),
+    Metric(
+        "bridge_calls_refused",
+        "Calls that were not taken, by the setting that said so, or draining: the caller heard a busy tone.",
+        ("reason",),
+    ),
     Metric(
         "bridge_traces",
         "Ended calls by what became of their trace: exported, failed (the collector), dropped (too many waited).",

@@ -30,7 +30,6 @@ from bridge.metric_table import (
     HISTOGRAMS,
     OTHER,
     PER_AGENT,
-    REFUSALS,
     TIMES_PER_AGENT,
     TOKENS,
     TOOL_OUTCOMES,
@@ -51,7 +50,7 @@ class _Totals:
 
     def look_at(self, house: House) -> None:
         """Take the counts as they are now."""
-        self.refused = {**dict.fromkeys(REFUSALS, 0), **house.switchboard.refused}
+        self.refused = dict(house.switchboard.refused)
         self.traces = dict(house.trace_outcomes)
         self.shed, self.lost = house.recorder.shed, house.recorder.lost
 
@@ -74,13 +73,14 @@ class _Totals:
 class Metrics:
     """All metrics of one daemon, in a registry of its own; each names its unit, and its HELP says what it tells."""
 
-    agents: tuple[str, ...]
+    agents: Iterable[str]
     registry: CollectorRegistry = field(factory=CollectorRegistry)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _totals: _Totals = field(factory=_Totals)
     _counters: dict[str, Counter] = field(factory=dict)
     _gauges: dict[str, Gauge] = field(factory=dict)
     _histograms: dict[str, Histogram] = field(factory=dict)
+    _known: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each of ours, of no use to anybody here
@@ -92,29 +92,30 @@ class Metrics:
             self._histograms[it.name] = Histogram(
                 it.name, it.text, it.labels, registry=self.registry, buckets=it.buckets
             )
-        self._begin_at_zero()
-        self.registry.register(self._totals)
-        ProcessCollector(registry=self.registry)
-
-    def _begin_at_zero(self) -> None:
-        """Make every series there can be: Prometheus does not see the first step of one that appears with it."""
-        agents = self.agents
-        for agent in agents:
-            for by in ENDED_BY:
-                self._count("bridge_calls", 0, agent, by)
-            for name in PER_AGENT:
-                self._count(name, 0, agent)
-            for kind in TOKENS:
-                self._count("bridge_tokens", 0, agent, kind)
-            for outcome in (*TOOL_OUTCOMES, OTHER):
-                self._count("bridge_tool_calls", 0, agent, outcome)
-            for name in TIMES_PER_AGENT:
-                self._histograms[name].labels(agent)
+        for agent in self.agents:
+            self._know(agent)
         for code in (*POLICIES, OTHER):
             self._count("bridge_model_errors", 0, code)
             self._count("bridge_failed_responses", 0, code)
-        build = self._gauges["bridge_build_info"]
-        build.labels(__version__, platform.python_version()).set(1)
+        self._gauges["bridge_build_info"].labels(__version__, platform.python_version()).set(1)
+        self.registry.register(self._totals)
+        ProcessCollector(registry=self.registry)
+
+    def _know(self, agent: str) -> None:
+        """Make every series an agent can have: Prometheus does not see the first step of one that appears with it."""
+        if agent in self._known:
+            return
+        self._known.add(agent)
+        for by in (*ENDED_BY, OTHER):
+            self._count("bridge_calls", 0, agent, by)
+        for name in PER_AGENT:
+            self._count(name, 0, agent)
+        for kind in TOKENS:
+            self._count("bridge_tokens", 0, agent, kind)
+        for outcome in (*TOOL_OUTCOMES, OTHER):
+            self._count("bridge_tool_calls", 0, agent, outcome)
+        for name in TIMES_PER_AGENT:
+            self._histograms[name].labels(agent)
 
     def _count(self, name: str, amount: float, *labels: str) -> None:
         counter = self._counters[name]
@@ -125,7 +126,8 @@ class Metrics:
     def add(self, records: Records) -> None:
         """Count an ended call."""
         call = records.call
-        agent = call["agent"] if call["agent"] in self.agents else OTHER
+        agent = call["agent"]
+        self._know(agent)  # that the configuration has been read again is nothing we are told
         self._count("bridge_calls", 1, agent, _among(ENDED_BY, call["ended_by"]))
         self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
         self._count("bridge_barge_ins", call["interruptions"], agent)
@@ -171,7 +173,7 @@ class Metrics:
         values: dict[str, float] = {
             "bridge_calls_live": house.live,
             "bridge_calls_waiting": house.waiting,
-            "bridge_calls_limit": house.switchboard.settings.server.max_calls,
+            "bridge_calls_limit": house.limit,
             "bridge_draining": house.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
             "bridge_tape_lines_waiting": sum(tape.waiting for tape in house.recorder.tapes),

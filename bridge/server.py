@@ -21,7 +21,7 @@ from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
 from bridge.house import House
-from bridge.http import HttpConnection, http_config
+from bridge.http import HttpConnection
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import ModelAddress
 from bridge.lock import held_alone
@@ -141,13 +141,17 @@ class Front:
     gate: Gate
     switchboard: Switchboard
     handshake_seconds: float = HANDSHAKE_SECONDS
-    _config: HypercornConfig = field(init=False)
+    _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
     _app: ASGIWrapper = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
-        self._config = http_config(self.handshake_seconds)
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = 30
+        self._config.read_timeout = self.handshake_seconds  # type: ignore[assignment]  # any number does
+        self._config.graceful_timeout = 1
+        self._config.errorlog = None
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections until cancelled."""

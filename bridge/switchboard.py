@@ -63,7 +63,7 @@ class Switchboard:
     watch: Callable[[str, Line], None] | None = None
     start_seconds: float = START_SECONDS
     is_closing: bool = False
-    refused: Counter[str] = field(factory=Counter)
+    refused: Counter[str] = field(factory=lambda: Counter(draining=0, max_calls=0))
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
@@ -99,7 +99,7 @@ class Switchboard:
         if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
         if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
-            self.refused["closing" if self.is_closing else "full"] += 1
+            self.refused["draining" if self.is_closing else "max_calls"] += 1
             log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
             return twilio.busy_twiml()
         return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))

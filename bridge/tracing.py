@@ -75,7 +75,11 @@ class Tracer:
 
     def _export(self, records: Records) -> bool:
         """Export one call's trace; blocks."""
-        return self.exporter.export(finished_spans(records)) is SpanExportResult.SUCCESS
+        try:
+            return self.exporter.export(finished_spans(records)) is SpanExportResult.SUCCESS
+        except Exception:  # somebody else's code, and not the daemon's work: it costs this trace
+            log.exception("a trace could not be made or exported", call_id=records.call["call_sid"])
+            return False
 
     def _note(self, *, is_sent: bool) -> None:
         self.outcomes["exported" if is_sent else "failed"] += 1

@@ -3,9 +3,9 @@
 Calls know nothing of it. It is told the record of each call after its end, and looks at the rest from outside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import trio
@@ -86,7 +86,7 @@ class Watching:
             if self.tracer is not None:
                 nursery.start_soon(self.tracer.run, name="traces")
             if self.metrics is not None:
-                nursery.start_soon(self._feel_loop, self.metrics, house, name="loop lag")
+                nursery.start_soon(never_fatal, self._feel_loop, self.metrics, house, name="loop lag")
             if self.metrics is not None and self._listener is not None:
                 from bridge.admin import AdminServer, make_admin_app
 
@@ -110,3 +110,11 @@ class Watching:
         """Let what is queued leave, for a moment."""
         if self.tracer is not None:
             await self.tracer.finish()
+
+
+async def never_fatal(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    """Run a task that the daemon can do without: a bug in it ends it, and no call."""
+    try:
+        await task(*arguments)
+    except Exception:  # the top of what is not the daemon's work
+        log.exception("a task that only watches has crashed; calls go on")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from test_spans import record
 
 from bridge import config
@@ -14,6 +15,7 @@ from bridge.house import PEAK_SECONDS, Peak
 from bridge.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
 from bridge.metrics import Metrics
 from bridge.records import Records
+from bridge.watching import Watching, never_fatal
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,6 +105,32 @@ def test_every_series_is_there_before_the_first_call() -> None:
     assert value(metrics, "bridge_calls_total", agent="b", ended_by="bridge") == 0
     assert value(metrics, "bridge_model_errors_total", code="rate_limit_exceeded") == 0
     assert value(metrics, "bridge_turn_latency_seconds_count", agent="a") == 0
+
+
+def test_an_agent_that_came_with_a_reload_has_all_its_series_with_its_first_call() -> None:
+    metrics = counted(record("interrupted"), agents=())
+    assert value(metrics, "bridge_calls_total", agent="front-desk", ended_by="tool") == 1
+    assert value(metrics, "bridge_calls_total", agent="front-desk", ended_by="bridge") == 0
+
+
+# ---------------------------------------------------------------- never at a call's cost
+
+
+def test_a_record_that_cant_be_counted_is_logged_and_no_more() -> None:
+    call = record("interrupted")
+    del call.call["counts"]
+    with capture_logs() as logs:
+        Watching(metrics=counted()).add(call)
+    assert [entry["event"] for entry in logs] == ["an ended call could not be counted"]
+
+
+async def test_a_bug_in_what_only_watches_ends_that_alone() -> None:
+    async def crash(why: str) -> None:
+        raise RuntimeError(why)
+
+    with capture_logs() as logs:
+        await never_fatal(crash, "a bug")
+    assert [entry["log_level"] for entry in logs] == ["error"]
 
 
 # ---------------------------------------------------------------- peaks

@@ -80,6 +80,25 @@ async def test_a_collector_that_refuses_is_told_of_once_and_counted() -> None:
     assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
+@define(eq=False)
+class Raises(SpanExporter):
+    """A collector's client with a bug."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Crash."""
+        raise ZeroDivisionError
+
+
+async def test_an_exporter_that_crashes_costs_its_traces_alone() -> None:
+    with capture_logs() as logs:
+        async with running(Raises()) as tracer:
+            tracer.add(record("hung_up"))
+            tracer.add(record("hung_up"))
+            await tracer.finish()
+    assert tracer.outcomes == {"failed": 2}
+    assert "a trace could not be made or exported" in [entry["event"] for entry in logs]
+
+
 async def test_beyond_the_bound_calls_are_dropped_and_counted_and_nobody_waits() -> None:
     exporter, ended = Hangs(), record("hung_up")
     async with running(exporter) as tracer:
