@@ -98,6 +98,9 @@ class Place:
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = 10
     tokens: tuple[str, ...] = (Account().auth_token,)
+    admin: Mapping[str, str] = field(factory=dict)
+    admin_token: str = ""
+    tracing: Mapping[str, str] = field(factory=dict)
 
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
@@ -105,6 +108,8 @@ class Place:
             "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, **self.server},
             "realtime": {"url": self.model_url or model_url},
             "recording": dict(self.recording),
+            "admin": dict(self.admin),
+            "tracing": dict(self.tracing),
             "agents": {name: {**self.agent, "limits": dict(self.limits)} for name in (AGENT, *self.agents)},
         }
 
@@ -133,7 +138,7 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
-        secrets = config.Secrets(place.tokens, "sk-stand-in")
+        secrets = config.Secrets(place.tokens, "sk-stand-in", place.admin_token)
         async with open_daemon(
             settings,
             secrets,

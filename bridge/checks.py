@@ -81,6 +81,16 @@ def address(value: Any) -> str:
     return str(value)
 
 
+def admin_address(value: Any) -> str:
+    """Accept host:port, unix:/path, or nothing."""
+    if value == "" or (isinstance(value, str) and re.fullmatch(r"unix:/[^\x00]{1,100}", value)):
+        return str(value)
+    try:
+        return address(value)
+    except Wrong:
+        raise Wrong('host:port or unix:/path, for example "127.0.0.1:9090"; "" is off') from None
+
+
 def variable(value: Any) -> str:
     """Accept the name of an environment variable, in capitals: a secret pasted by mistake never is."""
     if not isinstance(value, str) or not VARIABLE.fullmatch(value):
@@ -148,7 +158,9 @@ def shown(key: str, value: Any) -> str:
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
     if secret and not isinstance(value, int | float):
         return "(not shown)"
-    if isinstance(value, str) and key.endswith("url"):  # people put keys into queries, passwords before an @
+    if isinstance(value, str) and key.endswith(
+        ("url", "endpoint")
+    ):  # people put keys into queries, passwords before an @
         value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
     try:
         as_text = f'"{repr(value)[1:-1]}"' if isinstance(value, str) else repr(value)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import msgspec
-import structlog
 import trio
 from attrs import evolve
 from rich.console import Console
@@ -18,9 +17,11 @@ from rich.progress import Progress
 from bridge import __version__, config
 from bridge.checks import read_table
 from bridge.errors import BridgeError, ConfigError
+from bridge.extras import missing_extras
 from bridge.keep import due, keeps_rows, utc_now
 from bridge.keep import keep as keep_now
 from bridge.lock import is_held
+from bridge.logs import LEVELS, crash_logged, set_up_logging
 from bridge.output import (
     call_page,
     calls_table,
@@ -74,7 +75,7 @@ def main() -> None:
 @CONFIG
 @click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
 @click.option("--bind", help="host:port to listen on.")
-@click.option("--log-json", is_flag=True, help="Log JSON lines, for journald and collectors.")
+@click.option("--log-json", is_flag=True, help='Log JSON lines, as [logging] format = "json" does.')
 @explains_errors
 def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) -> None:
     """Answer the phone until SIGTERM or Ctrl-C, then drain.
@@ -83,14 +84,19 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     """
     settings = _with_overrides(config.load(path), public_url, bind)
     secrets = config.read_secrets(settings, os.environ)
-    if missing := config.missing_secrets(settings, secrets):
+    if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
     from bridge.server import (
         serve as serve_daemon,
     )  # half of all start-up time, and only this command needs it
 
-    set_up_logging(as_json=log_json)
-    with quiet_interrupt():
+    set_up_logging(
+        as_json=log_json or settings.logging.format == "json",
+        level=LEVELS[settings.logging.level],
+        journal=os.environ.get("JOURNAL_STREAM", ""),
+        secrets=secrets.all,
+    )
+    with crash_logged(), quiet_interrupt():
         trio.run(serve_daemon, settings, secrets)
     leave_hung_threads(0)
 
@@ -120,6 +126,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     """
     settings = _with_overrides(config.load(path), public_url, None)
     missing = config.missing_secrets(settings, config.read_secrets(settings, os.environ))
+    missing += missing_extras(settings)
     out = console()
     out.print(f"[green]OK[/] {path}: {len(settings.agents)} agent(s)")
     public = settings.server.public_url or "https://<public_url>"
@@ -388,27 +395,3 @@ def demo(out: Path, as_json: bool) -> None:
 
 RUN = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
 """How the person at the keyboard started this command, so that what we propose works when it is copied."""
-
-# ---------------------------------------------------------------- logging
-
-
-def set_up_logging(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Log to standard error: for people on a terminal, else key=value or JSON lines."""
-    last: Any = structlog.processors.LogfmtRenderer(
-        key_order=["level", "event", "call_id"], drop_missing=True
-    )
-    if as_json:
-        last = structlog.processors.JSONRenderer()
-    elif sys.stderr.isatty():
-        last = structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

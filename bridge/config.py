@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Collection, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from attrs import evolve, field, frozen
 from bridge.checks import (
     account,
     address,
+    admin_address,
     choice,
     flag,
     names_of,
@@ -88,6 +90,39 @@ class Keep:
     audio_days: int | None = setting(None, whole(0, MOST_DAYS))
     tapes_days: int | None = setting(None, whole(0, MOST_DAYS))
     rows_days: int | None = setting(None, whole(0, MOST_DAYS))
+
+
+@frozen
+class Logging:
+    """How the daemon logs; under systemd the journal keeps the time."""
+
+    format: str = setting("text", choice("text", "json"))
+    level: str = setting("info", choice("debug", "info", "warning", "error"))
+
+
+@frozen
+class Admin:
+    """Where those who run the daemon look at it: metrics, health, live calls. Never the public port."""
+
+    bind: str = setting("", admin_address)
+    token_env: str = setting("BRIDGE_ADMIN_TOKEN", variable)
+    token_file: str = setting("", text("the path of a file that holds the token", empty=True))
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether only this machine can connect."""
+        host = self.bind.rpartition(":")[0].strip("[]")
+        try:
+            return self.bind.startswith("unix:") or host == "localhost" or ip_address(host).is_loopback
+        except ValueError:  # a name: who knows where it leads
+            return False
+
+
+@frozen
+class Tracing:
+    """Where a trace of each call goes once it has ended: an OpenTelemetry collector's OTLP address."""
+
+    endpoint: str = setting("", url("https", "http", example="http://127.0.0.1:4318/v1/traces", empty=True))
 
 
 @frozen
@@ -188,6 +223,9 @@ class Settings:
     twilio: Twilio = Twilio()
     realtime: Realtime = Realtime()
     recording: Recording = Recording()
+    logging: Logging = Logging()
+    admin: Admin = Admin()
+    tracing: Tracing = Tracing()
     agents: Mapping[str, Agent] = field(factory=dict)
     folder: Path = Path()
 
@@ -213,6 +251,12 @@ class Secrets:
 
     auth_tokens: tuple[str, ...] = field(default=(), repr=False)
     api_key: str = field(default="", repr=False)
+    admin_token: str = field(default="", repr=False)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every secret there is, for those who keep them out of something."""
+        return tuple(word for word in (*self.auth_tokens, self.api_key, self.admin_token) if word)
 
 
 def load(path: Path) -> Settings:
@@ -231,7 +275,8 @@ def load(path: Path) -> Settings:
 def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     """Check a parsed file; `path` is for messages and relative paths."""
     faults: list[str] = []
-    tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording}
+    tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
+              "logging": Logging, "admin": Admin, "tracing": Tracing}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -312,9 +357,12 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         settings, environment.get(twilio.auth_token_env, ""), twilio.auth_token_file, faults
     )
     keys = _secret_words(settings, environment.get(realtime.api_key_env, ""), realtime.api_key_file, faults)
+    admin = _secret_words(
+        settings, environment.get(settings.admin.token_env, ""), settings.admin.token_file, faults
+    )
     if faults:
         raise ConfigError(faults)
-    return Secrets(auth_tokens=tokens, api_key=keys[0] if keys else "")
+    return Secrets(tokens, api_key=keys[0] if keys else "", admin_token=admin[0] if admin else "")
 
 
 def _secret_words(
@@ -349,5 +397,12 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
     if not secrets.api_key and "api.openai.com" in settings.realtime.url:
         missing.append(
             f"no OpenAI key: set {settings.realtime.api_key_env}, or name a file with [realtime] api_key_file"
+        )
+    if settings.admin.bind and not secrets.admin_token and settings.admin.token_file:
+        missing.append(f"no admin token in {settings.admin.token_file}: write one into it, alone on a line")
+    elif settings.admin.bind and not secrets.admin_token and not settings.admin.is_local:
+        missing.append(
+            f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
+            f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
         )
     return missing

@@ -58,6 +58,11 @@ class Leg:
     def __attrs_post_init__(self) -> None:
         self.outbox, self.inbox = trio.open_memory_channel[str](self.size)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many messages wait to be sent."""
+        return self.outbox.statistics().current_buffer_used
+
     async def say_goodbye(self, code: int) -> None:
         """Close the socket and wait for the peer to do the same."""
         if self.link is None or self.ended.is_set():

@@ -70,6 +70,11 @@ class TapeWriter:
     _reported: int = 0
     _last_ms: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """Return how many lines wait for the disk."""
+        return len(self._lines)
+
     def append(self, line: Line) -> None:
         """Put a line on the tape; never waits."""
         self.watch(line)
@@ -142,6 +147,8 @@ class Recorder:
     hushed_by: str = ""
     _open: dict[Path, TapeWriter] = field(factory=dict)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
+    lost: int = 0
+    _shed_before: int = 0
     _is_failing: bool = False
     _closing: trio.Event = field(factory=trio.Event)
     _scope: trio.CancelScope = field(factory=lambda: trio.CancelScope(shield=True))
@@ -220,7 +227,7 @@ class Recorder:
                 self._put_back(path, tape, data, error)
             else:
                 if is_finished:
-                    del self._open[path]
+                    self._shed_before += self._open.pop(path).shed
                     self.on_done(finished_path(path))
 
     async def _in_thread(self, work: Callable[..., None], *args: Any) -> None:
@@ -244,12 +251,28 @@ class Recorder:
         tape.put_back(data)
         if tape.is_finished and len(self._open) > MOST_TAPES:
             log.error("tape is lost: too many wait for the disk", path=str(path))
-            del self._open[path]
+            self._shed_before += self._open.pop(path).shed
+            self.lost += 1
 
     @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
         return len(self._open)
+
+    @property
+    def tapes(self) -> tuple[TapeWriter, ...]:
+        """Return the tapes that are not complete on disk."""
+        return tuple(self._open.values())
+
+    @property
+    def shed(self) -> int:
+        """Return how many lines were shed, ever."""
+        return self._shed_before + sum(tape.shed for tape in self._open.values())
+
+    @property
+    def is_failing(self) -> bool:
+        """Say whether the last write failed."""
+        return self._is_failing
 
 
 def finished_path(path: Path) -> Path:

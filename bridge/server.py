@@ -13,7 +13,6 @@ import trio
 from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
@@ -22,6 +21,8 @@ from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
 from bridge.disk import DiskWatch
 from bridge.errors import LinkError
+from bridge.house import House
+from bridge.http import HttpConnection
 from bridge.keep import Keeper, keeps_rows
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.lock import held_alone
@@ -31,6 +32,7 @@ from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
 from bridge.tape import Line
 from bridge.tools import Tool, load_tools
+from bridge.watching import Watching
 
 USER_TIMEOUT_MS: Final = 5000
 """TCP_USER_TIMEOUT: sent bytes that nobody acknowledges for so long end the connection, and with it any send."""
@@ -48,6 +50,7 @@ class Daemon:
     switchboard: Switchboard
     recorder: Recorder
     indexer: Indexer
+    watching: Watching
 
     async def drain(self) -> None:
         """Take no more calls and let the live ones end, somewhat before it all must be over."""
@@ -102,11 +105,13 @@ async def open_daemon(
     if tools is None:
         tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
     tapes = settings.data_folder / "tapes"
-    indexer = Indexer(Store(settings.data_folder / "calls.duckdb"), keeps_rows(settings))
+    watching = Watching.of(settings, secrets)
+    store = Store(settings.data_folder / "calls.duckdb")
+    indexer = Indexer(store, keeps_rows(settings), on_record=watching.add)
     recorder = Recorder(tapes, on_done=indexer.add, write=write)
     address = model_address(settings, secrets)
     switchboard = Switchboard(settings, address, tools, recorder, watch, start_seconds=handshake_seconds)
-    with held_alone(settings.data_folder):
+    with held_alone(settings.data_folder), watching.listening():
         listener = open_listener(settings.server.bind)
         async with trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
@@ -114,6 +119,7 @@ async def open_daemon(
             background.start_soon(
                 DiskWatch(settings.data_folder, settings.recording, recorder).run, name="disk watch"
             )
+            background.start_soon(watching.run, House(switchboard, recorder, indexer), name="watching")
             async with trio.open_nursery() as writing:
                 writing.start_soon(recorder.run, name="recorder")
                 try:
@@ -123,7 +129,7 @@ async def open_daemon(
                             front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
                             serving.start_soon(front.serve, listener, name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(port, switchboard, recorder, indexer)
+                            daemon = Daemon(port, switchboard, recorder, indexer, watching)
                             yield daemon
                             await daemon.drain()
                             serving.cancel_scope.cancel(reason="shutting down")
@@ -131,18 +137,8 @@ async def open_daemon(
                 finally:
                     recorder.finish()
             await indexer.finish()
+            await watching.finish()
             background.cancel_scope.cancel(reason="shutting down")
-
-
-class HttpConnection(TCPServer):
-    """Hypercorn's connection, ended with its socket.
-
-    As it comes, its keep-alive timer outlives a peer that spoke no HTTP: one task for half a minute each.
-    """
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
 
 
 @define(eq=False)

@@ -2,9 +2,10 @@
 it meanwhile; always in a thread, because one insert on the loop would stop every call's audio.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import msgspec
@@ -65,13 +66,17 @@ class Store:
 
     path: Path
 
-    def add(self, tapes: Iterable[Path]) -> int:
-        """Index these tapes in one transaction each; return how many. Raises `StoreError`, `duckdb.IOException`."""
+    def add(self, tapes: Iterable[Path], tell: Callable[[Records], None] = lambda records: None) -> int:
+        """Index these tapes in one transaction each; return how many. Raises `StoreError`, `duckdb.IOException`.
+
+        `tell` is given each one's records once they are in the database.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         count = 0
         with self._open() as connection:
             for path in tapes:
-                count += _add_tape(connection, path, self.path.parent)
+                tell(_add_tape(connection, path, self.path.parent))
+                count += 1
         return count
 
     def call_ids(self) -> set[str]:
@@ -143,8 +148,11 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.commit()
 
 
-def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> int:
-    """Replace one call's rows by those of its tape; a call that was erased has none, whoever brings its tape back."""
+def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> Records:
+    """Replace one call's rows by those of its tape, and return them.
+
+    A call that was erased has none, whoever brings its tape back.
+    """
     tape = read_tape(path)
     if Forgotten.in_folder(folder).has(tape.header.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
@@ -157,7 +165,7 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
     for table, rows in _tables(records, str(shown)).items():
         _insert(connection, table, call_id, rows)
     connection.commit()
-    return 1
+    return records
 
 
 def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -212,27 +220,36 @@ def _plain(value: Any) -> Any:
 
 # ---------------------------------------------------------------- the task
 
+Queued: TypeAlias = tuple[Path, bool]
+"""A tape, and whether its call was this process's."""
 
-def _queue() -> tuple[trio.MemorySendChannel[Path], trio.MemoryReceiveChannel[Path]]:
-    return trio.open_memory_channel[Path](MOST_WAITING)
+
+def _queue() -> tuple[trio.MemorySendChannel[Queued], trio.MemoryReceiveChannel[Queued]]:
+    return trio.open_memory_channel[Queued](MOST_WAITING)
 
 
 @define(eq=False)
 class Indexer:
-    """Puts finished tapes into the store, one at a time, waiting out whoever else holds the file."""
+    """Puts finished tapes into the store, one at a time, waiting out whoever else holds the file.
+
+    `on_record` is told the records of each call of this process, when they are in the store.
+    """
 
     store: Store
     wants: Callable[[Path], bool] = lambda path: True
-    _channel: tuple[trio.MemorySendChannel[Path], trio.MemoryReceiveChannel[Path]] = field(factory=_queue)
+    on_record: Callable[[Records], None] = lambda records: None
+    _channel: tuple[trio.MemorySendChannel[Queued], trio.MemoryReceiveChannel[Queued]] = field(factory=_queue)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _pending: int = 0
+    _since: deque[float] = field(factory=deque)
     _idle: trio.Event = field(factory=trio.Event)
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, *, is_ours: bool = True) -> None:
         """Queue a tape; never waits. Beyond the bound the next start finds it on disk."""
         try:
-            self._channel[0].send_nowait(path)
+            self._channel[0].send_nowait((path, is_ours))
             self._pending += 1
+            self._since.append(trio.current_time())
         except trio.WouldBlock:
             log.warning("too many finished calls wait for the database", tape=path.name)
 
@@ -240,6 +257,11 @@ class Indexer:
     def lag(self) -> int:
         """Return how many finished calls are not in the database."""
         return self._pending
+
+    @property
+    def lag_seconds(self) -> float:
+        """Return how long the oldest of them waits."""
+        return trio.current_time() - self._since[0] if self._since else 0.0
 
     async def run(
         self, folder: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -251,9 +273,12 @@ class Indexer:
         torn = await self.in_thread(lambda: tapes_under(folder, only_open=True))
         task_status.started()
         for path in await self.in_thread(self._left_behind, folder, torn):
-            self.add(path)
-        async for path in self._channel[1]:
-            await self._index(path)
+            self.add(path, is_ours=False)
+        async for path, is_ours in self._channel[1]:
+            for records in await self._index(path):
+                if is_ours:
+                    self.on_record(records)
+            self._since.popleft()
             self._pending -= 1
             if not self._pending:
                 self._idle.set()
@@ -265,12 +290,13 @@ class Indexer:
                 self._idle = trio.Event()
                 await self._idle.wait()
 
-    async def _index(self, path: Path) -> None:
-        has_warned = False
+    async def _index(self, path: Path) -> list[Records]:
+        """Index a tape, however long that takes; return its records, or none when it can't be indexed."""
+        has_warned, found = False, list[Records]()
         while True:
             try:
-                await self.in_thread(self.store.add, [path])
-                return
+                await self.in_thread(self.store.add, [path], found.append)
+                return found
             except (duckdb.IOException, OSError) as error:
                 if not has_warned:
                     log.warning("database is busy or can't be written, trying on", error=str(error)[:200])
@@ -278,10 +304,10 @@ class Indexer:
                 await trio.sleep(RETRY_SECONDS)
             except (TapeError, StoreError, duckdb.Error) as error:
                 log.error("call can't be indexed", tape=str(path), error=str(error))
-                return
+                return []
             except Exception:  # a tape that others wrote: whatever is odd about it costs that tape alone
                 log.exception("call can't be indexed", tape=str(path))
-                return
+                return []
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """Do something in the one thread that uses the database."""

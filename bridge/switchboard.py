@@ -1,7 +1,7 @@
 """Which calls exist, waiting or live; how many may; which socket belongs to which call; what comes after each."""
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import structlog
 import trio
 from attrs import define, field, frozen
+from structlog.contextvars import bind_contextvars
 
 from bridge import __version__, tape, twilio
 from bridge.call import Call
@@ -67,6 +68,7 @@ class Switchboard:
     watch: Callable[[str, Line], None] | None = None
     start_seconds: float = START_SECONDS
     is_closing: bool = False
+    refused: Counter[str] = field(factory=lambda: Counter(draining=0, max_calls=0))
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
@@ -85,10 +87,16 @@ class Switchboard:
         """Return how many calls are waiting or live."""
         return len(self._calls)
 
+    @property
+    def calls(self) -> tuple[LiveCall, ...]:
+        """Return the calls that are waiting or live."""
+        return tuple(self._calls.values())
+
     # ------------------------------------------------------------ webhooks
 
     async def answer(self, webhook: Webhook) -> str:
         """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered."""
+        bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
         call_id = None if webhook.key in self._calls else await self._new_id(webhook)
         call = self._calls.get(webhook.key)  # no await from here on: two deliveries can't make two calls
         if any(live.call_id == call_id for live in self._calls.values()):
@@ -96,6 +104,7 @@ class Switchboard:
         if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
         if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
+            self.refused["draining" if self.is_closing else "max_calls"] += 1
             log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
             return twilio.busy_twiml()
         return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
@@ -176,6 +185,7 @@ class Switchboard:
         )
 
     async def _keep(self, key: Key, call: LiveCall) -> None:
+        bind_contextvars(call_id=call.call_id, agent=call.agent.name)  # for its tasks, its tools and theirs
         log.info("call accepted", call_id=call.call_id, agent=call.agent.name, live=self.live)
         try:
             await call.run()
@@ -214,6 +224,7 @@ class Switchboard:
                 while await link.receive() is not None:
                     pass
             return
+        bind_contextvars(call_id=call.call_id)
         call.attach(link, preamble)
         await call.phone_is_done()
         with trio.move_on_after(1):

@@ -21,7 +21,7 @@ from bridge.config import (
 from bridge.errors import ConfigError
 
 PATH = Path("/etc/bridge/config.toml")
-TABLES = ("server", "twilio", "realtime", "recording")
+TABLES = ("server", "twilio", "realtime", "recording", "logging", "admin", "tracing")
 ONE_AGENT: dict[str, Any] = {"agents": {"front-desk": {}}}
 
 
@@ -106,6 +106,26 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ("realtime", "url", "", '[realtime] url = "": use a URL without a query'),
         ("realtime", "url", "https://api.openai.com", 'for example "wss://api.openai.com/v1/realtime"'),
         ("recording", "folder", 5, "[recording] folder = 5: use a folder; relative ones start at"),
+        ("logging", "format", "xml", '[logging] format = "xml": use "text" or "json"'),
+        (
+            "logging",
+            "level",
+            "loud",
+            '[logging] level = "loud": use "debug" or "info" or "warning" or "error"',
+        ),
+        (
+            "admin",
+            "bind",
+            "9090",
+            '[admin] bind = "9090": use host:port or unix:/path, for example "127.0.0.1:',
+        ),
+        ("admin", "bind", "unix:x", '[admin] bind = "unix:x": use host:port or unix:/path'),
+        (
+            "tracing",
+            "endpoint",
+            "collector:4318",
+            'use a URL without a query, for example "http://127.0.0.1:4318',
+        ),
         ("agent", "voice", "bob", '[agents.front-desk] voice = "bob": use "alloy" or "ash" or "ballad"'),
         ("agent", "tools", "a:b", '[agents.front-desk] tools = "a:b": use a list such as ["my_tools:book'),
         ("agent", "tools", [""], '[agents.front-desk] tools = [""]'),

@@ -21,6 +21,9 @@ def settings_with(folder: Path = Path(), **tables: dict[str, Any]) -> Settings:
         ("twilio", "auth_token_env", "hush0123456789abcdef"),
         ("twilio", "auth_token", ["hush"]),
         ("realtime", "url", "wss://x.example.com/realtime?api-key=hush"),
+        ("admin", "token", "hush"),
+        ("admin", "token_env", "hush0123"),
+        ("tracing", "endpoint", "https://otlp.example.com/v1/traces?key=hush"),
         ("realtime", "url", "wss://me:hush@x.example.com/realtime"),
     ],
 )
@@ -84,5 +87,37 @@ def test_running_open_and_on_a_server_of_ones_own_needs_neither_token_nor_key() 
     assert missing_secrets(own, Secrets()) == []
 
 
+@pytest.mark.parametrize(
+    "bind", ["127.0.0.1:9090", "127.9.9.9:9090", "[::1]:9090", "localhost:9090", "unix:/a"]
+)
+def test_an_admin_address_of_this_machine_needs_no_token(bind: str) -> None:
+    ready = settings_with(server={"public_url": "https://b.example.com"}, admin={"bind": bind})
+    assert missing_secrets(ready, Secrets(("t",), "k")) == []
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:9090", "[::]:9090", "10.0.0.7:9090", "127.evil.example.com:9090"])
+def test_an_admin_address_for_others_needs_one(bind: str) -> None:
+    ready = settings_with(server={"public_url": "https://b.example.com"}, admin={"bind": bind})
+    (sentence,) = missing_secrets(ready, Secrets(("t",), "k"))
+    assert sentence.startswith(
+        f'no admin token: [admin] bind = "{bind}" is open to other machines; set BRIDGE_ADM'
+    )
+    assert missing_secrets(ready, Secrets(("t",), "k", "let-me-in")) == []
+
+
+def test_a_file_for_the_admin_token_without_one_is_no_way_in(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\n")
+    ready = settings_with(
+        tmp_path,
+        server={"public_url": "https://b.example.com"},
+        admin={"bind": "127.0.0.1:0", "token_file": "token"},
+    )
+    environment = {"TWILIO_AUTH_TOKEN": "t", "OPENAI_API_KEY": "k"}
+    (sentence,) = missing_secrets(ready, read_secrets(ready, environment))
+    assert sentence == "no admin token in token: write one into it, alone on a line"
+    (tmp_path / "token").write_text("let-me-in\n")
+    assert read_secrets(ready, environment).admin_token == "let-me-in"
+
+
 def test_secrets_print_as_nothing() -> None:
-    assert repr(Secrets(("hush",), "hush")) == str(Secrets()) == "Secrets()"
+    assert repr(Secrets(("hush",), "hush", "hush")) == str(Secrets()) == "Secrets()"

@@ -1,0 +1,179 @@
+"""The admin address: /metrics, /healthz and /calls for those who run the daemon. A listener of its own, off by default.
+
+Whoever is let in can read and do nothing else. Other machines need a token; the public port serves none of this.
+"""
+
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import trio
+from attrs import define, field
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from quart import Response, request
+from quart_trio import QuartTrio
+
+from bridge import __version__
+from bridge.errors import LinkError
+from bridge.house import House, Peaks
+from bridge.http import HttpConnection
+from bridge.metrics import Metrics
+
+MOST_CONNECTIONS: Final = 16
+"""Whoever comes while so many are connected is let go: a few scrapers and a person are all there should be."""
+
+READ_SECONDS: Final = 10
+BACKLOG: Final = 16
+PATHS: Final = frozenset({"/metrics", "/healthz", "/calls"})
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def admin_listener(bind: str) -> Iterator[trio.SocketListener]:
+    """Listen on host:port or unix:/path while the context lasts. Raises `LinkError`."""
+    path = Path(bind.removeprefix("unix:")) if bind.startswith("unix:") else None
+    try:
+        raw = _open_tcp(bind) if path is None else _open_unix(path)
+    except OSError as error:
+        raise LinkError(
+            f"can't listen on {bind}: {error.strerror or error}; use another [admin] bind"
+        ) from None
+    try:
+        yield trio.SocketListener(trio.socket.from_stdlib_socket(raw))
+    finally:
+        raw.close()
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _open_tcp(bind: str) -> socket.socket:
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+
+
+def _open_unix(path: Path) -> socket.socket:
+    """Listen on a path, for its owner and group alone; what a daemon that was killed left there is replaced."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _is_answered(path):
+        path.unlink()
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        raw.bind(str(path))
+        os.chmod(path, 0o660)  # before it listens: until then nobody can connect
+        raw.listen(BACKLOG)
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
+
+
+def address_of(listener: trio.SocketListener) -> str:
+    """Return where a listener can be reached, as [admin] bind writes it."""
+    name = listener.socket.getsockname()
+    return f"unix:{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}"
+
+
+# ---------------------------------------------------------------- what it answers
+
+
+def make_admin_app(token: str, house: House, metrics: Metrics, peaks: Peaks) -> QuartTrio:
+    """Return the app: three pages to GET, 404 for all else, 401 without the token if there is one."""
+    app = QuartTrio("bridge-admin", static_folder=None)
+    started = trio.current_time()
+
+    @app.before_request
+    async def let_in() -> Response | None:
+        if token and not _has_token(request.headers.get_all("Authorization"), token):
+            return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
+        return None if request.method == "GET" and request.path in PATHS else Response("", status=404)
+
+    @app.get("/metrics")
+    async def metrics_page() -> Response:
+        return Response(await metrics.page(house, peaks), content_type=PROMETHEUS)
+
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        return {"seconds_up": round(trio.current_time() - started, 1), **health_of(house, peaks)}
+
+    @app.get("/calls")
+    async def calls() -> list[dict[str, Any]]:
+        return house.calls()
+
+    return app
+
+
+def _has_token(given: list[str], token: str) -> bool:
+    """Say whether the one Authorization header has the token, in a time that tells nothing about it."""
+    wanted = f"Bearer {token}".encode()
+    return len(given) == 1 and secrets.compare_digest(given[0].encode("utf-8", "replace"), wanted)
+
+
+def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
+    """Return how the daemon is: ok, draining, or degraded while tapes can't be written."""
+    switchboard, recorder, indexer = house.switchboard, house.recorder, house.indexer
+    status = "draining" if switchboard.is_closing else "degraded" if recorder.is_failing else "ok"
+    return {
+        "status": status,
+        "version": __version__,
+        "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
+        "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
+        "recorder": {"failing": recorder.is_failing, "tapes_open": recorder.backlog, "lines_shed": recorder.shed},
+        "store": {"waiting_tapes": indexer.lag, "oldest_seconds": round(indexer.lag_seconds, 1)},
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- serving
+
+
+@define(eq=False)
+class AdminServer:
+    """Serves an app to a few connections at once."""
+
+    app: QuartTrio
+    _connected: int = 0
+    _config: Config = field(factory=Config)
+    _context: WorkerContext = field(factory=lambda: WorkerContext(None))
+
+    def __attrs_post_init__(self) -> None:
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = 30
+        self._config.read_timeout = READ_SECONDS
+        self._config.graceful_timeout = 1
+        self._config.errorlog = None
+
+    async def serve(self, listener: trio.SocketListener) -> None:
+        """Accept connections until cancelled."""
+        await trio.serve_listeners(self._serve_connection, [listener])
+
+    async def _serve_connection(self, stream: trio.SocketStream) -> None:
+        self._connected += 1
+        try:
+            if self._connected <= MOST_CONNECTIONS:
+                await self._serve_http(stream)
+        except OSError:
+            return  # the peer reset it
+        except Exception:  # the top of a connection: a bug here ends this connection and no call
+            log.exception("admin connection crashed")
+        finally:
+            self._connected -= 1
+
+    async def _serve_http(self, stream: trio.SocketStream) -> None:
+        app, state = ASGIWrapper(self.app), ConnectionState({})
+        await HttpConnection(app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too

@@ -1,0 +1,101 @@
+"""The running daemon as those see it who look at it from outside a call: how many, how deep, how late."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import trio
+from attrs import define, field, frozen
+
+from bridge import tape
+from bridge.live import LiveCall
+from bridge.recorder import Recorder
+from bridge.store import Indexer
+from bridge.switchboard import Switchboard
+
+PEAK_SECONDS: Final = 15.0
+"""A peak is of this interval and the one before: Prometheus looks every 15 s, and misses none of them."""
+
+
+@frozen
+class House:
+    """The parts of a daemon that can be looked at."""
+
+    switchboard: Switchboard
+    recorder: Recorder
+    indexer: Indexer
+    trace_outcomes: Mapping[str, int] = field(factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many calls have no media stream yet."""
+        return sum(phase_of(call) == "waiting" for call in self.switchboard.calls)
+
+    @property
+    def live(self) -> int:
+        """Return how many calls have had one."""
+        return self.switchboard.live - self.waiting
+
+    @property
+    def limit(self) -> int:
+        """Return how many calls there may be."""
+        return self.switchboard.settings.server.max_calls
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return the calls that go on, the oldest first, without a whole phone number."""
+        now = trio.current_time()
+        return [
+            {
+                "id": call.call_id,
+                "agent": call.agent.name,
+                "phase": phase_of(call),
+                "seconds": round(now - call.born, 1),
+                "from": tape.mask(call.tape.header.caller),
+                "to": tape.mask(call.tape.header.called),
+            }
+            for call in self.switchboard.calls
+        ]
+
+
+def phase_of(call: LiveCall) -> str:
+    """Return how far a call is: waiting (for its media stream), talking, ending."""
+    if call.end is not None:
+        return "ending"
+    return "waiting" if call.phone.link is None else "talking"
+
+
+@define
+class Peak:
+    """The highest value of the last 15 to 30 seconds, for however many there are who look."""
+
+    _since: float = 0.0
+    _before: float = 0.0
+    _now: float = 0.0
+
+    def see(self, value: float, at: float) -> None:
+        """Take account of a value at a time in seconds."""
+        if at - self._since >= PEAK_SECONDS:
+            self._before = self._now if at - self._since < 2 * PEAK_SECONDS else 0.0
+            self._since, self._now = at, 0.0
+        self._now = max(self._now, value)
+
+    @property
+    def highest(self) -> float:
+        """Return the peak."""
+        return max(self._before, self._now)
+
+
+@define(eq=False)
+class Peaks:
+    """The worst of what goes up and down between two looks."""
+
+    lag_seconds: Peak = field(factory=Peak)
+    phone_outbox: Peak = field(factory=Peak)
+    model_outbox: Peak = field(factory=Peak)
+    tape_lines: Peak = field(factory=Peak)
+
+    def look_at(self, house: House, at: float) -> None:
+        """Look at the depth of every call's buffers: under 10 µs a call."""
+        calls = house.switchboard.calls
+        self.phone_outbox.see(max((call.phone.waiting for call in calls), default=0), at)
+        self.model_outbox.see(max((call.model.waiting for call in calls), default=0), at)
+        self.tape_lines.see(max((tape.waiting for tape in house.recorder.tapes), default=0), at)

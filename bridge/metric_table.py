@@ -1,0 +1,195 @@
+"""Every metric there is: its name, what it tells, its labels and steps; `docs/observability.md` has the same table."""
+
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen
+class Metric:
+    """One metric; counters are shown with `_total` behind the name."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+ENDED_BY: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
+TOOL_OUTCOMES: Final = ("answered", "arguments", "cancelled", "crashed", "timeout", "not_run")
+"""`not_run`: hang_up, which is ours; a tool that there isn't; one too many at once."""
+
+OTHER: Final = "other"
+"""Stands for every word that a peer chose and we don't know: the number of series has a bound."""
+
+LATENCY_BUCKETS: Final = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+"""Seconds. People take turns within 0.2 s of each other and find 1 s slow: the steps are finest there."""
+
+LAG_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Seconds. A frame is 0.02; callers hear what is beyond the lead, 0.3."""
+
+CALL_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+TOKENS: Final = ("text_uncached", "text_cached", "text_out", "audio_uncached", "audio_cached", "audio_out")
+ERROR_COUNTS: Final = {"model error": "bridge_model_errors", "response failed": "bridge_failed_responses"}
+"""How the heart's journal counts them, and what they are here."""
+
+PER_AGENT: Final = (
+    "bridge_failure_sentences",
+    "bridge_barge_ins",
+    "bridge_truncated_items",
+    "bridge_cost_usd",
+)
+
+COUNTERS: Final[tuple[Metric, ...]] = (
+    Metric(
+        "bridge_calls",
+        "Calls that ended, by who ended them: caller, model, tool (the agent hung up), limit, operator (shutdown), "
+        "bridge (a bug of ours). A healthy line shows caller and tool.",
+        ("agent", "ended_by"),
+    ),
+    Metric(
+        "bridge_failure_sentences",
+        "Calls whose caller heard the failure sentence: the model could not be had, refused, or died.",
+        ("agent",),
+    ),
+    Metric("bridge_barge_ins", "Times that a caller cut the agent off.", ("agent",)),
+    Metric(
+        "bridge_truncated_items",
+        "Things the agent said that the caller did not hear to the end; the model was told how much they heard.",
+        ("agent",),
+    ),
+    Metric(
+        "bridge_tool_calls",
+        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with their "
+        "call; not_run for hang_up, a tool that there isn't, one too many at once.",
+        ("agent", "outcome"),
+    ),
+    Metric(
+        "bridge_tokens",
+        "Tokens by class; the classes don't overlap, so their sum is all there were.",
+        ("agent", "class"),
+    ),
+    Metric(
+        "bridge_cost_usd",
+        "What ended calls cost by the published prices; models without a known price add nothing.",
+        ("agent",),
+    ),
+    Metric(
+        "bridge_model_errors",
+        "Error messages of the model by code; codes we have no policy for are other. Most are harmless races: look "
+        "at rate_limit_exceeded, insufficient_quota, invalid_api_key, other.",
+        ("code",),
+    ),
+    Metric(
+        "bridge_failed_responses",
+        "Answers that the model began and failed to finish, by error code.",
+        ("code",),
+    ),
+)
+GAUGES: Final[tuple[Metric, ...]] = (
+    Metric("bridge_calls_live", "Calls with a media stream, now.", ()),
+    Metric(
+        "bridge_calls_waiting",
+        "Calls between webhook and media stream, now. Usually under a second each: many mean that "
+        "Twilio's media sockets don't get through.",
+        (),
+    ),
+    Metric(
+        "bridge_calls_limit",
+        "max_calls: live and waiting calls together stay below it, and the next hear a busy tone.",
+        (),
+    ),
+    Metric("bridge_draining", "1 while no more calls are taken and live ones may end.", ()),
+    Metric(
+        "bridge_loop_lag_max_seconds",
+        "How late the event loop was at worst in the last 15 to 30 seconds. Beyond 0.02 frames leave late, beyond "
+        "0.3 callers hear gaps.",
+        (),
+    ),
+    Metric(
+        "bridge_outbox_messages_max",
+        "Most messages that waited for one call's peer in the last 15 to 30 seconds, looked at once a second. "
+        "At 64 (phone) or 250 (model) the peer counts as stalled.",
+        ("leg",),
+    ),
+    Metric("bridge_tape_lines_waiting", "Tape lines of all calls that wait for the disk, now.", ()),
+    Metric(
+        "bridge_tape_lines_waiting_max",
+        "Most lines that one tape had waiting in the last 15 to 30 seconds; about 25 are usual, at 20000 audio is "
+        "shed.",
+        (),
+    ),
+    Metric(
+        "bridge_tapes_open",
+        "Tapes that are not complete on disk: live calls, and ended ones yet to be closed.",
+        (),
+    ),
+    Metric(
+        "bridge_recorder_failing",
+        "1 when the last write of a tape failed: disk full or gone. Calls go on, and it tries again.",
+        (),
+    ),
+    Metric("bridge_store_waiting_tapes", "Ended calls that are not in calls.duckdb yet.", ()),
+    Metric(
+        "bridge_store_oldest_seconds",
+        "How long the oldest of them waits: minutes mean that another process holds the file. These calls are in no "
+        "counter here yet.",
+        (),
+    ),
+    Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
+    Metric(
+        "bridge_threads",
+        "Python threads: tools, tapes, the database. More and more of them are a tool that hangs.",
+        (),
+    ),
+    Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
+)
+HISTOGRAMS: Final[tuple[Metric, ...]] = (
+    Metric(
+        "bridge_turn_latency_seconds",
+        "From the caller's last sound to the first sound of the answer that they heard: what they feel. Known for "
+        "server_vad alone.",
+        ("agent",),
+        LATENCY_BUCKETS,
+    ),
+    Metric(
+        "bridge_turn_response_seconds",
+        "From turn detection's verdict to the first sound heard: without the silence that the setting waits for.",
+        ("agent",),
+        LATENCY_BUCKETS,
+    ),
+    Metric(
+        "bridge_first_audio_seconds",
+        "From the start of the media stream to the first sound of the greeting that was heard.",
+        ("agent",),
+        LATENCY_BUCKETS,
+    ),
+    Metric("bridge_call_seconds", "How long calls lasted, from webhook to end.", ("agent",), CALL_BUCKETS),
+    Metric(
+        "bridge_loop_lag_seconds",
+        "How late a task woke up that wants to ten times a second: what every task of every call suffers.",
+        (),
+        LAG_BUCKETS,
+    ),
+)
+TOTALS: Final[tuple[Metric, ...]] = (
+    Metric(
+        "bridge_calls_refused",
+        "Calls that were not taken, by the setting that said so, or draining: the caller heard a busy tone.",
+        ("reason",),
+    ),
+    Metric(
+        "bridge_traces",
+        "Ended calls by what became of their trace: exported, failed (the collector), dropped (too many waited).",
+        ("outcome",),
+    ),
+    Metric(
+        "bridge_tape_lines_shed",
+        "Audio lines that are on no tape, because the disk could not keep up; decisions are never shed.",
+        (),
+    ),
+    Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
+)
+
+TIMES_PER_AGENT: Final = tuple(metric.name for metric in HISTOGRAMS if metric.labels == ("agent",))

@@ -1,0 +1,215 @@
+"""What the daemon counts, in Prometheus' words: fed with each call's record when it is over, and with a look at the
+house when somebody asks. Nothing here is called while a call's audio moves. Needs the `metrics` extra.
+"""
+
+import platform
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import trio
+from attrs import define, field
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily
+
+from bridge import __version__
+from bridge.house import House, Peaks
+from bridge.metric_table import (
+    COUNTERS,
+    ENDED_BY,
+    ERROR_COUNTS,
+    GAUGES,
+    HISTOGRAMS,
+    OTHER,
+    PER_AGENT,
+    TIMES_PER_AGENT,
+    TOKENS,
+    TOOL_OUTCOMES,
+    TOTALS,
+)
+from bridge.realtime import POLICIES
+from bridge.records import Records, Row
+
+
+@define(eq=False)
+class _Totals:
+    """Counters that somebody else keeps: shown as they stand, none of them ever falls."""
+
+    refused: dict[str, int] = field(factory=dict)
+    traces: dict[str, int] = field(factory=dict)
+    shed: int = 0
+    lost: int = 0
+
+    def look_at(self, house: House) -> None:
+        """Take the counts as they are now."""
+        self.refused = dict(house.switchboard.refused)
+        self.traces = dict(house.trace_outcomes)
+        self.shed, self.lost = house.recorder.shed, house.recorder.lost
+
+    def collect(self) -> Iterable[Any]:
+        """Return them as Prometheus' client wants them."""
+        values = {
+            "bridge_calls_refused": self.refused,
+            "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
+            "bridge_tape_lines_shed": {"": self.shed},
+            "bridge_tapes_lost": {"": self.lost},
+        }
+        for it in TOTALS:
+            family = CounterMetricFamily(it.name, it.text, labels=it.labels)
+            for label, value in values[it.name].items():
+                family.add_metric([label] if it.labels else [], value)
+            yield family
+
+
+@define(eq=False)
+class Metrics:
+    """All metrics of one daemon, in a registry of its own; each names its unit, and its HELP says what it tells."""
+
+    agents: Iterable[str]
+    registry: CollectorRegistry = field(factory=CollectorRegistry)
+    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
+    _totals: _Totals = field(factory=_Totals)
+    _counters: dict[str, Counter] = field(factory=dict)
+    _gauges: dict[str, Gauge] = field(factory=dict)
+    _histograms: dict[str, Histogram] = field(factory=dict)
+    _known: set[str] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each of ours, of no use to anybody here
+        for it in COUNTERS:
+            self._counters[it.name] = Counter(it.name, it.text, it.labels, registry=self.registry)
+        for it in GAUGES:
+            self._gauges[it.name] = Gauge(it.name, it.text, it.labels, registry=self.registry)
+        for it in HISTOGRAMS:
+            self._histograms[it.name] = Histogram(
+                it.name, it.text, it.labels, registry=self.registry, buckets=it.buckets
+            )
+        for agent in self.agents:
+            self._know(agent)
+        for code in (*POLICIES, OTHER):
+            self._count("bridge_model_errors", 0, code)
+            self._count("bridge_failed_responses", 0, code)
+        self._gauges["bridge_build_info"].labels(__version__, platform.python_version()).set(1)
+        self.registry.register(self._totals)
+        ProcessCollector(registry=self.registry)
+
+    def _know(self, agent: str) -> None:
+        """Make every series an agent can have: Prometheus does not see the first step of one that appears with it."""
+        if agent in self._known:
+            return
+        self._known.add(agent)
+        for by in (*ENDED_BY, OTHER):
+            self._count("bridge_calls", 0, agent, by)
+        for name in PER_AGENT:
+            self._count(name, 0, agent)
+        for kind in TOKENS:
+            self._count("bridge_tokens", 0, agent, kind)
+        for outcome in (*TOOL_OUTCOMES, OTHER):
+            self._count("bridge_tool_calls", 0, agent, outcome)
+        for name in TIMES_PER_AGENT:
+            self._histograms[name].labels(agent)
+
+    def _count(self, name: str, amount: float, *labels: str) -> None:
+        counter = self._counters[name]
+        (counter.labels(*labels) if labels else counter).inc(max(0, amount))
+
+    # ------------------------------------------------------------ when a call is over
+
+    def add(self, records: Records) -> None:
+        """Count an ended call."""
+        call = records.call
+        agent = call["agent"]
+        self._know(agent)  # that the configuration has been read again is nothing we are told
+        self._count("bridge_calls", 1, agent, _among(ENDED_BY, call["ended_by"]))
+        self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
+        self._count("bridge_barge_ins", call["interruptions"], agent)
+        self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
+        self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)
+        for kind, tokens in _tokens(call).items():
+            self._count("bridge_tokens", tokens, agent, kind)
+        for row in records.tool_calls:
+            self._count("bridge_tool_calls", 1, agent, _outcome(row))
+        self._add_errors(call["counts"])
+        self._add_times(records, agent)
+
+    def _add_errors(self, counts: Row) -> None:
+        for what, times in counts.items():
+            kind, _, code = what.partition(": ")
+            if name := ERROR_COUNTS.get(kind):
+                self._count(name, times, _among(tuple(POLICIES), code))
+
+    def _add_times(self, records: Records, agent: str) -> None:
+        call = records.call
+        self._observe("bridge_call_seconds", call["duration_ms"], agent)
+        self._observe("bridge_first_audio_seconds", call["first_audio_heard_ms"], agent)
+        for row in records.turns:
+            self._observe("bridge_turn_latency_seconds", row.get("latency_ms"), agent)
+            self._observe("bridge_turn_response_seconds", row.get("response_ms"), agent)
+
+    def _observe(self, name: str, ms: int | None, agent: str) -> None:
+        if ms is not None:
+            self._histograms[name].labels(agent).observe(ms / 1000)
+
+    # ------------------------------------------------------------ between calls
+
+    def lagged(self, seconds: float) -> None:
+        """Count how late the loop was once."""
+        self._histograms["bridge_loop_lag_seconds"].observe(seconds)
+
+    async def page(self, house: House, peaks: Peaks) -> bytes:
+        """Return all metrics as Prometheus reads them; the text is made in a thread, it takes milliseconds."""
+        self._look_at(house, peaks)
+        return await trio.to_thread.run_sync(generate_latest, self.registry, limiter=self._limiter)
+
+    def _look_at(self, house: House, peaks: Peaks) -> None:
+        values: dict[str, float] = {
+            "bridge_calls_live": house.live,
+            "bridge_calls_waiting": house.waiting,
+            "bridge_calls_limit": house.limit,
+            "bridge_draining": house.switchboard.is_closing,
+            "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
+            "bridge_tape_lines_waiting": sum(tape.waiting for tape in house.recorder.tapes),
+            "bridge_tape_lines_waiting_max": peaks.tape_lines.highest,
+            "bridge_tapes_open": house.recorder.backlog,
+            "bridge_recorder_failing": house.recorder.is_failing,
+            "bridge_store_waiting_tapes": house.indexer.lag,
+            "bridge_store_oldest_seconds": house.indexer.lag_seconds,
+            "bridge_tasks": trio.lowlevel.current_statistics().tasks_living,
+            "bridge_threads": threading.active_count(),
+        }
+        for name, value in values.items():
+            self._gauges[name].set(value)
+        outbox = self._gauges["bridge_outbox_messages_max"]
+        outbox.labels("phone").set(peaks.phone_outbox.highest)
+        outbox.labels("model").set(peaks.model_outbox.highest)
+        self._totals.look_at(house)
+
+
+def _among(known: Iterable[str], word: str) -> str:
+    return word if word in known else OTHER
+
+
+def _outcome(row: Row) -> str:
+    """Return what came of a tool call; the heart answers some by itself, without running anything."""
+    default = "not_run" if row["answered_ms"] is None else "answered"
+    return _among(TOOL_OUTCOMES, row["error_kind"] or default)
+
+
+def _tokens(call: Row) -> dict[str, int]:
+    """Return a call's tokens by classes that add up: what was cached is taken out of what came in."""
+    return {
+        "text_uncached": call["text_in_tokens"] - call["text_cached_tokens"],
+        "text_cached": call["text_cached_tokens"],
+        "text_out": call["text_out_tokens"],
+        "audio_uncached": call["audio_in_tokens"] - call["audio_cached_tokens"],
+        "audio_cached": call["audio_cached_tokens"],
+        "audio_out": call["audio_out_tokens"],
+    }

@@ -1,0 +1,120 @@
+"""What watches the daemon: the admin address, the loop's lag, traces of ended calls. All of it off by default.
+
+Calls know nothing of it. It is told the record of each call after its end, and looks at the rest from outside.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+import trio
+from attrs import define, evolve, field
+
+from bridge.config import Secrets, Settings
+from bridge.errors import ConfigError
+from bridge.extras import missing_extras
+from bridge.house import House, Peaks
+from bridge.records import Records
+
+if TYPE_CHECKING:  # the packages they need are extras
+    from bridge.metrics import Metrics
+    from bridge.tracing import Tracer
+
+TICK_SECONDS: Final = 0.1
+LOOKS_EVERY: Final = 10
+"""Ticks from one look at the calls' buffers to the next: with a hundred calls a look takes less than 1 ms."""
+
+log = structlog.get_logger(__name__)
+
+
+@define(eq=False)
+class Watching:
+    """Whatever the settings ask for; `address` is where the admin listener really is, for a port of 0."""
+
+    token: str = field(default="", repr=False)
+    bind: str = ""
+    metrics: "Metrics | None" = None
+    tracer: "Tracer | None" = None
+    peaks: Peaks = field(factory=Peaks)
+    address: str = ""
+    _listener: trio.SocketListener | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, secrets: Secrets) -> "Watching":
+        """Return what the settings ask for. Raises `ConfigError` when packages for it are missing."""
+        if missing := missing_extras(settings):
+            raise ConfigError(missing)
+        watching = cls(secrets.admin_token, settings.admin.bind)
+        if settings.admin.bind:
+            from bridge.metrics import Metrics
+
+            watching.metrics = Metrics(tuple(settings.agents))
+        if settings.tracing.endpoint:
+            from bridge.tracing import open_tracer
+
+            watching.tracer = open_tracer(settings.tracing.endpoint)
+        return watching
+
+    def add(self, records: Records) -> None:
+        """Take account of an ended call; whatever is odd about its record costs its numbers alone."""
+        try:
+            if self.metrics is not None:
+                self.metrics.add(records)
+            if self.tracer is not None:
+                self.tracer.add(records)
+        except Exception:  # the top of what is not the daemon's work
+            log.exception("an ended call could not be counted")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hold the admin address. Raises `LinkError` when it can't be had."""
+        if not self.bind:
+            yield
+            return
+        from bridge.admin import address_of, admin_listener
+
+        with admin_listener(self.bind) as self._listener:
+            self.address = address_of(self._listener)
+            yield
+
+    async def run(self, house: House) -> None:
+        """Serve the admin address, measure the loop and export traces, until cancelled."""
+        if self.tracer is not None:
+            house = evolve(house, trace_outcomes=self.tracer.outcomes)
+        async with trio.open_nursery() as nursery:
+            if self.tracer is not None:
+                nursery.start_soon(self.tracer.run, name="traces")
+            if self.metrics is not None:
+                nursery.start_soon(never_fatal, self._feel_loop, self.metrics, house, name="loop lag")
+            if self.metrics is not None and self._listener is not None:
+                from bridge.admin import AdminServer, make_admin_app
+
+                server = AdminServer(make_admin_app(self.token, house, self.metrics, self.peaks))
+                nursery.start_soon(server.serve, self._listener, name="admin listener")
+
+    async def _feel_loop(self, metrics: "Metrics", house: House) -> None:
+        """Wake up ten times a second and count how late that was; now and then look how deep the buffers are."""
+        ticks = 0
+        while True:
+            due = trio.current_time() + TICK_SECONDS
+            await trio.sleep_until(due)
+            now = trio.current_time()
+            metrics.lagged(now - due)
+            self.peaks.lag_seconds.see(now - due, now)
+            ticks += 1
+            if ticks % LOOKS_EVERY == 0:
+                self.peaks.look_at(house, now)
+
+    async def finish(self) -> None:
+        """Let what is queued leave, for a moment."""
+        if self.tracer is not None:
+            await self.tracer.finish()
+
+
+async def never_fatal(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    """Run a task that the daemon can do without: a bug in it ends it, and no call."""
+    try:
+        await task(*arguments)
+    except Exception:  # the top of what is not the daemon's work
+        log.exception("a task that only watches has crashed; calls go on")

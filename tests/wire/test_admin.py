@@ -1,0 +1,219 @@
+"""The admin address: who is let in, what there is to see, and that none of it is on the public port."""
+
+import errno
+import json
+import os
+import re
+import socket
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import trio
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.stage import AGENT, GREETING, PROMPT, MakePlace, Stage, open_stage, speech, words
+from bridge.admin import MOST_CONNECTIONS
+from bridge.errors import LinkError
+from bridge.tape import mask
+from replay.model_script import CallTool, Script
+from replay.phone import Caller
+from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+LOOPBACK = {"bind": "127.0.0.1:0"}
+HELLO = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
+TALKER = Caller(
+    steps=(WaitForAgent(), speech("caller_yes"), WaitForEnd(8000)), patience_ms=0, answer_delay_ms=0
+)
+TALK = Script(
+    opening=GREETING.opening,
+    turns=((words("caller_no"), CallTool("hang_up", {"reason": "all said"})),),
+    delivery=PROMPT,
+)
+
+
+async def get(stage: Stage, path: str, *, method: str = "GET", **headers: str) -> httpx2.Response:
+    """Ask the admin address for something."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return await client.request(method, f"http://{stage.daemon.watching.address}{path}", headers=headers)
+
+
+async def numbers(stage: Stage) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return every sample of /metrics, by name and labels."""
+    page = await get(stage, "/metrics")
+    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(page.text)
+        for sample in family.samples
+    }
+
+
+def one(found: Mapping[Any, float], name: str, **labels: str) -> float:
+    """Return one sample's value."""
+    return found[name, frozenset(labels.items())]
+
+
+# ---------------------------------------------------------------- who is let in
+
+
+async def test_without_an_address_nothing_listens_and_nothing_is_measured(stage: Stage) -> None:
+    watching = stage.daemon.watching
+    assert (watching.address, watching.metrics, watching.tracer) == ("", None, None)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/calls"])
+async def test_the_public_port_has_none_of_it(place: MakePlace, path: str) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage, httpx2.AsyncClient(trust_env=False) as client:
+        assert (await client.get(stage.via + path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/metrics/"), ("GET", "/voice/front-desk"), ("POST", "/metrics"), ("OPTIONS", "/calls"),
+     ("HEAD", "/healthz")],
+)  # fmt: skip
+async def test_what_is_not_one_of_three_pages_is_not_found(place: MakePlace, method: str, path: str) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage:
+        assert (await get(stage, path, method=method)).status_code == 404
+
+
+async def test_a_token_is_asked_for_before_anything_else(place: MakePlace) -> None:
+    async with open_stage(place(admin=LOOPBACK, admin_token="let-me-in")) as stage:
+        for authorization in ("", "let-me-in", "Bearer let-me-i", "bearer let-me-in", "Bearer let-me-in2"):
+            answer = await get(stage, "/metrics", Authorization=authorization)
+            assert (answer.status_code, answer.content) == (401, b"")
+        assert (await get(stage, "/nothing")).status_code == 401
+        assert (await get(stage, "/metrics", Authorization="Bearer let-me-in")).status_code == 200
+
+
+async def test_a_unix_socket_is_for_owner_and_group_and_goes_with_the_daemon(
+    place: MakePlace, tmp_path: Path
+) -> None:
+    path = tmp_path / "admin.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))  # as a daemon that was killed leaves it
+    left.close()
+    async with open_stage(place(admin={"bind": f"unix:{path}"})) as stage:
+        assert stage.daemon.watching.address == f"unix:{path}"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        transport = httpx2.AsyncHTTPTransport(uds=str(path))
+        async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
+            assert (await client.get("http://admin/healthz")).json()["status"] == "ok"
+    assert not path.exists()
+
+
+async def test_an_address_that_is_taken_is_told_and_nothing_is_left(place: MakePlace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ExceptionGroup) as refused:
+            async with open_stage(place(admin={"bind": bind})):
+                pass
+    sentence = f"can't listen on {bind}: {os.strerror(errno.EADDRINUSE)}"
+    assert refused.group_contains(LinkError, match=sentence)
+
+
+async def test_whoever_only_holds_connections_is_let_go_and_calls_go_on(place: MakePlace) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage:
+        host, port = stage.daemon.watching.address.split(":")
+        idle = [await trio.open_tcp_stream(host, int(port)) for _ in range(MOST_CONNECTIONS)]
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        refused = await trio.open_tcp_stream(host, int(port))
+        with trio.fail_after(2):
+            assert await refused.receive_some() == b""
+        report = await stage.ring(HELLO)
+        for stream in (*idle, refused):
+            await stream.aclose()
+    assert report.closed_by == "caller"
+
+
+# ---------------------------------------------------------------- what there is to see
+
+
+async def test_a_call_is_counted_when_it_is_over(place: MakePlace) -> None:
+    with trio.fail_after(15):
+        async with open_stage(place(script=TALK, admin=LOOPBACK)) as stage:
+            before = await numbers(stage)
+            await stage.ring(TALKER)
+            await stage.wait_recorded()
+            after = await numbers(stage)
+        (row,) = place().calls()
+    assert one(before, "bridge_calls_total", agent=AGENT, ended_by="tool") == 0
+    assert one(after, "bridge_calls_total", agent=AGENT, ended_by="tool") == 1
+    assert one(after, "bridge_first_audio_seconds_count", agent=AGENT) == 1
+    assert one(after, "bridge_turn_latency_seconds_count", agent=AGENT) == 1
+    assert one(after, "bridge_tool_calls_total", agent=AGENT, outcome="not_run") == 1
+    audio_out = one(after, "bridge_tokens_total", agent=AGENT, **{"class": "audio_out"})
+    assert audio_out == row["audio_out_tokens"] > 0
+    assert one(after, "bridge_cost_usd_total", agent=AGENT) == pytest.approx(row["cost_usd"])
+    assert one(after, "bridge_loop_lag_seconds_count") > one(before, "bridge_loop_lag_seconds_count")
+
+
+async def test_every_metric_of_dashboard_and_alerts_is_there_after_a_call(place: MakePlace) -> None:
+    board = json.loads((DEPLOY / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    alerts = (DEPLOY / "prometheus-alerts.yml").read_text(encoding="utf-8")
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    kinds = "bridge|process" if sys.platform == "linux" else "bridge"  # process_* is read from /proc
+    asked = set(re.findall(rf"\b(?:{kinds})_[a-z_]+[a-z]\b", " ".join([*queries, alerts])))
+    with trio.fail_after(15):
+        async with open_stage(place(script=TALK, admin=LOOPBACK)) as stage:
+            await stage.ring(TALKER)
+            await stage.wait_recorded()
+            there = {name for name, _ in await numbers(stage)}
+    assert len(asked) > 30
+    assert asked - there == set()
+
+
+async def test_a_refused_call_is_counted_by_its_reason(place: MakePlace) -> None:
+    with trio.fail_after(15):
+        async with open_stage(place(admin=LOOPBACK, server={"max_calls": 1})) as stage:
+            async with trio.open_nursery() as calls:
+                calls.start_soon(stage.ring, Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0))
+                while not stage.daemon.switchboard.live:
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                await stage.ring(HELLO)
+                found = await numbers(stage)
+                calls.cancel_scope.cancel()
+            await stage.wait_no_calls()
+    assert one(found, "bridge_calls_refused_total", reason="max_calls") == 1
+    assert one(found, "bridge_calls_refused_total", reason="draining") == 0
+
+
+async def test_no_call_adds_a_series(place: MakePlace) -> None:
+    with trio.fail_after(15):
+        async with open_stage(place(script=TALK, admin=LOOPBACK)) as stage:
+            before = await numbers(stage)
+            await stage.ring(TALKER)
+            await stage.wait_recorded()
+            after = await numbers(stage)
+    assert set(before) == set(after)
+
+
+async def test_live_calls_are_listed_with_their_phase_and_masked_numbers(place: MakePlace) -> None:
+    seen: list[dict[str, Any]] = []
+    health: dict[str, Any] = {}
+    with trio.fail_after(15):
+        async with open_stage(place(admin=LOOPBACK)) as stage, trio.open_nursery() as calls:
+
+            async def look(kind: str) -> None:
+                seen.extend((await get(stage, "/calls")).json())
+                health.update((await get(stage, "/healthz")).json())
+                calls.cancel_scope.cancel()
+
+            def tell(kind: str, *_: Any) -> None:
+                if kind == "agent_heard" and not seen:
+                    calls.start_soon(look, kind)
+
+            await stage.ring(Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0), on_event=tell)
+    (call,) = seen
+    assert (call["agent"], call["phase"]) == (AGENT, "talking")
+    assert call["id"].startswith("CA")
+    assert 0 <= call["seconds"] < 15
+    assert call["from"] == mask(stage.account.caller)
+    assert health["status"] == "ok"
+    assert health["calls"] == {"live": 1, "waiting": 0, "limit": 50}
