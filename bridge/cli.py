@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,19 +74,31 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     """Answer the phone until SIGTERM or Ctrl-C, then drain.
 
     The first signal stops taking calls and lets live ones end for drain_seconds; a second one ends at once.
+    SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
+    A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
     """
+    read = partial(_read_all, path, public_url, bind)
+    settings, secrets = read()
+    from bridge import service  # half of all start-up time, and only this command needs it
+    from bridge.listener import passed_socket
+    from bridge.notify import notifier_from
+
+    set_up_logging(as_json=log_json)
+    surroundings = service.Surroundings(
+        notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read
+    )
+    with quiet_interrupt():
+        trio.run(service.serve, settings, secrets, surroundings)
+    leave_hung_threads(0)
+
+
+def _read_all(path: Path, public_url: str | None, bind: str | None) -> tuple[config.Settings, config.Secrets]:
+    """Return everything the daemon will not start without. Raises `ConfigError`."""
     settings = _with_overrides(config.load(path), public_url, bind)
     secrets = config.read_secrets(settings, os.environ)
     if missing := config.missing_secrets(settings, secrets):
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
-    from bridge.server import (
-        serve as serve_daemon,
-    )  # half of all start-up time, and only this command needs it
-
-    set_up_logging(as_json=log_json)
-    with quiet_interrupt():
-        trio.run(serve_daemon, settings, secrets)
-    leave_hung_threads(0)
+    return settings, secrets
 
 
 def _with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:

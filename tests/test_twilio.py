@@ -130,7 +130,7 @@ def test_without_words_twilio_just_hangs_up() -> None:
 
 
 def test_a_call_too_many_is_busy() -> None:
-    (reject,) = ElementTree.fromstring(twilio.busy_twiml())
+    (reject,) = ElementTree.fromstring(twilio.refusal_twiml("busy"))
     assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
 
 
