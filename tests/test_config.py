@@ -155,7 +155,10 @@ def test_semantic_turn_detection_refuses_the_servers_keys() -> None:
             {"agents": {"a": {"limits": {"lead": 9}}}},
             "[agents.a.limits] lead: unknown key; did you mean lead_ms",
         ),
-        ({**ONE_AGENT, "server": {"zzz": 1}}, "[server] zzz: unknown key; known here: bind, drain_seconds"),
+        (
+            {**ONE_AGENT, "server": {"zzz": 1}},
+            "[server] zzz: unknown key; known here: bind, closing_sentence",
+        ),
     ],
 )
 def test_an_unknown_word_names_the_nearest_known(raw: dict[str, Any], sentence: str) -> None:
