@@ -81,7 +81,7 @@ class Running:
                 await self._news.wait()
         return lines
 
-    async def call(self, caller: Caller, **options: Any) -> None:
+    async def call(self, caller: Caller, total_ms: int = 8000) -> None:
         """Begin a call, and return when its agent is heard."""
         heard = trio.Event()
 
@@ -89,12 +89,12 @@ class Running:
             if kind == "agent_heard":
                 heard.set()
 
-        self.calls.start_soon(self._ring, caller, tell, options)
+        self.calls.start_soon(self._ring, caller, tell, total_ms)
         await heard.wait()
 
-    async def _ring(self, caller: Caller, tell: Callable[..., None], options: Mapping[str, Any]) -> None:
-        settings = {"webhook": WEBHOOK, "total_ms": 8000, **options}
-        self.reports.append(await ring(caller, via=self.via, on_event=tell, **settings))
+    async def _ring(self, caller: Caller, tell: Callable[..., None], total_ms: int) -> None:
+        report = await ring(caller, webhook=WEBHOOK, via=self.via, on_event=tell, total_ms=total_ms)
+        self.reports.append(report)
 
     async def read_log(self) -> None:
         """Keep every line it logs; one without an event is the end."""

@@ -27,6 +27,9 @@ from bridge.switchboard import Switchboard
 from bridge.tape import Line
 from bridge.tools import Tool
 
+ANSWER_SECONDS: Final = 0.3
+"""How long connections that are open at the end may stay; an answer takes a few milliseconds."""
+
 FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
 log = structlog.get_logger(__name__)
 
@@ -85,7 +88,7 @@ async def open_daemon(
                             daemon = Daemon(port, current, switchboard, recorder, indexer)
                             yield daemon
                             await daemon.drain()
-                            serving.cancel_scope.cancel(reason="shutting down")
+                            front.stop()
                         calls.cancel_scope.cancel(reason="shutting down")
                 finally:
                     recorder.finish()
@@ -113,6 +116,7 @@ class Front:
     handshake_seconds: float = HANDSHAKE_SECONDS
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
+    _accepting: trio.CancelScope = field(factory=trio.CancelScope)
     _app: ASGIWrapper = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -129,8 +133,20 @@ class Front:
         *,
         task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Accept connections until cancelled."""
-        await trio.serve_listeners(self._serve_connection, [listener], task_status=task_status)
+        """Accept connections until `stop`; those that are there then have a moment to be answered."""
+        async with trio.open_nursery() as connections:
+            with self._accepting:
+                await trio.serve_listeners(
+                    self._serve_connection, [listener], handler_nursery=connections, task_status=task_status
+                )
+            with trio.move_on_after(ANSWER_SECONDS):
+                while connections.child_tasks:  # noqa: ASYNC110 - a nursery tells nobody
+                    await trio.sleep(0.01)
+            connections.cancel_scope.cancel(reason="shutting down")
+
+    def stop(self) -> None:
+        """Accept no more: with a socket that outlives us, what comes now is for the next daemon."""
+        self._accepting.cancel(reason="shutting down")
 
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
         try:

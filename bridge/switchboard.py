@@ -192,7 +192,10 @@ class Switchboard:
             self._calls.pop(key, None)
             self._outcomes[key] = call.end.say if call.end else ""
             if call.end is None or call.end.by != "caller":
-                self._unasked[key] = trio.current_time()  # Twilio asks what comes next within moments
+                seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
+                self._unasked[key] = (
+                    trio.current_time() + seconds
+                )  # Twilio asks what comes next within moments
             if len(self._outcomes) > MOST_REMEMBERED:
                 self._unasked.pop(self._outcomes.popitem(last=False)[0], None)
             if not self._calls:
@@ -277,7 +280,7 @@ class Switchboard:
             call.stop("operator", "the daemon is shutting down", say=self.settings.server.closing_sentence)
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
-        while any(at + NEXT_SECONDS > trio.current_time() for at in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
             await trio.sleep(0.02)
 
     async def wait_quiet(self) -> None:
@@ -290,6 +293,9 @@ class Switchboard:
 
 NEXT_SECONDS: Final = 0.6
 """How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
+
+SAY_SECONDS: Final = 2.0
+"""The same for a call whose caller has still to be told something."""
 
 LAST_SECONDS: Final = 1.6
 """What a call may take to end: its linger, its goodbyes, and a little."""
