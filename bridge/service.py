@@ -45,6 +45,7 @@ class Surroundings:
     notifier: Notifier
     passed: socket.socket | None
     read: Read
+    status_seconds: float = STATUS_SECONDS
 
 
 async def serve(
@@ -63,7 +64,7 @@ async def serve(
         async with trio.open_nursery() as watched:
             watched.start_soon(around.notifier.feed_watchdog, name="watchdog")
             async with open_daemon(settings, secrets, passed=around.passed) as daemon:
-                service = Service(daemon, around.notifier, around.read)
+                service = Service(daemon, around.notifier, around.read, around.status_seconds)
                 async with trio.open_nursery() as telling:
                     await service.tell_ready()
                     telling.start_soon(service.tell_status, name="status")
@@ -81,6 +82,7 @@ class Service:
     daemon: Daemon
     notifier: Notifier
     read: Read
+    status_seconds: float = STATUS_SECONDS
     _refused: str = ""
     _told: str = ""
     _reading: trio.Lock = field(factory=trio.Lock)
@@ -107,7 +109,7 @@ class Service:
     async def tell_status(self) -> None:
         """Say what changed, once a second at most, until cancelled."""
         while True:
-            await trio.sleep(STATUS_SECONDS)
+            await trio.sleep(self.status_seconds)
             if self.status != self._told:
                 await self.notifier.tell(STATUS=self._tell())
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"call", "tape"},
     {"records", "redact"},
     {"links", "recorder", "tools"},
-    {"fallback", "listener", "lock", "model_link", "notify", "recovery"},
+    {"fallback", "install", "listener", "lock", "model_link", "notify", "recovery"},
     {"store"},
     {"live"},
     {"current"},
