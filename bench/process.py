@@ -20,8 +20,12 @@ from replay.model_script import Script
 from replay.phone import Account, Caller, CallReport, ring
 
 RUN = "from bridge.cli import main; main()"
-PASS_ON = 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-"""What a service manager does with a socket: the file becomes number 3, and the process learns that it is meant."""
+PASS_ON = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 DRAIN_SECONDS = 2
 
@@ -44,7 +48,12 @@ class Launch:
     def command(self, config: Path) -> list[str]:
         """Return the command line."""
         serve = [sys.executable, "-c", RUN, "serve", "--config", str(config), "--log-json"]
-        return serve if self.passed is None else ["sh", "-c", PASS_ON, str(self.passed.fileno()), *serve]
+        return serve if self.passed is None else pass_on(self.passed.fileno(), serve)
+
+
+def pass_on(fileno: int, command: list[str]) -> list[str]:
+    """Return a command that runs another as a service manager does: the file is number 3, and the process knows."""
+    return [sys.executable, "-c", PASS_ON, str(fileno), *command]
 
 
 @define(eq=False)
