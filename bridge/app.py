@@ -11,7 +11,8 @@ from quart_trio import QuartTrio
 from websockets.http11 import Request as UpgradeRequest
 
 from bridge import twilio
-from bridge.config import Agent, Secrets, Settings
+from bridge.config import Secrets, Settings
+from bridge.current import Current
 from bridge.fallback import PatientConnection, QuartLink
 from bridge.switchboard import Switchboard, Webhook
 
@@ -29,8 +30,18 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Who may come in: requests signed by Twilio with one of our tokens, over our public URL."""
 
-    settings: Settings
-    secrets: Secrets
+    current: Current
+    switchboard: Switchboard
+
+    @property
+    def settings(self) -> Settings:
+        """Return what holds at this moment."""
+        return self.current.setup.settings
+
+    @property
+    def secrets(self) -> Secrets:
+        """Return what holds at this moment."""
+        return self.current.setup.secrets
 
     @property
     def _is_open(self) -> bool:
@@ -46,9 +57,10 @@ class Gate:
         url = twilio.websocket_url(self.settings.server.public_url) + path
         return self._is_open or twilio.upgrade_is_signed(self.secrets.auth_tokens, url, signature)
 
-    def agent_of(self, path: str) -> Agent | None:
-        """Return the agent whose media socket has this path."""
-        return self.settings.agents.get(path.removeprefix(MEDIA_PATH).rstrip("/"))
+    def agent_of(self, path: str) -> str | None:
+        """Return the name of the agent whose media socket has this path."""
+        name = path.removeprefix(MEDIA_PATH).rstrip("/")
+        return name if self.switchboard.has_agent(name) else None
 
     def refuse_upgrade(self, upgrade: UpgradeRequest) -> int | None:
         """Return the status to refuse a media socket with, or None; the signature is checked before all else."""
@@ -70,10 +82,11 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         form = await _signed_form(gate)
         if form is None:
             return _plain(403)
-        agent = gate.settings.agents.get(name)
+        setup = gate.current.setup
+        agent = setup.settings.agents.get(name)
         if agent is None:
             return _plain(404)
-        call = Webhook(agent, dict(form), gate.settings.server.public_url + f"/voice/{name}")
+        call = Webhook(setup, agent, dict(form), setup.settings.server.public_url + f"/voice/{name}")
         if not SID.fullmatch(call.form.get("CallSid", "")):
             return _plain(400)
         return _twiml(await switchboard.answer(call))
@@ -89,7 +102,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
     async def media(name: str) -> Response | None:
         if not gate.admits_upgrade(_raw_target(websocket), websocket.headers.get(SIGNATURE)):
             return _plain(403)
-        if name not in gate.settings.agents:
+        if not switchboard.has_agent(name):
             return _plain(404)
         await websocket.accept()
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # of werkzeug's LocalProxy
@@ -97,8 +110,9 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         return None
 
     @app.get("/healthz")
-    async def health() -> dict[str, Any]:
-        return {"status": "draining" if switchboard.is_closing else "ok", "live": switchboard.live}
+    async def health() -> tuple[dict[str, Any], int]:
+        status, code = ("draining", 503) if switchboard.is_closing else ("ok", 200)
+        return {"status": status, "live": switchboard.live}, code
 
     return app
 

@@ -222,7 +222,7 @@ class Call:
             case LinkStalled():
                 self._on_stalled(event)
             case Stopped():
-                self._end(event.by, event.why)
+                self._end(event.by, event.why, event.say)
 
     # ------------------------------------------------------------ time
 

@@ -123,6 +123,25 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
     return check
 
 
+def word_or_url(*words: str) -> Check:
+    """Accept one of these words, or an https URL (its query included) where Twilio is sent instead."""
+
+    def check(value: Any) -> str:
+        if value in words:
+            return str(value)
+        try:
+            parts = urlsplit(value) if isinstance(value, str) else None
+            usable = parts is not None and parts.scheme == "https" and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or re.search(r"[\s#@]", value):
+            quoted = [f'"{word}"' for word in words]
+            raise Wrong(" or ".join([*quoted, "an https URL that answers with TwiML"]))
+        return str(value)
+
+    return check
+
+
 def names_of(what: str) -> Check:
     """Accept a list of non-empty strings."""
 
@@ -158,9 +177,8 @@ def shown(key: str, value: Any) -> str:
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
     if secret and not isinstance(value, int | float):
         return "(not shown)"
-    if isinstance(value, str) and key.endswith(
-        ("url", "endpoint")
-    ):  # people put keys into queries, passwords before an @
+    is_url = isinstance(value, str) and (key.endswith(("url", "endpoint")) or "://" in value)
+    if is_url:  # people put keys into queries, passwords before an @
         value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
     try:
         as_text = f'"{repr(value)[1:-1]}"' if isinstance(value, str) else repr(value)

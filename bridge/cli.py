@@ -1,4 +1,4 @@
-"""The `bridge` command: serve, demo, check, doctor, calls, show, reindex. The one place that reads the environment."""
+"""The `bridge` command: serve, demo, check, doctor, install, calls, show, and more; it alone reads the environment."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge import __version__, config
+from bridge import install as install_units
 from bridge.checks import read_table
 from bridge.errors import BridgeError, ConfigError
 from bridge.extras import missing_extras
@@ -60,6 +61,7 @@ def main() -> None:
     bridge check             is the configuration right, and what goes into the Twilio console
     bridge doctor            does everything fit together: address, Twilio, model, machine
     bridge serve             answer the phone
+    bridge install           let systemd keep it running
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
     bridge forget CALL       erase a call, or all calls with a number
@@ -81,14 +83,14 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     """Answer the phone until SIGTERM or Ctrl-C, then drain.
 
     The first signal stops taking calls and lets live ones end for drain_seconds; a second one ends at once.
+    SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
+    A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
     """
-    settings = _with_overrides(config.load(path), public_url, bind)
-    secrets = config.read_secrets(settings, os.environ)
-    if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
-        raise ConfigError([f"{path}: {sentence}" for sentence in missing])
-    from bridge.server import (
-        serve as serve_daemon,
-    )  # half of all start-up time, and only this command needs it
+    read = partial(_read_all, path, public_url, bind)
+    settings, secrets = read()
+    from bridge import service  # half of all start-up time, and only this command needs it
+    from bridge.listener import passed_socket
+    from bridge.notify import notifier_from
 
     set_up_logging(
         as_json=log_json or settings.logging.format == "json",
@@ -96,9 +98,21 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
         journal=os.environ.get("JOURNAL_STREAM", ""),
         secrets=secrets.all,
     )
+    surroundings = service.Surroundings(
+        notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read
+    )
     with crash_logged(), quiet_interrupt():
-        trio.run(serve_daemon, settings, secrets)
+        trio.run(service.serve, settings, secrets, surroundings)
     leave_hung_threads(0)
+
+
+def _read_all(path: Path, public_url: str | None, bind: str | None) -> tuple[config.Settings, config.Secrets]:
+    """Return everything the daemon will not start without. Raises `ConfigError`."""
+    settings = _with_overrides(config.load(path), public_url, bind)
+    secrets = config.read_secrets(settings, os.environ)
+    if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
+        raise ConfigError([f"{path}: {sentence}" for sentence in missing])
+    return settings, secrets
 
 
 def _with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
@@ -173,6 +187,49 @@ def doctor(path: Path, public_url: str | None, offline: bool, as_json: bool) -> 
     print_json(report.plain) if as_json else table_console().print(page(report))
     leave_hung_threads(report.exit_code)
     raise SystemExit(report.exit_code)
+
+
+@main.command()
+@CONFIG
+@click.option(
+    "--bin", "binary", type=click.Path(path_type=Path), help="The bridge command the unit runs; this one."
+)
+@click.option("--user", default="", help="An existing user to run as, in place of one of systemd's own.")
+@click.option(
+    "--socket", "with_socket", is_flag=True, help="A bridge.socket too: the port outlives restarts."
+)
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), show_default=True,
+              help="Work as if this folder were /, for packages.")  # fmt: skip
+@click.option("--print", "only_print", is_flag=True, help="Show the units and write nothing.")
+@click.option("--force", is_flag=True, help="Overwrite units that say something else.")
+@explains_errors
+def install(
+    path: Path, binary: Path | None, user: str, with_socket: bool, root: Path, only_print: bool, force: bool
+) -> None:
+    """Write systemd's units for this installation, and say what is left to do. It starts nothing.
+
+    The configuration is read below --root and named in the unit by its absolute path.
+    """
+    path = path.resolve()
+    settings = config.load(root / path.relative_to("/"))
+    installation = install_units.Installation(
+        binary=binary or Path(sys.prefix) / "bin" / "bridge",
+        config=path,
+        settings=evolve(settings, folder=path.parent),
+        user=user,
+        with_socket=with_socket,
+        also_read=() if binary else (Path(sys.executable).resolve(),),
+    )
+    units = installation.units()
+    if only_print:
+        return click.echo("\n".join(f"# {name}\n{text}" for name, text in units.items()), nl=False)
+    for sentence in install_units.write_units(units, root, force=force):
+        click.echo(sentence)
+    click.echo("\nWhat is left, as root; nothing was started:")
+    for number, (what, commands) in enumerate(install_units.next_steps(installation), start=1):
+        click.echo(f"\n{number}. {what}:")
+        for command in commands:
+            click.echo(f"     {command}")
 
 
 # ---------------------------------------------------------------- what happened

@@ -25,11 +25,15 @@ from bridge.checks import (
     url,
     variable,
     whole,
+    word_or_url,
 )
 from bridge.errors import ConfigError
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500
+CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
+"""What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
+
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -41,6 +45,10 @@ class Server:
     public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
     max_calls: int = setting(50, whole(1, 1000))
     drain_seconds: int = setting(20, whole(1, 14400))
+    when_draining: str = setting("busy", word_or_url("busy", "reject"))
+    closing_sentence: str = setting(
+        "", text("the words a caller hears when draining ends the call", empty=True)
+    )
 
 
 @frozen
@@ -354,11 +362,11 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     faults: list[str] = []
     twilio, realtime = settings.twilio, settings.realtime
     tokens = _secret_words(
-        settings, environment.get(twilio.auth_token_env, ""), twilio.auth_token_file, faults
+        settings, environment, twilio.auth_token_env, twilio.auth_token_file, faults=faults
     )
-    keys = _secret_words(settings, environment.get(realtime.api_key_env, ""), realtime.api_key_file, faults)
+    keys = _secret_words(settings, environment, realtime.api_key_env, realtime.api_key_file, faults=faults)
     admin = _secret_words(
-        settings, environment.get(settings.admin.token_env, ""), settings.admin.token_file, faults
+        settings, environment, settings.admin.token_env, settings.admin.token_file, faults=faults
     )
     if faults:
         raise ConfigError(faults)
@@ -366,11 +374,18 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
 
 
 def _secret_words(
-    settings: Settings, from_environment: str, from_file: str, faults: list[str]
+    settings: Settings, environment: Mapping[str, str], variable: str, file: str, *, faults: list[str]
 ) -> tuple[str, ...]:
-    words = from_environment
-    if from_file:
-        path = settings.folder / from_file
+    words = environment.get(variable, "")
+    if file.startswith(CREDENTIALS) and "CREDENTIALS_DIRECTORY" not in environment:
+        faults.append(
+            f"{file}: CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=, and to "
+            "check the file elsewhere set it to the folder the credentials come from"
+        )
+    elif file:
+        if file.startswith(CREDENTIALS):
+            file = f"{environment['CREDENTIALS_DIRECTORY']}/{file.removeprefix(CREDENTIALS)}"
+        path = settings.folder / file
         try:
             words += "\n" + path.read_text(encoding="utf-8")
         except OSError as error:

@@ -16,9 +16,9 @@ from bridge.doctor_entry import answers_locally
 from bridge.doctor_world import Patient, Seen
 from bridge.errors import LinkError
 from bridge.findings import Finding, doubtful, fine, wrong
+from bridge.listener import open_listener
 from bridge.lock import is_held
 from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
-from bridge.server import open_listener
 from bridge.store import MIGRATIONS
 
 CLOCK, DISK, DATABASE, TAPES, DAEMON, FILES = "clock", "disk", "database", "tapes", "daemon", "open files"

@@ -232,10 +232,11 @@ class ClockRang:
 
 @frozen
 class Stopped:
-    """Somebody outside ends the call: the operator, or the bridge after a bug."""
+    """Somebody outside ends the call: the operator, or the bridge after a bug; `say` is what the caller shall hear."""
 
     by: str
     why: str
+    say: str = ""
 
 
 Event: TypeAlias = (

@@ -222,10 +222,11 @@ class LiveCall:
             self.call.is_over = True
             self._carry_out([EndCall(BRIDGE, why)], line.t_ms)
 
-    def stop(self, by: str, why: str) -> None:
-        """End the call from outside."""
-        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped={"by": by, "why": why})
-        self.feed(line, Stopped(by, why))
+    def stop(self, by: str, why: str, *, say: str = "") -> None:
+        """End the call from outside, with a sentence for the caller if there is one to say."""
+        stopped = {"by": by, "why": why, **({"say": say} if say else {})}
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
+        self.feed(line, Stopped(**stopped))
 
     async def _wind_up(self) -> None:
         """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""

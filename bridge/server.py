@@ -1,12 +1,10 @@
-"""The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
+"""The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store."""
 
-import signal
 import socket
-import ssl
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import structlog
 import trio
@@ -16,28 +14,26 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from bridge import __version__
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
+from bridge.current import Current, make_setup
 from bridge.disk import DiskWatch
-from bridge.errors import LinkError
 from bridge.house import House
 from bridge.http import HttpConnection
 from bridge.keep import Keeper, keeps_rows
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
+from bridge.listener import adopt_listener, open_listener
 from bridge.lock import held_alone
-from bridge.model_link import ModelAddress
 from bridge.recorder import Recorder, Write, append_to
 from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
 from bridge.tape import Line
-from bridge.tools import Tool, load_tools
+from bridge.tools import Tool
 from bridge.watching import Watching
 
-USER_TIMEOUT_MS: Final = 5000
-"""TCP_USER_TIMEOUT: sent bytes that nobody acknowledges for so long end the connection, and with it any send."""
+ANSWER_SECONDS: Final = 0.3
+"""How long connections that are open at the end may stay; an answer takes a few milliseconds."""
 
-BACKLOG: Final = 256
 FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
 log = structlog.get_logger(__name__)
 
@@ -47,6 +43,7 @@ class Daemon:
     """What a running daemon lets its surroundings see."""
 
     port: int
+    current: Current
     switchboard: Switchboard
     recorder: Recorder
     indexer: Indexer
@@ -58,36 +55,6 @@ class Daemon:
         await self.switchboard.drain(max(0.0, seconds - 1.5))
 
 
-def open_listener(bind: str) -> trio.SocketListener:
-    """Return a listening socket for host:port; accepted sockets inherit its options. Raises `LinkError`."""
-    host, _, port = bind.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    raw = socket.socket(family, socket.SOCK_STREAM)
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if sys.platform == "linux":
-        # Other systems keep a vanished peer's connection longer; calls end all the same.
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    try:
-        raw.bind((host, int(port)))
-        raw.listen(BACKLOG)
-    except OSError as error:
-        raw.close()
-        raise LinkError(
-            f"can't listen on {bind}: {error.strerror}; use another [server] bind, or --bind"
-        ) from None
-    return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
-
-
-def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
-    """Return where calls find their model; the beta header must not be sent any more."""
-    url = settings.realtime.url
-    headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
-    context = ssl.create_default_context() if url.startswith("wss:") else None
-    return ModelAddress(url, settings.realtime.model, headers, context)
-
-
 @asynccontextmanager
 async def open_daemon(
     settings: Settings,
@@ -97,22 +64,23 @@ async def open_daemon(
     watch: Callable[[str, Line], None] | None = None,
     tools: Mapping[str, Mapping[str, Tool]] | None = None,
     handshake_seconds: float = HANDSHAKE_SECONDS,
+    passed: socket.socket | None = None,
 ) -> AsyncIterator[Daemon]:
     """Run the whole daemon for as long as the context lasts; on leaving it drains, and nothing of it is left.
 
-    Raises `StoreError` when another daemon records in the same folder.
+    Inside, webhooks are answered: the port is open, the folder is ours, and which tapes an earlier run left open is
+    known. Those are closed and indexed meanwhile, in a thread that no call waits for. With `passed`, a listening
+    socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
-    if tools is None:
-        tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
+    current = Current(make_setup(settings, secrets, tools))
     tapes = settings.data_folder / "tapes"
     watching = Watching.of(settings, secrets)
     store = Store(settings.data_folder / "calls.duckdb")
     indexer = Indexer(store, keeps_rows(settings), on_record=watching.add)
     recorder = Recorder(tapes, on_done=indexer.add, write=write)
-    address = model_address(settings, secrets)
-    switchboard = Switchboard(settings, address, tools, recorder, watch, start_seconds=handshake_seconds)
+    switchboard = Switchboard(current, recorder, watch, start_seconds=handshake_seconds)
     with held_alone(settings.data_folder), watching.listening():
-        listener = open_listener(settings.server.bind)
+        listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         async with trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
             background.start_soon(Keeper(settings, indexer).run, name="keeper")
@@ -126,13 +94,13 @@ async def open_daemon(
                     async with trio.open_nursery() as calls:
                         await calls.start(switchboard.run)
                         async with trio.open_nursery() as serving:
-                            front = Front(Gate(settings, secrets), switchboard, handshake_seconds)
-                            serving.start_soon(front.serve, listener, name="listener")
+                            front = Front(Gate(current, switchboard), switchboard, handshake_seconds)
+                            await serving.start(partial(front.serve, listener), name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(port, switchboard, recorder, indexer, watching)
+                            daemon = Daemon(port, current, switchboard, recorder, indexer, watching)
                             yield daemon
                             await daemon.drain()
-                            serving.cancel_scope.cancel(reason="shutting down")
+                            front.stop()
                         calls.cancel_scope.cancel(reason="shutting down")
                 finally:
                     recorder.finish()
@@ -150,6 +118,7 @@ class Front:
     handshake_seconds: float = HANDSHAKE_SECONDS
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
+    _accepting: trio.CancelScope = field(factory=trio.CancelScope)
     _app: ASGIWrapper = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -160,9 +129,26 @@ class Front:
         self._config.graceful_timeout = 1
         self._config.errorlog = None
 
-    async def serve(self, listener: trio.SocketListener) -> None:
-        """Accept connections until cancelled."""
-        await trio.serve_listeners(self._serve_connection, [listener])
+    async def serve(
+        self,
+        listener: trio.SocketListener,
+        *,
+        task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept connections until `stop`; those that are there then have a moment to be answered."""
+        async with trio.open_nursery() as connections:
+            with self._accepting:
+                await trio.serve_listeners(
+                    self._serve_connection, [listener], handler_nursery=connections, task_status=task_status
+                )
+            with trio.move_on_after(ANSWER_SECONDS):
+                while connections.child_tasks:  # noqa: ASYNC110 - a nursery tells nobody
+                    await trio.sleep(0.01)
+            connections.cancel_scope.cancel(reason="shutting down")
+
+    def stop(self) -> None:
+        """Accept no more: with a socket that outlives us, what comes now is for the next daemon."""
+        self._accepting.cancel(reason="shutting down")
 
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
         try:
@@ -198,28 +184,4 @@ class Front:
                 return
             agent = self.gate.agent_of(link.path)
             if agent is not None:
-                await self.switchboard.serve_phone(link, agent.name)
-
-
-async def serve(settings: Settings, secrets: Secrets) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. Raises `BridgeError`."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as scope:
-        async with open_daemon(settings, secrets) as daemon:
-            log.info(
-                "bridge is up",
-                version=__version__,
-                port=daemon.port,
-                agents=",".join(sorted(settings.agents)),
-            )
-            await anext(signals)
-            log.info("draining", live=daemon.switchboard.live, seconds=settings.server.drain_seconds)
-            async with trio.open_nursery() as watching:
-                watching.start_soon(_end_at_second_signal, signals, scope)
-                await daemon.drain()
-                watching.cancel_scope.cancel(reason="drained")
-
-
-async def _end_at_second_signal(signals: Any, scope: trio.CancelScope) -> None:
-    await anext(signals)
-    log.warning("second signal: ending at once")
-    scope.cancel()
+                await self.switchboard.serve_phone(link, agent)

@@ -14,13 +14,13 @@ from structlog.contextvars import bind_contextvars
 from bridge import __version__, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent, Settings
+from bridge.current import Current, Setup
 from bridge.forgotten import Forgotten
 from bridge.links import Link, PhoneSocket
 from bridge.live import LiveCall
-from bridge.model_link import ModelAddress
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
-from bridge.tools import HANG_UP, Tool
+from bridge.tools import HANG_UP
 
 MOST_REMEMBERED: Final = 10_000
 """Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
@@ -40,8 +40,9 @@ log = structlog.get_logger(__name__)
 
 @frozen
 class Webhook:
-    """A signed request for a new call."""
+    """A signed request for a new call, and what was current when it came: that is what the call is made with."""
 
+    setup: Setup
     agent: Agent
     form: Mapping[str, str]
     url: str
@@ -61,14 +62,13 @@ class Webhook:
 class Switchboard:
     """All calls of this process."""
 
-    settings: Settings
-    address: ModelAddress
-    tools: Mapping[str, Mapping[str, Tool]]
+    current: Current
     recorder: Recorder
     watch: Callable[[str, Line], None] | None = None
     start_seconds: float = START_SECONDS
     is_closing: bool = False
     refused: Counter[str] = field(factory=lambda: Counter(draining=0, max_calls=0))
+    _has_drained: bool = False
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
@@ -81,6 +81,21 @@ class Switchboard:
         async with trio.open_nursery() as self._nursery:
             task_status.started()
             await trio.sleep_forever()
+
+    @property
+    def settings(self) -> Settings:
+        """Return what holds for the next call."""
+        return self.current.setup.settings
+
+    def has_agent(self, name: str) -> bool:
+        """Say whether there is such an agent, or still a call of one that is no longer configured."""
+        return name in self.settings.agents or any(agent == name for _, agent in self._calls)
+
+    @property
+    def ages(self) -> list[tuple[str, int]]:
+        """Return the id of each waiting or live call and how many seconds old it is, the oldest first."""
+        now = trio.current_time()
+        return [(call.call_id, int(now - call.born)) for call in self._calls.values()]
 
     @property
     def live(self) -> int:
@@ -103,10 +118,14 @@ class Switchboard:
             call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
         if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
-        if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
-            self.refused["draining" if self.is_closing else "max_calls"] += 1
-            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
-            return twilio.busy_twiml()
+        if call is None and self.is_closing:
+            self.refused["draining"] += 1
+            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=True)
+            return twilio.refusal_twiml(self.settings.server.when_draining)
+        if call is None and self.live >= self.settings.server.max_calls:
+            self.refused["max_calls"] += 1
+            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=False)
+            return twilio.refusal_twiml("busy")
         return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
 
     def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
@@ -142,13 +161,13 @@ class Switchboard:
 
     def _open(self, webhook: Webhook, call_id: str) -> LiveCall:
         """Give birth to a call: its model leg connects while Twilio is still setting up the stream."""
-        header = self._header(webhook, call_id)
+        setup, header = webhook.setup, self._header(webhook, call_id)
         call = LiveCall(
             call_id=header.call_id,
             account_sid=header.account_sid,
             agent=webhook.agent,
-            address=self.address,
-            tools=self.tools[webhook.agent.name],
+            address=setup.address,
+            tools=setup.tools[webhook.agent.name],
             tape=self.recorder.open_tape(header),
             call=Call(webhook.agent, header.tools),
             token=secrets.token_urlsafe(24),
@@ -156,7 +175,7 @@ class Switchboard:
         if self.watch is not None:
             watch = self.watch
             call.tape.watch = lambda line: watch(call.call_id, line)
-        form = tape.webhook_form(webhook.form, masked=self.settings.recording.mask_numbers)
+        form = tape.webhook_form(webhook.form, masked=setup.settings.recording.mask_numbers)
         http = {"method": "POST", "url": webhook.url, "form": form}
         call.record(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
         call.begin()
@@ -166,9 +185,10 @@ class Switchboard:
         return call
 
     def _header(self, webhook: Webhook, call_id: str) -> Header:
-        recording, form = self.settings.recording, webhook.form
+        setup, form = webhook.setup, webhook.form
+        recording = setup.settings.recording
         show = tape.mask if recording.mask_numbers else str
-        definitions = [tool.definition for tool in self.tools[webhook.agent.name].values()]
+        definitions = [tool.definition for tool in setup.tools[webhook.agent.name].values()]
         return Header(
             call_id=call_id,
             call_sid=webhook.call_sid,
@@ -177,7 +197,7 @@ class Switchboard:
             started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             caller=show(form.get("From", "")),
             called=show(form.get("To", "")),
-            model=self.address.model,
+            model=setup.address.model,
             code=__version__,
             has_audio=recording.audio,
             settings=tape.settings_of(webhook.agent),
@@ -193,7 +213,10 @@ class Switchboard:
             self._calls.pop(key, None)
             self._outcomes[key] = call.end.say if call.end else ""
             if call.end is None or call.end.by != "caller":
-                self._unasked[key] = trio.current_time()  # Twilio asks what comes next within moments
+                seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
+                self._unasked[key] = (
+                    trio.current_time() + seconds
+                )  # Twilio asks what comes next within moments
             if len(self._outcomes) > MOST_REMEMBERED:
                 self._unasked.pop(self._outcomes.popitem(last=False)[0], None)
             if not self._calls:
@@ -264,18 +287,22 @@ class Switchboard:
 
     # ------------------------------------------------------------ closing
 
+    def refuse_calls(self) -> None:
+        """Take no more calls; those that are there go on."""
+        self.is_closing = True
+
     async def drain(self, seconds: float) -> None:
         """Take no more calls, let the live ones end by themselves for a while, once, then end the rest."""
-        if self.is_closing:
+        if self._has_drained:
             seconds = 0
-        self.is_closing = True
+        self._has_drained = self.is_closing = True
         with trio.move_on_after(seconds):
             await self.wait_quiet()
         for call in list(self._calls.values()):
-            call.stop("operator", "the daemon is shutting down")
+            call.stop("operator", "the daemon is shutting down", say=self.settings.server.closing_sentence)
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
-        while any(at + NEXT_SECONDS > trio.current_time() for at in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
             await trio.sleep(0.02)
 
     async def wait_quiet(self) -> None:
@@ -288,6 +315,9 @@ class Switchboard:
 
 NEXT_SECONDS: Final = 0.6
 """How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
+
+SAY_SECONDS: Final = 2.0
+"""The same for a call whose caller has still to be told something."""
 
 LAST_SECONDS: Final = 1.6
 """What a call may take to end: its linger, its goodbyes, and a little."""

@@ -256,6 +256,22 @@ def load_tools(names: Iterable[str], folder: Path) -> dict[str, Tool]:
     return tools
 
 
+@contextmanager
+def afresh(names: Iterable[str], folder: Path) -> Iterator[None]:
+    """Let `load_tools` import the modules of these tools anew; if that fails, those from before are back.
+
+    What these modules import is not imported anew. Calls that go on keep the functions they have.
+    """
+    targets = {name.rpartition(":")[0] for name in names}
+    keys = {_file_key(folder.resolve() / name) if name.endswith(".py") else name for name in targets}
+    before = {key: sys.modules.pop(key) for key in keys if key in sys.modules}
+    try:
+        yield
+    except BaseException:
+        sys.modules.update(before)
+        raise
+
+
 def _load(name: str, folder: Path) -> Tool:
     target, _, function = name.rpartition(":")
     if not target or not function:
@@ -297,8 +313,13 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
+def _file_key(path: Path) -> str:
+    """Return a file's module name: its path, so that two agents naming one file share one module."""
+    return str(path.resolve())
+
+
 def _import_file(path: Path) -> ModuleType:
-    key = str(path.resolve())  # as good a module name as any, and two agents naming one file share one module
+    key = _file_key(path)
     if key in sys.modules:
         return sys.modules[key]
     spec = importlib.util.spec_from_file_location(key, path)

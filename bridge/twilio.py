@@ -173,10 +173,13 @@ def hangup_twiml(say: str = "") -> str:
     return str(response)
 
 
-def busy_twiml() -> str:
-    """Return TwiML that refuses a call as busy, which costs the caller nothing."""
+def refusal_twiml(choice: str) -> str:
+    """Return TwiML for a call we don't take: "busy" and "reject" cost the caller nothing, a URL is asked instead."""
     response = VoiceResponse()
-    response.reject(reason="busy")
+    if choice in ("busy", "reject"):
+        response.reject(reason="busy" if choice == "busy" else "rejected")
+    else:
+        response.redirect(choice, method="POST")
     return str(response)
 
 

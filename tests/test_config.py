@@ -100,6 +100,19 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ("server", "max_calls", 0, "[server] max_calls = 0: use a whole number from 1 to 1000"),
         ("server", "max_calls", True, "[server] max_calls = True: use a whole number from 1 to 1000"),
         ("server", "max_calls", 1.5, "[server] max_calls = 1.5: use a whole number from 1 to 1000"),
+        (
+            "server",
+            "when_draining",
+            "off",
+            '= "off": use "busy" or "reject" or an https URL that answers with TwiML',
+        ),
+        ("server", "when_draining", "http://b.example.com", "or an https URL that answers with TwiML"),
+        (
+            "server",
+            "when_draining",
+            "https://u:p@b.example.com?key=x",
+            '= "https://...@b.example.com?...": use',
+        ),
         ("server", "bind", "8080", '[server] bind = "8080": use host:port, for example "127.0.0.1:8080"'),
         ("twilio", "accept_unsigned_requests_from_anybody", 1, "= 1: use true or false"),
         ("realtime", "model", " ", '[realtime] model = " ": use the name of a realtime model'),
@@ -175,7 +188,10 @@ def test_semantic_turn_detection_refuses_the_servers_keys() -> None:
             {"agents": {"a": {"limits": {"lead": 9}}}},
             "[agents.a.limits] lead: unknown key; did you mean lead_ms",
         ),
-        ({**ONE_AGENT, "server": {"zzz": 1}}, "[server] zzz: unknown key; known here: bind, drain_seconds"),
+        (
+            {**ONE_AGENT, "server": {"zzz": 1}},
+            "[server] zzz: unknown key; known here: bind, closing_sentence",
+        ),
     ],
 )
 def test_an_unknown_word_names_the_nearest_known(raw: dict[str, Any], sentence: str) -> None:

@@ -129,9 +129,20 @@ def test_without_words_twilio_just_hangs_up() -> None:
     assert [verb.tag for verb in ElementTree.fromstring(twilio.hangup_twiml())] == ["Hangup"]
 
 
-def test_a_call_too_many_is_busy() -> None:
-    (reject,) = ElementTree.fromstring(twilio.busy_twiml())
-    assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
+@pytest.mark.parametrize(
+    ("choice", "tag", "attributes"),
+    [
+        ("busy", "Reject", {"reason": "busy"}),
+        ("reject", "Reject", {"reason": "rejected"}),
+        ("https://b.example.com/x?a=1&b=2", "Redirect", {"method": "POST"}),
+    ],
+)
+def test_a_call_we_do_not_take_is_refused_as_chosen(
+    choice: str, tag: str, attributes: dict[str, str]
+) -> None:
+    (verb,) = ElementTree.fromstring(twilio.refusal_twiml(choice))
+    assert (verb.tag, verb.attrib) == (tag, attributes)
+    assert verb.text == (choice if tag == "Redirect" else None)
 
 
 # ---------------------------------------------------------------- signatures of requests

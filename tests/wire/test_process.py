@@ -2,13 +2,9 @@
 
 import gzip
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,91 +13,19 @@ import pytest
 import trio
 
 from bench.endings import LIMITS, SCRIPT, WAYS
-from bench.stage import AGENT, GREETING, PROMPT, PUBLIC, WEBHOOK, MakePlace, Place, open_stage, words
+from bench.process import DRAIN_SECONDS, RUN, a_process
+from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, open_stage, words
 from bridge.errors import StoreError
 from bridge.recorder import read_tape
 from bridge.store import TABLES, Store
 from bridge.tape import decode
-from replay.model import ModelServer, serve_model
 from replay.model_script import Script
-from replay.phone import Account, Caller, CallReport, ring
+from replay.phone import Caller
 from replay.phone_script import HangUp, StopReading, WaitForAgent, WaitForEnd
 
-RUN = "from bridge.cli import main; main()"
-DRAIN_SECONDS = 2
 LONG = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
 STALLED = Caller(steps=(WaitForAgent(), StopReading(), WaitForEnd()), answer_delay_ms=0)
-
-
-@attrs.define
-class Running:
-    """A daemon in a process of its own, and its calls."""
-
-    process: trio.Process
-    port: int
-    folder: Path
-    calls: trio.Nursery
-    reports: list[CallReport] = attrs.field(factory=list)
-
-    async def call(self, caller: Caller) -> None:
-        """Begin a call, and return when its agent is heard."""
-        heard = trio.Event()
-
-        def tell(kind: str, *_: Any) -> None:
-            if kind == "agent_heard":
-                heard.set()
-
-        self.calls.start_soon(self._ring, caller, tell)
-        await heard.wait()
-
-    async def _ring(self, caller: Caller, tell: Any) -> None:
-        via = f"http://127.0.0.1:{self.port}"
-        self.reports.append(await ring(caller, webhook=WEBHOOK, via=via, on_event=tell, total_ms=8000))
-
-
-@asynccontextmanager
-async def a_process(folder: Path, script: Script = GREETING) -> AsyncIterator[Running]:
-    """Run a daemon as its users do; it and its calls are gone afterwards."""
-    async with trio.open_nursery() as nursery:
-        model: ModelServer = await nursery.start(serve_model, script)
-        config = folder / "config.toml"
-        config.write_text(
-            f'[server]\nbind = "127.0.0.1:0"\npublic_url = "{PUBLIC}"\ndrain_seconds = {DRAIN_SECONDS}\n'
-            f'[realtime]\nurl = "{model.url}"\n[agents.{AGENT}]\n'
-        )
-        environment = {
-            **os.environ,
-            "TWILIO_AUTH_TOKEN": Account().auth_token,
-            "OPENAI_API_KEY": "sk-stand-in",
-            "PYTHONUNBUFFERED": "1",
-        }
-        command = [sys.executable, "-c", RUN, "serve", "--config", str(config), "--log-json"]
-        process = await trio.lowlevel.open_process(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        try:
-            port = await _port_of(process)
-            yield Running(process, port, folder, nursery)
-        finally:
-            process.kill()
-            with trio.CancelScope(shield=True):
-                await process.wait()
-            assert process.stdout is not None
-            await process.stdout.aclose()
-        nursery.cancel_scope.cancel()
-
-
-async def _port_of(process: trio.Process) -> int:
-    """Read the log until it says where the daemon listens."""
-    text, found = "", None
-    assert process.stdout is not None
-    while found is None:
-        data = await process.stdout.receive_some(4096)
-        assert data, f"the daemon did not start: {text}"
-        text += data.decode()
-        found = re.search(r'"port": ?(\d+)', text)
-    return int(found[1])
 
 
 def records(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -141,20 +65,13 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         async with a_process(tmp_path) as daemon:
             await daemon.call(LISTENER)
             daemon.process.send_signal(signal.SIGTERM)
-            await _draining(daemon.process)
+            await daemon.wait_logged("draining")
             daemon.process.send_signal(signal.SIGTERM)
             code = await daemon.process.wait()
             daemon.calls.cancel_scope.cancel()
     (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl*")
     (end,) = [line.end for line in map(decode, read_tape(path).lines) if line.end is not None]
     assert (code, end["by"], end["why"]) == (0, "bridge", "cancelled")
-
-
-async def _draining(process: trio.Process) -> None:
-    text = ""
-    assert process.stdout is not None
-    while "draining" not in text:
-        text += (await process.stdout.receive_some(4096)).decode()
 
 
 async def test_a_command_that_cant_serve_says_why_in_one_line(tmp_path: Path, place: MakePlace) -> None:
@@ -241,6 +158,9 @@ async def test_rebuilding_from_tapes_gives_the_same_rows(tmp_path: Path, place: 
         async with open_stage(setup) as stage, trio.open_nursery() as calls:
             for way in WAYS:
                 calls.start_soon(stage.ring, way.caller())
+            while len(setup.tapes) < len(WAYS):  # noqa: ASYNC110 - nobody tells of the last webhook
+                await trio.sleep(0.02)
+            await stage.wait_recorded()
     before = records(tmp_path)
     assert setup.store.rebuild(setup.tapes, lambda: None) == []
     assert len(WAYS) == len(before["calls"])

@@ -1,0 +1,72 @@
+"""What new calls are made with at this moment, in one place that each of them asks; live ones keep what they have."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import define, evolve, frozen
+
+from bridge.config import Secrets, Settings
+from bridge.model_link import ModelAddress
+from bridge.tools import Tool, afresh, load_tools
+
+FIXED: Final = (("server", "bind"), ("server", "public_url"), ("recording", "folder"))
+"""Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
+
+
+@frozen
+class Setup:
+    """One reading of the configuration, and what was made of it; tools by their names, by agent."""
+
+    settings: Settings
+    secrets: Secrets
+    address: ModelAddress
+    tools: Mapping[str, Mapping[str, Tool]]
+
+
+@define(eq=False)
+class Current:
+    """The holder of what is current."""
+
+    setup: Setup
+
+    def change(self, fresh: Setup) -> list[str]:
+        """Use this for calls from now on; return a sentence for each setting that has to wait for a restart."""
+        settings, waiting = _with_fixed(self.setup.settings, fresh.settings)
+        self.setup = evolve(fresh, settings=settings)
+        return waiting
+
+
+def _with_fixed(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """Return the new settings with the old ones of what is fixed, and what that leaves out."""
+    waiting = []
+    for table, key in FIXED:
+        keeps, wants = getattr(getattr(old, table), key), getattr(getattr(new, table), key)
+        if keeps != wants:
+            waiting.append(f'[{table}] {key} stays "{keeps}" until a restart; the file says "{wants}"')
+            new = evolve(new, **{table: evolve(getattr(new, table), **{key: keeps})})
+    return new, waiting
+
+
+def make_setup(
+    settings: Settings, secrets: Secrets, tools: Mapping[str, Mapping[str, Tool]] | None = None
+) -> Setup:
+    """Load the tools, unless they are given, and find the model. Raises `ToolError`."""
+    if tools is None:
+        tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
+    return Setup(settings, secrets, model_address(settings, secrets), tools)
+
+
+def make_setup_afresh(settings: Settings, secrets: Secrets) -> Setup:
+    """The same for a daemon that runs: the tools are imported anew. Blocks: call it in a thread."""
+    names = [name for agent in settings.agents.values() for name in agent.tools]
+    with afresh(names, settings.folder):
+        return make_setup(settings, secrets)
+
+
+def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
+    """Return where calls find their model; the beta header must not be sent any more."""
+    url = settings.realtime.url
+    headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
+    context = ssl.create_default_context() if url.startswith("wss:") else None
+    return ModelAddress(url, settings.realtime.model, headers, context)

@@ -1,0 +1,219 @@
+"""The daemon as a service: what signals do, what the service manager is told, and how draining is reported."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeAlias
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from bridge import __version__
+from bridge.config import Secrets, Settings
+from bridge.current import Setup, make_setup_afresh
+from bridge.errors import BridgeError, ConfigError
+from bridge.notify import Notifier
+from bridge.server import Daemon, open_daemon
+
+STATUS_SECONDS: Final = 1.0
+"""How often the status is looked at; it is told when it has changed."""
+
+REPORT_SECONDS: Final = 5.0
+"""How often a draining daemon says what it waits for, and asks its manager for more time."""
+
+EXTENSION_USEC: Final = 15_000_000
+"""What it asks for: a few reports, so that one that comes late costs nothing."""
+
+MOST_NAMED: Final = 20
+"""Calls that one log line names."""
+
+MOST_OF_A_FAULT: Final = 200
+Read: TypeAlias = Callable[[], tuple[Settings, Secrets]]
+"""Reads the configuration and the secrets again. Raises `ConfigError`."""
+
+log = structlog.get_logger(__name__)
+
+
+@frozen
+class Surroundings:
+    """Who started the daemon, what it passed on, and where the configuration comes from."""
+
+    notifier: Notifier
+    passed: socket.socket | None
+    read: Read
+    status_seconds: float = STATUS_SECONDS
+
+
+async def serve(
+    settings: Settings,
+    secrets: Secrets,
+    around: Surroundings,
+    *,
+    task_status: trio.TaskStatus[Daemon] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once. Raises `BridgeError`.
+
+    The service manager hears READY=1 when webhooks can be answered, and the watchdog is fed from before that until
+    the last tape is written.
+    """
+    with trio.open_signal_receiver(*SIGNALS) as signals, trio.CancelScope() as scope:
+        async with trio.open_nursery() as watched:
+            watched.start_soon(around.notifier.feed_watchdog, name="watchdog")
+            async with open_daemon(settings, secrets, passed=around.passed) as daemon:
+                service = Service(daemon, around.notifier, around.read, around.status_seconds)
+                async with trio.open_nursery() as telling:
+                    await service.tell_ready()
+                    telling.start_soon(service.tell_status, name="status")
+                    task_status.started(daemon)
+                    await service.wait_told_to_end(signals)
+                    await service.drain(signals, scope)
+                    telling.cancel_scope.cancel(reason="drained")
+            watched.cancel_scope.cancel(reason="the daemon has ended")
+
+
+@define(eq=False)
+class Service:
+    """A running daemon, seen from its service manager."""
+
+    daemon: Daemon
+    notifier: Notifier
+    read: Read
+    status_seconds: float = STATUS_SECONDS
+    _refused: str = ""
+    _told: str = ""
+    _reading: trio.Lock = field(factory=trio.Lock)
+    _has_terminal: bool = field(factory=lambda: _on_a_terminal())
+
+    # ------------------------------------------------------------ what the manager is told
+
+    @property
+    def status(self) -> str:
+        """Return what the daemon does at this moment, in a line."""
+        board = self.daemon.switchboard
+        waiting = max(0, self.daemon.recorder.backlog - board.live) + self.daemon.indexer.lag
+        what = "draining" if board.is_closing else "answering"
+        text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
+        return f"{text}; reload refused: {self._refused}" if self._refused else text
+
+    async def tell_ready(self) -> None:
+        """Say that webhooks can be answered."""
+        live = self.daemon.current.setup.settings
+        names = ",".join(sorted(live.agents))
+        log.info("bridge is up", version=__version__, port=self.daemon.port, agents=names)
+        await self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=self._tell())
+
+    async def tell_status(self) -> None:
+        """Say what changed, once a second at most, until cancelled."""
+        while True:
+            await trio.sleep(self.status_seconds)
+            if self.status != self._told:
+                await self.notifier.tell(STATUS=self._tell())
+
+    def _tell(self) -> str:
+        self._told = self.status
+        return self._told
+
+    # ------------------------------------------------------------ reading the configuration again
+
+    async def wait_told_to_end(self, signals: AsyncIterator[int]) -> None:
+        """Return at the first signal that ends the daemon; SIGHUP reads the configuration again meanwhile."""
+        async with trio.open_nursery() as reloads:
+            while not self._is_the_end(await anext(signals)):
+                if not self._reading.statistics().tasks_waiting:  # one that waits will read what is newest
+                    reloads.start_soon(self.reload, name="reload")
+            reloads.cancel_scope.cancel(reason="told to end")
+
+    def _is_the_end(self, number: int) -> bool:
+        """Say whether a signal ends the daemon: SIGHUP does when it tells of a terminal that is gone."""
+        is_alone = number == HANGUP and self._has_terminal and not _on_a_terminal()
+        if is_alone:
+            _log_nowhere()
+        return is_alone or number != HANGUP
+
+    async def reload(self) -> None:
+        """Use what the file, the secrets and the tools are now for calls from now on; if it is bad, nothing changes."""
+        async with self._reading:
+            await self.notifier.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+            try:
+                setup = await trio.to_thread.run_sync(self._read_afresh, abandon_on_cancel=True)
+            except (BridgeError, OSError) as error:
+                self._refuse(error)
+            else:
+                self._accept(setup)
+            await self.notifier.tell(READY=1, STATUS=self._tell())
+
+    def _read_afresh(self) -> Setup:
+        return make_setup_afresh(*self.read())
+
+    def _accept(self, setup: Setup) -> None:
+        self._refused = ""
+        for sentence in self.daemon.current.change(setup):
+            log.warning("needs a restart", setting=sentence)
+        log.info("configuration is read again", agents=",".join(sorted(setup.settings.agents)))
+
+    def _refuse(self, error: Exception) -> None:
+        faults = error.faults if isinstance(error, ConfigError) else [str(error)]
+        for fault in faults:
+            log.error("configuration refused, the old one stays", fault=fault)
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        self._refused = faults[0][:MOST_OF_A_FAULT] + more
+
+    # ------------------------------------------------------------ draining
+
+    async def drain(self, signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+        """Take no more calls and let the live ones end; say every five seconds which are left."""
+        self.daemon.switchboard.refuse_calls()
+        until = trio.current_time() + self.daemon.current.setup.settings.server.drain_seconds
+        await self._report(until)
+        async with trio.open_nursery() as watching:
+            watching.start_soon(_end_at_second_signal, signals, scope)
+            watching.start_soon(self._keep_reporting, until, name="draining")
+            await self.daemon.drain()
+            watching.cancel_scope.cancel(reason="drained")
+        log.info("drained", live=self.daemon.switchboard.live)
+
+    async def _keep_reporting(self, until: float) -> None:
+        while True:
+            await trio.sleep(REPORT_SECONDS)
+            await self._report(until)
+
+    async def _report(self, until: float) -> None:
+        ages = self.daemon.switchboard.ages
+        left = max(0, round(until - trio.current_time()))
+        log.info("draining", live=len(ages), seconds_left=left, calls=named(ages))
+        await self.notifier.tell(STOPPING=1, STATUS=self._tell(), EXTEND_TIMEOUT_USEC=EXTENSION_USEC)
+
+
+def named(ages: list[tuple[str, int]]) -> str:
+    """Return calls and how old they are, the first of them by name."""
+    words = [f"{call_id} ({seconds} s)" for call_id, seconds in ages[:MOST_NAMED]]
+    if len(ages) > MOST_NAMED:
+        words.append(f"and {len(ages) - MOST_NAMED} more")
+    return ", ".join(words)
+
+
+async def _end_at_second_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    while await anext(signals) == HANGUP:
+        log.warning("draining: the configuration is not read again")
+    log.warning("second signal: ending at once")
+    scope.cancel(reason="second signal")
+
+
+def _on_a_terminal() -> bool:
+    """Say whether somebody can see our log; false again once their terminal is gone."""
+    return sys.stderr.isatty()
+
+
+def _log_nowhere() -> None:
+    """Let the log go where nobody reads it: writing to a terminal that is gone would fail, and that end the calls."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
+
+
+HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS: Final = tuple(one for one in (signal.SIGTERM, signal.SIGINT, HANGUP) if one is not None)
