@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 SECRET_WORDS = ("key", "token", "secret", "password")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
 
 
 class Wrong(ValueError):
@@ -104,6 +106,30 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
         return str(value).rstrip("/")
 
     return check
+
+
+def refusal(*, empty: bool = False) -> Check:
+    """Accept what Twilio shall do with a call that can't be taken."""
+
+    def check(value: Any) -> str:
+        usable = isinstance(value, str) and (
+            value in ("busy", "reject")
+            or QUEUE.fullmatch(value)
+            or (REDIRECT.fullmatch(value) and _has_host(value))
+        )
+        if not usable and not (empty and value == ""):
+            raise Wrong('"busy", "reject", "queue:NAME", or the https URL of other TwiML')
+        return str(value)
+
+    return check
+
+
+def _has_host(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def names_of(what: str) -> Check:

@@ -4,17 +4,20 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from bridge import __version__, tape, twilio
+from bridge.admission import Admission, Load
 from bridge.call import Call
 from bridge.config import Agent, Settings
-from bridge.links import Link, PhoneSocket
+from bridge.links import MOST_BYTES_BEFORE_START, Link, PhoneSocket
 from bridge.live import LiveCall, ModelAddress
+from bridge.reaper import LOOK_SECONDS, reap
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool
@@ -62,6 +65,8 @@ class Switchboard:
     watch: Callable[[str, Line], None] | None = None
     start_seconds: float = START_SECONDS
     is_closing: bool = False
+    look_seconds: float = LOOK_SECONDS
+    _admission: Admission = field(init=False)
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
@@ -69,9 +74,14 @@ class Switchboard:
     _unasked: dict[Key, float] = field(factory=dict)
     _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
 
+    def __attrs_post_init__(self) -> None:
+        self._admission = Admission(self.settings.server)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
         async with trio.open_nursery() as self._nursery:
+            look = partial(reap, lambda: list(self._calls.values()), every_seconds=self.look_seconds)
+            self._nursery.start_soon(look, name="reaper")
             task_status.started()
             await trio.sleep_forever()
 
@@ -79,6 +89,11 @@ class Switchboard:
     def live(self) -> int:
         """Return how many calls are waiting or live."""
         return len(self._calls)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Return how many calls could not be taken, by reason; every reason is there from the start."""
+        return self._admission.refused
 
     # ------------------------------------------------------------ webhooks
 
@@ -90,10 +105,29 @@ class Switchboard:
             call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
         if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
-        if call is None and (self.is_closing or self.live >= self.settings.server.max_calls):
-            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=self.is_closing)
-            return twilio.busy_twiml()
+        if call is None and self._refuses(webhook):
+            return twilio.refusal_twiml(self._admission.choice(webhook.agent))
         return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
+
+    def _refuses(self, webhook: Webhook) -> bool:
+        """Say whether there is no room for a new call; one that is let in counts as its caller's."""
+        calls = self._calls.values()
+        load = Load(
+            live=len(calls),
+            of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
+            waiting=sum(call.is_waiting for call in calls),
+        )
+        number, now = webhook.form.get("From", ""), trio.current_time()
+        reason = self._admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
+        if reason:
+            log.warning(
+                "call refused",
+                call_id=webhook.call_sid,
+                agent=webhook.agent.name,
+                reason=reason,
+                **asdict(load),
+            )
+        return bool(reason)
 
     def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
         public, name = self.settings.server.public_url, webhook.agent.name
@@ -203,17 +237,20 @@ class Switchboard:
                 while await link.receive() is not None:
                     pass
             return
+        link.trust()
         call.attach(link, preamble)
         await call.phone_is_done()
         with trio.move_on_after(1):
             await link.close(INTERNAL_ERROR)  # nothing happens unless the call crashed before it said goodbye
 
     async def _find(self, link: Link, agent: str, preamble: list[str | bytes]) -> LiveCall | None:
-        while len(preamble) < MOST_BEFORE_START:
+        left = MOST_BYTES_BEFORE_START
+        while len(preamble) < MOST_BEFORE_START and left > 0:
             message = await link.receive()
             if message is None:
                 return None
             preamble.append(message)
+            left -= len(message)
             credentials = twilio.credentials_of(message) if isinstance(message, str) else None
             if credentials is not None:
                 return self._claim(agent, credentials, preamble)

@@ -140,7 +140,7 @@ def credentials_of(text: str) -> tuple[str, str, str] | None:
     """Return (CallSid, AccountSid, token) of a `start` message, or None when it is no usable `start`."""
     try:
         message = msgspec.json.decode(text, type=_Start)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     if message.event != "start":
         return None
@@ -173,10 +173,22 @@ def hangup_twiml(say: str = "") -> str:
     return str(response)
 
 
-def busy_twiml() -> str:
-    """Return TwiML that refuses a call as busy, which costs the caller nothing."""
+def refusal_twiml(choice: str) -> str:
+    """Return TwiML for a call that can't be taken: "busy", "reject", "queue:NAME", or the https URL of other TwiML.
+
+    The first two cost nothing: the call is never answered.
+    """
     response = VoiceResponse()
-    response.reject(reason="busy")
+    kind, _, name = choice.partition(":")
+    match kind:
+        case "reject":
+            response.reject(reason="rejected")
+        case "queue":
+            response.enqueue(name)
+        case "https":
+            response.redirect(choice, method="POST")
+        case _:
+            response.reject(reason="busy")
     return str(response)
 
 

@@ -106,6 +106,18 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ("realtime", "url", "", '[realtime] url = "": use a URL without a query'),
         ("realtime", "url", "https://api.openai.com", 'for example "wss://api.openai.com/v1/realtime"'),
         ("recording", "folder", 5, "[recording] folder = 5: use a folder; relative ones start at"),
+        (
+            "server",
+            "when_full",
+            "later",
+            '[server] when_full = "later": use "busy", "reject", "queue:NAME", or',
+        ),
+        ("server", "when_full", "", 'when_full = "": use "busy"'),
+        ("server", "calls_per_caller", -1, "calls_per_caller = -1: use a whole number from 0 to 1000"),
+        ("agent", "when_full", "http://x.example.com", 'when_full = "http://x.example.com": use "busy"'),
+        ("agent", "when_full", "queue:", 'when_full = "queue:": use "busy"'),
+        ("agent", "when_full", "https://a@b", 'when_full = "https://a@b": use "busy"'),
+        ("agent", "when_full", "https://[", 'when_full = "https://[": use "busy"'),
         ("agent", "voice", "bob", '[agents.front-desk] voice = "bob": use "alloy" or "ash" or "ballad"'),
         ("agent", "tools", "a:b", '[agents.front-desk] tools = "a:b": use a list such as ["my_tools:book'),
         ("agent", "tools", [""], '[agents.front-desk] tools = [""]'),
@@ -155,7 +167,10 @@ def test_semantic_turn_detection_refuses_the_servers_keys() -> None:
             {"agents": {"a": {"limits": {"lead": 9}}}},
             "[agents.a.limits] lead: unknown key; did you mean lead_ms",
         ),
-        ({**ONE_AGENT, "server": {"zzz": 1}}, "[server] zzz: unknown key; known here: bind, drain_seconds"),
+        (
+            {**ONE_AGENT, "server": {"zzz": 1}},
+            "[server] zzz: unknown key; known here: bind, caller_window_seconds",
+        ),
     ],
 )
 def test_an_unknown_word_names_the_nearest_known(raw: dict[str, Any], sentence: str) -> None:

@@ -129,9 +129,25 @@ def test_without_words_twilio_just_hangs_up() -> None:
     assert [verb.tag for verb in ElementTree.fromstring(twilio.hangup_twiml())] == ["Hangup"]
 
 
-def test_a_call_too_many_is_busy() -> None:
-    (reject,) = ElementTree.fromstring(twilio.busy_twiml())
-    assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
+@pytest.mark.parametrize(
+    ("choice", "tag", "attributes", "text"),
+    [
+        ("busy", "Reject", {"reason": "busy"}, None),
+        ("reject", "Reject", {"reason": "rejected"}, None),
+        ("queue:night desk", "Enqueue", {}, "night desk"),
+        (
+            "https://x.example.com/full?a=1&b=2",
+            "Redirect",
+            {"method": "POST"},
+            "https://x.example.com/full?a=1&b=2",
+        ),
+    ],
+)
+def test_a_call_too_many_gets_what_was_chosen_for_it(
+    choice: str, tag: str, attributes: dict[str, str], text: str | None
+) -> None:
+    (verb,) = ElementTree.fromstring(twilio.refusal_twiml(choice))
+    assert (verb.tag, verb.attrib, verb.text) == (tag, attributes, text)
 
 
 # ---------------------------------------------------------------- signatures of requests
