@@ -1,11 +1,12 @@
 """The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
 
+import resource
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -13,15 +14,16 @@ import trio
 from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from bridge import __version__
+from bridge.admission import Door, Seldom
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
-from bridge.links import HANDSHAKE_SECONDS, accept_phone
+from bridge.http import HttpConnection
+from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, accept_phone
 from bridge.live import ModelAddress
 from bridge.lock import held_alone
 from bridge.recorder import Recorder, Write, append_to
@@ -34,6 +36,8 @@ USER_TIMEOUT_MS: Final = 5000
 """TCP_USER_TIMEOUT: sent bytes that nobody acknowledges for so long end the connection, and with it any send."""
 
 BACKLOG: Final = 256
+MOST_FILES: Final = 65_536
+FIRST_PAUSE: Final = 0.01
 FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
 log = structlog.get_logger(__name__)
 
@@ -73,6 +77,21 @@ def open_listener(bind: str) -> trio.SocketListener:
             f"can't listen on {bind}: {error.strerror}; use another [server] bind, or --bind"
         ) from None
     return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
+
+
+def file_limit() -> int:
+    """Return how many files and sockets this process may have open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft if soft != resource.RLIM_INFINITY else MOST_FILES
+
+
+def raise_file_limit() -> None:
+    """Take as many files and sockets as the system lets us have: a call needs two or three, and 1024 are soon gone."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if file_limit() < wanted:
+        with suppress(OSError, ValueError):  # macOS has limits of its own beside this one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
@@ -128,17 +147,6 @@ async def open_daemon(
             background.cancel_scope.cancel(reason="shutting down")
 
 
-class HttpConnection(TCPServer):
-    """Hypercorn's connection, ended with its socket.
-
-    As it comes, its keep-alive timer outlives a peer that spoke no HTTP: one task for half a minute each.
-    """
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
-
-
 @define(eq=False)
 class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
@@ -149,12 +157,17 @@ class Front:
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
     _app: ASGIWrapper = field(init=False)
+    _door: Door = field(init=False)
+    _seldom: Seldom = field(factory=Seldom)
 
     def __attrs_post_init__(self) -> None:
+        server = self.gate.settings.server
+        self._door = Door(min(server.max_connections, file_limit() // 2), server.sockets_per_address)
         self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
         self._config.include_server_header = False
         self._config.keep_alive_timeout = 30
         self._config.read_timeout = self.handshake_seconds  # type: ignore[assignment]  # any number does
+        self._config.h11_max_incomplete_size = MOST_HEAD_BYTES
         self._config.graceful_timeout = 1
         self._config.errorlog = None
 
@@ -164,7 +177,11 @@ class Front:
 
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
         try:
-            await self._serve_either(stream)
+            with self._door.visit(stream.socket.getpeername()[0]) as may_stay:
+                if may_stay:
+                    await self._serve_either(stream)
+                elif (held := self._seldom.lets(trio.current_time())) is not None:
+                    log.warning("connection refused: too many", inside=self._door.inside, not_logged=held)
         except OSError:
             return  # the peer reset it before we had looked at it
         except Exception:  # the top of a connection: a bug here ends this connection and no call
@@ -182,12 +199,14 @@ class Front:
 
     async def _is_media(self, stream: trio.SocketStream) -> bool:
         """Peek at the request line; the bytes stay in the socket for whoever serves it."""
+        pause = FIRST_PAUSE
         while True:
             first = await stream.socket.recv(FIRST_BYTES, socket.MSG_PEEK)
             wanted = f"GET {MEDIA_PATH}".encode()
             if not wanted.startswith(first) or len(first) == FIRST_BYTES or not first:
                 return first == wanted
-            await trio.sleep(0.01)  # a request line in pieces: rare, and a peek can't wait for more
+            await trio.sleep(pause)  # a request line in pieces: rare, and a peek can't wait for more
+            pause *= 2  # a thousand that send half a line must not cost what live calls need
 
     async def _serve_media(self, stream: trio.SocketStream) -> None:
         async with stream:
@@ -201,6 +220,7 @@ class Front:
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. Raises `BridgeError`."""
+    raise_file_limit()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as scope:
         async with open_daemon(settings, secrets) as daemon:
             log.info(
