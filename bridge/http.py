@@ -81,7 +81,9 @@ class HttpConnection(TCPServer):
 
     async def _close(self) -> None:
         if self._reading is not None:
-            self._reading.cancel(reason="the connection is closed")  # it may wait for an answer that nobody sends
+            self._reading.cancel(
+                reason="the connection is closed"
+            )  # it may wait for an answer that nobody sends
         with trio.CancelScope(shield=True):  # takes no time, and whoever asks may be cancelled
             await super()._close()
 

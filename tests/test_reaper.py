@@ -11,13 +11,14 @@ from heart import agent_with
 from trio.testing import MockClock
 
 from bridge.call import Call
-from bridge.config import Agent
+from bridge.config import Agent, Settings
 from bridge.effects import Effect
 from bridge.events import Event
 from bridge.links import Closing
 from bridge.live import LiveCall, ModelAddress
 from bridge.reaper import reap
-from bridge.recorder import TapeWriter
+from bridge.recorder import Recorder, TapeWriter
+from bridge.switchboard import Switchboard
 from bridge.tape import Header, Line
 
 FAR = 10**9
@@ -168,3 +169,16 @@ async def test_a_call_in_good_order_is_left_alone(autojump_clock: MockClock) -> 
     assert call.live.end is not None
     assert call.live.end.why == "the model was not ready in time"
     assert call.log == []
+
+
+async def test_the_switchboard_looks_after_its_calls(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100))
+    board = Switchboard(Settings(), call.live.address, {}, Recorder(Path("none"), on_done=lambda path: None))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(board.run)
+        board._calls["CA1", "front-desk"] = call.live
+        with trio.fail_after(200):
+            await call.live.run()
+        nursery.cancel_scope.cancel()
+    assert call.live.end is not None
+    assert call.live.end.why.startswith("stuck: ")

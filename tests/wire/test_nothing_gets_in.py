@@ -405,6 +405,15 @@ async def test_requests_that_do_not_wait_for_their_answers_get_them_in_order(sta
     ] * 50 + [b"404"]
 
 
+async def test_whatever_follows_a_last_request_is_not_read_and_holds_nothing(stage: Stage) -> None:
+    before = living_tasks(), open_files()
+    last = f"GET /healthz HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n"
+    heard = await say(stage, (last + "GET /healthz HTTP/1.1\r\n" * 100).encode())
+    assert heard.count(b"HTTP/1.1 ") == 1
+    while (living_tasks(), open_files()) != before:
+        await trio.lowlevel.checkpoint()
+
+
 # ---------------------------------------------------------------- slowly
 
 SLOWLY = {
