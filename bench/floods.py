@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.disturbances import MOST_GAP_MS
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, Stage, open_files, open_stage, words
-from bridge.server import raise_file_limit
+from bridge.server import raise_file_limit, settle_memory
 from replay.model_script import Script
 from replay.phone import Caller, CallReport
 from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet
@@ -183,6 +183,7 @@ def wide_place(
 
 async def measure_all(place: MakePlace, count: int, *, story: str = "agent_story") -> list[Measured]:
     """Measure each kind of flood, both at once, and both against a door that lets few in."""
+    settle_memory()  # as the daemon does
     wide = partial(wide_place, place, story)
     both = flood_of(count, starts=True, halves=True)
     return [

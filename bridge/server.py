@@ -1,5 +1,6 @@
 """The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store, the signals."""
 
+import gc
 import resource
 import signal
 import socket
@@ -92,6 +93,12 @@ def raise_file_limit() -> None:
     if file_limit() < wanted:
         with suppress(OSError, ValueError):  # macOS has limits of its own beside this one
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def settle_memory() -> None:
+    """Take what is loaded by now out of every later garbage collection: a full one stopped all calls for 240 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
@@ -223,6 +230,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     raise_file_limit()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as scope:
         async with open_daemon(settings, secrets) as daemon:
+            settle_memory()
             log.info(
                 "bridge is up",
                 version=__version__,
