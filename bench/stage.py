@@ -28,6 +28,11 @@ from replay.phone_script import Say
 PUBLIC = "https://bridge.example.com"
 AGENT = "front-desk"
 WEBHOOK = f"{PUBLIC}/voice/{AGENT}"
+SERVER = {
+    "bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, "waiting_calls": 1000, "calls_per_caller": 0,
+}  # fmt: skip
+"""Every call here is one caller's, and a hundred may begin at once."""
+
 PROMPT = Delivery(response_delay_ms=0)
 """The model answers without thinking, so that what is measured is the bridge."""
 
@@ -93,6 +98,7 @@ class Place:
     agents: tuple[str, ...] = ()
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
+    twilio: Mapping[str, Any] = field(factory=dict)
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     watch: Callable[[str, Line], None] | None = None
@@ -105,7 +111,8 @@ class Place:
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
         return {
-            "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, **self.server},
+            "server": {**SERVER, **self.server},
+            "twilio": dict(self.twilio),
             "realtime": {"url": self.model_url or model_url},
             "recording": dict(self.recording),
             "admin": dict(self.admin),

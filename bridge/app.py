@@ -5,12 +5,15 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import structlog
-from attrs import frozen
+import trio
+from attrs import field, frozen
 from quart import Response, request, websocket
 from quart_trio import QuartTrio
 from websockets.http11 import Request as UpgradeRequest
+from werkzeug.exceptions import HTTPException
 
 from bridge import twilio
+from bridge.admission import Seldom
 from bridge.config import Secrets, Settings
 from bridge.current import Current
 from bridge.fallback import PatientConnection, QuartLink
@@ -20,7 +23,17 @@ MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
 
 MOST_FIELDS: Final = 200
-SID: Final = re.compile(r"[A-Za-z0-9]{2,64}")
+CALL_SID: Final = re.compile(r"CA[0-9a-f]{32}")
+"""Exactly: what is signed has no borders between names and values, so that of a recorded request others could be made
+with the border elsewhere, and a CallSid longer or shorter than Twilio's would be a new call under an old signature."""
+
+ONCE: Final = ("CallSid", "AccountSid", "From", "To")
+"""What we read of a form: with two values it would mean one thing here and another to whoever looks next."""
+
+ROUTES: Final = re.compile(
+    rb"/healthz|/voice/[a-z0-9][a-z0-9_-]{0,62}(/next)?/?|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?"
+)
+"""Every path there is, as it is sent: nothing that has to be decoded, joined or redirected first gets any further."""
 SIGNATURE: Final = "X-Twilio-Signature"
 MEDIA_PATH: Final = "/voice/ws/"
 log = structlog.get_logger(__name__)
@@ -32,6 +45,7 @@ class Gate:
 
     current: Current
     switchboard: Switchboard
+    _seldom: Seldom = field(factory=Seldom)
 
     @property
     def settings(self) -> Settings:
@@ -52,6 +66,17 @@ class Gate:
         url = self.settings.server.public_url + target
         return self._is_open or twilio.request_is_signed(self.secrets.auth_tokens, url, form, signature)
 
+    def is_of_our_account(self, form: list[tuple[str, str]]) -> bool:
+        """Say whether a request is of the account that the configuration names, if it names one."""
+        ours = self.settings.twilio.account_sid
+        return not ours or [value for name, value in form if name == "AccountSid"] == [ours]
+
+    def complain(self, what: str, path: str) -> None:
+        """Log that somebody was refused, once a second at most: whoever can knock could fill the log."""
+        held = self._seldom.lets(trio.current_time())
+        if held is not None:
+            log.warning(what, path=path[:80], not_logged=held)
+
     def admits_upgrade(self, path: str, signature: str | None) -> bool:
         """Say whether a WebSocket upgrade for this raw path is Twilio's."""
         url = twilio.websocket_url(self.settings.server.public_url) + path
@@ -66,7 +91,7 @@ class Gate:
         """Return the status to refuse a media socket with, or None; the signature is checked before all else."""
         signatures = upgrade.headers.get_all(SIGNATURE)
         if len(signatures) > 1 or not self.admits_upgrade(upgrade.path, "".join(signatures)):
-            log.warning("media socket with a wrong signature refused", path=upgrade.path[:80])
+            self.complain("media socket with a wrong signature refused", upgrade.path)
             return 403
         return None if self.agent_of(upgrade.path) else 404
 
@@ -76,6 +101,8 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
     app = QuartTrio("bridge", static_folder=None)
     app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    _say_little(app)
 
     @app.post("/voice/<name>", strict_slashes=False)
     async def webhook(name: str) -> Response:
@@ -87,7 +114,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         if agent is None:
             return _plain(404)
         call = Webhook(setup, agent, dict(form), setup.settings.server.public_url + f"/voice/{name}")
-        if not SID.fullmatch(call.form.get("CallSid", "")):
+        if not CALL_SID.fullmatch(call.form.get("CallSid", "")) or _is_ambiguous(form):
             return _plain(400)
         return _twiml(await switchboard.answer(call))
 
@@ -100,7 +127,9 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
 
     @app.websocket("/voice/ws/<name>")
     async def media(name: str) -> Response | None:
-        if not gate.admits_upgrade(_raw_target(websocket), websocket.headers.get(SIGNATURE)):
+        signature = _only(websocket.headers.getlist(SIGNATURE))
+        if not gate.admits_upgrade(_raw_target(websocket), signature):
+            gate.complain("media socket with a wrong signature refused", websocket.path)
             return _plain(403)
         if not switchboard.has_agent(name):
             return _plain(404)
@@ -110,21 +139,56 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         return None
 
     @app.get("/healthz")
-    async def health() -> tuple[dict[str, Any], int]:
+    async def health() -> tuple[dict[str, str], int]:
         status, code = ("draining", 503) if switchboard.is_closing else ("ok", 200)
-        return {"status": status, "live": switchboard.live}, code
+        return {"status": status}, code
 
     return app
+
+
+def _say_little(app: QuartTrio) -> None:
+    """Refuse what is none of our paths before anything is made of it, and let every refusal be a bare status."""
+
+    @app.before_request
+    async def refuse_other_paths() -> Response | None:
+        return _refusal_of(request)
+
+    @app.before_websocket
+    async def refuse_other_sockets() -> Response | None:
+        return _refusal_of(websocket)
+
+    @app.errorhandler(HTTPException)
+    async def without_detail(error: HTTPException) -> Response:
+        return _plain(error.code or 500)
 
 
 async def _signed_form(gate: Gate) -> list[tuple[str, str]] | None:
     """Return the form pairs of a request that Twilio signed; None for anybody else's."""
     body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
     form = _form_of(body)
-    if form is not None and gate.admits_request(_raw_target(request), form, request.headers.get(SIGNATURE)):
-        return form
-    log.warning("request with a wrong signature refused", path=request.path[:80])
-    return None
+    signature = _only(request.headers.getlist(SIGNATURE))
+    if form is None or not gate.admits_request(_raw_target(request), form, signature):
+        gate.complain("request with a wrong signature refused", request.path)
+        return None
+    if not gate.is_of_our_account(form):
+        gate.complain("request of another account refused", request.path)
+        return None
+    return form
+
+
+def _only(signatures: list[str]) -> str | None:
+    """Return the one signature there is; of two nobody can tell which one was checked on the way here."""
+    return signatures[0] if len(signatures) == 1 else None
+
+
+def _refusal_of(asked: Any) -> Response | None:
+    """Return the answer for what is none of our paths."""
+    return None if ROUTES.fullmatch(asked.scope["raw_path"]) else _plain(404)
+
+
+def _is_ambiguous(form: list[tuple[str, str]]) -> bool:
+    names = [name for name, _ in form]
+    return any(names.count(name) > 1 for name in ONCE)
 
 
 def _form_of(body: bytes) -> list[tuple[str, str]] | None:

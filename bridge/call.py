@@ -75,6 +75,9 @@ KEYS_PAUSE_MS: Final = 1500
 
 _time_of = itemgetter(0)
 
+NO_MORE_TOOLS: Final = "no more tools in this call; tell the caller what you know, or hang up"
+"""Whoever talks the agent into calling a tool again and again gets this, and no more of the tool."""
+
 STILL_TALKING: Final = '{"status": "not hung up: the caller went on talking"}'
 
 
@@ -457,7 +460,10 @@ class Call:
         if event.name == HANG_UP:
             return self._on_hang_up(event)
         self._running[event.call_id] = event.name
-        if all(event.name != tool["name"] for tool in self.tools):
+        if len(self._called) > self.agent.limits.tool_calls_per_call:
+            self._journal.count("tool calls beyond the limit")
+            self._on_tool_done(event.call_id, realtime.failure_output("limit", NO_MORE_TOOLS))
+        elif all(event.name != tool["name"] for tool in self.tools):
             self._on_tool_done(event.call_id, realtime.failure_output("unknown", "there is no such tool"))
         elif len(self._running) > self.agent.limits.tools_at_once:
             self._on_tool_done(event.call_id, realtime.failure_output("busy", "too many tools at once"))

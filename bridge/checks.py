@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
 
 
 class Wrong(ValueError):
@@ -123,23 +125,28 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
     return check
 
 
-def word_or_url(*words: str) -> Check:
-    """Accept one of these words, or an https URL (its query included) where Twilio is sent instead."""
+def refusal(*, empty: bool = False) -> Check:
+    """Accept what Twilio shall do with a call that can't be taken."""
 
     def check(value: Any) -> str:
-        if value in words:
-            return str(value)
-        try:
-            parts = urlsplit(value) if isinstance(value, str) else None
-            usable = parts is not None and parts.scheme == "https" and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or re.search(r"[\s#@]", value):
-            quoted = [f'"{word}"' for word in words]
-            raise Wrong(" or ".join([*quoted, "an https URL that answers with TwiML"]))
+        usable = isinstance(value, str) and (
+            value in ("busy", "reject")
+            or QUEUE.fullmatch(value)
+            or (REDIRECT.fullmatch(value) and _has_host(value))
+        )
+        if not usable and not (empty and value == ""):
+            raise Wrong('"busy", "reject", "queue:NAME", or the https URL of other TwiML')
         return str(value)
 
     return check
+
+
+def _has_host(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def names_of(what: str) -> Check:

@@ -19,13 +19,13 @@ from bridge.checks import (
     nearest,
     number,
     read_table,
+    refusal,
     setting,
     shown,
     text,
     url,
     variable,
     whole,
-    word_or_url,
 )
 from bridge.errors import ConfigError
 
@@ -44,8 +44,14 @@ class Server:
     bind: str = setting("127.0.0.1:8080", address)
     public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
     max_calls: int = setting(50, whole(1, 1000))
+    when_full: str = setting("busy", refusal())
+    waiting_calls: int = setting(25, whole(1, 1000))
+    calls_per_caller: int = setting(30, whole(0, 1000))
+    caller_window_seconds: int = setting(600, whole(1, 86_400))
+    max_connections: int = setting(2000, whole(10, 50_000))
+    sockets_per_address: int = setting(1000, whole(1, 50_000))
     drain_seconds: int = setting(20, whole(1, 14400))
-    when_draining: str = setting("busy", word_or_url("busy", "reject"))
+    when_draining: str = setting("busy", refusal())
     closing_sentence: str = setting(
         "", text("the words a caller hears when draining ends the call", empty=True)
     )
@@ -180,6 +186,7 @@ class TurnBudget:
 class Limits:
     """What bounds a call. OpenAI ends a session after 60 minutes, so the longest call is a little shorter."""
 
+    calls_at_once: int = setting(1000, whole(1, 1000))
     max_call_seconds: int = setting(1800, whole(5, 3540))
     waiting_seconds: int = setting(30, whole(1, 300))
     quiet_seconds: int = setting(60, whole(2, 3540))
@@ -187,6 +194,7 @@ class Limits:
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
     tools_at_once: int = setting(8, whole(1, 64))
+    tool_calls_per_call: int = setting(50, whole(1, 10_000))
     held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
     lead_ms: int = setting(300, whole(40, 2000))
     farewell_grace_ms: int = setting(2000, whole(100, 10_000))
@@ -216,6 +224,7 @@ class Agent:
         text("the words a caller hears when the model can't be had"),
     )
     max_output_tokens: int = setting(4096, whole(1, 4096))
+    when_full: str = setting("", refusal(empty=True))
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)

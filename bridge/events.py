@@ -218,7 +218,7 @@ class ToolAnswered:
 
 @frozen
 class ToolFailed:
-    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy or unknown."""
+    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy, limit or unknown."""
 
     call_id: str
     kind: str

@@ -52,6 +52,9 @@ class QuartLink:
             return None
         return message
 
+    def trust(self) -> None:
+        """Nothing changes: hypercorn has one limit, 16 MiB, for all messages."""
+
     async def send(self, message: str) -> None:
         """Send a text message; hypercorn swallows it when the peer has left."""
         if message and not self._is_closed:

@@ -1,14 +1,103 @@
-"""Hypercorn's connection as both listeners use it: the public one and the admin one."""
+"""One HTTP connection: hypercorn's, speaking HTTP/1.1 and nothing else, each request bounded in time."""
 
+from contextlib import suppress
+from typing import Final
+
+import h11
+import trio
+from hypercorn.events import Closed, RawData
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
+
+READ_BYTES: Final = 64 * 2**10
+MOST_HEADERS: Final = 100
+"""Twilio sends about fifteen, and proxies add some."""
+
+
+class PlainHttp(H11Protocol):
+    """Hypercorn's HTTP/1.1 without the ways out of it: an upgrade to HTTP/2 is a request like any other."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        pass
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        if (status := _fault_of(request)) == OK:
+            return await super()._create_stream(request)
+        await self._send_error_response(status)
+        await self.send(Closed())
+
+    @property
+    def is_between_requests(self) -> bool:
+        """Say whether no part of a request is missing: none has begun, one is being answered, or it is a WebSocket."""
+        connection = self.connection
+        if not isinstance(connection, h11.Connection):
+            return True
+        has_begun = connection.their_state is h11.IDLE and connection.trailing_data[0]
+        return not has_begun and connection.their_state is not h11.SEND_BODY
+
+
+def _fault_of(request: h11.Request) -> int:
+    """Return the status to refuse a request with before anything is made of it, or `OK`."""
+    names = {name for name, _ in request.headers}
+    if len(request.headers) > MOST_HEADERS:
+        return TOO_LARGE
+    is_disputed = (
+        b"content-length" in names and b"transfer-encoding" in names
+    )  # its end: a proxy may see another
+    is_elsewhere = not request.target.startswith(b"/")  # the forms for proxies, which this is not
+    return BAD_REQUEST if is_disputed or is_elsewhere else OK
+
+
+OK: Final = 200
+BAD_REQUEST: Final = 400
+TOO_LARGE: Final = 431
 
 
 class HttpConnection(TCPServer):
-    """Hypercorn's connection, ended with its socket.
+    """Hypercorn's connection, ended with its socket and in good time.
 
-    As it comes, its keep-alive timer outlives a peer that spoke no HTTP: one task for half a minute each.
+    As it comes, its keep-alive timer outlives a peer that spoke no HTTP, one task for half a minute each; its time
+    limit for reading begins again with every byte, so that one byte every nine seconds keeps a connection for ever;
+    and after an answer Quart's task is cancelled while it closes the socket, which then waits for the peer to do it.
     """
 
+    _reading: trio.CancelScope | None = None
+
     async def _read_data(self) -> None:
-        await super()._read_data()
+        self._reading = trio.CancelScope()
+        with self._reading:
+            await self._read_requests(self._speak_plain_http(), float(self.config.read_timeout or 0))
+        await self.protocol.handle(Closed())
         await self.idle_task.stop()
+
+    async def _read_requests(self, http: PlainHttp, seconds: float) -> None:
+        """Read until the peer leaves, or lets any request, or any pause between two, take longer than `seconds`."""
+        due, was_between = trio.current_time() + seconds, False
+        while data := await self._read_until(due):
+            await self.protocol.handle(RawData(data))
+            if was_between or http.is_between_requests:
+                due = trio.current_time() + seconds
+            was_between = http.is_between_requests
+
+    async def _close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel(
+                reason="the connection is closed"
+            )  # it may wait for an answer that nobody sends
+        with trio.CancelScope(shield=True):  # takes no time, and whoever asks may be cancelled
+            await super()._close()
+
+    def _speak_plain_http(self) -> PlainHttp:
+        wrapper = self.protocol
+        http = PlainHttp(
+            self.app, self.config, self.context, self._task_group, wrapper.state, False, wrapper.client,
+            wrapper.server, self.protocol_send,
+        )  # fmt: skip
+        wrapper.protocol = http
+        return http
+
+    async def _read_until(self, due: float) -> bytes:
+        """Return what the peer says, or nothing when it has left or the time is over."""
+        with suppress(trio.ClosedResourceError, trio.BrokenResourceError), trio.CancelScope(deadline=due):
+            return bytes(await self.stream.receive_some(READ_BYTES))
+        return b""

@@ -18,6 +18,12 @@ from websockets.server import ServerProtocol
 MAX_MESSAGE_BYTES: Final = 32 * 2**20
 """Far above anything either peer sends; the usual default of 1 MiB would end calls on a long item."""
 
+MOST_BYTES_BEFORE_START: Final = 64 * 2**10
+"""Until a socket has proven which call it belongs to: `connected` and `start` are a few kilobytes together."""
+
+MOST_HEAD_BYTES: Final = 16 * 2**10
+"""Of an upgrade, request line and headers; hypercorn's limit for ordinary requests is the same."""
+
 READ_BYTES: Final = 64 * 2**10
 HANDSHAKE_SECONDS: Final = 10
 FLUSH: Final = ""
@@ -54,6 +60,9 @@ class PhoneSocket(Link, Protocol):
 
     on_control: Callable[[], None]
     """Called when the protocol itself has something to send; the call's speaker then sends `FLUSH`."""
+
+    def trust(self) -> None:
+        """Allow messages of full size: the socket has proven which call it belongs to."""
 
 
 # ---------------------------------------------------------------- the phone's side
@@ -116,6 +125,10 @@ class PhoneLink:
             self._parts.clear()
             self._messages.append(message.decode("utf-8", "replace") if self._is_text else message)
 
+    def trust(self) -> None:
+        """Allow messages of full size; a frame whose beginning is already read keeps the limit it began with."""
+        self._protocol.max_message_size = MAX_MESSAGE_BYTES
+
     async def send(self, message: str) -> None:
         """Send a text message, and whatever the protocol has to say; nothing when the peer has left."""
         if message and self._protocol.state is State.OPEN:
@@ -147,9 +160,9 @@ async def accept_phone(
 ) -> PhoneLink | None:
     """Answer a WebSocket upgrade; `refuse` returns an HTTP status to refuse with, or None to accept.
 
-    None when the peer was refused, spoke no WebSocket, or took longer than the handshake may take.
+    None when the peer was refused, spoke no WebSocket, said too much, or took longer than the handshake may take.
     """
-    protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
+    protocol = ServerProtocol(max_size=MOST_BYTES_BEFORE_START)
     link = PhoneLink(stream, protocol)
     with trio.move_on_after(seconds):
         request = await _read_request(stream, protocol)
@@ -165,12 +178,14 @@ async def accept_phone(
 
 
 async def _read_request(stream: trio.SocketStream, protocol: ServerProtocol) -> Request | None:
+    left = MOST_HEAD_BYTES
     while True:
         try:
             data = await stream.receive_some(READ_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return None
-        if not data:
+        left -= len(data)
+        if not data or left < 0:
             return None
         protocol.receive_data(data)
         for event in protocol.events_received():

@@ -92,7 +92,10 @@ class LiveCall:
     tape: TapeWriter
     call: Call
     born: float = field(factory=trio.current_time)
+    last_event: float = field(factory=trio.current_time)
     end: EndCall | None = None
+    ended: float = float("inf")
+    is_cancelled: bool = False
     token: str = field(default="", repr=False)
     phone: Leg = field(factory=_phone_leg)
     model: Leg = field(factory=_model_leg)
@@ -136,6 +139,7 @@ class LiveCall:
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
+        self.last_event = trio.current_time()
         self.tape.append(line)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
         if self._stalled:
@@ -177,7 +181,7 @@ class LiveCall:
             self._log.warning(note.data["text"], **data)
 
     def _finish(self, effect: EndCall) -> None:
-        self.end = effect
+        self.end, self.ended = effect, trio.current_time()
         self._over.set()
         self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
         for leg in (self.phone, self.model):
@@ -203,13 +207,13 @@ class LiveCall:
         except Exception as error:  # the top of a call: a bug here ends this call and no other
             self._log.exception("call crashed")
             first = first_of(error)
-            self._abandon(f"crashed: {type(first).__name__}: {first}"[:300])
+            self.abandon(f"crashed: {type(first).__name__}: {first}"[:300])
         finally:
-            self._abandon("cancelled")
+            self.abandon("cancelled")
             self.tape.is_finished = True
             self.phone.ended.set()  # a socket that came in the last moment is let go too
 
-    def _abandon(self, why: str) -> None:
+    def abandon(self, why: str) -> None:
         """End the call without asking its peers; the heart may be what is broken, so it is asked only once."""
         if self.end is not None:
             return
@@ -227,6 +231,13 @@ class LiveCall:
         stopped = {"by": by, "why": why, **({"say": say} if say else {})}
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
         self.feed(line, Stopped(**stopped))
+
+    def cancel(self, why: str) -> None:
+        """Cancel whatever is left of a call that is over; its record says so."""
+        self.is_cancelled = True
+        self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note={"kind": "log", "text": why}))
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel(reason=why)
 
     async def _wind_up(self) -> None:
         """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""
@@ -259,6 +270,16 @@ class LiveCall:
         link.on_control = lambda: self._post(self.phone, FLUSH)
         self._preamble = preamble
         self._phone_came.set()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether the call has had no phone leg yet."""
+        return self.phone.link is None and self.end is None
+
+    @property
+    def is_streaming(self) -> bool:
+        """Say whether the call has a phone leg, from which frames should come."""
+        return self.phone.link is not None and not self.phone.ended.is_set()
 
     async def phone_is_done(self) -> None:
         """Wait until the call needs its phone leg no more."""

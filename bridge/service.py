@@ -17,7 +17,7 @@ from bridge.config import Secrets, Settings
 from bridge.current import Setup, make_setup_afresh
 from bridge.errors import BridgeError, ConfigError
 from bridge.notify import Notifier
-from bridge.server import Daemon, open_daemon
+from bridge.server import Daemon, open_daemon, raise_file_limit, settle_memory
 
 STATUS_SECONDS: Final = 1.0
 """How often the status is looked at; it is told when it has changed."""
@@ -60,11 +60,13 @@ async def serve(
     The service manager hears READY=1 when webhooks can be answered, and the watchdog is fed from before that until
     the last tape is written.
     """
+    raise_file_limit()
     with trio.open_signal_receiver(*SIGNALS) as signals, trio.CancelScope() as scope:
         async with trio.open_nursery() as watched:
             watched.start_soon(around.notifier.feed_watchdog, name="watchdog")
             async with open_daemon(settings, secrets, passed=around.passed) as daemon:
                 service = Service(daemon, around.notifier, around.read, around.status_seconds)
+                settle_memory()
                 async with trio.open_nursery() as telling:
                     await service.tell_ready()
                     telling.start_soon(service.tell_status, name="status")

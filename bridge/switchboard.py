@@ -1,23 +1,26 @@
 """Which calls exist, waiting or live; how many may; which socket belongs to which call; what comes after each."""
 
 import secrets
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 from structlog.contextvars import bind_contextvars
 
 from bridge import __version__, tape, twilio
+from bridge.admission import Admission, Load
 from bridge.call import Call
 from bridge.config import Agent, Settings
 from bridge.current import Current, Setup
 from bridge.forgotten import Forgotten
-from bridge.links import Link, PhoneSocket
+from bridge.links import MOST_BYTES_BEFORE_START, Link, PhoneSocket
 from bridge.live import LiveCall
+from bridge.reaper import LOOK_SECONDS, reap
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
 from bridge.tools import HANG_UP
@@ -67,8 +70,9 @@ class Switchboard:
     watch: Callable[[str, Line], None] | None = None
     start_seconds: float = START_SECONDS
     is_closing: bool = False
-    refused: Counter[str] = field(factory=lambda: Counter(draining=0, max_calls=0))
+    look_seconds: float = LOOK_SECONDS
     _has_drained: bool = False
+    _admission: Admission = field(init=False)
     _calls: dict[Key, LiveCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
@@ -76,9 +80,14 @@ class Switchboard:
     _unasked: dict[Key, float] = field(factory=dict)
     _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
 
+    def __attrs_post_init__(self) -> None:
+        self._admission = Admission(self.settings.server)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
         async with trio.open_nursery() as self._nursery:
+            look = partial(reap, lambda: list(self._calls.values()), every_seconds=self.look_seconds)
+            self._nursery.start_soon(look, name="reaper")
             task_status.started()
             await trio.sleep_forever()
 
@@ -107,6 +116,11 @@ class Switchboard:
         """Return the calls that are waiting or live."""
         return tuple(self._calls.values())
 
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Return how many calls could not be taken, by reason; every reason is there from the start."""
+        return self._admission.refused
+
     # ------------------------------------------------------------ webhooks
 
     async def answer(self, webhook: Webhook) -> str:
@@ -118,15 +132,31 @@ class Switchboard:
             call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
         if call is None and call_id is None:
             return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
-        if call is None and self.is_closing:
-            self.refused["draining"] += 1
-            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=True)
-            return twilio.refusal_twiml(self.settings.server.when_draining)
-        if call is None and self.live >= self.settings.server.max_calls:
-            self.refused["max_calls"] += 1
-            log.warning("call refused", call_id=webhook.call_sid, live=self.live, closing=False)
-            return twilio.refusal_twiml("busy")
+        if call is None and self._refuses(webhook):
+            closing = self.settings.server.when_draining if self.is_closing else ""
+            return twilio.refusal_twiml(closing or self._admission.choice(webhook.agent))
         return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
+
+    def _refuses(self, webhook: Webhook) -> bool:
+        """Say whether there is no room for a new call; one that is let in counts as its caller's."""
+        calls = self._calls.values()
+        load = Load(
+            live=len(calls),
+            of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
+            waiting=sum(call.is_waiting for call in calls),
+        )
+        number, now = webhook.form.get("From", ""), trio.current_time()
+        self._admission.follow(self.settings.server)
+        reason = self._admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
+        if reason:
+            log.warning(
+                "call refused",
+                call_id=webhook.call_sid,
+                agent=webhook.agent.name,
+                reason=reason,
+                **asdict(load),
+            )
+        return bool(reason)
 
     def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
         public, name = self.settings.server.public_url, webhook.agent.name
@@ -248,17 +278,20 @@ class Switchboard:
                     pass
             return
         bind_contextvars(call_id=call.call_id)
+        link.trust()
         call.attach(link, preamble)
         await call.phone_is_done()
         with trio.move_on_after(1):
             await link.close(INTERNAL_ERROR)  # nothing happens unless the call crashed before it said goodbye
 
     async def _find(self, link: Link, agent: str, preamble: list[str | bytes]) -> LiveCall | None:
-        while len(preamble) < MOST_BEFORE_START:
+        left = MOST_BYTES_BEFORE_START
+        while len(preamble) < MOST_BEFORE_START and left > 0:
             message = await link.receive()
             if message is None:
                 return None
             preamble.append(message)
+            left -= len(message)
             credentials = twilio.credentials_of(message) if isinstance(message, str) else None
             if credentials is not None:
                 return self._claim(agent, credentials, preamble)

@@ -140,7 +140,7 @@ def credentials_of(text: str) -> tuple[str, str, str] | None:
     """Return (CallSid, AccountSid, token) of a `start` message, or None when it is no usable `start`."""
     try:
         message = msgspec.json.decode(text, type=_Start)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     if message.event != "start":
         return None
@@ -174,12 +174,21 @@ def hangup_twiml(say: str = "") -> str:
 
 
 def refusal_twiml(choice: str) -> str:
-    """Return TwiML for a call we don't take: "busy" and "reject" cost the caller nothing, a URL is asked instead."""
+    """Return TwiML for a call that can't be taken: "busy", "reject", "queue:NAME", or the https URL of other TwiML.
+
+    The first two cost nothing: the call is never answered.
+    """
     response = VoiceResponse()
-    if choice in ("busy", "reject"):
-        response.reject(reason="busy" if choice == "busy" else "rejected")
-    else:
-        response.redirect(choice, method="POST")
+    kind, _, name = choice.partition(":")
+    match kind:
+        case "reject":
+            response.reject(reason="rejected")
+        case "queue":
+            response.enqueue(name)
+        case "https":
+            response.redirect(choice, method="POST")
+        case _:
+            response.reject(reason="busy")
     return str(response)
 
 

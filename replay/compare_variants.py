@@ -57,7 +57,12 @@ def settings_of(variant: Variant, base: Mapping[str, Any], path: Path, agent: st
 
 def for_calls(settings: Settings, data: Path, at_once: int) -> Settings:
     """Return the settings for a daemon that records in `data`, and has room for so many calls."""
-    server = attrs.evolve(settings.server, max_calls=max(settings.server.max_calls, at_once * ROOM))
+    server = attrs.evolve(
+        settings.server,
+        max_calls=max(settings.server.max_calls, at_once * ROOM),
+        waiting_calls=1000,
+        calls_per_caller=0,  # all of them are made by one caller
+    )
     recording = attrs.evolve(settings.recording, folder=str(data.resolve()))
     return attrs.evolve(settings, server=server, recording=recording)
 

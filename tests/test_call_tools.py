@@ -6,7 +6,7 @@ import pytest
 from heart import Driver, agent_with, new_call, of, open_call
 
 from bridge.call import STILL_TALKING
-from bridge.effects import AnswerTool, CancelResponse, CreateResponse, RunTool
+from bridge.effects import AnswerTool, CancelResponse, CreateResponse, EndCall, RunTool
 from bridge.events import (
     LinkStalled,
     ModelLeft,
@@ -98,6 +98,19 @@ def test_more_tools_at_once_than_allowed_are_answered_as_busy() -> None:
     outputs = [of(line.call_tool(f"c{n}"), AnswerTool) for n in range(3)]
     assert [len(answers) for answers in outputs] == [0, 0, 1]
     assert json.loads(outputs[2][0].output)["error"] == "busy"
+
+
+def test_beyond_the_most_there_may_be_in_a_call_no_tool_is_run_but_hanging_up_stays_possible() -> None:
+    line = in_a_response(open_call(agent_with(tool_calls_per_call=2)))
+    asked = [line.call_tool(f"c{n}") for n in range(4)]
+    assert [len(of(effects, RunTool)) for effects in asked] == [1, 1, 0, 0]
+    errors = [json.loads(answer.output)["error"] for effects in asked for answer in of(effects, AnswerTool)]
+    assert errors == ["limit", "limit"]
+    line.call_tool("c9", "hang_up", '{"reason": "enough"}')
+    line.tell(ToolAnswered("c0", "x"), ToolAnswered("c1", "x"), ResponseFinished("r9", "completed"))
+    line.wait(5000)
+    (end,) = of(line.wanted, EndCall)
+    assert (end.by, end.why) == ("tool", "enough")
 
 
 @pytest.mark.parametrize("is_answered", [False, True])

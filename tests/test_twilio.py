@@ -130,19 +130,24 @@ def test_without_words_twilio_just_hangs_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "tag", "attributes"),
+    ("choice", "tag", "attributes", "text"),
     [
-        ("busy", "Reject", {"reason": "busy"}),
-        ("reject", "Reject", {"reason": "rejected"}),
-        ("https://b.example.com/x?a=1&b=2", "Redirect", {"method": "POST"}),
+        ("busy", "Reject", {"reason": "busy"}, None),
+        ("reject", "Reject", {"reason": "rejected"}, None),
+        ("queue:night desk", "Enqueue", {}, "night desk"),
+        (
+            "https://x.example.com/full?a=1&b=2",
+            "Redirect",
+            {"method": "POST"},
+            "https://x.example.com/full?a=1&b=2",
+        ),
     ],
 )
-def test_a_call_we_do_not_take_is_refused_as_chosen(
-    choice: str, tag: str, attributes: dict[str, str]
+def test_a_call_too_many_gets_what_was_chosen_for_it(
+    choice: str, tag: str, attributes: dict[str, str], text: str | None
 ) -> None:
     (verb,) = ElementTree.fromstring(twilio.refusal_twiml(choice))
-    assert (verb.tag, verb.attrib) == (tag, attributes)
-    assert verb.text == (choice if tag == "Redirect" else None)
+    assert (verb.tag, verb.attrib, verb.text) == (tag, attributes, text)
 
 
 # ---------------------------------------------------------------- signatures of requests

@@ -29,6 +29,7 @@ from replay.phone_web import Route, open_courier
 from replay.signing import sign
 
 GONE_SECONDS = 2
+CALL = "CA" + "1" * 32
 HELLO = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 TALKER = Caller(
     steps=(WaitForAgent(), speech("caller_yes"), WaitForEnd(8000)), patience_ms=0, answer_delay_ms=0
@@ -74,7 +75,7 @@ async def test_a_media_socket_that_is_closed_without_a_stop_is_a_caller_who_left
     with trio.fail_after(8):
         async with open_stage(setup) as stage:
             async with open_courier(
-                stage.account, "CA1", Route(urlsplit(PUBLIC), urlsplit(stage.via))
+                stage.account, CALL, Route(urlsplit(PUBLIC), urlsplit(stage.via))
             ) as courier:
                 (connect, *_) = phone_twiml.parse((await courier.twiml(WEBHOOK, "ringing"))[1], WEBHOOK)
             assert isinstance(connect, phone_twiml.Connect)
@@ -89,7 +90,7 @@ async def _start_and_close(stage: Stage, stream: phone_twiml.Stream) -> None:
     url, token = stream.url, stage.account.auth_token
     target = Target("127.0.0.1", stage.daemon.port, False, url, urlsplit(PUBLIC).netloc)
     start = {
-        "callSid": "CA1",
+        "callSid": CALL,
         "accountSid": stage.account.account_sid,
         "mediaFormat": MEDIA_FORMAT,
         "customParameters": dict(stream.parameters),

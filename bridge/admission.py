@@ -1,0 +1,199 @@
+"""Whether one more may come in: calls by how many there are, connections by where they come from. It only counts:
+what time it is, it is told, and what is done with those that may not come in is decided elsewhere.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from attrs import define, field, frozen
+
+from bridge.config import Agent, Server
+
+MOST_CALLERS: Final = 10_000
+"""Callers whose last calls are remembered; beyond it the one who called longest ago is forgotten."""
+
+HIDDEN: Final = "hidden"
+"""The one caller that all hidden numbers are: whoever hides could have a new name for each call."""
+
+HIDDEN_NUMBERS: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad: Twilio may write a hidden number so."""
+
+DRAINING: Final = "draining"
+MAX_CALLS: Final = "max_calls"
+CALLS_AT_ONCE: Final = "calls_at_once"
+WAITING_CALLS: Final = "waiting_calls"
+CALLS_PER_CALLER: Final = "calls_per_caller"
+REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER)
+"""Why a call may be refused: named after the setting, so that a log line says which one to look at."""
+
+
+@frozen
+class Load:
+    """How many calls there are: in all, of one agent, and of all those that still wait for their media stream."""
+
+    live: int
+    of_agent: int
+    waiting: int
+
+
+def caller_of(number: str) -> str:
+    """Return who is calling, as far as a number tells: a phone number, a SIP or client address, or `HIDDEN`."""
+    number = number.strip()
+    digits = number.removeprefix("+")
+    is_phone = digits.isascii() and digits.isdigit() and number not in HIDDEN_NUMBERS
+    is_address = number.startswith(("sip:", "sips:", "client:"))
+    return number[:100] if is_phone or is_address else HIDDEN
+
+
+@define
+class Callers:
+    """When each caller's last calls were let in. At most `most` in any window of so many seconds; 0: no limit."""
+
+    most: int
+    window_seconds: float
+    _times: OrderedDict[str, deque[float]] = field(factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def may_call(self, caller: str, now: float) -> bool:
+        """Say whether one more call of this caller is within the limit; it isn't counted yet."""
+        times = self._times.get(caller)
+        return not times or len(times) < self.most or now - times[0] >= self.window_seconds
+
+    def called(self, caller: str, now: float) -> None:
+        """Count a call that was let in."""
+        if not self.most:
+            return
+        self._times.setdefault(caller, deque(maxlen=self.most)).append(now)
+        self._times.move_to_end(caller)
+        if len(self._times) > MOST_CALLERS:
+            self._times.popitem(last=False)
+
+
+@define
+class Admission:
+    """Which calls may come in, and how many could not, by reason."""
+
+    server: Server
+    refused: dict[str, int] = field(factory=lambda: dict.fromkeys(REASONS, 0))
+    _callers: Callers = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._callers = Callers(self.server.calls_per_caller, self.server.caller_window_seconds)
+
+    def follow(self, server: Server) -> None:
+        """Take settings that were read again; what is known of callers stays."""
+        self.server = server
+        self._callers.most, self._callers.window_seconds = (
+            server.calls_per_caller,
+            server.caller_window_seconds,
+        )
+
+    def refuse(self, agent: Agent, number: str, load: Load, *, now: float, is_draining: bool) -> str:
+        """Return why this call can't be taken, and count that; "" when it can, and count it as its caller's."""
+        caller = caller_of(number)
+        reason = next(self._reasons(agent, caller, load, now, is_draining=is_draining), "")
+        if reason:
+            self.refused[reason] += 1
+        else:
+            self._callers.called(caller, now)
+        return reason
+
+    def _reasons(
+        self, agent: Agent, caller: str, load: Load, now: float, *, is_draining: bool
+    ) -> Iterator[str]:
+        if is_draining:
+            yield DRAINING
+        if load.live >= self.server.max_calls:
+            yield MAX_CALLS
+        if load.of_agent >= agent.limits.calls_at_once:
+            yield CALLS_AT_ONCE
+        if load.waiting >= self.server.waiting_calls:
+            yield WAITING_CALLS
+        if not self._callers.may_call(caller, now):
+            yield CALLS_PER_CALLER
+
+    def choice(self, agent: Agent) -> str:
+        """Return what Twilio shall do with a call that this agent can't take: its own word, else the server's."""
+        return agent.when_full or self.server.when_full
+
+
+# ---------------------------------------------------------------- connections
+
+
+@define
+class Door:
+    """How many connections there are, in all and from each address. Loopback has no limit of its own: from there
+    comes the proxy, and with it everybody.
+    """
+
+    most: int
+    most_per_address: int
+    inside: int = 0
+    refused: int = 0
+    _by_house: Counter[str] = field(factory=Counter)
+
+    @contextmanager
+    def visit(self, address: str) -> Iterator[bool]:
+        """Count a connection for as long as the context lasts; False when it must not stay."""
+        house = house_of(address)
+        if self.inside >= self.most or self._by_house[house] >= self._most_of(house):
+            self.refused += 1
+            self._forget(house)
+            yield False
+            return
+        self.inside += 1
+        self._by_house[house] += 1
+        try:
+            yield True
+        finally:
+            self.inside -= 1
+            self._by_house[house] -= 1
+            self._forget(house)
+
+    def _most_of(self, house: str) -> int:
+        return self.most if house == LOOPBACK else self.most_per_address
+
+    def _forget(self, house: str) -> None:
+        if not self._by_house[house]:
+            del self._by_house[house]
+
+
+LOOPBACK: Final = "loopback"
+
+
+def house_of(address: str) -> str:
+    """Return what connections are counted by: an IPv4 address, or the /64 that one IPv6 subscriber has."""
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.is_loopback:
+        return LOOPBACK
+    return str(ip if isinstance(ip, IPv4Address) else ip_network((ip, 64), strict=False))
+
+
+# ---------------------------------------------------------------- words about it
+
+
+@define
+class Seldom:
+    """Lets a line through once in so many seconds, so that a flood of requests is no flood of log lines."""
+
+    every_seconds: float = 1.0
+    _next: float = float("-inf")
+    _held: int = 0
+
+    def lets(self, now: float) -> int | None:
+        """Return how many lines were held back before this one, or None when this one is to be held back too."""
+        if now < self._next:
+            self._held += 1
+            return None
+        held, self._held, self._next = self._held, 0, now + self.every_seconds
+        return held

@@ -1,0 +1,184 @@
+"""Stuck calls: found by the clock, ended with a reason, and cancelled when even that doesn't help."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import define, field
+from heart import agent_with
+from trio.testing import MockClock
+
+from bridge.call import Call
+from bridge.config import Agent, Settings
+from bridge.effects import Effect
+from bridge.events import Event
+from bridge.links import Closing
+from bridge.live import LiveCall, ModelAddress
+from bridge.reaper import reap
+from bridge.recorder import Recorder, TapeWriter
+from bridge.switchboard import Switchboard
+from bridge.tape import Header, Line
+
+FAR = 10**9
+
+
+@define
+class Deaf(Call):
+    """A heart with a bug: no alarm of its own ever rings."""
+
+    @property
+    def deadline(self) -> int | None:
+        return None if self.is_over else FAR
+
+
+@define
+class Broken(Deaf):
+    """A heart that can't even be told to stop."""
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        raise RuntimeError("a bug")
+
+
+@define
+class Silence:
+    """A socket on which nothing comes and everything goes."""
+
+    closing: Closing = Closing(1006, "")
+    on_control: Callable[[], None] = field(default=lambda: None)
+
+    def trust(self) -> None: ...
+
+    async def receive(self) -> str | bytes | None:
+        await trio.sleep_forever()
+
+    async def send(self, message: str) -> None: ...
+
+    async def close(self, code: int, reason: str = "") -> None: ...
+
+
+@define(eq=False)
+class Watched:
+    """A live call without a model, and its tape."""
+
+    live: LiveCall
+    lines: list[Line] = field(factory=list)
+
+    @property
+    def log(self) -> list[str]:
+        return [line.note["text"] for line in self.lines if line.note and line.note["kind"] == "log"]
+
+
+class ModelLess(LiveCall):
+    """A live call that waits for its model for ever."""
+
+    __slots__ = ()
+
+    async def _meet_model(self) -> None:
+        await trio.sleep_forever()
+
+
+class Clinging(ModelLess):
+    """A live call whose end takes for ever."""
+
+    __slots__ = ()
+
+    async def _wind_up(self) -> None:
+        await trio.sleep_forever()
+
+
+def a_call(agent: Agent, heart: type[Call] = Deaf, kind: type[LiveCall] = ModelLess) -> Watched:
+    header: Any = dict.fromkeys(Header.__struct_fields__, "") | {
+        "has_audio": True,
+        "settings": {},
+        "tools": [],
+    }
+    tape = TapeWriter(Path("none.jsonl"), Header(**header))
+    live = kind(
+        call_id="CA1", account_sid="AC1", agent=agent, address=ModelAddress("ws://x", "m", []), tools={},
+        tape=tape, call=heart(agent),
+    )  # fmt: skip
+    call = Watched(live)
+    tape.watch = call.lines.append
+    return call
+
+
+async def life_of(call: Watched, *, most: float = 4000) -> float:
+    """Run a call and the reaper; return how many seconds the call lived."""
+    there = {call.live}
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reap, lambda: list(there))
+        with trio.fail_after(most):
+            await call.live.run()
+        there.clear()
+        nursery.cancel_scope.cancel()
+    return trio.current_time() - began
+
+
+async def test_a_call_that_outlives_its_longest_is_ended(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100))
+    lived = await life_of(call)
+    assert 130 < lived <= 141
+    assert call.live.end is not None
+    assert (call.live.end.by, call.live.end.why) == ("bridge", "stuck: it outlived max_call_seconds by 30 s")
+
+
+@pytest.mark.parametrize(("lost_media_ms", "silence"), [(10_000, 60), (120_000, 150)])
+async def test_a_stream_from_which_nothing_comes_is_ended(
+    autojump_clock: MockClock, lost_media_ms: int, silence: int
+) -> None:
+    call = a_call(agent_with(lost_media_ms=lost_media_ms))
+    call.live.attach(Silence(), [])
+    lived = await life_of(call)
+    assert silence < lived <= silence + 12
+    assert call.live.end is not None
+    assert call.live.end.why == f"stuck: its stream was open, and nothing came for {silence} s"
+
+
+async def test_a_call_that_waits_for_its_stream_is_not_silent(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=600))
+    assert await life_of(call) > 600
+
+
+async def test_a_heart_that_raises_when_told_to_stop_is_ended_all_the_same(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100), Broken)
+    assert await life_of(call) <= 141
+    assert call.live.end is not None
+    assert call.live.end.why.startswith("stuck: ")
+
+
+async def test_a_call_that_does_not_go_is_cancelled_and_its_record_says_so(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100), kind=Clinging)
+    assert await life_of(call) <= 145
+    assert call.log == ["did not go within 3 s of its end: cancelled"]
+
+
+async def test_a_call_that_ended_by_itself_and_does_not_go_is_cancelled(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(waiting_seconds=5), Call, Clinging)
+    assert await life_of(call) <= 21
+    assert call.live.end is not None
+    assert call.live.end.why != ""
+    assert call.log == ["did not go within 3 s of its end: cancelled"]
+
+
+async def test_a_call_in_good_order_is_left_alone(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(waiting_seconds=300, model_ready_ms=60_000), Call)
+    await life_of(call)
+    assert call.live.end is not None
+    assert call.live.end.why == "the model was not ready in time"
+    assert call.log == []
+
+
+async def test_the_switchboard_looks_after_its_calls(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100))
+    board = Switchboard(Settings(), call.live.address, {}, Recorder(Path("none"), on_done=lambda path: None))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(board.run)
+        board._calls["CA1", "front-desk"] = call.live
+        with trio.fail_after(200):
+            await call.live.run()
+        nursery.cancel_scope.cancel()
+    assert call.live.end is not None
+    assert call.live.end.why.startswith("stuck: ")

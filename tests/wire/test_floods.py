@@ -1,0 +1,28 @@
+"""A flood of connections beside a live call: the short version of `bench/floods.py`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from bench.disturbances import MOST_GAP_MS
+from bench.floods import flood_of, measure, wide_place
+from bench.stage import Place
+
+MOST_SECONDS = 30
+
+
+@pytest.mark.parametrize(("starts", "halves"), [(True, False), (False, True)])
+async def test_a_flood_is_not_heard_and_nothing_of_it_stays(
+    tmp_path: Path, starts: bool, halves: bool
+) -> None:
+    def place(**setup: Any) -> Place:
+        return Place(tmp_path, **setup)
+
+    flood = flood_of(100, starts=starts, halves=halves)
+    with trio.fail_after(MOST_SECONDS):
+        measured = await measure("flood", wide_place(place, "agent_greeting", handshake_seconds=1), flood)
+    assert measured.largest_gap_ms <= MOST_GAP_MS
+    assert (measured.strangers, measured.left, measured.files_left) == (100, 0, 0)
+    assert measured.ended_by == "caller"
