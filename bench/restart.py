@@ -36,8 +36,8 @@ from replay.phone_web import Route, open_courier
 
 CLOSING = "We have to end this call now. Please call again in a minute."
 SCRIPT = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
-EVERY_SECONDS = 0.05
-"""How often a webhook comes during the restart."""
+EVERY_SECONDS = 0.2
+"""How often a webhook comes during the restart; each makes a connection of its own, as Twilio's do, and that costs."""
 
 LONGEST_MS = 60_000
 AT_ONCE = 32
