@@ -30,7 +30,7 @@ from replay.phone import Caller, CallReport
 from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet
 from replay.signing import sign
 
-HANDSHAKE_SECONDS: Final = 4
+HANDSHAKE_SECONDS: Final = 10
 LATE_SECONDS: Final = 4
 """Beside the handshake's own time: a socket that opened has so long again for its `start`, and a goodbye of 1 s."""
 
