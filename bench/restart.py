@@ -37,6 +37,9 @@ from replay.phone_web import Route, open_courier
 CLOSING = "We have to end this call now. Please call again in a minute."
 SCRIPT = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
 EVERY_SECONDS = 0.2
+PROBE = f"CA{0:024x}"
+"""How the ids of calls begin that only ask whether a webhook is answered."""
+
 """How often a webhook comes during the restart; each makes a connection of its own, as Twilio's do, and that costs."""
 
 LONGEST_MS = 60_000
@@ -103,7 +106,7 @@ class Prober:
 
     async def _probe(self, number: int, client: httpx2.AsyncClient) -> None:
         try:
-            answer = await self._webhook(f"CAprobe{number}")
+            answer = await self._webhook(f"{PROBE}{number:08x}")
             self.result.webhooks[answer] += 1
             if self.is_draining:
                 self.result.lost_while_draining += answer == "lost"
@@ -185,7 +188,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
         rows = Store(folder / "data" / "calls.duckdb").query("select call_id, ended_by, why from calls")
     except StoreError:
         return []
-    return [row for row in rows if not row["call_id"].startswith("CAprobe")]
+    return [row for row in rows if not row["call_id"].startswith(PROBE)]
 
 
 def _judge(result: Result, rows: list[dict[str, Any]]) -> None:

@@ -52,15 +52,14 @@ async def check_reached(patient: Patient) -> list[Finding]:
 
 
 def _is_bridge(answer: Answer) -> bool:
-    return answer.status == 200 and {"status", "live"} <= answer.json.keys()
+    return (answer.status, answer.json.get("status")) in ((200, "ok"), (503, "draining"))
 
 
 def _healthy(answer: Answer) -> Finding:
-    live = answer.json["live"]
-    if answer.json["status"] == "draining":
+    if answer.status == 503:
         step = "it is shutting down: start it again when it is gone"
-        return doubtful(REACHED, f"the bridge answers, but takes no more calls ({live} live)", step)
-    return fine(REACHED, f"the bridge answers in {answer.took_ms} ms; {live} call(s) live")
+        return doubtful(REACHED, "the bridge answers, but takes no more calls", step)
+    return fine(REACHED, f"the bridge answers in {answer.took_ms} ms")
 
 
 def _proxy(answer: Answer) -> Iterator[Finding]:

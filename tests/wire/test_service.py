@@ -86,7 +86,7 @@ class Served:
         self.reports.append(report)
         return report
 
-    async def verbs(self, call_sid: str = "CA1", agent: str = AGENT) -> tuple[Verb, ...]:
+    async def verbs(self, call_sid: str = f"CA{1:032x}", agent: str = AGENT) -> tuple[Verb, ...]:
         """Return what a webhook is answered with."""
         route = Route(urlsplit(PUBLIC), urlsplit(self.via))
         async with open_courier(Account(), call_sid, route) as courier:
@@ -328,7 +328,7 @@ async def test_new_calls_are_answered_as_configured_while_draining(
     async with served(tmp_path, when_draining=choice, drain_seconds=2) as on, a_live_call(on):
         os.kill(os.getpid(), signal.SIGTERM)
         await on.manager.wait(lambda message: "STOPPING" in message)
-        assert await on.verbs("CA2") == (verb,)
+        assert await on.verbs(f"CA{2:032x}") == (verb,)
         async with httpx2.AsyncClient(trust_env=False) as client:
             health = await client.get(f"{on.via}/healthz")
     assert (health.status_code, health.json()) == (503, {"status": "draining", "live": 1})
