@@ -86,18 +86,12 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
     A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
     """
-    read = partial(_read_all, path, public_url, bind)
+    read = partial(_read_all, path, public_url, bind, log_json)
     settings, secrets = read()
     from bridge import service  # half of all start-up time, and only this command needs it
     from bridge.listener import passed_socket
     from bridge.notify import notifier_from
 
-    set_up_logging(
-        as_json=log_json or settings.logging.format == "json",
-        level=LEVELS[settings.logging.level],
-        journal=os.environ.get("JOURNAL_STREAM", ""),
-        secrets=secrets.all,
-    )
     surroundings = service.Surroundings(
         notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read
     )
@@ -106,12 +100,23 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     leave_hung_threads(0)
 
 
-def _read_all(path: Path, public_url: str | None, bind: str | None) -> tuple[config.Settings, config.Secrets]:
-    """Return everything the daemon will not start without. Raises `ConfigError`."""
+def _read_all(
+    path: Path, public_url: str | None, bind: str | None, log_json: bool
+) -> tuple[config.Settings, config.Secrets]:
+    """Return everything the daemon will not start without, and log from now on as it says. Raises `ConfigError`.
+
+    New secrets are kept out of the log from the moment they are known.
+    """
     settings = _with_overrides(config.load(path), public_url, bind)
     secrets = config.read_secrets(settings, os.environ)
     if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
+    set_up_logging(
+        as_json=log_json or settings.logging.format == "json",
+        level=LEVELS[settings.logging.level],
+        journal=os.environ.get("JOURNAL_STREAM", ""),
+        secrets=secrets.all,
+    )
     return settings, secrets
 
 
