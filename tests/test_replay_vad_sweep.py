@@ -113,8 +113,13 @@ def test_calls_that_no_server_heard_end_with_1_and_the_reason(place):
         ),
         (("unheard", "--silences", "many"), "--silences 'many'"),
         (("unheard", "--thresholds", "0:1:0.0001"), "a larger step"),
+        (("unheard", "--thresholds", "0.3:0.9:1e-320"), "a larger step"),
         (("unheard", "--for", "nobody"), "no agent 'nobody'"),
-        (("unheard", "--agent", "nobody"), "no recording to study"),
+        (("unheard", "--agent", "nobody"), "what there is: --agent composed"),
+        (("unheard", "--thresholds", "0.3:0.9:inf"), "FIRST:LAST:STEP"),
+        (("unheard", "--thresholds", "0.3:0.9:0.05:9"), "FIRST:LAST:STEP"),
+        (("unheard", "--labels", "nofolder"), "does not exist"),
+        (("unheard", "--config", "nowhere.toml"), "nowhere.toml: no such file"),
     ],
 )
 def test_what_can_not_be_done_ends_with_2_and_advice(place, args, words):

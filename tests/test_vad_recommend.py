@@ -124,3 +124,18 @@ def test_a_setting_outside_the_grid_was_not_measured(material):
     found = sweep(corpus_of(*material), Grid((0.5,), (500,), (300,)), HEARING, resamples=5)
     assert choice_of(found, Setting(0.5, 500, 300)).place == (0, 0, 0)
     assert choice_of(found, Setting(0.55, 500, 300)) is None
+
+
+def test_of_silences_that_are_the_same_the_longest_is_meant(material):
+    found = sweep(
+        corpus_of(*material), Grid((0.5,), (460, 480), (300,)), HEARING, resamples=5
+    )  # 15 windows both
+    assert recommend(found, TurnBudget(100, 100, 1e5, 100)).chosen.setting.silence_duration_ms == 480
+
+
+def test_a_setting_that_clips_too_many_beginnings_is_not_within_the_budget(material):
+    found = recommend(
+        sweep(corpus_of(*material), Grid(prefixes_ms=(0,)), HEARING, resamples=5), TurnBudget(50, 50, 1e5)
+    )
+    assert found.chosen is None
+    assert "clips the beginning of more than 3 % of turns" in found.why

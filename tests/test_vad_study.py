@@ -87,7 +87,7 @@ def test_each_call_is_listened_to_once(cache, tmp_path):
     fresh, heard = Cache(tmp_path), []
 
     class Counting(Crew):
-        def do(self, work, pieces, done=lambda: None):
+        def do(self, work, pieces, done=lambda place, result: None):
             heard.extend(pieces)
             return super().do(work, pieces, done)
 
@@ -122,13 +122,40 @@ def test_labels_beside_the_tapes_are_the_truth(tmp_path, cache):
 
 
 def test_noise_reductions_are_never_mixed(tmp_path):
-    paths = [*write_calls(tmp_path / "a", 1, noise_reduction="near_field"), *write_calls(tmp_path / "b", 2)]
+    paths = [*write_calls(tmp_path / "a", 1, noise_reduction="near_field"), *write_calls(tmp_path / "b", 3)]
     with pytest.raises(
         StudyError, match="of different noise reductions: none \\(2\\), near_field \\(1\\)"
     ) as raised:
         read_recordings(paths)
     assert raised.value.hint == "--noise-reduction none"
     assert len(read_recordings(paths, noise_reduction="near_field")[0]) == 1
+
+
+def test_a_call_counts_once_however_many_tapes_it_has(tmp_path):
+    paths = [*write_calls(tmp_path / "a", 2), *write_calls(tmp_path / "b", 2)]
+    found, skipped = read_recordings(paths)
+    assert len(found) == 2
+    assert ["the same call as" in why for _, why in skipped] == [True, True]
+
+
+def test_thresholds_far_from_those_in_force_are_not_recommended(cache):
+    found = studied(recordings(), cache, grid=Grid((0.3, 0.55, 0.9), (300, 500), (300,)))
+    assert found.calibration.known == pytest.approx((0.5, 0.7))
+    assert found.advised.threshold in (0.55, 0.6)
+    assert any("Only thresholds from 0.5 to 0.7" in warning for warning in warnings(found))
+
+
+def test_what_was_heard_before_an_interruption_is_kept(tmp_path):
+    fresh = Cache(tmp_path)
+
+    class Interrupted(Crew):
+        def do(self, work, pieces, done=lambda place, result: None):
+            done(0, work(pieces[0]))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(recordings(2), Plan(grid=GRID, hearing=Hearing()), crew=Interrupted(), cache=fresh)
+    assert fresh.get(recordings(2)[0].audio, "carry") is not None
 
 
 def test_a_tape_that_is_none_is_left_out_with_its_reason(tmp_path):

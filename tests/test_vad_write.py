@@ -72,3 +72,17 @@ def test_permissions_and_links_stay(tmp_path):
     write_setting(link, "front-desk", SETTING)
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_line_ends_of_windows_stay(tmp_path):
+    path = copied(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    write_setting(path, "front-desk", SETTING)
+    assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n")
+
+
+def test_an_agent_written_in_one_line_gets_it_in_that_line(tmp_path):
+    path = copied(tmp_path, 'agents = { desk = { greeting = "Hi" } }\n')
+    write_setting(path, "desk", SETTING)
+    assert load(path).agents["desk"].turn_detection.silence_duration_ms == 720
+    assert path.read_text().count("\n") == 1

@@ -20,12 +20,13 @@ class Cache:
     folder: Path | None = None
 
     def get(self, audio: bytes, policy: Policy) -> Floats | None:
-        """Return what was kept for this µ-law audio, or None. A file of another length is not believed."""
+        """Return what was kept for this µ-law audio, or None. A file of another length, or of no shares, is no file."""
         path = self._path(audio, policy)
         if path is None or not path.is_file():
             return None
         found = np.fromfile(path, dtype="<f4").astype(np.float32)
-        return found if len(found) == len(audio) // WINDOW_BYTES else None
+        is_whole = len(found) == len(audio) // WINDOW_BYTES
+        return found if is_whole and bool(np.all((found >= 0) & (found <= 1))) else None
 
     def put(self, audio: bytes, policy: Policy, probabilities: Floats) -> None:
         """Keep probabilities. Raises `OSError`."""

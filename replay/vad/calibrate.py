@@ -22,6 +22,9 @@ FEWEST_EVENTS: Final = 20
 ENOUGH: Final = 0.9
 """The least agreement with which a recommendation is made, unless told otherwise."""
 
+BEYOND: Final = 0.1
+"""How far from a threshold that was in force another may be recommended: the server's scale may be another."""
+
 HYSTERESES: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 STARTS: Final = (1, 2, 3, 4)
 COARSE: Final = 0.05
@@ -45,6 +48,12 @@ class Calibration:
     held_out: Agreement
     calls: int
     settings: tuple[Setting, ...]
+
+    @property
+    def known(self) -> tuple[float, float]:
+        """Return between which of the server's thresholds this says how it hears: a little beyond those in force."""
+        seen = [setting.threshold for setting in self.settings]
+        return max(0.0, min(seen) - BEYOND), min(1.0, max(seen) + BEYOND)
 
     def is_good(self, enough: float = ENOUGH) -> bool:
         """Say whether a recommendation may stand on it."""

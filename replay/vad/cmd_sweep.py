@@ -2,12 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from math import isfinite
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
+from attrs import evolve
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,7 +20,7 @@ from replay.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.vad.cache import Cache
 from replay.vad.calibrate import ENOUGH
 from replay.vad.confirm import plan_of
-from replay.vad.crew import hired
+from replay.vad.crew import Crew, hired
 from replay.vad.machine import Setting
 from replay.vad.recording import Recording
 from replay.vad.report import page
@@ -28,6 +31,7 @@ from replay.vad.sweep import Grid
 from replay.vad.tables import as_json, write_parquet
 from replay.vad.write import write_setting
 
+N = TypeVar("N", int, float)
 NOTHING: Final = 1
 CACHE: Final = "vad-cache"
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -46,7 +50,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--noise-reduction", default="", metavar="KIND", help="Only calls recorded with this noise_reduction."
 )
-@click.option("--labels", type=FOLDER, help="Label files by hand; beside the tapes unless told.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Label files by hand; beside the tapes unless told.",
+)
 @click.option("--html", type=FILE, default=Path("vad.html"), show_default=True, help="Where the page goes.")
 @click.option("--parquet", type=FOLDER, metavar="FOLDER", help="Write everything as Parquet files there.")
 @click.option(
@@ -81,14 +89,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--prefixes", default="0:500:100", show_default=True, metavar="FIRST:LAST:STEP", help="In ms.")
 @click.option("--cache", type=FOLDER, help=f"Where probabilities are kept; DATA/{CACHE} unless told.")
+@click.option(
+    "--cautious", is_flag=True, help="Recommend what is within the budget in 90 % of resamples of the calls."
+)
 @JSON
 @DATA
 @explains_errors
 def sweep(
     tapes: tuple[str, ...], agent: str, whose: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
     parquet: Path | None, plan: Path | None, write: bool, jobs: int | None, scheduler: str, policy: Policy | None,
-    trust_engine: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str, cache: Path | None,
-    wants_json: bool, data: Path,
+    trust_engine: bool, cautious: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str,
+    cache: Path | None, wants_json: bool, data: Path,
 ) -> None:  # fmt: skip
     """Find the server_vad setting that these callers should have, what it costs them, and how sure that is.
 
@@ -113,24 +124,23 @@ def sweep(
     Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied.
     """
     with quiet_interrupt():
-        recordings, skipped = _recordings(found(tapes, data), agent, noise_reduction)
-        name = whose or recordings[0].agent_name
-        known = _agent_of(config, name, must=bool(whose) or write)
+        cores = jobs or os.cpu_count() or 1
         asked = Plan(
-            agent=name,
             grid=_grid(thresholds, silences, prefixes),
-            budget=known.turn_budget if known else TurnBudget(),
-            current=_setting_of(known),
             policy=policy,
             trusts_engine=trust_engine,
+            is_cautious=cautious,
             enough=min_agreement,
             labels=labels,
         )
-        with _progress(quiet=wants_json) as tell, hired(jobs or os.cpu_count() or 1, scheduler) as crew:
-            made = study(recordings, asked, crew=crew, cache=Cache(cache or data / CACHE), tell=tell)
+        with _progress(quiet=wants_json) as tell, hired(cores) as crew:
+            recordings, skipped = _recordings(found(tapes, data), agent, noise_reduction, crew, tell)
+            asked = _for_agent(asked, config, whose or recordings[0].agent_name, must=bool(whose) or write)
+            with hired(scheduler=scheduler) if scheduler else nullcontext(crew) as listeners:
+                made = study(recordings, asked, crew=listeners, cache=Cache(cache or data / CACHE), tell=tell)
         _leave(made, html, parquet, plan, config)
         if write and made.advised:
-            write_setting(config, name, made.advised)
+            write_setting(config, made.agent, made.advised)
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
@@ -140,20 +150,28 @@ def sweep(
 
 
 def _recordings(
-    paths: Sequence[Path], agent: str, noise_reduction: str
+    paths: Sequence[Path], agent: str, noise_reduction: str, crew: Crew, tell: Tell
 ) -> tuple[list[Recording], list[tuple[Path, str]]]:
+    few = Crew() if len(paths) < WORTH_HIRING else crew
     try:
-        return read_recordings(paths, agent=agent, noise_reduction=noise_reduction)
+        return read_recordings(paths, agent=agent, noise_reduction=noise_reduction, crew=few, tell=tell)
     except StudyError as error:
         complain(str(error), hint=error.hint)
 
 
-def _agent_of(config: Path, name: str, *, must: bool) -> Agent | None:
-    """Return the agent as it is configured now; None if the file has none of this name, unless it must."""
-    agents = load(config).agents if must or config.exists() else {}
+WORTH_HIRING: Final = 20
+"""Tapes that are read by themselves in the time that a process takes to start."""
+
+
+def _for_agent(asked: Plan, config: Path, name: str, *, must: bool) -> Plan:
+    """Return the plan for an agent as it is configured now, if the file has it; it may be one that must."""
+    was_named = click.get_current_context().get_parameter_source("config") is not ParameterSource.DEFAULT
+    agents = load(config).agents if must or was_named or config.exists() else {}
     if must and name not in agents:
         complain(f"{config}: no agent {name!r}", hint=f"--for {' or '.join(sorted(agents))}")
-    return agents.get(name)
+    known = agents.get(name)
+    budget = known.turn_budget if known else TurnBudget()
+    return evolve(asked, agent=name, budget=budget, current=_setting_of(known))
 
 
 def _setting_of(agent: Agent | None) -> Setting | None:
@@ -166,28 +184,31 @@ def _setting_of(agent: Agent | None) -> Setting | None:
 def _grid(thresholds: str, silences: str, prefixes: str) -> Grid:
     """Return the grid that the options describe, or leave with advice."""
     return Grid(
-        tuple(round(value, 4) for value in _range(thresholds, "--thresholds", 0, 1)),
-        tuple(round(value) for value in _range(silences, "--silences", 0, 10_000)),
-        tuple(round(value) for value in _range(prefixes, "--prefixes", 0, 5000)),
+        _distinct(round(value, 4) for value in _range(thresholds, "--thresholds", 0, 1)),
+        _distinct(round(value) for value in _range(silences, "--silences", 0, 10_000)),
+        _distinct(round(value) for value in _range(prefixes, "--prefixes", 0, 5000)),
     )
+
+
+def _distinct(values: Iterable[N]) -> tuple[N, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 def _range(text: str, option: str, low: float, high: float) -> list[float]:
     """Return the values from FIRST to LAST in steps; a single value is a range too."""
     try:
-        first, last, step = (
-            float(part) for part in (text.split(":") * 3 if ":" not in text else text.split(":"))[:3]
-        )
-        if not low <= first <= last <= high or (step <= 0 < last - first):
+        parts = [float(part) for part in text.split(":")]
+        first, last, step = parts * 3 if len(parts) == 1 else parts
+        if not all(map(isfinite, parts)) or not low <= first <= last <= high or step <= 0 < last - first:
             raise ValueError
+        count = min((last - first) / step, MOST_STEPS + 1) if last > first else 0
     except ValueError:
         complain(
             f"{option} {text!r}: from {low:g} to {high:g} as FIRST:LAST:STEP", hint="--help shows examples"
         )
-    count = int((last - first) / step + 1e-6) if step else 0
     if count > MOST_STEPS:
-        complain(f"{option} {text!r}: {count + 1} values; {MOST_STEPS} are the most", hint="a larger step")
-    return [first + step * number for number in range(count + 1)]
+        complain(f"{option} {text!r}: more than {MOST_STEPS} values", hint="a larger step")
+    return [first + step * number for number in range(int(count + 1e-6) + 1)]
 
 
 MOST_STEPS: Final = 200
@@ -219,5 +240,9 @@ def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, con
             pass
         if plan and made.advised and made.current:
             plan.write_text(plan_of(made, plan, config), encoding="utf-8")
+        elif plan:
+            click.echo(
+                f"no plan written to {plan}: it takes a recommended setting and a current one", err=True
+            )
     except OSError as error:
         complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")

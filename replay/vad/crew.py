@@ -36,16 +36,21 @@ class Crew:
     executor: Executor | None = None
 
     def do(
-        self, work: Callable[[T], R], pieces: Sequence[T], done: Callable[[], None] = lambda: None
+        self,
+        work: Callable[[T], R],
+        pieces: Sequence[T],
+        done: Callable[[int, R], None] = lambda place, result: None,
     ) -> list[R]:
-        """Return the results in the order of the pieces; `done` is called as each comes. Raises `CrewError`."""
+        """Return the results in the order of the pieces. Raises `CrewError`.
+
+        `done` is told the number and the result of each piece as it comes.
+        """
         if self.executor is None or len(pieces) < 2:
-            return [_told(work(piece), done) for piece in pieces]
-        futures = [self.executor.submit(work, piece) for piece in pieces]
+            return [_told(place, work(piece), done) for place, piece in enumerate(pieces)]
+        futures = {self.executor.submit(work, piece): place for place, piece in enumerate(pieces)}
         try:
             for future in as_completed(futures):
-                future.result()
-                done()
+                done(futures[future], future.result())
             return [future.result() for future in futures]
         except BrokenProcessPool:
             raise CrewError("a process died at its work; with --jobs 1 its last words can be seen") from None
@@ -58,8 +63,8 @@ class Crew:
         return iter(self.do(work, list(pieces)))
 
 
-def _told(result: R, done: Callable[[], None]) -> R:
-    done()
+def _told(place: int, result: R, done: Callable[[int, R], None]) -> R:
+    done(place, result)
     return result
 
 

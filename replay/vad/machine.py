@@ -13,7 +13,7 @@ Silence is counted from the start of the first window below the release mark; it
 from typing import Final
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from numpy.typing import NDArray
 
 from replay.vad.silero import WINDOW_MS, Floats, Policy
@@ -59,10 +59,6 @@ class Hearing:
     def release(self, remote: float) -> float:
         """Return the local probability below which silence begins."""
         return max(self.threshold(remote) - self.hysteresis, LEAST)
-
-    def with_lag(self, lag_ms: int) -> "Hearing":
-        """Return the same with another lag."""
-        return evolve(self, lag_ms=lag_ms)
 
 
 @frozen

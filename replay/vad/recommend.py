@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from bridge.config import TurnBudget
 from replay.vad.corpus import Bools
-from replay.vad.machine import Ints, Setting
+from replay.vad.machine import LEAST, Ints, Setting
 from replay.vad.sweep import CLIPPED, METRICS, Array, Measured, Sweep
 
 Place: TypeAlias = tuple[int, int, int]
@@ -56,15 +56,27 @@ class OperatingPoints:
     delay_at_10_percent_ms: float | None
 
 
-def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) -> Recommendation:
-    """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it."""
+def recommend(
+    sweep: Sweep,
+    budget: TurnBudget,
+    current: Setting | None = None,
+    *,
+    known: tuple[float, float] = (0, 1),
+    is_cautious: bool = False,
+) -> Recommendation:
+    """Return the setting with the least mean delay that the budget allows, and how far chance could have chosen it.
+
+    known: between which thresholds it is known how the server hears; none beyond is recommended. is_cautious: of the
+    settings that are within the budget in nine of ten resamples, in place of those that are so in these very calls.
+    """
     now = choice_of(sweep, current) if current else None
     tried = now.setting if now else None
-    delays, drawn = sweep.values["delay_mean_ms"], _allowed(sweep.draws, budget)
-    place = int(_least(delays, _allowed(sweep.values, budget)))
+    usable = _usable(sweep, known)[:, None]
+    delays, drawn = sweep.values["delay_mean_ms"], _allowed(sweep.draws, budget) & usable
+    share = drawn.mean(axis=0)
+    place = int(_least(delays, share >= SAFE if is_cautious else _allowed(sweep.values, budget) & usable))
     if place < 0:
         return Recommendation(budget, None, None, now, _obstacle(sweep, budget), 0.0, 0.0)
-    share = drawn.mean(axis=0)
     threshold, silence = divmod(place, delays.shape[1])
     safe = int(_least(delays, share >= SAFE))
     return Recommendation(
@@ -79,6 +91,19 @@ def recommend(sweep: Sweep, budget: TurnBudget, current: Setting | None = None) 
 
 
 SAFE: Final = 0.9
+
+
+def _usable(sweep: Sweep, known: tuple[float, float]) -> Bools:
+    """Say of each threshold whether it may be recommended: how the server hears is known there, and local marks exist.
+
+    Where the release mark comes to lie at the bottom of the scale, silence hardly ever begins: that is no setting.
+    """
+    low, high = known
+    found: list[bool] = [
+        low - ROUNDING <= remote <= high + ROUNDING and sweep.hearing.release(remote) > LEAST
+        for remote in sweep.grid.thresholds
+    ]
+    return np.array(found)
 
 
 def _choice_at(sweep: Sweep, place: int, budget: TurnBudget, now: Setting | None = None) -> Choice:
@@ -123,6 +148,8 @@ def _allowed(values: Mapping[str, Array], budget: TurnBudget) -> Bools:
     too_many = missed > best + budget.missed_above_best_points / 100 + ROUNDING
     too_many |= values["turns_cut"] > budget.turns_cut_percent / 100 + ROUNDING
     too_many |= values["false_per_hour"] > budget.false_per_hour + ROUNDING
+    clipped = np.min(np.nan_to_num(values[CLIPPED]), axis=-1)  # whichever prefix clips the fewest
+    too_many |= clipped > budget.onset_clipped_percent / 100 + ROUNDING
     allowed: Bools = ~too_many & ~np.isnan(values["delay_mean_ms"])
     return allowed
 
@@ -131,9 +158,15 @@ ROUNDING: Final = 1e-6
 
 
 def _least(delays: Array, allowed: Bools) -> Ints:
-    """Return the flat place of the least delay allowed, over the last two axes; -1 for none."""
-    masked = np.where(allowed, delays, np.inf).reshape(*delays.shape[:-2], -1)
-    place: Ints = np.where(np.isinf(masked.min(axis=-1)), -1, masked.argmin(axis=-1))
+    """Return the flat place of the least delay allowed, over the last two axes; -1 for none.
+
+    Windows are 32 ms long, so neighbouring silences can come to the same in everything: of those the longest is meant,
+    for a server that counts in ms.
+    """
+    silences = delays.shape[-1]
+    masked = np.where(allowed, delays, np.inf)[..., ::-1].reshape(*delays.shape[:-2], -1)
+    threshold, back = np.divmod(masked.argmin(axis=-1), silences)
+    place: Ints = np.where(np.isinf(masked.min(axis=-1)), -1, threshold * silences + silences - 1 - back)
     return place
 
 
@@ -204,10 +237,17 @@ def _obstacle(sweep: Sweep, budget: TurnBudget) -> str:
     """Say which part of the budget can't be met, and how near the grid comes to it."""
     cut = float(np.nanmin(sweep.values["turns_cut"]))
     if cut > budget.turns_cut_percent / 100:
-        return f"every setting cuts off more than {budget.turns_cut_percent:g} % of turns: {cut:.1%} at the least"
+        least = f"{cut * 100:.1f} % at the least"
+        return f"every setting cuts off more than {budget.turns_cut_percent:g} % of turns: {least}"
     false = float(np.nanmin(sweep.values["false_per_hour"]))
     if false > budget.false_per_hour:
         return f"every setting has more than {budget.false_per_hour:g} false starts an hour: {false:.0f} at the least"
+    clipped = float(np.nanmin(sweep.values[CLIPPED]))
+    if clipped > budget.onset_clipped_percent / 100:
+        return (
+            f"every setting clips the beginning of more than {budget.onset_clipped_percent:g} % of turns: "
+            f"{clipped * 100:.1f} % at the least"
+        )
     return (
         f"no setting has all of it at once: at most {budget.turns_cut_percent:g} % of turns cut off, short replies "
         f"missed at most {budget.missed_above_best_points:g} points above the best, and at most "

@@ -1,6 +1,6 @@
 """What the page of a study says in words: headline, gains and costs, how sure it is, what to beware of. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, isnan
 from typing import Final
 
@@ -79,8 +79,9 @@ def difference(sweep: Sweep, metric: str, now: Choice, then: Choice) -> Measured
     """Return how much a metric changes, with its interval over the same resamples; None where those were not kept."""
     if metric not in DRAWN:
         return None
-    draws = sweep.draws[metric]
-    apart = np.sort(draws[:, then.place[0], then.place[1]] - draws[:, now.place[0], now.place[1]])
+    there, here = (place[: 3 if metric == CLIPPED else 2] for place in (then.place, now.place))
+    draws = np.moveaxis(sweep.draws[metric], 0, -1)
+    apart = np.sort(draws[there] - draws[here])
     if not len(apart):
         return None
     last = len(apart) - 1
@@ -119,7 +120,7 @@ def headline(study: Study) -> str:
         case "keep" if study.advised:
             return f"Keep what you have: {in_words(study.advised)}"
         case "impossible":
-            return "No server_vad setting meets this budget; try semantic_vad"
+            return "No server_vad setting that was tried meets this budget; try semantic_vad"
         case _:
             return "No recommendation: the local model is not shown to hear as the server does"
 
@@ -244,11 +245,13 @@ def warnings(study: Study) -> Iterator[str]:
         yield "No pause of 200 ms or more within a turn: cut-offs can't be told from these calls."
     if study.sources.get("derived"):
         yield (
-            "Truth worked out from the calls themselves: had the agent answered at another moment, callers would "
-            "have spoken differently."
+            "Truth worked out from the calls themselves flatters: it knows of few missed replies, clipped beginnings "
+            "and false starts, and of too few cut-offs where the agent was quick. Label some: replay vad labels."
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."
+    if study.calibration and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds)):
+        yield beyond
     if edge := _edge(study):
         yield edge
     if study.current and not study.recommendation.current:
@@ -266,3 +269,14 @@ def _edge(study: Study) -> str:
             end, other = ("lowest", "lower") if value == tried[0] else ("highest", "higher")
             return f"{value:g}{unit} is the {end} {name} that was tried: try {other} ones too (--{name}s)."
     return ""
+
+
+def _beyond(known: tuple[float, float], tried: Sequence[float]) -> str:
+    """Say that nothing is recommended beyond what the server was heard at; empty when all that was tried is near it."""
+    low, high = known
+    if low <= tried[0] and tried[-1] <= high:
+        return ""
+    return (
+        f"Only thresholds from {low:g} to {high:g} are recommended: no call shows how the server hears beyond. Calls "
+        "with another threshold would, or a shadow that has one."
+    )

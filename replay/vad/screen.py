@@ -62,7 +62,7 @@ def _grounds(made: Study, enough: float) -> Iterator[str]:
             f"the choice within one step of it {percent(found.near)}"
         )
     if made.advised and found.safer and found.safer != found.chosen:
-        yield f"within the budget 90 % of the time: {in_words(found.safer.setting)}"
+        yield f"within the budget in 90 % of resamples of these calls: {in_words(found.safer.setting)} (--cautious)"
     yield from warnings(made)
 
 

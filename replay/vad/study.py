@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -49,10 +50,10 @@ class StudyError(BridgeError):
 class Plan:
     """What is asked of a study.
 
-    agent: for whom the setting is; the agent that took the calls unless told.
-    hearing: how the server hears, if that is known; else it is fitted. trusts_engine: recommend even though nothing
-    shows that the local engine hears as the server does. enough: the least agreement, 0 to 1. labels: the folder of
-    label files; beside the tapes unless told.
+    agent: for whom the setting is; the agent that took the calls unless told. hearing: how the server hears, if that
+    is known; else it is fitted. trusts_engine: recommend even though nothing shows that the local engine hears as the
+    server does. is_cautious: see `recommend`. enough: the least agreement, 0 to 1. labels: the folder of label files;
+    beside the tapes unless told.
     """
 
     agent: str = ""
@@ -62,6 +63,7 @@ class Plan:
     hearing: Hearing | None = None
     policy: Policy | None = None
     trusts_engine: bool = False
+    is_cautious: bool = False
     enough: float = ENOUGH
     labels: Path | None = None
     resamples: int = 1000
@@ -109,23 +111,47 @@ class Study:
 
 
 def read_recordings(
-    paths: Iterable[Path], *, agent: str = "", noise_reduction: str = ""
+    paths: Iterable[Path],
+    *,
+    agent: str = "",
+    noise_reduction: str = "",
+    crew: Crew | None = None,
+    tell: Tell = lambda what, done, total: None,
 ) -> tuple[list[Recording], list[tuple[Path, str]]]:
     """Read tapes; returns the recordings, and the tapes that can't be used, each with its reason.
 
-    With `agent` or `noise_reduction` only those are taken. Raises `StudyError` when what is left must not be mixed.
+    With `agent` or `noise_reduction` only those are taken. A call is taken once, however many tapes it has. Raises
+    `StudyError` when what is left must not be mixed.
     """
-    recordings, skipped = [], []
-    for path in paths:
-        try:
-            recording = read_recording(read_tape(path))
-        except (NoAudioError, TapeError) as error:
-            skipped.append((path, str(error)))
-            continue
-        if agent in ("", recording.agent_name) and noise_reduction in ("", recording.noise_reduction):
-            recordings.append(recording)
-    _check(recordings, skipped)
-    return recordings, skipped
+    wanted, done = list(paths), count(1)
+    tell("reading", 0, len(wanted))
+    read = (crew or Crew()).do(_read, wanted, lambda place, one: tell("reading", next(done), len(wanted)))
+    skipped = [(path, one) for path, one in zip(wanted, read, strict=True) if isinstance(one, str)]
+    every = [one for one in read if isinstance(one, Recording)]
+    taken: dict[str, Recording] = {}
+    for one in every:
+        if one.call_id in taken:
+            skipped.append((Path(one.path), f"{one.path}: the same call as {taken[one.call_id].path}"))
+        elif agent in ("", one.agent_name) and noise_reduction in ("", one.noise_reduction):
+            taken[one.call_id] = one
+    if every and not taken:
+        raise StudyError("no call is left", f"what there is: {_there_is(every)}")
+    _check(list(taken.values()), skipped)
+    return list(taken.values()), skipped
+
+
+def _read(path: Path) -> Recording | str:
+    """Return the recording on a tape, or why there is none."""
+    try:
+        return read_recording(read_tape(path))
+    except (NoAudioError, TapeError) as error:
+        return str(error)
+
+
+def _there_is(recordings: Sequence[Recording]) -> str:
+    """Return what could be asked for."""
+    agents, kinds = ({getattr(one, name) for one in recordings} for name in ("agent_name", "noise_reduction"))
+    return f"--agent {' or '.join(sorted(agents))}, --noise-reduction {' or '.join(sorted(kinds))}"
 
 
 def _check(recordings: Sequence[Recording], skipped: Sequence[tuple[Path, str]]) -> None:
@@ -173,10 +199,13 @@ def listen(
     missing = [number for number, known in enumerate(found) if known is None]
     for _ in range(len(recordings) - len(missing)):
         done()
-    heard = crew.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], done)
-    for number, one in zip(missing, heard, strict=True):
-        cache.put(recordings[number].audio, policy, one)
-        found[number] = one
+
+    def heard(place: int, one: Floats) -> None:
+        found[missing[place]] = one
+        cache.put(recordings[missing[place]].audio, policy, one)  # now: what comes after may be interrupted
+        done()
+
+    crew.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], heard)
     return [one for one in found if one is not None]
 
 
@@ -205,7 +234,8 @@ def study(
     grid = plan.grid.including(current) if current else plan.grid
     mapped = crew.map if corpus.hours > HANDED_OUT_HOURS else map
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
-    recommendation = recommend(swept, plan.budget, current)
+    known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
+    recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
     status, why = _status(plan, calibration, recommendation, current)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []

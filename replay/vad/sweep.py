@@ -35,7 +35,7 @@ RATIOS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 QUANTILES: Final[Mapping[str, float]] = {"delay_p50_ms": 0.5, "delay_p90_ms": 0.9, "delay_p95_ms": 0.95}
 CLIPPED: Final = "onset_clipped"
 METRICS: Final = (*RATIOS, *QUANTILES, CLIPPED)
-DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms")
+DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms", CLIPPED)
 """Metrics of which every resample is kept: a recommendation is made again in each, to say how sure it is."""
 
 LEVEL: Final = 0.95
@@ -85,7 +85,7 @@ class Measured:
 class Sweep:
     """What came of a grid. Arrays are (thresholds, silences), for `onset_clipped` (thresholds, silences, prefixes).
 
-    values, low, high: by the names in METRICS. draws: by those in DRAWN, (resamples, thresholds, silences).
+    values, low, high: by the names in METRICS. draws: by those in DRAWN, (resamples, thresholds, silences[, prefixes]).
     totals: turns, short, pauses, hours of the whole corpus.
     """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from bridge.config import Settings, load
 from bridge.errors import BridgeError
@@ -25,18 +26,26 @@ def write_setting(path: Path, agent: str, setting: Setting) -> None:
     path = path.resolve()
     load(path)  # a file with faults is not touched: they are for its owner to mend
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        document = tomlkit.parse(path.read_bytes().decode("utf-8"))  # bytes: line ends stay as they are
         table = document["agents"][agent]
     except (TOMLKitError, KeyError) as error:
         raise WriteError(f"{path}: no agent {agent!r} to write to ({error})") from None
-    _set(table, setting)
-    _replace(path, tomlkit.dumps(document), agent, setting)
+    try:
+        _set(table, setting)
+        text = tomlkit.dumps(document)
+    except (TOMLKitError, ValueError, TypeError) as error:
+        raise WriteError(
+            f"{path}: the setting can't be put into this file ({error}); write it by hand"
+        ) from None
+    _replace(path, text, agent, setting)
 
 
 def _set(agent: Any, setting: Setting) -> None:
     """Change the values where they stand, or add them; what only semantic_vad has goes."""
     if "turn_detection" not in agent:
-        agent["turn_detection"] = tomlkit.table()
+        agent["turn_detection"] = (
+            tomlkit.inline_table() if isinstance(agent, InlineTable) else tomlkit.table()
+        )
     table = agent["turn_detection"]
     table.pop("eagerness", None)
     table["type"] = "server_vad"
@@ -46,10 +55,8 @@ def _set(agent: Any, setting: Setting) -> None:
 
 
 def _replace(path: Path, text: str, agent: str, setting: Setting) -> None:
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        file.write(text)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text.encode("utf-8"))
     part = Path(file.name)
     try:
         if not _says(load(part), agent, setting):
