@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
 from attrs import field, frozen
@@ -85,6 +85,18 @@ class Stage:
         while self.daemon.recorder.backlog or self.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.02)
 
+    async def wait_ended_recorded(self) -> None:
+        """Return when the calls that are over have their rows; a daemon that ends has 0.3 s for that.
+
+        Not after `SECONDS_FOR_ROWS`: a disk that fails keeps its tapes for ever.
+        """
+        with trio.move_on_after(SECONDS_FOR_ROWS):
+            while self.daemon.recorder.backlog > self.daemon.switchboard.live or self.daemon.indexer.lag:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
+
+SECONDS_FOR_ROWS: Final = 2
+
 
 @frozen
 class Place:
@@ -154,7 +166,9 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,
         ) as daemon:
-            yield Stage(daemon, model)
+            stage = Stage(daemon, model)
+            yield stage
+            await stage.wait_ended_recorded()
         nursery.cancel_scope.cancel(reason="the stage is empty")
 
 
