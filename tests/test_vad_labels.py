@@ -246,3 +246,10 @@ def test_a_folder_of_labels_goes_before_the_tapes_own(tmp_path: Path) -> None:
     (folder / "CA1.labels.tsv").touch()
     assert find_labels(tape, folder) == folder / "CA1.labels.tsv"
     assert find_labels(tape, None) == beside
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff"])
+def test_a_file_with_nothing_in_it_is_a_failed_export_and_no_silent_caller(tmp_path: Path, text: str) -> None:
+    with pytest.raises(LabelError, match="there is nothing in it"):
+        read(tmp_path, text)
+    assert read(tmp_path, "# nobody speaks\n").turns == ()

@@ -47,7 +47,7 @@ def test_semantic_vad_makes_room_and_flags_stay(tmp_path):
         tmp_path,
         '[agents.desk]\nturn_detection = { type = "semantic_vad", eagerness = "low", interrupt_response = false }\n',
     )
-    write_setting(path, "desk", SETTING)
+    assert write_setting(path, "desk", SETTING) == "semantic_vad"
     assert load(path).agents["desk"].turn_detection == ServerVad("server_vad", 0.45, 200, 720, True, False)
 
 

@@ -140,7 +140,9 @@ def sweep(
                 made = study(recordings, asked, crew=listeners, cache=Cache(cache or data / CACHE), tell=tell)
         _leave(made, html, parquet, plan, config)
         if write and made.advised:
-            write_setting(config, made.agent, made.advised)
+            replaced = write_setting(config, made.agent, made.advised)
+            if replaced != "server_vad":
+                click.echo(f"{config}: {made.agent} had {replaced}; it has server_vad now", err=True)
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:

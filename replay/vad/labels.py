@@ -130,6 +130,9 @@ def read_labels(path: Path, recording: Recording) -> Truth:
     nobody has checked what was worked out.
     """
     lines = _lines_of(path)
+    if not any(map(str.strip, lines)):
+        advice = "export the labels again; for a call in which nobody speaks write: # nobody speaks"
+        raise LabelError([f"{path}: there is nothing in it: {advice}"])
     reader = _Reader(path, recording)
     for number, line in enumerate(lines, start=1):
         reader.take(number, line)

@@ -18,13 +18,15 @@ class WriteError(BridgeError):
     """The setting can't be written; the file is as it was."""
 
 
-def write_setting(path: Path, agent: str, setting: Setting) -> None:
-    """Put a setting into an agent's [turn_detection]. Raises `WriteError`, `ConfigError` and `OSError`.
+def write_setting(path: Path, agent: str, setting: Setting) -> str:
+    """Put a setting into an agent's [turn_detection], and return the type it had before.
+
+    Raises `WriteError`, `ConfigError` and `OSError`.
 
     The new file is read and checked as the daemon would before it takes the old one's place, at once.
     """
     path = path.resolve()
-    load(path)  # a file with faults is not touched: they are for its owner to mend
+    before = load(path)  # a file with faults is not touched: they are for its owner to mend
     try:
         document = tomlkit.parse(path.read_bytes().decode("utf-8"))  # bytes: line ends stay as they are
         table = document["agents"][agent]
@@ -38,6 +40,7 @@ def write_setting(path: Path, agent: str, setting: Setting) -> None:
             f"{path}: the setting can't be put into this file ({error}); write it by hand"
         ) from None
     _replace(path, text, agent, setting)
+    return before.agents[agent].turn_detection.type
 
 
 def _set(agent: Any, setting: Setting) -> None:
