@@ -97,10 +97,12 @@ class Served:
         write_config(self.file, self.model.url, agents, **server)
 
     async def reload(self) -> dict[str, str]:
-        """Send SIGHUP; return what is told when it is done."""
+        """Send SIGHUP; return what is told when it is done: READY after RELOADING, as the first may be late."""
         since = len(self.manager.told)
         os.kill(os.getpid(), signal.SIGHUP)
-        return await self.manager.wait(lambda message: "READY" in message, since)
+        await self.manager.wait(lambda message: "RELOADING" in message, since)
+        begun = max(number for number, message in enumerate(self.manager.told) if "RELOADING" in message)
+        return await self.manager.wait(lambda message: "READY" in message, begun + 1)
 
     def end_calls(self) -> None:
         """End every call at once."""
