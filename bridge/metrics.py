@@ -3,7 +3,6 @@ house when somebody asks. Nothing here is called while a call's audio moves. Nee
 """
 
 import platform
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,7 +51,8 @@ class _Totals:
         """Take the counts as they are now."""
         self.refused = dict(house.switchboard.refused)
         self.traces = dict(house.trace_outcomes)
-        self.shed, self.lost = house.recorder.shed, house.recorder.lost
+        vitals = house.vitals()
+        self.shed, self.lost = vitals.shed, vitals.lost
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
@@ -170,20 +170,21 @@ class Metrics:
         return await trio.to_thread.run_sync(generate_latest, self.registry, limiter=self._limiter)
 
     def _look_at(self, house: House, peaks: Peaks) -> None:
+        vitals = house.vitals()
         values: dict[str, float] = {
             "bridge_calls_live": house.live,
             "bridge_calls_waiting": house.waiting,
             "bridge_calls_limit": house.limit,
             "bridge_draining": house.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
-            "bridge_tape_lines_waiting": sum(tape.waiting for tape in house.recorder.tapes),
+            "bridge_tape_lines_waiting": vitals.lines,
             "bridge_tape_lines_waiting_max": peaks.tape_lines.highest,
-            "bridge_tapes_open": house.recorder.backlog,
-            "bridge_recorder_failing": house.recorder.is_failing,
+            "bridge_tapes_open": vitals.tapes,
+            "bridge_recorder_failing": vitals.is_failing,
             "bridge_store_waiting_tapes": house.indexer.lag,
             "bridge_store_oldest_seconds": house.indexer.lag_seconds,
-            "bridge_tasks": trio.lowlevel.current_statistics().tasks_living,
-            "bridge_threads": threading.active_count(),
+            "bridge_tasks": vitals.tasks,
+            "bridge_threads": vitals.threads,
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -191,10 +191,7 @@ class Recorder:
         for tape in self._open.values():
             if tape.header.call_id == call_id:
                 return tape.header.agent
-        names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-        days = [day for day in self.folder.iterdir() if day.is_dir()] if self.folder.is_dir() else []
-        found = next((day / name for day in days for name in names if (day / name).exists()), None)
-        return None if found is None else _agent_on(found)
+        return agent_on_disk(self.folder, call_id)
 
     async def run(self) -> None:
         """Flush every 250 ms until `finish`, then once more.
@@ -273,6 +270,14 @@ class Recorder:
     def is_failing(self) -> bool:
         """Say whether the last write failed."""
         return self._is_failing
+
+
+def agent_on_disk(folder: Path, call_id: str) -> str | None:
+    """Return the agent of the tape of this id in a folder with a folder for each day; None when there is none."""
+    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
+    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
+    found = next((day / name for day in days for name in names if (day / name).exists()), None)
+    return None if found is None else _agent_on(found)
 
 
 def finished_path(path: Path) -> Path:

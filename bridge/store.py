@@ -283,6 +283,13 @@ class Indexer:
             if not self._pending:
                 self._idle.set()
 
+    async def save_torn(self, paths: list[Path]) -> None:
+        """Close tapes whose process has died while this one goes on, and index them."""
+        for path in paths:
+            done = await self.in_thread(finish_torn, path)
+            if done is not None:
+                self.add(done)
+
     async def finish(self, seconds: float = 0.3) -> None:
         """Wait a little for what is queued; what is left is found by the next start."""
         with trio.move_on_after(seconds):
