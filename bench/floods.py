@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.disturbances import MOST_GAP_MS
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, Stage, open_files, open_stage, words
-from bridge.server import raise_file_limit, settle_memory
+from bridge.machine import raise_file_limit, settle_memory
 from replay.model_script import Script
 from replay.phone import Caller, CallReport
 from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet

@@ -132,6 +132,7 @@ def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
     return {
         "status": status,
         "version": __version__,
+        "workers": vitals.workers,
         "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},

@@ -20,7 +20,7 @@ import trio
 from attrs import define, evolve, field
 
 from bridge.app import MEDIA_PATH, Gate
-from bridge.birth import Webhook
+from bridge.birth import Webhook, header_of
 from bridge.config import Agent, Secrets, Settings
 from bridge.current import Setup
 from bridge.effects import EndCall
@@ -51,7 +51,7 @@ from bridge.post import Post
 from bridge.recorder import agent_on_disk, call_id_of
 from bridge.store import Indexer
 from bridge.switchboard import Switchboard
-from bridge.tape import BRIDGE
+from bridge.tape import BRIDGE, Header
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -67,6 +67,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 SETTLE_SECONDS: Final = 1
 MOST_PATH_BYTES: Final = 200
+NOWHERE: Final = " "
+"""No path ends with it."""
+
 PATH: Final = re.compile(rb"GET %s[a-z0-9_-]+/(\d{1,2})/? " % MEDIA_PATH.encode())
 """A request line of a media socket; what it ends with is the worker's number."""
 
@@ -155,8 +158,8 @@ class Hand:
     is_ready: bool = False
     vitals: Vitals = field(factory=Vitals)
     calls: dict[Key, RemoteCall] = field(factory=dict)
-    tapes: dict[str, str] = field(factory=dict)
-    """Calls whose tapes are not complete, and their agents."""
+    tapes: dict[str, Header] = field(factory=dict)
+    """Calls whose tapes are not complete, and how those begin."""
     _sockets: dict[int, trio.Event] = field(factory=dict)
     _asked: dict[int, trio.Event] = field(factory=dict)
     _count: int = 0
@@ -231,7 +234,11 @@ class Crew:
     indexer: Indexer
     handshake_seconds: float = HANDSHAKE_SECONDS
     felt: Callable[[float], None] = field(default=lambda lag: None)
+    lock: int | None = None
+    """The file that keeps other daemons out: workers hold it too, for as long as they write tapes."""
     _hands: dict[int, Hand] = field(factory=dict)
+    _dead: list[Hand] = field(factory=list)
+    """Those whose tapes are being closed."""
     _before: Vitals = Vitals(workers=0)
     _all_ready: trio.Event = field(factory=trio.Event)
     _is_leaving: bool = False
@@ -252,7 +259,7 @@ class Crew:
     @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
-        return sum(len(hand.tapes) for hand in self._hands.values())
+        return sum(len(hand.tapes) for hand in (*self._hands.values(), *self._dead))
 
     def birth(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
         """Let the worker with the fewest calls begin a new one."""
@@ -260,7 +267,7 @@ class Crew:
         form = dict(webhook.form)
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         call = RemoteCall(webhook.key, call_id, agent, token, caller, called, hand)
-        hand.calls[webhook.key], hand.tapes[call_id] = call, agent.name
+        hand.calls[webhook.key], hand.tapes[call_id] = call, header_of(webhook, call_id)
         hand.post.send(Carry(webhook.key, call_id, token, form, webhook.url))
         return call
 
@@ -268,7 +275,7 @@ class Crew:
         """Return the agent of the call recorded under this id, here or by an earlier process; looks at the disk."""
         for hand in list(self._hands.values()):
             if call_id in hand.tapes:
-                return hand.tapes[call_id]
+                return hand.tapes[call_id].agent
         return agent_on_disk(self.settings.data_folder / "tapes", call_id)
 
     async def serve_media(self, stream: trio.SocketStream, gate: Gate) -> None:
@@ -283,7 +290,7 @@ class Crew:
             return
         async with stream:
             await accept_phone(
-                stream, evolve(gate, way="/nobody").refuse_upgrade, seconds=self.handshake_seconds
+                stream, evolve(gate, way=NOWHERE).refuse_upgrade, seconds=self.handshake_seconds
             )
 
     def link_server(self, switchboard: Switchboard) -> None:
@@ -353,7 +360,7 @@ class Crew:
 
     async def _live(self, number: int) -> Hand:
         """Live one life of a worker; return when its process is gone."""
-        hand = self._hands[number] = await _start(number)
+        hand = self._hands[number] = await _start(number, self.lock)
         hand.post.send(Begin(self.settings, self.secrets, self.handshake_seconds))
         if self._hushed_by:
             hand.post.send(Hush(self._hushed_by))
@@ -395,26 +402,26 @@ class Crew:
     def _bury(self, hand: Hand) -> None:
         """Let go of a worker that is gone: its counts stay, its calls are over."""
         self._hands.pop(hand.number, None)
+        self._dead.append(hand)
         deaths = 0 if self._is_leaving else 1
         last = Vitals(shed=hand.vitals.shed, lost=hand.vitals.lost, workers=0, deaths=deaths)
         self._before = together([self._before, last])
         hand.bury()
 
     async def _save_tapes(self, hand: Hand) -> None:
-        """Close the tapes that it left open, and index them."""
-        folder = self.settings.data_folder / "tapes"
-        paths = [path for call_id in hand.tapes for path in folder.glob(f"*/{call_id}.jsonl")]
-        await self.indexer.save_torn(paths)
+        """Close the tapes that it left open, and index them; a call too young to be on disk gets its record too."""
+        await self.indexer.save_tapes(self.settings.data_folder / "tapes", list(hand.tapes.values()))
+        self._dead.remove(hand)
 
 
-async def _start(number: int) -> Hand:
-    """Start a process; what it inherits is our standard error, our environment and one end of a socket pair."""
+async def _start(number: int, lock: int | None) -> Hand:
+    """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "bridge.worker", str(number), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )
     return Hand(number, process, Post.on(ours))
 

@@ -26,6 +26,7 @@ class Here:
     recorder: Recorder
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = HANDSHAKE_SECONDS
+    lock: int | None = None
     on_birth: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
 
     @property

@@ -46,13 +46,14 @@ class _Totals:
     traces: dict[str, int] = field(factory=dict)
     shed: int = 0
     lost: int = 0
+    deaths: int = 0
 
     def look_at(self, house: House) -> None:
         """Take the counts as they are now."""
         self.refused = dict(house.switchboard.refused)
         self.traces = dict(house.trace_outcomes)
         vitals = house.vitals()
-        self.shed, self.lost = vitals.shed, vitals.lost
+        self.shed, self.lost, self.deaths = vitals.shed, vitals.lost, vitals.deaths
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
@@ -61,6 +62,7 @@ class _Totals:
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
             "bridge_tapes_lost": {"": self.lost},
+            "bridge_worker_deaths": {"": self.deaths},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -185,6 +187,7 @@ class Metrics:
             "bridge_store_oldest_seconds": house.indexer.lag_seconds,
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
+            "bridge_workers": vitals.workers,
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -157,7 +157,7 @@ class Recorder:
         """Start a tape for a call; its file appears with the next flush."""
         is_hushed = bool(header.has_audio and self.hushed_by)
         header = msgspec.structs.replace(header, has_audio=False) if is_hushed else header
-        path = self.folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
+        path = open_path(self.folder, header)
         tape = TapeWriter(path, header)
         tape.put(encode_header(header))
         if is_hushed:
@@ -270,6 +270,11 @@ class Recorder:
     def is_failing(self) -> bool:
         """Say whether the last write failed."""
         return self._is_failing
+
+
+def open_path(folder: Path, header: Header) -> Path:
+    """Return where the tape of a call is while the call goes on."""
+    return folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
 
 
 def agent_on_disk(folder: Path, call_id: str) -> str | None:

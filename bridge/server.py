@@ -93,9 +93,10 @@ async def open_daemon(
     else:
         place = Here(Recorder(tapes, on_done=indexer.add, write=write), watch, handshake_seconds)
     switchboard = Switchboard(current, place)
-    with held_alone(settings.data_folder), watching.listening():
+    with held_alone(settings.data_folder) as lock, watching.listening():
+        place.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
-        async with trio.open_nursery() as background:
+        async with listener, trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
             background.start_soon(Keeper(settings, indexer).run, name="keeper")
             disk_watch = DiskWatch(settings.data_folder, settings.recording, place)
