@@ -123,7 +123,7 @@ class Place:
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
         return {
-            "server": {**SERVER, "workers": 2, **self.server},
+            "server": {**SERVER, **self.server},
             "twilio": dict(self.twilio),
             "realtime": {"url": self.model_url or model_url},
             "recording": dict(self.recording),

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ from bridge.letters import (
     together,
 )
 from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
+from bridge.machine import resident_bytes
 from bridge.place import AnyCall
 from bridge.post import Post
 from bridge.recorder import agent_on_disk, call_id_of
@@ -320,8 +322,12 @@ class Crew:
 
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what all processes look like inside."""
-        tasks = trio.lowlevel.current_statistics().tasks_living
-        here = Vitals(tasks=tasks, threads=threading.active_count(), workers=0)
+        here = Vitals(
+            tasks=trio.lowlevel.current_statistics().tasks_living,
+            threads=threading.active_count(),
+            memory_bytes=resident_bytes(),
+            cpu_seconds=time.process_time(),
+        )
         seen = together([self._before, here, *(hand.vitals for hand in self._hands.values())])
         return evolve(seen, tapes=self.backlog, workers=len(self._able))
 
@@ -404,7 +410,8 @@ class Crew:
         self._hands.pop(hand.number, None)
         self._dead.append(hand)
         deaths = 0 if self._is_leaving else 1
-        last = Vitals(shed=hand.vitals.shed, lost=hand.vitals.lost, workers=0, deaths=deaths)
+        seen = hand.vitals
+        last = Vitals(shed=seen.shed, lost=seen.lost, cpu_seconds=seen.cpu_seconds, workers=0, deaths=deaths)
         self._before = together([self._before, last])
         hand.bury()
 

@@ -1,6 +1,7 @@
 """Calls carried in this process: their birth, their media sockets, their tapes."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 import trio
@@ -12,6 +13,7 @@ from bridge.current import Setup
 from bridge.letters import Key, Vitals
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import LiveCall
+from bridge.machine import resident_bytes
 from bridge.place import AnyCall
 from bridge.recorder import Recorder
 from bridge.sockets import MediaSockets
@@ -79,6 +81,8 @@ class Here:
             most_lines=max(lines, default=0),
             tasks=trio.lowlevel.current_statistics().tasks_living,
             threads=threading.active_count(),
+            memory_bytes=resident_bytes(),
+            cpu_seconds=time.process_time(),
         )
 
     def hush(self, why: str) -> None:

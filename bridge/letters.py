@@ -148,6 +148,8 @@ class Vitals:
     most_lines: int = 0
     tasks: int = 0
     threads: int = 0
+    memory_bytes: int = 0
+    cpu_seconds: float = 0.0
     workers: int = 1
     deaths: int = 0
     lags: tuple[float, ...] = ()
@@ -166,6 +168,8 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         most_lines=max((one.most_lines for one in all_of_them), default=0),
         tasks=sum(one.tasks for one in all_of_them),
         threads=sum(one.threads for one in all_of_them),
+        memory_bytes=sum(one.memory_bytes for one in all_of_them),
+        cpu_seconds=sum(one.cpu_seconds for one in all_of_them),
         workers=sum(one.workers for one in all_of_them),
         deaths=sum(one.deaths for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),

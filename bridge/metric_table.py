@@ -144,6 +144,11 @@ GAUGES: Final[tuple[Metric, ...]] = (
         (),
     ),
     Metric(
+        "bridge_memory_bytes",
+        "Resident memory of all processes of the daemon; `process_*` is the first one's alone.",
+        (),
+    ),
+    Metric(
         "bridge_workers",
         "Processes that can take calls: [server] workers, and fewer while one that died is started again.",
         (),
@@ -194,6 +199,7 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "Audio lines that are on no tape, because the disk could not keep up; decisions are never shed.",
         (),
     ),
+    Metric("bridge_cpu_seconds", "CPU time of all processes of the daemon.", ()),
     Metric(
         "bridge_worker_deaths", "Worker processes that died, each with its calls: 0, or there is a bug.", ()
     ),

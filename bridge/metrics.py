@@ -3,7 +3,7 @@ house when somebody asks. Nothing here is called while a call's audio moves. Nee
 """
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
@@ -47,22 +47,25 @@ class _Totals:
     shed: int = 0
     lost: int = 0
     deaths: int = 0
+    cpu_seconds: float = 0.0
 
     def look_at(self, house: House) -> None:
         """Take the counts as they are now."""
         self.refused = dict(house.switchboard.refused)
         self.traces = dict(house.trace_outcomes)
         vitals = house.vitals()
-        self.shed, self.lost, self.deaths = vitals.shed, vitals.lost, vitals.deaths
+        self.shed, self.lost = vitals.shed, vitals.lost
+        self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
-        values = {
+        values: dict[str, Mapping[str, float]] = {
             "bridge_calls_refused": self.refused,
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
             "bridge_tapes_lost": {"": self.lost},
             "bridge_worker_deaths": {"": self.deaths},
+            "bridge_cpu_seconds": {"": self.cpu_seconds},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -188,6 +191,7 @@ class Metrics:
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,
+            "bridge_memory_bytes": vitals.memory_bytes,
         }
         for name, value in values.items():
             self._gauges[name].set(value)
