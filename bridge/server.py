@@ -52,11 +52,16 @@ class Daemon:
     place: Here | Crew
     indexer: Indexer
     watching: Watching
+    keeper: Keeper
+    disk_watch: DiskWatch
 
     def change(self, setup: Setup) -> list[str]:
-        """Use this for calls from now on; return a sentence for each setting that has to wait for a restart."""
+        """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
+        settings = self.current.setup.settings
         self.place.renew(self.current.setup)
+        self.indexer.wants, self.keeper.settings = keeps_rows(settings), settings
+        self.disk_watch.recording = settings.recording
         return waiting
 
     async def drain(self) -> None:
@@ -98,7 +103,8 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         async with listener, trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
-            background.start_soon(Keeper(settings, indexer).run, name="keeper")
+            keeper = Keeper(settings, indexer)
+            background.start_soon(keeper.run, name="keeper")
             disk_watch = DiskWatch(settings.data_folder, settings.recording, place)
             background.start_soon(disk_watch.run, name="disk watch")
             background.start_soon(watching.run, House(switchboard, place, indexer), name="watching")
@@ -111,7 +117,9 @@ async def open_daemon(
                             front = Front(Gate(current, switchboard), place, handshake_seconds)
                             await serving.start(partial(front.serve, listener), name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(port, current, switchboard, place, indexer, watching)
+                            daemon = Daemon(
+                                port, current, switchboard, place, indexer, watching, keeper, disk_watch
+                            )
                             yield daemon
                             await daemon.drain()
                             front.stop()
