@@ -225,12 +225,16 @@ class Switchboard:
         self._has_drained = self.is_closing = True
         with trio.move_on_after(seconds):
             await self.wait_quiet()
+        await self.end_calls()
+        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+            await trio.sleep(0.02)
+
+    async def end_calls(self) -> None:
+        """End all calls, and wait until they have said goodbye."""
         for call in list(self._calls.values()):
             call.stop("operator", "the daemon is shutting down", say=self.settings.server.closing_sentence)
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
-        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
-            await trio.sleep(0.02)
 
     async def wait_quiet(self) -> None:
         """Return when no call is waiting or live."""

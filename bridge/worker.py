@@ -84,7 +84,7 @@ class Worker:
                         serving.start_soon(self._tell_vitals, name="vitals")
                         self.post.send(Ready())
                         await self._obey(letters, serving)
-                        await self.switchboard.drain(0)
+                        await self.switchboard.end_calls()
                         serving.cancel_scope.cancel(reason="leaving")
                     calls.cancel_scope.cancel(reason="leaving")
             finally:
