@@ -3,7 +3,7 @@
 Prints a table and exits 1 when the reply had a hole, or a socket of the flood outlived its time. The strangers are in a
 process of their own, as they would be; daemon, model and caller share the other core.
 
-    uv run python bench/floods.py [--count 1000]
+    uv run python bench/floods.py [--count 1000] [--workers 2]
 """
 
 import logging
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.disturbances import MOST_GAP_MS
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, Stage, open_files, open_stage, words
-from bridge.server import raise_file_limit, settle_memory
+from bridge.machine import raise_file_limit, settle_memory
 from replay.model_script import Script
 from replay.phone import Caller, CallReport
 from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet
@@ -72,11 +72,12 @@ print(json.dumps({"opened": round(opened, 2), "left": len(waiting.get_map()), "l
 """Open a connection for each word, say it and nothing more, and wait to be shown the door."""
 
 
-def no_start() -> str:
+def no_start(workers: int = 1) -> str:
     """Return an upgrade with a signature that somebody recorded: it is the same for every call."""
-    signature = sign(f"{PUBLIC.replace('https', 'wss')}{PATH}", (), Place(Path()).tokens[0])
+    path = PATH if workers == 1 else f"{PATH}/1"
+    signature = sign(f"{PUBLIC.replace('https', 'wss')}{path}", (), Place(Path()).tokens[0])
     return (
-        f"GET {PATH} HTTP/1.1\r\nHost: bridge.example.com\r\nX-Twilio-Signature: {signature}\r\nUpgrade: websocket\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: bridge.example.com\r\nX-Twilio-Signature: {signature}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
 
@@ -89,9 +90,9 @@ HALF_OPEN: Final = (
 )
 
 
-def flood_of(count: int, *, starts: bool, halves: bool) -> list[str]:
+def flood_of(count: int, *, starts: bool, halves: bool, workers: int = 1) -> list[str]:
     """Return what the strangers say, one each: `count` of each kind asked for, mixed."""
-    pairs = zip([no_start()] * count, islice(cycle(HALF_OPEN), count), strict=True)
+    pairs = zip([no_start(workers)] * count, islice(cycle(HALF_OPEN), count), strict=True)
     return [
         word for pair in pairs for word, is_wanted in zip(pair, (starts, halves), strict=True) if is_wanted
     ]
@@ -173,23 +174,33 @@ async def _strangers(stage: Stage, flood: list[str]) -> dict[str, float]:
 
 
 def wide_place(
-    place: MakePlace, story: str, *, most: int = 50_000, handshake_seconds: float = HANDSHAKE_SECONDS
+    place: MakePlace,
+    story: str,
+    *,
+    most: int = 50_000,
+    handshake_seconds: float = HANDSHAKE_SECONDS,
+    workers: int = 1,
 ) -> Place:
     """Return a place whose agent tells a story, and whose door lets `most` connections in."""
     return place(
-        script=conversation(story), handshake_seconds=handshake_seconds, server={"max_connections": most}
+        script=conversation(story),
+        handshake_seconds=handshake_seconds,
+        server={"max_connections": most, "workers": workers},
     )
 
 
-async def measure_all(place: MakePlace, count: int, *, story: str = "agent_story") -> list[Measured]:
+async def measure_all(
+    place: MakePlace, count: int, *, story: str = "agent_story", workers: int = 1
+) -> list[Measured]:
     """Measure each kind of flood, both at once, and both against a door that lets few in."""
     settle_memory()  # as the daemon does
-    wide = partial(wide_place, place, story)
-    both = flood_of(count, starts=True, halves=True)
+    wide = partial(wide_place, place, story, workers=workers)
+    flood = partial(flood_of, count, workers=workers)
+    both = flood(starts=True, halves=True)
     return [
         await measure("nothing", wide(), []),
-        await measure("sockets without start", wide(), flood_of(count, starts=True, halves=False)),
-        await measure("half-open handshakes", wide(), flood_of(count, starts=False, halves=True)),
+        await measure("sockets without start", wide(), flood(starts=True, halves=False)),
+        await measure("half-open handshakes", wide(), flood(starts=False, halves=True)),
         await measure("both at once", wide(), both),
         await measure("both, at a door for 100", wide(most=100), both),
     ]
@@ -208,7 +219,8 @@ def show(results: list[Measured]) -> None:
 
 @click.command()
 @click.option("--count", default=1000, show_default=True, help="Strangers of each kind.")
-def main(count: int) -> None:
+@click.option("--workers", default=1, show_default=True, help="Processes that carry the calls.")
+def main(count: int, workers: int) -> None:
     """Flood a daemon with a live call, and exit 1 when the caller could have noticed."""
     raise_file_limit()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -217,7 +229,7 @@ def main(count: int) -> None:
         def place(**setup: object) -> Place:
             return Place(Path(tempfile.mkdtemp(dir=folder)), **setup)  # type: ignore[arg-type]
 
-        results = trio.run(measure_all, place, count)
+        results = trio.run(partial(measure_all, place, count, workers=workers))
     show(results)
     sys.exit(0 if all(one.is_good for one in results) else 1)
 

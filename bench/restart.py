@@ -5,6 +5,7 @@ caller was not told, a webhook met a 5xx, or, with a socket that outlives the da
 
     python bench/restart.py --calls 20
     python bench/restart.py --calls 20 --keep-socket
+    python bench/restart.py --calls 20 --keep-socket --workers 2
 """
 
 import signal
@@ -55,6 +56,7 @@ class Plan:
     drain_seconds: int = 12
     hang_up_ms: int = 1500
     keeps_socket: bool = False
+    workers: int = 1
 
     def caller(self, number: int) -> Caller:
         """Return every other time a caller who hangs up while the daemon drains, else one who stays."""
@@ -64,7 +66,12 @@ class Plan:
 
     def launch(self, passed: socket.socket | None) -> Launch:
         """Return how both daemons are started."""
-        server = {"drain_seconds": self.drain_seconds, "max_calls": 1000, "closing_sentence": CLOSING}
+        server = {
+            "drain_seconds": self.drain_seconds,
+            "max_calls": 1000,
+            "closing_sentence": CLOSING,
+            "workers": self.workers,
+        }
         return Launch(server, passed=passed)
 
 
@@ -247,10 +254,11 @@ def report(result: Result) -> Table:
 @click.option("--calls", default=20, show_default=True)
 @click.option("--drain-seconds", default=12, show_default=True)
 @click.option("--keep-socket", is_flag=True, help="Pass both daemons one socket, as systemd does.")
-def main(calls: int, drain_seconds: int, keep_socket: bool) -> None:
+@click.option("--workers", default=1, show_default=True, help="Processes that carry the calls.")
+def main(calls: int, drain_seconds: int, keep_socket: bool, workers: int) -> None:
     """Restart a daemon in the middle of calls."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(calls, drain_seconds, keeps_socket=keep_socket)
+        plan = Plan(calls, drain_seconds, keeps_socket=keep_socket, workers=workers)
         result = trio.run(check_restart, Path(folder), plan)
     Console().print(report(result))
     for fault in result.faults:

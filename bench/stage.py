@@ -82,7 +82,7 @@ class Stage:
     async def wait_recorded(self) -> None:
         """Return when every call is over, and its tape and its rows are complete."""
         await self.wait_no_calls()
-        while self.daemon.recorder.backlog or self.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells when
+        while self.daemon.place.backlog or self.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.02)
 
     async def wait_ended_recorded(self) -> None:
@@ -91,7 +91,7 @@ class Stage:
         Not after `SECONDS_FOR_ROWS`: a disk that fails keeps its tapes for ever.
         """
         with trio.move_on_after(SECONDS_FOR_ROWS):
-            while self.daemon.recorder.backlog > self.daemon.switchboard.live or self.daemon.indexer.lag:  # noqa: ASYNC110
+            while self.daemon.place.backlog > self.daemon.switchboard.live or self.daemon.indexer.lag:  # noqa: ASYNC110
                 await trio.sleep(0.02)
 
 

@@ -101,7 +101,7 @@ async def measure(folder: Path, calls: int) -> list[tuple[str, str]]:
             ringing.start_soon(stage.ring, LISTENER)
         while stage.daemon.switchboard.live < calls:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.05)
-        house = House(stage.daemon.switchboard, stage.daemon.recorder, stage.daemon.indexer)
+        house = House(stage.daemon.switchboard, stage.daemon.place, stage.daemon.indexer)
         look = microseconds(lambda: peaks.look_at(house, 0.0), 200)
         ask = microseconds(lambda: metrics._look_at(house, peaks), 200)
         began = time.perf_counter()

@@ -127,14 +127,15 @@ def _has_token(given: list[str], token: str) -> bool:
 
 def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
     """Return how the daemon is: ok, draining, or degraded while tapes can't be written."""
-    switchboard, recorder, indexer = house.switchboard, house.recorder, house.indexer
-    status = "draining" if switchboard.is_closing else "degraded" if recorder.is_failing else "ok"
+    switchboard, vitals, indexer = house.switchboard, house.vitals(), house.indexer
+    status = "draining" if switchboard.is_closing else "degraded" if vitals.is_failing else "ok"
     return {
         "status": status,
         "version": __version__,
+        "workers": vitals.workers,
         "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
-        "recorder": {"failing": recorder.is_failing, "tapes_open": recorder.backlog, "lines_shed": recorder.shed},
+        "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},
         "store": {"waiting_tapes": indexer.lag, "oldest_seconds": round(indexer.lag_seconds, 1)},
     }  # fmt: skip
 

@@ -26,17 +26,22 @@ MAX_CALLS: Final = "max_calls"
 CALLS_AT_ONCE: Final = "calls_at_once"
 WAITING_CALLS: Final = "waiting_calls"
 CALLS_PER_CALLER: Final = "calls_per_caller"
-REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER)
-"""Why a call may be refused: named after the setting, so that a log line says which one to look at."""
+NO_WORKER: Final = "no_worker"
+REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER, NO_WORKER)
+"""Why a call may be refused: named after the setting, so that a log line says which one to look at.
+With `no_worker` every worker process has died and is being started again."""
 
 
 @frozen
 class Load:
-    """How many calls there are: in all, of one agent, and of all those that still wait for their media stream."""
+    """How many calls there are: in all, of one agent, and of all those that still wait for their media stream;
+    whether anything is there to carry one more.
+    """
 
     live: int
     of_agent: int
     waiting: int
+    has_room: bool = True
 
 
 def caller_of(number: str) -> str:
@@ -114,6 +119,8 @@ class Admission:
             yield CALLS_AT_ONCE
         if load.waiting >= self.server.waiting_calls:
             yield WAITING_CALLS
+        if not load.has_room:
+            yield NO_WORKER
         if not self._callers.may_call(caller, now):
             yield CALLS_PER_CALLER
 

@@ -1,6 +1,7 @@
 """The HTTP routes Twilio needs, as a Quart-Trio app. Every request is checked against the public URL and our tokens."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -14,10 +15,12 @@ from werkzeug.exceptions import HTTPException
 
 from bridge import twilio
 from bridge.admission import Seldom
+from bridge.birth import Webhook
 from bridge.config import Secrets, Settings
 from bridge.current import Current
 from bridge.fallback import PatientConnection, QuartLink
-from bridge.switchboard import Switchboard, Webhook
+from bridge.links import PhoneSocket
+from bridge.switchboard import Switchboard
 
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
@@ -36,15 +39,20 @@ ROUTES: Final = re.compile(
 """Every path there is, as it is sent: nothing that has to be decoded, joined or redirected first gets any further."""
 SIGNATURE: Final = "X-Twilio-Signature"
 MEDIA_PATH: Final = "/voice/ws/"
+ServeLink = Callable[[PhoneSocket, str], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
 @frozen
 class Gate:
-    """Who may come in: requests signed by Twilio with one of our tokens, over our public URL."""
+    """Who may come in: requests signed by Twilio with one of our tokens, over our public URL.
+
+    `way` is what the paths of media sockets for this process end with.
+    """
 
     current: Current
     switchboard: Switchboard
+    way: str = ""
     _seldom: Seldom = field(factory=Seldom)
 
     @property
@@ -85,6 +93,9 @@ class Gate:
     def agent_of(self, path: str) -> str | None:
         """Return the name of the agent whose media socket has this path."""
         name = path.removeprefix(MEDIA_PATH).rstrip("/")
+        if not name.endswith(self.way):
+            return None
+        name = name.removesuffix(self.way)
         return name if self.switchboard.has_agent(name) else None
 
     def refuse_upgrade(self, upgrade: UpgradeRequest) -> int | None:
@@ -96,8 +107,8 @@ class Gate:
         return None if self.agent_of(upgrade.path) else 404
 
 
-def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
-    """Return the app: `/voice/NAME`, `/voice/NAME/next` and `/healthz`, everything else 404."""
+def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None = None) -> QuartTrio:
+    """Return the app: `/voice/NAME`, `/voice/NAME/next`, `/healthz`, and media sockets if they can be served here."""
     app = QuartTrio("bridge", static_folder=None)
     app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
@@ -123,7 +134,7 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         form = await _signed_form(gate)
         if form is None:
             return _plain(403)
-        return _twiml(switchboard.next_twiml(dict(form).get("CallSid", ""), name))
+        return _twiml(await switchboard.next_twiml(dict(form).get("CallSid", ""), name))
 
     @app.websocket("/voice/ws/<name>")
     async def media(name: str) -> Response | None:
@@ -131,11 +142,11 @@ def make_app(gate: Gate, switchboard: Switchboard) -> QuartTrio:
         if not gate.admits_upgrade(_raw_target(websocket), signature):
             gate.complain("media socket with a wrong signature refused", websocket.path)
             return _plain(403)
-        if not switchboard.has_agent(name):
+        if serve_link is None or not switchboard.has_agent(name):
             return _plain(404)
         await websocket.accept()
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # of werkzeug's LocalProxy
-        await switchboard.serve_phone(QuartLink(socket), name)
+        await serve_link(QuartLink(socket), name)
         return None
 
     @app.get("/healthz")

@@ -22,14 +22,14 @@ from bridge.extras import missing_extras
 from bridge.keep import due, keeps_rows, utc_now
 from bridge.keep import keep as keep_now
 from bridge.lock import is_held
-from bridge.logs import LEVELS, crash_logged, set_up_logging
+from bridge.logs import crash_logged, log_as, set_up_logging
+from bridge.machine import leave_hung_threads
 from bridge.output import (
     call_page,
     calls_table,
     complain,
     console,
     explains_errors,
-    leave_hung_threads,
     print_json,
     quiet_interrupt,
     table_console,
@@ -108,15 +108,12 @@ def _read_all(
     New secrets are kept out of the log from the moment they are known.
     """
     settings = _with_overrides(config.load(path), public_url, bind)
+    if log_json:
+        settings = evolve(settings, logging=evolve(settings.logging, format="json"))
     secrets = config.read_secrets(settings, os.environ)
     if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
-    set_up_logging(
-        as_json=log_json or settings.logging.format == "json",
-        level=LEVELS[settings.logging.level],
-        journal=os.environ.get("JOURNAL_STREAM", ""),
-        secrets=secrets.all,
-    )
+    log_as(settings, secrets, os.environ)
     return settings, secrets
 
 

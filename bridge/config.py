@@ -43,6 +43,7 @@ class Server:
 
     bind: str = setting("127.0.0.1:8080", address)
     public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
+    workers: int = setting(1, whole(1, 64))
     max_calls: int = setting(50, whole(1, 1000))
     when_full: str = setting("busy", refusal())
     waiting_calls: int = setting(25, whole(1, 1000))

@@ -10,7 +10,14 @@ from bridge.config import Secrets, Settings
 from bridge.model_link import ModelAddress
 from bridge.tools import Tool, afresh, load_tools
 
-FIXED: Final = (("server", "bind"), ("server", "public_url"), ("recording", "folder"))
+FIXED: Final = (
+    ("server", "bind"),
+    ("server", "workers"),
+    ("server", "public_url"),
+    ("recording", "folder"),
+    ("admin", "bind"),
+    ("tracing", "endpoint"),
+)
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 
 

@@ -4,14 +4,13 @@ import shutil
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import trio
 from attrs import define, field, frozen
 
 from bridge.config import Recording
-from bridge.recorder import Recorder
 
 EVERY_SECONDS: Final = 60
 GB: Final = 10**9
@@ -68,13 +67,23 @@ def level_of(share: float, was: Level, warn_percent: int) -> Level:
     return Level.OVER if was is Level.OVER else Level.NEAR
 
 
+class KeepsSound(Protocol):
+    """Whoever can keep silence in place of sound."""
+
+    def hush(self, why: str) -> None:
+        """Keep no sound from now on."""
+
+    def unhush(self) -> None:
+        """Keep sound again."""
+
+
 @define(eq=False)
 class DiskWatch:
     """The daemon's task: looks once a minute, says once what has changed, and tells the recorder."""
 
     folder: Path
     recording: Recording
-    recorder: Recorder
+    recorder: KeepsSound
     look: Callable[[], Usage] = field()
     level: Level = Level.FINE
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))

@@ -109,7 +109,9 @@ async def _goodbye(client: _Client) -> Closing | None:
 
 
 def socket_url(patient: Patient, agent: str) -> str:
-    return f"{twilio.websocket_url(patient.public_url)}/voice/ws/{agent}"
+    """Return where a call of this agent has its media stream; with workers, one of the first."""
+    way = "/1" if patient.settings.server.workers > 1 else ""
+    return f"{twilio.websocket_url(patient.public_url)}/voice/ws/{agent}{way}"
 
 
 async def check_sockets(patient: Patient) -> list[Finding]:

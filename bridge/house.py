@@ -7,8 +7,8 @@ import trio
 from attrs import define, field, frozen
 
 from bridge import tape
-from bridge.live import LiveCall
-from bridge.recorder import Recorder
+from bridge.letters import Vitals
+from bridge.place import AnyCall, Place
 from bridge.store import Indexer
 from bridge.switchboard import Switchboard
 
@@ -21,9 +21,13 @@ class House:
     """The parts of a daemon that can be looked at."""
 
     switchboard: Switchboard
-    recorder: Recorder
+    place: Place
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
+
+    def vitals(self) -> Vitals:
+        """Return what the processes that carry calls look like inside, at this moment."""
+        return self.place.vitals(self.switchboard.calls)
 
     @property
     def waiting(self) -> int:
@@ -49,18 +53,18 @@ class House:
                 "agent": call.agent.name,
                 "phase": phase_of(call),
                 "seconds": round(now - call.born, 1),
-                "from": tape.mask(call.tape.header.caller),
-                "to": tape.mask(call.tape.header.called),
+                "from": tape.mask(call.caller),
+                "to": tape.mask(call.called),
             }
             for call in self.switchboard.calls
         ]
 
 
-def phase_of(call: LiveCall) -> str:
+def phase_of(call: AnyCall) -> str:
     """Return how far a call is: waiting (for its media stream), talking, ending."""
     if call.end is not None:
         return "ending"
-    return "waiting" if call.phone.link is None else "talking"
+    return "waiting" if call.is_waiting else "talking"
 
 
 @define
@@ -95,7 +99,7 @@ class Peaks:
 
     def look_at(self, house: House, at: float) -> None:
         """Look at the depth of every call's buffers: under 10 µs a call."""
-        calls = house.switchboard.calls
-        self.phone_outbox.see(max((call.phone.waiting for call in calls), default=0), at)
-        self.model_outbox.see(max((call.model.waiting for call in calls), default=0), at)
-        self.tape_lines.see(max((tape.waiting for tape in house.recorder.tapes), default=0), at)
+        vitals = house.vitals()
+        self.phone_outbox.see(vitals.phone, at)
+        self.model_outbox.see(vitals.model, at)
+        self.tape_lines.see(vitals.most_lines, at)

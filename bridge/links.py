@@ -4,6 +4,7 @@ The phone's link is the sans-I/O core of `websockets` over the bare trio stream,
 can hold up nobody but itself. The model's link is in `model_link.py`.
 """
 
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -26,6 +27,7 @@ MOST_HEAD_BYTES: Final = 16 * 2**10
 
 READ_BYTES: Final = 64 * 2**10
 HANDSHAKE_SECONDS: Final = 10
+FIRST_PAUSE: Final = 0.01
 FLUSH: Final = ""
 """A message of no text: send what the protocol itself has to say (pongs), and nothing else."""
 
@@ -150,6 +152,17 @@ class PhoneLink:
                 await self._stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+
+
+async def peek(stream: trio.SocketStream, most: int, is_enough: Callable[[bytes], bool]) -> bytes:
+    """Return what a peer sends first, up to so many bytes; they stay in the socket for whoever serves it."""
+    pause = FIRST_PAUSE
+    while True:
+        first = await stream.socket.recv(most, socket.MSG_PEEK)
+        if not first or len(first) == most or is_enough(first):
+            return first
+        await trio.sleep(pause)  # a request line in pieces: rare, and a peek can't wait for more
+        pause *= 2  # a thousand that send half a line must not cost what live calls need
 
 
 async def accept_phone(

@@ -96,6 +96,8 @@ class LiveCall:
     end: EndCall | None = None
     ended: float = float("inf")
     is_cancelled: bool = False
+    on_stream: Callable[[], None] = lambda: None
+    on_end: Callable[[EndCall], None] = lambda end: None
     token: str = field(default="", repr=False)
     phone: Leg = field(factory=_phone_leg)
     model: Leg = field(factory=_model_leg)
@@ -182,6 +184,7 @@ class LiveCall:
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
+        self.on_end(effect)
         self._over.set()
         self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
         for leg in (self.phone, self.model):
@@ -266,10 +269,29 @@ class LiveCall:
     def attach(self, link: PhoneSocket, preamble: list[str | bytes]) -> None:
         """Give the call its phone leg; `preamble` is what was already read from it, `start` last."""
         self.phone.link = link
+        self.on_stream()
         self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
         link.on_control = lambda: self._post(self.phone, FLUSH)
         self._preamble = preamble
         self._phone_came.set()
+
+    @property
+    def way(self) -> str:
+        """Return what its media socket's path ends with: nothing, this process has its own or is told."""
+        return ""
+
+    @property
+    def caller(self) -> str:
+        """Return the number that called."""
+        return self.tape.header.caller
+
+    @property
+    def called(self) -> str:
+        """Return the number that was called."""
+        return self.tape.header.called
+
+    async def settle(self) -> None:
+        """Nothing to wait for: what happens to a call in this process is known at once."""
 
     @property
     def is_waiting(self) -> bool:

@@ -10,13 +10,14 @@ from bridge.errors import StoreError
 
 
 @contextmanager
-def held_alone(folder: Path) -> Iterator[None]:
+def held_alone(folder: Path) -> Iterator[int | None]:
     """Keep other daemons out of a data folder: each would take the other's live tapes for torn ones.
 
-    Raises `StoreError` when another one is there. The lock goes with the process, however that dies.
+    Yields the open file that is the lock. It goes with the process, however that dies, and with every process that
+    inherited the file. Raises `StoreError` when another daemon is there.
     """
     if sys.platform == "win32":  # no flock there
-        yield
+        yield None
         return
     import fcntl
 
@@ -33,7 +34,7 @@ def held_alone(folder: Path) -> Iterator[None]:
             ) from None
         file.truncate(0)
         print(os.getpid(), file=file, flush=True)
-        yield
+        yield file.fileno()
 
 
 def is_held(folder: Path) -> bool:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
@@ -16,6 +16,7 @@ import structlog
 from attrs import define, field, frozen
 from structlog.stdlib import ProcessorFormatter
 
+from bridge.config import Secrets, Settings
 from bridge.errors import BridgeError
 
 Event = MutableMapping[str, Any]
@@ -145,6 +146,16 @@ def _is_journal(out: TextIO, journal: str) -> bool:
     except (OSError, ValueError):  # a stream without a file, as in tests
         return False
     return journal == f"{status.st_dev}:{status.st_ino}"
+
+
+def log_as(settings: Settings, secrets: Secrets, environment: Mapping[str, str]) -> None:
+    """Log from now on as the configuration says; the secrets are kept out of it."""
+    set_up_logging(
+        as_json=settings.logging.format == "json",
+        level=LEVELS[settings.logging.level],
+        journal=environment.get("JOURNAL_STREAM", ""),
+        secrets=secrets.all,
+    )
 
 
 @contextmanager

@@ -143,6 +143,16 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Python threads: tools, tapes, the database. More and more of them are a tool that hangs.",
         (),
     ),
+    Metric(
+        "bridge_memory_bytes",
+        "Resident memory of all processes of the daemon; `process_*` is the first one's alone.",
+        (),
+    ),
+    Metric(
+        "bridge_workers",
+        "Processes that can take calls: [server] workers, and fewer while one that died is started again.",
+        (),
+    ),
     Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
 )
 HISTOGRAMS: Final[tuple[Metric, ...]] = (
@@ -188,6 +198,10 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "bridge_tape_lines_shed",
         "Audio lines that are on no tape, because the disk could not keep up; decisions are never shed.",
         (),
+    ),
+    Metric("bridge_cpu_seconds", "CPU time of all processes of the daemon.", ()),
+    Metric(
+        "bridge_worker_deaths", "Worker processes that died, each with its calls: 0, or there is a bug.", ()
     ),
     Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
 )

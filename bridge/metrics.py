@@ -3,8 +3,7 @@ house when somebody asks. Nothing here is called while a call's audio moves. Nee
 """
 
 import platform
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
@@ -47,20 +46,26 @@ class _Totals:
     traces: dict[str, int] = field(factory=dict)
     shed: int = 0
     lost: int = 0
+    deaths: int = 0
+    cpu_seconds: float = 0.0
 
     def look_at(self, house: House) -> None:
         """Take the counts as they are now."""
         self.refused = dict(house.switchboard.refused)
         self.traces = dict(house.trace_outcomes)
-        self.shed, self.lost = house.recorder.shed, house.recorder.lost
+        vitals = house.vitals()
+        self.shed, self.lost = vitals.shed, vitals.lost
+        self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
-        values = {
+        values: dict[str, Mapping[str, float]] = {
             "bridge_calls_refused": self.refused,
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
             "bridge_tapes_lost": {"": self.lost},
+            "bridge_worker_deaths": {"": self.deaths},
+            "bridge_cpu_seconds": {"": self.cpu_seconds},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -170,20 +175,23 @@ class Metrics:
         return await trio.to_thread.run_sync(generate_latest, self.registry, limiter=self._limiter)
 
     def _look_at(self, house: House, peaks: Peaks) -> None:
+        vitals = house.vitals()
         values: dict[str, float] = {
             "bridge_calls_live": house.live,
             "bridge_calls_waiting": house.waiting,
             "bridge_calls_limit": house.limit,
             "bridge_draining": house.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
-            "bridge_tape_lines_waiting": sum(tape.waiting for tape in house.recorder.tapes),
+            "bridge_tape_lines_waiting": vitals.lines,
             "bridge_tape_lines_waiting_max": peaks.tape_lines.highest,
-            "bridge_tapes_open": house.recorder.backlog,
-            "bridge_recorder_failing": house.recorder.is_failing,
+            "bridge_tapes_open": vitals.tapes,
+            "bridge_recorder_failing": vitals.is_failing,
             "bridge_store_waiting_tapes": house.indexer.lag,
             "bridge_store_oldest_seconds": house.indexer.lag_seconds,
-            "bridge_tasks": trio.lowlevel.current_statistics().tasks_living,
-            "bridge_threads": threading.active_count(),
+            "bridge_tasks": vitals.tasks,
+            "bridge_threads": vitals.threads,
+            "bridge_workers": vitals.workers,
+            "bridge_memory_bytes": vitals.memory_bytes,
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -1,8 +1,6 @@
 """How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
 
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import BridgeError, ConfigError
+from bridge.machine import leave_hung_threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,14 +96,6 @@ def quiet_interrupt() -> Iterator[None]:
         raise SystemExit(130)
     if problem is not None:
         raise problem
-
-
-def leave_hung_threads(code: int) -> None:
-    """End the process now if a thread still works: a tool's, or DuckDB's. The interpreter would trip over it."""
-    if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def first_error(error: BaseException) -> BaseException:

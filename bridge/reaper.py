@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 import trio
 
-from bridge.live import LiveCall
+from bridge.place import AnyCall
 
 LOOK_SECONDS: Final = 10
 LATE_SECONDS: Final = 30
@@ -24,7 +24,7 @@ GRACE_SECONDS: Final = 3
 log = structlog.get_logger(__name__)
 
 
-async def reap(calls: Callable[[], Iterable[LiveCall]], *, every_seconds: float = LOOK_SECONDS) -> None:
+async def reap(calls: Callable[[], Iterable[AnyCall]], *, every_seconds: float = LOOK_SECONDS) -> None:
     """Look at all calls again and again, until cancelled, and end those that are stuck."""
     while True:
         await trio.sleep(every_seconds)
@@ -33,7 +33,7 @@ async def reap(calls: Callable[[], Iterable[LiveCall]], *, every_seconds: float 
         _cancel_left_over(calls())
 
 
-def _end_stuck(calls: Iterable[LiveCall]) -> bool:
+def _end_stuck(calls: Iterable[AnyCall]) -> bool:
     """End what is stuck, and say whether anything was."""
     now = trio.current_time()
     stuck = [(call, why) for call in calls if (why := why_stuck(call, now))]
@@ -43,7 +43,7 @@ def _end_stuck(calls: Iterable[LiveCall]) -> bool:
     return bool(stuck)
 
 
-def why_stuck(call: LiveCall, now: float) -> str:
+def why_stuck(call: AnyCall, now: float) -> str:
     """Return why a call that isn't over should be by now, or ""."""
     if call.end is not None:
         return ""
@@ -56,7 +56,7 @@ def why_stuck(call: LiveCall, now: float) -> str:
     return ""
 
 
-def _cancel_left_over(calls: Iterable[LiveCall]) -> None:
+def _cancel_left_over(calls: Iterable[AnyCall]) -> None:
     """Cancel what should have gone after its end, once: against a task that shields itself nothing helps."""
     now = trio.current_time()
     for call in calls:

@@ -157,7 +157,7 @@ class Recorder:
         """Start a tape for a call; its file appears with the next flush."""
         is_hushed = bool(header.has_audio and self.hushed_by)
         header = msgspec.structs.replace(header, has_audio=False) if is_hushed else header
-        path = self.folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
+        path = open_path(self.folder, header)
         tape = TapeWriter(path, header)
         tape.put(encode_header(header))
         if is_hushed:
@@ -191,10 +191,7 @@ class Recorder:
         for tape in self._open.values():
             if tape.header.call_id == call_id:
                 return tape.header.agent
-        names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-        days = [day for day in self.folder.iterdir() if day.is_dir()] if self.folder.is_dir() else []
-        found = next((day / name for day in days for name in names if (day / name).exists()), None)
-        return None if found is None else _agent_on(found)
+        return agent_on_disk(self.folder, call_id)
 
     async def run(self) -> None:
         """Flush every 250 ms until `finish`, then once more.
@@ -273,6 +270,19 @@ class Recorder:
     def is_failing(self) -> bool:
         """Say whether the last write failed."""
         return self._is_failing
+
+
+def open_path(folder: Path, header: Header) -> Path:
+    """Return where the tape of a call is while the call goes on."""
+    return folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
+
+
+def agent_on_disk(folder: Path, call_id: str) -> str | None:
+    """Return the agent of the tape of this id in a folder with a folder for each day; None when there is none."""
+    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
+    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
+    found = next((day / name for day in days for name in names if (day / name).exists()), None)
+    return None if found is None else _agent_on(found)
 
 
 def finished_path(path: Path) -> Path:

@@ -1,10 +1,8 @@
 """The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store."""
 
-import gc
-import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -19,14 +17,17 @@ from hypercorn.typing import ConnectionState
 from bridge.admission import Door, Seldom
 from bridge.app import MEDIA_PATH, Gate, make_app
 from bridge.config import Secrets, Settings
-from bridge.current import Current, make_setup
+from bridge.crew import Crew
+from bridge.current import Current, Setup, make_setup
 from bridge.disk import DiskWatch
+from bridge.here import Here
 from bridge.house import House
 from bridge.http import HttpConnection
 from bridge.keep import Keeper, keeps_rows
-from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, accept_phone
+from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.listener import adopt_listener, open_listener
 from bridge.lock import held_alone
+from bridge.machine import file_limit
 from bridge.recorder import Recorder, Write, append_to
 from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
@@ -37,8 +38,6 @@ from bridge.watching import Watching
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
 
-MOST_FILES: Final = 65_536
-FIRST_PAUSE: Final = 0.01
 FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
 log = structlog.get_logger(__name__)
 
@@ -50,35 +49,25 @@ class Daemon:
     port: int
     current: Current
     switchboard: Switchboard
-    recorder: Recorder
+    place: Here | Crew
     indexer: Indexer
     watching: Watching
+    keeper: Keeper
+    disk_watch: DiskWatch
+
+    def change(self, setup: Setup) -> list[str]:
+        """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
+        waiting = self.current.change(setup)
+        settings = self.current.setup.settings
+        self.place.renew(self.current.setup)
+        self.indexer.wants, self.keeper.settings = keeps_rows(settings), settings
+        self.disk_watch.recording = settings.recording
+        return waiting
 
     async def drain(self) -> None:
         """Take no more calls and let the live ones end, somewhat before it all must be over."""
         seconds = self.switchboard.settings.server.drain_seconds
         await self.switchboard.drain(max(0.0, seconds - 1.5))
-
-
-def file_limit() -> int:
-    """Return how many files and sockets this process may have open."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return soft if soft != resource.RLIM_INFINITY else MOST_FILES
-
-
-def raise_file_limit() -> None:
-    """Take as many files and sockets as the system lets us have: a call needs two or three, and 1024 are soon gone."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if file_limit() < wanted:
-        with suppress(OSError, ValueError):  # macOS has limits of its own beside this one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def settle_memory() -> None:
-    """Take what is loaded by now out of every later garbage collection: a full one stopped all calls for 240 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 @asynccontextmanager
@@ -103,33 +92,40 @@ async def open_daemon(
     watching = Watching.of(settings, secrets)
     store = Store(settings.data_folder / "calls.duckdb")
     indexer = Indexer(store, keeps_rows(settings), on_record=watching.add)
-    recorder = Recorder(tapes, on_done=indexer.add, write=write)
-    switchboard = Switchboard(current, recorder, watch, start_seconds=handshake_seconds)
-    with held_alone(settings.data_folder), watching.listening():
+    place: Here | Crew
+    if settings.server.workers > 1:
+        place = Crew(settings, secrets, indexer, handshake_seconds, watching.felt)
+    else:
+        place = Here(Recorder(tapes, on_done=indexer.add, write=write), watch, handshake_seconds)
+    switchboard = Switchboard(current, place)
+    with held_alone(settings.data_folder) as lock, watching.listening():
+        place.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
-        async with trio.open_nursery() as background:
+        async with listener, trio.open_nursery() as background:
             await background.start(indexer.run, tapes, name="indexer")
-            background.start_soon(Keeper(settings, indexer).run, name="keeper")
-            background.start_soon(
-                DiskWatch(settings.data_folder, settings.recording, recorder).run, name="disk watch"
-            )
-            background.start_soon(watching.run, House(switchboard, recorder, indexer), name="watching")
-            async with trio.open_nursery() as writing:
-                writing.start_soon(recorder.run, name="recorder")
+            keeper = Keeper(settings, indexer)
+            background.start_soon(keeper.run, name="keeper")
+            disk_watch = DiskWatch(settings.data_folder, settings.recording, place)
+            background.start_soon(disk_watch.run, name="disk watch")
+            background.start_soon(watching.run, House(switchboard, place, indexer), name="watching")
+            async with trio.open_nursery() as carrying:
+                await carrying.start(place.run, name="calls' place")
                 try:
                     async with trio.open_nursery() as calls:
                         await calls.start(switchboard.run)
                         async with trio.open_nursery() as serving:
-                            front = Front(Gate(current, switchboard), switchboard, handshake_seconds)
+                            front = Front(Gate(current, switchboard), place, handshake_seconds)
                             await serving.start(partial(front.serve, listener), name="listener")
                             port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(port, current, switchboard, recorder, indexer, watching)
+                            daemon = Daemon(
+                                port, current, switchboard, place, indexer, watching, keeper, disk_watch
+                            )
                             yield daemon
                             await daemon.drain()
                             front.stop()
                         calls.cancel_scope.cancel(reason="shutting down")
                 finally:
-                    recorder.finish()
+                    place.finish()
             await indexer.finish()
             await watching.finish()
             background.cancel_scope.cancel(reason="shutting down")
@@ -140,7 +136,7 @@ class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
 
     gate: Gate
-    switchboard: Switchboard
+    place: Here | Crew
     handshake_seconds: float = HANDSHAKE_SECONDS
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
@@ -152,7 +148,10 @@ class Front:
     def __attrs_post_init__(self) -> None:
         server = self.gate.settings.server
         self._door = Door(min(server.max_connections, file_limit() // 2), server.sockets_per_address)
-        self._app = ASGIWrapper(make_app(self.gate, self.switchboard))
+        serve_link = self.place.link_server(self.gate.switchboard)
+        self._app = ASGIWrapper(make_app(self.gate, self.gate.switchboard, serve_link))
+        if serve_link is None:  # then a media socket has to be the first request of its connection
+            self._config.keep_alive_max_requests = 1
         self._config.include_server_header = False
         self._config.keep_alive_timeout = 30
         self._config.read_timeout = self.handshake_seconds  # type: ignore[assignment]  # any number does
@@ -198,27 +197,11 @@ class Front:
         with trio.move_on_after(self.handshake_seconds):
             is_media = await self._is_media(stream)
         if is_media:
-            await self._serve_media(stream)
+            await self.place.serve_media(stream, self.gate)
         elif is_media is not None:
             state = ConnectionState({})
             await HttpConnection(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too
 
     async def _is_media(self, stream: trio.SocketStream) -> bool:
-        """Peek at the request line; the bytes stay in the socket for whoever serves it."""
-        pause = FIRST_PAUSE
-        while True:
-            first = await stream.socket.recv(FIRST_BYTES, socket.MSG_PEEK)
-            wanted = f"GET {MEDIA_PATH}".encode()
-            if not wanted.startswith(first) or len(first) == FIRST_BYTES or not first:
-                return first == wanted
-            await trio.sleep(pause)  # a request line in pieces: rare, and a peek can't wait for more
-            pause *= 2  # a thousand that send half a line must not cost what live calls need
-
-    async def _serve_media(self, stream: trio.SocketStream) -> None:
-        async with stream:
-            link = await accept_phone(stream, self.gate.refuse_upgrade, seconds=self.handshake_seconds)
-            if link is None:
-                return
-            agent = self.gate.agent_of(link.path)
-            if agent is not None:
-                await self.switchboard.serve_phone(link, agent)
+        wanted = f"GET {MEDIA_PATH}".encode()
+        return await peek(stream, FIRST_BYTES, lambda first: not wanted.startswith(first)) == wanted

@@ -16,8 +16,9 @@ from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.current import Setup, make_setup_afresh
 from bridge.errors import BridgeError, ConfigError
+from bridge.machine import raise_file_limit, settle_memory
 from bridge.notify import Notifier
-from bridge.server import Daemon, open_daemon, raise_file_limit, settle_memory
+from bridge.server import Daemon, open_daemon
 
 STATUS_SECONDS: Final = 1.0
 """How often the status is looked at; it is told when it has changed."""
@@ -96,7 +97,7 @@ class Service:
     def status(self) -> str:
         """Return what the daemon does at this moment, in a line."""
         board = self.daemon.switchboard
-        waiting = max(0, self.daemon.recorder.backlog - board.live) + self.daemon.indexer.lag
+        waiting = max(0, self.daemon.place.backlog - board.live) + self.daemon.indexer.lag
         what = "draining" if board.is_closing else "answering"
         text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
         return f"{text}; reload refused: {self._refused}" if self._refused else text
@@ -153,7 +154,7 @@ class Service:
 
     def _accept(self, setup: Setup) -> None:
         self._refused = ""
-        for sentence in self.daemon.current.change(setup):
+        for sentence in self.daemon.change(setup):
             log.warning("needs a restart", setting=sentence)
         log.info("configuration is read again", agents=",".join(sorted(setup.settings.agents)))
 

@@ -15,10 +15,19 @@ from attrs import define, field
 
 from bridge.errors import StoreError, TapeError
 from bridge.forgotten import Forgotten
-from bridge.recorder import DONE_SUFFIX, call_id_of, compress, finished_path, read_tape, tapes_under
+from bridge.recorder import (
+    DONE_SUFFIX,
+    OPEN_SUFFIX,
+    call_id_of,
+    compress,
+    finished_path,
+    open_path,
+    read_tape,
+    tapes_under,
+)
 from bridge.records import Records, records_of
 from bridge.recovery import closing_lines
-from bridge.tape import decode
+from bridge.tape import Header, decode, encode_header
 
 RETRY_SECONDS: Final = 0.5
 MOST_WAITING: Final = 10_000
@@ -283,6 +292,17 @@ class Indexer:
             if not self._pending:
                 self._idle.set()
 
+    async def save_tapes(self, folder: Path, headers: list[Header]) -> None:
+        """Close the tapes of calls whose process has died while this one goes on, and index them."""
+        for header in headers:
+            try:
+                done = await self.in_thread(finish_lost, folder, header)
+            except OSError as error:
+                log.error("tape can't be closed, the next start will", tape=header.call_id, error=str(error))
+                continue
+            if done is not None:
+                self.add(done)
+
     async def finish(self, seconds: float = 0.3) -> None:
         """Wait a little for what is queued; what is left is found by the next start."""
         with trio.move_on_after(seconds):
@@ -323,6 +343,18 @@ class Indexer:
         complete = [path for path in tapes_under(folder) if path.name.endswith(DONE_SUFFIX)]
         done = [path for path in complete if call_id_of(path) not in known and self.wants(path)]
         return list(dict.fromkeys([*(path for path in torn if path), *done]))
+
+
+def finish_lost(folder: Path, header: Header) -> Path | None:
+    """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
+    done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
+    if done is not None:
+        return done
+    path = next(folder.glob(f"*/{header.call_id}{OPEN_SUFFIX}"), open_path(folder, header))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_header(header))
+    return finish_torn(path)
 
 
 def finish_torn(path: Path) -> Path | None:

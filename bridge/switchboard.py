@@ -1,79 +1,47 @@
-"""Which calls exist, waiting or live; how many may; which socket belongs to which call; what comes after each."""
+"""Which calls exist, waiting or live; how many may; what comes after each. Where they are carried is all the same."""
 
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 import trio
-from attrs import asdict, define, field, frozen
+from attrs import define, field
 from structlog.contextvars import bind_contextvars
 
-from bridge import __version__, tape, twilio
+from bridge import twilio
 from bridge.admission import Admission, Load
-from bridge.call import Call
-from bridge.config import Agent, Settings
-from bridge.current import Current, Setup
+from bridge.birth import Webhook
+from bridge.config import Settings
+from bridge.current import Current
 from bridge.forgotten import Forgotten
-from bridge.links import MOST_BYTES_BEFORE_START, Link, PhoneSocket
-from bridge.live import LiveCall
+from bridge.letters import Key
+from bridge.place import AnyCall, Place
 from bridge.reaper import LOOK_SECONDS, reap
-from bridge.recorder import Recorder
-from bridge.tape import HTTP, PHONE, TWILIO, Header, Line
-from bridge.tools import HANG_UP
 
 MOST_REMEMBERED: Final = 10_000
 """Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
 
-START_SECONDS: Final = 10
-MOST_BEFORE_START: Final = 50
-"""How long, and for how many messages, a socket may go on without its `start`."""
-
 NOBODY: Final = "*"
 """Stands for the agent of a call that was erased: no agent has that name."""
 
-POLICY_VIOLATION: Final = 1008
-INTERNAL_ERROR: Final = 1011
-Key: TypeAlias = tuple[str, str]
 log = structlog.get_logger(__name__)
-
-
-@frozen
-class Webhook:
-    """A signed request for a new call, and what was current when it came: that is what the call is made with."""
-
-    setup: Setup
-    agent: Agent
-    form: Mapping[str, str]
-    url: str
-
-    @property
-    def call_sid(self) -> str:
-        """Return the key of the whole call."""
-        return self.form["CallSid"]
-
-    @property
-    def key(self) -> Key:
-        """Return what makes this request the same as another."""
-        return self.call_sid, self.agent.name
 
 
 @define(eq=False)
 class Switchboard:
-    """All calls of this process."""
+    """All calls of this daemon; in a worker, those that it carries."""
 
     current: Current
-    recorder: Recorder
-    watch: Callable[[str, Line], None] | None = None
-    start_seconds: float = START_SECONDS
+    place: Place
     is_closing: bool = False
+    on_gone: Callable[[Key], None] = lambda key: None
     look_seconds: float = LOOK_SECONDS
     _has_drained: bool = False
     _admission: Admission = field(init=False)
-    _calls: dict[Key, LiveCall] = field(factory=dict)
+    _calls: dict[Key, AnyCall] = field(factory=dict)
     _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
     _quiet: trio.Event = field(factory=trio.Event)
@@ -112,9 +80,17 @@ class Switchboard:
         return len(self._calls)
 
     @property
-    def calls(self) -> tuple[LiveCall, ...]:
+    def calls(self) -> tuple[AnyCall, ...]:
         """Return the calls that are waiting or live."""
         return tuple(self._calls.values())
+
+    def find(self, key: Key) -> AnyCall | None:
+        """Return a waiting or live call."""
+        return self._calls.get(key)
+
+    def was_here(self, key: Key) -> bool:
+        """Say whether there was such a call, lately."""
+        return key in self._outcomes
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -144,6 +120,7 @@ class Switchboard:
             live=len(calls),
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
             waiting=sum(call.is_waiting for call in calls),
+            has_room=self.place.has_room,
         )
         number, now = webhook.form.get("From", ""), trio.current_time()
         self._admission.follow(self.settings.server)
@@ -154,14 +131,16 @@ class Switchboard:
                 call_id=webhook.call_sid,
                 agent=webhook.agent.name,
                 reason=reason,
-                **asdict(load),
+                live=load.live,
+                of_agent=load.of_agent,
+                waiting=load.waiting,
             )
         return bool(reason)
 
-    def _connect_twiml(self, webhook: Webhook, call: LiveCall) -> str:
+    def _connect_twiml(self, webhook: Webhook, call: AnyCall) -> str:
         public, name = self.settings.server.public_url, webhook.agent.name
         return twilio.connect_twiml(
-            stream_url=f"{twilio.websocket_url(public)}/voice/ws/{name}",
+            stream_url=f"{twilio.websocket_url(public)}/voice/ws/{name}{call.way}",
             action_url=f"{public}/voice/{name}/next",
             token=call.token,
         )
@@ -187,60 +166,27 @@ class Switchboard:
     def _agent_before(self, call_id: str) -> str | None:
         """Return who had the call of this id; nobody may have one that was erased. Blocks."""
         is_forgotten = Forgotten.in_folder(self.settings.data_folder).has(call_id)
-        return NOBODY if is_forgotten else self.recorder.agent_taped_as(call_id)
+        return NOBODY if is_forgotten else self.place.agent_taped_as(call_id)
 
-    def _open(self, webhook: Webhook, call_id: str) -> LiveCall:
-        """Give birth to a call: its model leg connects while Twilio is still setting up the stream."""
-        setup, header = webhook.setup, self._header(webhook, call_id)
-        call = LiveCall(
-            call_id=header.call_id,
-            account_sid=header.account_sid,
-            agent=webhook.agent,
-            address=setup.address,
-            tools=setup.tools[webhook.agent.name],
-            tape=self.recorder.open_tape(header),
-            call=Call(webhook.agent, header.tools),
-            token=secrets.token_urlsafe(24),
-        )
-        if self.watch is not None:
-            watch = self.watch
-            call.tape.watch = lambda line: watch(call.call_id, line)
-        form = tape.webhook_form(webhook.form, masked=setup.settings.recording.mask_numbers)
-        http = {"method": "POST", "url": webhook.url, "form": form}
-        call.record(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
-        call.begin()
+    def _open(self, webhook: Webhook, call_id: str) -> AnyCall:
+        log.info("call accepted", call_id=call_id, agent=webhook.agent.name, live=self.live + 1)
+        return self.take(webhook, call_id, secrets.token_urlsafe(24))
+
+    def take(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+        """Begin a call that was let in."""
+        call = self.place.birth(webhook, call_id, token)
         self._calls[webhook.key] = call
         assert self._nursery is not None
         self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")
         return call
 
-    def _header(self, webhook: Webhook, call_id: str) -> Header:
-        setup, form = webhook.setup, webhook.form
-        recording = setup.settings.recording
-        show = tape.mask if recording.mask_numbers else str
-        definitions = [tool.definition for tool in setup.tools[webhook.agent.name].values()]
-        return Header(
-            call_id=call_id,
-            call_sid=webhook.call_sid,
-            account_sid=form.get("AccountSid", ""),
-            agent=webhook.agent.name,
-            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            caller=show(form.get("From", "")),
-            called=show(form.get("To", "")),
-            model=setup.address.model,
-            code=__version__,
-            has_audio=recording.audio,
-            settings=tape.settings_of(webhook.agent),
-            tools=[*definitions, HANG_UP],
-        )
-
-    async def _keep(self, key: Key, call: LiveCall) -> None:
+    async def _keep(self, key: Key, call: AnyCall) -> None:
         bind_contextvars(call_id=call.call_id, agent=call.agent.name)  # for its tasks, its tools and theirs
-        log.info("call accepted", call_id=call.call_id, agent=call.agent.name, live=self.live)
         try:
             await call.run()
         finally:
             self._calls.pop(key, None)
+            self.on_gone(key)
             self._outcomes[key] = call.end.say if call.end else ""
             if call.end is None or call.end.by != "caller":
                 seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
@@ -254,69 +200,17 @@ class Switchboard:
 
     # ------------------------------------------------------------ action requests
 
-    def next_twiml(self, call_sid: str, agent: str) -> str:
+    async def next_twiml(self, call_sid: str, agent: str) -> str:
         """Return what Twilio shall do after the stream: what the call decided, else hang up."""
         call = self._calls.get((call_sid, agent))
         self._unasked.pop((call_sid, agent), None)
+        if call is not None:
+            await call.settle()
         if call is not None and call.end is not None:
             return twilio.hangup_twiml(call.end.say)
         if call is not None:
             call.stop("caller", "media stream ended")  # Twilio left it, though its socket hasn't told us yet
         return twilio.hangup_twiml(self._outcomes.get((call_sid, agent), ""))
-
-    # ------------------------------------------------------------ media sockets
-
-    async def serve_phone(self, link: PhoneSocket, agent: str) -> None:
-        """Live through a media socket: find its call by the first valid `start`, then let the call have it."""
-        call, preamble = None, list[str | bytes]()
-        with trio.move_on_after(self.start_seconds):
-            call = await self._find(link, agent, preamble)
-        if call is None:
-            with trio.move_on_after(1):
-                await link.close(POLICY_VIOLATION, "no call for this socket")
-                while await link.receive() is not None:
-                    pass
-            return
-        bind_contextvars(call_id=call.call_id)
-        link.trust()
-        call.attach(link, preamble)
-        await call.phone_is_done()
-        with trio.move_on_after(1):
-            await link.close(INTERNAL_ERROR)  # nothing happens unless the call crashed before it said goodbye
-
-    async def _find(self, link: Link, agent: str, preamble: list[str | bytes]) -> LiveCall | None:
-        left = MOST_BYTES_BEFORE_START
-        while len(preamble) < MOST_BEFORE_START and left > 0:
-            message = await link.receive()
-            if message is None:
-                return None
-            preamble.append(message)
-            left -= len(message)
-            credentials = twilio.credentials_of(message) if isinstance(message, str) else None
-            if credentials is not None:
-                return self._claim(agent, credentials, preamble)
-        return None
-
-    def _claim(
-        self, agent: str, credentials: tuple[str, str, str], preamble: list[str | bytes]
-    ) -> LiveCall | None:
-        """Return the call that this `start` proves to belong to; a call gives itself away only once."""
-        call_sid, account_sid, token = credentials
-        call = self._calls.get((call_sid, agent))
-        if call is None or call.end is not None:
-            known = (call_sid, agent) in self._outcomes or call is not None
-            what = "media socket for a call that is over" if known else "media socket for no call of ours"
-            log.warning(what, call_id=call_sid[:40], agent=agent)
-            return None
-        if call.account_sid != account_sid or not secrets.compare_digest(call.token.encode(), token.encode()):
-            log.warning("media socket with a wrong token or account", call_id=call_sid, agent=agent)
-            return None
-        if call.phone.link is not None:
-            log.warning("second media socket for a live call", call_id=call_sid, agent=agent)
-            note = {"kind": "log", "text": "second media socket refused"}
-            call.record(Line(t_ms=call.now_ms(), leg=PHONE, sender=TWILIO, note=note))
-            return None
-        return call
 
     # ------------------------------------------------------------ closing
 
@@ -331,12 +225,16 @@ class Switchboard:
         self._has_drained = self.is_closing = True
         with trio.move_on_after(seconds):
             await self.wait_quiet()
+        await self.end_calls()
+        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+            await trio.sleep(0.02)
+
+    async def end_calls(self) -> None:
+        """End all calls, and wait until they have said goodbye."""
         for call in list(self._calls.values()):
             call.stop("operator", "the daemon is shutting down", say=self.settings.server.closing_sentence)
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
-        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
-            await trio.sleep(0.02)
 
     async def wait_quiet(self) -> None:
         """Return when no call is waiting or live."""

@@ -86,22 +86,27 @@ class Watching:
             if self.tracer is not None:
                 nursery.start_soon(self.tracer.run, name="traces")
             if self.metrics is not None:
-                nursery.start_soon(never_fatal, self._feel_loop, self.metrics, house, name="loop lag")
+                nursery.start_soon(never_fatal, self._feel_loop, house, name="loop lag")
             if self.metrics is not None and self._listener is not None:
                 from bridge.admin import AdminServer, make_admin_app
 
                 server = AdminServer(make_admin_app(self.token, house, self.metrics, self.peaks))
                 nursery.start_soon(server.serve, self._listener, name="admin listener")
 
-    async def _feel_loop(self, metrics: "Metrics", house: House) -> None:
+    def felt(self, seconds: float) -> None:
+        """Take account of how late the loop of a process that carries calls was once."""
+        if self.metrics is not None:
+            self.metrics.lagged(seconds)
+            self.peaks.lag_seconds.see(seconds, trio.current_time())
+
+    async def _feel_loop(self, house: House) -> None:
         """Wake up ten times a second and count how late that was; now and then look how deep the buffers are."""
         ticks = 0
         while True:
             due = trio.current_time() + TICK_SECONDS
             await trio.sleep_until(due)
             now = trio.current_time()
-            metrics.lagged(now - due)
-            self.peaks.lag_seconds.see(now - due, now)
+            self.felt(now - due)
             ticks += 1
             if ticks % LOOKS_EVERY == 0:
                 self.peaks.look_at(house, now)

@@ -59,6 +59,7 @@ def for_calls(settings: Settings, data: Path, at_once: int) -> Settings:
     """Return the settings for a daemon that records in `data`, and has room for so many calls."""
     server = attrs.evolve(
         settings.server,
+        workers=1,
         max_calls=max(settings.server.max_calls, at_once * ROOM),
         waiting_calls=1000,
         calls_per_caller=0,  # all of them are made by one caller

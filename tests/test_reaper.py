@@ -15,6 +15,7 @@ from bridge.config import Agent, Secrets, Settings
 from bridge.current import Current, Setup
 from bridge.effects import Effect
 from bridge.events import Event
+from bridge.here import Here
 from bridge.links import Closing
 from bridge.live import LiveCall, ModelAddress
 from bridge.reaper import reap
@@ -175,7 +176,7 @@ async def test_a_call_in_good_order_is_left_alone(autojump_clock: MockClock) -> 
 async def test_the_switchboard_looks_after_its_calls(autojump_clock: MockClock) -> None:
     call = a_call(agent_with(max_call_seconds=100))
     current = Current(Setup(Settings(), Secrets(), call.live.address, {}))
-    board = Switchboard(current, Recorder(Path("none"), on_done=lambda path: None))
+    board = Switchboard(current, Here(Recorder(Path("none"), on_done=lambda path: None)))
     async with trio.open_nursery() as nursery:
         await nursery.start(board.run)
         board._calls["CA1", "front-desk"] = call.live

@@ -313,6 +313,15 @@ async def test_what_only_a_restart_changes_is_said_and_ignored(tmp_path: Path) -
     assert said == ["[server] bind", "[server] public_url"]
 
 
+async def test_how_long_calls_are_kept_and_how_full_the_disk_may_be_is_read_again(tmp_path: Path) -> None:
+    async with served(tmp_path) as on:
+        on.write(agents=f"[recording]\nkeep_rows_days = 3\nquota_gb = 5.0\n[agents.{AGENT}]")
+        await on.reload()
+        daemon = on.daemon
+    assert daemon.keeper.settings.keep_of(AGENT).rows_days == 3
+    assert daemon.disk_watch.recording.quota_gb == 5.0
+
+
 # ---------------------------------------------------------------- draining
 
 

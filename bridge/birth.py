@@ -1,0 +1,85 @@
+"""How a call begins in the process that carries it: its tape, its heart, its first two lines."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from bridge import __version__, tape
+from bridge.call import Call
+from bridge.config import Agent
+from bridge.current import Setup
+from bridge.letters import Key
+from bridge.live import LiveCall
+from bridge.recorder import Recorder
+from bridge.tape import HTTP, TWILIO, Header, Line
+from bridge.tools import HANG_UP
+
+
+@frozen
+class Webhook:
+    """A signed request for a new call, and what was current when it came: that is what the call is made with."""
+
+    setup: Setup
+    agent: Agent
+    form: Mapping[str, str]
+    url: str
+
+    @property
+    def call_sid(self) -> str:
+        """Return the key of the whole call."""
+        return self.form["CallSid"]
+
+    @property
+    def key(self) -> Key:
+        """Return what makes this request the same as another."""
+        return self.call_sid, self.agent.name
+
+
+def give_birth(
+    webhook: Webhook,
+    call_id: str,
+    token: str,
+    recorder: Recorder,
+    watch: Callable[[str, Line], None] | None = None,
+) -> LiveCall:
+    """Return a new call; its model leg connects while Twilio is still setting up the stream."""
+    setup, header = webhook.setup, header_of(webhook, call_id)
+    call = LiveCall(
+        call_id=header.call_id,
+        account_sid=header.account_sid,
+        agent=webhook.agent,
+        address=setup.address,
+        tools=setup.tools[webhook.agent.name],
+        tape=recorder.open_tape(header),
+        call=Call(webhook.agent, header.tools),
+        token=token,
+    )
+    if watch is not None:
+        call.tape.watch = lambda line: watch(call.call_id, line)
+    form = tape.webhook_form(webhook.form, masked=setup.settings.recording.mask_numbers)
+    http = {"method": "POST", "url": webhook.url, "form": form}
+    call.record(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
+    return call
+
+
+def header_of(webhook: Webhook, call_id: str) -> Header:
+    """Return the header of the tape of a new call."""
+    setup, form = webhook.setup, webhook.form
+    recording = setup.settings.recording
+    show = tape.mask if recording.mask_numbers else str
+    definitions = [tool.definition for tool in setup.tools[webhook.agent.name].values()]
+    return Header(
+        call_id=call_id,
+        call_sid=webhook.call_sid,
+        account_sid=form.get("AccountSid", ""),
+        agent=webhook.agent.name,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        caller=show(form.get("From", "")),
+        called=show(form.get("To", "")),
+        model=setup.address.model,
+        code=__version__,
+        has_audio=recording.audio,
+        settings=tape.settings_of(webhook.agent),
+        tools=[*definitions, HANG_UP],
+    )

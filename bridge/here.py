@@ -1,0 +1,106 @@
+"""Calls carried in this process: their birth, their media sockets, their tapes."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import trio
+from attrs import define, field
+
+from bridge.app import Gate, ServeLink
+from bridge.birth import Webhook, give_birth
+from bridge.current import Setup
+from bridge.letters import Key, Vitals
+from bridge.links import HANDSHAKE_SECONDS, accept_phone
+from bridge.live import LiveCall
+from bridge.machine import resident_bytes
+from bridge.place import AnyCall
+from bridge.recorder import Recorder
+from bridge.sockets import MediaSockets
+from bridge.switchboard import Switchboard
+from bridge.tape import Line
+
+
+@define(eq=False)
+class Here:
+    """This process as a place for calls; `on_birth` is told each one before anything has happened to it."""
+
+    recorder: Recorder
+    watch: Callable[[str, Line], None] | None = None
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    lock: int | None = None
+    on_birth: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether anything is there to carry one more call."""
+        return True
+
+    @property
+    def backlog(self) -> int:
+        """Return how many tapes are not complete on disk."""
+        return self.recorder.backlog
+
+    def birth(self, webhook: Webhook, call_id: str, token: str) -> LiveCall:
+        """Return a new call."""
+        call = give_birth(webhook, call_id, token, self.recorder, self.watch)
+        self.on_birth(webhook.key, call)
+        call.begin()
+        return call
+
+    def agent_taped_as(self, call_id: str) -> str | None:
+        """Return the agent of the call recorded under this id; looks at the disk."""
+        return self.recorder.agent_taped_as(call_id)
+
+    async def serve_media(self, stream: trio.SocketStream, gate: Gate) -> None:
+        """Live through a media socket of which nothing is read yet."""
+        async with stream:
+            link = await accept_phone(stream, gate.refuse_upgrade, seconds=self.handshake_seconds)
+            agent = gate.agent_of(link.path) if link is not None else None
+            if link is not None and agent is not None:
+                await self.link_server(gate.switchboard)(link, agent)
+
+    def link_server(self, switchboard: Switchboard) -> ServeLink:
+        """Return what serves media sockets that another server has accepted."""
+        return MediaSockets(switchboard, self.handshake_seconds).serve
+
+    # ------------------------------------------------------------ tapes
+
+    def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
+        """Return what this process looks like inside, carrying these calls."""
+        carried = [call for call in calls if isinstance(call, LiveCall)]
+        lines = [tape.waiting for tape in self.recorder.tapes]
+        return Vitals(
+            tapes=self.recorder.backlog,
+            is_failing=self.recorder.is_failing,
+            shed=self.recorder.shed,
+            lost=self.recorder.lost,
+            phone=max((call.phone.waiting for call in carried), default=0),
+            model=max((call.model.waiting for call in carried), default=0),
+            lines=sum(lines),
+            most_lines=max(lines, default=0),
+            tasks=trio.lowlevel.current_statistics().tasks_living,
+            threads=threading.active_count(),
+            memory_bytes=resident_bytes(),
+            cpu_seconds=time.process_time(),
+        )
+
+    def hush(self, why: str) -> None:
+        """Keep no sound from now on."""
+        self.recorder.hush(why)
+
+    def unhush(self) -> None:
+        """Keep sound again."""
+        self.recorder.unhush()
+
+    def renew(self, setup: Setup) -> None:
+        """Nothing to do: the switchboard of this process knows."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write tapes until `finish`."""
+        task_status.started()
+        await self.recorder.run()
+
+    def finish(self) -> None:
+        """Let `run` write what is left and end, soon."""
+        self.recorder.finish()

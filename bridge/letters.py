@@ -1,0 +1,176 @@
+"""What the desk and its workers tell each other: the desk decides about calls, a worker carries them."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from attrs import frozen
+
+from bridge.config import Secrets, Settings
+from bridge.effects import EndCall
+
+Key: TypeAlias = tuple[str, str]
+"""A call: its CallSid and its agent's name."""
+
+# ---------------------------------------------------------------- to a worker
+
+
+@frozen
+class Begin:
+    """The first letter: what the configuration says, and how long a handshake may take."""
+
+    settings: Settings
+    secrets: Secrets
+    handshake_seconds: float
+
+
+@frozen
+class Renew:
+    """The configuration was read again; it holds for calls from now on."""
+
+    settings: Settings
+    secrets: Secrets
+
+
+@frozen
+class Carry:
+    """A call was accepted: it begins now, under this id, and `start` must bring this token."""
+
+    key: Key
+    call_id: str
+    token: str
+    form: Mapping[str, str]
+    url: str
+
+
+@frozen
+class Media:
+    """A media socket, of which nothing is read yet; the file comes along. It is told of when it is `Over`."""
+
+    number: int
+
+
+@frozen
+class Stop:
+    """End a call, with a sentence for its caller if there is one; `is_stuck`: without asking anybody."""
+
+    key: Key
+    by: str
+    why: str
+    say: str = ""
+    is_stuck: bool = False
+
+
+@frozen
+class Ask:
+    """Answer with `Told`: by then all that happened before is told, too."""
+
+    number: int
+
+
+@frozen
+class Hush:
+    """Keep no sound from now on, or keep it again when there is no reason."""
+
+    why: str
+
+
+@frozen
+class Leave:
+    """Write what is left and end."""
+
+
+# ---------------------------------------------------------------- to the desk
+
+
+@frozen
+class Ready:
+    """The worker can take calls."""
+
+
+@frozen
+class Streams:
+    """A call has its media stream."""
+
+    key: Key
+
+
+@frozen
+class Ends:
+    """A call is over; its peers are being said goodbye to."""
+
+    key: Key
+    end: EndCall
+
+
+@frozen
+class Gone:
+    """Nothing of a call is left but its tape."""
+
+    key: Key
+
+
+@frozen
+class Taped:
+    """A tape is complete on disk."""
+
+    path: str
+
+
+@frozen
+class Over:
+    """A media socket is closed."""
+
+    number: int
+
+
+@frozen
+class Told:
+    """The answer to an `Ask`."""
+
+    number: int
+
+
+@frozen
+class Vitals:
+    """What a process that carries calls looks like inside; numbers of messages and lines that wait, and counts.
+
+    `phone` and `model` are of the worst call, and so is `most_lines`; `lags` is how late its loop was, in seconds;
+    `deaths` is how many workers died.
+    """
+
+    tapes: int = 0
+    is_failing: bool = False
+    shed: int = 0
+    lost: int = 0
+    phone: int = 0
+    model: int = 0
+    lines: int = 0
+    most_lines: int = 0
+    tasks: int = 0
+    threads: int = 0
+    memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+    workers: int = 1
+    deaths: int = 0
+    lags: tuple[float, ...] = ()
+
+
+def together(all_of_them: list[Vitals]) -> Vitals:
+    """Return many processes seen as one: counts add up, of the worst there is one."""
+    return Vitals(
+        tapes=sum(one.tapes for one in all_of_them),
+        is_failing=any(one.is_failing for one in all_of_them),
+        shed=sum(one.shed for one in all_of_them),
+        lost=sum(one.lost for one in all_of_them),
+        phone=max((one.phone for one in all_of_them), default=0),
+        model=max((one.model for one in all_of_them), default=0),
+        lines=sum(one.lines for one in all_of_them),
+        most_lines=max((one.most_lines for one in all_of_them), default=0),
+        tasks=sum(one.tasks for one in all_of_them),
+        threads=sum(one.threads for one in all_of_them),
+        memory_bytes=sum(one.memory_bytes for one in all_of_them),
+        cpu_seconds=sum(one.cpu_seconds for one in all_of_them),
+        workers=sum(one.workers for one in all_of_them),
+        deaths=sum(one.deaths for one in all_of_them),
+        lags=tuple(lag for one in all_of_them for lag in one.lags),
+    )

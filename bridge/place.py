@@ -1,0 +1,95 @@
+"""Where calls are carried, as those see it who decide about calls: in this process, or in others."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import trio
+
+from bridge.birth import Webhook
+from bridge.config import Agent
+from bridge.effects import EndCall
+from bridge.letters import Vitals
+
+
+class AnyCall(Protocol):
+    """A call, wherever it is carried. Times are in seconds of trio's clock; `ended` is infinite until then."""
+
+    call_id: str
+    agent: Agent
+    token: str
+    born: float
+    last_event: float
+    ended: float
+    end: EndCall | None
+    is_cancelled: bool
+
+    @property
+    def way(self) -> str:
+        """Return what its media socket's path ends with, so that the socket finds the process."""
+
+    @property
+    def caller(self) -> str:
+        """Return the number that called."""
+
+    @property
+    def called(self) -> str:
+        """Return the number that was called."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether the call has had no phone leg yet."""
+
+    @property
+    def is_streaming(self) -> bool:
+        """Say whether the call has a phone leg that this process sees the frames of."""
+
+    async def run(self) -> None:
+        """Live through the call; when this returns nothing of it is left but its tape."""
+
+    async def settle(self) -> None:
+        """Return when all is known here that has happened to the call until now."""
+
+    def stop(self, by: str, why: str, *, say: str = "") -> None:
+        """End the call from outside, with a sentence for the caller if there is one to say."""
+
+    def abandon(self, why: str) -> None:
+        """End the call without asking its peers."""
+
+    def cancel(self, why: str) -> None:
+        """Cancel whatever is left of a call that is over."""
+
+
+class Place(Protocol):
+    """What carries calls."""
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether anything is there to carry one more call."""
+
+    @property
+    def backlog(self) -> int:
+        """Return how many tapes are not complete on disk."""
+
+    def birth(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+        """Return a new call."""
+
+    def agent_taped_as(self, call_id: str) -> str | None:
+        """Return the agent of the call recorded under this id; looks at the disk."""
+
+    async def serve_media(self, stream: trio.SocketStream, gate: Any) -> None:
+        """Live through a media socket of which nothing is read yet."""
+
+    def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
+        """Return what it looks like inside, carrying these calls."""
+
+    def hush(self, why: str) -> None:
+        """Keep no sound from now on."""
+
+    def unhush(self) -> None:
+        """Keep sound again."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep tapes, and whatever carries the calls, until `finish`; started when calls can come."""
+
+    def finish(self) -> None:
+        """Let `run` write what is left and end, soon."""

@@ -1,0 +1,217 @@
+"""A worker process: it carries the calls that the desk gives it, and is told everything else by letter.
+
+The desk decides who may call and answers webhooks. When it dies the calls here end in good order, like at a shutdown.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+import trio
+from attrs import define, evolve, field
+from structlog.contextvars import bind_contextvars
+
+from bridge.app import Gate
+from bridge.birth import Webhook
+from bridge.current import Current, make_setup, make_setup_afresh
+from bridge.errors import BridgeError
+from bridge.here import Here
+from bridge.letters import (
+    Ask,
+    Begin,
+    Carry,
+    Ends,
+    Gone,
+    Hush,
+    Key,
+    Leave,
+    Media,
+    Over,
+    Ready,
+    Renew,
+    Stop,
+    Streams,
+    Taped,
+    Told,
+)
+from bridge.live import LiveCall
+from bridge.logs import crash_logged, log_as
+from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory
+from bridge.post import MOST_WAITING, Post
+from bridge.recorder import Recorder
+from bridge.switchboard import Switchboard
+
+TICK_SECONDS: Final = 0.1
+TICKS: Final = 10
+"""The loop is felt ten times a second, and told of once."""
+
+log = structlog.get_logger(__name__)
+Letter = tuple[Any, int | None]
+
+
+@define(eq=False)
+class Worker:
+    """What one worker has: its calls, its tapes, and the way to the desk."""
+
+    number: int
+    post: Post
+    current: Current
+    here: Here
+    switchboard: Switchboard = field(init=False)
+    gate: Gate = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.here.on_birth = self._follow
+        self.switchboard = Switchboard(self.current, self.here, on_gone=lambda key: self.post.send(Gone(key)))
+        self.gate = Gate(self.current, self.switchboard, way=way_of(self.number))
+
+    def _follow(self, key: Key, call: LiveCall) -> None:
+        call.on_stream = lambda: self.post.send(Streams(key))
+        call.on_end = lambda end: self.post.send(Ends(key, end))
+
+    async def run(self, letters: trio.MemoryReceiveChannel[Letter]) -> None:
+        """Carry calls until the desk says `Leave`, or is gone; then end those that are left."""
+        async with trio.open_nursery() as carrying:
+            await carrying.start(self.here.run)
+            try:
+                async with trio.open_nursery() as calls:
+                    await calls.start(self.switchboard.run)
+                    async with trio.open_nursery() as serving:
+                        serving.start_soon(self._tell_vitals, name="vitals")
+                        self.post.send(Ready())
+                        await self._obey(letters, serving)
+                        await self.switchboard.end_calls()
+                        serving.cancel_scope.cancel(reason="leaving")
+                    calls.cancel_scope.cancel(reason="leaving")
+            finally:
+                self.here.finish()
+
+    async def _tell_vitals(self) -> None:
+        while True:
+            lags = [await _felt_lag() for _ in range(TICKS)]
+            self.post.send(evolve(self.here.vitals(self.switchboard.calls), lags=tuple(lags)))
+
+    async def _obey(self, letters: trio.MemoryReceiveChannel[Letter], serving: trio.Nursery) -> None:
+        async for letter, file in letters:
+            match letter:
+                case Leave():
+                    return
+                case Media(number):
+                    assert file is not None
+                    serving.start_soon(self._serve_media, number, file, name="media socket")
+                case Renew():
+                    await self._renew(letter)
+                case _:
+                    self._do(letter)
+
+    def _do(self, letter: Any) -> None:
+        match letter:
+            case Carry():
+                self._carry(letter)
+            case Stop():
+                self._stop(letter)
+            case Ask(number):
+                self.post.send(Told(number))
+            case Hush(""):
+                self.here.unhush()
+            case Hush(why):
+                self.here.hush(why)
+
+    def _carry(self, letter: Carry) -> None:
+        setup = self.current.setup
+        agent = setup.settings.agents[letter.key[1]]
+        self.switchboard.take(Webhook(setup, agent, letter.form, letter.url), letter.call_id, letter.token)
+
+    def _stop(self, letter: Stop) -> None:
+        call = self.switchboard.find(letter.key)
+        if call is None:
+            return
+        if letter.is_stuck:
+            call.abandon(letter.why)
+        elif call.end is None:
+            call.stop(letter.by, letter.why, say=letter.say)
+
+    async def _renew(self, letter: Renew) -> None:
+        """Use another configuration for calls from now on; the desk has read it without a fault."""
+        log_as(letter.settings, letter.secrets, os.environ)
+        try:
+            setup = await trio.to_thread.run_sync(make_setup_afresh, letter.settings, letter.secrets)
+        except (BridgeError, OSError) as error:
+            log.error("configuration refused by a worker, which keeps the old one", fault=str(error))
+        else:
+            self.current.change(setup)
+
+    async def _serve_media(self, number: int, file: int) -> None:
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=file)))
+        try:
+            await self.here.serve_media(stream, self.gate)
+        except OSError:
+            return  # the peer reset it before we had looked at it
+        except Exception:  # the top of a connection: a bug here ends this connection and no call
+            log.exception("connection crashed")
+        finally:
+            self.post.send(Over(number))
+
+
+async def _felt_lag() -> float:
+    due = trio.current_time() + TICK_SECONDS
+    await trio.sleep_until(due)
+    return trio.current_time() - due
+
+
+def way_of(number: int) -> str:
+    """Return what the paths of media sockets for this worker end with."""
+    return f"/{number}"
+
+
+# ---------------------------------------------------------------- the process
+
+
+async def work(number: int, raw: socket.socket) -> None:
+    """Live the life of a worker: the first letter says how."""
+    post = Post.on(raw)
+    inbox, letters = trio.open_memory_channel[Letter](MOST_WAITING)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_read, post, inbox, name="post")
+        async for letter, _ in letters:
+            assert isinstance(letter, Begin)
+            await _begin(number, post, letter).run(letters)
+            break
+        await post.flush()
+        nursery.cancel_scope.cancel(reason="left")
+
+
+async def _read(post: Post, inbox: trio.MemorySendChannel[Letter]) -> None:
+    with inbox:
+        await post.run(lambda letter, file: inbox.send_nowait((letter, file)))
+
+
+def _begin(number: int, post: Post, letter: Begin) -> Worker:
+    settings, secrets = letter.settings, letter.secrets
+    log_as(settings, secrets, os.environ)
+    bind_contextvars(worker=number)
+    current = Current(make_setup(settings, secrets))
+    recorder = Recorder(settings.data_folder / "tapes", on_done=lambda path: post.send(Taped(str(path))))
+    worker = Worker(number, post, current, Here(recorder, handshake_seconds=letter.handshake_seconds))
+    settle_memory()
+    return worker
+
+
+def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Be the worker of this number, with this open file as the way to the desk. What ends a worker is its desk."""
+    for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, one):
+            signal.signal(getattr(signal, one), signal.SIG_IGN)
+    raise_file_limit()
+    number, file = map(int, arguments)
+    with crash_logged():
+        trio.run(work, number, socket.socket(fileno=file))
+    leave_hung_threads(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""Letters between processes: whole, in order, with their files, and bounded when nobody reads."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from bridge import post as post_module
+from bridge.letters import Vitals, together
+from bridge.post import Post
+
+
+class Both:
+    """Two ends of a pair, and what arrived at the second."""
+
+    def __init__(self) -> None:
+        first, second = socket.socketpair()
+        self.first, self.second = Post.on(first), Post.on(second)
+        self.arrived: list[tuple[Any, int | None]] = []
+
+    def take(self, letter: Any, file: int | None) -> None:
+        self.arrived.append((letter, file))
+
+    async def carry(self, count: int) -> None:
+        """Carry so many letters to the second end."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.first.run, self.take)
+            nursery.start_soon(self.second.run, self.take)
+            with trio.fail_after(5):
+                while len(self.arrived) < count:  # noqa: ASYNC110 - `take` waits for nobody
+                    await trio.sleep(0.001)
+            nursery.cancel_scope.cancel()
+
+
+async def test_letters_of_any_size_arrive_in_order() -> None:
+    both = Both()
+    letters = ["a", "b" * 3_000_000, {"c": 1}, *range(2000)]
+    for letter in letters:
+        both.first.send(letter)
+    await both.carry(len(letters))
+    assert [letter for letter, _ in both.arrived] == letters
+    assert both.first.waiting == 0
+
+
+async def test_each_file_arrives_with_its_own_letter_and_no_copy_is_left(tmp_path: Path) -> None:
+    both = Both()
+    before = set(os.listdir("/proc/self/fd"))
+    for number in range(200):
+        path = tmp_path / str(number)
+        path.write_text(str(number))
+        both.first.send(number, os.open(path, os.O_RDONLY) if number % 3 else None)
+    await both.carry(200)
+    for letter, file in both.arrived:
+        assert (file is None) == (letter % 3 == 0)
+        if file is not None:
+            assert os.read(file, 9) == str(letter).encode()
+            os.close(file)
+    assert len(set(os.listdir("/proc/self/fd")) - before) == 0
+
+
+async def test_files_that_nobody_took_are_closed() -> None:
+    both = Both()
+    reading, writing = os.pipe()
+    both.first.send("late", writing)
+    with trio.move_on_after(0):
+        await both.first.run(both.take)
+    assert os.read(reading, 1) == b""  # the writing end is closed
+    os.close(reading)
+    both.second._socket.close()
+
+
+async def test_the_end_of_one_process_ends_the_other_ones_post() -> None:
+    both = Both()
+    both.second._socket.close()
+    with trio.fail_after(5):
+        await both.first.run(both.take)
+    assert both.first.is_gone
+    both.first.send("nobody reads this")
+    assert both.first.waiting == 0
+
+
+async def test_whoever_does_not_read_counts_as_gone(monkeypatch: Any) -> None:
+    monkeypatch.setattr(post_module, "MOST_WAITING", 3)
+    both = Both()
+    for number in range(5):
+        both.first.send(number)
+    assert (both.first.waiting, both.first.is_gone) == (3, True)
+    with trio.fail_after(5):
+        await both.first.run(both.take)  # it ends, and with it the process is ended
+    both.second._socket.close()
+
+
+def test_counts_of_processes_add_up_and_of_depths_the_worst_counts() -> None:
+    one = Vitals(tapes=1, shed=2, phone=3, most_lines=4, lines=5, lags=(0.1,))
+    other = Vitals(is_failing=True, tapes=10, shed=20, phone=2, most_lines=1, lines=50, lags=(0.2,), deaths=1)
+    seen = together([one, other])
+    assert seen == Vitals(
+        is_failing=True,
+        tapes=11,
+        shed=22,
+        phone=3,
+        most_lines=4,
+        lines=55,
+        workers=2,
+        deaths=1,
+        lags=(0.1, 0.2),
+    )
+    assert together([]) == Vitals(workers=0)

@@ -1,0 +1,266 @@
+"""Calls carried by worker processes: who takes which call, and what is left of it when a process dies."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import trio
+
+from bench.process import Launch, a_process
+from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from bridge.crew import Crew
+from bridge.errors import StoreError, first_of
+from bridge.lock import held_alone
+from bridge.recorder import read_tape
+from bridge.store import Store
+from bridge.tape import decode
+from replay.phone import Caller, CallReport
+from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
+from replay.phone_socket import Target, open_media_socket
+from replay.phone_twiml import Say, TwilioError
+from replay.signing import sign
+
+QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
+STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
+SOON = Caller(steps=(WaitForAgent(), Wait(2500), HangUp()), answer_delay_ms=0)
+
+
+class Calls:
+    """Calls that begin one after the other and go on at the same time."""
+
+    def __init__(self, stage: Stage, nursery: trio.Nursery) -> None:
+        self.stage, self.nursery = stage, nursery
+        self.reports: dict[str, CallReport] = {}
+
+    async def begin(self, name: str, caller: Caller, **options: Any) -> None:
+        """Begin a call, and return when its agent is heard."""
+        heard = trio.Event()
+
+        def tell(kind: str, *_: Any) -> None:
+            if kind == "agent_heard":
+                heard.set()
+
+        async def ring() -> None:
+            self.reports[name] = await self.stage.ring(caller, on_event=tell, **options)
+
+        self.nursery.start_soon(ring)
+        await heard.wait()
+
+
+@asynccontextmanager
+async def two_workers(place: MakePlace, **setup: Any) -> AsyncIterator[tuple[Stage, Crew, Calls]]:
+    """Run a desk with two workers."""
+    server = {"workers": 2, "drain_seconds": 2, **setup.pop("server", {})}
+    with trio.fail_after(30):
+        async with open_stage(place(server=server, **setup)) as stage, trio.open_nursery() as nursery:
+            assert isinstance(stage.daemon.place, Crew)
+            yield stage, stage.daemon.place, Calls(stage, nursery)
+
+
+def carried(crew: Crew) -> dict[int, int]:
+    """Return how many calls each worker has."""
+    return {number: len(hand.calls) for number, hand in sorted(crew._hands.items())}
+
+
+# ---------------------------------------------------------------- who takes which call
+
+
+async def test_calls_are_shared_out_recorded_and_counted_as_if_by_one_process(place: MakePlace) -> None:
+    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, crew, calls):
+        for name in ("a", "b", "c", "d"):
+            await calls.begin(name, SOON)
+        assert carried(crew) == {1: 2, 2: 2}
+        assert [call["phase"] for call in await admin(stage, "/calls")] == ["talking"] * 4
+        health = await admin(stage, "/healthz")
+        assert (health["calls"]["live"], health["workers"], health["status"]) == (4, 2, "ok")
+        await stage.wait_recorded()
+        page = await admin(stage, "/metrics")
+        assert 'bridge_calls_total{agent="front-desk",ended_by="caller"} 4.0' in page
+        assert "bridge_workers 2.0" in page
+    rows = place().store.query("select why, ended_by from calls")
+    assert [(row["why"], row["ended_by"]) for row in rows] == [("hung up", "caller")] * 4
+    assert len(place().tapes) == 4
+    assert all(not read_tape(path).is_torn for path in place().tapes)
+
+
+async def test_limits_hold_for_all_workers_together(place: MakePlace) -> None:
+    async with two_workers(place, server={"max_calls": 3}) as (stage, _, calls):
+        for name in ("a", "b", "c"):
+            await calls.begin(name, SOON)
+        late = await stage.ring(QUICK)
+        assert (late.frames_sent, stage.daemon.switchboard.refused["max_calls"]) == (0, 1)
+
+
+async def test_a_webhook_that_comes_twice_is_one_call(place: MakePlace) -> None:
+    async with two_workers(place) as (stage, crew, calls):
+        await calls.begin("a", SOON, call_sid="CA" + "1" * 32)
+        again = await stage.ring(QUICK, call_sid="CA" + "1" * 32)
+        assert again.frames_sent <= 1  # its socket was the second one of a live call
+        assert sum(carried(crew).values()) == 1
+    assert len(place().tapes) == 1
+
+
+async def test_no_way_leads_to_a_call_but_its_own(place: MakePlace) -> None:
+    async with two_workers(place) as (stage, _, _calls):
+        ways = ("/3", "/0", "/nobody", "", "/1/2", "/01", "/1?x=1")
+        assert [await upgrade(stage, f"/voice/ws/{AGENT}{way}") for way in ways] == [404] * 7
+        assert await upgrade(stage, f"/voice/ws/{AGENT}/1") == 101
+        assert await upgrade(stage, f"/voice/ws/{AGENT}/3", key="forged") == 403
+        assert await upgrade(stage, f"/voice/ws/{AGENT}/1", key="forged") == 403
+        assert await upgrade(stage, "/voice/ws/another/1") == 404
+
+
+# ---------------------------------------------------------------- deaths
+
+
+async def test_a_worker_that_dies_takes_its_own_calls_alone_and_is_replaced(place: MakePlace) -> None:
+    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, crew, calls):
+        await calls.begin("first", STAYS)
+        (hand,) = [hand for hand in crew._hands.values() if hand.calls]
+        await calls.begin("second", SOON)
+        hand.process.kill()
+        while "first" not in calls.reports:  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.01)
+        assert calls.reports["first"].next_verbs[0] == Say(failure_sentence(stage))  # no dead line
+        assert stage.daemon.switchboard.live == 1
+        await calls.begin("third", QUICK)  # at once, by the other one
+        while carried(crew).keys() != {1, 2} or len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.01)
+        await stage.wait_recorded()
+        page = await admin(stage, "/metrics")
+        assert "bridge_worker_deaths_total 1.0" in page
+    whys = {row["call_id"]: row["why"] for row in place().store.query("select call_id, why from calls")}
+    assert sorted(whys.values()) == ["crashed", "hung up", "hung up"]
+    assert whys[calls.reports["first"].call_sid] == "crashed"
+    assert calls.reports["second"].next_verbs == []
+    assert sorted(why for _, why in map(why_of, place().tapes)) == ["crashed", "hung up", "hung up"]
+
+
+async def test_with_no_worker_left_callers_hear_a_busy_tone_until_there_is_one(place: MakePlace) -> None:
+    async with two_workers(place) as (stage, crew, _):
+        for hand in list(crew._hands.values()):
+            hand.process.kill()
+        while crew._able:  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.001)
+        refused = await stage.ring(QUICK)
+        assert (refused.frames_sent, stage.daemon.switchboard.refused["no_worker"]) == (0, 1)
+        while len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.01)
+        assert (await stage.ring(QUICK)).frames_sent > 0
+
+
+async def test_workers_outlive_their_desk_only_to_end_their_calls_in_order(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+            await daemon.call(STAYS)
+            daemon.signal(signal.SIGKILL)
+            await daemon.process.wait()
+            data = tmp_path / "data"
+            assert is_held(data)  # no other daemon may take the live tape for a torn one
+            while is_held(data):  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.02)
+            daemon.calls.cancel_scope.cancel()
+    (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl*")
+    assert why_of(path) == ("operator", "the daemon is shutting down")
+
+
+async def test_a_worker_that_cannot_start_is_told_of_and_nothing_is_served(
+    place: MakePlace, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with trio.fail_after(20):
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with two_workers(place):
+                raise AssertionError
+    assert "worker 1 could not start" in str(first_of(caught.value)) or "worker 2" in str(
+        first_of(caught.value)
+    )
+
+
+# ---------------------------------------------------------------- signals
+
+
+async def test_the_first_signal_lets_calls_of_all_workers_end_by_themselves(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 6})) as daemon:
+            await daemon.call(SOON)
+            await daemon.call(SOON)
+            daemon.signal()
+            assert await daemon.process.wait() == 0
+    assert ends(tmp_path) == [("caller", "hung up")] * 2
+
+
+async def test_a_second_signal_ends_all_workers_at_once(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 600})) as daemon:
+            await daemon.call(STAYS)
+            daemon.signal()
+            await daemon.wait_logged("draining")
+            daemon.signal()
+            assert await daemon.process.wait() == 0
+            assert not is_held(tmp_path / "data")
+            daemon.calls.cancel_scope.cancel()
+    (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl*")
+    assert why_of(path) == ("operator", "the daemon is shutting down")
+
+
+async def test_a_configuration_that_is_read_again_reaches_all_workers(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+            file = tmp_path / "config.toml"
+            file.write_text(file.read_text() + 'instructions = "Say that we moved."\n')
+            daemon.signal(signal.SIGHUP)
+            await daemon.wait_logged("configuration is read again")
+            await daemon.call(SOON)
+            await daemon.call(SOON)
+            daemon.signal()
+            await daemon.process.wait()
+    tapes = [read_tape(path) for path in (tmp_path / "data" / "tapes").rglob("*.jsonl*")]
+    assert [tape.header.settings["instructions"] for tape in tapes] == ["Say that we moved."] * 2
+
+
+# ---------------------------------------------------------------- helpers
+
+
+async def admin(stage: Stage, path: str) -> Any:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://{stage.daemon.watching.address}{path}")
+    return answer.text if path == "/metrics" else answer.json()
+
+
+async def upgrade(stage: Stage, path: str, key: str = "") -> int:
+    url = PUBLIC.replace("https", "wss") + path
+    target = Target("127.0.0.1", stage.daemon.port, False, url, urlsplit(PUBLIC).netloc)
+    headers = [("x-twilio-signature", sign(url, (), key or stage.account.auth_token))]
+    try:
+        async with open_media_socket(target, headers) as socket:
+            return socket.status
+    except TwilioError as error:
+        return error.http_status or 0
+
+
+def failure_sentence(stage: Stage) -> str:
+    return stage.daemon.current.setup.settings.agents[AGENT].failure_sentence
+
+
+def is_held(folder: Path) -> bool:
+    try:
+        with held_alone(folder):
+            return False
+    except StoreError:
+        return True
+
+
+def why_of(tape: Path) -> tuple[str, str]:
+    (end,) = [line.end for line in map(decode, read_tape(tape).lines) if line.end is not None]
+    return end["by"], end["why"]
+
+
+def ends(folder: Path) -> list[tuple[str, str]]:
+    rows = Store(folder / "data" / "calls.duckdb").query("select ended_by, why from calls")
+    return [(row["ended_by"], row["why"]) for row in rows]
