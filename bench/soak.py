@@ -55,11 +55,14 @@ SAMPLE_SECONDS: Final = 300
 SETTLE_SECONDS: Final = 40
 """Simulated: what the last connections, flushes, transactions and goodbyes may take."""
 
+THREADS_SECONDS: Final = 25
+"""Real ones: an idle thread of trio's goes after ten."""
+
 ROUNDS: Final = 8
 """Of question, interruption, tool call and answer in one long call: about three minutes."""
 
 MOST_GAP_MS: Final = 250
-"""A hole in an answer that a caller may hear: twelve times compressed, 20 ms in which this process did not get a core."""
+"""A hole in an answer that a caller may hear: twelve times compressed, 20 ms without a core."""
 
 LONG_WAY: Final = "a long call"
 LONG_AGENT: Final = "long"
@@ -212,8 +215,14 @@ class Soak:
         return sample
 
     async def rest(self, running: Running, part: str) -> Sample:
-        """Wait until nothing of the calls is left, and take a sample."""
+        """Wait until nothing of the calls is left, for a while, and take a sample."""
         await trio.sleep(SETTLE_SECONDS)
+        base, until = self.samples.get(part, []), time.perf_counter() + THREADS_SECONDS
+        while time.perf_counter() < until:
+            now = await take_sample(running.process.pid, self.out / "admin.sock", self.calls)
+            if base and (now.threads, now.files) <= (base[0].threads, base[0].files):
+                break
+            await trio.sleep(5)
         return await self.sample(running, part)
 
     def note(self, report: CallReport, way: str, expected: str) -> None:
