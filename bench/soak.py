@@ -220,7 +220,7 @@ class Soak:
         base, until = self.samples.get(part, []), time.perf_counter() + THREADS_SECONDS
         while time.perf_counter() < until:
             now = await take_sample(running.process.pid, self.out / "admin.sock", self.calls)
-            if base and (now.threads, now.files) <= (base[0].threads, base[0].files):
+            if base and now.threads <= base[0].threads and now.files <= base[0].files:
                 break
             await trio.sleep(5)
         return await self.sample(running, part)
