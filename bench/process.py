@@ -15,7 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK
-from replay.model import ModelServer, serve_model
+from replay.model import Cast, ModelServer, serve_model
 from replay.model_script import Script
 from replay.phone import Account, Caller, CallReport, ring
 
@@ -38,6 +38,7 @@ class Launch:
     agents: str = f"[agents.{AGENT}]\n"
     environment: Mapping[str, str] = field(factory=dict)
     passed: socket.socket | None = None
+    run: str = RUN
 
     def configuration(self, model_url: str) -> str:
         """Return the text of `config.toml`; JSON's strings and numbers are TOML's too."""
@@ -47,7 +48,7 @@ class Launch:
 
     def command(self, config: Path) -> list[str]:
         """Return the command line."""
-        serve = [sys.executable, "-c", RUN, "serve", "--config", str(config), "--log-json"]
+        serve = [sys.executable, "-c", self.run, "serve", "--config", str(config), "--log-json"]
         return serve if self.passed is None else pass_on(self.passed.fileno(), serve)
 
 
@@ -130,7 +131,7 @@ def _line(data: bytes) -> dict[str, Any]:
 
 @asynccontextmanager
 async def a_process(
-    folder: Path, script: Script = GREETING, launch: Launch | None = None
+    folder: Path, script: Script | Cast = GREETING, launch: Launch | None = None
 ) -> AsyncIterator[Running]:
     """Run a daemon as its users do; it and its calls are gone afterwards."""
     launch = launch or Launch()

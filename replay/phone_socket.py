@@ -115,7 +115,8 @@ class MediaSocket:
         try:
             if self._is_writing:
                 return  # a frame was cut in half: no further word can follow it
-            with trio.move_on_after(GOODBYE_S), contextlib.suppress(trio.BrokenResourceError):
+            gone = (trio.BrokenResourceError, trio.ClosedResourceError)  # the latter after a reset of our own
+            with trio.move_on_after(GOODBYE_S), contextlib.suppress(*gone):
                 await self._flush()
                 while await self._read():
                     pass
