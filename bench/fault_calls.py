@@ -36,7 +36,7 @@ KINDS: Final = (
     "binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields", "unknown_error", "huge",
 )  # fmt: skip
 TOOL_SECONDS: Final = 3.0
-LIMITS: Final = {"lost_media_ms": 2000, "quiet_seconds": 8, "answer_timeout_ms": 3000}
+LIMITS: Final = {"lost_media_ms": 2000, "quiet_seconds": 20, "answer_timeout_ms": 3000}
 ASKS: Final = (WaitForQuiet(400), speech("caller_yes"))
 CONTROL: Final = Caller(steps=(WaitForQuiet(2500, timeout_ms=60_000), HangUp()), answer_delay_ms=0)
 Act = Callable[[_Connection, Session], Awaitable[None]]

@@ -15,7 +15,7 @@ from replay.player import replay_tape
 
 MOST_GAP_MS: Final = 40
 PHASES: Final = ("waiting", "speaking", "listening", "tool", "closing")
-"""How far the call is: its media stream has not come yet; the agent speaks; it listens; a tool runs; it says goodbye."""
+"""How far the call is: its media stream has not come; the agent speaks; it listens; a tool runs; it says goodbye."""
 
 LONGEST_LOSS_MS: Final = 250
 """What a tape may lose to a `kill -9`: the time between two flushes."""

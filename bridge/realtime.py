@@ -73,6 +73,9 @@ IGNORED: Final = frozenset(
 )
 """Messages that ask for no decision here; the records read transcripts and items from the tape."""
 
+MOST: Final = 2**31 - 1
+MOST_SECONDS: Final = 2**40
+
 # ---------------------------------------------------------------- messages
 
 
@@ -109,9 +112,17 @@ def _name(value: Any) -> str:
 
 
 def _ms(value: Any) -> int:
+    """Return a number of a session: milliseconds, an index. Beyond what a database's integer holds it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
+    if not 0 <= value <= MOST:
+        raise ValueError
     return int(value)
+
+
+def _moment(value: Any) -> int:
+    """Return Unix seconds, 0 for none that can be."""
+    return int(value) if isinstance(value, int | float) and 0 <= value <= MOST_SECONDS else 0
 
 
 def _audio(delta: str) -> bytes:
@@ -167,7 +178,7 @@ def _erred(message: Message) -> Event:
 
 
 _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
-    "session.created": lambda m: SessionCreated(_ms(m["session"].get("expires_at") or 0)),
+    "session.created": lambda m: SessionCreated(_moment(m["session"].get("expires_at"))),
     "session.updated": lambda m: SessionUpdated(),
     "input_audio_buffer.speech_started": lambda m: SpeechStarted(
         _name(m["item_id"]), _ms(m["audio_start_ms"])

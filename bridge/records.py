@@ -338,6 +338,9 @@ FROM_MODEL: Final = frozenset(
         "response.output_item.done",
     }
 )
+MOST_TOKENS: Final = 1_000_000
+"""Of one response: several times what any model can read."""
+
 TOKEN_CLASSES: Final = ("text_in", "text_cached", "text_out", "audio_in", "audio_cached", "audio_out")
 
 
@@ -347,17 +350,25 @@ def _words(value: Any) -> str:
     return value
 
 
+def _count(tokens: Any) -> int:
+    """Return how many tokens of a class one response took."""
+    count = int(tokens or 0)
+    if not 0 <= count <= MOST_TOKENS:
+        raise ValueError
+    return count
+
+
 def _tokens_of(usage: Row) -> Counter[str]:
     into = usage.get("input_token_details") or {}
     cached = into.get("cached_tokens_details") or {}
     out = usage.get("output_token_details") or {}
     return Counter(
-        text_in=int(into.get("text_tokens") or 0),
-        text_cached=int(cached.get("text_tokens") or 0),
-        text_out=int(out.get("text_tokens") or 0),
-        audio_in=int(into.get("audio_tokens") or 0),
-        audio_cached=int(cached.get("audio_tokens") or 0),
-        audio_out=int(out.get("audio_tokens") or 0),
+        text_in=_count(into.get("text_tokens")),
+        text_cached=_count(cached.get("text_tokens")),
+        text_out=_count(out.get("text_tokens")),
+        audio_in=_count(into.get("audio_tokens")),
+        audio_cached=_count(cached.get("audio_tokens")),
+        audio_out=_count(out.get("audio_tokens")),
     )
 
 

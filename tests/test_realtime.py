@@ -266,3 +266,18 @@ def test_a_failure_is_told_as_json() -> None:
 )
 def test_the_reason_of_a_hang_up_is_read_with_care(arguments: str, reason: str) -> None:
     assert realtime.reason_of(arguments) == reason
+
+
+@pytest.mark.parametrize("number", [-1, 2**31, 2**70, 1e308, True, "7", None])
+@pytest.mark.parametrize("field", ["audio_start_ms", "content_index"])
+def test_a_number_that_no_record_could_hold_makes_a_message_unusable(field: str, number: Any) -> None:
+    said = {
+        "audio_start_ms": message("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=number),
+        "content_index": message("response.output_audio.delta", **{**DELTA, "content_index": number}),
+    }
+    assert isinstance(realtime.parse(said[field]), MessageBroken)
+
+
+@pytest.mark.parametrize("moment", [-1, 2**70, 1e308, "soon", None, {}])
+def test_a_session_may_expire_at_no_moment_there_is(moment: Any) -> None:
+    assert realtime.parse(message("session.created", session={"expires_at": moment})) == SessionCreated(0)

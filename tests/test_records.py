@@ -282,6 +282,8 @@ def test_an_empty_tape_has_a_call() -> None:
         ("conversation.item.added", {"item": {"type": "message", "id": ["x"], "role": "user"}}),
         ("response.done", {"response": 7}),
         ("response.done", {"response": {"usage": {"input_token_details": {"text_tokens": "many"}}}}),
+        ("response.done", {"response": {"usage": {"input_token_details": {"text_tokens": 2**70}}}}),
+        ("response.done", {"response": {"usage": {"output_token_details": {"text_tokens": -1}}}}),
         ("response.created", {}),
         ("input_audio_buffer.speech_started", {"item_id": {}}),
     ],
