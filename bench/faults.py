@@ -1,7 +1,8 @@
-"""The fault matrix: what becomes of a call when something breaks, in each phase of the call, and of the calls beside it.
+"""The fault matrix: what becomes of a call when something breaks, in each phase of it, and of the calls beside it.
 
-One command runs all of it and prints a table, fault by phase. A cell is good when no other call was harmed, when the call
-has one record that names who ended it as declared, and when its tape is whole and replays as it was. Exits 1 otherwise.
+One command runs all of it and prints a table, fault by phase. A cell is good when no other call was harmed, when the
+call has one record that names who ended it as declared, and when its tape is whole and replays as it was. Exits 1
+otherwise.
 
     uv run python -m bench.faults                        all of it: about a quarter of an hour
     uv run python -m bench.faults --only "kill -9"       one fault
@@ -103,7 +104,7 @@ def table_of(outcomes: list[Outcome]) -> Table:
 
 def _cell(outcome: Outcome | None) -> str:
     if outcome is None:
-        return "–"
+        return "-"
     if outcome.is_good:
         return f"{outcome.ended.split(':')[0]}, {outcome.heard}"
     return f"[red]{'; '.join(outcome.problems)}[/]"

@@ -31,8 +31,9 @@ GOODBYE_SECONDS: Final = 0.5
 """How long a peer may take to answer our close frame."""
 
 PHONE_OUTBOX: Final = 64
-MODEL_OUTBOX: Final = 250
-"""Messages; for the model that is 5 s of caller audio. A full outbox is a stalled peer."""
+MODEL_OUTBOX: Final = 750
+"""Messages; for the model that is 15 s of caller audio: what was held up on its way to us comes all at once. A full
+outbox is a stalled peer; a model that is gone is noticed before, by its heartbeat."""
 
 SHADOW_SECONDS: Final = 0.1
 """How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
@@ -141,6 +142,10 @@ class LiveCall:
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
+        if not line.rang and tape.is_overdue(self.call.deadline, line.t_ms):
+            self._ring(
+                line.t_ms
+            )  # the whole process was held up: what was due comes before what came meanwhile
         self.last_event = trio.current_time()
         self.tape.append(line)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
@@ -262,7 +267,10 @@ class LiveCall:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
-                self.feed(Line(t_ms=now, leg=NOTE, sender="clock", rang=True), ClockRang())
+                self._ring(now)
+
+    def _ring(self, now: int) -> None:
+        self.feed(Line(t_ms=now, leg=NOTE, sender="clock", rang=True), ClockRang())
 
     # ------------------------------------------------------------ the legs
 

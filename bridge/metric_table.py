@@ -110,7 +110,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_outbox_messages_max",
         "Most messages that waited for one call's peer in the last 15 to 30 seconds, looked at once a second. "
-        "At 64 (phone) or 250 (model) the peer counts as stalled.",
+        "At 64 (phone) or 750 (model) the peer counts as stalled.",
         ("leg",),
     ),
     Metric("bridge_tape_lines_waiting", "Tape lines of all calls that wait for the disk, now.", ()),

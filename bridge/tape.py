@@ -99,6 +99,16 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
 
 
+LATE_MS: Final = 1000
+"""An alarm that is so late rings before whatever comes next, live and in a replay: its process was held up, or the
+settings of today make it ring where none did."""
+
+
+def is_overdue(deadline: int | None, t_ms: int) -> bool:
+    """Say whether what was due by a deadline has been held up until now."""
+    return deadline is not None and deadline + LATE_MS <= t_ms
+
+
 def encode(line: Line) -> bytes:
     """Return a line as it stands on the tape, newline included."""
     return _encoder.encode(line) + b"\n"

@@ -15,11 +15,8 @@ from bridge.errors import TapeError
 from bridge.events import ClockRang
 from bridge.recorder import Tape, read_tape
 from bridge.restore import understood
-from bridge.tape import HTTP, NOTE, Line, decode, encode, line_of
+from bridge.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, is_overdue, line_of
 from replay.record_changes import TableChange, record_changes
-
-LATE_MS: Final = 1000
-"""An alarm that the tape has no ring for is rung by us when it is this late: the settings or the code changed it."""
 
 CONTEXT: Final = 5
 """Lines kept before and after a difference, unless more are asked for."""
@@ -128,7 +125,7 @@ def _missed_alarms(call: Call, upcoming: Line, last_ms: int) -> Iterator[bytes]:
     """Ring for deadlines that nobody rang for, long before the next input; the last one was at `last_ms`."""
     if upcoming.t_ms - last_ms <= LATE_MS or upcoming.rang:
         return  # after an input the heart's deadline always lies ahead of it
-    while (deadline := call.deadline) is not None and deadline + LATE_MS <= upcoming.t_ms:
+    while (deadline := call.deadline) is not None and is_overdue(deadline, upcoming.t_ms):
         yield from _said(call.handle(ClockRang(), deadline), deadline)
 
 
