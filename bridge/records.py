@@ -119,7 +119,7 @@ class _Reader:
                 self.log.append({"t_ms": t_ms, "text": other, "data": note})
 
     def _tool(self, call_id: str) -> Row:
-        return self.tools.setdefault(call_id, {"tool_call_id": call_id})
+        return self.tools.setdefault(_words(call_id), {"tool_call_id": call_id})
 
     def _read_tool(self, t_ms: int, answer: Row) -> None:
         row = self._tool(answer["call_id"])
@@ -146,7 +146,7 @@ class _Reader:
             self.log.append({"t_ms": line.t_ms, "text": f"{kind} with missing or wrong fields", "data": {}})
 
     def _item(self, item_id: str, role: str = "") -> _Item:
-        item = self.items.get(item_id)
+        item = self.items.get(_words(item_id))
         if item is None:
             item = self.items[item_id] = _Item(item_id, role)
         item.role = item.role or role
@@ -158,7 +158,7 @@ class _Reader:
         self._place(_words(raw["id"]), message.get("previous_item_id"))
         match raw["type"]:
             case "function_call":
-                self._tool(raw["call_id"]).update(item_id=raw["id"], name=raw["name"], called_ms=t_ms)
+                self._tool(raw["call_id"]).update(item_id=raw["id"], name=_words(raw["name"]), called_ms=t_ms)
             case "function_call_output":
                 self._tool(raw["call_id"])["is_delivered"] = True
             case "message":
@@ -204,14 +204,14 @@ class _Reader:
         for turn in reversed(self.turns):
             if turn["caller_item_id"] == item_id:
                 return turn
-        self.turns.append({"caller_item_id": item_id})
+        self.turns.append({"caller_item_id": _words(item_id)})
         return self.turns[-1]
 
     def _response_created(self, t_ms: int, message: Row) -> None:
         self.responses += 1
         if self.turns and "committed_ms" in self.turns[-1]:
             self.turns[-1].setdefault("response_created_ms", t_ms)
-            self.turn_of_response[message["response"]["id"]] = self.turns[-1]
+            self.turn_of_response[_words(message["response"]["id"])] = self.turns[-1]
 
     def _response_done(self, t_ms: int, message: Row) -> None:
         usage = message["response"].get("usage") or {}
@@ -220,7 +220,8 @@ class _Reader:
     def _response_output_item_done(self, t_ms: int, message: Row) -> None:
         raw = message["item"]
         if raw["type"] == "function_call":
-            self._tool(raw["call_id"]).update(name=raw["name"], arguments=raw.get("arguments") or "")
+            arguments = _words(raw.get("arguments") or "")
+            self._tool(raw["call_id"]).update(name=_words(raw["name"]), arguments=arguments)
 
     def _conversation_item_create(self, t_ms: int, message: Row) -> None:
         raw = message["item"]

@@ -16,7 +16,7 @@ from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.current import Setup, make_setup_afresh
 from bridge.errors import BridgeError, ConfigError
-from bridge.machine import raise_file_limit, settle_memory
+from bridge.machine import raise_file_limit, settle_memory, use_few_arenas
 from bridge.notify import Notifier
 from bridge.server import Daemon, open_daemon
 
@@ -62,6 +62,7 @@ async def serve(
     the last tape is written.
     """
     raise_file_limit()
+    use_few_arenas()
     with trio.open_signal_receiver(*SIGNALS) as signals, trio.CancelScope() as scope:
         async with trio.open_nursery() as watched:
             watched.start_soon(around.notifier.feed_watchdog, name="watchdog")

@@ -5,6 +5,7 @@ Signatures: https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 import hmac
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -164,11 +165,15 @@ def connect_twiml(*, stream_url: str, action_url: str, token: str) -> str:
     return str(response)
 
 
+NOT_IN_XML: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has no way to write: https://www.w3.org/TR/xml/#charsets"""
+
+
 def hangup_twiml(say: str = "") -> str:
     """Return TwiML that hangs up, after a sentence if there is one to say."""
     response = VoiceResponse()
     if say:
-        response.say(say)
+        response.say(NOT_IN_XML.sub("", say))
     response.hangup()
     return str(response)
 

@@ -40,7 +40,7 @@ from bridge.letters import (
 )
 from bridge.live import LiveCall
 from bridge.logs import crash_logged, log_as
-from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory
+from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, use_few_arenas
 from bridge.post import MOST_WAITING, Post
 from bridge.recorder import Recorder
 from bridge.switchboard import Switchboard
@@ -207,6 +207,7 @@ def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> N
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)
     raise_file_limit()
+    use_few_arenas()
     number, file = map(int, arguments)
     with crash_logged():
         trio.run(work, number, socket.socket(fileno=file))
