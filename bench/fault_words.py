@@ -35,7 +35,11 @@ WEIRD: Final[tuple[Any, ...]] = (
 
 def golden(leg: str, sender: str) -> list[dict[str, Any]]:
     """Return the example messages that a peer sends."""
-    lines = (json.loads(line) for path in sorted(GOLDEN.glob("*.jsonl")) for line in path.open())
+    lines = (
+        json.loads(line)
+        for path in sorted(GOLDEN.glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
     return [line["msg"] for line in lines if (line["leg"], line["from"]) == (leg, sender) and "msg" in line]
 
 
