@@ -214,13 +214,15 @@ class Watch:
         return self.reached.setdefault(call_id, trio.Event())
 
 
-async def run_phase(folder: Path, phase: Phase, faults: list[Fault], tools: dict[str, Tool]) -> list[Outcome]:
+async def run_phase(
+    folder: Path, phase: Phase, faults: list[Fault], tools: dict[str, Tool], *, story: str = "agent_story"
+) -> list[Outcome]:
     """Let each fault happen to a call of its own, all at the same time; return what came of each."""
     watch = Watch(phase.is_reached)
     names = tuple(f"cell-{number}" for number in range(len(faults)))
     setup = Cells(folder, agents=names, limits=LIMITS, tools=tools, watch=watch, server={"max_calls": 500})
     reports: dict[str, CallReport] = {}
-    async with open_stage(evolve(setup, script=_players(phase))) as stage:  # type: ignore[arg-type]
+    async with open_stage(evolve(setup, script=_players(phase, story))) as stage:  # type: ignore[arg-type]
         async with trio.open_nursery() as calls:
             calls.start_soon(_listen, stage, reports)
             await stage.model.wait_session()
@@ -241,9 +243,9 @@ async def run_phase(folder: Path, phase: Phase, faults: list[Fault], tools: dict
     ]
 
 
-def _players(phase: Phase) -> Callable[[str, int], Script]:
-    story = Script(opening=(words("agent_story"),), delivery=PROMPT)
-    return lambda model, number: story if number == 1 else phase.script
+def _players(phase: Phase, story: str) -> Callable[[str, int], Script]:
+    told = Script(opening=(words(story),), delivery=PROMPT)
+    return lambda model, number: told if number == 1 else phase.script
 
 
 def _row(records: Records, call_sid: str) -> dict[str, Any] | None:
