@@ -35,7 +35,7 @@ import replay.model
 from bench.endings import LIMITS, WAYS
 from bench.endings import SCRIPT as SHORT
 from bench.process import Launch, Running, a_process
-from bench.shared_clock import SharedClock
+from bench.shared_clock import SharedClock, in_real_time
 from bench.stage import AGENT, PUBLIC, WEBHOOK
 from bridge.errors import TapeError
 from bridge.recorder import read_tape, tapes_under
@@ -55,8 +55,8 @@ SAMPLE_SECONDS: Final = 300
 SETTLE_SECONDS: Final = 40
 """Simulated: what the last connections, flushes, transactions and goodbyes may take."""
 
-THREADS_SECONDS: Final = 25
-"""Real ones: an idle thread of trio's goes after ten."""
+REST_SECONDS: Final = 45
+"""In real time: an idle thread of trio's goes after ten seconds, and the daemon's own rounds are thirty apart."""
 
 ROUNDS: Final = 8
 """Of question, interruption, tool call and answer in one long call: about three minutes."""
@@ -208,22 +208,33 @@ class Soak:
 
     async def sample(self, running: Running, part: str) -> Sample:
         """Take a sample, and keep it."""
-        sample = await take_sample(running.process.pid, self.out / "admin.sock", self.calls)
+        return self.keep(part, await self.look(running))
+
+    async def look(self, running: Running) -> Sample:
+        """Take a sample."""
+        return await take_sample(running.process.pid, self.out / "admin.sock", self.calls)
+
+    def keep(self, part: str, sample: Sample) -> Sample:
+        """Keep a sample, and write it down."""
         self.samples.setdefault(part, []).append(sample)
         with (self.out / "figures.jsonl").open("ab") as file:
             file.write(msgspec.json.encode({"part": part, **asdict(sample)}) + b"\n")
         return sample
 
     async def rest(self, running: Running, part: str) -> Sample:
-        """Wait until nothing of the calls is left, for a while, and take a sample."""
+        """Wait until nothing of the calls is left, and keep the sample with the fewest threads of a while."""
         await trio.sleep(SETTLE_SECONDS)
-        base, until = self.samples.get(part, []), time.perf_counter() + THREADS_SECONDS
-        while time.perf_counter() < until:
-            now = await take_sample(running.process.pid, self.out / "admin.sock", self.calls)
-            if base and now.threads <= base[0].threads and now.files <= base[0].files:
-                break
-            await trio.sleep(5)
-        return await self.sample(running, part)
+        with in_real_time():
+            looks = [await self.look(running)]
+            until = time.perf_counter() + REST_SECONDS
+            while not self._is_at_base(part, looks[-1]) and time.perf_counter() < until:
+                await trio.sleep(3)
+                looks.append(await self.look(running))
+        return self.keep(part, min(looks, key=lambda look: look.threads))
+
+    def _is_at_base(self, part: str, look: Sample) -> bool:
+        base = self.samples.get(part)
+        return base is not None and look.threads <= base[0].threads and look.files <= base[0].files
 
     def note(self, report: CallReport, way: str, expected: str) -> None:
         """Take account of a call that is over."""
