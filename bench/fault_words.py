@@ -12,6 +12,7 @@ from typing import Any, Final
 import trio
 from attrs import define, evolve, field
 
+import replay.model
 from bench.fault_calls import CONTROL, Cells
 from bench.fault_cells import Outcome, Records, harm, words_after
 from bench.floods import Measured, flood_of, measure, wide_place
@@ -26,6 +27,9 @@ SALVO: Final = 10
 """Messages of one call, and how many of them every 20 ms: a call may rightly end in the middle of them."""
 
 AT_ONCE: Final = 4
+LONG: Final = 10_000
+"""What is as long as this grows no further: a hundredfold of a hundredfold would be work for its sender."""
+
 STORY: Final = Script(opening=(words("agent_story"),), delivery=PROMPT)
 WEIRD: Final[tuple[Any, ...]] = (
     None, True, -1, 0, 2**63, -(2**70), 1e308, 0.1, "", " ", "x" * 5000, "\x00", "\ud800", "é", [], {}, [[]], {"a": {}},
@@ -98,6 +102,8 @@ class Mutator:
                 place[key] = self._longer(place[key])
 
     def _longer(self, value: Any) -> Any:
+        if isinstance(value, str | list) and len(value) > LONG:
+            return value[:LONG]
         return value * self.dice.choice((0, 2, 100)) if isinstance(value, str | list) else str(value)
 
     def _spoil(self, text: str) -> str | bytes:
@@ -142,12 +148,15 @@ class Hundred:
     tell: Callable[[str], None]
     sent: int = 0
     calls: int = 0
-    reports: list[CallReport] = field(factory=list)
+    heard: dict[str, str] = field(factory=dict)
+    """What the caller of each call heard after it, by CallSid: whole reports would make garbage collection slow."""
+
     controls: list[CallReport] = field(factory=list)
     is_enough: bool = False
 
     async def run(self, folder: Path) -> Outcome:
         """Make the calls; return what came of all of them as one outcome."""
+        replay.model.KEPT_SESSIONS = 10 * AT_ONCE
         agents = tuple(f"cell-{number}" for number in range(AT_ONCE))
         setup = Cells(folder, script=STORY, agents=agents, server={"max_calls": 500})
         async with open_stage(setup) as stage:
@@ -184,10 +193,13 @@ class Hundred:
 
         salvo: tuple[Step, ...] = (*(Mutant(mutator) for _ in range(SALVO)), Wait(20))
         caller = Caller(steps=(WaitForAgent(), *(salvo * (A_CALL // SALVO)), HangUp()), answer_delay_ms=0)
-        self.reports.append(await stage.ring(caller, on_event=see, total_ms=60_000))
+        self._note(await stage.ring(caller, on_event=see, total_ms=60_000))
+
+    def _note(self, report: CallReport) -> None:
+        self.heard[report.call_sid] = words_after(report)
 
     async def _model_call(self, stage: Stage, dice: random.Random, name: str) -> None:
-        heard, reports = trio.Event(), list[CallReport]()
+        heard = trio.Event()
         webhook = f"{PUBLIC}/voice/{name}"
         caller = Caller(
             steps=(WaitForAgent(), WaitForEnd(3000), HangUp()), answer_delay_ms=0, patience_ms=500
@@ -197,7 +209,7 @@ class Hundred:
             report = await stage.ring(
                 caller, webhook=webhook, on_event=lambda kind, *_: see(kind), total_ms=60_000
             )
-            reports.append(report)
+            self._note(report)
             heard.set()
 
         def see(kind: str) -> None:
@@ -211,7 +223,6 @@ class Hundred:
                 is_ours = f"<{name}>" in str(session.settings.get("instructions"))
                 if is_ours and session.close_code is None:
                     await self._shout(session, dice)
-        self.reports += reports
 
     async def _shout(self, session: Any, dice: random.Random) -> None:
         """Send mutated messages in the model's name, for as long as its socket is open."""
@@ -228,10 +239,8 @@ class Hundred:
 
     def _judge(self, records: Records) -> Outcome:
         rows = {row["call_id"]: row for row in records.rows}
-        ends = Counter(
-            rows[one.call_sid]["ended_by"] if one.call_sid in rows else "none" for one in self.reports
-        )
-        flaws = Counter(flaw for one in self.reports if (flaw := records.flaw(one.call_sid)))
+        ends = Counter(rows[call_id]["ended_by"] if call_id in rows else "none" for call_id in self.heard)
+        flaws = Counter(flaw for call_id in self.heard if (flaw := records.flaw(call_id)))
         harmed = [text for one in self.controls if (text := harm(one, rows.get(one.call_sid)))]
         worst = next((end for end in ends if end not in ("caller", "model", "tool", "limit")), "caller")
         return Outcome(
@@ -239,13 +248,13 @@ class Hundred:
             phase="speaking",
             expects="caller",
             ended=f"{worst}: {', '.join(f'{count} by {by}' for by, count in ends.most_common())}",
-            heard=", ".join(sorted({words_after(one) for one in self.reports})),
+            heard=", ".join(sorted(set(self.heard.values()))),
             records=1
-            if len(rows) == len(records.rows) == len(self.reports) + len(self.controls)
+            if len(rows) == len(records.rows) == len(self.heard) + len(self.controls)
             else len(rows),
             tape="; ".join(f"{count} x {flaw}" for flaw, count in flaws.items()),
             others="; ".join(harmed),
-            note=f"{len(self.reports)} calls, beside {len(self.controls)} who listened",
+            note=f"{len(self.heard)} calls, beside {len(self.controls)} who listened",
         )
 
 

@@ -182,7 +182,7 @@ def received(t_ms: int, leg: str, sender: str, message: str | bytes, event: Even
     """Return the line for a message of a peer; `event` is what it was understood as."""
     if isinstance(message, bytes):
         return Line(t_ms=t_ms, leg=leg, sender=sender, binary=b2a_base64(message, newline=False).decode())
-    if isinstance(event, MessageBroken) and event.problem == "not JSON":
+    if isinstance(event, MessageBroken) and event.problem in ("not JSON", twilio.TOO_LONG):
         return Line(t_ms=t_ms, leg=leg, sender=sender, text=message)
     if "\n" in message or "\r" in message:
         message = msgspec.json.format(message, indent=-1)  # a line is a line; only white space is lost

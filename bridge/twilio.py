@@ -32,6 +32,12 @@ from bridge.events import (
 
 LEG: Final = "twilio"
 TOKEN_PARAMETER: Final = "token"
+MOST_CHARACTERS: Final = 64 * 2**10
+"""Of a message that is parsed. Twilio's are some hundred, a `start` some thousand; to parse one of millions would hold
+up every other call for a third of a second."""
+
+TOO_LONG: Final = "longer than any"
+
 DIGITS: Final = frozenset("0123456789*#ABCD")
 _decode = msgspec.json.Decoder().decode
 
@@ -39,9 +45,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 def parse(text: str | bytes | msgspec.Raw) -> Event:
-    """Return what a WebSocket message from Twilio says; a message that can't be used is an event too."""
+    """Return what a WebSocket message from Twilio says; a message that can't be used is an event too.
+
+    A message of a tape comes as `Raw`: it was parsed before.
+    """
     if isinstance(text, bytes):
         return MessageBroken(LEG, "binary frame")
+    if isinstance(text, str) and len(text) > MOST_CHARACTERS:
+        return MessageBroken(LEG, TOO_LONG)
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
