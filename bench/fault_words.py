@@ -28,7 +28,7 @@ SALVO: Final = 10
 
 AT_ONCE: Final = 4
 LONG: Final = 10_000
-"""What is as long as this grows no further: a hundredfold of a hundredfold would be work for its sender."""
+"""Of a text, before it is made a hundred times as long: what its sender has to do holds up all others here."""
 
 STORY: Final = Script(opening=(words("agent_story"),), delivery=PROMPT)
 WEIRD: Final[tuple[Any, ...]] = (
@@ -102,9 +102,9 @@ class Mutator:
                 place[key] = self._longer(place[key])
 
     def _longer(self, value: Any) -> Any:
-        if isinstance(value, str | list) and len(value) > LONG:
-            return value[:LONG]
-        return value * self.dice.choice((0, 2, 100)) if isinstance(value, str | list) else str(value)
+        if isinstance(value, str):
+            return value[:LONG] * self.dice.choice((0, 2, 100))
+        return value * self.dice.choice((0, 2, 10)) if isinstance(value, list) else str(value)
 
     def _spoil(self, text: str) -> str | bytes:
         """Spoil the text itself."""
