@@ -10,7 +10,7 @@ fuzzer (atheris), which keeps what reaches new code. A finding is saved, with th
 """
 
 import hashlib
-import importlib
+import importlib.util
 import json
 import random
 import sys
@@ -180,10 +180,14 @@ def corpus_inputs() -> Iterator[tuple[str, Path]]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def main(**options: Any) -> None:
     """Fuzz the parsers and the heart. Exit 1 at a finding, which is saved."""
+    if (options["given"] or options["coverage"]) and not options["target"]:
+        raise click.UsageError(f"say for which --target: {', '.join(TARGETS)}")
     if options["given"]:
         TARGETS[options["target"]](options["given"].read_bytes())
         return
     if options["coverage"]:
+        if importlib.util.find_spec("atheris") is None:
+            raise click.UsageError("atheris is not installed: uv run --with atheris python -m bench.fuzz ...")
         seeds(options["corpus"], options["target"], options["seed"])
         return cover(options["target"], options["seconds"], options["corpus"])
     found = _mutate(options["target"], options["messages"], options["seed"])
