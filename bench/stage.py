@@ -81,9 +81,7 @@ class Stage:
 
     async def wait_recorded(self) -> None:
         """Return when every call is over, and its tape and its rows are complete."""
-        await self.wait_no_calls()
-        while self.daemon.place.backlog or self.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells when
-            await trio.sleep(0.02)
+        await self.daemon.wait_recorded()
 
     async def wait_ended_recorded(self) -> None:
         """Return when the calls that are over have their rows; a daemon that ends has 0.3 s for that.

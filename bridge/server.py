@@ -69,6 +69,12 @@ class Daemon:
         seconds = self.switchboard.settings.server.drain_seconds
         await self.switchboard.drain(max(0.0, seconds - 1.5))
 
+    async def wait_recorded(self) -> None:
+        """Return when no call is waiting or live, and every one that ended has its tape and its rows."""
+        await self.switchboard.wait_quiet()
+        while self.place.backlog or self.indexer.lag:  # noqa: ASYNC110 - nobody tells when
+            await trio.sleep(0.02)
+
 
 @asynccontextmanager
 async def open_daemon(

@@ -25,6 +25,9 @@ from replay.wav import write_wav
 PUBLIC_URL: Final = "https://bridge.example.com"
 AGENT: Final = "front-desk"
 
+SECONDS_TO_RECORD: Final = 20
+"""A machine that loads DuckDB for the first time needs more than a daemon gives it at its end: here is no next start."""
+
 SETTINGS: Final[dict[str, Any]] = {
     "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC_URL, "drain_seconds": 3},
     "agents": {
@@ -97,6 +100,8 @@ async def run_demo(out: Path, tell: Callable[[Line], None]) -> Demo:
             report = await ring(
                 caller_does(), webhook=f"{PUBLIC_URL}/voice/{AGENT}", via=f"http://127.0.0.1:{daemon.port}"
             )
+            with trio.move_on_after(SECONDS_TO_RECORD):
+                await daemon.wait_recorded()
         peers.cancel_scope.cancel(reason="the demo is over")
     if report.error is not None:
         raise RuntimeError(f"the demo's call failed: {report.error}")

@@ -2,9 +2,11 @@
 
 import errno
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -14,6 +16,7 @@ from structlog.testing import capture_logs
 from bench.stage import MakePlace, open_stage
 from bridge.errors import StoreError
 from bridge.recorder import append_to, read_tape
+from bridge.store import Store
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
 
@@ -55,6 +58,29 @@ async def test_a_disk_that_stays_full_holds_up_no_call_and_no_end(place: MakePla
             await stage.wait_no_calls()
     assert (report.closed_by, report.error) == ("caller", None)
     assert setup.tapes == []
+
+
+async def test_who_waits_for_the_record_of_a_call_has_it_however_slow_the_database_is(
+    place: MakePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_quick, add = threading.Event(), Store.add
+
+    def slowly(store: Store, *rest: Any) -> int:
+        assert is_quick.wait(5)
+        return add(store, *rest)
+
+    monkeypatch.setattr(Store, "add", slowly)
+    setup = place()
+    with trio.fail_after(10):
+        async with open_stage(setup) as stage:
+            report = await stage.ring(QUICK)
+            with trio.move_on_after(0.2) as waiting:
+                await stage.daemon.wait_recorded()
+            is_quick.set()
+            await stage.daemon.wait_recorded()
+            (row,) = setup.calls()
+    assert waiting.cancelled_caught
+    assert row["call_id"] == report.call_sid
 
 
 def test_a_write_that_fails_half_way_leaves_nothing_of_it(tmp_path: Path) -> None:
