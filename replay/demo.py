@@ -26,7 +26,7 @@ PUBLIC_URL: Final = "https://bridge.example.com"
 AGENT: Final = "front-desk"
 
 SECONDS_TO_RECORD: Final = 20
-"""A machine that loads DuckDB for the first time needs more than a daemon gives it at its end: here is no next start."""
+"""A machine that loads DuckDB for the first time needs more than a daemon's end gives it; here is no next start."""
 
 SETTINGS: Final[dict[str, Any]] = {
     "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC_URL, "drain_seconds": 3},
