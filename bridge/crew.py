@@ -376,10 +376,8 @@ class Crew:
                 await hand.post.run(partial(self._take, hand))
                 nursery.cancel_scope.cancel(reason="it is gone")
         finally:
-            with trio.move_on_after(
-                LEAVE_SECONDS, shield=True
-            ):  # it hears that we are gone, and ends its calls
-                await hand.process.wait()
+            with trio.move_on_after(LEAVE_SECONDS, shield=True):
+                await hand.process.wait()  # it hears that we are gone, and ends its calls
             hand.process.kill()
             with trio.CancelScope(shield=True):
                 await hand.process.wait()
