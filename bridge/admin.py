@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -93,14 +93,14 @@ def address_of(listener: trio.SocketListener) -> str:
 # ---------------------------------------------------------------- what it answers
 
 
-def make_admin_app(token: str, house: House, metrics: Metrics, peaks: Peaks) -> QuartTrio:
-    """Return the app: three pages to GET, 404 for all else, 401 without the token if there is one."""
+def make_admin_app(token: Callable[[], str], house: House, metrics: Metrics, peaks: Peaks) -> QuartTrio:
+    """Return the app: three pages to GET, 404 for all else, 401 without the token of the moment if there is one."""
     app = QuartTrio("bridge-admin", static_folder=None)
     started = trio.current_time()
 
     @app.before_request
     async def let_in() -> Response | None:
-        if token and not _has_token(request.headers.get_all("Authorization"), token):
+        if (wanted := token()) and not _has_token(request.headers.get_all("Authorization"), wanted):
             return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
         return None if request.method == "GET" and request.path in PATHS else Response("", status=404)
 

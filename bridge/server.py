@@ -62,6 +62,7 @@ class Daemon:
         self.place.renew(self.current.setup)
         self.indexer.wants, self.keeper.settings = keeps_rows(settings), settings
         self.disk_watch.recording = settings.recording
+        self.watching.token = self.current.setup.secrets.admin_token
         return waiting
 
     async def drain(self) -> None:
@@ -149,11 +150,11 @@ class Front:
     _accepting: trio.CancelScope = field(factory=trio.CancelScope)
     _app: ASGIWrapper = field(init=False)
     _door: Door = field(init=False)
+    _most_files: int = field(factory=file_limit)
     _seldom: Seldom = field(factory=Seldom)
 
     def __attrs_post_init__(self) -> None:
-        server = self.gate.settings.server
-        self._door = Door(min(server.max_connections, file_limit() // 2), server.sockets_per_address)
+        self._door = Door(*self._limits())
         serve_link = self.place.link_server(self.gate.switchboard)
         self._app = ASGIWrapper(make_app(self.gate, self.gate.switchboard, serve_link))
         if serve_link is None:  # then a media socket has to be the first request of its connection
@@ -186,7 +187,13 @@ class Front:
         """Accept no more: with a socket that outlives us, what comes now is for the next daemon."""
         self._accepting.cancel(reason="shutting down")
 
+    def _limits(self) -> tuple[int, int]:
+        """Return how many connections there may be at this moment, in all and from one address."""
+        server = self.gate.settings.server
+        return min(server.max_connections, self._most_files // 2), server.sockets_per_address
+
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
+        self._door.most, self._door.most_per_address = self._limits()
         try:
             with self._door.visit(stream.socket.getpeername()[0]) as may_stay:
                 if may_stay:

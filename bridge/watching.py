@@ -90,7 +90,7 @@ class Watching:
             if self.metrics is not None and self._listener is not None:
                 from bridge.admin import AdminServer, make_admin_app
 
-                server = AdminServer(make_admin_app(self.token, house, self.metrics, self.peaks))
+                server = AdminServer(make_admin_app(lambda: self.token, house, self.metrics, self.peaks))
                 nursery.start_soon(server.serve, self._listener, name="admin listener")
 
     def felt(self, seconds: float) -> None:

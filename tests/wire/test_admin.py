@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 import trio
+from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.stage import AGENT, GREETING, PROMPT, MakePlace, Stage, open_stage, speech, words
@@ -90,6 +91,15 @@ async def test_a_token_is_asked_for_before_anything_else(place: MakePlace) -> No
             assert (answer.status_code, answer.content) == (401, b"")
         assert (await get(stage, "/nothing")).status_code == 401
         assert (await get(stage, "/metrics", Authorization="Bearer let-me-in")).status_code == 200
+
+
+async def test_a_token_is_changed_by_a_reload(place: MakePlace) -> None:
+    async with open_stage(place(admin=LOOPBACK, admin_token="let-me-in")) as stage:
+        setup = stage.daemon.current.setup
+        stage.daemon.change(evolve(setup, secrets=evolve(setup.secrets, admin_token="and-me")))
+        old = await get(stage, "/metrics", Authorization="Bearer let-me-in")
+        new = await get(stage, "/metrics", Authorization="Bearer and-me")
+    assert (old.status_code, new.status_code) == (401, 200)
 
 
 async def test_a_unix_socket_is_for_owner_and_group_and_goes_with_the_daemon(

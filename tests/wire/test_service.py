@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -284,6 +284,18 @@ async def test_tokens_are_rotated(tmp_path: Path) -> None:
         new = attrs.evolve(Account(), auth_token="a-new-token")
         report = await on.ring(account=new)
     assert report.closed_by == "caller"
+
+
+async def test_how_many_connections_there_may_be_holds_for_the_next_one(tmp_path: Path) -> None:
+    async with served(tmp_path) as on, AsyncExitStack() as strangers:
+        on.write(max_connections=10)
+        await on.reload()
+        for _ in range(11):
+            stream = await strangers.enter_async_context(
+                await trio.open_tcp_stream("127.0.0.1", on.daemon.port)
+            )
+        with trio.fail_after(5):  # a stranger who says nothing may stay for ten
+            assert await stream.receive_some() == b""
 
 
 async def test_tools_are_loaded_anew_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
