@@ -41,6 +41,12 @@ def use_few_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
+def give_back_memory() -> None:
+    """Let malloc return to the system what is free, wherever it is: half a millisecond. Only glibc has it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def settle_memory() -> None:
     """Take what is loaded by now out of every later garbage collection: a full one stopped all calls for 240 ms."""
     gc.collect()

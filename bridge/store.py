@@ -15,6 +15,7 @@ from attrs import define, field
 
 from bridge.errors import StoreError, TapeError
 from bridge.forgotten import Forgotten
+from bridge.machine import give_back_memory
 from bridge.recorder import (
     DONE_SUFFIX,
     OPEN_SUFFIX,
@@ -310,12 +311,16 @@ class Indexer:
                 self._idle = trio.Event()
                 await self._idle.wait()
 
+    def _add(self, path: Path, tell: Callable[[Records], None]) -> None:
+        self.store.add([path], tell)
+        give_back_memory()  # what DuckDB took for it stayed otherwise, in pieces that nobody else wants
+
     async def _index(self, path: Path) -> list[Records]:
         """Index a tape, however long that takes; return its records, or none when it can't be indexed."""
         has_warned, found = False, list[Records]()
         while True:
             try:
-                await self.in_thread(self.store.add, [path], found.append)
+                await self.in_thread(self._add, path, found.append)
                 return found
             except (duckdb.IOException, OSError) as error:
                 if not has_warned:
