@@ -224,7 +224,7 @@ class Soak:
     async def rest(self, running: Running, part: str) -> Sample:
         """Wait until nothing of the calls is left, and keep the sample with the fewest threads of a while."""
         await trio.sleep(SETTLE_SECONDS)
-        while (await _metrics(self.out / "admin.sock"))["bridge_store_waiting_tapes"]:
+        while (await _metrics(self.out / "admin.sock"))["bridge_store_waiting_tapes"]:  # noqa: ASYNC110
             await trio.sleep(SETTLE_SECONDS)
         with in_real_time():
             looks = [await self.look(running)]
