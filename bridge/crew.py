@@ -5,10 +5,6 @@ its call before a byte of it is read. A worker that dies takes its own calls wit
 """
 
 import re
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,44 +18,17 @@ from attrs import define, evolve, field
 
 from bridge.app import MEDIA_PATH, Gate
 from bridge.birth import Webhook, header_of
-from bridge.config import Agent, Secrets, Settings
+from bridge.config import Secrets, Settings
 from bridge.current import Setup
-from bridge.effects import EndCall
 from bridge.errors import LinkError
-from bridge.letters import (
-    Ask,
-    Begin,
-    Carry,
-    Ends,
-    Gone,
-    Hush,
-    Key,
-    Leave,
-    Media,
-    Over,
-    Ready,
-    Renew,
-    Stop,
-    Streams,
-    Taped,
-    Told,
-    Vitals,
-    together,
-)
+from bridge.hand import Hand, RemoteCall, end_when_stuck, start_hand
+from bridge.letters import Begin, Carry, Hush, Leave, Ready, Renew, Taped, Vitals, together
 from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import resident_bytes
 from bridge.place import AnyCall
-from bridge.post import Post
 from bridge.recorder import agent_on_disk, call_id_of
 from bridge.store import Indexer
 from bridge.switchboard import Switchboard
-from bridge.tape import BRIDGE, Header
-
-STUCK_SECONDS: Final = 20
-"""A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
-
-SLOW_SECONDS: Final = 3
-"""One that is silent for so long gets no new calls."""
 
 LEAVE_SECONDS: Final = 5
 """What workers may take to write their last lines; their own bounds add up to less."""
@@ -67,7 +36,6 @@ LEAVE_SECONDS: Final = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker that died is started again: doubled each time, until one has lived for a minute."""
 
-SETTLE_SECONDS: Final = 1
 MOST_PATH_BYTES: Final = 200
 NOWHERE: Final = " "
 """No path ends with it."""
@@ -76,155 +44,6 @@ PATH: Final = re.compile(rb"GET %s[a-z0-9_-]+/(\d{1,2})/? " % MEDIA_PATH.encode(
 """A request line of a media socket; what it ends with is the worker's number."""
 
 log = structlog.get_logger(__name__)
-
-
-@define(eq=False)
-class RemoteCall:
-    """A call that a worker carries, as far as the desk knows it."""
-
-    key: Key
-    call_id: str
-    agent: Agent
-    token: str = field(repr=False)
-    caller: str
-    called: str
-    hand: "Hand" = field(repr=False)
-    born: float = field(factory=trio.current_time)
-    last_event: float = float("inf")
-    ended: float = float("inf")
-    end: EndCall | None = None
-    is_cancelled: bool = False
-    has_stream: bool = False
-    is_streaming: bool = False
-    """Never: whether frames come is its worker's to see."""
-    _gone: trio.Event = field(factory=trio.Event)
-
-    @property
-    def way(self) -> str:
-        """Return what its media socket's path ends with, so that the socket finds the process."""
-        return f"/{self.hand.number}"
-
-    @property
-    def is_waiting(self) -> bool:
-        """Say whether the call has had no phone leg yet."""
-        return not self.has_stream and self.end is None
-
-    async def run(self) -> None:
-        """Return when nothing is left of the call but its tape."""
-        try:
-            await self._gone.wait()
-        finally:
-            self.hand.calls.pop(self.key, None)
-
-    async def settle(self) -> None:
-        """Return when the worker has told all that has happened to the call until now, or keeps us waiting."""
-        with trio.move_on_after(SETTLE_SECONDS):
-            await self.hand.ask()
-
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """Let its worker end the call, with a sentence for the caller if there is one to say."""
-        self.hand.post.send(Stop(self.key, by, why, say))
-
-    def abandon(self, why: str) -> None:
-        """Let its worker end the call without asking its peers."""
-        self.hand.post.send(Stop(self.key, BRIDGE, why, is_stuck=True))
-
-    def cancel(self, why: str) -> None:
-        """Count the call as gone: its worker has had its time."""
-        self.is_cancelled = True
-        self._gone.set()
-
-    def has_ended(self, end: EndCall) -> None:
-        """Take note of its end."""
-        if self.end is None:
-            self.end, self.ended = end, trio.current_time()
-
-    def is_lost(self) -> None:
-        """Take note that its worker has died: what the caller hears next is ours to say."""
-        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence))
-        self._gone.set()
-
-    def is_gone(self) -> None:
-        """Take note that nothing is left of it."""
-        self._gone.set()
-
-
-@define(eq=False)
-class Hand:
-    """A worker process, and what it was given to do."""
-
-    number: int
-    process: trio.Process
-    post: Post
-    heard: float = field(factory=trio.current_time)
-    is_ready: bool = False
-    vitals: Vitals = field(factory=Vitals)
-    calls: dict[Key, RemoteCall] = field(factory=dict)
-    tapes: dict[str, Header] = field(factory=dict)
-    """Calls whose tapes are not complete, and how those begin."""
-    _sockets: dict[int, trio.Event] = field(factory=dict)
-    _asked: dict[int, trio.Event] = field(factory=dict)
-    _count: int = 0
-
-    @property
-    def is_able(self) -> bool:
-        """Say whether it may be given a call."""
-        return self.is_ready and not self.post.is_gone and self.silent_seconds < SLOW_SECONDS
-
-    @property
-    def silent_seconds(self) -> float:
-        """Return how long it has said nothing."""
-        return trio.current_time() - self.heard
-
-    async def ask(self) -> None:
-        """Return when it has told everything that has happened until now, or has died."""
-        number, told = self._new(self._asked)
-        self.post.send(Ask(number))
-        await _wait_in(self._asked, number, told)
-
-    async def have(self, stream: trio.SocketStream) -> None:
-        """Pass a socket on, and return when the worker is done with it, or has died."""
-        number, over = self._new(self._sockets)
-        self.post.send(Media(number), stream.socket.dup().detach())
-        await stream.aclose()  # of this process' copy alone
-        await _wait_in(self._sockets, number, over)
-
-    def _new(self, events: dict[int, trio.Event]) -> tuple[int, trio.Event]:
-        self._count += 1
-        event = events[self._count] = trio.Event()
-        if self.post.is_gone:
-            event.set()
-        return self._count, event
-
-    def take(self, letter: Any) -> None:
-        """Take note of what it tells of calls and sockets."""
-        match letter:
-            case Vitals():
-                self.vitals = letter
-            case Streams(key) if key in self.calls:
-                self.calls[key].has_stream = True
-            case Ends(key, end) if key in self.calls:
-                self.calls[key].has_ended(end)
-            case Gone(key) if key in self.calls:
-                self.calls[key].is_gone()
-            case Over(number) if number in self._sockets:
-                self._sockets[number].set()
-            case Told(number) if number in self._asked:
-                self._asked[number].set()
-
-    def bury(self) -> None:
-        """Let go of all that waited for it: it has died."""
-        for call in list(self.calls.values()):
-            call.is_lost()
-        for event in (*self._sockets.values(), *self._asked.values()):
-            event.set()
-
-
-async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event) -> None:
-    try:
-        await event.wait()
-    finally:
-        del events[number]
 
 
 @define(eq=False)
@@ -366,13 +185,13 @@ class Crew:
 
     async def _live(self, number: int) -> Hand:
         """Live one life of a worker; return when its process is gone."""
-        hand = self._hands[number] = await _start(number, self.lock)
+        hand = self._hands[number] = await start_hand(number, self.lock)
         hand.post.send(Begin(self.settings, self.secrets, self.handshake_seconds))
         if self._hushed_by:
             hand.post.send(Hush(self._hushed_by))
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_end_when_stuck, hand, name="worker's watchdog")
+                nursery.start_soon(end_when_stuck, hand, name="worker's watchdog")
                 await hand.post.run(partial(self._take, hand))
                 nursery.cancel_scope.cancel(reason="it is gone")
         finally:
@@ -417,28 +236,6 @@ class Crew:
         """Close the tapes that it left open, and index them; a call too young to be on disk gets its record too."""
         await self.indexer.save_tapes(self.settings.data_folder / "tapes", list(hand.tapes.values()))
         self._dead.remove(hand)
-
-
-async def _start(number: int, lock: int | None) -> Hand:
-    """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.worker", str(number), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
-        )
-    return Hand(number, process, Post.on(ours))
-
-
-async def _end_when_stuck(hand: Hand) -> None:
-    """End a worker that says nothing any more, so that others can have its place."""
-    while hand.silent_seconds < STUCK_SECONDS:  # noqa: ASYNC110 - it is a silence that is waited for
-        await trio.sleep(1)
-    log.error("worker is stuck: ending it", worker=hand.number, silent_seconds=round(hand.silent_seconds))
-    hand.process.send_signal(signal.SIGABRT)
-    await trio.sleep(1)
-    hand.process.kill()
 
 
 def _pauses() -> Iterator[float]:

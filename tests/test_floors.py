@@ -32,6 +32,7 @@ FLOORS = [
         "doctor_model",
         "doctor_public",
         "fallback",
+        "hand",
         "install",
         "listener",
         "lock",

@@ -1,0 +1,198 @@
+"""A worker process as its desk knows it: how it is started and ended, what it was given to do, what it tells of it."""
+
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any, Final
+
+import structlog
+import trio
+from attrs import define, field
+
+from bridge.config import Agent
+from bridge.effects import EndCall
+from bridge.letters import Ask, Ends, Gone, Key, Media, Over, Stop, Streams, Told, Vitals
+from bridge.post import Post
+from bridge.tape import BRIDGE, Header
+
+STUCK_SECONDS: Final = 20
+"""A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
+
+SLOW_SECONDS: Final = 3
+"""One that is silent for so long gets no new calls."""
+
+SETTLE_SECONDS: Final = 1
+
+log = structlog.get_logger(__name__)
+
+
+@define(eq=False)
+class RemoteCall:
+    """A call that a worker carries, as far as the desk knows it."""
+
+    key: Key
+    call_id: str
+    agent: Agent
+    token: str = field(repr=False)
+    caller: str
+    called: str
+    hand: "Hand" = field(repr=False)
+    born: float = field(factory=trio.current_time)
+    last_event: float = float("inf")
+    ended: float = float("inf")
+    end: EndCall | None = None
+    is_cancelled: bool = False
+    has_stream: bool = False
+    is_streaming: bool = False
+    """Never: whether frames come is its worker's to see."""
+    _gone: trio.Event = field(factory=trio.Event)
+
+    @property
+    def way(self) -> str:
+        """Return what its media socket's path ends with, so that the socket finds the process."""
+        return f"/{self.hand.number}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether the call has had no phone leg yet."""
+        return not self.has_stream and self.end is None
+
+    async def run(self) -> None:
+        """Return when nothing is left of the call but its tape."""
+        try:
+            await self._gone.wait()
+        finally:
+            self.hand.calls.pop(self.key, None)
+
+    async def settle(self) -> None:
+        """Return when the worker has told all that has happened to the call until now, or keeps us waiting."""
+        with trio.move_on_after(SETTLE_SECONDS):
+            await self.hand.ask()
+
+    def stop(self, by: str, why: str, *, say: str = "") -> None:
+        """Let its worker end the call, with a sentence for the caller if there is one to say."""
+        self.hand.post.send(Stop(self.key, by, why, say))
+
+    def abandon(self, why: str) -> None:
+        """Let its worker end the call without asking its peers."""
+        self.hand.post.send(Stop(self.key, BRIDGE, why, is_stuck=True))
+
+    def cancel(self, why: str) -> None:
+        """Count the call as gone: its worker has had its time."""
+        self.is_cancelled = True
+        self._gone.set()
+
+    def has_ended(self, end: EndCall) -> None:
+        """Take note of its end."""
+        if self.end is None:
+            self.end, self.ended = end, trio.current_time()
+
+    def is_lost(self) -> None:
+        """Take note that its worker has died: what the caller hears next is ours to say."""
+        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence))
+        self._gone.set()
+
+    def is_gone(self) -> None:
+        """Take note that nothing is left of it."""
+        self._gone.set()
+
+
+@define(eq=False)
+class Hand:
+    """A worker process, and what it was given to do."""
+
+    number: int
+    process: trio.Process
+    post: Post
+    heard: float = field(factory=trio.current_time)
+    is_ready: bool = False
+    vitals: Vitals = field(factory=Vitals)
+    calls: dict[Key, RemoteCall] = field(factory=dict)
+    tapes: dict[str, Header] = field(factory=dict)
+    """Calls whose tapes are not complete, and how those begin."""
+    _sockets: dict[int, trio.Event] = field(factory=dict)
+    _asked: dict[int, trio.Event] = field(factory=dict)
+    _count: int = 0
+
+    @property
+    def is_able(self) -> bool:
+        """Say whether it may be given a call."""
+        return self.is_ready and not self.post.is_gone and self.silent_seconds < SLOW_SECONDS
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return how long it has said nothing."""
+        return trio.current_time() - self.heard
+
+    async def ask(self) -> None:
+        """Return when it has told everything that has happened until now, or has died."""
+        number, told = self._new(self._asked)
+        self.post.send(Ask(number))
+        await _wait_in(self._asked, number, told)
+
+    async def have(self, stream: trio.SocketStream) -> None:
+        """Pass a socket on, and return when the worker is done with it, or has died."""
+        number, over = self._new(self._sockets)
+        self.post.send(Media(number), stream.socket.dup().detach())
+        await stream.aclose()  # of this process' copy alone
+        await _wait_in(self._sockets, number, over)
+
+    def _new(self, events: dict[int, trio.Event]) -> tuple[int, trio.Event]:
+        self._count += 1
+        event = events[self._count] = trio.Event()
+        if self.post.is_gone:
+            event.set()
+        return self._count, event
+
+    def take(self, letter: Any) -> None:
+        """Take note of what it tells of calls and sockets."""
+        match letter:
+            case Vitals():
+                self.vitals = letter
+            case Streams(key) if key in self.calls:
+                self.calls[key].has_stream = True
+            case Ends(key, end) if key in self.calls:
+                self.calls[key].has_ended(end)
+            case Gone(key) if key in self.calls:
+                self.calls[key].is_gone()
+            case Over(number) if number in self._sockets:
+                self._sockets[number].set()
+            case Told(number) if number in self._asked:
+                self._asked[number].set()
+
+    def bury(self) -> None:
+        """Let go of all that waited for it: it has died."""
+        for call in list(self.calls.values()):
+            call.is_lost()
+        for event in (*self._sockets.values(), *self._asked.values()):
+            event.set()
+
+
+async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event) -> None:
+    try:
+        await event.wait()
+    finally:
+        del events[number]
+
+
+async def start_hand(number: int, lock: int | None) -> Hand:
+    """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "bridge.worker", str(number), str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
+        )
+    return Hand(number, process, Post.on(ours))
+
+
+async def end_when_stuck(hand: Hand) -> None:
+    """End a worker that says nothing any more, so that others can have its place."""
+    while hand.silent_seconds < STUCK_SECONDS:  # noqa: ASYNC110 - it is a silence that is waited for
+        await trio.sleep(1)
+    log.error("worker is stuck: ending it", worker=hand.number, silent_seconds=round(hand.silent_seconds))
+    hand.process.send_signal(signal.SIGABRT)
+    await trio.sleep(1)
+    hand.process.kill()
