@@ -26,6 +26,7 @@ from bridge.errors import TapeError
 from bridge.events import CallerSpoke, MessageBroken, StreamConnected
 from bridge.redact import silenced, without
 from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, PHONE, TWILIO, Line, carry_out, decode, encode
+from bridge.twilio import MOST_CHARACTERS, TOO_LONG, parse
 
 # ---------------------------------------------------------------- decisions
 
@@ -111,6 +112,14 @@ def test_what_is_no_message_is_kept_too(words: str | bytes, problem: str) -> Non
     line = decode(encode(tape.received(3, PHONE, TWILIO, words, broken)))
     assert line.text == words or base64.b64decode(line.binary or "") == words
     assert tape.event_of(line) == broken
+
+
+def test_a_message_that_was_too_long_to_be_parsed_is_one_in_the_replay_too() -> None:
+    words = '{"event": "media", "more": "' + "x" * MOST_CHARACTERS + '"}'
+    event = parse(words)
+    line = decode(encode(tape.received(3, PHONE, TWILIO, words, event)))
+    assert event == MessageBroken("twilio", TOO_LONG) == tape.event_of(line)
+    assert line.text == words
 
 
 def test_lines_that_need_no_decision_are_no_events() -> None:
