@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import trio
+from attrs import evolve
 
 from bench.process import Launch, a_process
-from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
 from bridge.crew import Crew
 from bridge.errors import StoreError, first_of
 from bridge.lock import held_alone
@@ -23,6 +24,7 @@ from replay.phone import Caller, CallReport
 from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
 from replay.phone_socket import Target, open_media_socket
 from replay.phone_twiml import Say, TwilioError
+from replay.phone_web import Route, open_courier
 from replay.signing import sign
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
@@ -97,12 +99,18 @@ async def test_limits_hold_for_all_workers_together(place: MakePlace) -> None:
 
 
 async def test_a_webhook_that_comes_twice_is_one_call(place: MakePlace) -> None:
+    call_sid = "CA" + "1" * 32
     async with two_workers(place) as (stage, crew, calls):
-        await calls.begin("a", SOON, call_sid="CA" + "1" * 32)
-        again = await stage.ring(QUICK, call_sid="CA" + "1" * 32)
-        assert again.frames_sent <= 1  # its socket was the second one of a live call
+        await calls.begin("a", evolve(SOON, second_socket=True), call_sid=call_sid)
+        route = Route(urlsplit(PUBLIC), urlsplit(stage.via))
+        async with open_courier(stage.account, call_sid, route) as carrying:
+            again, once_more = [await carrying.twiml(WEBHOOK, "ringing") for _ in range(2)]
+        assert again == once_more
         assert sum(carried(crew).values()) == 1
-    assert len(place().tapes) == 1
+    report = calls.reports["a"]
+    assert report.second_socket is not None
+    assert (report.second_socket.upgrade_status, report.second_socket.close_code) == (101, 1008)
+    assert [why_of(path) for path in place().tapes] == [("caller", "hung up")]  # it went on as if alone
 
 
 async def test_no_way_leads_to_a_call_but_its_own(place: MakePlace) -> None:
