@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from wsproto.utilities import ProtocolError
 
 from bridge.errors import LinkError
+from bridge.late_pings import ignore_late_pings
 from bridge.links import MAX_MESSAGE_BYTES, READ_BYTES, Closing
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
@@ -159,6 +160,7 @@ async def _reach(url: str, context: ssl.SSLContext | None) -> Stream:
 async def _shake_hands(
     nursery: trio.Nursery, stream: Stream, url: str, headers: list[tuple[str, str]]
 ) -> trio_websocket.WebSocketConnection:
+    ignore_late_pings()
     parts = urlsplit(url)
     return await trio_websocket.wrap_client_stream(
         nursery,

@@ -15,6 +15,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
+from bridge.late_pings import ignore_late_pings
 from replay.ears import open_detector
 from replay.model_line import Line
 from replay.model_script import Faults, Script
@@ -95,6 +96,7 @@ async def serve_model(
     """
     if isinstance(script, Script):
         open_detector(script.hearing)  # now, and not when the first client comes
+    ignore_late_pings()
     listeners = await trio.open_tcp_listeners(port, host=host)
     name, bound = listeners[0].socket.getsockname()[:2]
     host_part = f"[{name}]" if ":" in name else name

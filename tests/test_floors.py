@@ -19,6 +19,7 @@ FLOORS = [
         "extras",
         "forgotten",
         "http",
+        "late_pings",
         "links",
         "logs",
         "machine",
