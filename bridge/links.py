@@ -61,7 +61,7 @@ class PhoneSocket(Link, Protocol):
     """What a call needs of its phone's socket besides."""
 
     on_control: Callable[[], None]
-    """Called when the protocol itself has something to send; the call's speaker then sends `FLUSH`."""
+    """Called for each ping; the call's speaker then sends `FLUSH`, unless it has something to send anyway."""
 
     def trust(self) -> None:
         """Allow messages of full size: the socket has proven which call it belongs to."""
@@ -70,12 +70,35 @@ class PhoneSocket(Link, Protocol):
 # ---------------------------------------------------------------- the phone's side
 
 
+class MediaProtocol(ServerProtocol):
+    """The protocol of a media socket, which answers the latest ping alone: pongs can't pile up, however many pings come.
+
+    RFC 6455, 5.5.3: with several pings unanswered, a pong for the most recent one will do.
+    """
+
+    _pong: Frame | None = None
+
+    def send_frame(self, frame: Frame) -> None:
+        """Queue a frame; a pong takes the place of the one before it."""
+        if frame.opcode is Opcode.PONG:
+            self._pong = frame
+        else:
+            super().send_frame(frame)
+
+    def data_to_send(self) -> list[bytes]:
+        """Return what is to be sent; behind a close frame there is no pong."""
+        pong, self._pong = self._pong, None
+        if pong is not None and self.state is State.OPEN:
+            super().send_frame(pong)
+        return super().data_to_send()
+
+
 @define(eq=False)
 class PhoneLink:
     """A media socket that Twilio opened."""
 
     _stream: trio.SocketStream
-    _protocol: ServerProtocol
+    _protocol: MediaProtocol
     path: str = ""
     on_control: Callable[[], None] = field(default=lambda: None)
     _messages: deque[str | bytes] = field(factory=deque)
@@ -175,7 +198,7 @@ async def accept_phone(
 
     None when the peer was refused, spoke no WebSocket, said too much, or took longer than the handshake may take.
     """
-    protocol = ServerProtocol(max_size=MOST_BYTES_BEFORE_START)
+    protocol = MediaProtocol(max_size=MOST_BYTES_BEFORE_START)
     link = PhoneLink(stream, protocol)
     with trio.move_on_after(seconds):
         request = await _read_request(stream, protocol)
@@ -190,7 +213,7 @@ async def accept_phone(
     return None
 
 
-async def _read_request(stream: trio.SocketStream, protocol: ServerProtocol) -> Request | None:
+async def _read_request(stream: trio.SocketStream, protocol: MediaProtocol) -> Request | None:
     left = MOST_HEAD_BYTES
     while True:
         try:

@@ -279,9 +279,14 @@ class LiveCall:
         self.phone.link = link
         self.on_stream()
         self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
-        link.on_control = lambda: self._post(self.phone, FLUSH)
+        link.on_control = self._answer_ping
         self._preamble = preamble
         self._phone_came.set()
+
+    def _answer_ping(self) -> None:
+        """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
+        if not self.phone.waiting:
+            self._post(self.phone, FLUSH)
 
     @property
     def way(self) -> str:
