@@ -20,19 +20,13 @@ from bridge.config import Secrets, Settings
 from bridge.current import Current
 from bridge.fallback import PatientConnection, QuartLink
 from bridge.links import PhoneSocket
+from bridge.signed_form import CALL_SID, read_form
 from bridge.switchboard import Switchboard
 
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
 
 MOST_FIELDS: Final = 200
-CALL_SID: Final = re.compile(r"CA[0-9a-f]{32}")
-"""Exactly: what is signed has no borders between names and values, so that of a recorded request others could be made
-with the border elsewhere, and a CallSid longer or shorter than Twilio's would be a new call under an old signature."""
-
-ONCE: Final = ("CallSid", "AccountSid", "From", "To")
-"""What we read of a form: with two values it would mean one thing here and another to whoever looks next."""
-
 ROUTES: Final = re.compile(
     rb"/healthz|/voice/[a-z0-9][a-z0-9_-]{0,62}(/next)?/?|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?"
 )
@@ -118,23 +112,23 @@ def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None 
     @app.post("/voice/<name>", strict_slashes=False)
     async def webhook(name: str) -> Response:
         form = await _signed_form(gate)
-        if form is None:
-            return _plain(403)
+        if isinstance(form, int):
+            return _plain(form)
         setup = gate.current.setup
         agent = setup.settings.agents.get(name)
         if agent is None:
             return _plain(404)
-        call = Webhook(setup, agent, dict(form), setup.settings.server.public_url + f"/voice/{name}")
-        if not CALL_SID.fullmatch(call.form.get("CallSid", "")) or _is_ambiguous(form):
-            return _plain(400)
+        call = Webhook(setup, agent, form, setup.settings.server.public_url + f"/voice/{name}")
         return _twiml(await switchboard.answer(call))
 
     @app.post("/voice/<name>/next", strict_slashes=False)
     async def next_step(name: str) -> Response:
         form = await _signed_form(gate)
-        if form is None:
-            return _plain(403)
-        return _twiml(await switchboard.next_twiml(dict(form).get("CallSid", ""), name))
+        return (
+            _plain(form)
+            if isinstance(form, int)
+            else _twiml(await switchboard.next_twiml(form["CallSid"], name))
+        )
 
     @app.websocket("/voice/ws/<name>")
     async def media(name: str) -> Response | None:
@@ -173,18 +167,22 @@ def _say_little(app: QuartTrio) -> None:
         return _plain(error.code or 500)
 
 
-async def _signed_form(gate: Gate) -> list[tuple[str, str]] | None:
-    """Return the form pairs of a request that Twilio signed; None for anybody else's."""
+async def _signed_form(gate: Gate) -> dict[str, str] | int:
+    """Return what a request that Twilio signed says beyond doubt, or a status to refuse it with."""
     body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
-    form = _form_of(body)
+    form, target = _form_of(body), _raw_target(request)
     signature = _only(request.headers.getlist(SIGNATURE))
-    if form is None or not gate.admits_request(_raw_target(request), form, signature):
+    if form is None or not gate.admits_request(target, form, signature):
         gate.complain("request with a wrong signature refused", request.path)
-        return None
+        return 403
     if not gate.is_of_our_account(form):
         gate.complain("request of another account refused", request.path)
-        return None
-    return form
+        return 403
+    reading = read_form(target, form)
+    if reading is None or not CALL_SID.fullmatch(reading.call_sid):
+        gate.complain("request that names no call, or maybe another one, refused", request.path)
+        return 400
+    return {**dict(form), "From": reading.caller, "To": reading.called}
 
 
 def _only(signatures: list[str]) -> str | None:
@@ -195,11 +193,6 @@ def _only(signatures: list[str]) -> str | None:
 def _refusal_of(asked: Any) -> Response | None:
     """Return the answer for what is none of our paths."""
     return None if ROUTES.fullmatch(asked.scope["raw_path"]) else _plain(404)
-
-
-def _is_ambiguous(form: list[tuple[str, str]]) -> bool:
-    names = [name for name, _ in form]
-    return any(names.count(name) > 1 for name in ONCE)
 
 
 def _form_of(body: bytes) -> list[tuple[str, str]] | None:

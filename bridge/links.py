@@ -71,7 +71,7 @@ class PhoneSocket(Link, Protocol):
 
 
 class MediaProtocol(ServerProtocol):
-    """The protocol of a media socket, which answers the latest ping alone: pongs can't pile up, however many pings come.
+    """The protocol of a media socket. It answers the latest ping alone: pongs can't pile up, however many pings come.
 
     RFC 6455, 5.5.3: with several pings unanswered, a pong for the most recent one will do.
     """

@@ -9,7 +9,18 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = [
     {"__init__"},
-    {"audio", "checks", "effects", "errors", "events", "findings", "metric_table", "prices", "retirements"},
+    {
+        "audio",
+        "checks",
+        "effects",
+        "errors",
+        "events",
+        "findings",
+        "metric_table",
+        "prices",
+        "retirements",
+        "signed_form",
+    },
     {"config", "held", "playout", "turns"},
     {"admission", "journal", "letters", "realtime", "twilio"},
     {"call", "tape"},

@@ -142,6 +142,30 @@ async def test_a_recorded_form_cut_up_into_another_call_is_no_call(stage: Stage,
     assert (answer.status in (400, 403), is_bare(answer), no_call(stage)) == (True, True, True)
 
 
+OTHER_CALL = "CA" + "6" * 32
+HOSTILE = f"sip:aCallSid{OTHER_CALL}From+19995550000@example.com"
+INVITING: Form = [*without(FORM, "From"), ("From", HOSTILE)]
+RECUT: Form = [
+    ("AccountSid", dict(FORM)["AccountSid"]),
+    ("ApiVersion", f"2010-04-01CallSid{CALL}CallStatusringingDirectioninboundFromsip:a"),
+    ("CallSid", OTHER_CALL),
+    ("From", "+19995550000@example.com"),
+    ("To", "+15550100100"),
+]
+
+
+@pytest.mark.parametrize("path", [WEBHOOK_PATH, WEBHOOK_PATH + "/next"])
+async def test_a_call_that_a_caller_wrote_into_an_address_is_no_call(stage: Stage, path: str) -> None:
+    signature = sign(PUBLIC + path, INVITING, TOKEN)
+    assert sign(PUBLIC + path, RECUT, TOKEN) == signature
+    with capture_logs() as logs:
+        answers = [await post(stage, RECUT, target=path, signature=signature) for _ in range(3)]
+    assert [(answer.status, is_bare(answer)) for answer in answers] == [(400, True)] * 3
+    assert no_call(stage)
+    assert 1 <= len([entry for entry in logs if "maybe another one" in entry["event"]]) < 3
+    assert (await post(stage, INVITING, target=path, signature=signature)).status == 200
+
+
 @pytest.mark.parametrize("name", ["CallSid", "From", "To", "AccountSid"])
 async def test_a_form_that_says_two_things_at_once_is_refused(stage: Stage, name: str) -> None:
     answer = await post(stage, [*FORM, (name, "CA" + "6" * 32)])
