@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
@@ -23,9 +23,11 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from bridge import __version__
+from bridge.config import Admin
 from bridge.errors import LinkError
 from bridge.house import House, Peaks
 from bridge.http import HttpConnection
+from bridge.links import MOST_HEAD_BYTES
 from bridge.metrics import Metrics
 
 MOST_CONNECTIONS: Final = 16
@@ -33,7 +35,9 @@ MOST_CONNECTIONS: Final = 16
 
 READ_SECONDS: Final = 10
 BACKLOG: Final = 16
-PATHS: Final = frozenset({"/metrics", "/healthz", "/calls"})
+PATHS: Final = frozenset({b"/metrics", b"/healthz", b"/calls"})
+"""As they are sent: nothing that has to be decoded first is one of them."""
+MISDIRECTED: Final = 421
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)
 
@@ -93,16 +97,36 @@ def address_of(listener: trio.SocketListener) -> str:
 # ---------------------------------------------------------------- what it answers
 
 
-def make_admin_app(token: Callable[[], str], house: House, metrics: Metrics, peaks: Peaks) -> QuartTrio:
-    """Return the app: three pages to GET, 404 for all else, 401 without the token of the moment if there is one."""
+@frozen
+class Doorkeeper:
+    """Who may see the pages at this moment: whoever means this address, and has the token if there is one."""
+
+    admin: Admin
+    token: str = field(default="", repr=False)
+
+    def refusal(self, host: str, authorization: list[str]) -> Response | None:
+        """Return the answer for those who may not. Whoever was led here by a name made to point here says that name."""
+        if not self.admin.answers_to(host):
+            return Response("", status=MISDIRECTED)
+        if self.token and not _has_token(authorization, self.token):
+            return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
+        return None
+
+
+def make_admin_app(
+    doorkeeper: Callable[[], Doorkeeper], house: House, metrics: Metrics, peaks: Peaks
+) -> QuartTrio:
+    """Return the app: three pages to GET, 404 for all else, for those whom the doorkeeper of the moment lets in."""
     app = QuartTrio("bridge-admin", static_folder=None)
     started = trio.current_time()
 
     @app.before_request
     async def let_in() -> Response | None:
-        if (wanted := token()) and not _has_token(request.headers.get_all("Authorization"), wanted):
-            return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
-        return None if request.method == "GET" and request.path in PATHS else Response("", status=404)
+        host, authorization = request.headers.get("Host", ""), request.headers.get_all("Authorization")
+        if (refusal := doorkeeper().refusal(host, authorization)) is not None:
+            return refusal
+        is_there = request.method == "GET" and request.scope["raw_path"] in PATHS
+        return None if is_there else Response("", status=404)
 
     @app.get("/metrics")
     async def metrics_page() -> Response:
@@ -155,6 +179,7 @@ class AdminServer:
     def __attrs_post_init__(self) -> None:
         self._config.include_server_header = False
         self._config.keep_alive_timeout = 30
+        self._config.h11_max_incomplete_size = MOST_HEAD_BYTES
         self._config.read_timeout = READ_SECONDS
         self._config.graceful_timeout = 1
         self._config.errorlog = None

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
 
@@ -91,6 +92,14 @@ def admin_address(value: Any) -> str:
         return address(value)
     except Wrong:
         raise Wrong('host:port or unix:/path, for example "127.0.0.1:9090"; "" is off') from None
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Accept a list of host names, without ports."""
+    is_list = isinstance(value, list | tuple)
+    if not is_list or not all(isinstance(name, str) and HOST.fullmatch(name) for name in value):
+        raise Wrong('a list of host names without ports, for example ["bridge.internal"]')
+    return tuple(name.lower() for name in value)
 
 
 def variable(value: Any) -> str:

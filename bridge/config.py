@@ -15,6 +15,7 @@ from bridge.checks import (
     admin_address,
     choice,
     flag,
+    hosts,
     names_of,
     nearest,
     number,
@@ -120,6 +121,7 @@ class Admin:
     """Where those who run the daemon look at it: metrics, health, live calls. Never the public port."""
 
     bind: str = setting("", admin_address)
+    hosts: tuple[str, ...] = setting((), hosts)
     token_env: str = setting("BRIDGE_ADMIN_TOKEN", variable)
     token_file: str = setting("", text("the path of a file that holds the token", empty=True))
 
@@ -131,6 +133,23 @@ class Admin:
             return self.bind.startswith("unix:") or host == "localhost" or ip_address(host).is_loopback
         except ValueError:  # a name: who knows where it leads
             return False
+
+    def answers_to(self, host: str) -> bool:
+        """Say whether a request with this Host header means this address, and no name that was made to point here."""
+        if self.bind.startswith("unix:"):  # no browser can be led to a file
+            return True
+        name = re.sub(r":\d{0,5}$", "", host).strip("[]").lower().removesuffix(".")
+        bound = self.bind.rpartition(":")[0].lower()
+        return name in ("localhost", bound, *self.hosts) or name.endswith(".localhost") or _is_ip(name)
+
+
+def _is_ip(name: str) -> bool:
+    """Say whether this is an IP address, which leads to one machine whatever anybody's name server says."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @frozen

@@ -5,6 +5,7 @@ from typing import Final
 
 import h11
 import trio
+from h11._receivebuffer import ReceiveBuffer
 from hypercorn.events import Closed, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
@@ -12,6 +13,28 @@ from hypercorn.trio.tcp_server import TCPServer
 READ_BYTES: Final = 64 * 2**10
 MOST_HEADERS: Final = 100
 """Twilio sends about fifteen, and proxies add some."""
+
+
+class StrictHeads(ReceiveBuffer):
+    """What has come of a connection, with heads that h11 alone would take.
+
+    It looks at a head's size only while it waits for more of it, and it joins folded lines, where a proxy in front may
+    read one header or two: https://www.rfc-editor.org/rfc/rfc9112#section-5.2
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__()
+        self.most_bytes = most_bytes
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """Return the lines of a head or of trailers once they are there. Raises `RemoteProtocolError`."""
+        before = len(self)
+        lines = super().maybe_extract_lines()
+        if lines is not None and before - len(self) > self.most_bytes:
+            raise h11.RemoteProtocolError("a head of too many bytes", error_status_hint=TOO_LARGE)
+        if lines is not None and any(line.startswith((b" ", b"\t")) for line in lines):
+            raise h11.RemoteProtocolError("a folded header", error_status_hint=BAD_REQUEST)
+        return lines
 
 
 class PlainHttp(H11Protocol):
@@ -39,6 +62,8 @@ class PlainHttp(H11Protocol):
 def _fault_of(request: h11.Request) -> int:
     """Return the status to refuse a request with before anything is made of it, or `OK`."""
     names = {name for name, _ in request.headers}
+    if request.http_version not in VERSIONS:
+        return WRONG_VERSION
     if len(request.headers) > MOST_HEADERS:
         return TOO_LARGE
     is_disputed = (
@@ -48,9 +73,11 @@ def _fault_of(request: h11.Request) -> int:
     return BAD_REQUEST if is_disputed or is_elsewhere else OK
 
 
+VERSIONS: Final = (b"1.1", b"1.0")
 OK: Final = 200
 BAD_REQUEST: Final = 400
 TOO_LARGE: Final = 431
+WRONG_VERSION: Final = 505
 
 
 class HttpConnection(TCPServer):
@@ -93,6 +120,8 @@ class HttpConnection(TCPServer):
             self.app, self.config, self.context, self._task_group, wrapper.state, False, wrapper.client,
             wrapper.server, self.protocol_send,
         )  # fmt: skip
+        assert isinstance(http.connection, h11.Connection)
+        http.connection._receive_buffer = StrictHeads(self.config.h11_max_incomplete_size)
         wrapper.protocol = http
         return http
 

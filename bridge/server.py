@@ -62,7 +62,7 @@ class Daemon:
         self.place.renew(self.current.setup)
         self.indexer.wants, self.keeper.settings = keeps_rows(settings), settings
         self.disk_watch.recording = settings.recording
-        self.watching.token = self.current.setup.secrets.admin_token
+        self.watching.admin, self.watching.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
 
     async def drain(self) -> None:

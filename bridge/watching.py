@@ -11,7 +11,7 @@ import structlog
 import trio
 from attrs import define, evolve, field
 
-from bridge.config import Secrets, Settings
+from bridge.config import Admin, Secrets, Settings
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
 from bridge.house import House, Peaks
@@ -33,7 +33,7 @@ class Watching:
     """Whatever the settings ask for; `address` is where the admin listener really is, for a port of 0."""
 
     token: str = field(default="", repr=False)
-    bind: str = ""
+    admin: Admin = Admin()
     metrics: "Metrics | None" = None
     tracer: "Tracer | None" = None
     peaks: Peaks = field(factory=Peaks)
@@ -45,7 +45,7 @@ class Watching:
         """Return what the settings ask for. Raises `ConfigError` when packages for it are missing."""
         if missing := missing_extras(settings):
             raise ConfigError(missing)
-        watching = cls(secrets.admin_token, settings.admin.bind)
+        watching = cls(secrets.admin_token, settings.admin)
         if settings.admin.bind:
             from bridge.metrics import Metrics
 
@@ -69,12 +69,12 @@ class Watching:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Hold the admin address. Raises `LinkError` when it can't be had."""
-        if not self.bind:
+        if not self.admin.bind:
             yield
             return
         from bridge.admin import address_of, admin_listener
 
-        with admin_listener(self.bind) as self._listener:
+        with admin_listener(self.admin.bind) as self._listener:
             self.address = address_of(self._listener)
             yield
 
@@ -88,9 +88,12 @@ class Watching:
             if self.metrics is not None:
                 nursery.start_soon(never_fatal, self._feel_loop, house, name="loop lag")
             if self.metrics is not None and self._listener is not None:
-                from bridge.admin import AdminServer, make_admin_app
+                from bridge.admin import AdminServer, Doorkeeper, make_admin_app
 
-                server = AdminServer(make_admin_app(lambda: self.token, house, self.metrics, self.peaks))
+                app = make_admin_app(
+                    lambda: Doorkeeper(self.admin, self.token), house, self.metrics, self.peaks
+                )
+                server = AdminServer(app)
                 nursery.start_soon(server.serve, self._listener, name="admin listener")
 
     def felt(self, seconds: float) -> None:

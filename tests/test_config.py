@@ -132,6 +132,13 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
             "9090",
             '[admin] bind = "9090": use host:port or unix:/path, for example "127.0.0.1:',
         ),
+        ("admin", "hosts", ["b.internal:9090"], "use a list of host names without ports, for example"),
+        (
+            "admin",
+            "hosts",
+            "b.internal",
+            'use a list of host names without ports, for example ["bridge.internal"]',
+        ),
         ("admin", "bind", "unix:x", '[admin] bind = "unix:x": use host:port or unix:/path'),
         (
             "tracing",

@@ -84,6 +84,73 @@ async def test_what_is_not_one_of_three_pages_is_not_found(place: MakePlace, met
         assert (await get(stage, path, method=method)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path", ["/%6detrics", "/metrics%00", "//metrics", "/./metrics", "/calls;a=1", "/calls%2f"]
+)
+async def test_a_path_that_has_to_be_decoded_is_not_found(place: MakePlace, path: str) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage:
+        assert await raw(stage, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n") == 404
+
+
+async def raw(stage: Stage, words: str) -> int:
+    """Say something to the admin address; return the status of the answer, 0 for none."""
+    host, port = stage.daemon.watching.address.split(":")
+    heard = b""
+    with trio.fail_after(15):
+        async with await trio.open_tcp_stream(host, int(port)) as stream:
+            await stream.send_all(words.encode("latin-1"))
+            while b"\r\n\r\n" not in heard and (data := await stream.receive_some()):
+                heard += data
+    return int(heard.split(b" ")[1]) if heard else 0
+
+
+STRANGE = {
+    "a head of 16 KiB and more": (
+        f"GET /calls HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 17_000}\r\n\r\n",
+        431,
+    ),
+    "a folded header": ("GET /calls HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n", 400),
+    "a version of its own": ("GET /calls HTTP/9.9\r\nHost: localhost\r\n\r\n", 505),
+    "no host": ("GET /calls HTTP/1.0\r\n\r\n", 421),
+    "another path": ("GET /voice/front-desk HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+}
+
+
+@pytest.mark.parametrize(("words", "status"), STRANGE.values(), ids=list(STRANGE))
+async def test_strange_http_is_refused(place: MakePlace, words: str, status: int) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage:
+        assert await raw(stage, words) == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:9090", 200), ("localhost", 200), ("LOCALHOST:1", 200), ("[::1]:9090", 200), ("10.1.2.3", 200),
+     ("bridge.internal:9090", 200), ("me.localhost", 200), ("evil.example.com", 421),
+     ("localhost.evil.example.com", 421),
+     ("127.0.0.1.nip.io:9090", 421), ("", 421), ("xlocalhost", 421), ("user@localhost", 421)],
+)  # fmt: skip
+async def test_a_name_that_somebody_made_to_point_here_is_refused(
+    place: MakePlace, host: str, status: int
+) -> None:
+    """Also with the right token: a browser may have it."""
+    admin = {**LOOPBACK, "hosts": ["Bridge.internal"]}
+    async with open_stage(place(admin=admin, admin_token="let-me-in")) as stage:
+        for page in ("/metrics", "/healthz", "/calls"):
+            answer = await get(stage, page, Host=host, Authorization="Bearer let-me-in")
+            assert answer.status_code == status
+            assert (answer.content == b"") == (status == 421)
+
+
+async def test_the_names_it_answers_to_are_changed_by_a_reload(place: MakePlace) -> None:
+    async with open_stage(place(admin=LOOPBACK)) as stage:
+        before = await get(stage, "/healthz", Host="bridge.internal")
+        setup = stage.daemon.current.setup
+        admin = evolve(setup.settings.admin, hosts=("bridge.internal",))
+        stage.daemon.change(evolve(setup, settings=evolve(setup.settings, admin=admin)))
+        after = await get(stage, "/healthz", Host="bridge.internal")
+    assert (before.status_code, after.status_code) == (421, 200)
+
+
 async def test_a_token_is_asked_for_before_anything_else(place: MakePlace) -> None:
     async with open_stage(place(admin=LOOPBACK, admin_token="let-me-in")) as stage:
         for authorization in ("", "let-me-in", "Bearer let-me-i", "bearer let-me-in", "Bearer let-me-in2"):

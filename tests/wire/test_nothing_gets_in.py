@@ -360,6 +360,37 @@ async def test_broken_http_is_refused_and_the_connection_ended(stage: Stage, wor
     assert (answer.status in (0, 400, 403, 404, 501), is_bare(answer), no_call(stage)) == (True, True, True)
 
 
+STRANGE = {
+    "a whole head of 16 KiB and more": (f"GET /healthz HTTP/1.1\r\n{HOST}X: {'a' * 17_000}\r\n\r\n", 431),
+    "a whole path of 16 KiB and more": (f"GET /{'a' * 17_000} HTTP/1.1\r\n{HOST}\r\n", 431),
+    "a folded header": (f"GET /healthz HTTP/1.1\r\n{HOST}X: a\r\n\tb\r\n\r\n", 400),
+    "a folded first header": (f"GET /healthz HTTP/1.1\r\n X: a\r\n{HOST}\r\n", 400),
+    "a folded host": ("GET /healthz HTTP/1.1\r\nHost: a\r\n .example.com\r\n\r\n", 400),
+    "folded trailers": (
+        f"POST {WEBHOOK_PATH} HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n0\r\nX: a\r\n b\r\n\r\n", 400
+    ),
+    "HTTP/9.9": (f"GET /healthz HTTP/9.9\r\n{HOST}\r\n", 505),
+    "HTTP/0.9": (f"GET /healthz HTTP/0.9\r\n{HOST}\r\n", 505),
+    "HTTP/2.0": (f"GET /healthz HTTP/2.0\r\n{HOST}\r\n", 505),
+    "a folded header on the media path": (f"GET {MEDIA_PATH} HTTP/1.1\r\n{HOST}X: a\r\n b\r\n\r\n", 0),
+    "a folded header with a colon there": (f"GET {MEDIA_PATH} HTTP/1.1\r\n{HOST}X: a\r\n b: c\r\n\r\n", 0),
+    "HTTP/9.9 on the media path": (f"GET {MEDIA_PATH} HTTP/9.9\r\n{HOST}{UPGRADE}\r\n", 0),
+    "a whole head of 16 KiB and more there": (f"GET {MEDIA_PATH} HTTP/1.1\r\n{HOST}X: {'a' * 17_000}\r\n\r\n", 0),
+}  # fmt: skip
+"""0: the connection is ended without an answer."""
+
+
+@pytest.mark.parametrize(("words", "status"), STRANGE.values(), ids=list(STRANGE))
+async def test_strange_http_is_refused(stage: Stage, words: str, status: int) -> None:
+    answer = answer_in(await say(stage, words.encode("latin-1")))
+    assert (answer.status, is_bare(answer), no_call(stage)) == (status, True, True)
+
+
+async def test_a_head_of_almost_16_kib_is_taken(stage: Stage) -> None:
+    head = f"GET /healthz HTTP/1.1\r\n{HOST}Connection: close\r\nX: {'a' * 16_000}\r\n\r\n"
+    assert answer_in(await say(stage, head.encode())).status == 200
+
+
 async def test_nothing_is_smuggled_behind_a_body_whose_end_is_disputed(stage: Stage) -> None:
     inner = f"GET /healthz HTTP/1.1\r\n{HOST}\r\n"
     outer = (
