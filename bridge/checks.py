@@ -134,6 +134,23 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
     return check
 
 
+def proxy(value: Any) -> str:
+    """Accept a proxy's URL without a name and password, "none", or nothing: then it is the environment's."""
+    if value in ("", "none"):
+        return str(value)
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        usable = parts is not None and parts.scheme in ("http", "socks5", "socks5h") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not urlsplit(value).hostname or re.search(r"[\s?#@]", value):
+        raise Wrong(
+            '"http://HOST:PORT", "socks5://HOST:PORT" or "socks5h://HOST:PORT", "none", or "" for the environment\'s; '
+            "one that needs a password is named in HTTPS_PROXY"
+        )
+    return str(value).rstrip("/")
+
+
 def refusal(*, empty: bool = False) -> Check:
     """Accept what Twilio shall do with a call that can't be taken."""
 

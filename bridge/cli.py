@@ -141,8 +141,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     Exit 0 when the file is right, 2 when it is not (one line per fault).
     """
     settings = _with_overrides(config.load(path), public_url, None)
-    missing = config.missing_secrets(settings, config.read_secrets(settings, os.environ))
-    missing += missing_extras(settings)
+    secrets = config.read_secrets(settings, os.environ)
+    missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings)]
     out = console()
     out.print(f"[green]OK[/] {path}: {len(settings.agents)} agent(s)")
     public = settings.server.public_url or "https://<public_url>"
@@ -152,6 +152,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"    tools: {', '.join([*tools, 'hang_up'])}")
     if settings.server.public_url.startswith("http:"):
         out.print("[yellow]note:[/] the public URL is http; Twilio opens media sockets over https alone")
+    if secrets.proxy is not None:
+        click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
     for sentence in missing:
         out.print("[yellow]before it can serve:[/] ", end="")
         out.print(sentence, markup=False, soft_wrap=True)

@@ -19,6 +19,7 @@ from bridge.checks import (
     names_of,
     nearest,
     number,
+    proxy,
     read_table,
     refusal,
     setting,
@@ -29,6 +30,7 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
+from bridge.proxies import Proxy, proxy_for
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500
@@ -82,6 +84,7 @@ class Realtime:
     model: str = setting("gpt-realtime-2.1", text("the name of a realtime model"))
     api_key_env: str = setting("OPENAI_API_KEY", variable)
     api_key_file: str = setting("", text("the path of a file that holds the key", empty=True))
+    proxy: str = setting("", proxy)
 
 
 @frozen
@@ -289,11 +292,14 @@ class Secrets:
     auth_tokens: tuple[str, ...] = field(default=(), repr=False)
     api_key: str = field(default="", repr=False)
     admin_token: str = field(default="", repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
+    """The one on the way to the model; with it come a name and a password, if it needs them."""
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
-        return tuple(word for word in (*self.auth_tokens, self.api_key, self.admin_token) if word)
+        of_proxy = self.proxy.words if self.proxy else ()
+        return tuple(word for word in (*self.auth_tokens, self.api_key, self.admin_token, *of_proxy) if word)
 
 
 def load(path: Path) -> Settings:
@@ -387,7 +393,7 @@ def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
 
 
 def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
-    """Collect tokens and the key from the environment or the files named. Raises `ConfigError`."""
+    """Collect what the environment and the files named there say: tokens, keys, the proxy. Raises `ConfigError`."""
     faults: list[str] = []
     twilio, realtime = settings.twilio, settings.realtime
     tokens = _secret_words(
@@ -397,9 +403,14 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     admin = _secret_words(
         settings, environment, settings.admin.token_env, settings.admin.token_file, faults=faults
     )
+    way = None
+    try:
+        way = proxy_for(realtime.url, realtime.proxy, environment)
+    except ValueError as wrong:
+        faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, api_key=keys[0] if keys else "", admin_token=admin[0] if admin else "")
+    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way)
 
 
 def _secret_words(

@@ -76,4 +76,4 @@ def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
     url = settings.realtime.url
     headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
     context = ssl.create_default_context() if url.startswith("wss:") else None
-    return ModelAddress(url, settings.realtime.model, headers, context)
+    return ModelAddress(url, settings.realtime.model, headers, context, secrets.proxy)

@@ -125,7 +125,7 @@ async def examine(
     patient = Patient(settings, secrets, account, is_up, world or World())
     round_ = Round(patient, is_offline)
     await round_.run()
-    hidden = [*secrets.auth_tokens, secrets.api_key, account]
+    hidden = [*secrets.all, account]
     found = [*findings, *round_.in_order(), *doctor_machine.judge_clock(patient.clocks)]
     return Report(tuple(presentable(finding, hidden) for finding in found), tuple(round_.skipped))
 

@@ -30,18 +30,37 @@ async def check_model(patient: Patient) -> list[Finding]:
         return []  # no such question there; or the configuration's check says that there is no key
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        async with patient.world.client() as client:
+        async with patient.world.client(patient.secrets.proxy) as client:
             answer = await fetch(client, "GET", url, headers=headers)
     except LinkError as error:
-        step = "is outgoing https allowed here? Calls need the same host, over wss"
-        return [wrong(MODEL, f"{_host(url)}: {error}", step)]
+        return [wrong(MODEL, f"{_host(url)}{_way(patient)}: {error}", _step(patient))]
     patient.note_clock(_host(url), answer, is_elsewhere=_is_openai(realtime))
-    findings = [_found(realtime, url, answer)]
+    findings = [_found(realtime, url, answer), *_told_way(patient)]
     if day := _told_day(answer):
         findings.append(
             judge_day(realtime.model, day, "as its server says", _instead(realtime.model), patient)
         )
     return findings
+
+
+def _way(patient: Patient) -> str:
+    """Return which proxy is on the way, for a sentence; nothing when there is none."""
+    proxy = patient.secrets.proxy
+    return f", through the proxy {proxy} ({proxy.named_by})" if proxy else ""
+
+
+def _told_way(patient: Patient) -> list[Finding]:
+    return (
+        [fine(MODEL, f"calls reach {_host(patient.settings.realtime.url)}{way}")]
+        if (way := _way(patient))
+        else []
+    )
+
+
+def _step(patient: Patient) -> str:
+    if proxy := patient.secrets.proxy:
+        return f"is {proxy.named_by} right, and may this machine use it? NO_PROXY names hosts that need none"
+    return "is outgoing https allowed here, or only through a proxy (HTTPS_PROXY)? Calls need the same host, over wss"
 
 
 def _is_openai(realtime: Realtime) -> bool:

@@ -20,6 +20,7 @@ from attrs import field, frozen
 from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
+from bridge.proxies import Proxy
 
 CHECK_SECONDS: Final = 5
 """What one check of the network may take in all."""
@@ -72,9 +73,12 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-def _transport(context: ssl.SSLContext) -> httpx2.AsyncBaseTransport:
-    # No proxy of the environment: the daemon uses none either, and Twilio's way in is what is looked at.
-    return httpx2.AsyncHTTPTransport(verify=context, trust_env=False)
+def _transport(context: ssl.SSLContext, proxy: Proxy | None = None) -> httpx2.AsyncBaseTransport:
+    # No proxy but the one on the daemon's own way to the model: for all else Twilio's way in is what is looked at.
+    if proxy is None:
+        return httpx2.AsyncHTTPTransport(verify=context, trust_env=False)
+    way = httpx2.Proxy(str(proxy), auth=(proxy.username, proxy.password) if proxy.username else None)
+    return httpx2.AsyncHTTPTransport(verify=context, trust_env=False, proxy=way)
 
 
 @frozen
@@ -83,7 +87,7 @@ class World:
 
     connect: Callable[[str, int], Awaitable[trio.SocketStream]] = _connect
     resolve: Callable[[str], Awaitable[list[str]]] = _resolve
-    transport: Callable[[ssl.SSLContext], httpx2.AsyncBaseTransport] = _transport
+    transport: Callable[..., httpx2.AsyncBaseTransport] = _transport
     context: ssl.SSLContext = field(factory=_context)
     disk: Callable[[Path], tuple[int, int, int]] = shutil.disk_usage
     """Bytes in all, used and free."""
@@ -95,11 +99,12 @@ class World:
         """How long one connection, or one answer, is waited for."""
         return self.check_seconds * WAIT_PART
 
-    def client(self, **options: Any) -> httpx2.AsyncClient:
-        """Return an HTTP/1.1 client that follows no redirects and uses no proxy."""
+    def client(self, proxy: Proxy | None = None, **options: Any) -> httpx2.AsyncClient:
+        """Return an HTTP/1.1 client that follows no redirects, and uses this proxy or none."""
+        transport = self.transport(self.context) if proxy is None else self.transport(self.context, proxy)
         headers = {"User-Agent": f"bridge-doctor/{__version__}"}
         return httpx2.AsyncClient(
-            transport=self.transport(self.context), timeout=self.wait_seconds, headers=headers,
+            transport=transport, timeout=self.wait_seconds, headers=headers,
             trust_env=False, **options,
         )  # fmt: skip
 
@@ -159,6 +164,8 @@ async def fetch(client: httpx2.AsyncClient, method: str, url: str, **options: An
 
 def _why(error: httpx2.HTTPError) -> str:
     match error:
+        case httpx2.ProxyError():
+            return f"the proxy refused: {_without_noise(str(error))}"
         case httpx2.ConnectTimeout():
             return "no connection in time"
         case httpx2.TimeoutException():

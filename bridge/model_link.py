@@ -1,5 +1,6 @@
 """The model's socket: trio-websocket over a TCP or TLS stream that is ours, opened and closed here."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from wsproto.utilities import ProtocolError
 from bridge.errors import LinkError
 from bridge.late_pings import ignore_late_pings
 from bridge.links import MAX_MESSAGE_BYTES, READ_BYTES, Closing
+from bridge.proxies import FROM_ENVIRONMENT, Proxy, proxy_for
+from bridge.tunnel import reach
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 MODEL_QUEUE: Final = 256
@@ -29,12 +32,20 @@ HEARTBEAT_ANSWER_SECONDS: Final = 2.5
 
 @frozen
 class ModelAddress:
-    """Where the model is, and how to get in; `headers` hold the key and are never taped."""
+    """Where the model is, and how to get in; `headers` hold the key and are never taped.
+
+    The daemon says which proxy is on the way; an address made by hand has the environment's.
+    """
 
     url: str
     model: str
     headers: list[tuple[str, str]] = field(repr=False)
     context: ssl.SSLContext | None = None
+    proxy: Proxy | None = field()
+
+    @proxy.default
+    def _proxy_of_the_environment(self) -> Proxy | None:
+        return proxy_for(self.url, FROM_ENVIRONMENT, os.environ)
 
     @property
     def session_url(self) -> str:
@@ -106,7 +117,7 @@ async def open_model(address: ModelAddress) -> AsyncIterator[ModelLink]:
     refused: LinkError | None = None
     url = address.session_url
     try:
-        async with await _reach(url, address.context) as stream, trio.open_nursery() as nursery:
+        async with await _reach(address) as stream, trio.open_nursery() as nursery:
             try:
                 with trio.fail_after(CONNECT_SECONDS):
                     socket = await _shake_hands(nursery, stream, url, address.headers)
@@ -143,18 +154,18 @@ def _host(url: str) -> str:
     return url.split("?")[0]
 
 
-async def _reach(url: str, context: ssl.SSLContext | None) -> Stream:
-    """Open a TCP or TLS stream to the URL's host. Raises `LinkError`."""
-    parts = urlsplit(url)
+async def _reach(address: ModelAddress) -> Stream:
+    """Open a TCP or TLS stream to the model's host, through the proxy if there is one. Raises `LinkError`."""
+    parts = urlsplit(address.url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
     try:
         with trio.fail_after(CONNECT_SECONDS):
-            stream = await trio.open_tcp_stream(host, port)
-    except (OSError, trio.TooSlowError) as error:
-        raise LinkError(f"{_host(url)} can't be reached: {error or 'no answer'}") from None
-    if context is None or parts.scheme != "wss":
+            stream = await reach(host, port, address.proxy)
+    except (OSError, trio.TooSlowError, LinkError) as error:
+        raise LinkError(f"{_host(address.url)} can't be reached: {error or 'no answer'}") from None
+    if address.context is None or parts.scheme != "wss":
         return stream
-    return trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    return trio.SSLStream(stream, address.context, server_hostname=host, https_compatible=True)
 
 
 async def _shake_hands(

@@ -18,6 +18,7 @@ FLOORS = [
         "findings",
         "metric_table",
         "prices",
+        "proxies",
         "retirements",
         "signed_form",
     },
@@ -38,6 +39,7 @@ FLOORS = [
         "recorder",
         "spans",
         "tools",
+        "tunnel",
     },
     {
         "disk",
