@@ -32,6 +32,7 @@ from bridge.output import (
     explains_errors,
     print_json,
     quiet_interrupt,
+    say,
     table_console,
 )
 from bridge.output_keep import forget as forget_calls
@@ -355,7 +356,7 @@ def reindex(path: Path, data: Path | None) -> None:
     if live:
         click.echo(f"{live} call(s) going on are left to the daemon.")
     for fault in faults:
-        click.echo(f"Error: {fault}", err=True)
+        say(f"Error: {fault}", err=True)
     if faults:
         raise SystemExit(1)
 

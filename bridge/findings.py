@@ -5,6 +5,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
+from bridge.visible import visible
+
 Level: TypeAlias = Literal["ok", "warning", "error"]
 SHORTEST_SECRET: Final = 8
 """Anything shorter is a word that stands in sentences, and no secret."""
@@ -52,5 +54,5 @@ def presentable(finding: Finding, secrets: Iterable[str]) -> Finding:
 def _clean(text: str, secrets: Iterable[str]) -> str:
     for secret in (secret for secret in secrets if len(secret) >= SHORTEST_SECRET):
         text = text.replace(secret, "(not shown)")
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = visible(text)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

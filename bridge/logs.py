@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from bridge.config import Secrets, Settings
 from bridge.errors import BridgeError
+from bridge.visible import visible
 
 Event = MutableMapping[str, Any]
 Processor = Callable[[Any, str, Event], Any]
@@ -40,20 +41,31 @@ SHORTEST_SECRET: Final = 6
 
 @frozen
 class Fence:
-    """Takes secrets, base64 and phone numbers out of a line's values, wherever they came from."""
+    """Takes secrets, base64 and phone numbers out of a line's values, wherever they came from, and makes them visible:
+    no value steers a terminal, or begins a line that looks like another event.
+    """
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
-        """Return the event as it may be shown; the call's id stays whole, so that a call can be found."""
-        return {key: value if key == "call_id" else self.clean(value) for key, value in event.items()}
+        """Return the event as it may be shown; the call's id keeps its digits, so that a call can be found."""
+        return {key: self._clean_field(key, value) for key, value in event.items()}
+
+    def _clean_field(self, key: str, value: Any) -> Any:
+        if key == "call_id":
+            return visible(str(value))
+        if key == "exception" and isinstance(
+            value, str
+        ):  # of many lines, none of which begins where events do
+            return "\n    ".join(self._clean_text(line) for line in value.split("\n"))
+        return self.clean(value)
 
     def clean(self, value: Any) -> Any:
         """Return a value without what must not be shown; numbers and flags as they are."""
         if isinstance(value, str):
             return self._clean_text(value)
         if isinstance(value, dict):
-            return {key: self.clean(inner) for key, inner in value.items()}
+            return {visible(str(key)): self.clean(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.clean(inner) for inner in value]
         return value if value is None or isinstance(value, int | float) else self._clean_text(str(value))
@@ -63,7 +75,7 @@ class Fence:
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, "(secret)")
         text = SOUND.sub(lambda found: f"(base64, {len(found[0])} characters)", text)
-        return NUMBER.sub(lambda found: _masked(found[0]), text)
+        return visible(NUMBER.sub(lambda found: _masked(found[0]), text))
 
 
 def _masked(number: str) -> str:

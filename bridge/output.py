@@ -9,12 +9,14 @@ from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import click
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import BridgeError, ConfigError
 from bridge.machine import leave_hung_threads
+from bridge.visible import all_visible, visible, visible_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,26 +38,48 @@ WIDE: Final = 240
 """Columns where no screen says how many there are: a row stays a line."""
 
 
+class Screen(Console):
+    """A console on which nothing but our own styles steers the terminal, whoever wrote the text.
+
+    It can't tell a stranger's line end from ours: texts that may hold one go through `visible` before.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield what is written, with what isn't seen as escapes."""
+        for segment in super().render(renderable, options):
+            is_plain = segment.control or segment.text.isprintable() or segment.text == "\n"
+            yield (
+                segment
+                if is_plain
+                else segment._replace(text="\n".join(map(visible, segment.text.split("\n"))))
+            )
+
+
 def console() -> Console:
     """Return the console of standard output."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Screen(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def table_console() -> Console:
     """Return the console for tables with a row a line."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return Screen(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8"))
+    click.echo(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")))
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line in which others may have written something."""
+    click.echo(visible(line), err=err)
 
 
 def complain(message: str, *, hint: str = "") -> NoReturn:
     """Print an error, what to try, and leave with exit code 2."""
-    click.echo(f"Error: {message}", err=True)
+    say(f"Error: {message}", err=True)
     if hint:
-        click.echo(f"Try:   {hint}", err=True)
+        say(f"Try:   {hint}", err=True)
     raise SystemExit(WRONG)
 
 
@@ -68,7 +92,7 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except ConfigError as error:
             for fault in error.faults:
-                click.echo(f"Error: {fault}", err=True)
+                say(f"Error: {fault}", err=True)
             raise SystemExit(WRONG) from None
         except BridgeError as error:
             complain(str(error))
@@ -114,8 +138,8 @@ def calls_table(rows: list[dict[str, Any]], *, width: int) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, _ in shown:
         table.add_column(name, no_wrap=name != "ended by")
-    for row in rows:
-        table.add_row(*(cell(row) for _, cell in shown))
+    for row in all_visible(rows):
+        table.add_row(*(Text(cell(row)) for _, cell in shown))
     return table
 
 
@@ -146,6 +170,7 @@ def seconds(ms: int | None) -> str:
 
 def call_page(record: dict[str, Any]) -> RenderableType:
     """Return one call for people: what it was, how fast, and everything that happened in order."""
+    record = all_visible(record)
     return Group(_summary(record), Text(), _timeline(record))
 
 

@@ -13,7 +13,7 @@ from bridge.errors import ForgetError
 from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
 from bridge.keep import Due, Removed
 from bridge.lock import is_held
-from bridge.output import print_json
+from bridge.output import print_json, say
 
 SHOWN: Final = 10
 """Calls and places named one by one; of more, only how many."""
@@ -31,7 +31,7 @@ def show_due(due: Due, *, wants_json: bool) -> None:
     for what, found in zip(
         ("lose their sound", "lose their tape", "lose their rows"), calls.values(), strict=True
     ):
-        click.echo(f"{len(found)} call(s) would {what}")
+        say(f"{len(found)} call(s) would {what}")
         _list(found)
 
 
@@ -39,21 +39,19 @@ def show_removed(removed: Removed, *, wants_json: bool) -> None:
     """Print what was removed."""
     if wants_json:
         return print_json(asdict(removed))
-    click.echo(
+    say(
         f"{removed.silenced} call(s) lost their sound, {removed.deleted} their tape, {removed.rows} their rows; "
         f"{removed.freed_bytes / 1e6:.1f} MB freed"
     )
     if removed.failed:
-        click.echo(
-            f"Error: {removed.failed} tape(s) can't be rewritten or deleted; the log says which", err=True
-        )
+        say(f"Error: {removed.failed} tape(s) can't be rewritten or deleted; the log says which", err=True)
 
 
 def _list(found: list[str]) -> None:
     for name in found[:SHOWN]:
-        click.echo(f"  {name}")
+        say(f"  {name}")
     if len(found) > SHOWN:
-        click.echo(f"  and {len(found) - SHOWN} more")
+        say(f"  and {len(found) - SHOWN} more")
 
 
 # ---------------------------------------------------------------- forgetting
@@ -96,35 +94,35 @@ def _show_meant(meant: Meant, *, wants_json: bool) -> None:
     if wants_json:
         calls: dict[str, Any] = {"calls": [known.call_id for known in meant.calls]}
         return print_json(calls | {"masked": [known.call_id for known in meant.masked]})
-    click.echo(f"{len(meant.calls)} call(s) of {meant.who}:", err=True)
+    say(f"{len(meant.calls)} call(s) of {meant.who}:", err=True)
     for known in meant.calls[:SHOWN]:
-        click.echo(f"  {known.call_id}  {known.started_at[:19]}  {known.agent}", err=True)
+        say(f"  {known.call_id}  {known.started_at[:19]}  {known.agent}", err=True)
     if len(meant.calls) > SHOWN:
-        click.echo(f"  and {len(meant.calls) - SHOWN} more", err=True)
+        say(f"  and {len(meant.calls) - SHOWN} more", err=True)
     _show_masked(meant)
 
 
 def _show_masked(meant: Meant) -> None:
     """Say which calls nobody can tell: only the last two digits of their numbers are kept."""
     if meant.masked:
-        click.echo(
+        say(
             f"{len(meant.masked)} call(s) have a masked number that may be it; forget them by id:",
             err=True,
         )
         for known in meant.masked[:SHOWN]:
-            click.echo(f"  {known.call_id}  {known.started_at[:19]}  {', '.join(known.party)}", err=True)
+            say(f"  {known.call_id}  {known.started_at[:19]}  {', '.join(known.party)}", err=True)
 
 
 def _show_erased(erased: Erased, meant: Meant) -> None:
     rows = sum(erased.rows.values())
-    click.echo(
+    say(
         f"erased {len(erased.call_ids)} call(s): {erased.files} file(s) of theirs, {rows} row(s) of calls.duckdb, "
         f"{erased.hearings} entries of the VAD cache"
     )
     proof = erased.proof
     searched = f"searched {proof.files} files, {proof.bytes} bytes, for {proof.searched_for} things: "
-    click.echo(searched + (f"{len(proof.left)} left" if proof.left else "nothing left"))
+    say(searched + (f"{len(proof.left)} left" if proof.left else "nothing left"))
     for where, what in proof.left[:SHOWN]:
-        click.echo(f"  {what} in {where}")
+        say(f"  {what} in {where}")
     _show_masked(meant)
-    click.echo(NOT_REACHED)
+    say(NOT_REACHED)

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bridge.errors import BridgeError
 from bridge.output import complain, console, explains_errors, print_json
+from bridge.visible import visible
 from replay.compare_manifest import read_manifest
 from replay.compare_outcome import (
     FORMAT,
@@ -261,5 +262,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         if verdict.status == "worse":
             known += [text for text in (who(verdict), *verdict.examples) if text]
         status = Text(verdict.status, style=STYLES[verdict.status])
-        table.add_row(status, Text(verdict.title), Text(change(verdict)), Text("\n".join(known)))
+        table.add_row(
+            status, Text(verdict.title), Text(change(verdict)), Text("\n".join(map(visible, known)))
+        )
     return table

@@ -7,6 +7,7 @@ import msgspec
 
 from bridge.errors import BridgeError
 from bridge.output import complain, explains_errors
+from bridge.visible import visible_json
 from replay.options import DATA, OUTPUT, TAPES, complain_of_file, found, named, read
 from replay.wav import write_wav
 from replay.wire import wire_lines
@@ -85,7 +86,7 @@ def _export_wire(tapes: tuple[str, ...], output: Path | None, data: Path) -> Non
     try:
         with click.open_file(str(output or "-"), "wb") as file:
             for line in wire_lines(recorded):
-                file.write(msgspec.json.encode(line) + b"\n")
+                file.write(visible_json(msgspec.json.encode(line).decode()).encode() + b"\n")
     except BrokenPipeError:
         raise  # the reader has seen enough: click leaves quietly
     except OSError as error:

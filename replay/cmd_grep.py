@@ -9,8 +9,9 @@ import click
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import STYLES, complain, console, print_json, quiet_interrupt
+from bridge.output import STYLES, complain, console, print_json, quiet_interrupt, say
 from bridge.recorder import Tape, read_tape
+from bridge.visible import visible
 from replay.options import JSON, found
 from replay.pages import spoken
 
@@ -50,7 +51,7 @@ def grep(pattern: str, folder: str, ignore_case: bool, who: str | None, wants_js
                 tape = read_tape(path)
                 matching = [hit for hit in spoken(tape) if wanted.search(hit[2]) and who in (None, hit[1])]
             except TapeError as error:
-                click.echo(f"Error: {error}", err=True)
+                say(f"Error: {error}", err=True)
                 faults += 1
                 continue
             hits += [_as_json(tape, hit) for hit in matching]
@@ -77,7 +78,7 @@ def _as_json(tape: Tape, hit: Hit) -> dict[str, Any]:
 
 def _lines(tape: Tape, hits: list[Hit], wanted: re.Pattern[str]) -> Iterator[Text]:
     for t_ms, who, text in hits:
-        words = Text(text)
+        words = Text(visible(text))
         words.highlight_regex(wanted, "bold reverse")
-        start = Text.assemble((tape.header.call_id[:12], "dim"), f" {t_ms / 1000:8.2f}  ")
+        start = Text.assemble((visible(tape.header.call_id[:12]), "dim"), f" {t_ms / 1000:8.2f}  ")
         yield Text.assemble(start, (f"{who:6}", STYLES.get(who, "dim")), "  ", words)

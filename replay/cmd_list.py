@@ -8,10 +8,12 @@ from typing import Any
 import click
 from attrs import asdict
 from rich.table import Table
+from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import print_json, quiet_interrupt, seconds, table_console
+from bridge.output import print_json, quiet_interrupt, say, seconds, table_console
 from bridge.recorder import tapes_under
+from bridge.visible import visible
 from replay.options import JSON, found
 from replay.pages import Entry, entry_of
 
@@ -56,7 +58,7 @@ def list_(
     else:
         click.echo("No calls match; try fewer filters." if entries else "No calls.")
     for fault in faults:
-        click.echo(f"Error: {fault}", err=True)
+        say(f"Error: {fault}", err=True)
     if faults:
         raise SystemExit(2)
 
@@ -84,7 +86,7 @@ def _table(entries: list[Entry]) -> Table:
     for name in ("started (UTC)", "call", "agent", "from", "length", "ended by", "tape"):
         table.add_column(name, no_wrap=name != "ended by", overflow="fold")
     for entry in entries:
-        table.add_row(*_cells(entry))
+        table.add_row(*(Text(visible(cell)) for cell in _cells(entry)))
     return table
 
 

@@ -12,6 +12,7 @@ import trio
 from rich.console import Console
 
 from bridge.output import complain, console, explains_errors, quiet_interrupt
+from bridge.visible import visible_json
 from replay.model import Cast, ModelServer, Watch, serve_model
 from replay.model_scenario import load_scenario
 from replay.model_watch import Happening, Watcher, as_json, narrate
@@ -121,4 +122,4 @@ def _print_json(happening: Happening) -> None:
 
 
 def _echo(value: object) -> None:
-    click.echo(msgspec.json.encode(value).decode("utf-8"))
+    click.echo(visible_json(msgspec.json.encode(value).decode("utf-8")))

@@ -14,6 +14,7 @@ from bridge.output import STYLES
 from bridge.recorder import read_tape
 from bridge.server import open_daemon
 from bridge.tape import MODEL, OPENAI, Line
+from bridge.visible import visible
 from replay import model_script
 from replay.clips import clip
 from replay.model import serve_model
@@ -121,7 +122,7 @@ def narrate(screen: Console) -> Callable[[Line], None]:
         if said is not None:
             who, what = said
             screen.print(f"[dim]{line.t_ms / 1000:6.2f}[/]  [{STYLES.get(who, 'dim')}]{who:9s}[/] ", end="")
-            screen.print(what, markup=False)
+            screen.print(visible(what), markup=False)
 
     return tell
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.output import STYLES
+from bridge.visible import visible
 from replay.model_wire import Message
 
 Who = Literal["socket", "client", "model"]
@@ -96,7 +97,7 @@ def narrate(screen: Console) -> Callable[[Happening], None]:
         for who, what in _told(happening):
             line = Text(f"#{happening.session:<3} {happening.t_ms / 1000:7.2f}  ", style="dim")
             line.append(f"{who:8s}", style=COLOURS.get(who, "dim"))
-            screen.print(line.append(what, style="none"), soft_wrap=True)
+            screen.print(line.append(visible(what), style="none"), soft_wrap=True)
 
     return tell
 

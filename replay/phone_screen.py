@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.output import STYLES, seconds
+from bridge.visible import visible
 from replay.phone_load import Lateness
 from replay.phone_report import CallReport, OnEvent
 from replay.phone_verdict import AUDIBLE_GAP_MS, Summary, Verdict
@@ -42,10 +43,7 @@ TOLD: dict[str, tuple[str, str]] = {
 
 def plain(value: object) -> str:
     """Return a value as one line that can do nothing to a terminal."""
-    text = str(value)
-    text = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[: MAX_TEXT + 1]
-    )
+    text = visible(str(value)[: MAX_TEXT + 1])
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
@@ -68,9 +66,9 @@ def report_table(report: CallReport, verdict: Verdict) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, words in _facts(report):
-        table.add_row(name, plain(words))
+        table.add_row(name, Text(plain(words)))
     for complaint in verdict.complaints[:MAX_COMPLAINTS]:
-        table.add_row(Text("wrong", style="red"), plain(complaint))
+        table.add_row(Text("wrong", style="red"), Text(plain(complaint)))
     if len(verdict.complaints) > MAX_COMPLAINTS:
         table.add_row("", f"and {len(verdict.complaints) - MAX_COMPLAINTS} more")
     if verdict.went_as_told:

@@ -11,6 +11,7 @@ import msgspec
 from attrs import asdict, frozen
 from rich.text import Text
 
+from bridge.visible import visible
 from replay.player import Difference, Result
 
 STYLES: Final = {"ok": "green", "accepted": "bold green", "differs": "bold red", "unreadable": "bold yellow"}
@@ -83,14 +84,14 @@ def one_line(verdict: Verdict) -> Text:
     """Return a tape's line: its status, how much was compared, how fast, and which tape it is."""
     text = Text(f"{verdict.status:10}", style=STYLES[verdict.status], end="")
     if (result := verdict.result) is None:
-        return Text.assemble(text, " ", verdict.error)
+        return Text.assemble(text, " ", visible(verdict.error))
     amount = (
         f" {result.decisions:6} decisions  {verdict.call_s:7.1f} s  {speed([verdict]):5.0f} x real time  "
     )
     remarks = "  (torn: its last line was cut off)" if result.is_torn else ""
     remarks += f"  (the recorder had to leave out {result.shed} lines)" if result.shed else ""
     remarks += f"  (not accepted: {verdict.refused})" if verdict.refused else ""
-    return Text.assemble(text, amount, str(verdict.path), (remarks, "yellow"))
+    return Text.assemble(text, amount, visible(str(verdict.path)), (visible(remarks), "yellow"))
 
 
 def summary(verdicts: list[Verdict], took_s: float) -> str:
@@ -103,9 +104,8 @@ def summary(verdicts: list[Verdict], took_s: float) -> str:
 
 def around(difference: Difference) -> Iterator[Text]:
     """Yield the lines round the first difference: `-` is on the tape, `+` is said today."""
-    yield Text(
-        f"  first difference at {difference.t_ms} ms, line {difference.place + 2}: {headline(difference)}"
-    )
+    what = visible(headline(difference))
+    yield Text(f"  first difference at {difference.t_ms} ms, line {difference.place + 2}: {what}")
     was = [shortened(line) for line in (*difference.before, *difference.recorded)]
     now = [shortened(line) for line in (*difference.before, *difference.replayed)]
     codes = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
@@ -152,7 +152,7 @@ def shortened(line: bytes) -> str:
     fields = msgspec.json.decode(line)
     start = f"{fields.pop('t_ms'):>8} ms  {fields.pop('leg'):<11} {fields.pop('from'):<8} "
     body = msgspec.json.encode(fields).decode("utf-8")
-    return start + LONG.sub(lambda found: f'"<{len(found[0]) - 2} characters>"', body)
+    return visible(start + LONG.sub(lambda found: f'"<{len(found[0]) - 2} characters>"', body))
 
 
 def _pair(old: str | None, new: str | None) -> Iterator[Text]:

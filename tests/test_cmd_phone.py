@@ -262,7 +262,7 @@ def test_a_machine_that_was_too_slow_says_so() -> None:
 
 
 def test_what_a_peer_says_can_do_nothing_to_the_terminal() -> None:
-    assert plain("a\x1b[2Jb\nc") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c"
+    assert plain("a\x1b[2Jb\nc") == r"a\x1b[2Jb\nc"
     assert len(plain("x" * 10_000)) == 240
 
 
