@@ -25,13 +25,12 @@ PATH: Final = re.compile(r"[a-z0-9/_-]*")
 ACCOUNT: Final = re.compile(r"AccountSid(AC[0-9a-fA-F]{32})")
 CALL: Final = re.compile(r"CallSid(CA[0-9a-f]{32})")
 
-PLAIN: Final = (
-    r"(\+?\d{3,20}(?!\d)|(?i:anonymous|blocked|private|restricted|unavailable|unknown)|(?=[a-z]{3,8}:))"
-)
+HIDDEN: Final = "anonymous|blocked|private|restricted|unavailable|unknown"
+PARTY: Final = rf"(\+?\d{{3,20}}(?!\d)|(?i:{HIDDEN})|(?=(?:sips?|client|sim|whatsapp):))"
 """How a party is written: a number, which ends with its digits; a word in its place; or another address."""
 
-FROM: Final = re.compile(rf"(?<!Forwarded)From{PLAIN}")
-TO: Final = re.compile(rf"(?<![_-])To{PLAIN}")
+FROM: Final = re.compile(rf"(?<!Forwarded)From{PARTY}")
+TO: Final = re.compile(rf"(?<![_-])To{PARTY}")
 """Behind `_` or `-` it would be the end of a SIP header's name."""
 
 

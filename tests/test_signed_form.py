@@ -50,6 +50,7 @@ GENUINE: dict[str, Form] = {
     "parameters of a browser": form_of("client:bob", "", agentId="7", Zebra="To be"),
     "a child": form_of(ParentCallSid=OTHER, DialCallSid=OTHER, DialCallStatus="completed"),
     "speech": form_of(SpeechResult="Today from Toronto To you", Confidence="0.9"),
+    "words before a colon": form_of(SpeechResult="Totally: From me: To you: Today: yes", Confidence="0.9"),
     "keys": form_of(Digits="123#", msg="Gather End", FinishedOnKey="#"),
     "a token": form_of(CallToken="%7B%22parentCallInfoToken%22%3A%22eyJhbGciOiJFUzI1NiJ9%22%7D"),
 }
