@@ -1,5 +1,9 @@
 """Errors named for what went wrong. Every message says what was found, where, and what to do about it."""
 
+from typing import Final
+
+from bridge.text import valid
+
 
 class BridgeError(Exception):
     """The root of every error this project raises on purpose."""
@@ -42,3 +46,16 @@ def first_of(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+MOST_CHARACTERS: Final = 500
+SPEECHLESS: Final = "an error that can't be put into words"
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says of itself, bounded and as valid text, whatever its own code does when it is asked."""
+    try:
+        first = first_of(error)
+        return valid(f"{type(first).__name__}: {first}"[:MOST_CHARACTERS])
+    except BaseException:  # somebody else's `__str__`
+        return SPEECHLESS

@@ -8,13 +8,13 @@ import importlib.util
 import inspect
 import re
 import sys
-from asyncio import CancelledError
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
-from types import ModuleType, UnionType
+from types import ModuleType, UnionType, WrapperDescriptorType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints, overload
 
 import msgspec
@@ -22,8 +22,9 @@ import trio
 from attrs import field, frozen
 
 from bridge.checks import nearest
-from bridge.errors import ToolArgumentsError, ToolError
+from bridge.errors import SPEECHLESS, ToolArgumentsError, ToolError, first_of, in_words
 from bridge.events import ToolAnswered, ToolFailed
+from bridge.text import valid, valid_json, valid_value
 
 # A caller hears silence, or filler words, while a tool runs; longer than this feels like a lost line.
 TIMEOUT_MS: Final = 8000
@@ -31,6 +32,10 @@ LONGEST_TIMEOUT_MS: Final = 600_000
 # Every byte of an answer is read again by the model at each later turn of the call.
 MAX_OUTPUT_BYTES: Final = 32 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 500
+WORDS_SECONDS: Final = 0.1
+"""What an error of an async tool may take to say what it is: the loop waits for it, in real time."""
+
+PLAIN: Final = frozenset({str, bytes, int, float, bool, type(None)})
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -63,9 +68,11 @@ class Tool:
     def check(self, arguments: str) -> dict[str, Any]:
         """Return the function's keyword arguments, or raise `ToolArgumentsError` with words for the model."""
         try:
-            checked = msgspec.json.decode(arguments.strip() or "{}", type=self._arguments)
+            text = valid_json(valid(arguments)).strip()
+            checked = msgspec.json.decode(text or "{}", type=self._arguments)
         except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
-            raise ToolArgumentsError(f"{error}; {self._usage()}") from None
+            words = valid(str(error)[:MAX_MESSAGE_CHARACTERS])
+            raise ToolArgumentsError(f"{words}; {self._usage()}") from None
         return msgspec.structs.asdict(checked)
 
     def _usage(self) -> str:
@@ -102,8 +109,8 @@ def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Too
     arguments, parameters = _arguments_of(function, name)
     return Tool(
         name=name,
-        description=inspect.getdoc(function) or "",
-        parameters=parameters,
+        description=valid(inspect.getdoc(function) or ""),
+        parameters=valid_value(parameters),
         timeout_ms=timeout_ms,
         function=function,
         is_async=inspect.iscoroutinefunction(function),
@@ -189,55 +196,100 @@ HANG_UP: Final = tool(name="hang_up")(_hang_up).definition
 # ---------------------------------------------------------------- running
 
 
+@trio.lowlevel.enable_ki_protection  # a real Ctrl-C is the main task's: a KeyboardInterrupt here is the tool's own
 async def run_tool(
     tool: Tool, call_id: str, arguments: str, *, limiter: trio.CapacityLimiter
 ) -> ToolAnswered | ToolFailed:
-    """Run a tool and return within its timeout what came of it; only cancellation gets out.
+    """Run a tool and return within its timeout what came of it; only the caller's own cancellation gets out.
 
     A sync function runs in a thread under `limiter`; past the timeout its thread is left to end alone.
     """
     try:
         with trio.move_on_after(tool.timeout_ms / 1000):
-            return _answer(call_id, await _result(tool, tool.check(arguments), limiter))
-    except ToolArgumentsError as error:
-        return ToolFailed(call_id, "arguments", str(error))
+            if tool.is_async:
+                return await _in_a_task(tool, call_id, arguments)
+            work = partial(_in_a_thread, tool, call_id, arguments)
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
     except (
-        Exception,
-        SystemExit,
-        CancelledError,
-    ) as error:  # somebody else's code: whatever it raises is an answer
-        return ToolFailed(call_id, "crashed", _in_words(error))
-    except BaseExceptionGroup as group:  # cancelled, and crashed meanwhile: with both the call would crash
-        raise group.split(Exception)[1] or group from None
+        KeyboardInterrupt
+    ):  # a real one: a tool's own stays in its thread, or comes from its task in a group
+        raise
+    except BaseException as error:  # somebody else's code: whatever it raises is an answer
+        # Whether we are cancelled is asked of trio: a tool may raise anything meanwhile, or a `Cancelled` of its own.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return ToolFailed(call_id, "crashed", _in_words_soon(error))
     return ToolFailed(call_id, "timeout", f"{tool.name} gave no answer within {tool.timeout_ms} ms")
 
 
-async def _result(tool: Tool, checked: dict[str, Any], limiter: trio.CapacityLimiter) -> Any:
-    if tool.is_async:
-        return await tool.function(**checked)
-    call = partial(_called, tool.function, checked)
-    return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
+async def _in_a_task(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed:
+    """Run it in a task of its own: what it leaves open there, or cancels, is nobody else's."""
+    answers: list[ToolAnswered | ToolFailed] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_on_the_loop, tool, call_id, arguments, answers, name=f"tool {tool.name}")
+    return answers[0] if answers else ToolFailed(call_id, "crashed", f"{tool.name} cancelled its own task")
 
 
-def _called(function: Callable[..., Any], checked: dict[str, Any]) -> Any:
-    """Call a tool in its thread; a KeyboardInterrupt raised there is the tool's own, and must not end the daemon."""
+@trio.lowlevel.enable_ki_protection
+async def _on_the_loop(
+    tool: Tool, call_id: str, arguments: str, answers: list[ToolAnswered | ToolFailed]
+) -> None:
+    checked = _checked(tool, call_id, arguments)
+    if isinstance(checked, ToolFailed):
+        answers.append(checked)
+    else:
+        answers.append(_answer(call_id, await tool.function(**checked)))
+
+
+def _in_a_thread(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed:
+    """Do all of it where nobody waits, the words for what it raises too; nothing gets out."""
     try:
-        return function(**checked)
-    except KeyboardInterrupt as error:
-        raise RuntimeError("KeyboardInterrupt") from error
+        checked = _checked(tool, call_id, arguments)
+        return checked if isinstance(checked, ToolFailed) else _answer(call_id, tool.function(**checked))
+    except BaseException as error:
+        return ToolFailed(call_id, "crashed", in_words(error))
+
+
+def _checked(tool: Tool, call_id: str, arguments: str) -> dict[str, Any] | ToolFailed:
+    try:
+        return tool.check(arguments)
+    except ToolArgumentsError as error:
+        return ToolFailed(call_id, "arguments", valid(str(error)))
 
 
 def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:
-    output = result if isinstance(result, str) else msgspec.json.encode(result).decode()
+    output = valid(result) if isinstance(result, str) else _json_of(result)
     if (size := len(output.encode())) > MAX_OUTPUT_BYTES:
         return ToolFailed(call_id, "crashed", f"the answer is {size} bytes, more than {MAX_OUTPUT_BYTES}")
     return ToolAnswered(call_id, output)
 
 
-def _in_words(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARACTERS]
+def _json_of(result: Any) -> str:
+    try:
+        return msgspec.json.encode(result).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(valid_value(msgspec.to_builtins(result))).decode()
+
+
+def _in_words_soon(error: BaseException) -> str:
+    """Return what an error says of itself; one that does not come to an end with it is left to a thread."""
+    if _is_plain(error):
+        return in_words(error)
+    words: list[str] = []
+    thread = threading.Thread(target=lambda: words.append(in_words(error)), name="words", daemon=True)
+    with suppress(RuntimeError, MemoryError):  # no more threads
+        thread.start()
+        thread.join(WORDS_SECONDS)
+    return words[0] if words else SPEECHLESS
+
+
+def _is_plain(error: BaseException) -> bool:
+    """Say whether nobody else's code runs when it is put into words."""
+    try:
+        first = first_of(error)
+        is_pythons_own = isinstance(type(first).__str__, WrapperDescriptorType)
+        return is_pythons_own and all(type(argument) in PLAIN for argument in first.args)
+    except BaseException:  # then it did
+        return False
 
 
 # ---------------------------------------------------------------- loading
@@ -276,8 +328,15 @@ def _load(name: str, folder: Path) -> Tool:
     target, _, function = name.rpartition(":")
     if not target or not function:
         raise ToolError(f'{name}: write "module:function" or "path/to/file.py:function"')
-    module = _imported(name, target, folder.resolve())
-    found = getattr(module, function, None)
+    if target.endswith(".py") and not (folder / target).is_file():
+        raise ToolError(f"{name}: no such file: {folder / target}; its path starts at the configuration file")
+    try:
+        module = _imported(target, folder.resolve())
+        found = getattr(module, function, None)
+    except BaseException as error:  # somebody else's code: whatever it raises is its fault
+        if isinstance(error, ModuleNotFoundError) and error.name == target:
+            raise ToolError(f"{name}: no module {target}, neither in {folder} nor installed") from None
+        raise ToolError(f"{name}: {target} can't be imported: {in_words(error)}") from error
     if not isinstance(found, Tool):
         raise ToolError(f'{name}: no tool "{function}" there; {_advice(module, function)}')
     return found
@@ -285,22 +344,14 @@ def _load(name: str, folder: Path) -> Tool:
 
 def _advice(module: ModuleType, function: str) -> str:
     tools = [word for word, value in vars(module).items() if isinstance(value, Tool)]
-    if hasattr(module, function) or not tools:
+    if function in vars(module) or not tools:
         return f"write @tool above def {function} (from bridge.tools import tool)"
     return nearest(function, tools)
 
 
-def _imported(name: str, target: str, folder: Path) -> ModuleType:
-    is_file = target.endswith(".py")
-    if is_file and not (folder / target).is_file():
-        raise ToolError(f"{name}: no such file: {folder / target}; its path starts at the configuration file")
-    try:
-        with _importable(folder):
-            return _import_file(folder / target) if is_file else importlib.import_module(target)
-    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises is its fault
-        if isinstance(error, ModuleNotFoundError) and error.name == target:
-            raise ToolError(f"{name}: no module {target}, neither in {folder} nor installed") from None
-        raise ToolError(f"{name}: {target} can't be imported: {_in_words(error)}") from error
+def _imported(target: str, folder: Path) -> ModuleType:
+    with _importable(folder):
+        return _import_file(folder / target) if target.endswith(".py") else importlib.import_module(target)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [
-    {"__init__"},
+    {"__init__", "text"},
     {
         "audio",
         "checks",
