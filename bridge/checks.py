@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from bridge.text import is_harmless
+
 Check: TypeAlias = Callable[[Any], Any]
 T = TypeVar("T")
 
@@ -220,6 +222,15 @@ def shown(key: str, value: Any) -> str:
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."
 
 
+def _readable(value: Any) -> Any:
+    """Return a raw value whose text can be read: no escapes of TOML or bytes of a command line that nobody sees."""
+    if isinstance(value, str) and not is_harmless(value):
+        raise Wrong("text without control characters, in UTF-8")
+    if isinstance(value, list):
+        return [_readable(part) for part in value]
+    return value
+
+
 def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: Collection[str] = ()) -> T:
     """Return `cls` made from a TOML table, adding one sentence to `faults` for each thing wrong with it.
 
@@ -236,7 +247,7 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
             faults.append(f"[{at}] {key}: {_unknown(key, fields)}")
             continue
         try:
-            values[key] = fields[key](value)
+            values[key] = fields[key](_readable(value))
         except Wrong as wrong:
             faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
     return cls(**values)

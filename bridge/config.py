@@ -31,6 +31,7 @@ from bridge.checks import (
 )
 from bridge.errors import ConfigError
 from bridge.proxies import Proxy, proxy_for
+from bridge.text import is_harmless
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500
@@ -304,6 +305,8 @@ class Secrets:
 
 def load(path: Path) -> Settings:
     """Read and check a configuration file. Raises `ConfigError` with one sentence per fault."""
+    if not is_harmless(str(path.absolute())):  # it is where the data folder begins
+        raise ConfigError([f"{path}: rename it, or its folder: use UTF-8 without control characters"])
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -432,7 +435,13 @@ def _secret_words(
             faults.append(f"{path}: can't be read: {error.strerror}")
         except ValueError:
             faults.append(f"{path}: can't be read: it is not a text in UTF-8")
-    return tuple(dict.fromkeys(words.replace(",", " ").split()))
+    found = tuple(dict.fromkeys(words.replace(",", " ").split()))
+    if not all(word.isascii() and word.isprintable() for word in found):
+        faults.append(
+            f"{variable}, or its file: a secret there has characters that no token or key has: copy it anew"
+        )
+        return ()
+    return found
 
 
 def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:

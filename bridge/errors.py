@@ -6,7 +6,10 @@ from bridge.text import valid
 
 
 class BridgeError(Exception):
-    """The root of every error this project raises on purpose."""
+    """The root of every error this project raises on purpose; whatever it quotes, it can be written."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(valid(message))
 
 
 class ConfigError(BridgeError):
@@ -14,7 +17,7 @@ class ConfigError(BridgeError):
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
-        self.faults = faults
+        self.faults = [valid(fault) for fault in faults]
 
 
 class ToolError(BridgeError):
@@ -59,3 +62,8 @@ def in_words(error: BaseException) -> str:
         return valid(f"{type(first).__name__}: {first}"[:MOST_CHARACTERS])
     except BaseException:  # somebody else's `__str__`
         return SPEECHLESS
+
+
+def fault_of(error: BaseException) -> str:
+    """Return our own errors, and the system's, as the sentences that they are; of any other its name too."""
+    return valid(str(error)) if isinstance(error, BridgeError | OSError) else in_words(error)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO
 
 import structlog
@@ -83,6 +83,23 @@ def _masked(number: str) -> str:
     return re.sub(r"\d(?=(?:\D*\d){2})", "x", number)
 
 
+@frozen(eq=False)
+class Unfailing:
+    """A stream that loses what can't be written: a full disk or a closed pipe is no reason to end a call."""
+
+    stream: TextIO
+
+    def write(self, text: str) -> None:
+        """Write it, if that can be."""
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        """Let what is written leave, if it can."""
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+
 @frozen
 class Prioritized:
     """A renderer whose lines begin with their syslog priority."""
@@ -119,7 +136,7 @@ def set_up_logging(
     structlog.configure(
         processors=[*form.first, *form.last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=out),
+        logger_factory=structlog.PrintLoggerFactory(file=Unfailing(out)),  # type: ignore[arg-type]  # all of a file it uses
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(

@@ -1,10 +1,12 @@
 """How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -16,6 +18,7 @@ from rich.text import Text
 
 from bridge.errors import BridgeError, ConfigError
 from bridge.machine import leave_hung_threads
+from bridge.text import is_harmless
 from bridge.visible import all_visible, visible, visible_json
 
 P = ParamSpec("P")
@@ -88,7 +91,9 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        _show_any_name()
         try:
+            _refuse_unreadable(kwargs.values())
             return command(*args, **kwargs)
         except ConfigError as error:
             for fault in error.faults:
@@ -100,6 +105,21 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
             complain(f"{error.filename or 'the system'}: {error.strerror or error}")
 
     return wrapper
+
+
+def _show_any_name() -> None:
+    """Let any text be printed: a file's name may be bytes that are none, and a terminal may know few letters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_unreadable(given: Iterable[Any]) -> None:
+    for value in given:
+        if isinstance(value, tuple):
+            _refuse_unreadable(value)
+        elif isinstance(value, str | Path) and not is_harmless(str(value)):
+            raise BridgeError(f"{value}: use a name in UTF-8 without control characters")
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from bridge.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.text import valid_json
 
 LEG: Final = "model"
 _decode = msgspec.json.Decoder().decode
@@ -150,7 +151,7 @@ def _item_finished(message: Message) -> Event:
         response_id=_name(message["response_id"]),
         call_id=_name(item["call_id"]),
         name=_text(item["name"]),
-        arguments=_text(item.get("arguments") or ""),
+        arguments=valid_json(_text(item.get("arguments") or "")),  # a text in a text, with escapes of its own
     )
 
 

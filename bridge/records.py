@@ -13,6 +13,7 @@ from attrs import define, field
 from bridge.config import ServerVad
 from bridge.prices import cost_usd
 from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
+from bridge.text import valid_json
 
 Row: TypeAlias = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -395,7 +396,7 @@ def _tool_row(row: Row) -> Row:
 
 def _as_json(text: str) -> Any:
     try:
-        return _decode(text)
+        return _decode(valid_json(text))
     except (msgspec.DecodeError, RecursionError):
         return None
 

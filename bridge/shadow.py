@@ -12,11 +12,12 @@ from attrs import define, field
 from bridge import realtime, tape
 from bridge.config import Agent, TurnDetection
 from bridge.effects import AppendAudio, UpdateSession
-from bridge.errors import LinkError, first_of
+from bridge.errors import LinkError, first_of, in_words
 from bridge.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.held import HeldAudio
 from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
 from bridge.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
+from bridge.text import valid_json
 
 OUTBOX: Final = 250
 """Messages, 5 s of audio: a shadow that is further behind has stalled, and is given up."""
@@ -98,7 +99,7 @@ class Shadow:
             self._give_up("its connection failed")
         except* Exception as crash:  # the edge of a shadow: a bug in it is no reason to end a call
             self.log.exception("shadow crashed")
-            self._give_up(f"it crashed: {first_of(crash)!r}"[:300])
+            self._give_up(f"it crashed: {in_words(crash)}"[:300])
         finally:
             self._conclude()
 
@@ -169,6 +170,7 @@ class Shadow:
         self._messages, self._bytes = self._messages + 1, self._bytes + len(message)
         if self._messages > MOST_MESSAGES or self._bytes > MOST_BYTES:
             return self._give_up("it says too much")
+        message = valid_json(message) if isinstance(message, str) else message
         event = realtime.parse(message)
         self.write(tape.received(self.now_ms(), SHADOW, OPENAI, message, event))
         match event:

@@ -71,7 +71,7 @@ class Tool:
             text = valid_json(valid(arguments)).strip()
             checked = msgspec.json.decode(text or "{}", type=self._arguments)
         except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
-            words = valid(str(error)[:MAX_MESSAGE_CHARACTERS])
+            words = str(error)[:MAX_MESSAGE_CHARACTERS]
             raise ToolArgumentsError(f"{words}; {self._usage()}") from None
         return msgspec.structs.asdict(checked)
 
@@ -253,7 +253,7 @@ def _checked(tool: Tool, call_id: str, arguments: str) -> dict[str, Any] | ToolF
     try:
         return tool.check(arguments)
     except ToolArgumentsError as error:
-        return ToolFailed(call_id, "arguments", valid(str(error)))
+        return ToolFailed(call_id, "arguments", str(error))
 
 
 def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:

@@ -29,6 +29,7 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.text import valid_json
 
 LEG: Final = "twilio"
 TOKEN_PARAMETER: Final = "token"
@@ -151,7 +152,7 @@ class _Start(msgspec.Struct):
 def credentials_of(text: str) -> tuple[str, str, str] | None:
     """Return (CallSid, AccountSid, token) of a `start` message, or None when it is no usable `start`."""
     try:
-        message = msgspec.json.decode(text, type=_Start)
+        message = msgspec.json.decode(valid_json(text), type=_Start)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     if message.event != "start":

@@ -127,7 +127,7 @@ def at_once(error: BaseException) -> Tool:
 def after_a_wait(error: BaseException) -> Tool:
     @tool(name="raises")
     async def raise_it() -> None:
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         raise error
 
     return raise_it
@@ -144,7 +144,7 @@ def in_a_nursery(error: BaseException) -> Tool:
 
 
 async def _raise(error: BaseException) -> None:
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     raise error
 
 
@@ -188,7 +188,7 @@ async def test_a_call_that_is_cancelled_is_just_that_whatever_its_tool_raises_me
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run, way(KINDS[kind]()))
             nursery.start_soon(_raise_when_cancelled, KINDS[kind]())
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             call.cancel()
     assert call.cancelled_caught
 
@@ -279,7 +279,7 @@ async def test_what_a_tool_leaves_open_or_cancels_is_nobody_elses(leaves: str) -
 
     async with trio.open_nursery() as call:
         call.start_soon(run, tool(name="leaves")(leave))
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert (await run(tool(name="fine")(lambda: "fine"))) == ToolAnswered("call_1", "fine")
     assert not call.cancel_scope.cancelled_caught
 

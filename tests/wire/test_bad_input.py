@@ -38,7 +38,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
         "message with a wrong streamSid",
     ),
     "empty text": ("", "broken twilio message: not JSON"),
-    "lone surrogate": ('{"event": "\\ud800"}', "broken twilio message: not JSON"),
+    "lone surrogate": ('{"event": "\\ud800"}', "unknown twilio message: \ufffd"),
     "lists": (f"[{'[],' * 2**21}0]", "broken twilio message: longer than any"),
     "16 MiB": ("x" * 2**24, "broken twilio message: longer than any"),
 }
