@@ -13,7 +13,7 @@ from bridge.letters import Key
 from bridge.live import LiveCall
 from bridge.recorder import Recorder
 from bridge.tape import HTTP, TWILIO, Header, Line
-from bridge.tools import HANG_UP
+from bridge.tools import HANG_UP, Tool
 
 
 @frozen
@@ -31,6 +31,11 @@ class Webhook:
         return self.form["CallSid"]
 
     @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Return the agent's tools."""
+        return self.setup.tools.get(self.agent.name, {})
+
+    @property
     def key(self) -> Key:
         """Return what makes this request the same as another."""
         return self.call_sid, self.agent.name
@@ -45,22 +50,26 @@ def give_birth(
 ) -> LiveCall:
     """Return a new call; its model leg connects while Twilio is still setting up the stream."""
     setup, header = webhook.setup, header_of(webhook, call_id)
+    heart = Call(webhook.agent, header.tools)
     call = LiveCall(
         call_id=header.call_id,
         account_sid=header.account_sid,
         agent=webhook.agent,
         address=setup.address,
-        tools=setup.tools[webhook.agent.name],
+        tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=Call(webhook.agent, header.tools),
+        call=heart,
         token=token,
     )
     if watch is not None:
         call.tape.watch = lambda line: watch(call.call_id, line)
-    form = tape.webhook_form(webhook.form, masked=setup.settings.recording.mask_numbers)
-    http = {"method": "POST", "url": webhook.url, "form": form}
-    call.record(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
     return call
+
+
+def line_of(webhook: Webhook) -> Line:
+    """Return the first line after the header of a new call's tape."""
+    form = tape.webhook_form(webhook.form, masked=webhook.setup.settings.recording.mask_numbers)
+    return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST", "url": webhook.url, "form": form})
 
 
 def header_of(webhook: Webhook, call_id: str) -> Header:
@@ -68,7 +77,7 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
     setup, form = webhook.setup, webhook.form
     recording = setup.settings.recording
     show = tape.mask if recording.mask_numbers else str
-    definitions = [tool.definition for tool in setup.tools[webhook.agent.name].values()]
+    definitions = [tool.definition for tool in webhook.tools.values()]
     return Header(
         call_id=call_id,
         call_sid=webhook.call_sid,

@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from bridge.app import Gate, ServeLink
-from bridge.birth import Webhook, give_birth
+from bridge.birth import Webhook, give_birth, line_of
 from bridge.current import Setup
 from bridge.letters import Key, Vitals
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
@@ -45,7 +45,7 @@ class Here:
         """Return a new call."""
         call = give_birth(webhook, call_id, token, self.recorder, self.watch)
         self.on_birth(webhook.key, call)
-        call.begin()
+        call.begin(line_of(webhook))
         return call
 
     def agent_taped_as(self, call_id: str) -> str | None:
@@ -92,6 +92,9 @@ class Here:
     def unhush(self) -> None:
         """Keep sound again."""
         self.recorder.unhush()
+
+    async def prepare(self, setup: Setup) -> None:
+        """Nothing to do: it is loaded in this process."""
 
     def renew(self, setup: Setup) -> None:
         """Nothing to do: the switchboard of this process knows."""

@@ -3,7 +3,8 @@
 They decide nothing. `feed` is the one way in, it has no await, and what the heart answers is carried out at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -14,7 +15,7 @@ from bridge import realtime, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent
 from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
-from bridge.errors import LinkError, first_of
+from bridge.errors import LinkError, in_words
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
 from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
@@ -22,6 +23,7 @@ from bridge.recorder import TapeWriter
 from bridge.redact import without
 from bridge.shadow import Shadow
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
+from bridge.text import valid_json
 from bridge.tools import Tool, run_tool
 
 LINGER_SECONDS: Final = 0.8
@@ -132,9 +134,11 @@ class LiveCall:
         """Return whole milliseconds since the webhook was accepted."""
         return int((trio.current_time() - self.born) * 1000)
 
-    def begin(self) -> None:
+    def begin(self, webhook: Line) -> None:
         """Let the heart begin; what it wants is on the tape before the webhook is answered."""
-        self._carry_out(self.call.begin(), 0)
+        with self._crashing_alone():
+            self.record(webhook)
+            self._carry_out(self.call.begin(), 0)
 
     def record(self, line: Line) -> None:
         """Put a line on the tape that the heart need not know."""
@@ -189,53 +193,81 @@ class LiveCall:
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
-        self.on_end(effect)
         self._over.set()
-        self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
         for leg in (self.phone, self.model):
             leg.outbox.close()
         if self._shadow is not None:
             self._shadow.leave()
+        self.on_end(effect)
+        self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
 
     # ------------------------------------------------------------ the call's life
 
     async def run(self) -> None:
         """Live through the call; when this returns nothing of it is left, and its tape is complete."""
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                nursery.start_soon(self._meet_model, name="model leg")
-                nursery.start_soon(self._meet_phone, name="phone leg")
-                nursery.start_soon(self._keep_time, name="alarm")
-                if self._shadow is not None:
-                    nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
-                await self._over.wait()
-                await self._wind_up()
-                nursery.cancel_scope.cancel(reason="the call is over")
-        except Exception as error:  # the top of a call: a bug here ends this call and no other
-            self._log.exception("call crashed")
-            first = first_of(error)
-            self.abandon(f"crashed: {type(first).__name__}: {first}"[:300])
+            await self._live()
+        except* Exception as group:  # the top of a call: a bug here ends this call and no other
+            self._crash(group)
         finally:
-            self.abandon("cancelled")
+            self._give_up("cancelled")
             self.tape.is_finished = True
             self.phone.ended.set()  # a socket that came in the last moment is let go too
 
+    async def _live(self) -> None:
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._meet_model, name="model leg")
+            nursery.start_soon(self._meet_phone, name="phone leg")
+            nursery.start_soon(self._keep_time, name="alarm")
+            if self._shadow is not None:
+                nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
+            await self._over.wait()
+            await self._wind_up()
+            nursery.cancel_scope.cancel(reason="the call is over")
+
+    @contextmanager
+    def _crashing_alone(self) -> Iterator[None]:
+        """Let a bug end this call, and not whoever does something with it from outside."""
+        try:
+            yield
+        except Exception as error:  # the top of a call, from another side
+            self._crash(error)
+
+    def _crash(self, error: BaseException) -> None:
+        self._log.error("call crashed", exc_info=error)
+        self.abandon(f"crashed: {in_words(error)}"[:300])
+
     def abandon(self, why: str) -> None:
-        """End the call without asking its peers; the heart may be what is broken, so it is asked only once."""
+        """End the call without asking its peers; its caller hears the failure sentence, whatever is broken here."""
+        self._give_up(why, say=self.agent.failure_sentence)
+
+    def _give_up(self, why: str, *, say: str = "") -> None:
+        """The heart may be what is broken, or the tape: each is asked only once."""
         if self.end is not None:
             return
-        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped={"by": BRIDGE, "why": why})
         try:
-            self.feed(line, Stopped(BRIDGE, why))
-        except Exception:  # the top of a call, again: its record must be whole even if the heart is not
+            self._stop(BRIDGE, why, say)
+        except Exception:
             self._log.exception("the heart could not end its call")
         if self.end is None:
-            self.call.is_over = True
-            self._carry_out([EndCall(BRIDGE, why)], line.t_ms)
+            self._end_without_heart(EndCall(BRIDGE, why, say))
+
+    def _end_without_heart(self, end: EndCall) -> None:
+        self.call.is_over = True
+        try:
+            self._carry_out([end], self.now_ms())
+        except Exception:
+            self._log.exception("the end of a call is not on its tape")
+        if self.end is None:
+            self._finish(end)
 
     def stop(self, by: str, why: str, *, say: str = "") -> None:
         """End the call from outside, with a sentence for the caller if there is one to say."""
+        with self._crashing_alone():
+            self._stop(by, why, say)
+
+    def _stop(self, by: str, why: str, say: str) -> None:
         stopped = {"by": by, "why": why, **({"say": say} if say else {})}
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
         self.feed(line, Stopped(**stopped))
@@ -243,7 +275,9 @@ class LiveCall:
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
         self.is_cancelled = True
-        self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note={"kind": "log", "text": why}))
+        with self._crashing_alone():
+            note = {"kind": "log", "text": why}
+            self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note=note))
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=why)
 
@@ -277,11 +311,12 @@ class LiveCall:
     def attach(self, link: PhoneSocket, preamble: list[str | bytes]) -> None:
         """Give the call its phone leg; `preamble` is what was already read from it, `start` last."""
         self.phone.link = link
-        self.on_stream()
-        self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
-        link.on_control = self._answer_ping
-        self._preamble = preamble
-        self._phone_came.set()
+        with self._crashing_alone():
+            self.on_stream()
+            self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
+            link.on_control = self._answer_ping
+            self._preamble = preamble
+            self._phone_came.set()
 
     def _answer_ping(self) -> None:
         """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
@@ -375,7 +410,7 @@ class LiveCall:
 
     def _hear(self, leg: Leg, message: str | bytes) -> None:
         if isinstance(message, str):
-            message = without(message, self.token)  # `start` brings it, and may come twice
+            message = without(valid_json(message), self.token)  # `start` brings it, and may come twice
         event = leg.parse(message)
         self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
 

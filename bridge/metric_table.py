@@ -50,7 +50,8 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "bridge_failure_sentences",
-        "Calls whose caller heard the failure sentence: the model could not be had, refused, or died.",
+        "Calls whose caller heard the failure sentence: the model could not be had, refused, or died, or "
+        "the bridge has a bug.",
         ("agent",),
     ),
     Metric("bridge_barge_ins", "Times that a caller cut the agent off.", ("agent",)),

@@ -7,6 +7,7 @@ import trio
 
 from bridge.birth import Webhook
 from bridge.config import Agent
+from bridge.current import Setup
 from bridge.effects import EndCall
 from bridge.letters import Vitals
 
@@ -78,6 +79,9 @@ class Place(Protocol):
 
     async def serve_media(self, stream: trio.SocketStream, gate: Any) -> None:
         """Live through a media socket of which nothing is read yet."""
+
+    async def prepare(self, setup: Setup) -> None:
+        """Get ready for another configuration. Raises `ConfigError` when not all that carry calls can use it."""
 
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what it looks like inside, carrying these calls."""

@@ -19,6 +19,8 @@ def closing_lines(tape: Tape) -> tuple[list[bytes], str]:
         event = event_of(line) if line.is_input else None
         if event is not None:
             call.handle(event, t_ms)
-    stopped = Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped={"by": BRIDGE, "why": "crashed"})
-    effects = call.handle(Stopped(BRIDGE, "crashed"), t_ms)
+    # Should Twilio still ask what comes next, that is what the caller is told.
+    told = {"by": BRIDGE, "why": "crashed", "say": call.agent.failure_sentence}
+    stopped = Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=told)
+    effects = call.handle(Stopped(**told), t_ms)
     return [encode(stopped), *(encode(carry_out(t_ms, effect)[0]) for effect in effects)], "crashed"

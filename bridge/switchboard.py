@@ -16,6 +16,7 @@ from bridge.admission import Admission, Load
 from bridge.birth import Webhook
 from bridge.config import Settings
 from bridge.current import Current
+from bridge.errors import in_words
 from bridge.forgotten import Forgotten
 from bridge.letters import Key
 from bridge.place import AnyCall, Place
@@ -23,6 +24,9 @@ from bridge.reaper import LOOK_SECONDS, reap
 
 MOST_REMEMBERED: Final = 10_000
 """Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
+
+ANSWER_SECONDS: Final = 10
+"""Twilio gives a webhook 15 s, and then plays an error of its own."""
 
 NOBODY: Final = "*"
 """Stands for the agent of a call that was erased: no agent has that name."""
@@ -100,7 +104,22 @@ class Switchboard:
     # ------------------------------------------------------------ webhooks
 
     async def answer(self, webhook: Webhook) -> str:
-        """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered."""
+        """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered.
+
+        A bug here ends no other call, and its caller hears the failure sentence before Twilio has lost patience.
+        """
+        is_new = webhook.key not in self._calls
+        try:
+            with trio.fail_after(ANSWER_SECONDS):
+                return await self._answer(webhook)
+        except Exception as error:  # the top of a webhook
+            log.exception("webhook crashed", call_id=webhook.call_sid, agent=webhook.agent.name)
+            call = self._calls.get(webhook.key)
+            if is_new and call is not None:
+                call.abandon(f"crashed: {in_words(error)}")
+            return twilio.hangup_twiml(webhook.agent.failure_sentence)
+
+    async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
         call_id = None if webhook.key in self._calls else await self._new_id(webhook)
         call = self._calls.get(webhook.key)  # no await from here on: two deliveries can't make two calls
@@ -111,7 +130,10 @@ class Switchboard:
         if call is None and self._refuses(webhook):
             closing = self.settings.server.when_draining if self.is_closing else ""
             return twilio.refusal_twiml(closing or self._admission.choice(webhook.agent))
-        return self._connect_twiml(webhook, call or self._open(webhook, call_id or webhook.call_sid))
+        call = call or self._open(webhook, call_id or webhook.call_sid)
+        if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
+            return twilio.hangup_twiml(call.end.say)
+        return self._connect_twiml(webhook, call)
 
     def _refuses(self, webhook: Webhook) -> bool:
         """Say whether there is no room for a new call; one that is let in counts as its caller's."""
@@ -201,16 +223,33 @@ class Switchboard:
     # ------------------------------------------------------------ action requests
 
     async def next_twiml(self, call_sid: str, agent: str) -> str:
-        """Return what Twilio shall do after the stream: what the call decided, else hang up."""
+        """Return what Twilio shall do after the stream: what the call decided, else hang up.
+
+        Whose call nobody here knows was in a process that is gone; they hear the failure sentence too.
+        """
+        try:
+            return await self._next_twiml(call_sid, agent)
+        except Exception:  # the top of a webhook
+            log.exception("webhook crashed", call_id=call_sid, agent=agent)
+            return twilio.hangup_twiml(self._failure_sentence(agent))
+
+    def _failure_sentence(self, agent: str) -> str:
+        known = self.settings.agents.get(agent)
+        return known.failure_sentence if known is not None else ""
+
+    async def _next_twiml(self, call_sid: str, agent: str) -> str:
         call = self._calls.get((call_sid, agent))
         self._unasked.pop((call_sid, agent), None)
         if call is not None:
             await call.settle()
         if call is not None and call.end is not None:
             return twilio.hangup_twiml(call.end.say)
-        if call is not None:
-            call.stop("caller", "media stream ended")  # Twilio left it, though its socket hasn't told us yet
-        return twilio.hangup_twiml(self._outcomes.get((call_sid, agent), ""))
+        if call is not None:  # Twilio left it, though its socket hasn't told us yet; or never got in with one
+            say = call.agent.failure_sentence if call.is_waiting else ""
+            call.stop("caller", "media stream ended", say=say)
+            return twilio.hangup_twiml(call.end.say if call.end is not None else say)
+        outcome = self._outcomes.get((call_sid, agent))
+        return twilio.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
 
     # ------------------------------------------------------------ closing
 

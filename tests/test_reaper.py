@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from bridge.call import Call
 from bridge.config import Agent, Secrets, Settings
 from bridge.current import Current, Setup
-from bridge.effects import Effect
+from bridge.effects import Effect, EndCall
 from bridge.events import Event
 from bridge.here import Here
 from bridge.links import Closing
@@ -163,6 +163,44 @@ async def test_a_call_that_ended_by_itself_and_does_not_go_is_cancelled(autojump
     assert call.live.end is not None
     assert call.live.end.why != ""
     assert call.log == ["did not go within 3 s of its end: cancelled"]
+
+
+class Messy(ModelLess):
+    """A live call with a task that fails when it is cancelled."""
+
+    __slots__ = ()
+
+    async def _meet_phone(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise RuntimeError("a bug, \ud83d")
+
+
+async def test_a_bug_while_a_call_is_cancelled_from_outside_gets_no_further(
+    autojump_clock: MockClock,
+) -> None:
+    call = a_call(agent_with(), Call, Messy)
+    with trio.CancelScope() as daemon:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.live.run)
+            await trio.sleep(1)
+            daemon.cancel()
+    assert daemon.cancelled_caught
+    assert call.live.end is not None
+    assert call.live.end.why == "crashed: RuntimeError: a bug, \ufffd"
+
+
+async def test_a_stuck_or_crashed_call_has_a_sentence_for_its_caller_and_a_cancelled_one_has_none(
+    autojump_clock: MockClock,
+) -> None:
+    stuck, cancelled = a_call(agent_with(max_call_seconds=100)), a_call(agent_with())
+    await life_of(stuck)
+    assert stuck.live.end is not None
+    assert stuck.live.end.say == stuck.live.agent.failure_sentence
+    with trio.move_on_after(1):
+        await cancelled.live.run()
+    assert cancelled.live.end == EndCall("bridge", "cancelled")
 
 
 async def test_a_call_in_good_order_is_left_alone(autojump_clock: MockClock) -> None:
