@@ -20,9 +20,9 @@ from bridge.app import MEDIA_PATH, Gate
 from bridge.birth import Webhook, header_of
 from bridge.config import Secrets, Settings
 from bridge.current import Setup
-from bridge.errors import LinkError
+from bridge.errors import ConfigError, LinkError
 from bridge.hand import Hand, RemoteCall, end_when_stuck, start_hand
-from bridge.letters import Begin, Carry, Hush, Leave, Ready, Renew, Taped, Vitals, together
+from bridge.letters import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
 from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import resident_bytes
 from bridge.place import AnyCall
@@ -32,6 +32,9 @@ from bridge.switchboard import Switchboard
 
 LEAVE_SECONDS: Final = 5
 """What workers may take to write their last lines; their own bounds add up to less."""
+
+PREPARE_SECONDS: Final = 30
+"""What a worker may take to import the tools of another configuration; its calls go on meanwhile."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker that died is started again: doubled each time, until one has lived for a minute."""
@@ -89,7 +92,7 @@ class Crew:
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         call = RemoteCall(webhook.key, call_id, agent, token, caller, called, hand)
         hand.calls[webhook.key], hand.tapes[call_id] = call, header_of(webhook, call_id)
-        hand.post.send(Carry(webhook.key, call_id, token, form, webhook.url))
+        hand.post.send(Carry(webhook.key, call_id, token, form, webhook.url, agent))
         return call
 
     def agent_taped_as(self, call_id: str) -> str | None:
@@ -126,7 +129,21 @@ class Crew:
     def renew(self, setup: Setup) -> None:
         """Let calls from now on be made with another configuration."""
         self.settings, self.secrets = setup.settings, setup.secrets
-        self._tell_all(Renew(self.settings, self.secrets))
+        for hand in self._hands.values():
+            hand.renew(self.settings, self.secrets)
+
+    async def prepare(self, setup: Setup) -> None:
+        """Let every worker load another configuration. Raises `ConfigError` when one of them can't use it."""
+        answers: dict[int, str] = {}
+        asked = [hand for hand in self._hands.values() if hand.is_ready]
+        with trio.move_on_after(PREPARE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for hand in asked:
+                    nursery.start_soon(_prepare, hand, setup, answers)
+        late = f"it could not be loaded within {PREPARE_SECONDS} s"
+        faults = [(hand.number, answers.get(hand.number, late)) for hand in asked]
+        if any(fault for _, fault in faults):
+            raise ConfigError([f"worker {number}: {fault}" for number, fault in faults if fault])
 
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""
@@ -236,6 +253,10 @@ class Crew:
         """Close the tapes that it left open, and index them; a call too young to be on disk gets its record too."""
         await self.indexer.save_tapes(self.settings.data_folder / "tapes", list(hand.tapes.values()))
         self._dead.remove(hand)
+
+
+async def _prepare(hand: Hand, setup: Setup, answers: dict[int, str]) -> None:
+    answers[hand.number] = await hand.prepare(setup.settings, setup.secrets)
 
 
 def _pauses() -> Iterator[float]:

@@ -10,9 +10,23 @@ import structlog
 import trio
 from attrs import define, field
 
-from bridge.config import Agent
+from bridge.config import Agent, Secrets, Settings
 from bridge.effects import EndCall
-from bridge.letters import Ask, Ends, Gone, Key, Media, Over, Stop, Streams, Told, Vitals
+from bridge.letters import (
+    Ask,
+    Ends,
+    Gone,
+    Key,
+    Media,
+    Over,
+    Prepare,
+    Renew,
+    Renewed,
+    Stop,
+    Streams,
+    Told,
+    Vitals,
+)
 from bridge.post import Post
 from bridge.tape import BRIDGE, Header
 
@@ -107,18 +121,24 @@ class Hand:
     post: Post
     heard: float = field(factory=trio.current_time)
     is_ready: bool = False
+    is_prepared: bool = False
+    is_behind: bool = False
+    """Whether the configuration that it has is not the one in use."""
     vitals: Vitals = field(factory=Vitals)
     calls: dict[Key, RemoteCall] = field(factory=dict)
     tapes: dict[str, Header] = field(factory=dict)
     """Calls whose tapes are not complete, and how those begin."""
     _sockets: dict[int, trio.Event] = field(factory=dict)
     _asked: dict[int, trio.Event] = field(factory=dict)
+    _faults: dict[int, str] = field(factory=dict)
     _count: int = 0
+    _renewal: int = 0
 
     @property
     def is_able(self) -> bool:
         """Say whether it may be given a call."""
-        return self.is_ready and not self.post.is_gone and self.silent_seconds < SLOW_SECONDS
+        is_well = not self.post.is_gone and self.silent_seconds < SLOW_SECONDS
+        return self.is_ready and not self.is_behind and is_well
 
     @property
     def silent_seconds(self) -> float:
@@ -130,6 +150,22 @@ class Hand:
         number, told = self._new(self._asked)
         self.post.send(Ask(number))
         await _wait_in(self._asked, number, told)
+
+    async def prepare(self, settings: Settings, secrets: Secrets) -> str:
+        """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
+        self.is_prepared = False
+        number, told = self._new(self._asked)
+        self.post.send(Prepare(number, settings, secrets))
+        await _wait_in(self._asked, number, told)
+        fault = self._faults.pop(number, "")
+        self.is_prepared = not fault and not self.post.is_gone
+        return fault
+
+    def renew(self, settings: Settings, secrets: Secrets) -> None:
+        """Let it use another configuration; until one that prepared nothing has caught up it gets no new calls."""
+        self.is_behind, self.is_prepared = not self.is_prepared, False
+        self._count = self._renewal = self._count + 1
+        self.post.send(Renew(self._renewal, settings, secrets))
 
     async def have(self, stream: trio.SocketStream) -> None:
         """Pass a socket on, and return when the worker is done with it, or has died."""
@@ -158,8 +194,12 @@ class Hand:
                 self.calls[key].is_gone()
             case Over(number) if number in self._sockets:
                 self._sockets[number].set()
-            case Told(number) if number in self._asked:
+            case Told(number, fault) if number in self._asked:
+                if fault:
+                    self._faults[number] = fault
                 self._asked[number].set()
+            case Renewed(number) if number == self._renewal:
+                self.is_behind = False
 
     def bury(self) -> None:
         """Let go of all that waited for it: it has died."""

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from bridge.config import Secrets, Settings
+from bridge.config import Agent, Secrets, Settings
 from bridge.effects import EndCall
 
 Key: TypeAlias = tuple[str, str]
@@ -24,22 +24,33 @@ class Begin:
 
 
 @frozen
-class Renew:
-    """The configuration was read again; it holds for calls from now on."""
+class Prepare:
+    """Load another configuration, without using it yet; answer with `Told`, and what is wrong with it if it is."""
 
+    number: int
+    settings: Settings
+    secrets: Secrets
+
+
+@frozen
+class Renew:
+    """Use what was prepared for calls from now on; if nothing was, load this, use it, and say `Renewed`."""
+
+    number: int
     settings: Settings
     secrets: Secrets
 
 
 @frozen
 class Carry:
-    """A call was accepted: it begins now, under this id, and `start` must bring this token."""
+    """A call was accepted: it begins now, with this agent, under this id, and `start` must bring this token."""
 
     key: Key
     call_id: str
     token: str
     form: Mapping[str, str]
     url: str
+    agent: Agent
 
 
 @frozen
@@ -125,7 +136,15 @@ class Over:
 
 @frozen
 class Told:
-    """The answer to an `Ask`."""
+    """The answer to an `Ask`, or to a `Prepare`: then with the fault that keeps the configuration from being used."""
+
+    number: int
+    fault: str = ""
+
+
+@frozen
+class Renewed:
+    """A worker that had prepared nothing has caught up with this `Renew`."""
 
     number: int
 

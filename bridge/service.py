@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.current import Setup, make_setup_afresh
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import ConfigError, fault_of
 from bridge.machine import raise_file_limit, settle_memory, use_few_arenas
 from bridge.notify import Notifier
 from bridge.server import Daemon, open_daemon
@@ -144,7 +144,8 @@ class Service:
             await self.notifier.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
             try:
                 setup = await trio.to_thread.run_sync(self._read_afresh, abandon_on_cancel=True)
-            except (BridgeError, OSError) as error:
+                await self.daemon.place.prepare(setup)
+            except Exception as error:  # whatever a file says: no reason to end calls
                 self._refuse(error)
             else:
                 self._accept(setup)
@@ -160,7 +161,7 @@ class Service:
         log.info("configuration is read again", agents=",".join(sorted(setup.settings.agents)))
 
     def _refuse(self, error: Exception) -> None:
-        faults = error.faults if isinstance(error, ConfigError) else [str(error)]
+        faults = error.faults if isinstance(error, ConfigError) else [fault_of(error)]
         for fault in faults:
             log.error("configuration refused, the old one stays", fault=fault)
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

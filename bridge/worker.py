@@ -17,8 +17,10 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.app import Gate
 from bridge.birth import Webhook
-from bridge.current import Current, make_setup, make_setup_afresh
-from bridge.errors import BridgeError
+from bridge.config import Secrets
+from bridge.current import Current, Setup, make_setup, make_setup_afresh
+from bridge.effects import EndCall
+from bridge.errors import fault_of
 from bridge.here import Here
 from bridge.letters import (
     Ask,
@@ -31,8 +33,10 @@ from bridge.letters import (
     Leave,
     Media,
     Over,
+    Prepare,
     Ready,
     Renew,
+    Renewed,
     Stop,
     Streams,
     Taped,
@@ -44,6 +48,7 @@ from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, 
 from bridge.post import MOST_WAITING, Post
 from bridge.recorder import Recorder
 from bridge.switchboard import Switchboard
+from bridge.tape import BRIDGE
 
 TICK_SECONDS: Final = 0.1
 TICKS: Final = 10
@@ -63,6 +68,8 @@ class Worker:
     here: Here
     switchboard: Switchboard = field(init=False)
     gate: Gate = field(init=False)
+    _prepared: Setup | None = None
+    _preparing: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.here.on_birth = self._follow
@@ -103,15 +110,19 @@ class Worker:
                 case Media(number):
                     assert file is not None
                     serving.start_soon(self._serve_media, number, file, name="media socket")
-                case Renew():
-                    await self._renew(letter)
+                case Prepare():
+                    serving.start_soon(self._prepare, letter, name="reload")
+                case Renew() if self._prepared is None:
+                    serving.start_soon(self._catch_up, letter, name="reload")
+                case Carry():
+                    self._carry(letter)
                 case _:
                     self._do(letter)
 
     def _do(self, letter: Any) -> None:
         match letter:
-            case Carry():
-                self._carry(letter)
+            case Renew():
+                self._renew(letter)
             case Stop():
                 self._stop(letter)
             case Ask(number):
@@ -122,9 +133,18 @@ class Worker:
                 self.here.hush(why)
 
     def _carry(self, letter: Carry) -> None:
+        """Begin a call; one that can't be had here ends at once, and its caller hears why by the desk."""
         setup = self.current.setup
-        agent = setup.settings.agents[letter.key[1]]
-        self.switchboard.take(Webhook(setup, agent, letter.form, letter.url), letter.call_id, letter.token)
+        webhook = Webhook(setup, letter.agent, letter.form, letter.url)
+        try:
+            call = self.switchboard.take(webhook, letter.call_id, letter.token)
+        except Exception:  # the top of a call, before there is one
+            log.exception("call could not begin", call_id=letter.call_id)
+            self.post.send(Ends(letter.key, EndCall(BRIDGE, "crashed", letter.agent.failure_sentence)))
+            self.post.send(Gone(letter.key))
+        else:
+            if letter.agent.name not in setup.tools:
+                call.abandon("its worker has not the configuration that it was accepted with")
 
     def _stop(self, letter: Stop) -> None:
         call = self.switchboard.find(letter.key)
@@ -135,15 +155,40 @@ class Worker:
         elif call.end is None:
             call.stop(letter.by, letter.why, say=letter.say)
 
-    async def _renew(self, letter: Renew) -> None:
-        """Use another configuration for calls from now on; the desk has read it without a fault."""
+    # ------------------------------------------------------------ another configuration
+
+    async def _prepare(self, letter: Prepare) -> None:
+        """Load a configuration, and say whether it can be used; calls go on meanwhile, and begin with the old one."""
+        self._prepared, self._preparing, fault = None, letter.number, ""
+        live = self.current.setup
+        log_as(live.settings, Secrets((*live.secrets.all, *letter.secrets.all)), os.environ)
+        try:
+            setup = await _load(letter)
+        except Exception as error:  # whatever a file says: no reason to end calls
+            fault = fault_of(error)
+            log.error("configuration refused by a worker", fault=fault)
+        else:
+            if letter.number == self._preparing:
+                self._prepared = setup
+        self.post.send(Told(letter.number, fault))
+
+    def _renew(self, letter: Renew) -> None:
+        """Use what was prepared, with the settings that the desk has made of it."""
+        assert self._prepared is not None
+        log_as(letter.settings, letter.secrets, os.environ)
+        self.current.change(evolve(self._prepared, settings=letter.settings, secrets=letter.secrets))
+        self._prepared = None
+
+    async def _catch_up(self, letter: Renew) -> None:
+        """Load what all others had prepared before this process was there; the desk gives it no calls until then."""
         log_as(letter.settings, letter.secrets, os.environ)
         try:
-            setup = await trio.to_thread.run_sync(make_setup_afresh, letter.settings, letter.secrets)
-        except (BridgeError, OSError) as error:
-            log.error("configuration refused by a worker, which keeps the old one", fault=str(error))
+            setup = await _load(letter)
+        except Exception as error:  # whatever a file says: no reason to end calls
+            log.error("configuration refused by a worker: it gets no more calls", fault=fault_of(error))
         else:
             self.current.change(setup)
+            self.post.send(Renewed(letter.number))
 
     async def _serve_media(self, number: int, file: int) -> None:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=file)))
@@ -155,6 +200,12 @@ class Worker:
             log.exception("connection crashed")
         finally:
             self.post.send(Over(number))
+
+
+async def _load(letter: Prepare | Renew) -> Setup:
+    return await trio.to_thread.run_sync(
+        make_setup_afresh, letter.settings, letter.secrets, abandon_on_cancel=True
+    )
 
 
 async def _felt_lag() -> float:

@@ -17,7 +17,7 @@ import pytest
 import structlog
 import trio
 
-from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK
+from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, Stage
 from bridge import config, service
 from bridge.notify import Notifier
 from bridge.server import Daemon
@@ -244,6 +244,17 @@ async def test_a_reload_is_told_and_changes_what_new_calls_get(tmp_path: Path) -
         on.end_calls()
     assert began <= int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
     assert report.closed_by == "caller"
+
+
+async def test_a_bug_in_reading_the_configuration_is_a_refusal_like_any_other(stage: Stage) -> None:
+    def read() -> tuple[config.Settings, config.Secrets]:
+        raise RuntimeError("a bug")
+
+    one = service.Service(stage.daemon, Notifier(), read)
+    before = stage.daemon.current.setup
+    await one.reload()
+    assert "reload refused: RuntimeError: a bug" in one.status
+    assert stage.daemon.current.setup is before
 
 
 async def test_a_bad_file_is_refused_with_each_fault_and_a_live_call_goes_on(tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ import pytest
 import trio
 from attrs import evolve
 
-from bench.process import Launch, a_process
+from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
+from bridge.config import Agent
 from bridge.crew import Crew
 from bridge.errors import StoreError, first_of
 from bridge.lock import held_alone
 from bridge.recorder import read_tape
 from bridge.store import Store
 from bridge.tape import decode
-from replay.phone import Caller, CallReport
+from replay.phone import Caller, CallReport, ring
 from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
 from replay.phone_socket import Target, open_media_socket
 from replay.phone_twiml import Say, TwilioError
@@ -142,8 +143,13 @@ async def test_a_worker_that_dies_takes_its_own_calls_alone_and_is_replaced(plac
         await stage.wait_recorded()
         page = await admin(stage, "/metrics")
         assert "bridge_worker_deaths_total 1.0" in page
-    whys = {row["call_id"]: row["why"] for row in place().store.query("select call_id, why from calls")}
-    assert sorted(whys.values()) == ["crashed", "hung up", "hung up"]
+    rows = place().store.query("select call_id, why, next_step from calls")
+    whys = {row["call_id"]: row["why"] for row in rows}
+    assert sorted((row["why"], row["next_step"]) for row in rows) == [
+        ("crashed", "say"),
+        ("hung up", "hangup"),
+        ("hung up", "hangup"),
+    ]
     assert whys[calls.reports["first"].call_sid] == "crashed"
     assert calls.reports["second"].next_verbs == []
     assert sorted(why for _, why in map(why_of, place().tapes)) == ["crashed", "hung up", "hung up"]
@@ -232,7 +238,71 @@ async def test_a_configuration_that_is_read_again_reaches_all_workers(tmp_path: 
     assert [tape.header.settings["instructions"] for tape in tapes] == ["Say that we moved."] * 2
 
 
+PICKY = """
+import sys
+from bridge.tools import tool
+
+if sys.argv[1:2] == ["2"]:
+    raise GeneratorExit("not in the second worker")
+
+@tool
+def look() -> int:
+    return 1
+"""
+NEWCOMER = '[agents.newcomer]\ntools = ["picky.py:look"]\n'
+
+
+async def test_a_configuration_that_one_worker_refuses_changes_nothing_in_any_process(tmp_path: Path) -> None:
+    with trio.fail_after(40):
+        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+            file, new = tmp_path / "config.toml", WEBHOOK.replace(AGENT, "newcomer")
+            before = file.read_text()
+            (tmp_path / "picky.py").write_text(PICKY)
+            file.write_text(f'{before}instructions = "Say that we moved."\n{NEWCOMER}')
+            daemon.signal(signal.SIGHUP)
+            await daemon.wait_logged("configuration refused, the old one stays")
+            (fault,) = [line["fault"] for line in daemon.log if line["event"].endswith("the old one stays")]
+            refused = "picky.py:look: picky.py can't be imported: GeneratorExit: not in the second worker"
+            assert fault == f"worker 2: {refused}"
+            await daemon.call(SOON)
+            await daemon.call(SOON)  # one for each worker
+            assert await status_of(daemon, new) == 404
+            (tmp_path / "picky.py").write_text(PICKY.replace('["2"]', '["nobody"]'))
+            daemon.signal(signal.SIGHUP)
+            await daemon.wait_logged("configuration is read again")
+            for _ in range(2):
+                report = await ring(QUICK, webhook=new, via=daemon.via)
+                assert report.frames_sent > 0
+            daemon.signal()
+            await daemon.process.wait()
+    headers = [read_tape(path).header for path in (tmp_path / "data" / "tapes").rglob("*.jsonl*")]
+    said = sorted((header.agent, header.settings["instructions"]) for header in headers)
+    default = Agent().instructions
+    assert said == [(AGENT, default), (AGENT, default), ("newcomer", default), ("newcomer", default)]
+
+
+async def test_a_worker_that_is_behind_gets_no_calls_until_it_has_caught_up(place: MakePlace) -> None:
+    async with two_workers(place) as (stage, crew, calls):
+        hand, current = crew._hands[1], stage.daemon.current
+        hand.is_behind = True
+        for name in ("a", "b"):
+            await calls.begin(name, SOON)
+        assert carried(crew) == {1: 0, 2: 2}
+        stage.daemon.change(
+            current.setup
+        )  # which nobody has prepared, as for workers that were started meanwhile
+        assert not crew.has_room
+        while len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.01)
+        await calls.begin("c", SOON)
+        assert carried(crew) == {1: 1, 2: 2}
+
+
 # ---------------------------------------------------------------- helpers
+
+
+async def status_of(daemon: Running, webhook: str) -> int | None:
+    return (await ring(QUICK, webhook=webhook, via=daemon.via)).webhook_status
 
 
 async def admin(stage: Stage, path: str) -> Any:

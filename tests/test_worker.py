@@ -1,0 +1,140 @@
+"""A worker as its desk's letters move it: another configuration, and calls that it can't have."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, evolve, field
+
+from bridge.config import Agent, Secrets, Settings, parse
+from bridge.current import Current, make_setup
+from bridge.here import Here
+from bridge.letters import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
+from bridge.recorder import Recorder
+from bridge.worker import Letter, Worker
+
+KEY = ("CA" + "1" * 32, "front-desk")
+GOOD = "from bridge.tools import tool\n@tool\ndef look() -> int: return 1\n"
+
+
+@define(eq=False)
+class Desk:
+    """What a worker tells, and how it is told things."""
+
+    inbox: trio.MemorySendChannel[Letter]
+    told: list[Any] = field(factory=list)
+
+    def send(self, letter: Any) -> None:
+        """Take a letter of the worker's, as its end of the post does."""
+        self.told.append(letter)
+
+    def tell(self, letter: Any) -> None:
+        """Send the worker a letter."""
+        self.inbox.send_nowait((letter, None))
+
+    async def wait(self, is_it: Callable[[Any], bool]) -> Any:
+        """Return the first letter that is the one waited for."""
+        with trio.fail_after(20):
+            while True:
+                for letter in self.told:
+                    if is_it(letter):
+                        return letter
+                await trio.sleep(0.005)
+
+
+def settings_of(folder: Path, **agents: dict[str, Any]) -> Settings:
+    return parse(
+        {"agents": agents or {"front-desk": {}}, "realtime": {"url": "ws://127.0.0.1:9"}}, folder / "c.toml"
+    )
+
+
+def carry(agent: str = "front-desk") -> Carry:
+    sid = KEY[0]
+    form = {"CallSid": sid, "AccountSid": "AC1", "From": "+1", "To": "+2"}
+    return Carry((sid, agent), sid, "token", form, f"https://x/voice/{agent}", Agent(name=agent))
+
+
+@asynccontextmanager
+async def a_worker(folder: Path, settings: Settings) -> AsyncIterator[tuple[Worker, Desk]]:
+    inbox, letters = trio.open_memory_channel[Letter](100)
+    desk = Desk(inbox)
+    here = Here(Recorder(folder / "tapes", on_done=lambda path: None))
+    worker = Worker(1, desk, Current(make_setup(settings, Secrets())), here)  # type: ignore[arg-type]  # all of a post it uses
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.run, letters)
+        await desk.wait(lambda letter: letter == Ready())
+        yield worker, desk
+        inbox.close()
+
+
+async def test_a_call_of_an_agent_that_a_worker_has_not_heard_of_ends_with_a_sentence(tmp_path: Path) -> None:
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (_, desk):
+        desk.tell(carry("newcomer"))
+        ends = await desk.wait(lambda letter: isinstance(letter, Ends))
+        assert ends.key == (KEY[0], "newcomer")
+        assert (ends.end.by, ends.end.say) == ("bridge", Agent().failure_sentence)
+        assert "has not the configuration" in ends.end.why
+        await desk.wait(lambda letter: letter == Gone(ends.key))
+        desk.tell(evolve(carry(), call_id="another"))
+        await desk.wait(lambda letter: isinstance(letter, Ends) and letter.key == KEY)  # it lives on
+
+
+async def test_a_call_that_cannot_begin_ends_with_a_sentence_and_no_other_with_it(tmp_path: Path) -> None:
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
+
+        def fail(*_: Any) -> None:
+            raise RuntimeError("a bug")
+
+        worker.here.on_birth = fail
+        desk.tell(carry())
+        ends = await desk.wait(lambda letter: isinstance(letter, Ends))
+        assert (ends.end.by, ends.end.why, ends.end.say) == ("bridge", "crashed", Agent().failure_sentence)
+        await desk.wait(lambda letter: letter == Gone(KEY))
+
+
+async def test_a_configuration_is_used_when_the_desk_says_so_and_not_when_it_is_loaded(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.py").write_text(GOOD)
+    new = settings_of(tmp_path, newcomer={"tools": ["mine.py:look"]})
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
+        desk.tell(Prepare(1, new, Secrets()))
+        assert await desk.wait(lambda letter: isinstance(letter, Told)) == Told(1)
+        assert list(worker.current.setup.settings.agents) == ["front-desk"]
+        desk.tell(Renew(2, new, Secrets()))
+        await _until(lambda: list(worker.current.setup.settings.agents) == ["newcomer"])
+        assert list(worker.current.setup.tools["newcomer"]) == ["look"]
+
+
+async def test_a_configuration_that_a_worker_cannot_load_is_refused_with_the_fault(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise GeneratorExit\n")
+    new = settings_of(tmp_path, newcomer={"tools": ["mine.py:look"]})
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
+        desk.tell(Prepare(1, new, Secrets()))
+        told = await desk.wait(lambda letter: isinstance(letter, Told))
+        assert told == Told(1, "mine.py:look: mine.py can't be imported: GeneratorExit: ")
+        desk.tell(Renew(2, new, Secrets()))  # as to one that was started meanwhile
+        (tmp_path / "mine.py").write_text(GOOD)
+        desk.tell(Renew(3, new, Secrets()))
+        assert await desk.wait(lambda letter: isinstance(letter, Renewed)) in (Renewed(2), Renewed(3))
+        assert list(worker.current.setup.settings.agents) == ["newcomer"]
+
+
+async def test_what_was_prepared_before_is_not_taken_for_what_is_prepared_now(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(GOOD)
+    first = settings_of(tmp_path, first={})
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
+        desk.tell(Prepare(1, first, Secrets()))
+        await desk.wait(lambda letter: letter == Told(1))
+        (tmp_path / "mine.py").write_text("1 / 0\n")
+        desk.tell(Prepare(2, settings_of(tmp_path, second={"tools": ["mine.py:look"]}), Secrets()))
+        assert (await desk.wait(lambda letter: isinstance(letter, Told) and letter.number == 2)).fault
+        assert worker._prepared is None
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    with trio.fail_after(20):
+        while not is_so():  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.005)
