@@ -162,7 +162,9 @@ def work() -> str:
     return "done"
 
 
-def _broken_tools() -> dict[str, Tool]:
+def broken_tools() -> dict[str, Tool]:
+    """Return what is wrong with a tool, by name, and the tool."""
+
     @tool(name="work")
     def crash() -> str:
         """Crash."""
@@ -179,7 +181,45 @@ def _broken_tools() -> dict[str, Tool]:
         """Say very much."""
         return "x" * 10_000_000
 
-    return {"tool: crashes": crash, "tool: hangs": hang, "tool: huge answer": huge}
+    return {"tool: crashes": crash, "tool: hangs": hang, "tool: huge answer": huge, **_fatal_tools()}
+
+
+class Fatal(BaseException):
+    """As func_timeout's and PyO3's, which no `except Exception` sees."""
+
+
+def _fatal_tools() -> dict[str, Tool]:
+    @tool(name="work")
+    def in_a_thread() -> str:
+        """Raise in a thread."""
+        raise Fatal
+
+    @tool(name="work")
+    async def on_the_loop() -> str:
+        """Raise on the loop of all calls."""
+        await trio.sleep(0.1)
+        raise Fatal
+
+    @tool(name="work")
+    async def in_a_group() -> str:
+        """Raise several at once, from a nursery."""
+        async with trio.open_nursery() as nursery:
+            for error in (Fatal(), KeyboardInterrupt(), GeneratorExit()):
+                nursery.start_soon(_raise_when_cancelled, error)
+            await trio.sleep(0.1)
+            nursery.cancel_scope.cancel(reason="all of them at once")
+        return "never"
+
+    names = ("BaseException", "BaseException, async", "BaseExceptions, a group")
+    tools = (in_a_thread, on_the_loop, in_a_group)
+    return {f"tool: raises {name}": made for name, made in zip(names, tools, strict=True)}
+
+
+async def _raise_when_cancelled(error: BaseException) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        raise error
 
 
 # ---------------------------------------------------------------- a phase at once
@@ -289,9 +329,10 @@ async def run_calls(
         if faults:
             tell(f"{phase.name}: {len(faults)} faults of the model and of Twilio")
             found += await run_phase(folder / phase.name, phase, faults, {"work": work})
-    for name, broken in _broken_tools().items():
+    for name, broken in broken_tools().items():
         if wanted(name, "tool"):
             tell(name)
             fault = Fault(name, {"tool": "caller"})
-            found += await run_phase(folder / name.split()[1], PHASES["tool"], [fault], {"work": broken})
+            apart = folder / f"tool-{len(found)}"
+            found += await run_phase(apart, PHASES["tool"], [fault], {"work": broken})
     return found

@@ -26,13 +26,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.fault_calls import FAULTS, run_calls
+from bench.fault_calls import FAULTS, broken_tools, run_calls
 from bench.fault_cells import PHASES, Outcome
 from bench.fault_machine import BROKEN, KILLS
 from bench.fault_words import hundreds, run_floods
 from bridge.machine import raise_file_limit, settle_memory
 
-TOOLS = ("tool: crashes", "tool: hangs", "tool: huge answer")
 FLOODS = "a thousand strangers"
 WORDS = "mutated messages"
 COLUMNS = ("over", *PHASES, "new")
@@ -83,7 +82,7 @@ class Matrix:
 
 def names() -> list[str]:
     """Return every fault there is."""
-    return [*(one.name for one in (*FAULTS, *KILLS, *BROKEN)), *TOOLS, FLOODS, WORDS]
+    return [*(one.name for one in (*FAULTS, *KILLS, *BROKEN)), *broken_tools(), FLOODS, WORDS]
 
 
 # ---------------------------------------------------------------- the table
