@@ -17,7 +17,7 @@ from rich.progress import Progress
 from bridge import __version__, config
 from bridge import install as install_units
 from bridge.checks import read_table
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import BridgeError, ConfigError, TapeError
 from bridge.extras import missing_extras
 from bridge.keep import due, keeps_rows, utc_now
 from bridge.keep import keep as keep_now
@@ -30,13 +30,14 @@ from bridge.output import (
     complain,
     console,
     explains_errors,
+    leave_faults,
     print_json,
     quiet_interrupt,
-    say,
     table_console,
 )
 from bridge.output_keep import forget as forget_calls
 from bridge.output_keep import show_due, show_removed
+from bridge.reading import UNREADABLE, tried
 from bridge.recorder import DONE_SUFFIX, tapes_under
 from bridge.store import TABLES, Store, finish_torn
 from bridge.tools import load_tools
@@ -333,7 +334,10 @@ def _json(text: str | None) -> Any:
 @DATA
 @explains_errors
 def reindex(path: Path, data: Path | None) -> None:
-    """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end."""
+    """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end.
+
+    Exit 0 when every tape is in it, 2 when some can't be read: those are named, and left out.
+    """
     store = _store(path, data)
     folder = store.path.parent
     tapes, live = _finished_tapes(folder)
@@ -349,16 +353,14 @@ def reindex(path: Path, data: Path | None) -> None:
         for path in tapes_under(folder / "tapes")
         if path.name.endswith(DONE_SUFFIX) and path not in tapes and (wants is None or wants(path))
     ]
-    store.add(late)  # calls that ended meanwhile
+    added = [tried(lambda path: store.add([path]), path) for path in late]  # calls that ended meanwhile
+    faults += [fault for fault in added if isinstance(fault, TapeError)]
     click.echo(
         f"{store.path}: {len(tapes) + len(late) - len(faults)} call(s) from {len(tapes) + len(late)} tape(s)"
     )
     if live:
         click.echo(f"{live} call(s) going on are left to the daemon.")
-    for fault in faults:
-        say(f"Error: {fault}", err=True)
-    if faults:
-        raise SystemExit(1)
+    leave_faults(faults)
 
 
 def _finished_tapes(folder: Path) -> tuple[list[Path], int]:
@@ -368,7 +370,7 @@ def _finished_tapes(folder: Path) -> tuple[list[Path], int]:
     left_open = [path for path in found if path not in done]
     if is_held(folder):
         return done, len(left_open)
-    return sorted([*done, *(path for torn in left_open if (path := finish_torn(torn)))]), 0
+    return sorted([*done, *(finish_torn(path) or path for path in left_open)]), 0
 
 
 # ---------------------------------------------------------------- keeping and forgetting
@@ -384,7 +386,7 @@ def keep(path: Path, data: Path | None, dry_run: bool, as_json: bool) -> None:
     """Remove what is too old now: sound, tapes and rows, each after its days in the configuration.
 
     The daemon does this by itself, at its start and every 6 hours; it need not be stopped for this.
-    Exit 0 when all that was due is gone, 1 when a tape refused.
+    Exit 0 when all that was due is gone, 2 when a tape can't be rewritten or deleted: it is named, and stays.
     """
     settings, now = config.load(path), utc_now()
     folder = data or settings.data_folder
@@ -392,7 +394,7 @@ def keep(path: Path, data: Path | None, dry_run: bool, as_json: bool) -> None:
         return show_due(due(folder, settings, now), wants_json=as_json)
     removed = keep_now(folder, settings, now)
     show_removed(removed, wants_json=as_json)
-    raise SystemExit(1 if removed.failed else 0)
+    raise SystemExit(UNREADABLE if removed.failed else 0)
 
 
 @main.command()
@@ -415,7 +417,8 @@ def forget(who: str, path: Path, data: Path | None, dry_run: bool, yes: bool, as
     bridge forget "+1 (555) 012-3456" --dry-run
     bridge forget +15550123456 --yes --json
 
-    Exit 0 when nothing is left, 1 when something was found again, 2 when nothing was erased.
+    Exit 0 when nothing is left, 1 when something was found again, 2 when nothing was erased, or a tape can't be
+    read and may be of this number: it is named, to be forgotten by its id.
     """
     folder = data or config.load(path).data_folder
     raise SystemExit(forget_calls(who, folder, is_dry=dry_run, is_sure=yes, wants_json=as_json))

@@ -3,6 +3,7 @@
 import gzip
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from glob import escape
 from hashlib import sha256
@@ -16,11 +17,12 @@ from attrs import define, field
 from bridge.errors import StoreError, TapeError
 from bridge.events import SessionCreated
 from bridge.forgotten import Forgotten
+from bridge.reading import about
 from bridge.recorder import call_id_of
 from bridge.redact import soundless
-from bridge.restore import Restorer, understood
+from bridge.restore import Restorer
 from bridge.store import TABLES, Store, quoted
-from bridge.tape import MODEL, PHONE, Line, decode, decode_header, encode
+from bridge.tape import MODEL, PHONE, Line, checked, decode_header, encode, event_of
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""
@@ -126,12 +128,12 @@ def silence(path: Path) -> bool:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with gzip.open(path, "rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
+        with about(path), gzip.open(path, "rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
             target.write(_soundless_header(source.readline()))
             for raw in source:
                 target.write(_soundless(raw))
         os.replace(part, path)
-    except EOFError as error:
+    except (EOFError, zlib.error) as error:
         raise TapeError(f"{path}: can't be read: {error}") from None
     finally:
         part.unlink(missing_ok=True)
@@ -149,7 +151,7 @@ def _soundless_header(raw: bytes) -> bytes:
 def _soundless(raw: bytes) -> bytes:
     if b"audio" not in raw and b"payload" not in raw and b'"binary"' not in raw:
         return raw
-    line = decode(raw)
+    line = checked(raw)
     quiet = soundless(line)
     return raw if quiet is line else encode(quiet)
 
@@ -162,11 +164,11 @@ def hearing_of(data: Path, tape: Path) -> list[Path]:
     if not (data / CACHE).is_dir():
         return []
     try:
-        with gzip.open(tape, "rb") if tape.suffix == ".gz" else tape.open("rb") as file:
+        with about(tape), gzip.open(tape, "rb") if tape.suffix == ".gz" else tape.open("rb") as file:
             lines = iter(file)
             next(lines, b"")
-            key = sha256(given_audio(map(decode, lines))).hexdigest()
-    except (OSError, EOFError, TapeError):
+            key = sha256(given_audio(map(checked, lines))).hexdigest()
+    except (OSError, EOFError, zlib.error, TapeError):
         return []
     return sorted((data / CACHE).glob(f"*/*/{key}.f32*"))
 
@@ -192,7 +194,7 @@ class _Given:
         if line.append is not None:
             self.audio += self._restorer.appended(line)
         elif line.is_input and line.leg in (PHONE, MODEL):
-            event = understood(line)
+            event = event_of(line)
             self._restorer.learn(event)
             if isinstance(event, SessionCreated):
                 self.audio.clear()

@@ -17,11 +17,12 @@ from bridge.erase import day_folders, erase_files, erase_rows, files_of, hearing
 from bridge.errors import BridgeError, ForgetError, StoreError
 from bridge.forgotten import Forgotten
 from bridge.lock import held_alone
-from bridge.recorder import DONE_SUFFIX, OPEN_SUFFIX, Tape, call_id_of, read_tape
+from bridge.reading import about
+from bridge.recorder import DONE_SUFFIX, MOST_BYTES, OPEN_SUFFIX, Tape, call_id_of, read_tape
 from bridge.records import records_of
 from bridge.search import Needle, Proof, search
 from bridge.store import Store
-from bridge.tape import HTTP, decode, decode_header, mask
+from bridge.tape import HTTP, checked, decode, decode_header, mask
 
 FEWEST_DIGITS: Final = 6
 """Of a phone number: fewer stand in other numbers by chance, and are not masked either."""
@@ -55,7 +56,8 @@ def same_number(one: str, other: str) -> bool:
 
 @frozen
 class Known:
-    """A call that something is recorded of; `party` is the number that isn't ours, `numbers` both."""
+    """A call that something is recorded of; `party` is the number that isn't ours. Of a tape with a `fault` nobody
+    knows whose it is."""
 
     call_id: str
     agent: str = ""
@@ -63,6 +65,7 @@ class Known:
     party: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
     is_open: bool = False
+    fault: str = ""
 
 
 def known_calls(data: Path, store: Store) -> list[Known]:
@@ -83,10 +86,10 @@ def _on_tape(path: Path) -> Known:
     call_id, is_open = call_id_of(path), path.name.endswith(OPEN_SUFFIX)
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            first, second = file.readline(), file.readline()
+            first, second = file.readline(MOST_BYTES), file.readline(MOST_BYTES)
         header = decode_header(first)
-    except (OSError, EOFError, zlib.error, BridgeError):
-        return Known(call_id, started_at=path.parent.name, is_open=is_open)
+    except (OSError, EOFError, zlib.error, BridgeError) as error:
+        return Known(call_id, started_at=path.parent.name, is_open=is_open, fault=f"{path}: {error}")
     party, ours = header.caller, header.called
     if _direction(second).startswith("outbound"):
         party, ours = ours, party
@@ -95,7 +98,7 @@ def _on_tape(path: Path) -> Known:
 
 def _direction(raw: bytes) -> str:
     try:
-        line = decode(raw)
+        line = checked(raw)
     except BridgeError:
         return ""
     return str((line.http or {}).get("form", {}).get("Direction", "")) if line.leg == HTTP else ""
@@ -128,6 +131,11 @@ class Meant:
     calls: tuple[Known, ...]
     others: tuple[Known, ...]
     masked: tuple[Known, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return what is odd about each tape that may be of this number, for all that can be read of it."""
+        return tuple(known.fault for known in self.others if known.fault) if self.is_number else ()
 
     @property
     def is_number(self) -> bool:
@@ -279,9 +287,11 @@ def _on_tapes(data: Path, call_id: str) -> Iterator[str]:
     for path in files_of(data / "tapes", call_id):
         if _is_tape(path):
             try:
-                yield from _said_on(read_tape(path))
-            except (BridgeError, KeyError, TypeError, ValueError):
+                with about(path):
+                    said = _said_on(read_tape(path))
+            except BridgeError:
                 continue  # it is erased all the same; only what to search for can't be read
+            yield from said
 
 
 def _said_on(tape: Tape) -> list[str]:

@@ -12,7 +12,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from bridge.config import Keep, Settings
 from bridge.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently, silence
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, TapeError
 from bridge.forgotten import Forgotten
 from bridge.recorder import DONE_SUFFIX, call_id_of, header_of
 from bridge.store import Indexer, Store
@@ -53,13 +53,14 @@ class Due:
 
 @frozen
 class Removed:
-    """What was done: calls that lost their sound, their tape, their rows; bytes freed; tapes that refused."""
+    """What was done: calls that lost their sound, their tape, their rows; bytes freed; what failed, and why."""
 
     silenced: int = 0
     deleted: int = 0
     rows: int = 0
     freed_bytes: int = 0
     failed: int = 0
+    refusals: tuple[str, ...] = ()
 
     def __add__(self, other: "Removed") -> "Removed":
         mine, others = asdict(self), asdict(other)
@@ -168,10 +169,9 @@ def _tried(work: Callable[[Path, Path], Removed], data: Path, path: Path) -> Rem
     except FileNotFoundError:
         return Removed()  # erased meanwhile
     except Exception as error:  # a tape that others wrote: whatever is odd about it costs that tape alone
-        log.error(
-            "a tape that is too old can't be rewritten or deleted", tape=str(path), error=str(error)[:200]
+        return Removed(
+            failed=1, refusals=(f"{path}: too old, and can't be rewritten or deleted: {error!s:.200}",)
         )
-        return Removed(failed=1)
 
 
 def _silence(data: Path, path: Path) -> Removed:
@@ -184,6 +184,8 @@ def _silence(data: Path, path: Path) -> Removed:
 
 def _delete(data: Path, path: Path) -> Removed:
     _, freed = erase_files([*hearing_of(data, path), *files_of(data / "tapes", call_id_of(path))])
+    if path.exists():
+        raise TapeError("no file that could be deleted")
     return Removed(deleted=1, freed_bytes=freed)
 
 
@@ -227,8 +229,10 @@ class Keeper:
         except (OSError, BridgeError, duckdb.Error) as error:
             log.error("what is too old can't be removed now", error=str(error)[:200])
             return Removed(failed=1)
+        for refusal in removed.refusals:
+            log.error(refusal)
         if removed:
-            log.info("removed what is too old", **asdict(removed))
+            log.info("removed what is too old", **asdict(evolve(removed, refusals=())))
         return removed
 
     async def _remove(self) -> Removed:

@@ -17,6 +17,7 @@ from bridge.config import Agent
 from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
 from bridge.errors import LinkError, in_words
 from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
+from bridge.lines import Close, Ending
 from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
 from bridge.recorder import TapeWriter
@@ -45,7 +46,7 @@ SHADOW_SECONDS: Final = 0.1
 class Leg:
     """One side of a call: its outbox now, its socket once there is one."""
 
-    name: str
+    name: tape.Leg
     peer: str
     stalled: str
     parse: Callable[[str | bytes], Event]
@@ -268,9 +269,9 @@ class LiveCall:
             self._stop(by, why, say)
 
     def _stop(self, by: str, why: str, say: str) -> None:
-        stopped = {"by": by, "why": why, **({"say": say} if say else {})}
+        stopped = Ending(by=by, why=why, say=say) if say else Ending(by=by, why=why)
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(**stopped))
+        self.feed(line, Stopped(by, why, say))
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
@@ -402,7 +403,7 @@ class LiveCall:
             self._hear(leg, message)
         closing = link.closing
         sender = BRIDGE if leg.is_closed_by_us else leg.peer
-        close = {"code": closing.code, "reason": closing.reason}
+        close = Close(code=closing.code, reason=closing.reason)
         self.feed(
             Line(t_ms=self.now_ms(), leg=leg.name, sender=sender, close=close),
             leg.left(closing.code, closing.reason),

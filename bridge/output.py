@@ -1,7 +1,7 @@
 """How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
@@ -16,8 +16,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import BridgeError, ConfigError, TapeError
 from bridge.machine import leave_hung_threads
+from bridge.reading import UNREADABLE
 from bridge.text import is_harmless
 from bridge.visible import all_visible, visible, visible_json
 
@@ -84,6 +85,14 @@ def complain(message: str, *, hint: str = "") -> NoReturn:
     if hint:
         say(f"Try:   {hint}", err=True)
     raise SystemExit(WRONG)
+
+
+def leave_faults(faults: Sequence[TapeError]) -> None:
+    """Name the tapes that can't be read, and leave with exit code 2 if there are any."""
+    for fault in faults:
+        say(f"Error: {fault}", err=True)
+    if faults:
+        raise SystemExit(UNREADABLE)
 
 
 def explains_errors(command: Callable[P, R]) -> Callable[P, R]:

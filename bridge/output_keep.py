@@ -14,6 +14,7 @@ from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, loo
 from bridge.keep import Due, Removed
 from bridge.lock import is_held
 from bridge.output import print_json, say
+from bridge.reading import UNREADABLE
 
 SHOWN: Final = 10
 """Calls and places named one by one; of more, only how many."""
@@ -37,14 +38,14 @@ def show_due(due: Due, *, wants_json: bool) -> None:
 
 def show_removed(removed: Removed, *, wants_json: bool) -> None:
     """Print what was removed."""
+    for refusal in removed.refusals:
+        say(f"Error: {refusal}", err=True)
     if wants_json:
         return print_json(asdict(removed))
     say(
         f"{removed.silenced} call(s) lost their sound, {removed.deleted} their tape, {removed.rows} their rows; "
         f"{removed.freed_bytes / 1e6:.1f} MB freed"
     )
-    if removed.failed:
-        say(f"Error: {removed.failed} tape(s) can't be rewritten or deleted; the log says which", err=True)
 
 
 def _list(found: list[str]) -> None:
@@ -62,7 +63,8 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
     meant = look_for(who, data, daemon_runs=is_held(data))
     if is_dry:
         _show_meant(meant, wants_json=wants_json)
-        return 0
+        _tell_unknown(meant)
+        return UNREADABLE if meant.unknown else 0
     if meant.calls and not is_sure:
         _show_meant(meant, wants_json=False)
         if not _is_meant_so(len(meant.calls)):
@@ -74,7 +76,13 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
         print_json(as_json(erased, meant))
     else:
         _show_erased(erased, meant)
-    return 1 if erased.proof.left else 0
+    _tell_unknown(meant)
+    return UNREADABLE if meant.unknown else 1 if erased.proof.left else 0
+
+
+def _tell_unknown(meant: Meant) -> None:
+    for fault in meant.unknown:
+        say(f"Error: {fault}; if it is this number's, forget it by its id", err=True)
 
 
 def _is_meant_so(count: int) -> bool:

@@ -39,6 +39,7 @@ from bridge.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.nesting import is_too_deep
 from bridge.text import valid_json
 
 LEG: Final = "model"
@@ -84,6 +85,8 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
     """Return what a WebSocket message from the model says; a message that can't be used is an event too."""
     if isinstance(text, bytes):
         return MessageBroken(LEG, "binary frame")
+    if isinstance(text, str) and is_too_deep(text):
+        return MessageBroken(LEG, "not JSON")
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -18,8 +18,9 @@ import trio
 from attrs import define, field, frozen
 
 from bridge.errors import TapeError
+from bridge.reading import about
 from bridge.redact import silenced
-from bridge.tape import BRIDGE, NOTE, Header, Line, decode_header, encode, encode_header
+from bridge.tape import BRIDGE, NOTE, Header, Line, check_lines, decode_header, encode, encode_header
 
 FLUSH_SECONDS: Final = 0.2
 """With the writing itself it is less than 250 ms: what a `kill -9` may cost."""
@@ -32,6 +33,9 @@ MOST_TAPES: Final = 1200
 """Tapes that may wait for a disk that fails, more than calls may be live; beyond it those of ended calls are lost."""
 
 LAST_SECONDS: Final = 2
+MOST_BYTES: Final = 2**30
+"""Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
+
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
 
@@ -305,7 +309,7 @@ def header_of(path: Path) -> Header | None:
     """Return a tape's header, reading no more than that; None when there is none to read."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return decode_header(file.readline())
+            return decode_header(file.readline(MOST_BYTES))
     except (OSError, EOFError, zlib.error, TapeError):
         return None
 
@@ -324,7 +328,7 @@ def compress(path: Path) -> Path:
             while block := source.read(2**20):
                 target.write(block)
         os.replace(part, done)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)  # half a copy on a full disk keeps others from being written
         raise
     path.unlink()
@@ -345,20 +349,36 @@ class Tape:
 
 
 def read_tape(path: Path) -> Tape:
-    """Read a tape, compressed or not. Raises `TapeError`."""
+    """Read a tape, compressed or not, and make sure that every line of it can be used. Raises `TapeError`."""
+    with about(path):
+        lines = BytesIO(_content_of(path)).readlines()
+        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
+        if len(lines) <= is_torn:
+            raise TapeError("not a tape: no whole line in it")
+        header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
+        check_lines(whole, first=2)
+    return Tape(path, header, [line for line in whole if not line.isspace()], is_torn)
+
+
+def _content_of(path: Path) -> bytes:
+    """Return what is in a tape, unpacked. Raises `TapeError`."""
+    blocks, size = list[bytes](), 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            lines = BytesIO(file.read()).readlines()
-    except (OSError, EOFError, zlib.error) as error:
-        raise TapeError(f"{path}: can't be read: {error}") from None
-    is_torn = bool(lines) and not lines[-1].endswith(b"\n")
-    if len(lines) <= is_torn:
-        raise TapeError(f"{path}: not a tape: no whole line in it")
-    whole = lines[1 : len(lines) - is_torn]
-    return Tape(path, decode_header(lines[0]), [line for line in whole if line != b"\n"], is_torn)
+            while block := file.read(2**20):
+                blocks.append(block)
+                size += len(block)
+                if size > MOST_BYTES:
+                    raise TapeError(f"larger than any call is: more than {MOST_BYTES >> 20} MiB")
+    except OSError as error:
+        raise TapeError(f"can't be read: {error.strerror or error}") from None
+    except (EOFError, zlib.error) as error:
+        raise TapeError(f"can't be read: {error}") from None
+    return b"".join(blocks)
 
 
 def tapes_under(folder: Path, *, only_open: bool = False) -> list[Path]:
     """Return the tapes in a folder, oldest first by name."""
     suffixes = (OPEN_SUFFIX,) if only_open else (OPEN_SUFFIX, DONE_SUFFIX)
-    return sorted(path for path in folder.rglob("*.jsonl*") if path.name.endswith(suffixes))
+    found = (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files))
+    return sorted(path for path in found if path.name.endswith(suffixes))

@@ -11,6 +11,7 @@ import msgspec
 from attrs import define, field
 
 from bridge.config import ServerVad
+from bridge.lines import MOST, Ending, ToolSaid
 from bridge.prices import cost_usd
 from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
 from bridge.text import valid_json
@@ -69,7 +70,7 @@ class _Reader:
     header: Header
     last_ms: int = 0
     frames: int = 0
-    end: dict[str, str] | None = None
+    end: Ending | None = None
     end_ms: int = -1
     order: list[str] = field(factory=list)
     items: dict[str, _Item] = field(factory=dict)
@@ -109,7 +110,7 @@ class _Reader:
                 at = note.pop("at_ms", t_ms)
                 self.milestones.append({"name": note.pop("name"), "t_ms": at, "data": note})
             case "item":
-                self.ledgers.append({**note, "settled_ms": t_ms})
+                self.ledgers.append({name: note[name] for name in LEDGER} | {"settled_ms": t_ms})
             case "log":
                 self.log.append({"t_ms": t_ms, "text": note.pop("text"), "data": note})
             case "tool_cancelled":
@@ -122,7 +123,7 @@ class _Reader:
     def _tool(self, call_id: str) -> Row:
         return self.tools.setdefault(_words(call_id), {"tool_call_id": call_id})
 
-    def _read_tool(self, t_ms: int, answer: Row) -> None:
+    def _read_tool(self, t_ms: int, answer: ToolSaid) -> None:
         row = self._tool(answer["call_id"])
         row.update(answered_ms=t_ms, output=answer.get("output"))
         row.update(error_kind=answer.get("kind"), error=answer.get("message"))
@@ -133,7 +134,7 @@ class _Reader:
         try:
             kind = _kind_of(line.msg).type  # type: ignore[arg-type]  # never unset here
             message = None if kind in SKIPPED else _decode(line.msg)  # type: ignore[arg-type]
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return
         if message is None:
             return
@@ -187,7 +188,7 @@ class _Reader:
         self._item(message["item_id"], "caller").text = _words(message["transcript"])
 
     def _conversation_item_input_audio_transcription_failed(self, t_ms: int, message: Row) -> None:
-        self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": dict(message["error"])})
+        self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": {**message["error"]}})
 
     def _input_audio_buffer_speech_started(self, t_ms: int, message: Row) -> None:
         item = self._item(message["item_id"], "caller")
@@ -216,7 +217,10 @@ class _Reader:
 
     def _response_done(self, t_ms: int, message: Row) -> None:
         usage = message["response"].get("usage") or {}
-        self.tokens += _tokens_of(usage)
+        tokens = self.tokens + _tokens_of(usage)
+        if tokens and max(tokens.values()) > MOST:
+            raise ValueError
+        self.tokens = tokens
 
     def _response_output_item_done(self, t_ms: int, message: Row) -> None:
         raw = message["item"]
@@ -227,7 +231,7 @@ class _Reader:
     def _conversation_item_create(self, t_ms: int, message: Row) -> None:
         raw = message["item"]
         if raw["type"] == "function_call_output":
-            self._tool(raw["call_id"]).update(sent_output=raw["output"], sent_ms=t_ms)
+            self._tool(raw["call_id"]).update(sent_output=_words(raw["output"]), sent_ms=t_ms)
 
     # ------------------------------------------------------------ rows
 
@@ -324,6 +328,10 @@ class _Reader:
         }
 
 
+LEDGER: Final = (
+    "item_id", "content_index", "response_id", "generated_ms", "sent_ms", "heard_ms", "first_sent", "first_heard",
+    "cut",
+)  # fmt: skip
 FROM_US: Final = frozenset({"conversation.item.create"})
 FROM_MODEL: Final = frozenset(
     {
@@ -395,10 +403,12 @@ def _tool_row(row: Row) -> Row:
 
 
 def _as_json(text: str) -> Any:
+    """Return what a text of arguments says: an object, or nothing that a tool could have been called with."""
     try:
-        return _decode(valid_json(text))
+        said = _decode(valid_json(text))
     except (msgspec.DecodeError, RecursionError):
         return None
+    return said if isinstance(said, dict) else None
 
 
 def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:

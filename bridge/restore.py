@@ -7,20 +7,21 @@ from typing import Final
 from attrs import define, field
 
 from bridge.audio import FRAME_BYTES, SILENCE
-from bridge.errors import TapeError
 from bridge.events import CallerSpoke, Event, ModelSpoke, StreamStarted
+from bridge.lines import MOST_MS
 from bridge.playout import Part
-from bridge.tape import Line, event_of
+from bridge.tape import Line
 
 LOST_FRAME: Final = SILENCE * FRAME_BYTES
 
 
-def understood(line: Line) -> Event | None:
-    """Return the event that an input line stands for. Raises `TapeError` for a line that lacks what it needs."""
+def spoken_at_ms(line: Line) -> int | None:
+    """Return when a frame was spoken, by its own timestamp; None when that is none."""
     try:
-        return event_of(line)
-    except (TypeError, KeyError) as error:
-        raise TapeError(f"at {line.t_ms} ms: a line that this version can't read ({error!r})") from None
+        stamp = int(line.message["media"]["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return stamp if 0 <= stamp <= MOST_MS else None
 
 
 @define
@@ -77,12 +78,10 @@ class Restorer:
 
     def played(self, line: Line) -> bytes:
         """Return the agent's audio that a line with an `audio` reference sent to the phone."""
-        reference = line.audio or {}
-        try:
-            part, at, size = (reference["item"], reference["part"]), reference["at"], reference["bytes"]
-        except KeyError as missing:
-            raise TapeError(f"at {line.t_ms} ms: a reference to audio without {missing}") from None
-        return self._voices.setdefault(part, _Voice()).take(at, size)
+        if line.audio is None:
+            return b""
+        part = (line.audio["item"], line.audio["part"])
+        return self._voices.setdefault(part, _Voice()).take(line.audio["at"], line.audio["bytes"])
 
     def appended(self, line: Line) -> bytes:
         """Return the caller's audio that a line with an `append` reference gave to the model."""

@@ -3,7 +3,8 @@ it meanwhile; always in a thread, because one insert on the loop would stop ever
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,7 @@ from attrs import define, field
 from bridge.errors import StoreError, TapeError
 from bridge.forgotten import Forgotten
 from bridge.machine import give_back_memory
+from bridge.reading import about, tried
 from bridge.recorder import (
     DONE_SUFFIX,
     OPEN_SUFFIX,
@@ -96,25 +98,28 @@ class Store:
         with self._open() as connection:
             return {row[0] for row in connection.execute("select call_id from calls").fetchall()}
 
-    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> list[str]:
+    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> list[TapeError]:
         """Make the whole file anew from tapes, beside the old one, then replace it.
 
-        Return a sentence for each tape that can't be read: those are left out. Rows of calls whose tapes are gone
-        are taken over from the old file, if it can be read: they may be kept longer.
+        Return what is odd about each tape that can't be read: those are left out. Rows of calls whose tapes are gone
+        or can't be read are taken over from the old file, if that can be: they are all that is left of them.
         """
         fresh = self.path.with_suffix(".rebuilding")
         fresh.unlink(missing_ok=True)
-        faults = []
-        with Store(fresh)._open() as connection:
-            for path in tapes:
-                try:
-                    _add_tape(connection, path, self.path.parent)
-                except TapeError as error:
-                    faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
-                progress()
-            _take_over(connection, self.path)
-        fresh.replace(self.path)
-        return faults
+        faults = dict[Path, TapeError]()
+        try:
+            with Store(fresh)._open() as connection:
+                for path in tapes:
+                    done = tried(partial(_add_tape, connection, folder=self.path.parent), path)
+                    if isinstance(done, TapeError):
+                        faults[path] = done
+                    progress()
+                _take_over(connection, self.path, faults)
+            fresh.replace(self.path)
+        finally:
+            for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+                leftover.unlink(missing_ok=True)
+        return list(faults.values())
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> list[dict[str, Any]]:
         """Return rows as dictionaries."""
@@ -167,19 +172,30 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
     if Forgotten.in_folder(folder).has(tape.header.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
     records = records_of(tape.header, map(decode, tape.lines), is_torn=tape.is_torn)
-    call_id = tape.header.call_id
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
     connection.begin()
-    for table in TABLES:
-        connection.execute(f"delete from {table} where call_id = ?", [call_id])
-    for table, rows in _tables(records, str(shown)).items():
-        _insert(connection, table, call_id, rows)
+    try:
+        _replace_rows(connection, tape.header.call_id, _tables(records, str(shown)))
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError) as error:
+        connection.rollback()
+        raise TapeError(f"{path}: its records don't fit the database: {str(error)[:200]}") from None
     connection.commit()
     return records
 
 
-def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Copy the rows of calls whose tapes are gone. Raises `StoreError` while another process holds the file."""
+def _replace_rows(
+    connection: duckdb.DuckDBPyConnection, call_id: str, tables: dict[str, list[dict[str, Any]]]
+) -> None:
+    for table, rows in tables.items():
+        connection.execute(f"delete from {table} where call_id = ?", [call_id])
+        _insert(connection, table, call_id, rows)
+
+
+def _take_over(connection: duckdb.DuckDBPyConnection, path: Path, unreadable: Collection[Path]) -> None:
+    """Copy the rows of calls whose tapes are gone or can't be read.
+
+    Raises `StoreError` while another process holds the file.
+    """
     if not path.exists():
         return
     try:
@@ -192,7 +208,8 @@ def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         log.warning("rows of calls without a tape are lost with the old file", error=str(error)[:200])
         return
     known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
-    gone = [row[0] for row in rows if row[0] not in known and not (path.parent / (row[1] or "")).is_file()]
+    tapes = {row[0]: path.parent / (row[1] or "") for row in rows if row[0] not in known}
+    gone = [call_id for call_id, tape in tapes.items() if tape in unreadable or not tape.is_file()]
     for table in TABLES:
         copied = f"select * from old.{table} where call_id in (select unnest(?))"
         connection.execute(f"insert into {table} by name {copied}", [gone])
@@ -363,16 +380,20 @@ def finish_lost(folder: Path, header: Header) -> Path | None:
 
 
 def finish_torn(path: Path) -> Path | None:
-    """Close a tape whose process died: its last words are what the heart would have said. None if it is no tape."""
+    """Close a tape whose process died: its last words are what the heart would have said. None if that can't be."""
     try:
+        return _closed(path)
+    except (TapeError, OSError) as error:
+        log.error("a tape can't be closed, left alone", tape=str(path), error=str(error))
+    except Exception:  # the same: what is odd about one tape must not keep the daemon from starting
+        log.exception("a tape can't be closed, left alone", tape=str(path))
+    return None
+
+
+def _closed(path: Path) -> Path:
+    with about(path):
         tape = read_tape(path)
         lines, end = closing_lines(tape)
-    except TapeError as error:
-        log.error("not a tape, left alone", tape=str(path), error=str(error))
-        return None
-    except Exception:  # the same: what is odd about one tape must not keep the daemon from starting
-        log.exception("not a tape, left alone", tape=str(path))
-        return None
     with path.open("r+b") as file:
         if tape.is_torn:
             data = path.read_bytes()

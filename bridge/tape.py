@@ -4,9 +4,8 @@ What came in is kept word for word. Of what we sent, audio is kept as a referenc
 everything else in full. A line from anybody but the bridge is an input of the heart; a replay is those lines again.
 """
 
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from attrs import asdict
@@ -36,6 +35,22 @@ from bridge.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.lines import (
+    Append,
+    Audio,
+    Close,
+    Ending,
+    Fields,
+    Ms,
+    Run,
+    ToolSaid,
+    When,
+    check_append,
+    check_note,
+    check_tool,
+    check_webhook,
+)
+from bridge.nesting import MOST_DEEP, is_too_deep
 
 FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
@@ -51,6 +66,7 @@ SHADOW_NOTE: Final = "shadow"
 
 TOOL: Final = "tool"
 NOTE: Final = "note"
+Leg: TypeAlias = Literal["twilio_http", "twilio_ws", "openai_ws", "shadow_ws", "tool", "note"]
 TWILIO: Final = "twilio"
 OPENAI: Final = "openai"
 BRIDGE: Final = "bridge"
@@ -59,27 +75,27 @@ BRIDGE: Final = "bridge"
 class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """One line; `t_ms` counts from the accepted webhook, and exactly one of the fields after `from` is set."""
 
-    t_ms: int
-    leg: str
+    t_ms: Ms
+    leg: Leg
     sender: str = msgspec.field(name="from")
     msg: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     text: str | None = None
-    binary: str | None = None
-    audio: dict[str, Any] | None = None
-    append: list[int] | None = None
-    close: dict[str, Any] | None = None
-    upgrade: dict[str, Any] | None = None
-    accept: dict[str, Any] | None = None
+    binary: bytes | None = None
+    audio: Audio | None = None
+    append: Append | None = None
+    close: Close | None = None
+    upgrade: Fields | None = None
+    accept: Fields | None = None
     refused: str | None = None
-    http: dict[str, Any] | None = None
-    resp: dict[str, Any] | None = None
-    run: dict[str, Any] | None = None
-    tool: dict[str, Any] | None = None
+    http: Fields | None = None
+    resp: Fields | None = None
+    run: Run | None = None
+    tool: ToolSaid | None = None
     rang: bool | None = None
     stalled: str | None = None
-    stopped: dict[str, str] | None = None
-    note: dict[str, Any] | None = None
-    end: dict[str, str] | None = None
+    stopped: Ending | None = None
+    note: Fields | None = None
+    end: Ending | None = None
 
     @property
     def is_input(self) -> bool:
@@ -94,9 +110,22 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         said = (self.audio, self.append, self.run, self.note, self.end)
         return bool(self.msg) or any(field is not None for field in said)
 
+    @property
+    def message(self) -> dict[str, Any]:
+        """Return the message as the object that it should be; one that is something else says nothing."""
+        message = msgspec.json.decode(self.msg) if self.msg else None
+        return message if isinstance(message, dict) else {}
+
+
+class _ReadToItsEnd(Line, omit_defaults=True, kw_only=True, gc=False):
+    """A line with its message read too, to see whether that can be done."""
+
+    msg: Any = None
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
+_checker = msgspec.json.Decoder(_ReadToItsEnd)
 
 
 LATE_MS: Final = 1000
@@ -115,11 +144,44 @@ def encode(line: Line) -> bytes:
 
 
 def decode(line: bytes) -> Line:
-    """Return the line that these bytes are. Raises `TapeError`."""
+    """Return the line that these bytes are. Raises `TapeError`, but for content that only `checked` looks at."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise TapeError(f"not a line of a tape: {error}: {line[:80]!r}") from None
+
+
+def checked(line: bytes) -> Line:
+    """Return a line of a tape that was not read as a whole. Raises `TapeError`."""
+    check_lines([line], first=0)
+    return decode(line)
+
+
+def check_lines(lines: Iterable[bytes], *, first: int) -> None:
+    """Make sure that all of these can be used, message and all; `first` is the number of the first in its file.
+
+    Raises `TapeError`. It costs a seventh of a replay, and saves every other reader from odd content.
+    """
+    for number, raw in enumerate(lines, first):
+        try:
+            if not raw.isspace():
+                _check(_checker.decode(raw), raw)
+        except (msgspec.DecodeError, UnicodeError, RecursionError, TapeError) as error:
+            raise TapeError(f"line {number}: {error}: {raw[:80]!r}") from None
+
+
+def _check(line: Line, raw: bytes) -> None:
+    has_more = line.text is None and len(raw) > 2 * MOST_DEEP  # in a text nothing is nested
+    if has_more and raw.count(b"[") + raw.count(b"{") > MOST_DEEP and is_too_deep(raw.decode("utf-8")):
+        raise TapeError("nested too deeply")
+    if line.note is not None:
+        check_note(line.note)
+    elif line.append is not None:
+        check_append(line.append)
+    elif line.tool is not None:
+        check_tool(line.tool)
+    elif line.http is not None:
+        check_webhook(line.http)
 
 
 # ---------------------------------------------------------------- the header
@@ -133,7 +195,7 @@ class Header(msgspec.Struct, kw_only=True):
     call_sid: str
     account_sid: str
     agent: str
-    started_at: str
+    started_at: When
     caller: str = msgspec.field(name="from", default="")
     called: str = msgspec.field(name="to", default="")
     model: str = ""
@@ -167,21 +229,32 @@ def encode_header(header: Header) -> bytes:
 def decode_header(line: bytes) -> Header:
     """Return the header that a tape begins with. Raises `TapeError`."""
     try:
+        if is_too_deep(line.decode("utf-8")):
+            raise TapeError("not a tape: its first line is nested too deeply")
+        number = msgspec.json.decode(line, type=_Format).tape
+        if not 1 <= number <= FORMAT:
+            raise TapeError(f"a tape of format {number}; this version reads formats 1 to {FORMAT}")
         header = msgspec.json.decode(line, type=Header)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise TapeError(f"not a tape: its first line is no header ({error})") from None
-    if not 1 <= header.tape <= FORMAT:
-        raise TapeError(f"a tape of format {header.tape}; this version reads formats 1 to {FORMAT}")
+    if not all(isinstance(tool.get("name"), str) for tool in header.tools):
+        raise TapeError("not a tape: its header has a tool without a name")
     return header
+
+
+class _Format(msgspec.Struct):
+    """The number alone: whatever else a header of another format has."""
+
+    tape: int = FORMAT
 
 
 # ---------------------------------------------------------------- inputs: message -> line, line -> event
 
 
-def received(t_ms: int, leg: str, sender: str, message: str | bytes, event: Event) -> Line:
+def received(t_ms: int, leg: Leg, sender: str, message: str | bytes, event: Event) -> Line:
     """Return the line for a message of a peer; `event` is what it was understood as."""
     if isinstance(message, bytes):
-        return Line(t_ms=t_ms, leg=leg, sender=sender, binary=b2a_base64(message, newline=False).decode())
+        return Line(t_ms=t_ms, leg=leg, sender=sender, binary=message)
     if isinstance(event, MessageBroken) and event.problem in ("not JSON", twilio.TOO_LONG):
         return Line(t_ms=t_ms, leg=leg, sender=sender, text=message)
     if "\n" in message or "\r" in message:
@@ -191,7 +264,12 @@ def received(t_ms: int, leg: str, sender: str, message: str | bytes, event: Even
 
 def tool_line(t_ms: int, event: ToolAnswered | ToolFailed) -> Line:
     """Return the line for a tool's answer or failure."""
-    return Line(t_ms=t_ms, leg=TOOL, sender=TOOL, tool=asdict(event))
+    match event:
+        case ToolAnswered():
+            said = ToolSaid(call_id=event.call_id, output=event.output)
+        case ToolFailed():
+            said = ToolSaid(call_id=event.call_id, kind=event.kind, message=event.message)
+    return Line(t_ms=t_ms, leg=TOOL, sender=TOOL, tool=said)
 
 
 def event_of(line: Line) -> Event | None:
@@ -205,7 +283,7 @@ def event_of(line: Line) -> Event | None:
             return ModelUnreachable(line.refused)
         return _peer_event(line, is_phone=False)
     if line.tool is not None:
-        return ToolAnswered(**line.tool) if "output" in line.tool else ToolFailed(**line.tool)
+        return _answer_of(line.tool)
     if line.rang:
         return ClockRang()
     if line.stalled is not None:
@@ -215,6 +293,12 @@ def event_of(line: Line) -> Event | None:
     return None
 
 
+def _answer_of(said: ToolSaid) -> Event:
+    if "output" in said:
+        return ToolAnswered(said["call_id"], said["output"])
+    return ToolFailed(said["call_id"], said["kind"], said["message"])
+
+
 def _peer_event(line: Line, *, is_phone: bool) -> Event | None:
     parse = twilio.parse if is_phone else realtime.parse
     if line.msg:
@@ -222,7 +306,7 @@ def _peer_event(line: Line, *, is_phone: bool) -> Event | None:
     if line.text is not None:
         return parse(line.text)
     if line.binary is not None:
-        return parse(a2b_base64(line.binary))
+        return parse(line.binary)
     if line.close is not None:
         left = PhoneLeft if is_phone else ModelLeft
         return left(line.close["code"], line.close["reason"])
@@ -248,19 +332,23 @@ def line_of(t_ms: int, effect: Effect) -> Line:
     """Return an effect's line on the tape; audio stays a reference, so a replay encodes none."""
     match effect:
         case PlayAudio():
-            where = {"item": effect.item_id, "part": effect.content_index, "at": effect.start}
-            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio={**where, "bytes": len(effect.audio)})
+            audio = Audio(
+                item=effect.item_id, part=effect.content_index, at=effect.start, bytes=len(effect.audio)
+            )
+            return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio=audio)
         case AppendAudio():
-            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=[effect.first, effect.last])
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=(effect.first, effect.last))
         case SendMark() | ClearPlayback():
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
         case RunTool():
-            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=asdict(effect))
+            run = Run(call_id=effect.call_id, name=effect.name, arguments=effect.arguments)
+            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=run)
         case WriteNote():
             note = {"kind": effect.kind, **effect.data}
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note)
         case EndCall():
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=asdict(effect))
+            end = Ending(by=effect.by, why=effect.why, say=effect.say)
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=end)
         case _:
             return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(realtime.encode(effect)))
 

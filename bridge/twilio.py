@@ -29,6 +29,7 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.nesting import is_too_deep
 from bridge.text import valid_json
 
 LEG: Final = "twilio"
@@ -54,6 +55,8 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
         return MessageBroken(LEG, "binary frame")
     if isinstance(text, str) and len(text) > MOST_CHARACTERS:
         return MessageBroken(LEG, TOO_LONG)
+    if isinstance(text, str) and is_too_deep(text):
+        return MessageBroken(LEG, "not JSON")
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

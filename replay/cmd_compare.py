@@ -18,9 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bridge.errors import BridgeError
-from bridge.output import complain, console, explains_errors, print_json
+from bridge.errors import BridgeError, TapeError
+from bridge.output import complain, console, explains_errors, leave_faults, print_json
 from bridge.visible import visible
+from replay.beside import written_beside
 from replay.compare_manifest import read_manifest
 from replay.compare_outcome import (
     FORMAT,
@@ -58,6 +59,7 @@ class _Job:
     callers: Sequence[NamedCaller]
     thresholds: Thresholds
     saved: Baseline | None
+    faults: Sequence[TapeError]
 
     @property
     def conditions(self) -> Conditions:
@@ -119,7 +121,8 @@ def compare(
     replay compare today.toml --save-baseline today.json   what today's calls are like
     replay compare next.toml --baseline today.json         is tomorrow's version as good?
 
-    Exit code: 0 nothing got worse, 1 something did, 2 this can't be compared.
+    Exit code: 0 nothing got worse, 1 something did, 2 this can't be compared, or a tape can't be read: it is
+    named, and the other callers are compared.
     """
     screen = Console(stderr=True, quiet=wants_json)
     folder = out or plan.with_suffix(".compare")
@@ -131,9 +134,11 @@ def compare(
         _save(job, calls, save)
     comparison = job.judge(calls)
     if comparison is None:
-        return click.echo(f"{len(calls)} calls saved as a baseline: {save}", err=True)
+        click.echo(f"{len(calls)} calls saved as a baseline: {save}", err=True)
+        return leave_faults(job.faults)
     comparison = attrs.evolve(comparison, remarks=tuple(_remarks(folder)))
     _tell(comparison, html or folder / "report.html", wants_json=wants_json)
+    leave_faults(job.faults)
     sys.exit(WORSE if comparison.is_worse else 0)
 
 
@@ -147,7 +152,8 @@ def _job(path: Path, repeats: int | None, baseline: Path | None) -> _Job:
         plan = attrs.evolve(
             plan, variants=others, baseline=others[0].name
         )  # what was saved stands in its place
-    job = _Job(plan, callers_of(plan), thresholds_of(plan.thresholds), saved)
+    faults = list[TapeError]()
+    job = _Job(plan, callers_of(plan, faults), thresholds_of(plan.thresholds), saved, faults)
     if saved and (reasons := list(job.conditions.differences(saved.conditions))):
         raise IncomparableError(f"this can't be compared with {baseline}: {'; '.join(reasons)}")
     return job
@@ -229,7 +235,8 @@ def _tell(comparison: Comparison, html: Path, *, wants_json: bool) -> None:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with written_beside(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with --html FILE")
 

@@ -1,14 +1,16 @@
 """`replay wav` and `replay export`: a call in forms that need no bridge to be read."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import msgspec
 
-from bridge.errors import BridgeError
-from bridge.output import complain, explains_errors
+from bridge.errors import TapeError
+from bridge.output import complain, explains_errors, leave_faults
 from bridge.visible import visible_json
-from replay.options import DATA, OUTPUT, TAPES, complain_of_file, found, named, read
+from replay.beside import written_beside
+from replay.options import DATA, OUTPUT, TAPES, complain_of_file, found, read, working_on
 from replay.wav import write_wav
 from replay.wire import wire_lines
 
@@ -32,11 +34,10 @@ def wav(tape: str, output: Path | None, data: Path) -> None:
     if not recorded.header.has_audio:
         click.echo("This call was recorded without audio: its WAV is silent.", err=True)
     try:
-        write_wav(recorded, path)
+        with working_on(recorded.path):
+            write_wav(recorded, path)
     except OSError as error:
         complain_of_file(path, error)
-    except BridgeError as error:
-        complain(named(error, recorded.path))
     click.echo(path)
 
 
@@ -62,6 +63,8 @@ def export(tapes: tuple[str, ...], wire: bool, parquet: Path | None, output: Pat
     replay export --wire CA4f3e -o call.jsonl
     replay export --parquet out data/tapes
     duckdb -c "select kind, count(*), sum(bytes) from 'out/frames.parquet' group by all"
+
+    Exit code: 0, or 2 when a tape can't be read: it is named, and the others are written.
     """
     if wire == (parquet is not None):
         raise click.UsageError("say how: --wire for one call, or --parquet DIR for any number")
@@ -71,25 +74,25 @@ def export(tapes: tuple[str, ...], wire: bool, parquet: Path | None, output: Pat
         raise click.UsageError("--parquet DIR writes several files, all of them in DIR: leave -o out")
     from replay.columns import write_parquet  # the database takes longer to load than most commands to run
 
-    paths = found(tapes, data)
+    paths, faults = found(tapes, data), list[TapeError]()
     try:
-        for path, rows in write_parquet(paths, parquet):
+        for path, rows in write_parquet(paths, parquet, faults):
             click.echo(f"{path}  {rows} rows")
     except OSError as error:
         complain(f"{parquet}: can't be written: {error.strerror or error}", hint="another folder")
+    leave_faults(faults)
 
 
 def _export_wire(tapes: tuple[str, ...], output: Path | None, data: Path) -> None:
     if len(tapes) != 1:
         raise click.UsageError("--wire writes one call: name one TAPE")
     recorded = read(tapes[0], data)
+    place = written_beside(output) if output else nullcontext(Path("-"))
     try:
-        with click.open_file(str(output or "-"), "wb") as file:
+        with working_on(recorded.path), place as path, click.open_file(str(path), "wb") as file:
             for line in wire_lines(recorded):
                 file.write(visible_json(msgspec.json.encode(line).decode()).encode() + b"\n")
     except BrokenPipeError:
         raise  # the reader has seen enough: click leaves quietly
     except OSError as error:
         complain_of_file(output or Path("standard output"), error)
-    except BridgeError as error:
-        complain(named(error, recorded.path))

@@ -9,14 +9,14 @@ import click
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import STYLES, complain, console, print_json, quiet_interrupt, say
+from bridge.output import STYLES, complain, console, leave_faults, print_json, quiet_interrupt
+from bridge.reading import gone_through
 from bridge.recorder import Tape, read_tape
 from bridge.visible import visible
 from replay.options import JSON, found
 from replay.pages import spoken
 
 NOTHING = 1
-UNREADABLE = 2
 Hit = tuple[int, str, str]
 
 
@@ -43,24 +43,22 @@ def grep(pattern: str, folder: str, ignore_case: bool, who: str | None, wants_js
     Exit code: 0 something matches, 1 nothing does, 2 a tape can't be read.
     """
     wanted = _compiled(pattern, ignore_case)
-    hits: list[dict[str, Any]] = []
-    faults = 0
+    hits, faults = list[dict[str, Any]](), list[TapeError]()
+
+    def search(path: Path) -> tuple[Tape, list[Hit]]:
+        tape = read_tape(path)
+        return tape, [hit for hit in spoken(tape) if wanted.search(hit[2]) and who in (None, hit[1])]
+
     with quiet_interrupt():
-        for path in found([folder], Path("data")):
-            try:
-                tape = read_tape(path)
-                matching = [hit for hit in spoken(tape) if wanted.search(hit[2]) and who in (None, hit[1])]
-            except TapeError as error:
-                say(f"Error: {error}", err=True)
-                faults += 1
-                continue
+        for tape, matching in gone_through(found([folder], Path("data")), search, faults):
             hits += [_as_json(tape, hit) for hit in matching]
             if not wants_json:
                 for line in _lines(tape, matching, wanted):
                     console().print(line, soft_wrap=True)
     if wants_json:
         print_json(hits)
-    raise SystemExit(UNREADABLE if faults else 0 if hits else NOTHING)
+    leave_faults(faults)
+    raise SystemExit(0 if hits else NOTHING)
 
 
 def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import print_json, quiet_interrupt, say, seconds, table_console
+from bridge.output import leave_faults, print_json, quiet_interrupt, seconds, table_console
+from bridge.reading import gone_through
 from bridge.recorder import tapes_under
 from bridge.visible import visible
 from replay.options import JSON, found
@@ -48,8 +49,9 @@ def list_(
         is_right = agent in (None, entry.agent) and ended_by in (None, entry.ended_by)
         return is_right and (moment is None or entry.started >= moment)
 
+    faults = list[TapeError]()
     with quiet_interrupt():
-        entries, faults = _entries(_tapes(folder))
+        entries = list(gone_through(_tapes(folder), entry_of, faults))
     wanted = sorted(filter(is_wanted, entries), key=lambda entry: (entry.started, entry.call_id))
     if wants_json:
         print_json([_as_json(entry) for entry in wanted])
@@ -57,24 +59,11 @@ def list_(
         table_console().print(_table(wanted))
     else:
         click.echo("No calls match; try fewer filters." if entries else "No calls.")
-    for fault in faults:
-        say(f"Error: {fault}", err=True)
-    if faults:
-        raise SystemExit(2)
+    leave_faults(faults)
 
 
 def _tapes(folder: Path) -> list[Path]:
     return found([str(folder)], folder) if not folder.is_dir() else tapes_under(folder)
-
-
-def _entries(paths: list[Path]) -> tuple[list[Entry], list[TapeError]]:
-    entries, faults = [], []
-    for path in paths:
-        try:
-            entries.append(entry_of(path))
-        except TapeError as error:
-            faults.append(error)
-    return entries, faults
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from bridge.errors import BridgeError, TapeError
-from bridge.output import complain, explains_errors
+from bridge.output import explains_errors
 from bridge.recorder import Tape
 from bridge.tape import encode_header
-from replay.options import DATA, complain_of_file, named, read
+from replay.options import DATA, complain_of_file, read, working_on
 from replay.player import decisions, retold
 from replay.rewrite import write_tape
 from replay.scrub import Scrub, same_course
@@ -44,13 +43,12 @@ def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data
     recorded = read(tape, data)
     scrub = Scrub(audio, text, numbers) if audio or text or numbers else Scrub()
     try:
-        redacted = redacted_tape(recorded, scrub)
-        is_same = same_course(decisions(recorded), decisions(redacted))
-        write_tape(output, [encode_header(redacted.header), *redacted.lines])
+        with working_on(recorded.path):
+            redacted = redacted_tape(recorded, scrub)
+            is_same = same_course(decisions(recorded), decisions(redacted))
+            write_tape(output, [encode_header(redacted.header), *redacted.lines])
     except OSError as error:
         complain_of_file(output, error)
-    except BridgeError as error:
-        complain(named(error, recorded.path))
     if not is_same:
         click.echo(
             "Warning: without its words the bridge decides otherwise somewhere in this call.", err=True
@@ -59,9 +57,6 @@ def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data
 
 
 def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
-    """Return a tape without what `scrub` takes out, with the decisions that follow from it. Raises `TapeError`."""
-    try:
-        bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TapeError(f"a line that this version can't read ({error!r})") from None
+    """Return a tape without what `scrub` takes out, with the decisions that follow from it."""
+    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
     return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

@@ -19,14 +19,14 @@ from rich.progress import Progress
 
 from bridge.errors import BridgeError
 from bridge.output import complain, console, print_json, quiet_interrupt
+from bridge.reading import UNREADABLE, about, named
 from replay.junit import write_junit
-from replay.options import DATA, JSON, TAPES, found, named
+from replay.options import DATA, JSON, TAPES, found
 from replay.player import CONTEXT, replay_tape
 from replay.rewrite import accept as accept_tape
 from replay.run_report import STYLES, Verdict, around, as_json, one_line, summary
 
 DIFFERS: Final = 1
-UNREADABLE: Final = 2
 SHOW_PROGRESS_FROM: Final = 20
 """Tapes; fewer than these are done before anybody could read a progress bar."""
 
@@ -111,7 +111,8 @@ def judge_tape(path: Path, *, context: int = CONTEXT, accept: bool = False) -> V
     """Replay one tape and say what came of it; `accept` re-records it if it differs."""
     begun = perf_counter()
     try:
-        result = replay_tape(path, context=context)
+        with about(path):
+            result = replay_tape(path, context=context)
     except BridgeError as error:
         return Verdict(path, perf_counter() - begun, error=named(error, path))
     verdict = Verdict(path, perf_counter() - begun, result)
@@ -120,7 +121,8 @@ def judge_tape(path: Path, *, context: int = CONTEXT, accept: bool = False) -> V
 
 def _accepted(verdict: Verdict) -> Verdict:
     try:
-        accept_tape(verdict.path)
+        with about(verdict.path):
+            accept_tape(verdict.path)
     except (BridgeError, OSError) as error:
         return attrs.evolve(verdict, refused=str(error))
     return attrs.evolve(verdict, is_accepted=True)

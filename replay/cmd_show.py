@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from bridge.output import call_page, console, explains_errors, print_json
-from replay.options import DATA, JSON, read
+from replay.options import DATA, JSON, read, working_on
 from replay.pages import page_of
 
 
@@ -25,7 +25,9 @@ def show(tape: str, wants_json: bool, data: Path) -> None:
     replay show tests/tapes/interrupted.jsonl.gz
     replay show CA4f3e --json | jq '.turns[].latency_ms'
     """
-    page = page_of(read(tape, data))
+    recorded = read(tape, data)
+    with working_on(recorded.path):
+        page = page_of(recorded)
     if wants_json:
         print_json(page)
     else:

@@ -1,17 +1,20 @@
 """Calls as columns: the tables of the store and every message on the wire, one Parquet file each."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import msgspec
 
 from bridge.errors import TapeError
+from bridge.reading import gone_through
 from bridge.recorder import read_tape
-from bridge.store import TABLES, Store
+from bridge.store import TABLES, Store, quoted
 from bridge.tape import MODEL, PHONE, decode
+from replay.beside import written_beside
 from replay.wire import WireLine, wire_lines
 
 FRAMES: Final = """
@@ -20,72 +23,68 @@ FRAMES: Final = """
     """
 
 
-def write_parquet(tapes: Sequence[Path], folder: Path) -> Iterator[tuple[Path, int]]:
-    """Write all tables into a folder; yield each file and its rows. Raises `TapeError` and `OSError`."""
+Frame: TypeAlias = tuple[str, int, int, str, str, str, int]
+
+
+def write_parquet(tapes: Sequence[Path], folder: Path, faults: list[TapeError]) -> list[tuple[Path, int]]:
+    """Write all tables into a folder; return each file and its rows, none if no tape could be read.
+
+    `faults` is given what is odd about tapes that are left out. Raises `OSError`, and has written nothing then.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="replay-") as scratch:
+    with TemporaryDirectory(prefix="replay-") as scratch, ExitStack() as stack:
         database = Path(scratch) / "calls.duckdb"
-        for tape in tapes:
-            _index(Store(database), tape)
-        with duckdb.connect(str(database)) as connection:
-            connection.execute(FRAMES)
-            for tape in tapes:
-                _add_frames(connection, tape)
-            for table in (*TABLES, "frames"):
-                yield _copied(connection, table, folder)
+        frames = stack.enter_context(duckdb.connect())
+        frames.execute(FRAMES)
+
+        def add(tape: Path) -> None:
+            rows = list(frames_of(tape))
+            Store(database).add([tape])
+            _add_frames(frames, rows)
+
+        if not sum(1 for _ in gone_through(tapes, add, faults)):
+            return []
+        calls = stack.enter_context(duckdb.connect(str(database)))
+        places = {table: folder / f"{table}.parquet" for table in (*TABLES, "frames")}
+        parts = {table: stack.enter_context(written_beside(path)) for table, path in places.items()}
+        counts = [
+            _copied(frames if table == "frames" else calls, table, part) for table, part in parts.items()
+        ]
+    return list(zip(places.values(), counts, strict=True))
 
 
-def _index(store: Store, tape: Path) -> None:
-    try:
-        store.add([tape])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise TapeError(f"{tape}: a line that this version can't read ({error!r})") from None
-
-
-def _copied(connection: duckdb.DuckDBPyConnection, table: str, folder: Path) -> tuple[Path, int]:
-    path = folder / f"{table}.parquet"
+def _copied(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
     order = {"calls": "started_at, call_id", "frames": "call_id, line"}.get(table, "call_id, position")
-    target = str(path).replace("'", "''")
     try:
-        connection.execute(f"copy (select * from {table} order by {order}) to '{target}' (format parquet)")
+        connection.execute(
+            f"copy (select * from {table} order by {order}) to {quoted(path)} (format parquet)"
+        )
     except duckdb.IOException as error:
         raise OSError(str(error)) from None
     row = connection.execute(f"select count(*) from {table}").fetchone()
-    return path, int(row[0]) if row else 0
+    return int(row[0]) if row else 0
 
 
-def _add_frames(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _add_frames(connection: duckdb.DuckDBPyConnection, rows: list[Frame]) -> None:
     """Add a tape's messages by columns: row by row is eighty times slower."""
-    rows = list(frames_of(path))
     columns = [list(column) for column in zip(*rows, strict=True)]
     if columns:
         unnested = ", ".join("unnest(?)" for _ in columns)
         connection.execute(f"insert into frames select {unnested}", columns)
 
 
-def frames_of(path: Path) -> Iterator[tuple[str, int, int, str, str, str, int]]:
+def frames_of(path: Path) -> Iterator[Frame]:
     """Yield (call id, line, ms, leg, from, kind, bytes on the wire) for every WebSocket message of a tape.
 
-    `line` counts from 1, the tape's header, as an editor does.
+    `line` counts from 1, the tape's header, as an editor does. Raises `TapeError`.
     """
     tape = read_tape(path)
-    try:
-        lines = wire_lines(tape)
-        next(lines)
-        for number, (raw, line) in enumerate(zip(tape.lines, lines, strict=True), 2):
-            if line["leg"] in (PHONE, MODEL) and "msg" in line:
-                kind = _kind_of(line)
-                yield (
-                    tape.header.call_id,
-                    number,
-                    line["t_ms"],
-                    line["leg"],
-                    line["from"],
-                    kind,
-                    _size(raw, line),
-                )
-    except TapeError as error:
-        raise TapeError(f"{path}: {error}") from None
+    lines = wire_lines(tape)
+    next(lines)
+    for number, (raw, line) in enumerate(zip(tape.lines, lines, strict=True), 2):
+        if line["leg"] in (PHONE, MODEL) and "msg" in line:
+            kind, size = _kind_of(line), _size(raw, line)
+            yield tape.header.call_id, number, line["t_ms"], line["leg"], line["from"], kind, size
 
 
 def _kind_of(line: WireLine) -> str:

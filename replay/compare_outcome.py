@@ -12,8 +12,10 @@ import msgspec
 from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
+from bridge.reading import about
 from bridge.recorder import read_tape
 from bridge.tape import decode
+from replay.beside import written_beside
 from replay.compare_metrics import measures_of
 from replay.compare_verdict import Call, Thresholds, Verdict, judge
 
@@ -60,7 +62,8 @@ class Baseline:
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        with written_beside(path) as part:
+            part.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -178,8 +181,9 @@ def measured(variant: str, caller: str, repeat: int, tape: Path, error: str | No
     if error:
         return Call(variant, caller, repeat, str(tape), None, error)
     try:
-        found = read_tape(tape)
-        measures = measures_of(found.header, map(decode, found.lines))
-    except (BridgeError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        with about(tape):
+            found = read_tape(tape)
+            measures = measures_of(found.header, map(decode, found.lines))
+    except BridgeError as problem:
         return Call(variant, caller, repeat, str(tape), None, f"its tape can't be measured: {problem}")
     return Call(variant, caller, repeat, str(tape), measures)

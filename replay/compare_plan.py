@@ -3,13 +3,15 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import attrs
 
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import BridgeError, ConfigError, TapeError
+from bridge.reading import gone_through, named
 from bridge.recorder import read_tape, tapes_under
 from replay import phone_scenario
 from replay.compare_types import DEFAULT_AT_ONCE, Mode, NamedCaller, Plan, Variant
@@ -205,14 +207,18 @@ def _try_settings(
 # ---------------------------------------------------------------- callers
 
 
-def callers_of(plan: Plan) -> list[NamedCaller]:
-    """Return everybody who is to call. Raises `ConfigError` with one sentence for each that can't."""
+def callers_of(plan: Plan, odd: list[TapeError]) -> list[NamedCaller]:
+    """Return everybody who is to call. Raises `ConfigError` with one sentence for each that can't.
+
+    Tapes that can't be read are left out and told to `odd`, unless nobody else is left.
+    """
     faults: list[str] = []
     paths = [found for path in plan.callers for found in _files(path, faults)]
-    callers = [_caller(path, plan.mode, faults) for path in dict.fromkeys(paths)]
-    if faults:
-        raise ConfigError(faults)
-    return _with_own_names([caller for caller in callers if caller is not None])
+    work = partial(_caller, mode=plan.mode, faults=faults)
+    callers = [caller for caller in gone_through(dict.fromkeys(paths), work, odd) if caller is not None]
+    if faults or not callers:
+        raise ConfigError([*faults, *map(str, odd)])
+    return _with_own_names(callers)
 
 
 def _files(path: Path, faults: list[str]) -> list[Path]:
@@ -232,8 +238,10 @@ def _caller(path: Path, mode: Mode, faults: list[str]) -> NamedCaller | None:
         caller = caller_of(read_tape(path), mode=mode)
     except ConfigError as error:
         faults += error.faults
+    except TapeError:
+        raise  # it costs that tape alone
     except BridgeError as error:
-        faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+        faults.append(named(error, path))
     else:
         return NamedCaller(path.name.partition(".jsonl")[0], caller, longest_ms(caller))
     return None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+from replay.beside import written_beside
 from replay.run_report import Verdict, around, headline
 
 
@@ -19,7 +20,8 @@ def write_junit(verdicts: Sequence[Verdict], path: Path) -> None:
     suites = Xml.Element("testsuites")
     suites.append(suite)
     Xml.indent(suites)
-    Xml.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+    with written_beside(path) as part:
+        Xml.ElementTree(suites).write(part, encoding="utf-8", xml_declaration=True)
 
 
 def _case(verdict: Verdict) -> Xml.Element:

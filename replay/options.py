@@ -1,6 +1,7 @@
 """What the commands that work on tapes have in common: their options, finding and reading tapes, complaining."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -8,6 +9,7 @@ import click
 
 from bridge.errors import BridgeError
 from bridge.output import complain
+from bridge.reading import about, named
 from bridge.recorder import Tape, read_tape
 from replay.find import NoTapeError, find_tape, find_tapes
 
@@ -42,10 +44,14 @@ def read(name: str, data: Path) -> Tape:
         complain(named(error, Path(name)), hint=READABLE)
 
 
-def named(error: BridgeError, path: Path) -> str:
-    """Return an error's message with the tape it is about."""
-    message = str(error)
-    return message if str(path) in message else f"{path}: {message}"
+@contextmanager
+def working_on(path: Path) -> Iterator[None]:
+    """Leave with a tape's name and what is odd about it, should this block come upon that."""
+    try:
+        with about(path):
+            yield
+    except BridgeError as error:
+        complain(named(error, path))
 
 
 def complain_of_file(path: Path, error: OSError) -> NoReturn:

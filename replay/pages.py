@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from attrs import define
 
+from bridge.lines import Ending
 from bridge.recorder import Tape, read_tape
 from bridge.tape import decode
 from replay.record_changes import records
@@ -48,18 +49,18 @@ def entry_of(path: Path) -> Entry:
     tape = read_tape(path)
     header = tape.header
     length_ms, end = _end_of(tape)
-    by, why = end.get("by", ""), end.get("why", "")
     return Entry(
-        path, header.call_id, header.agent, header.caller, header.started_at, length_ms, by, why, tape.is_torn
-    )
+        path, header.call_id, header.agent, header.caller, header.started_at, length_ms,
+        end["by"], end["why"], tape.is_torn,
+    )  # fmt: skip
 
 
-def _end_of(tape: Tape) -> tuple[int, dict[str, str]]:
+def _end_of(tape: Tape) -> tuple[int, Ending]:
     """Return when and how the call ended; the line of it stands near the end of every whole tape."""
     for raw in reversed(tape.lines):
         if b'"end":{' in raw and (line := decode(raw)).end is not None:
             return line.t_ms, line.end
-    return (decode(tape.lines[-1]).t_ms if tape.lines else 0), {"by": "bridge", "why": "crashed"}
+    return (decode(tape.lines[-1]).t_ms if tape.lines else 0), Ending(by="bridge", why="crashed")
 
 
 def page_of(tape: Tape) -> dict[str, Any]:

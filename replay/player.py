@@ -11,11 +11,9 @@ from attrs import evolve, field, frozen
 
 from bridge.call import Call
 from bridge.effects import Effect
-from bridge.errors import TapeError
 from bridge.events import ClockRang
 from bridge.recorder import Tape, read_tape
-from bridge.restore import understood
-from bridge.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, is_overdue, line_of
+from bridge.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, event_of, is_overdue, line_of
 from replay.record_changes import TableChange, record_changes
 
 CONTEXT: Final = 5
@@ -54,15 +52,13 @@ class Result:
 def replay_tape(path: Path, *, context: int = CONTEXT) -> Result:
     """Replay a tape and compare every decision; `context` lines are kept around the first difference.
 
-    Raises `TapeError` for what is no tape, `ConfigError` for settings that today's bridge can't take.
+    Raises `TapeError` for what is no tape.
     """
     tape = read_tape(path)
     try:
         return _compare(tape, context)
     except _OutOfOrderError:
         return _compare(in_time_order(tape), context)
-    except TapeError as error:
-        raise TapeError(f"{path}: {error}") from None
 
 
 class _OutOfOrderError(Exception):
@@ -117,7 +113,7 @@ def _answers(call: Call, line: Line) -> list[bytes]:
     """Return what today's heart says to an input."""
     if call.is_over:
         return []
-    event = understood(line)
+    event = event_of(line)
     return _said(call.handle(event, line.t_ms), line.t_ms) if event is not None else []
 
 

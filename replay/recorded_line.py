@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from attrs import define, field, frozen
 
 from bridge.audio import bytes_of, ms_of
@@ -25,8 +24,8 @@ from bridge.events import (
     StreamStopped,
 )
 from bridge.recorder import Tape
-from bridge.restore import understood
-from bridge.tape import MODEL, PHONE, TWILIO, Line, decode
+from bridge.restore import spoken_at_ms
+from bridge.tape import MODEL, PHONE, TWILIO, Line, decode, event_of
 from replay.phone_line import FRAME_MS
 from replay.phone_line import Line as Telephone
 from replay.recordings import turns_of
@@ -168,13 +167,13 @@ class _Reader:
         if line.audio is not None:
             self.heard.append((now_ms, b"\xd5" * int(line.audio.get("bytes", 0))))
         elif not line.is_input:
-            if line.msg and msgspec.json.decode(line.msg).get("event") == "clear":
+            if line.message.get("event") == "clear":
                 self.heard.append((now_ms, None))
         else:
             self._take_from_phone(line, now_ms)
 
     def _take_from_phone(self, line: Line, now_ms: int) -> None:
-        match understood(line):
+        match event_of(line):
             case StreamStarted() as event if not self._sid:
                 self._sid, self.started_ms = event.stream_sid, line.t_ms
             case CallerSpoke() as event if event.stream_sid == self._sid:
@@ -187,9 +186,8 @@ class _Reader:
     def _place_of_frame(self, line: Line) -> int:
         """Return when a frame was spoken, by its own timestamp, as `replay wav` places it."""
         after = self._places[-1] + FRAME_MS if self._places else 0
-        try:
-            timestamp = int(msgspec.json.decode(line.msg or b"{}")["media"]["timestamp"])
-        except (KeyError, TypeError, ValueError):
+        timestamp = spoken_at_ms(line)
+        if timestamp is None:
             return after
         if self._base is None:
             self._base = timestamp
@@ -203,7 +201,7 @@ class _Reader:
             self._take_from_model(line)
 
     def _take_from_model(self, line: Line) -> None:
-        match understood(line):
+        match event_of(line):
             case SessionCreated():  # each session counts its own audio
                 self._given.clear()
             case SpeechStarted() as event:
@@ -211,14 +209,13 @@ class _Reader:
             case SpeechStopped() as event if event.item_id in self.spoke:
                 self.spoke[event.item_id][1:] = [self._place(event.audio_end_ms)]
             case MessageIgnored(name) if name == TRANSCRIBED:
-                message = msgspec.json.decode(line.msg or b"{}")
-                self.words[str(message.get("item_id"))] = str(message.get("transcript") or "")
+                self.words[str(line.message.get("item_id"))] = str(line.message.get("transcript") or "")
 
     def _leave(self, line: Line) -> None:
         """The stream is over, or the call: whatever comes first says who ended it."""
         if self.over_ms is None and self.started_ms is not None:
             self.over_ms = line.t_ms - self.started_ms
-            self.hung_up = line.sender == TWILIO or (line.end or {}).get("by") == "caller"
+            self.hung_up = line.sender == TWILIO or (line.end is not None and line.end["by"] == "caller")
 
 
 # ---------------------------------------------------------------- what the line was like

@@ -15,7 +15,7 @@ from attrs import define, field
 from bridge.audio import FRAME_BYTES, SILENCE, ms_of
 from bridge.call import Call
 from bridge.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
-from bridge.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line, event_of
+from bridge.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Leg, Line, event_of
 from replay.agenda import Agenda, Paper
 
 STREAM: Final = "MZ00000000000000000000000000000000"
@@ -64,7 +64,7 @@ class Rehearsal:
         """Let the model say this then."""
         self._push(t_ms, MODEL, OPENAI, {"type": kind, "event_id": f"event_{next(self._ids)}", **fields})
 
-    def _push(self, t_ms: int, leg: str, sender: str, message: Message) -> None:
+    def _push(self, t_ms: int, leg: Leg, sender: str, message: Message) -> None:
         self.put(Line(t_ms=t_ms, leg=leg, sender=sender), message)
 
     def put(self, line: Line, message: Message | None = None) -> None:

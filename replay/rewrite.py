@@ -1,13 +1,13 @@
 """Writing tapes: all at once or not at all, and golden ones with today's decisions in place of the recorded."""
 
 import gzip
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.errors import BridgeError
 from bridge.recorder import Tape, read_tape
 from bridge.tape import FORMAT, decode
+from replay.beside import written_beside
 from replay.player import retold, shed_lines
 
 
@@ -18,13 +18,9 @@ class RefusedError(BridgeError):
 def write_tape(path: Path, lines: Iterable[bytes]) -> None:
     """Put a tape in its place atomically, compressed when its name ends in .gz. Raises `OSError`."""
     data = b"".join(lines)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with written_beside(path) as part:
         # No time and no name in the archive: the same tape is the same file.
         part.write_bytes(gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def accept(path: Path) -> None:

@@ -5,7 +5,6 @@ protocol adds is scrubbed without anybody thinking of it.
 """
 
 import re
-from binascii import a2b_base64, b2a_base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -101,7 +100,7 @@ class Scrub:
 
     def _fields(self) -> dict[str, Callable[[Any], Any]]:
         return {
-            "text": self.words, "binary": self._binary, "http": self._http, "resp": self._response,
+            "text": self.words, "binary": lambda binary: bytes(len(binary)), "http": self._http, "resp": self._response,
             "upgrade": self._request, "accept": self.value, "close": self._close, "refused": self.words,
             "tool": self._tool, "note": self._note,
             "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
@@ -112,8 +111,8 @@ class Scrub:
     def _message(self, line: Line) -> msgspec.Raw:
         message = msgspec.json.decode(line.msg) if line.msg else None
         scrubbed = self.value(message)
-        if line.leg == MODEL and isinstance(message, dict) and message.get("type") in DONE_ALREADY:
-            scrubbed["delta"] = message["delta"]
+        if line.leg == MODEL and str(line.message.get("type")) in DONE_ALREADY and "delta" in line.message:
+            scrubbed["delta"] = line.message["delta"]
         return msgspec.Raw(msgspec.json.encode(scrubbed))
 
     def value(self, value: Any, name: str = "") -> Any:
@@ -196,10 +195,6 @@ class Scrub:
         """Return a note that is no decision; a shadow's may tell what a peer said, the others are our own words."""
         return self.value(note) if note.get("kind") == SHADOW_NOTE else note
 
-    def _binary(self, base64: str) -> str:
-        """Return as many zero bytes: nobody knows what a binary message holds."""
-        return b2a_base64(bytes(len(a2b_base64(base64))), newline=False).decode("ascii")
-
 
 @define
 class _Arguments:
@@ -212,14 +207,14 @@ class _Arguments:
     def of(cls, tape: Tape) -> "_Arguments":
         """Return those of a tape, by item."""
         lines = [decode(raw) for raw in tape.lines if f'"{ARGUMENTS}.done"'.encode() in raw[:200]]
-        messages = [msgspec.json.decode(line.msg) for line in lines if line.msg and line.leg == MODEL]
+        messages = [line.message for line in lines if line.leg == MODEL]
         return cls({message["item_id"]: message["arguments"] for message in messages if _is_whole(message)})
 
     def told(self, line: Line, scrub: Change) -> Line:
         """Return a line, with the same piece of the scrubbed arguments if it brings one."""
         if line.leg != MODEL or not line.msg or f'"{ARGUMENTS}.delta"'.encode() not in bytes(line.msg)[:200]:
             return line
-        message = msgspec.json.decode(line.msg)
+        message = line.message
         item_id, piece = str(message.get("item_id")), str(message.get("delta"))
         whole = scrub(self.whole.get(item_id, ""))
         start = self.taken[item_id]
@@ -249,6 +244,6 @@ def same_course(was: Iterable[bytes], now: Iterable[bytes]) -> bool:
 
 def _outline(raw: bytes) -> tuple[int, str, str]:
     line = decode(raw)
-    message = msgspec.json.decode(line.msg) if line.msg else {}
+    message = line.message
     kinds = [name for name in ("audio", "append", "run", "note", "end") if getattr(line, name) is not None]
     return line.t_ms, line.leg, str(message.get("type") or message.get("event") or kinds)

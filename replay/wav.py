@@ -5,16 +5,16 @@ writing the file; it makes no sound that was not on the line.
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from attrs import define, field, frozen
 
 from bridge.audio import SILENCE, bytes_of, to_pcm16
 from bridge.events import CallerSpoke, Event, StreamStarted, StreamStopped
 from bridge.recorder import Tape
-from bridge.restore import Restorer, understood
-from bridge.tape import PHONE, Line, decode
+from bridge.restore import Restorer, spoken_at_ms
+from bridge.tape import PHONE, Line, decode, event_of
+from replay.beside import written_beside
 
 RATE: Final = 8000
 BLOCK: Final = RATE
@@ -44,7 +44,8 @@ def sound_of(tape: Tape) -> Sound:
 def write_wav(tape: Tape, path: Path) -> None:
     """Write a call's sound as a stereo WAV of 16 bits at 8 kHz. Raises `TapeError` and `OSError`."""
     sound = sound_of(tape)
-    with wave.open(str(path), "wb") as file:
+    # A file opened by us: `wave` trips over one that it can't open, and says so on standard error.
+    with written_beside(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(RATE)
@@ -79,12 +80,12 @@ class _Listener:
         if line.leg == PHONE and line.close is not None:
             self._leave(line.t_ms)
         elif line.is_input:
-            event = understood(line)
+            event = event_of(line)
             self._audio.learn(event)
             self._hear_of(line, event)
         elif line.audio is not None:
             self._play(line)
-        elif line.leg == PHONE and line.msg and msgspec.json.decode(line.msg).get("event") == "clear":
+        elif line.leg == PHONE and line.message.get("event") == "clear":
             self._audio.cleared()
             self._cut(line.t_ms)
 
@@ -120,7 +121,7 @@ class _Listener:
 
     def _say(self, line: Line, event: CallerSpoke) -> None:
         """Place a frame by its own timestamp: frames arrive late or in bursts, but were spoken on time."""
-        timestamp = _timestamp(msgspec.json.decode(line.msg) if line.msg else {})
+        timestamp = spoken_at_ms(line)
         if timestamp is None or self._started is None or event.stream_sid != self._audio.stream_sid:
             return
         if self._base is None:
@@ -129,10 +130,3 @@ class _Listener:
         if 0 <= begin <= self._clock(line.t_ms + AHEAD_MS):
             self.caller += SILENCE * (begin - len(self.caller))
             self.caller[begin : begin + len(event.audio)] = event.audio
-
-
-def _timestamp(message: dict[str, Any]) -> int | None:
-    try:
-        return int(message["media"]["timestamp"])
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -10,8 +10,8 @@ import msgspec
 from attrs import define, field
 
 from bridge.recorder import Tape
-from bridge.restore import Restorer, understood
-from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode
+from bridge.restore import Restorer
+from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode, event_of
 
 WireLine = dict[str, Any]
 
@@ -58,9 +58,9 @@ class _Exporter:
         if line.append is not None:
             return {"type": "input_audio_buffer.append", "audio": _base64(self._audio.appended(line))}
         if line.is_input:
-            self._audio.learn(understood(line))
-        message = msgspec.json.decode(line.msg) if line.msg else None
-        if not isinstance(message, dict):
+            self._audio.learn(event_of(line))
+        message = line.message
+        if not message:
             return None
         if not line.is_input and message.get("event") == "clear":
             self._audio.cleared()

@@ -71,7 +71,11 @@ async def run(plan: Plan, out: Path) -> tuple[list[Run], int]:
     made: list[Run] = []
     with trio.fail_after(20):
         runs = await run_plan(
-            plan, callers_of(plan), out=out, progress=lambda run, _done, _of: made.append(run), environment={}
+            plan,
+            callers_of(plan, []),
+            out=out,
+            progress=lambda run, _done, _of: made.append(run),
+            environment={},
         )
     return runs, len(made)
 
@@ -122,7 +126,7 @@ async def test_what_was_in_force_is_written_down(tmp_path: Path) -> None:
     found = read_manifest(out)
     assert found["variants"]["next"]["standin"]["version"] == "chatty"
     assert found["variants"]["next"]["agent"]["turn_detection"]["threshold"] == 0.5
-    assert found["callers"]["call"]["sha256"] == callers_of(plan)[0].sha256
+    assert found["callers"]["call"]["sha256"] == callers_of(plan, [])[0].sha256
     assert found["runs"][0]["report"]["ended_by"] == "caller"
     assert found["lateness"]["ticks"] > 0
 
@@ -223,18 +227,18 @@ def test_tapes_and_scenarios_call_under_their_own_names(tmp_path: Path) -> None:
         load_plan(a_folder(tmp_path)),
         callers=(TAPES / "hung_up.jsonl.gz", tmp_path / "call.toml", TAPES / "hung_up.jsonl.gz"),
     )
-    assert [caller.name for caller in callers_of(plan)] == ["hung_up", "call"]
+    assert [caller.name for caller in callers_of(plan, [])] == ["hung_up", "call"]
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "call.toml").write_text(CALL)
     both = attrs.evolve(plan, callers=(tmp_path / "call.toml", tmp_path / "more"))
-    assert [caller.name for caller in callers_of(both)] == ["call", "call-2"]
+    assert [caller.name for caller in callers_of(both, [])] == ["call", "call-2"]
 
 
 def test_a_folder_without_callers_is_told(tmp_path: Path) -> None:
     plan = load_plan(a_folder(tmp_path))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="no tapes and no phone scenarios"):
-        callers_of(attrs.evolve(plan, callers=(tmp_path / "empty",)))
+        callers_of(attrs.evolve(plan, callers=(tmp_path / "empty",)), [])
 
 
 def test_another_pause_makes_another_caller() -> None:
@@ -246,7 +250,7 @@ def test_another_pause_makes_another_caller() -> None:
 def test_the_examples_are_plans() -> None:
     plan = load_plan(ROOT / "docs" / "compare" / "stand-ins.toml")
     assert [variant.name for variant in plan.variants] == ["today", "next", "patient"]
-    assert [caller.name for caller in callers_of(plan)] == ["interruption-phone", "hung_up"]
+    assert [caller.name for caller in callers_of(plan, [])] == ["interruption-phone", "hung_up"]
     path = ROOT / "docs" / "compare" / "models.toml"
     text = path.read_text().replace("../../data/tapes", "../../tests/tapes")
     assert parse_plan(tomllib.loads(text), path).baseline == "today"

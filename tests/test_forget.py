@@ -264,7 +264,7 @@ def test_an_erased_call_is_not_indexed_again(folder: Folder) -> None:
     path.parent.mkdir()
     path.write_bytes(kept)  # from a backup, or by a process that had read it before
     (fault,) = folder.store.rebuild([path], lambda: None)
-    assert "its call was erased" in fault
+    assert "its call was erased" in str(fault)
     assert folder.rows()["calls"] == []
     assert Indexer(folder.store)._left_behind(folder.data / "tapes", []) == [path]
     with pytest.raises(Exception, match="its call was erased"):

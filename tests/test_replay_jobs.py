@@ -35,9 +35,7 @@ def spoilt(folder: Path) -> Path:
     whole = (TAPES / "interrupted.jsonl.gz").read_bytes()
     (folder / "a.jsonl.gz").write_bytes(whole)
     tape = read_tape(folder / "a.jsonl.gz")
-    header = (
-        b'{"tape":1,"call_id":"CA1","call_sid":"CA1","account_sid":"AC1","agent":"a","started_at":"2026"}\n'
-    )
+    header = b'{"tape":1,"call_id":"CA1","call_sid":"CA1","account_sid":"AC1","agent":"a","started_at":"2026-11-23"}\n'
     (folder / "b.jsonl").write_bytes(header + b"".join(tape.lines))
     (folder / "c.jsonl").write_bytes(b"hello\n")
     return folder

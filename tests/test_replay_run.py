@@ -199,7 +199,7 @@ def test_a_broken_line_is_named_with_its_tape(tmp_path: Path) -> None:
     lines[100] = b"{broken}\n"
     result = replay("run", written(tmp_path / "x.jsonl", lines))
     assert result.exit_code == 2
-    assert "x.jsonl: not a line of a tape" in result.output.replace("\n", "")
+    assert "x.jsonl: line 101: JSON is malformed" in result.output.replace("\n", "")
 
 
 def test_a_line_that_lacks_what_it_needs_is_an_error_and_no_crash(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_callers_audio_stands_in_the_messages_that_gave_it_to_the_model() ->
 def test_held_frames_are_restored_into_one_message() -> None:
     tape = held_call(frames=30)
     lines = list(wire_lines(tape))
-    assert [decode(line).append for line in tape.lines if b'"append"' in line] == [[6, 30], [31, 31]]
+    assert [decode(line).append for line in tape.lines if b'"append"' in line] == [(6, 30), (31, 31)]
     frames = [frame(number) for number in range(6, 32)]  # the first five were held too long
     assert audio_of(lines, "bridge", "input_audio_buffer.append") == b"".join(frames)
 

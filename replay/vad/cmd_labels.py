@@ -6,10 +6,9 @@ from typing import Any, NoReturn
 import click
 from attrs import asdict
 
-from bridge.errors import BridgeError
 from bridge.output import complain, explains_errors, print_json
 from bridge.recorder import Tape
-from replay.options import DATA, JSON, OUTPUT, complain_of_file, named, read
+from replay.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
 from replay.vad.derive import derive
 from replay.vad.labels import LabelError, default_path, labels_beside, read_labels, write_labels
 from replay.vad.moments import Moment, moments
@@ -74,10 +73,8 @@ def labels(
 
 
 def _recording(tape: Tape) -> Recording:
-    try:
+    with working_on(tape.path):
         return read_recording(tape)
-    except BridgeError as error:
-        complain(named(error, tape.path))
 
 
 def _existing(tape: Tape, named_path: Path | None) -> Path:
@@ -107,7 +104,6 @@ def _write(path: Path, truth: Truth, recording: Recording) -> None:
 
 def _write_sound(tape: Tape, path: Path) -> None:
     try:
-        path.open("wb").close()  # `wave` trips over a file that it can't open, and says so on standard error
         write_wav(tape, path)
     except OSError as error:
         complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with --wav FILE")

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bridge.config import Agent, ServerVad, TurnBudget, load
-from bridge.output import complain, explains_errors, print_json, quiet_interrupt
+from bridge.errors import TapeError
+from bridge.output import complain, explains_errors, leave_faults, print_json, quiet_interrupt
+from replay.beside import written_beside
 from replay.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.vad.cache import Cache
 from replay.vad.calibrate import ENOUGH
@@ -121,7 +123,8 @@ def sweep(
                                                        calls of `replay vad compose`: no server has heard them
     replay vad sweep data/tapes --scheduler tcp://lab:8786
 
-    Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied.
+    Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied, or a tape
+    can't be read: it is named, and the others are studied.
     """
     with quiet_interrupt():
         cores = jobs or os.cpu_count() or 1
@@ -134,7 +137,7 @@ def sweep(
             labels=labels,
         )
         with _progress(quiet=wants_json) as tell, hired(cores) as crew:
-            recordings, skipped = _recordings(found(tapes, data), agent, noise_reduction, crew, tell)
+            recordings, skipped, faults = _recordings(found(tapes, data), agent, noise_reduction, crew, tell)
             asked = _for_agent(asked, config, whose or recordings[0].agent_name, must=bool(whose) or write)
             with hired(scheduler=scheduler) if scheduler else nullcontext(crew) as listeners:
                 made = study(recordings, asked, crew=listeners, cache=Cache(cache or data / CACHE), tell=tell)
@@ -148,17 +151,21 @@ def sweep(
     else:
         show(made, skipped, min_agreement)
         show_files(made, html, config if write else None)
+    leave_faults(faults)
     sys.exit(0 if made.advised else NOTHING)
 
 
 def _recordings(
     paths: Sequence[Path], agent: str, noise_reduction: str, crew: Crew, tell: Tell
-) -> tuple[list[Recording], list[tuple[Path, str]]]:
-    few = Crew() if len(paths) < WORTH_HIRING else crew
+) -> tuple[list[Recording], list[tuple[Path, str]], list[TapeError]]:
+    few, faults = Crew() if len(paths) < WORTH_HIRING else crew, list[TapeError]()
     try:
-        return read_recordings(paths, agent=agent, noise_reduction=noise_reduction, crew=few, tell=tell)
+        read = read_recordings(
+            paths, agent=agent, noise_reduction=noise_reduction, crew=few, tell=tell, faults=faults
+        )
     except StudyError as error:
         complain(str(error), hint=error.hint)
+    return *read, faults
 
 
 WORTH_HIRING: Final = 20
@@ -234,14 +241,16 @@ def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, con
     """Write the page, and the files that were asked for."""
     try:
         html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page(made), encoding="utf-8")
+        with written_beside(html) as part:
+            part.write_text(page(made), encoding="utf-8")
     except OSError as error:
         complain_of_file(html, error)
     try:
         for _ in write_parquet(made, parquet) if parquet else ():
             pass
         if plan and made.advised and made.current:
-            plan.write_text(plan_of(made, plan, config), encoding="utf-8")
+            with written_beside(plan) as part:
+                part.write_text(plan_of(made, plan, config), encoding="utf-8")
         elif plan:
             click.echo(
                 f"no plan written to {plan}: it takes a recommended setting and a current one", err=True

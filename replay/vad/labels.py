@@ -13,6 +13,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from bridge.errors import BridgeError
+from replay.beside import written_beside
 from replay.vad.recording import Recording
 from replay.vad.truth import Source, Span, Truth, Turn
 
@@ -88,7 +89,8 @@ def write_labels(path: Path, truth: Truth, recording: Recording) -> None:
         lines.insert(0, COMPOSED)
     if truth.source == "derived":
         lines.insert(0, f"0.000\t0.000\t{NOTICE}")
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+    with written_beside(path) as part:
+        part.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
 
 
 def _rows(truth: Truth) -> Iterator[tuple[Span, str]]:

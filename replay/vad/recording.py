@@ -5,6 +5,7 @@ same moment is in the file that `replay wav` writes.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -13,12 +14,13 @@ from attrs import define, evolve, field, frozen
 
 from bridge.audio import BYTES_PER_MS, ms_of
 from bridge.config import SemanticVad, ServerVad, TurnDetection
-from bridge.errors import BridgeError, TapeError
+from bridge.errors import BridgeError
 from bridge.events import CallerSpoke, SessionCreated, StreamStarted
+from bridge.lines import Ms
 from bridge.recorder import Tape
 from bridge.records import records_of
-from bridge.restore import Restorer, understood
-from bridge.tape import MODEL, PHONE, SHADOW, Line, decode
+from bridge.restore import Restorer, spoken_at_ms
+from bridge.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
 from replay.compare_ears import audible
 from replay.vad.machine import Ints, Setting
 from replay.vad.truth import Span
@@ -110,17 +112,14 @@ def _translated(ms: float, known: Ints, wanted: Ints) -> int:
 
 
 def read_recording(tape: Tape) -> Recording:
-    """Return what the model was given on this tape, and what it heard. Raises `NoAudioError` and `TapeError`."""
+    """Return what the model was given on this tape, and what it heard. Raises `NoAudioError`."""
     if not tape.header.has_audio:
         raise NoAudioError(f"{tape.path}: recorded without audio ([recording] audio = false)")
     lines = [decode(line) for line in tape.lines]
     reader = _Reader(_asked(tape.header.agent_settings().turn_detection))
-    try:
-        for line in lines:
-            reader.take(line)
-        spans = audible(records_of(tape.header, lines).items)
-    except (KeyError, TypeError, ValueError) as error:
-        raise TapeError(f"{tape.path}: a line that this version can't read ({error!r})") from None
+    for line in lines:
+        reader.take(line)
+    spans = audible(records_of(tape.header, lines).items)
     if not reader.audio:
         raise NoAudioError(f"{tape.path}: the model was given no audio on it")
     recording = Recording(
@@ -221,17 +220,18 @@ class _Reader:
         self.audio += self._restorer.appended(line)
 
     def _hear(self, line: Line) -> None:
-        event = understood(line)
+        event = event_of(line)
         self._restorer.learn(event)
         match event:
             case StreamStarted() if not self.started_ms:
                 self.started_ms = line.t_ms
             case CallerSpoke() if event.stream_sid == self._restorer.stream_sid:
-                self._stamps.append(_timestamp(line))
+                self._stamps.append(spoken_at_ms(line))
             case SessionCreated():
                 self._begin_anew()
         if line.leg == MODEL and line.msg:
-            self._learn(line.t_ms, msgspec.json.decode(line.msg, type=_Head))
+            with suppress(*SENSELESS):
+                self._learn(msgspec.json.decode(line.msg, type=_Head))
 
     def _begin_anew(self) -> None:
         self.audio.clear()
@@ -239,7 +239,7 @@ class _Reader:
         self._turns.clear()
         self.prompts.clear()
 
-    def _learn(self, t_ms: int, head: "_Head") -> None:
+    def _learn(self, head: "_Head") -> None:
         if head.type == "session.updated":
             hearing = ((head.session or {}).get("audio") or {}).get("input") or {}
             if "turn_detection" in hearing:
@@ -276,14 +276,13 @@ class _Shadow:
         if line.note is not None:
             self._take_note(line.note, audio_ms)
         elif line.msg:
-            try:
+            with suppress(*SENSELESS):
                 self._learn(msgspec.json.decode(line.msg, type=_Head))
-            except (KeyError, TypeError, ValueError, AttributeError):
-                return
 
     def _take_note(self, note: Message, audio_ms: int) -> None:
-        if self.first_frame is None:
-            self.first_frame = note.get("first_frame")
+        first = note.get("first_frame")
+        if self.first_frame is None and isinstance(first, int):
+            self.first_frame = first
         if "given_up" in note:
             self.ends_at_ms = audio_ms
 
@@ -297,19 +296,16 @@ class _Shadow:
             self.turns[head.item_id] = evolve(self.turns[head.item_id], stop_ms=head.audio_end_ms)
 
 
+SENSELESS: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What a message leads to whose fields are none that the lab knows: it is passed over, as the bridge did."""
+
+
 class _Head(msgspec.Struct):
     """What the lab needs of a message, without decoding the rest."""
 
     type: str = ""
     item_id: str = ""
-    audio_start_ms: int | None = None
-    audio_end_ms: int | None = None
+    audio_start_ms: Ms | None = None
+    audio_end_ms: Ms | None = None
     transcript: str | None = None
     session: Message | None = None
-
-
-def _timestamp(line: Line) -> int | None:
-    try:
-        return int(msgspec.json.decode(line.msg or b"{}")["media"]["timestamp"])
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from bridge.config import TurnBudget
 from bridge.errors import BridgeError, TapeError
+from bridge.reading import tried
 from bridge.recorder import read_tape
 from replay.vad.agreement import cases_of
 from replay.vad.cache import Cache
@@ -117,16 +118,21 @@ def read_recordings(
     noise_reduction: str = "",
     crew: Crew | None = None,
     tell: Tell = lambda what, done, total: None,
+    faults: list[TapeError] | None = None,
 ) -> tuple[list[Recording], list[tuple[Path, str]]]:
     """Read tapes; returns the recordings, and the tapes that can't be used, each with its reason.
 
-    With `agent` or `noise_reduction` only those are taken. A call is taken once, however many tapes it has. Raises
-    `StudyError` when what is left must not be mixed.
+    `faults` is given what is odd about those that can't be read. With `agent` or `noise_reduction` only those are
+    taken. A call is taken once, however many tapes it has. Raises `StudyError` when what is left must not be mixed.
     """
     wanted, done = list(paths), count(1)
     tell("reading", 0, len(wanted))
     read = (crew or Crew()).do(_read, wanted, lambda place, one: tell("reading", next(done), len(wanted)))
-    skipped = [(path, one) for path, one in zip(wanted, read, strict=True) if isinstance(one, str)]
+    skipped = [
+        (path, str(one)) for path, one in zip(wanted, read, strict=True) if isinstance(one, BridgeError)
+    ]
+    if faults is not None:
+        faults += [one for one in read if isinstance(one, TapeError)]
     every = [one for one in read if isinstance(one, Recording)]
     taken: dict[str, Recording] = {}
     for one in every:
@@ -140,12 +146,12 @@ def read_recordings(
     return list(taken.values()), skipped
 
 
-def _read(path: Path) -> Recording | str:
+def _read(path: Path) -> Recording | BridgeError:
     """Return the recording on a tape, or why there is none."""
     try:
-        return read_recording(read_tape(path))
-    except (NoAudioError, TapeError) as error:
-        return str(error)
+        return tried(lambda one: read_recording(read_tape(one)), path)
+    except NoAudioError as error:
+        return error
 
 
 def _there_is(recordings: Sequence[Recording]) -> str:

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 from attrs import asdict
 
+from replay.beside import written_beside
 from replay.vad.recommend import Choice
 from replay.vad.silero import WINDOW_MS
 from replay.vad.study import Study
@@ -19,14 +20,15 @@ TABLES: Final = ("settings", "calls", "turns", "changes", "probabilities")
 
 
 def write_parquet(study: Study, folder: Path) -> Iterator[tuple[Path, int]]:
-    """Write all tables into a folder, a file each; yields each file and its rows. Raises `OSError`."""
+    """Write all tables into a folder, a file each; yield each file and its rows. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     makers = (settings_table(study.sweep), calls_table(study), turns_table(study), changes_table(study),
               probabilities_table(study))  # fmt: skip
     with duckdb.connect() as connection:
         for name, columns in zip(TABLES, makers, strict=True):
             path = folder / f"{name}.parquet"
-            _copy(connection, columns, path)
+            with written_beside(path) as part:
+                _copy(connection, columns, part)
             yield path, len(next(iter(columns.values())))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from odd import KINDS, LINES, put_good, put_odd
 
 from bench.endings import LIMITS, SCRIPT, WAYS
 from bench.process import DRAIN_SECONDS, RUN, a_process
@@ -97,6 +98,23 @@ async def _fail(folder: Path, bind: str) -> str:
 
 
 # ---------------------------------------------------------------- a crash
+
+
+async def test_odd_tapes_do_not_keep_a_daemon_from_starting_nor_others_from_its_index(tmp_path: Path) -> None:
+    day = tmp_path / "data" / "tapes" / "2026-11-23"
+    odd = [put_odd(day, kind) for kind in KINDS]
+    good = put_good(day)
+    good.with_suffix("").write_bytes(b"".join(LINES[:200]))
+    good.unlink()  # the good call was cut off, and so was an odd one
+    torn = day / "CA_torn.jsonl"
+    torn.write_bytes(b"".join(LINES[:100]) + b"5\n")
+    with trio.fail_after(20):
+        async with a_process(tmp_path) as daemon:
+            await daemon.wait_logged("call can't be indexed", len(odd))
+            named = {str(line.get("tape")) for line in daemon.log if line.get("level") == "error"}
+            await daemon.wait_logged("a call was cut off by a crash; its tape is closed now")
+    assert [path for path in (*odd, torn) if str(path) not in named] == []
+    assert [row["why"] for row in records(tmp_path)["calls"]] == ["crashed"]
 
 
 async def test_a_call_cut_off_by_a_crash_is_closed_and_indexed_at_the_next_start(
