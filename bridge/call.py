@@ -331,8 +331,10 @@ class Call:
         for piece in self._playout.due(self._now):
             self._journal.first("first_audio_sent")
             item_id, content_index = piece.part
-            self._say(PlayAudio(self._stream_sid, item_id, content_index, piece.start, piece.audio))
-            self._say(SendMark(self._stream_sid, piece.mark))
+            if piece.audio:
+                self._say(PlayAudio(self._stream_sid, item_id, content_index, piece.start, piece.audio))
+            if piece.mark:
+                self._say(SendMark(self._stream_sid, piece.mark))
 
     # ------------------------------------------------------------ the model leg
 

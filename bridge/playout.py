@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bridge.audio import FRAME_BYTES, bytes_of, ms_of
 
 CHUNK_MS: Final = 100
 """One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.
-A short lead makes them shorter: half of it, or the next one would come after the last was played.
+A short lead makes them shorter: half of it, or the next one would come after the last was played. A model that
+speaks in smaller pieces is waited for while the caller has still enough to hear, and marks don't come more often.
 """
 
 MOST_WAITING_MS: Final = 300_000
@@ -51,7 +52,7 @@ class Ledger:
 
 @frozen
 class Piece:
-    """Audio to send: bytes of one part from `start` on, and the mark that follows them."""
+    """What to send: bytes of one part from `start` on, and the mark that follows them. Either may be empty."""
 
     part: Part
     start: int
@@ -85,6 +86,7 @@ class Playout:
     _waiting: deque[_Waiting] = field(factory=deque)
     _sent: deque[_Sent] = field(factory=deque)
     _waiting_bytes: int = 0
+    _unmarked_bytes: int = 0
     _marks: int = 0
     _played_until: int = 0  # when Twilio will have played everything sent, by our clock
     _last_echo: int = 0
@@ -127,12 +129,18 @@ class Playout:
 
     @property
     def deadline(self) -> int | None:
-        """When the next piece is due, or None when nothing waits."""
-        if not self._waiting:
+        """When the next piece is due, or None when nothing waits and everything sent has its mark."""
+        if self._waiting:
+            return self._played_until + self._next_ms() - self.lead_ms
+        if not self._unmarked_bytes:
             return None
-        return self._played_until + self._next_ms() - self.lead_ms
+        has_ended = self._ledgers[self._sent[-1].part].is_complete
+        return self._played_until - self.lead_ms if has_ended else self._played_until + CHUNK_MS
 
     def _next_ms(self) -> int:
+        """Return how much room the next piece waits for: a whole chunk's, while more may come to be joined."""
+        if not self._ledgers[self._waiting[-1].part].is_complete:
+            return self._chunk_ms
         return min(self._chunk_ms, ms_of(self._waiting_bytes))
 
     @property
@@ -141,20 +149,36 @@ class Playout:
 
     def due(self, now: int) -> Iterator[Piece]:
         """Yield the pieces to send now, keeping Twilio at most `lead_ms` ahead of playback."""
-        while self._waiting and (self.deadline or 0) <= now:
-            yield self._next(now)
+        while (deadline := self.deadline) is not None and deadline <= now:
+            yield self._next(now) if self._waiting else self._bare_mark()
 
     def _next(self, now: int) -> Piece:
         part, start, audio = self._take(bytes_of(self._chunk_ms))
-        self._marks += 1
-        mark = f"m{self._marks}"
         ledger = self._ledgers[part]
         ledger.sent = start + len(audio)
+        self._unmarked_bytes += len(audio)
+        mark = self._new_mark() if self._is_worth_a_mark(ledger) else ""
         if ledger.first_sent < 0:
             ledger.first_sent = now
         self._sent.append(_Sent(mark, part, ledger.sent, len(audio), now))
         self._played_until = max(self._played_until, now) + ms_of(len(audio))
         return Piece(part, start, audio, mark)
+
+    def _is_worth_a_mark(self, ledger: Ledger) -> bool:
+        """Say whether what was just sent begins its part, ends it, or is a chunk since the last mark."""
+        is_last = ledger.is_complete and ledger.sent == ledger.generated
+        return ledger.first_sent < 0 or is_last or self._unmarked_bytes >= bytes_of(self._chunk_ms)
+
+    def _bare_mark(self) -> Piece:
+        """Return a mark for what was sent without one: nothing more comes of it, or hasn't for a while."""
+        last = self._sent.pop()
+        self._sent.append(evolve(last, mark=self._new_mark()))
+        return Piece(last.part, last.end, b"", self._sent[-1].mark)
+
+    def _new_mark(self) -> str:
+        self._marks += 1
+        self._unmarked_bytes = 0
+        return f"m{self._marks}"
 
     def _take(self, most: int) -> tuple[Part, int, bytes]:
         """Take up to so many bytes of one part from the queue; neighbouring deltas are joined."""
@@ -177,7 +201,7 @@ class Playout:
 
         None when the mark is not waited for: marks come back after a `clear` too, and prove nothing.
         """
-        if all(sent.mark != mark for sent in self._sent):
+        if not mark or all(sent.mark != mark for sent in self._sent):
             return None
         begun = []
         while self._sent:
@@ -219,7 +243,7 @@ class Playout:
         lost.update((part, None) for part, ledger in self._ledgers.items() if ledger.is_open_in(response_id))
         self._sent.clear()
         self._waiting.clear()
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._unmarked_bytes = 0
         self._played_until = now
         for part in lost:
             self._ledgers[part].is_cut = True
