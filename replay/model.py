@@ -17,8 +17,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 
 from bridge.late_pings import ignore_late_pings
 from replay.ears import open_detector
-from replay.model_line import Line
-from replay.model_script import Faults, Script
+from replay.model_line import Line, Tls, line_over
+from replay.model_script import DoorFault, Faults, Script
 from replay.model_session import Session
 from replay.model_wire import Wire
 
@@ -45,9 +45,10 @@ class ModelServer:
     """A running stand-in, with what happened to it."""
 
     url: str
-    """ws://127.0.0.1:PORT/v1/realtime; the client adds ?model=."""
+    """ws://127.0.0.1:PORT/v1/realtime, wss: with TLS; the client adds ?model=."""
     _cast: Cast
     watch: Watch
+    tls: Tls | None = None
     sessions: list[Session] = attrs.field(factory=list)
     """Accepted connections, live and finished, in order of arrival."""
     connections: int = 0
@@ -73,6 +74,11 @@ class ModelServer:
         self._shows[model] += 1
         return self._cast(model, self._shows[model])
 
+    def door_fault(self, model: str, faults: Faults) -> DoorFault | None:
+        """What is to become of this try to connect."""
+        tries = self._shows[model]
+        return faults.door[tries - 1] if tries <= len(faults.door) else None
+
     def note(self, number: int, kind: str, **fields: object) -> None:
         """Tell the watcher how a connection fares."""
         self.watch(number, "socket", msgspec.json.encode({"type": kind, **fields}).decode())
@@ -88,6 +94,7 @@ async def serve_model(
     host: str = "127.0.0.1",
     port: int = 0,
     watch: Watch = _unwatched,
+    tls: Tls | None = None,
     task_status: trio.TaskStatus[ModelServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; `await nursery.start(serve_model, script)` gives the ModelServer.
@@ -101,7 +108,8 @@ async def serve_model(
     name, bound = listeners[0].socket.getsockname()[:2]
     host_part = f"[{name}]" if ":" in name else name
     cast = script if callable(script) else lambda _model, _show: script
-    server = ModelServer(f"ws://{host_part}:{bound}{PATH}", cast, watch)
+    scheme = "ws" if tls is None else "wss"
+    server = ModelServer(f"{scheme}://{host_part}:{bound}{PATH}", cast, watch, tls)
     task_status.started(server)
     await trio.serve_listeners(partial(_connect, server), listeners)
 
@@ -110,7 +118,7 @@ async def _connect(server: ModelServer, stream: trio.SocketStream) -> None:
     """One TCP connection, from accept to close."""
     server.connections += 1
     number = server.connections
-    line = Line(stream)
+    line = await line_over(stream, server.tls)
     try:
         async with line, trio.open_nursery() as nursery:
             request = None
@@ -137,6 +145,9 @@ async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, nu
     model = parse_qs(target.query).get("model", [""])[0]
     script = server.script_for(model)
     faults = script.faults_of(number)
+    if (fault := server.door_fault(model, faults)) is not None:
+        await _keep_shut(server, request, line, number, fault, faults.door_retry_after)
+        return
     if faults.refuse == "http_401":
         await _reject(server, request, number, 401)
         return
@@ -152,10 +163,33 @@ async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, nu
         server.note(number, "closed", code=session.close_code)
 
 
-async def _reject(server: ModelServer, request: WebSocketRequest, number: int, status: int) -> None:
+async def _keep_shut(
+    server: ModelServer,
+    request: WebSocketRequest,
+    line: Line,
+    number: int,
+    fault: DoorFault,
+    retry_after: str,
+) -> None:
+    """Let a try to connect fail."""
+    if fault.startswith("http_"):
+        return await _reject(server, request, number, int(fault.removeprefix("http_")), retry_after)
+    server.note(number, "kept_shut", how=fault)
+    if fault == "reset":
+        await line.reset()
+    elif fault == "cut_off":
+        await line.aclose()
+    else:
+        await trio.sleep_forever()
+
+
+async def _reject(
+    server: ModelServer, request: WebSocketRequest, number: int, status: int, retry_after: str = ""
+) -> None:
     server.note(number, "rejected", status=status, path=urlsplit(request.path).path)
     body = b'{"error":{"code":"invalid_api_key"}}' if status == 401 else b""
-    await request.reject(status, body=body)
+    headers = [(b"Retry-After", retry_after.encode("latin-1"))] if retry_after else []
+    await request.reject(status, extra_headers=headers, body=body)
 
 
 def _has_key(authorization: str) -> bool:

@@ -18,6 +18,7 @@ from replay.model_replies import Choices, Reader, draw
 from replay.model_script import (
     Delivery,
     DeltaMode,
+    DoorFault,
     Engine,
     Faults,
     Garbage,
@@ -47,6 +48,10 @@ def _close_code(value: Any) -> int:
 
 def _garbage(value: Any) -> tuple[str, ...]:
     return tuple(map(choice(*get_args(Garbage)), names_of('a list such as ["broken_json"]')(value)))
+
+
+def _door(value: Any) -> tuple[str, ...]:
+    return tuple(map(choice(*get_args(DoorFault)), names_of('a list such as ["http_503"]')(value)))
 
 
 def engine(listener: Callable[[Policy], Detector] = silero) -> Check:
@@ -89,6 +94,8 @@ TABLES: Final[Mapping[str, Mapping[str, Check]]] = {
     "faults": {
         "first_sessions_only": whole(1, 1_000_000),
         "refuse": choice(*get_args(Refusal)),
+        "door": _door,
+        "door_retry_after": text("seconds, or a date of HTTP", empty=True),
         "never_create": flag,
         "never_update": flag,
         "never_answer": flag,

@@ -13,6 +13,7 @@ TranscriptMode = Literal["soon", "late", "failed", "never"]
 Engine = Literal["level", "silero"]
 Policy = Literal["carry", "reset"]
 Refusal = Literal["http_401", "invalid_api_key", "model_not_found"]
+DoorFault = Literal["http_500", "http_503", "http_429", "reset", "cut_off", "silence"]
 Garbage = Literal[
     "binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields", "unknown_error", "huge"
 ]
@@ -125,6 +126,11 @@ class Faults:
     first_sessions_only: int | None = None
     """Only so many sessions are faulty, so that a second attempt can succeed; None: every one."""
     refuse: Refusal | None = None
+    door: tuple[DoorFault, ...] = ()
+    """What becomes of the first tries to connect to a model, one each: ("http_503", "http_503") is two times 503, then
+    fine. reset and cut_off end the connection before the upgrade is answered; silence never answers it."""
+    door_retry_after: str = ""
+    """The Retry-After header of those HTTP answers."""
     never_create: bool = False
     never_update: bool = False
     never_answer: bool = False

@@ -1,8 +1,10 @@
 """The Realtime stand-in refusing, failing and misbehaving: what a client gets to see of it."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -52,6 +54,57 @@ async def test_the_http_refusal_can_be_asked_for() -> None:
         with pytest.RaisesGroup(pytest.RaisesExc(ConnectionRejected, check=is_unauthorized)):
             async with connected(server):
                 pass
+
+
+def has_status(status: int, retry_after: str) -> Callable[[ConnectionRejected], bool]:
+    """Say whether a refusal has this status and asks for this pause."""
+    asked = [(b"retry-after", retry_after.encode())] if retry_after else []
+    return lambda rejected: (
+        rejected.status_code == status
+        and [pair for pair in rejected.headers if pair[0].lower() == b"retry-after"] == asked
+    )
+
+
+async def test_the_first_tries_are_refused_as_asked_for_and_then_all_is_fine() -> None:
+    script = faulty(door=("http_503", "http_429"), door_retry_after="2")
+    async with running(script) as server:
+        for status in (503, 429):
+            with pytest.RaisesGroup(pytest.RaisesExc(ConnectionRejected, check=has_status(status, "2"))):
+                async with connected(server):
+                    pass
+        assert server.sessions == []
+        async with connected(server) as client:
+            await client.greet()
+
+
+UPGRADE = (
+    b"GET /v1/realtime?model=gpt-realtime-2.1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(("fault", "answer"), [("reset", None), ("cut_off", b"")])
+async def test_a_try_can_be_cut_off_before_it_is_answered(fault: str, answer: bytes | None) -> None:
+    async with running(faulty(door=(fault,))) as server:
+        async with await trio.open_tcp_stream("127.0.0.1", urlsplit(server.url).port or 0) as stream:
+            await stream.send_all(UPGRADE)
+            if answer is None:
+                with pytest.raises(trio.BrokenResourceError):
+                    await stream.receive_some()
+            else:
+                assert await stream.receive_some() == answer
+        async with connected(server) as client:
+            await client.greet()
+
+
+async def test_a_try_can_be_left_without_an_answer() -> None:
+    async with running(faulty(door=("silence",))) as server:
+        with trio.move_on_after(0.2) as waited:
+            async with connected(server):
+                pass
+        assert waited.cancelled_caught
+        async with connected(server) as client:
+            await client.greet()
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,7 @@ WRONG: dict[str, str] = {
     "[hearing]\nlag_ms = -32": "[hearing] lag_ms = -32: use a whole number from 0 to 10000",
     "[versions.a]\nhearing = { hysteresis = 3 }": "[versions.a.hearing] hysteresis = 3: use a number from 0 to 1",
     '[faults]\nrefuse = "no"': '[faults] refuse = "no": use "http_401" or "invalid_api_key" or "model_not_found"',
+    '[faults]\ndoor = ["http_404"]': "[faults] door = ['http_404']: use \"http_500\" or",
     '[faults]\ngarbage = ["mess"]': "[faults] garbage = ['mess']: use \"binary_frame\" or",
     "[faults]\nclose_code = 1006": "[faults] close_code = 1006: use a code for a close frame",
     "[faults]\nclose_code = []": "[faults] close_code = []: use a code for a close frame",
