@@ -27,7 +27,8 @@ CALLS_AT_ONCE: Final = "calls_at_once"
 WAITING_CALLS: Final = "waiting_calls"
 CALLS_PER_CALLER: Final = "calls_per_caller"
 NO_WORKER: Final = "no_worker"
-REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER, NO_WORKER)
+MAX_LAG: Final = "max_lag_ms"
+REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER, NO_WORKER, MAX_LAG)
 """Why a call may be refused: named after the setting, so that a log line says which one to look at.
 With `no_worker` every worker process has died and is being started again."""
 
@@ -42,6 +43,7 @@ class Load:
     of_agent: int
     waiting: int
     has_room: bool = True
+    is_late: bool = False
 
 
 def caller_of(number: str) -> str:
@@ -121,6 +123,8 @@ class Admission:
             yield WAITING_CALLS
         if not load.has_room:
             yield NO_WORKER
+        if load.is_late:
+            yield MAX_LAG
         if not self._callers.may_call(caller, now):
             yield CALLS_PER_CALLER
 

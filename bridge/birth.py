@@ -9,6 +9,7 @@ from bridge import __version__, tape
 from bridge.call import Call
 from bridge.config import Agent
 from bridge.current import Setup
+from bridge.lag import LoopLag
 from bridge.letters import Key
 from bridge.live import LiveCall
 from bridge.recorder import Recorder
@@ -46,6 +47,7 @@ def give_birth(
     call_id: str,
     token: str,
     recorder: Recorder,
+    lag: LoopLag,
     watch: Callable[[str, Line], None] | None = None,
 ) -> LiveCall:
     """Return a new call; its model leg connects while Twilio is still setting up the stream."""
@@ -59,6 +61,7 @@ def give_birth(
         tools=webhook.tools,
         tape=recorder.open_tape(header),
         call=heart,
+        lag=lag,
         token=token,
     )
     if watch is not None:

@@ -41,6 +41,7 @@ from bridge.events import (
     ModelFinishedAudio,
     ModelLeft,
     ModelSpoke,
+    ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
     ResponseCreated,
@@ -72,6 +73,12 @@ CLEAN_CLOSES: Final = (1000, 1001, 1005)
 
 KEYS_PAUSE_MS: Final = 1500
 """Keys pressed closer together than this are given to the model as one entry."""
+
+HELD_UP_MS: Final = 100
+"""An alarm that rings so late says that the whole process was held up: what peers said meanwhile is still unread."""
+
+CATCH_UP_MS: Final = 500
+"""For so long after that, no peer's silence is believed: reading what waits in the sockets takes a few ms."""
 
 _time_of = itemgetter(0)
 
@@ -113,6 +120,7 @@ class Call:
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
     _deadline: int = 0
+    _caught_up_at: int = 0
 
     def __attrs_post_init__(self) -> None:
         limits, vad = self.agent.limits, self.agent.turn_detection
@@ -133,6 +141,8 @@ class Call:
         if self.is_over:
             return []
         self._now = max(self._now, now)
+        if self._now - self._deadline >= HELD_UP_MS:
+            self._caught_up_at = self._now + CATCH_UP_MS
         self._decide(event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
@@ -216,6 +226,8 @@ class Call:
                 self._on_model_erred(event)
             case ModelLeft():
                 self._on_model_gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
+            case ModelTryFailed():
+                self._journal.count(f"model try failed: {event.kind}", why=event.why[:300])
             case ModelUnreachable():
                 self._fail(event.why)
             case MessageUnknown():
@@ -234,22 +246,29 @@ class Call:
         limits = self.agent.limits
         yield limits.max_call_seconds * 1000, lambda: self._end("limit", "longest call reached")
         if self._stream_sid:
-            yield self._last_frame + limits.lost_media_ms, lambda: self._end("caller", "media stopped coming")
-            yield self._last_voice + limits.quiet_seconds * 1000, self._on_quiet
+            lost_at = self._silent_at(self._last_frame + limits.lost_media_ms)
+            yield lost_at, lambda: self._end("caller", "media stopped coming")
+            yield self._silent_at(self._last_voice + limits.quiet_seconds * 1000), self._on_quiet
             if self._playout.deadline is not None:
                 yield self._playout.deadline, self._play
         else:
-            yield limits.waiting_seconds * 1000, lambda: self._end("limit", "no media stream came")
+            waited_at = self._silent_at(limits.waiting_seconds * 1000)
+            yield waited_at, lambda: self._end("limit", "no media stream came")
         if not self._is_ready:
-            yield limits.model_ready_ms, lambda: self._fail("the model was not ready in time")
+            ready_at = self._silent_at(limits.model_ready_ms)
+            yield ready_at, lambda: self._fail("the model was not ready in time")
         if self._turns.answer_due is not None and not self._running and not self._farewell:
-            yield self._turns.answer_due, self._on_no_answer
+            yield self._silent_at(self._turns.answer_due), self._on_no_answer
         if self._turns.retry_at is not None:
             yield self._turns.retry_at, self._turns.retry_is_due
         if self._keys_due is not None and self._is_ready:
             yield self._keys_due, self._give_keys
         if self._farewell:
             yield self._farewell_due, self._leave
+
+    def _silent_at(self, ms: int) -> int:
+        """Return when a peer that was to be heard by then has been silent: not before we have read all it said."""
+        return max(ms, self._caught_up_at)
 
     def _on_quiet(self) -> None:
         if self._running or self._turns.is_going_on or self._playout.is_playing(self._now):

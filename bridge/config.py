@@ -49,6 +49,7 @@ class Server:
     public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
     workers: int = setting(1, whole(1, 64))
     max_calls: int = setting(50, whole(1, 1000))
+    max_lag_ms: int = setting(200, whole(0, 10_000))
     when_full: str = setting("busy", refusal())
     waiting_calls: int = setting(25, whole(1, 1000))
     calls_per_caller: int = setting(30, whole(0, 1000))

@@ -7,7 +7,7 @@ its call before a byte of it is read. A worker that dies takes its own calls wit
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from bridge.config import Secrets, Settings
 from bridge.current import Setup
 from bridge.errors import ConfigError, LinkError
 from bridge.hand import Hand, RemoteCall, end_when_stuck, start_hand
+from bridge.lag import LoopLag
 from bridge.letters import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
 from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import resident_bytes
@@ -51,13 +52,13 @@ log = structlog.get_logger(__name__)
 
 @define(eq=False)
 class Crew:
-    """All workers; `felt` is told how late their loops were, in seconds."""
+    """All workers; `lag` is of the desk's own loop, and told of theirs."""
 
     settings: Settings
     secrets: Secrets
     indexer: Indexer
     handshake_seconds: float = HANDSHAKE_SECONDS
-    felt: Callable[[float], None] = field(default=lambda lag: None)
+    lag: LoopLag = field(factory=LoopLag)
     lock: int | None = None
     """The file that keeps other daemons out: workers hold it too, for as long as they write tapes."""
     _hands: dict[int, Hand] = field(factory=dict)
@@ -76,9 +77,20 @@ class Crew:
         return [hand for hand in self._hands.values() if hand.is_able]
 
     @property
+    def _freest(self) -> Hand:
+        """Return the worker with the fewest calls; one that is late with those it has comes last."""
+        return min(self._able, key=lambda hand: (hand.vitals.is_late, len(hand.calls)))
+
+    @property
     def has_room(self) -> bool:
         """Say whether any worker can take a call."""
         return bool(self._able)
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether no worker is in time enough for one more call, or this process isn't."""
+        able = self._able
+        return self.lag.is_late or (bool(able) and all(hand.vitals.is_late for hand in able))
 
     @property
     def backlog(self) -> int:
@@ -86,8 +98,8 @@ class Crew:
         return sum(len(hand.tapes) for hand in (*self._hands.values(), *self._dead))
 
     def birth(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
-        """Let the worker with the fewest calls begin a new one."""
-        hand = min(self._able, key=lambda hand: len(hand.calls))
+        """Let a worker begin a new one."""
+        hand = self._freest
         form = dict(webhook.form)
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         call = RemoteCall(webhook.key, call_id, agent, token, caller, called, hand)
@@ -129,6 +141,7 @@ class Crew:
     def renew(self, setup: Setup) -> None:
         """Let calls from now on be made with another configuration."""
         self.settings, self.secrets = setup.settings, setup.secrets
+        self.lag.most_ms = setup.settings.server.max_lag_ms
         for hand in self._hands.values():
             hand.renew(self.settings, self.secrets)
 
@@ -172,11 +185,14 @@ class Crew:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep all workers alive until `finish`. Raises `LinkError` when one can't even start."""
         with self._scope:
-            async with trio.open_nursery() as nursery:
-                for number in range(1, self.settings.server.workers + 1):
-                    nursery.start_soon(self._keep_alive, number, name=f"worker {number}")
-                await self._all_ready.wait()
-                task_status.started()
+            async with trio.open_nursery() as feeling:
+                feeling.start_soon(self.lag.run, name="loop lag")
+                async with trio.open_nursery() as nursery:
+                    for number in range(1, self.settings.server.workers + 1):
+                        nursery.start_soon(self._keep_alive, number, name=f"worker {number}")
+                    await self._all_ready.wait()
+                    task_status.started()
+                feeling.cancel_scope.cancel(reason="all workers have left")
 
     def finish(self) -> None:
         """Let the workers write what is left and end, soon."""
@@ -234,7 +250,7 @@ class Crew:
                 hand.take(letter)
         if isinstance(letter, Vitals):
             for lag in letter.lags:
-                self.felt(lag)
+                self.lag.felt(lag)
 
     def _is_up(self, number: int) -> bool:
         return number in self._hands and self._hands[number].is_ready

@@ -36,6 +36,16 @@ class LinkError(BridgeError):
     """A peer can't be reached, or refused the connection; the message says which and why."""
 
 
+class DoorShutError(LinkError):
+    """A peer can't be reached now, and perhaps in a moment: `kind` says how it failed, in few words that are known
+    beforehand; it asked to be left alone for `after_ms`."""
+
+    def __init__(self, message: str, kind: str, after_ms: int = 0) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.after_ms = after_ms
+
+
 class StoreError(BridgeError):
     """The database can't be used as it is."""
 

@@ -166,6 +166,14 @@ class ModelLeft:
 
 
 @frozen
+class ModelTryFailed:
+    """The model's socket could not be opened, and is tried again; `kind` is one of `TRY_KINDS`, `why` a sentence."""
+
+    kind: str
+    why: str
+
+
+@frozen
 class ModelUnreachable:
     """The model's socket could not be opened; `why` is a sentence for people."""
 
@@ -259,6 +267,7 @@ Event: TypeAlias = (
     | ResponseFinished
     | ModelErred
     | ModelLeft
+    | ModelTryFailed
     | ModelUnreachable
     | MessageIgnored
     | MessageUnknown

@@ -55,10 +55,11 @@ class QuartLink:
     def trust(self) -> None:
         """Nothing changes: hypercorn has one limit, 16 MiB, for all messages."""
 
-    async def send(self, message: str) -> None:
-        """Send a text message; hypercorn swallows it when the peer has left."""
-        if message and not self._is_closed:
-            await self._socket.send(message)
+    async def send(self, *messages: str) -> None:
+        """Send text messages; hypercorn swallows them when the peer has left."""
+        for message in messages:
+            if message and not self._is_closed:
+                await self._socket.send(message)
 
     async def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, once."""

@@ -229,9 +229,14 @@ async def start_hand(number: int, lock: int | None) -> Hand:
 
 
 async def end_when_stuck(hand: Hand) -> None:
-    """End a worker that says nothing any more, so that others can have its place."""
-    while hand.silent_seconds < STUCK_SECONDS:  # noqa: ASYNC110 - it is a silence that is waited for
+    """End a worker that says nothing any more, so that others can have its place.
+
+    Silent looks are counted, not seconds: after a pause of the whole machine what it said is still to be read.
+    """
+    looks, heard = 0, hand.heard
+    while looks < STUCK_SECONDS:
         await trio.sleep(1)
+        looks, heard = (looks + 1 if hand.heard == heard else 0), hand.heard
     log.error("worker is stuck: ending it", worker=hand.number, silent_seconds=round(hand.silent_seconds))
     hand.process.send_signal(signal.SIGABRT)
     await trio.sleep(1)

@@ -10,6 +10,7 @@ from attrs import define, field
 from bridge.app import Gate, ServeLink
 from bridge.birth import Webhook, give_birth, line_of
 from bridge.current import Setup
+from bridge.lag import LoopLag
 from bridge.letters import Key, Vitals
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import LiveCall
@@ -26,6 +27,7 @@ class Here:
     """This process as a place for calls; `on_birth` is told each one before anything has happened to it."""
 
     recorder: Recorder
+    lag: LoopLag = field(factory=LoopLag)
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = HANDSHAKE_SECONDS
     lock: int | None = None
@@ -37,13 +39,18 @@ class Here:
         return True
 
     @property
+    def is_late(self) -> bool:
+        """Say whether the event loop is too late for one more call."""
+        return self.lag.is_late
+
+    @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
         return self.recorder.backlog
 
     def birth(self, webhook: Webhook, call_id: str, token: str) -> LiveCall:
         """Return a new call."""
-        call = give_birth(webhook, call_id, token, self.recorder, self.watch)
+        call = give_birth(webhook, call_id, token, self.recorder, self.lag, self.watch)
         self.on_birth(webhook.key, call)
         call.begin(line_of(webhook))
         return call
@@ -75,14 +82,15 @@ class Here:
             is_failing=self.recorder.is_failing,
             shed=self.recorder.shed,
             lost=self.recorder.lost,
-            phone=max((call.phone.waiting for call in carried), default=0),
-            model=max((call.model.waiting for call in carried), default=0),
+            phone=max((len(call.phone.outbox) for call in carried), default=0),
+            model=max((len(call.model.outbox) for call in carried), default=0),
             lines=sum(lines),
             most_lines=max(lines, default=0),
             tasks=trio.lowlevel.current_statistics().tasks_living,
             threads=threading.active_count(),
             memory_bytes=resident_bytes(),
             cpu_seconds=time.process_time(),
+            is_late=self.is_late,
         )
 
     def hush(self, why: str) -> None:
@@ -97,12 +105,16 @@ class Here:
         """Nothing to do: it is loaded in this process."""
 
     def renew(self, setup: Setup) -> None:
-        """Nothing to do: the switchboard of this process knows."""
+        """Use another configuration from now on."""
+        self.lag.most_ms = setup.settings.server.max_lag_ms
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write tapes until `finish`."""
+        """Write tapes and feel the loop until `finish`."""
         task_status.started()
-        await self.recorder.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.lag.run, name="loop lag")
+            await self.recorder.run()
+            nursery.cancel_scope.cancel(reason="all tapes are written")
 
     def finish(self) -> None:
         """Let `run` write what is left and end, soon."""

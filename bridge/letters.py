@@ -154,7 +154,7 @@ class Vitals:
     """What a process that carries calls looks like inside; numbers of messages and lines that wait, and counts.
 
     `phone` and `model` are of the worst call, and so is `most_lines`; `lags` is how late its loop was, in seconds;
-    `deaths` is how many workers died.
+    `is_late` says that it was too late for one more call; `deaths` is how many workers died.
     """
 
     tapes: int = 0
@@ -172,6 +172,7 @@ class Vitals:
     workers: int = 1
     deaths: int = 0
     lags: tuple[float, ...] = ()
+    is_late: bool = False
 
 
 def together(all_of_them: list[Vitals]) -> Vitals:
@@ -192,4 +193,5 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         workers=sum(one.workers for one in all_of_them),
         deaths=sum(one.deaths for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),
+        is_late=any(one.is_late for one in all_of_them),
     )

@@ -82,6 +82,14 @@ class ToolSaid(TypedDict):
     message: NotRequired[str]
 
 
+class TryFailed(TypedDict):
+    """The model's socket could not be opened, and is tried again."""
+
+    kind: str
+    why: str
+    again_in_ms: NotRequired[Count]
+
+
 class Ending(TypedDict):
     """Who ended a call, why, and what the caller shall hear."""
 

@@ -50,8 +50,8 @@ class Link(Protocol):
     async def receive(self) -> str | bytes | None:
         """Return the next message, or None when the peer has left."""
 
-    async def send(self, message: str) -> None:
-        """Send a text message; quietly nothing when the peer has left."""
+    async def send(self, *messages: str) -> None:
+        """Send text messages, in order; quietly nothing when the peer has left."""
 
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the end is reported by `receive`."""
@@ -154,10 +154,11 @@ class PhoneLink:
         """Allow messages of full size; a frame whose beginning is already read keeps the limit it began with."""
         self._protocol.max_message_size = MAX_MESSAGE_BYTES
 
-    async def send(self, message: str) -> None:
-        """Send a text message, and whatever the protocol has to say; nothing when the peer has left."""
-        if message and self._protocol.state is State.OPEN:
-            self._protocol.send_text(message.encode("utf-8"))
+    async def send(self, *messages: str) -> None:
+        """Send text messages in one go, and whatever the protocol has to say; nothing when the peer has left."""
+        for message in messages:
+            if message and self._protocol.state is State.OPEN:
+                self._protocol.send_text(message.encode("utf-8"))
         await self._flush()
 
     async def close(self, code: int, reason: str = "") -> None:

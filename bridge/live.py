@@ -9,17 +9,29 @@ from typing import Any, Final
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 
 from bridge import realtime, tape, twilio
 from bridge.call import Call
 from bridge.config import Agent
 from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
-from bridge.errors import LinkError, in_words
-from bridge.events import ClockRang, Event, LinkStalled, ModelLeft, ModelUnreachable, PhoneLeft, Stopped
+from bridge.errors import DoorShutError, LinkError, in_words
+from bridge.events import (
+    ClockRang,
+    Event,
+    LinkStalled,
+    ModelLeft,
+    ModelTryFailed,
+    ModelUnreachable,
+    PhoneLeft,
+    Stopped,
+)
+from bridge.lag import LoopLag
 from bridge.lines import Close, Ending
 from bridge.links import FLUSH, Link, PhoneSocket
-from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
+from bridge.model_door import ModelDoor
+from bridge.model_link import ModelAddress, ModelLink, wait_silent
+from bridge.outbox import Outbox
 from bridge.recorder import TapeWriter
 from bridge.redact import without
 from bridge.shadow import Shadow
@@ -32,11 +44,6 @@ LINGER_SECONDS: Final = 0.8
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a peer may take to answer our close frame."""
-
-PHONE_OUTBOX: Final = 64
-MODEL_OUTBOX: Final = 750
-"""Messages; for the model that is 15 s of caller audio: what was held up on its way to us comes all at once. A full
-outbox is a stalled peer; a model that is gone is noticed before, by its heartbeat."""
 
 SHADOW_SECONDS: Final = 0.1
 """How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
@@ -51,21 +58,11 @@ class Leg:
     stalled: str
     parse: Callable[[str | bytes], Event]
     left: Callable[[int, str], Event]
-    size: int
+    outbox: Outbox
     link: Link | None = None
     drained: trio.Event = field(factory=trio.Event)
     ended: trio.Event = field(factory=trio.Event)
     is_closed_by_us: bool = False
-    outbox: trio.MemorySendChannel[str] = field(init=False)
-    inbox: trio.MemoryReceiveChannel[str] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.outbox, self.inbox = trio.open_memory_channel[str](self.size)
-
-    @property
-    def waiting(self) -> int:
-        """Return how many messages wait to be sent."""
-        return self.outbox.statistics().current_buffer_used
 
     async def say_goodbye(self, code: int) -> None:
         """Close the socket and wait for the peer to do the same."""
@@ -76,12 +73,12 @@ class Leg:
         await self.ended.wait()
 
 
-def _phone_leg() -> Leg:
-    return Leg(PHONE, TWILIO, twilio.LEG, twilio.parse, PhoneLeft, PHONE_OUTBOX)
+def _phone_leg(call: "LiveCall") -> Leg:
+    return Leg(PHONE, TWILIO, twilio.LEG, twilio.parse, PhoneLeft, Outbox(call.lag.awake))
 
 
-def _model_leg() -> Leg:
-    return Leg(MODEL, OPENAI, realtime.LEG, realtime.parse, ModelLeft, MODEL_OUTBOX)
+def _model_leg(call: "LiveCall") -> Leg:
+    return Leg(MODEL, OPENAI, realtime.LEG, realtime.parse, ModelLeft, Outbox(call.lag.awake))
 
 
 @define(eq=False)
@@ -95,6 +92,7 @@ class LiveCall:
     tools: Mapping[str, Tool]
     tape: TapeWriter
     call: Call
+    lag: LoopLag = field(factory=LoopLag)
     born: float = field(factory=trio.current_time)
     last_event: float = field(factory=trio.current_time)
     end: EndCall | None = None
@@ -103,8 +101,8 @@ class LiveCall:
     on_stream: Callable[[], None] = lambda: None
     on_end: Callable[[EndCall], None] = lambda end: None
     token: str = field(default="", repr=False)
-    phone: Leg = field(factory=_phone_leg)
-    model: Leg = field(factory=_model_leg)
+    phone: Leg = field(default=Factory(_phone_leg, takes_self=True))
+    model: Leg = field(default=Factory(_model_leg, takes_self=True))
     _over: trio.Event = field(factory=trio.Event)
     _phone_came: trio.Event = field(factory=trio.Event)
     _preamble: list[str | bytes] = field(factory=list)
@@ -127,6 +125,7 @@ class LiveCall:
                 write=self.record,
                 now_ms=self.now_ms,
                 log=self._log,
+                outbox=Outbox(self.lag.awake),
             )
 
     # ------------------------------------------------------------ feeding the heart
@@ -180,12 +179,8 @@ class LiveCall:
                 self._finish(effect)
 
     def _post(self, leg: Leg, message: str) -> None:
-        try:
-            leg.outbox.send_nowait(message)
-        except trio.WouldBlock:
+        if not leg.outbox.put(message):
             self._stalled = leg.stalled
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            pass  # the call is ending: its reader has told, or will
 
     def _log_note(self, note: WriteNote) -> None:
         if note.kind == "log":
@@ -321,7 +316,7 @@ class LiveCall:
 
     def _answer_ping(self) -> None:
         """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
-        if not self.phone.waiting:
+        if not self.phone.outbox:
             self._post(self.phone, FLUSH)
 
     @property
@@ -370,14 +365,22 @@ class LiveCall:
             self.phone.ended.set()
 
     async def _meet_model(self) -> None:
-        upgrade = {"method": "GET", "url": self.address.session_url}
-        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
+        until = self._at(self.agent.limits.model_ready_ms)
+        door = ModelDoor(self.address, until, on_try=self._try_model, on_failure=self._model_try_failed)
         try:
-            async with open_model(self.address) as link:
-                await self._serve_model(link)
+            await door.serve(self._serve_model)
         except LinkError as error:
             line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
             self.feed(line, ModelUnreachable(str(error)))
+
+    def _try_model(self) -> None:
+        upgrade = {"method": "GET", "url": self.address.session_url}
+        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
+
+    def _model_try_failed(self, shut: DoorShutError, again_in_ms: int) -> None:
+        failed = {"kind": shut.kind, "why": str(shut), "again_in_ms": again_in_ms}
+        line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, try_failed=failed)
+        self.feed(line, ModelTryFailed(shut.kind, str(shut)))
 
     async def _serve_model(self, link: ModelLink) -> None:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
@@ -417,8 +420,8 @@ class LiveCall:
 
     async def _speak(self, leg: Leg, link: Link) -> None:
         try:
-            async for message in leg.inbox:
-                await link.send(message)
+            while messages := await leg.outbox.take():
+                await link.send(*messages)
         finally:
             leg.drained.set()  # of a peer that has left, too
 

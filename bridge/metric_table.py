@@ -31,8 +31,15 @@ LAG_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0
 CALL_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 TOKENS: Final = ("text_uncached", "text_cached", "text_out", "audio_uncached", "audio_cached", "audio_out")
-ERROR_COUNTS: Final = {"model error": "bridge_model_errors", "response failed": "bridge_failed_responses"}
+ERROR_COUNTS: Final = {
+    "model error": "bridge_model_errors",
+    "response failed": "bridge_failed_responses",
+    "model try failed": "bridge_model_tries_failed",
+}
 """How the heart's journal counts them, and what they are here."""
+
+TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
+"""How a try to open the model's socket can fail that is made again."""
 
 PER_AGENT: Final = (
     "bridge_failure_sentences",
@@ -87,6 +94,11 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         "Answers that the model began and failed to finish, by error code.",
         ("code",),
     ),
+    Metric(
+        "bridge_model_tries_failed",
+        "Tries to open the model's socket that failed and were made again, by how. The call may have gone well.",
+        ("kind",),
+    ),
 )
 GAUGES: Final[tuple[Metric, ...]] = (
     Metric("bridge_calls_live", "Calls with a media stream, now.", ()),
@@ -109,9 +121,14 @@ GAUGES: Final[tuple[Metric, ...]] = (
         (),
     ),
     Metric(
+        "bridge_loop_is_late",
+        "1 while new calls are refused because the event loop is more than [server] max_lag_ms late again and again.",
+        (),
+    ),
+    Metric(
         "bridge_outbox_messages_max",
         "Most messages that waited for one call's peer in the last 15 to 30 seconds, looked at once a second. "
-        "At 64 (phone) or 750 (model) the peer counts as stalled.",
+        "A few are usual: a peer counts as stalled when one waits for 5 s.",
         ("leg",),
     ),
     Metric("bridge_tape_lines_waiting", "Tape lines of all calls that wait for the disk, now.", ()),

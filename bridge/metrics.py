@@ -33,6 +33,7 @@ from bridge.metric_table import (
     TOKENS,
     TOOL_OUTCOMES,
     TOTALS,
+    TRY_KINDS,
 )
 from bridge.realtime import POLICIES
 from bridge.records import Records, Row
@@ -149,7 +150,8 @@ class Metrics:
         for what, times in counts.items():
             kind, _, code = what.partition(": ")
             if name := ERROR_COUNTS.get(kind):
-                self._count(name, times, _among(tuple(POLICIES), code))
+                known = TRY_KINDS if name == "bridge_model_tries_failed" else tuple(POLICIES)
+                self._count(name, times, _among(known, code))
 
     def _add_times(self, records: Records, agent: str) -> None:
         call = records.call
@@ -180,6 +182,7 @@ class Metrics:
             "bridge_calls_live": house.live,
             "bridge_calls_waiting": house.waiting,
             "bridge_calls_limit": house.limit,
+            "bridge_loop_is_late": house.place.is_late,
             "bridge_draining": house.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
             "bridge_tape_lines_waiting": vitals.lines,

@@ -2,25 +2,35 @@
 
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import trio
 import trio_websocket
 from attrs import define, field, frozen
+from h11 import ProtocolError as HttpProtocolError
 from wsproto.utilities import ProtocolError
 
-from bridge.errors import LinkError
+from bridge.errors import DoorShutError, LinkError
 from bridge.late_pings import ignore_late_pings
 from bridge.links import MAX_MESSAGE_BYTES, READ_BYTES, Closing
 from bridge.proxies import FROM_ENVIRONMENT, Proxy, proxy_for
+from bridge.retry_after import retry_after_ms
 from bridge.tunnel import reach
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 MODEL_QUEUE: Final = 256
 """Messages waiting to be read; with the default of 1, pings go unanswered while one is handled."""
+
+BROKEN: Final = (
+    trio_websocket.HandshakeError, trio_websocket.ConnectionClosed, ProtocolError, HttpProtocolError
+)  # fmt: skip
+"""What trio-websocket raises for a server that speaks something else."""
+
+TOO_MANY_REQUESTS: Final = 429
 
 CONNECT_SECONDS: Final = 5
 DISCONNECT_SECONDS: Final = 0.4
@@ -28,6 +38,9 @@ DISCONNECT_SECONDS: Final = 0.4
 HEARTBEAT_SECONDS: Final = 2
 HEARTBEAT_ANSWER_SECONDS: Final = 2.5
 """A model that vanished without a word is noticed within 4.5 s: no media frames tell of its life as the phone's do."""
+
+LOOKS: Final = 5
+"""In that time; looks are counted, not seconds. After our own process was held up the answer waits in the socket."""
 
 
 @frozen
@@ -58,6 +71,8 @@ class ModelLink:
     """A Realtime session's socket that we opened."""
 
     _socket: trio_websocket.WebSocketConnection
+    heard: int = 0
+    """Messages that have come; whoever speaks is there."""
     _closing: trio.Lock = field(factory=trio.Lock)
 
     @property
@@ -74,14 +89,14 @@ class ModelLink:
             message: str | bytes = await self._socket.get_message()
         except trio_websocket.ConnectionClosed:
             return None
+        self.heard += 1
         return message
 
-    async def send(self, message: str) -> None:
-        """Send a text message; quietly nothing when the model has left."""
-        if not message:
-            return
+    async def send(self, *messages: str) -> None:
+        """Send text messages, in order; quietly nothing when the model has left."""
         try:
-            await self._socket.send_message(message)
+            for message in messages:
+                await self._socket.send_message(message)
         except (trio_websocket.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
@@ -102,43 +117,89 @@ async def wait_silent(link: ModelLink) -> None:
     """Return when the model is gone without a word. The only wait here is for the answer to a ping."""
     while True:
         await trio.sleep(HEARTBEAT_SECONDS)
-        with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS) as waiting:
-            await link.ping()
-        if waiting.cancelled_caught:
+        if not await _answers(link):
             return
+
+
+async def _answers(link: ModelLink) -> bool:
+    """Say whether the model's socket answers a ping in good time, or is busy saying something else."""
+    answered = trio.Event()
+    looks, heard = 0, link.heard
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_ping, link, answered, name="ping")
+        while looks < LOOKS and not answered.is_set():
+            with trio.move_on_after(HEARTBEAT_ANSWER_SECONDS / LOOKS):
+                await answered.wait()
+            looks, heard = (looks + 1 if link.heard == heard else 0), link.heard
+        nursery.cancel_scope.cancel(reason="it has answered, or is gone")
+    return answered.is_set()
+
+
+async def _ping(link: ModelLink, answered: trio.Event) -> None:
+    await link.ping()
+    answered.set()
 
 
 @asynccontextmanager
 async def open_model(address: ModelAddress) -> AsyncIterator[ModelLink]:
     """Open the model's socket. Raises `LinkError` with a sentence on why it could not be had.
 
-    The stream is ours: trio-websocket leaves its own to the garbage collector when the server closes first.
+    It is a `DoorShutError` if it may be had in a moment. The stream is ours: trio-websocket leaves its own to the
+    garbage collector when the server closes first.
     """
     refused: LinkError | None = None
     url = address.session_url
     try:
-        async with await _reach(address) as stream, trio.open_nursery() as nursery:
-            try:
-                with trio.fail_after(CONNECT_SECONDS):
-                    socket = await _shake_hands(nursery, stream, url, address.headers)
-            except (trio_websocket.ConnectionClosed, trio.TooSlowError, OSError):
-                refused = LinkError(f"{_host(url)} did not finish the WebSocket handshake")
-            else:
-                link = ModelLink(socket)
+        async with await _reach(address) as stream:
+            await _encrypt(stream, url)
+            async with trio.open_nursery() as nursery:
                 try:
-                    yield link
-                finally:
-                    with trio.move_on_after(DISCONNECT_SECONDS):
-                        await link.close(1000)
-            nursery.cancel_scope.cancel(reason="the model's socket is done with")
+                    with trio.fail_after(CONNECT_SECONDS) as scope:
+                        reading = _Reading(nursery, scope)
+                        socket = await _shake_hands(reading, stream, url, address.headers)
+                except (trio_websocket.ConnectionClosed, trio.TooSlowError, OSError):
+                    refused = DoorShutError(
+                        f"{_host(url)} did not finish the WebSocket handshake", "handshake"
+                    )
+                else:
+                    link = ModelLink(socket)
+                    try:
+                        yield link
+                    finally:
+                        with trio.move_on_after(DISCONNECT_SECONDS):
+                            await link.close(1000)
+                nursery.cancel_scope.cancel(reason="the model's socket is done with")
     # trio-websocket's reading task is in our nursery, and what it raises comes as a group.
     except* trio_websocket.ConnectionRejected as group:
-        status = next(_leaves(group)).status_code
-        refused = LinkError(f"{_host(url)} refused the connection with HTTP {status}")
-    except* (trio_websocket.HandshakeError, trio_websocket.ConnectionClosed, ProtocolError) as group:
+        refused = _rejection(url, next(_leaves(group)))
+    except* BROKEN as group:
         refused = LinkError(f"{_host(url)} broke the WebSocket protocol: {next(_leaves(group))!r}"[:300])
     if refused is not None:
         raise refused
+
+
+def _rejection(url: str, rejected: trio_websocket.ConnectionRejected) -> LinkError:
+    """Return what to say of an HTTP status; some of them pass."""
+    status = rejected.status_code
+    text = f"{_host(url)} refused the connection with HTTP {status}"
+    if status != TOO_MANY_REQUESTS and status < 500:
+        return LinkError(text)
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in rejected.headers}
+    after_ms = asked_pause_ms(headers)
+    text += f", and asks for a pause of {after_ms} ms" if after_ms else ""
+    return DoorShutError(text, "HTTP 429" if status == TOO_MANY_REQUESTS else "HTTP 5xx", after_ms)
+
+
+def asked_pause_ms(headers: Mapping[str, str]) -> int:
+    """Return how long the headers of a refusal ask us to wait; a date is taken by the server's own clock."""
+    asked = headers.get("retry-after", "")
+    if (ms := retry_after_ms(asked)) is not None:
+        return ms
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (asked, headers.get("date", "")))
+        return max(0, round((until - now).total_seconds() * 1000))
+    except (TypeError, ValueError):
+        return 0
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[Any]:
@@ -162,19 +223,53 @@ async def _reach(address: ModelAddress) -> Stream:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await reach(host, port, address.proxy)
     except (OSError, trio.TooSlowError, LinkError) as error:
-        raise LinkError(f"{_host(address.url)} can't be reached: {error or 'no answer'}") from None
+        text = f"{_host(address.url)} can't be reached: {error or 'no answer'}"
+        if isinstance(error, LinkError) and not isinstance(error, DoorShutError):
+            raise LinkError(text) from None  # a proxy that lets nobody through
+        raise DoorShutError(text, "unreachable") from None
     if address.context is None or parts.scheme != "wss":
         return stream
     return trio.SSLStream(stream, address.context, server_hostname=host, https_compatible=True)
 
 
+async def _encrypt(stream: Stream, url: str) -> None:
+    """Do the TLS handshake now, where what is wrong with it can be told. Raises `LinkError`."""
+    if not isinstance(stream, trio.SSLStream):
+        return
+    try:
+        with trio.fail_after(CONNECT_SECONDS):
+            await stream.do_handshake()
+    except (trio.BrokenResourceError, trio.TooSlowError, OSError) as error:
+        why = error.__cause__ or error or "no answer"
+        raise DoorShutError(f"{_host(url)} can't be reached over TLS: {why}"[:300], "TLS") from None
+
+
+@frozen
+class _Reading:
+    """Starts trio-websocket's reading task in our nursery; when that ends, nobody waits for the handshake any more.
+
+    By itself it leaves whoever opens a socket waiting when the server cuts the connection off before it has answered.
+    """
+
+    nursery: trio.Nursery
+    handshake: trio.CancelScope
+
+    def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Start it."""
+        self.nursery.start_soon(self._run, read, name="read from model")
+
+    async def _run(self, read: Callable[[], Awaitable[None]]) -> None:
+        await read()
+        self.handshake.cancel(reason="the connection is closed")
+
+
 async def _shake_hands(
-    nursery: trio.Nursery, stream: Stream, url: str, headers: list[tuple[str, str]]
+    reading: _Reading, stream: Stream, url: str, headers: list[tuple[str, str]]
 ) -> trio_websocket.WebSocketConnection:
     ignore_late_pings()
     parts = urlsplit(url)
     return await trio_websocket.wrap_client_stream(
-        nursery,
+        reading,  # type: ignore[arg-type]  # it starts a task, and nothing else
         stream,
         parts.netloc.rpartition("@")[2],
         f"{parts.path or '/'}?{parts.query}",

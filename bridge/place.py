@@ -68,6 +68,10 @@ class Place(Protocol):
         """Say whether anything is there to carry one more call."""
 
     @property
+    def is_late(self) -> bool:
+        """Say whether whatever carries calls is too late with those it has to take one more."""
+
+    @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
 

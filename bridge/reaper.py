@@ -18,6 +18,9 @@ LATE_SECONDS: Final = 30
 SILENT_SECONDS: Final = 60
 """Twilio sends 50 frames a second: a call with a stream and without any event for so long hears nothing at all."""
 
+HELD_UP_SECONDS: Final = 1
+"""A look that comes so late says that the whole process was held up, and nothing about calls."""
+
 GRACE_SECONDS: Final = 3
 """What a call may take from its end until nothing of it is left; its linger and its goodbyes take 1.3 s at most."""
 
@@ -27,7 +30,10 @@ log = structlog.get_logger(__name__)
 async def reap(calls: Callable[[], Iterable[AnyCall]], *, every_seconds: float = LOOK_SECONDS) -> None:
     """Look at all calls again and again, until cancelled, and end those that are stuck."""
     while True:
-        await trio.sleep(every_seconds)
+        due = trio.current_time() + every_seconds
+        await trio.sleep_until(due)
+        if trio.current_time() - due > HELD_UP_SECONDS:
+            continue  # what waits in the sockets comes first
         if _end_stuck(calls()):
             await trio.sleep(GRACE_SECONDS + 0.5)
         _cancel_left_over(calls())

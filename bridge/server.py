@@ -24,6 +24,7 @@ from bridge.here import Here
 from bridge.house import House
 from bridge.http import HttpConnection
 from bridge.keep import Keeper, keeps_rows
+from bridge.lag import LoopLag
 from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.listener import adopt_listener, open_listener
 from bridge.lock import held_alone
@@ -99,11 +100,12 @@ async def open_daemon(
     watching = Watching.of(settings, secrets)
     store = Store(settings.data_folder / "calls.duckdb")
     indexer = Indexer(store, keeps_rows(settings), on_record=watching.add)
+    lag = LoopLag(settings.server.max_lag_ms, watching.felt)
     place: Here | Crew
     if settings.server.workers > 1:
-        place = Crew(settings, secrets, indexer, handshake_seconds, watching.felt)
+        place = Crew(settings, secrets, indexer, handshake_seconds, lag)
     else:
-        place = Here(Recorder(tapes, on_done=indexer.add, write=write), watch, handshake_seconds)
+        place = Here(Recorder(tapes, on_done=indexer.add, write=write), lag, watch, handshake_seconds)
     switchboard = Switchboard(current, place)
     with held_alone(settings.data_folder) as lock, watching.listening():
         place.lock = lock

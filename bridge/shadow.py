@@ -12,15 +12,14 @@ from attrs import define, field
 from bridge import realtime, tape
 from bridge.config import Agent, TurnDetection
 from bridge.effects import AppendAudio, UpdateSession
-from bridge.errors import LinkError, first_of, in_words
+from bridge.errors import DoorShutError, LinkError, first_of, in_words
 from bridge.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.held import HeldAudio
-from bridge.model_link import ModelAddress, ModelLink, open_model, wait_silent
+from bridge.model_door import ModelDoor
+from bridge.model_link import ModelAddress, ModelLink, wait_silent
+from bridge.outbox import Outbox
 from bridge.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
 from bridge.text import valid_json
-
-OUTBOX: Final = 250
-"""Messages, 5 s of audio: a shadow that is further behind has stalled, and is given up."""
 
 HELD_MS: Final = 3000
 """Audio kept until the session is ready; beyond it the oldest goes, so that the session begins later."""
@@ -47,9 +46,11 @@ class Shadow:
     write: Callable[[Line], None]
     now_ms: Callable[[], int]
     log: Any
+    outbox: Outbox = field(factory=Outbox)
     ended: trio.Event = field(factory=trio.Event)
     _held: HeldAudio = field(factory=lambda: HeldAudio(HELD_MS))
     _first_offered: int = 0
+    _first_posted: int = 0
     _first_sent: int = 0
     _is_asked: bool = False
     _is_ready: bool = False
@@ -59,11 +60,6 @@ class Shadow:
     _bytes: int = 0
     _given_up: str = ""
     _done: trio.Event = field(factory=trio.Event)
-    _outbox: trio.MemorySendChannel[tuple[int, str]] = field(init=False)
-    _inbox: trio.MemoryReceiveChannel[tuple[int, str]] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._outbox, self._inbox = trio.open_memory_channel[tuple[int, str]](OUTBOX)
 
     # ------------------------------------------------------------ what the call says
 
@@ -88,12 +84,10 @@ class Shadow:
 
     async def run(self) -> None:
         """Live beside the call, until it is over or this session is of no more use. Raises nothing but `Cancelled`."""
-        self._tell(BRIDGE, upgrade={"method": "GET", "url": self.address.session_url})
+        until = trio.current_time() + self.agent.limits.model_ready_ms / 1000
+        door = ModelDoor(self.address, until, on_try=self._try, on_failure=self._try_failed)
         try:
-            async with open_model(self.address) as link:
-                self._tell(OPENAI, accept={"status": 101})
-                self._is_open = True
-                await self._serve(link)
+            await door.serve(self._serve)
         except* LinkError as refused:
             self._tell(OPENAI, refused=str(first_of(refused)))
             self._give_up("its connection failed")
@@ -103,7 +97,15 @@ class Shadow:
         finally:
             self._conclude()
 
+    def _try(self) -> None:
+        self._tell(BRIDGE, upgrade={"method": "GET", "url": self.address.session_url})
+
+    def _try_failed(self, shut: DoorShutError, again_in_ms: int) -> None:
+        self._tell(OPENAI, try_failed={"kind": shut.kind, "why": str(shut), "again_in_ms": again_in_ms})
+
     async def _serve(self, link: ModelLink) -> None:
+        self._tell(OPENAI, accept={"status": 101})
+        self._is_open = True
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._speak, link, name="speak to shadow")
             nursery.start_soon(self._listen, link, name="listen to shadow")
@@ -134,18 +136,17 @@ class Shadow:
     def _post(self, first: int, message: str) -> None:
         if self._done.is_set():
             return
-        try:
-            self._outbox.send_nowait((first, message))
-        except trio.WouldBlock:
-            self._give_up("it stalled: 5 s of audio are waiting for it")
+        self._first_posted = self._first_posted or first
+        if not self.outbox.put(message):
+            self._give_up("it stalled: it has taken nothing for 5 s")
 
     async def _speak(self, link: ModelLink) -> None:
-        async for first, message in self._inbox:
+        while messages := await self.outbox.take():
             if self._done.is_set():
                 return
-            if first and not self._first_sent:
-                self._place(first)
-            await link.send(message)
+            if self._first_posted and not self._first_sent:
+                self._place(self._first_posted)
+            await link.send(*messages)
 
     def _place(self, first: int) -> None:
         """Note where in the caller's audio this session's clock begins; nothing after it is ever left out."""

@@ -143,6 +143,7 @@ class Switchboard:
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
             waiting=sum(call.is_waiting for call in calls),
             has_room=self.place.has_room,
+            is_late=self.place.is_late,
         )
         number, now = webhook.form.get("From", ""), trio.current_time()
         self._admission.follow(self.settings.server)

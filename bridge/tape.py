@@ -29,6 +29,7 @@ from bridge.events import (
     LinkStalled,
     MessageBroken,
     ModelLeft,
+    ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
     Stopped,
@@ -44,6 +45,7 @@ from bridge.lines import (
     Ms,
     Run,
     ToolSaid,
+    TryFailed,
     When,
     check_append,
     check_note,
@@ -87,6 +89,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     upgrade: Fields | None = None
     accept: Fields | None = None
     refused: str | None = None
+    try_failed: TryFailed | None = None
     http: Fields | None = None
     resp: Fields | None = None
     run: Run | None = None
@@ -281,6 +284,8 @@ def event_of(line: Line) -> Event | None:
     if line.leg == MODEL:
         if line.refused is not None:
             return ModelUnreachable(line.refused)
+        if line.try_failed is not None:
+            return ModelTryFailed(line.try_failed["kind"], line.try_failed["why"])
         return _peer_event(line, is_phone=False)
     if line.tool is not None:
         return _answer_of(line.tool)

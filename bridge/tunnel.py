@@ -6,7 +6,7 @@ from typing import Final
 import h11
 import trio
 
-from bridge.errors import LinkError
+from bridge.errors import DoorShutError, LinkError
 from bridge.proxies import Proxy
 
 READ_BYTES: Final = 4096
@@ -22,7 +22,8 @@ async def reach(host: str, port: int, proxy: Proxy | None) -> trio.SocketStream:
             return await _ask_to_connect(proxy, host, port)
         return await _ask_socks(proxy, host, port)
     except OSError as error:
-        raise LinkError(f"the proxy {proxy} can't be reached: {error.strerror or error}") from None
+        text = f"the proxy {proxy} can't be reached: {error.strerror or error}"
+        raise DoorShutError(text, "unreachable") from None
 
 
 async def _ask_socks(proxy: Proxy, host: str, port: int) -> trio.SocketStream:
@@ -44,10 +45,12 @@ async def _ask_to_connect(proxy: Proxy, host: str, port: int) -> trio.SocketStre
     try:
         status = await _answer(stream, _connect_request(proxy, host, port))
         if not 200 <= status < 300:
-            raise LinkError(f"the proxy {proxy} refused: HTTP {status}")
+            text = f"the proxy {proxy} refused: HTTP {status}"
+            raise DoorShutError(text, "unreachable") if status >= 500 else LinkError(text)
     except (h11.RemoteProtocolError, trio.BrokenResourceError):
         await trio.aclose_forcefully(stream)
-        raise LinkError(f"the proxy {proxy} speaks no HTTP, or left without an answer") from None
+        text = f"the proxy {proxy} speaks no HTTP, or left without an answer"
+        raise DoorShutError(text, "unreachable") from None
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise

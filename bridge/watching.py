@@ -21,9 +21,8 @@ if TYPE_CHECKING:  # the packages they need are extras
     from bridge.metrics import Metrics
     from bridge.tracing import Tracer
 
-TICK_SECONDS: Final = 0.1
-LOOKS_EVERY: Final = 10
-"""Ticks from one look at the calls' buffers to the next: with a hundred calls a look takes less than 1 ms."""
+LOOK_SECONDS: Final = 1
+"""From one look at the calls' buffers to the next: with a hundred calls a look takes less than 1 ms."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,14 +78,14 @@ class Watching:
             yield
 
     async def run(self, house: House) -> None:
-        """Serve the admin address, measure the loop and export traces, until cancelled."""
+        """Serve the admin address, look at the buffers and export traces, until cancelled."""
         if self.tracer is not None:
             house = evolve(house, trace_outcomes=self.tracer.outcomes)
         async with trio.open_nursery() as nursery:
             if self.tracer is not None:
                 nursery.start_soon(self.tracer.run, name="traces")
             if self.metrics is not None:
-                nursery.start_soon(never_fatal, self._feel_loop, house, name="loop lag")
+                nursery.start_soon(never_fatal, self._look, house, name="peaks")
             if self.metrics is not None and self._listener is not None:
                 from bridge.admin import AdminServer, Doorkeeper, make_admin_app
 
@@ -102,17 +101,11 @@ class Watching:
             self.metrics.lagged(seconds)
             self.peaks.lag_seconds.see(seconds, trio.current_time())
 
-    async def _feel_loop(self, house: House) -> None:
-        """Wake up ten times a second and count how late that was; now and then look how deep the buffers are."""
-        ticks = 0
+    async def _look(self, house: House) -> None:
+        """Look now and then how deep the buffers are."""
         while True:
-            due = trio.current_time() + TICK_SECONDS
-            await trio.sleep_until(due)
-            now = trio.current_time()
-            self.felt(now - due)
-            ticks += 1
-            if ticks % LOOKS_EVERY == 0:
-                self.peaks.look_at(house, now)
+            await trio.sleep(LOOK_SECONDS)
+            self.peaks.look_at(house, trio.current_time())
 
     async def finish(self) -> None:
         """Let what is queued leave, for a moment."""

@@ -22,6 +22,7 @@ from bridge.current import Current, Setup, make_setup, make_setup_afresh
 from bridge.effects import EndCall
 from bridge.errors import fault_of
 from bridge.here import Here
+from bridge.lag import LoopLag
 from bridge.letters import (
     Ask,
     Begin,
@@ -50,9 +51,8 @@ from bridge.recorder import Recorder
 from bridge.switchboard import Switchboard
 from bridge.tape import BRIDGE
 
-TICK_SECONDS: Final = 0.1
-TICKS: Final = 10
-"""The loop is felt ten times a second, and told of once."""
+TELL_SECONDS: Final = 1
+"""How often the desk is told how this process is."""
 
 log = structlog.get_logger(__name__)
 Letter = tuple[Any, int | None]
@@ -98,9 +98,12 @@ class Worker:
                 self.here.finish()
 
     async def _tell_vitals(self) -> None:
+        lags: list[float] = []
+        self.here.lag.felt = lags.append
         while True:
-            lags = [await _felt_lag() for _ in range(TICKS)]
+            await trio.sleep(TELL_SECONDS)
             self.post.send(evolve(self.here.vitals(self.switchboard.calls), lags=tuple(lags)))
+            lags.clear()
 
     async def _obey(self, letters: trio.MemoryReceiveChannel[Letter], serving: trio.Nursery) -> None:
         async for letter, file in letters:
@@ -177,6 +180,7 @@ class Worker:
         assert self._prepared is not None
         log_as(letter.settings, letter.secrets, os.environ)
         self.current.change(evolve(self._prepared, settings=letter.settings, secrets=letter.secrets))
+        self.here.renew(self.current.setup)
         self._prepared = None
 
     async def _catch_up(self, letter: Renew) -> None:
@@ -188,6 +192,7 @@ class Worker:
             log.error("configuration refused by a worker: it gets no more calls", fault=fault_of(error))
         else:
             self.current.change(setup)
+            self.here.renew(setup)
             self.post.send(Renewed(letter.number))
 
     async def _serve_media(self, number: int, file: int) -> None:
@@ -206,12 +211,6 @@ async def _load(letter: Prepare | Renew) -> Setup:
     return await trio.to_thread.run_sync(
         make_setup_afresh, letter.settings, letter.secrets, abandon_on_cancel=True
     )
-
-
-async def _felt_lag() -> float:
-    due = trio.current_time() + TICK_SECONDS
-    await trio.sleep_until(due)
-    return trio.current_time() - due
 
 
 def way_of(number: int) -> str:
@@ -247,7 +246,8 @@ def _begin(number: int, post: Post, letter: Begin) -> Worker:
     bind_contextvars(worker=number)
     current = Current(make_setup(settings, secrets))
     recorder = Recorder(settings.data_folder / "tapes", on_done=lambda path: post.send(Taped(str(path))))
-    worker = Worker(number, post, current, Here(recorder, handshake_seconds=letter.handshake_seconds))
+    here = Here(recorder, LoopLag(settings.server.max_lag_ms), handshake_seconds=letter.handshake_seconds)
+    worker = Worker(number, post, current, here)
     settle_memory()
     return worker
 

@@ -102,6 +102,7 @@ class Scrub:
         return {
             "text": self.words, "binary": lambda binary: bytes(len(binary)), "http": self._http, "resp": self._response,
             "upgrade": self._request, "accept": self.value, "close": self._close, "refused": self.words,
+            "try_failed": lambda failed: failed | {"why": self.words(failed["why"])},
             "tool": self._tool, "note": self._note,
             "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
         }  # fmt: skip

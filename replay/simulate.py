@@ -34,7 +34,7 @@ from bridge.events import (
     ToolAnswered,
     ToolFailed,
 )
-from bridge.live import PHONE_OUTBOX
+from bridge.outbox import STALLED_SECONDS
 from bridge.recorder import Tape
 from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool, run_tool
@@ -105,6 +105,8 @@ class Simulation:
 
     def __attrs_post_init__(self) -> None:
         _check(self.caller)
+        if self.script.faults.door:
+            raise NotSimulatedError("faults.door needs a socket: make this call over sockets")
         names, account = _Names.drawn(self.seed), Account()
         self.header = _header(self.agent, self.tools, names.call_sid, account)
         self._paper = Paper(Call(self.agent, self.header.tools), self._carry_out)
@@ -223,7 +225,8 @@ class Simulation:
 
     def _tell_phone(self, effect: PlayAudio | SendMark | ClearPlayback) -> None:
         self.phone.hear(effect)
-        if self.phone.unread > PHONE_OUTBOX and not self._has_stalled:
+        now_ms, since = self._agenda.now_ms, self.phone.unread_since
+        if since is not None and now_ms - since >= STALLED_SECONDS * 1000 and not self._has_stalled:
             self._has_stalled = True
             self._agenda.at(self._agenda.now_ms, partial(self._stalled, twilio.LEG))
 

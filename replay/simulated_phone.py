@@ -50,8 +50,8 @@ class SimulatedPhone:
     has_begun: bool = False
     has_left: bool = False
     is_reading: bool = True
-    unread: int = 0
-    """Messages of the bridge's that a caller who stopped reading has left lying."""
+    unread_since: int | None = None
+    """When the bridge first said something that a caller who stopped reading has left lying."""
     frames_sent: int = 0
     frames_missing: int = 0
     """Frames of the caller's that the network lost before Twilio."""
@@ -172,7 +172,7 @@ class SimulatedPhone:
         if self.has_left:
             return
         if not self.is_reading:
-            self.unread += 1
+            self.unread_since = self.agenda.now_ms if self.unread_since is None else self.unread_since
         elif self.caller.network.delays:
             self.agenda.at(self._arrival_ms(self._coming), partial(self._take, effect))
         else:

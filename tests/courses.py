@@ -24,6 +24,7 @@ from bridge.events import (
     ModelFinishedAudio,
     ModelLeft,
     ModelSpoke,
+    ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
     ResponseCreated,
@@ -93,7 +94,8 @@ everyday = st.one_of(
 endings = st.sampled_from(
     [
         StreamStopped(SID), StreamStopped("MZ-other"), PhoneLeft(1006, ""), PhoneLeft(1000, "bye"),
-        ModelLeft(1001, "60 minutes"), ModelUnreachable("no route"), LinkStalled("twilio"), LinkStalled("model"),
+        ModelLeft(1001, "60 minutes"), ModelUnreachable("no route"),
+        ModelTryFailed("HTTP 5xx", "503"), LinkStalled("twilio"), LinkStalled("model"),
         Stopped("operator", "drained"), ModelErred("session_expired", "", "", ""), ModelErred("bad", "", "", "b1"),
         StreamStarted("MZ-other", "CA1", "audio/l16", 16000, 1),
     ]

@@ -22,6 +22,7 @@ from bridge.events import (
     ModelFinishedAudio,
     ModelLeft,
     ModelSpoke,
+    ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
     ResponseCreated,
@@ -156,6 +157,8 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return Line(t_ms=t_ms, leg=PHONE, sender=TWILIO, close={"code": code, "reason": reason})
         case ModelLeft(code, reason):
             return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, close={"code": code, "reason": reason})
+        case ModelTryFailed(kind, why):
+            return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, try_failed={"kind": kind, "why": why})
         case ModelUnreachable(why):
             return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, refused=why)
         case ToolAnswered() | ToolFailed():

@@ -1,18 +1,27 @@
 """A process that was held up for seconds: what was due comes first, and what waited meanwhile does no harm."""
 
 import json
+import signal
 from typing import Any
 
+import pytest
+import trio
+from attrs import define, field
+from heart import START as STARTED
+from heart import Driver, new_call, of, open_call
 from test_reaper import ModelLess, a_call
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge import tape, twilio
-from bridge.call import Call
+from bridge.call import CATCH_UP_MS, Call
 from bridge.config import Agent
-from bridge.live import MODEL_OUTBOX
+from bridge.effects import CreateResponse
+from bridge.events import ClockRang, SessionCreated, SessionUpdated
+from bridge.hand import STUCK_SECONDS, end_when_stuck
+from bridge.live import LiveCall
+from bridge.model_link import wait_silent
 from bridge.tape import Line
 
-FRAMES_A_SECOND = 50
 START: dict[str, Any] = {
     "event": "start",
     "streamSid": "MZ1",
@@ -24,6 +33,26 @@ START: dict[str, Any] = {
         "customParameters": {},
     },
 }
+
+CREATED = '{"type":"session.created","session":{"expires_at":0}}'
+UPDATED = '{"type":"session.updated","session":{}}'
+
+
+@define
+class Answers:
+    """A model's socket that answers pings, so late."""
+
+    after_seconds: float
+    heard: int = 0
+
+    async def ping(self) -> None:
+        await trio.sleep(self.after_seconds)
+
+
+def begin(call: LiveCall) -> None:
+    """Begin a call and its media stream."""
+    call.begin()
+    call._hear(call.phone, json.dumps(START))
 
 
 def frame(number: int) -> str:
@@ -62,5 +91,159 @@ async def test_an_alarm_that_is_a_little_late_waits_for_its_turn(mock_clock: Moc
     assert not any(line.rang for line in lines)
 
 
-def test_a_call_that_survives_a_pause_survives_what_comes_all_at_once_after_it() -> None:
-    assert Agent().limits.lost_media_ms / 1000 * FRAMES_A_SECOND < MODEL_OUTBOX
+async def test_what_comes_all_at_once_after_a_pause_stalls_no_model(mock_clock: MockClock) -> None:
+    call = a_call(Agent(name="a"), Call, ModelLess).live
+    begin(call)
+    for message in (CREATED, UPDATED):
+        call._hear(call.model, message)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call.lag.run)
+        await wait_all_tasks_blocked()
+        await call.model.outbox.take()
+        call._hear(call.phone, frame(1))
+        mock_clock.jump(60)  # our own process was held up, and the first to run is who hears the phone
+        for number in range(2, 3000):
+            call._hear(call.phone, frame(number))
+        assert call.end is None
+        assert len(call.model.outbox) > 2000
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_model_that_takes_nothing_for_five_seconds_has_stalled(mock_clock: MockClock) -> None:
+    call = a_call(Agent(name="a"), Call, ModelLess).live
+    begin(call)
+    for message in (CREATED, UPDATED):
+        call._hear(call.model, message)
+    await call.model.outbox.take()
+    for number in range(1, 260):
+        call._hear(call.phone, frame(number))
+        mock_clock.jump(0.02)
+    assert call.end is not None
+    assert (call.end.by, call.end.why) == ("model", "the model stopped responding")
+
+
+# ---------------------------------------------------------------- the heart after a pause
+
+
+def hold_up(line: Driver, ms: int) -> None:
+    """Let nothing happen for a while, and then the alarm ring that was due long ago."""
+    line.now += ms
+    line.wanted += line.call.handle(ClockRang(), line.now)
+
+
+def test_a_caller_whose_frames_wait_in_the_socket_has_not_gone() -> None:
+    line = open_call()
+    hold_up(line, 3 * Agent().limits.lost_media_ms)
+    line.wait_with_frames(1000)
+    assert line.end is None
+
+
+@pytest.mark.parametrize("held_up_ms", [0, 10_500, 50_000])
+def test_a_caller_who_has_gone_meanwhile_is_found_out_soon_after(held_up_ms: int) -> None:
+    line = open_call()
+    hold_up(line, held_up_ms)
+    line.wait(Agent().limits.lost_media_ms if not held_up_ms else CATCH_UP_MS)
+    assert line.end is not None
+    assert (line.end.by, line.end.why) == ("caller", "media stopped coming")
+
+
+def test_a_model_whose_answer_waits_in_the_socket_is_not_asked_again() -> None:
+    line = open_call()
+    line.caller_begins()
+    line.caller_ends()
+    hold_up(line, 30_000)
+    line.answer("r1", "i1", 200)
+    line.wait_with_frames(2000)
+    assert line.end is None
+    assert of(line.wanted, CreateResponse) == []
+
+
+def test_a_session_that_was_ready_while_we_were_held_up_is_one() -> None:
+    line = new_call()
+    hold_up(line, 20_000)
+    line.tell(SessionCreated(0), SessionUpdated(), STARTED)
+    line.wait_with_frames(1000)
+    assert line.end is None
+
+
+# ---------------------------------------------------------------- workers after a pause
+
+
+@define
+class Process:
+    """A process that says nothing by itself, and keeps what it is sent."""
+
+    heard: float = 0.0
+    number: int = 1
+    signals: list[str] = field(factory=list)
+
+    @property
+    def process(self) -> "Process":
+        return self
+
+    @property
+    def silent_seconds(self) -> float:
+        return trio.current_time() - self.heard
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append(signal.Signals(number).name)
+
+    def kill(self) -> None:
+        self.signals.append("SIGKILL")
+
+
+async def test_a_worker_of_which_nothing_was_read_while_the_desk_was_held_up_lives(
+    mock_clock: MockClock,
+) -> None:
+    worker = Process()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_when_stuck, worker)  # type: ignore[arg-type]  # all that it needs of a worker
+        await wait_all_tasks_blocked()
+        mock_clock.jump(600)
+        await wait_all_tasks_blocked()
+        assert worker.signals == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_worker_that_says_nothing_is_ended(autojump_clock: MockClock) -> None:
+    worker = Process()
+    await end_when_stuck(worker)  # type: ignore[arg-type]  # all that it needs of a worker
+    assert worker.signals == ["SIGABRT", "SIGKILL"]
+    assert STUCK_SECONDS <= trio.current_time() <= STUCK_SECONDS + 2
+
+
+# ---------------------------------------------------------------- the heartbeats after a pause
+
+
+async def test_an_answer_to_a_ping_that_waits_in_the_socket_is_an_answer(mock_clock: MockClock) -> None:
+    socket = Answers(after_seconds=0.1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait_silent, socket)  # type: ignore[arg-type]  # all that it needs of a link
+        await wait_all_tasks_blocked()
+        mock_clock.jump(2)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(60)
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_model_that_speaks_is_there_however_late_its_answer_to_a_ping(
+    autojump_clock: MockClock,
+) -> None:
+    socket = Answers(after_seconds=20)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait_silent, socket)  # type: ignore[arg-type]  # all that it needs of a link
+        for _ in range(100):
+            await trio.sleep(0.3)
+            socket.heard += 1
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_model_that_answers_no_ping_is_noticed_within_four_and_a_half_seconds(
+    autojump_clock: MockClock,
+) -> None:
+    began = trio.current_time()
+    await wait_silent(Answers(after_seconds=1e6))  # type: ignore[arg-type]  # all that it needs of a link
+    assert trio.current_time() - began == pytest.approx(4.5)

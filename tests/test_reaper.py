@@ -8,7 +8,7 @@ import pytest
 import trio
 from attrs import define, field
 from heart import agent_with
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.call import Call
 from bridge.config import Agent, Secrets, Settings
@@ -55,7 +55,7 @@ class Silence:
     async def receive(self) -> str | bytes | None:
         await trio.sleep_forever()
 
-    async def send(self, message: str) -> None: ...
+    async def send(self, *messages: str) -> None: ...
 
     async def close(self, code: int, reason: str = "") -> None: ...
 
@@ -137,6 +137,21 @@ async def test_a_stream_from_which_nothing_comes_is_ended(
     assert silence < lived <= silence + 12
     assert call.live.end is not None
     assert call.live.end.why == f"stuck: its stream was open, and nothing came for {silence} s"
+
+
+async def test_a_stream_of_which_nothing_was_read_while_the_process_was_held_up_is_left_alone(
+    mock_clock: MockClock,
+) -> None:
+    call = a_call(agent_with())
+    call.live.attach(Silence(), [])
+    call.live.begin()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reap, lambda: [call.live])
+        await wait_all_tasks_blocked()
+        mock_clock.jump(300)
+        await wait_all_tasks_blocked()
+        assert call.live.end is None
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_call_that_waits_for_its_stream_is_not_silent(autojump_clock: MockClock) -> None:

@@ -5,11 +5,20 @@ from xml.etree import ElementTree
 
 import pytest
 import trio
+from attrs import evolve
 from strangers import FORM, Form, post, without
 from structlog.testing import capture_logs
 
 from bench.stage import AGENT, MakePlace, Stage, open_stage
-from bridge.admission import CALLS_AT_ONCE, CALLS_PER_CALLER, DRAINING, MAX_CALLS, REASONS, WAITING_CALLS
+from bridge.admission import (
+    CALLS_AT_ONCE,
+    CALLS_PER_CALLER,
+    DRAINING,
+    MAX_CALLS,
+    MAX_LAG,
+    REASONS,
+    WAITING_CALLS,
+)
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
 
@@ -105,6 +114,28 @@ async def test_all_hidden_numbers_are_one_caller(place: MakePlace) -> None:
             numbers = ["anonymous", "+266696687", "", "+7378742833"]
             verbs = [(await verb_of(stage, call_number(n, number)))[0] for n, number in enumerate(numbers)]
     assert verbs == ["Connect", "Connect", "Reject", "Reject"]
+
+
+async def test_a_loop_that_is_late_takes_no_new_call_and_keeps_those_it_has(place: MakePlace) -> None:
+    with trio.fail_after(10), capture_logs() as logs:
+        async with open_stage(place()) as stage:
+            assert (await verb_of(stage, call_number(1)))[0] == "Connect"
+            stage.daemon.place.lag.is_late = True
+            assert await verb_of(stage, call_number(2)) == ("Reject", {"reason": "busy"}, None)
+            assert (await verb_of(stage, call_number(1)))[0] == "Connect"
+            stage.daemon.place.lag.is_late = False
+            assert (await verb_of(stage, call_number(3)))[0] == "Connect"
+            assert stage.daemon.switchboard.refused == {**dict.fromkeys(REASONS, 0), MAX_LAG: 1}
+    assert [entry["reason"] for entry in logs if entry["event"] == "call refused"] == ["max_lag_ms"]
+
+
+async def test_how_late_the_loop_may_be_is_followed_by_a_reload(place: MakePlace) -> None:
+    async with open_stage(place(server={"max_lag_ms": 300})) as stage:
+        setup = stage.daemon.current.setup
+        assert stage.daemon.place.lag.most_ms == 300
+        server = evolve(setup.settings.server, max_lag_ms=0)
+        stage.daemon.change(evolve(setup, settings=evolve(setup.settings, server=server)))
+        assert stage.daemon.place.lag.most_ms == 0
 
 
 async def test_a_draining_daemon_counts_whom_it_turns_away(place: MakePlace) -> None:

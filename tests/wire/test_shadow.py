@@ -23,13 +23,14 @@ from bench.stage import (
     speech,
     words,
 )
+from bridge import outbox
 from bridge.audio import FRAME_BYTES
 from bridge.config import Agent, ServerVad
 from bridge.effects import AppendAudio
 from bridge.model_link import ModelAddress
 from bridge.realtime import encode
 from bridge.recorder import read_tape
-from bridge.shadow import MOST_BYTES, OUTBOX, Shadow
+from bridge.shadow import MOST_BYTES, Shadow
 from bridge.tape import BRIDGE, MODEL, OPENAI, SHADOW, Line, decode
 from replay.model import ModelServer, serve_model
 from replay.model_script import Faults, Script
@@ -364,15 +365,15 @@ async def test_audio_that_was_held_in_full_begins_with_its_first_frame() -> None
     assert notes(it.lines) == [{"kind": "shadow", "first_frame": 1}]
 
 
-async def test_a_full_outbox_is_the_end_of_the_shadow_alone() -> None:
+async def test_an_outbox_that_is_full_is_the_end_of_the_shadow_alone() -> None:
     with structlog.testing.capture_logs() as logs:
         async with alone() as it:
             await it.session()
-            it.offer(OUTBOX + 2)  # the first goes straight to the task that waits for it
+            it.shadow.offer(AppendAudio(1, 1, b""), "x" * (outbox.MOST_BYTES + 1))
             await it.shadow.ended.wait()
             it.offer(400)
     assert [note["given_up"] for note in notes(it.lines) if "given_up" in note] == [
-        "it stalled: 5 s of audio are waiting for it"
+        "it stalled: it has taken nothing for 5 s"
     ]
     assert [entry["event"] for entry in logs] == ["shadow given up"]
 
@@ -389,7 +390,7 @@ async def test_a_bug_in_a_shadow_is_noted_and_goes_no_further() -> None:
     with structlog.testing.capture_logs() as logs:
         async with alone() as it:
             await it.session()
-            it.shadow.offer(AppendAudio(1, 1, b"\xff"), 7)  # type: ignore[arg-type]
+            it.shadow.offer(AppendAudio(1, 1, b"\xff"), ["no text"])  # type: ignore[arg-type]
             await it.shadow.ended.wait()
     assert [entry["event"] for entry in logs] == ["shadow crashed", "shadow given up"]
     (given_up,) = [note["given_up"] for note in notes(it.lines) if "given_up" in note]

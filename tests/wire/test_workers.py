@@ -73,6 +73,21 @@ def carried(crew: Crew) -> dict[int, int]:
 # ---------------------------------------------------------------- who takes which call
 
 
+async def test_a_worker_that_is_late_gets_a_call_only_if_all_are_and_then_there_is_none(
+    place: MakePlace,
+) -> None:
+    async with two_workers(place) as (_, crew, _):
+        first, second = crew._hands[1], crew._hands[2]
+        first.vitals = evolve(first.vitals, is_late=True)  # no await from here on: nothing new is told
+        assert (crew._freest, crew.is_late) == (second, False)
+        second.vitals = evolve(second.vitals, is_late=True)
+        assert crew.is_late
+        first.vitals = second.vitals = evolve(first.vitals, is_late=False)
+        assert not crew.is_late
+        crew.lag.is_late = True
+        assert crew.is_late
+
+
 async def test_calls_are_shared_out_recorded_and_counted_as_if_by_one_process(place: MakePlace) -> None:
     async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, crew, calls):
         for name in ("a", "b", "c", "d"):

@@ -1,0 +1,52 @@
+"""The model's door, tried again while there is time: what passes by itself in a moment must not end a call."""
+
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from bridge.errors import DoorShutError
+from bridge.model_link import ModelAddress, ModelLink, open_model
+
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 100, 1000
+"""Doubled each time; each is drawn between half of it and all of it, so that many calls don't come back at once."""
+
+TRY_MS: Final = 200
+"""What a try takes at least, over a line to another continent: with less time left there is none."""
+
+
+@define(eq=False)
+class ModelDoor:
+    """The way to one session. `on_try` is told of each try before it is made; `on_failure` of each that failed and is
+    made again, with the pause until then in ms."""
+
+    address: ModelAddress
+    until: float
+    on_try: Callable[[], None]
+    on_failure: Callable[[DoorShutError, int], None]
+    draw: Callable[[], float] = field(default=random.random)
+
+    async def serve(self, serve: Callable[[ModelLink], Awaitable[None]]) -> None:
+        """Open the model's socket and live through it. Raises `LinkError` when it can't be had, or not in time."""
+        for pause_ms in self._pauses():
+            self.on_try()
+            try:
+                async with open_model(self.address) as link:
+                    return await serve(link)
+            except DoorShutError as shut:
+                wait_ms = max(pause_ms, shut.after_ms)
+                if not self._has_time(wait_ms):
+                    raise
+                self.on_failure(shut, wait_ms)
+            await trio.sleep(wait_ms / 1000)
+
+    def _has_time(self, wait_ms: int) -> bool:
+        return trio.current_time() + (wait_ms + TRY_MS) / 1000 < self.until
+
+    def _pauses(self) -> Iterator[int]:
+        longest = FIRST_PAUSE_MS
+        while True:
+            yield round(longest * (1 + self.draw()) / 2)
+            longest = min(2 * longest, LONGEST_PAUSE_MS)

@@ -1,0 +1,73 @@
+"""What waits to be sent to one peer: in order, and bounded by how long the peer takes nothing, never by how much came.
+
+A burst is no stall: whoever sends takes all that waits. Nothing here asks what the messages say.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+from attrs import define, field
+
+STALLED_SECONDS: Final = 5.0
+"""A message that waits so long behind a send that doesn't return: the peer reads nothing, or far too slowly. Audio is
+made as it is spoken, so that is also the audio that can wait: 5 s."""
+
+MOST_BYTES: Final = 16 * 2**20
+"""Never reached but by a fault: 25 minutes of audio."""
+
+MOST_AT_ONCE: Final = 50
+"""Messages taken at a time, so that a slow peer is seen to take some."""
+
+
+@define(eq=False)
+class Outbox:
+    """Messages to one peer. `clock` gives seconds in which our own loop was in time: a peer is blamed for no others."""
+
+    clock: Callable[[], float] = trio.current_time
+    is_closed: bool = False
+    is_sending: bool = False
+    _waiting: deque[tuple[float, str]] = field(factory=deque)
+    _bytes: int = 0
+    _idle: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, message: str) -> bool:
+        """Add a message, or drop it when the box is closed. False, once, when the peer has stalled: that closes it."""
+        if self.is_closed:
+            return True
+        self._waiting.append((self.clock(), message))
+        self._bytes += len(message)
+        self._idle.unpark()
+        if self.is_stalled:
+            self.close()
+        return not self.is_closed
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Return how long the oldest message has waited for a send to return; the loop's own lateness not counted."""
+        return self.clock() - self._waiting[0][0] if self._waiting and self.is_sending else 0.0
+
+    @property
+    def is_stalled(self) -> bool:
+        """Say whether the peer takes nothing any more."""
+        return self.waiting_seconds >= STALLED_SECONDS or self._bytes > MOST_BYTES
+
+    async def take(self) -> list[str]:
+        """Wait for messages and return those that wait, oldest first; none when the box is closed and empty."""
+        self.is_sending = False
+        if not self._waiting and not self.is_closed:
+            await self._idle.park()
+        self.is_sending = True
+        count = min(len(self._waiting), MOST_AT_ONCE)
+        taken = [self._waiting.popleft()[1] for _ in range(count)]
+        self._bytes -= sum(map(len, taken))
+        return taken
+
+    def close(self) -> None:
+        """Take no more; what waits may still be sent."""
+        self.is_closed = True
+        self._idle.unpark_all()
