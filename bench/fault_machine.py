@@ -153,7 +153,7 @@ class Kill:
                 daemon.signal(signal.SIGTERM)
                 await daemon.process.wait()
         async with a_process(folder, players(), launch) as daemon:
-            await _wait_rows(folder / "data", len(SCRIPTS) + 1)
+            await wait_rows(folder / "data", len(SCRIPTS) + 1)
             daemon.signal(signal.SIGTERM)
             await daemon.process.wait()
         return self._judge(folder / "data", company)
@@ -187,9 +187,9 @@ def lost_ms(data: Path, report: CallReport) -> int:
     return max(0, report.frames_sent - taped) * 20
 
 
-async def _wait_rows(data: Path, count: int) -> None:
-    """Return when the new daemon has indexed so many calls."""
-    with trio.move_on_after(10):
+async def wait_rows(data: Path, count: int, seconds: float = 10) -> None:
+    """Return when the daemon has indexed so many calls, or hasn't for so many seconds."""
+    with trio.move_on_after(seconds):
         while len(await trio.to_thread.run_sync(_rows, data)) < count:  # noqa: ASYNC110 - a database tells nobody
             await trio.sleep(0.2)
 

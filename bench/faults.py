@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench import deltas
 from bench.fault_calls import FAULTS, broken_tools, run_calls
 from bench.fault_cells import PHASES, Outcome
 from bench.fault_machine import BROKEN, KILLS
@@ -70,6 +71,9 @@ class Matrix:
             if self.wanted.fault(one.name):
                 self.tell(one.name)
                 self._keep(trio.run(one.run, folder / f"machine-{number}"))
+        if self.wanted.fault(deltas.NAME):
+            self.tell(deltas.NAME)
+            self._keep(trio.run(deltas.run, folder / "deltas"))
         if self.wanted.fault(FLOODS) and self.wanted.phase in ("", "speaking"):
             self.outcomes += trio.run(run_floods, folder / "floods", self.tell)
         if self.wanted.fault(WORDS) and self.wanted.phase in ("", "speaking"):
@@ -82,7 +86,7 @@ class Matrix:
 
 def names() -> list[str]:
     """Return every fault there is."""
-    return [*(one.name for one in (*FAULTS, *KILLS, *BROKEN)), *broken_tools(), FLOODS, WORDS]
+    return [*(one.name for one in (*FAULTS, *KILLS, *BROKEN)), *broken_tools(), deltas.NAME, FLOODS, WORDS]
 
 
 # ---------------------------------------------------------------- the table

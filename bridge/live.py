@@ -27,7 +27,7 @@ from bridge.events import (
     Stopped,
 )
 from bridge.lag import LoopLag
-from bridge.lines import Close, Ending
+from bridge.lines import Close, Ending, TryFailed
 from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_door import ModelDoor
 from bridge.model_link import ModelAddress, ModelLink, wait_silent
@@ -378,7 +378,7 @@ class LiveCall:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
 
     def _model_try_failed(self, shut: DoorShutError, again_in_ms: int) -> None:
-        failed = {"kind": shut.kind, "why": str(shut), "again_in_ms": again_in_ms}
+        failed = TryFailed(kind=shut.kind, why=str(shut), again_in_ms=again_in_ms)
         line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, try_failed=failed)
         self.feed(line, ModelTryFailed(shut.kind, str(shut)))
 
