@@ -63,6 +63,7 @@ def for_calls(settings: Settings, data: Path, at_once: int) -> Settings:
         max_calls=max(settings.server.max_calls, at_once * ROOM),
         waiting_calls=1000,
         calls_per_caller=0,  # all of them are made by one caller
+        max_lag_ms=0,  # a stand-in shares the loop
     )
     recording = attrs.evolve(settings.recording, folder=str(data.resolve()))
     return attrs.evolve(settings, server=server, recording=recording)
