@@ -34,6 +34,7 @@ START: dict[str, Any] = {
     },
 }
 
+WEBHOOK = Line(t_ms=0, leg=tape.HTTP, sender=tape.TWILIO, http={})
 CREATED = '{"type":"session.created","session":{"expires_at":0}}'
 UPDATED = '{"type":"session.updated","session":{}}'
 
@@ -51,7 +52,7 @@ class Answers:
 
 def begin(call: LiveCall) -> None:
     """Begin a call and its media stream."""
-    call.begin()
+    call.begin(WEBHOOK)
     call._hear(call.phone, json.dumps(START))
 
 
@@ -65,7 +66,7 @@ async def test_what_was_due_rings_before_what_came_meanwhile(mock_clock: MockClo
     call = a_call(Agent(name="a"), Call, ModelLess).live
     lines: list[Line] = []
     call.tape.watch = lines.append
-    call.begin()
+    call.begin(WEBHOOK)
     call.feed(
         tape.received(0, tape.PHONE, tape.TWILIO, json.dumps(START), twilio.parse(json.dumps(START))),
         twilio.parse(json.dumps(START)),
@@ -83,7 +84,7 @@ async def test_an_alarm_that_is_a_little_late_waits_for_its_turn(mock_clock: Moc
     call = a_call(Agent(name="a"), Call, ModelLess).live
     lines: list[Line] = []
     call.tape.watch = lines.append
-    call.begin()
+    call.begin(WEBHOOK)
     due = call.call.deadline
     assert due is not None
     mock_clock.jump(due / 1000 + 0.5)

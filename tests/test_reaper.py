@@ -21,7 +21,7 @@ from bridge.live import LiveCall, ModelAddress
 from bridge.reaper import reap
 from bridge.recorder import Recorder, TapeWriter
 from bridge.switchboard import Switchboard
-from bridge.tape import Header, Line
+from bridge.tape import HTTP, TWILIO, Header, Line
 
 FAR = 10**9
 
@@ -144,7 +144,7 @@ async def test_a_stream_of_which_nothing_was_read_while_the_process_was_held_up_
 ) -> None:
     call = a_call(agent_with())
     call.live.attach(Silence(), [])
-    call.live.begin()
+    call.live.begin(Line(t_ms=0, leg=HTTP, sender=TWILIO, http={}))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reap, lambda: [call.live])
         await wait_all_tasks_blocked()
