@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.stage import PROMPT, MakePlace, Place, Stage, open_stage, speech, words
-from bridge.recorder import Write, append_to
+from bridge.files import Write, append_to
 from bridge.tools import Tool, tool
 from replay.model_script import CallTool, Script
 from replay.phone import Caller, CallReport

@@ -20,7 +20,8 @@ from bench.fault_calls import ASKS, GOODBYE, PHASES
 from bench.fault_cells import Outcome, Records, words_after
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PROMPT, WEBHOOK, Place, Stage, open_stage, words
-from bridge.recorder import append_to, read_tape, tapes_under
+from bridge.files import append_to
+from bridge.recorder import read_tape, tapes_under
 from bridge.store import Store
 from bridge.tools import Tool, tool
 from replay.model import ModelServer

@@ -13,7 +13,7 @@ import trio
 from attrs import field, frozen
 
 from bridge import config
-from bridge.recorder import Write, append_to
+from bridge.files import Sync, Write, append_to, sync
 from bridge.server import Daemon, open_daemon
 from bridge.store import Store
 from bridge.tape import Line
@@ -112,6 +112,7 @@ class Place:
     twilio: Mapping[str, Any] = field(factory=dict)
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
+    sync: Sync = sync
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = 10
     tokens: tuple[str, ...] = (Account().auth_token,)
@@ -161,6 +162,7 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             settings,
             secrets,
             write=place.write,
+            sync=place.sync,
             watch=place.watch,
             tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,

@@ -18,6 +18,7 @@ from bridge.letters import (
     Gone,
     Key,
     Media,
+    OnDisk,
     Over,
     Prepare,
     Renew,
@@ -61,6 +62,7 @@ class RemoteCall:
     is_streaming: bool = False
     """Never: whether frames come is its worker's to see."""
     _gone: trio.Event = field(factory=trio.Event)
+    _on_disk: trio.Event = field(factory=trio.Event)
 
     @property
     def way(self) -> str:
@@ -78,6 +80,10 @@ class RemoteCall:
             await self._gone.wait()
         finally:
             self.hand.calls.pop(self.key, None)
+
+    async def wait_on_disk(self) -> None:
+        """Return when its worker has told that the beginning of its tape is on the disk, or has died."""
+        await self._on_disk.wait()
 
     async def settle(self) -> None:
         """Return when the worker has told all that has happened to the call until now, or keeps us waiting."""
@@ -105,11 +111,16 @@ class RemoteCall:
     def is_lost(self) -> None:
         """Take note that its worker has died: what the caller hears next is ours to say."""
         self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence))
-        self._gone.set()
+        self.is_gone()
 
     def is_gone(self) -> None:
         """Take note that nothing is left of it."""
         self._gone.set()
+        self._on_disk.set()
+
+    def is_on_disk(self) -> None:
+        """Take note that its tape has begun."""
+        self._on_disk.set()
 
 
 @define(eq=False)
@@ -190,6 +201,8 @@ class Hand:
                 self.calls[key].has_stream = True
             case Ends(key, end) if key in self.calls:
                 self.calls[key].has_ended(end)
+            case OnDisk(key) if key in self.calls:
+                self.calls[key].is_on_disk()
             case Gone(key) if key in self.calls:
                 self.calls[key].is_gone()
             case Over(number) if number in self._sockets:

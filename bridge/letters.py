@@ -99,6 +99,13 @@ class Ready:
 
 
 @frozen
+class OnDisk:
+    """The beginning of a call's tape is on the disk, or could not be put there: its webhook need wait no more."""
+
+    key: Key
+
+
+@frozen
 class Streams:
     """A call has its media stream."""
 

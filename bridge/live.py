@@ -32,10 +32,10 @@ from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_door import ModelDoor
 from bridge.model_link import ModelAddress, ModelLink, wait_silent
 from bridge.outbox import Outbox
-from bridge.recorder import TapeWriter
 from bridge.redact import without
 from bridge.shadow import Shadow
 from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
+from bridge.tape_writer import TapeWriter
 from bridge.text import valid_json
 from bridge.tools import Tool, run_tool
 
@@ -151,7 +151,7 @@ class LiveCall:
                 line.t_ms
             )  # the whole process was held up: what was due comes before what came meanwhile
         self.last_event = trio.current_time()
-        self.tape.append(line)
+        self.tape.append(line, event)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
         if self._stalled:
             leg, self._stalled = self._stalled, ""
@@ -333,6 +333,10 @@ class LiveCall:
     def called(self) -> str:
         """Return the number that was called."""
         return self.tape.header.called
+
+    async def wait_on_disk(self) -> None:
+        """Return when the beginning of the tape is on the disk, or could not be put there."""
+        await self.tape.on_disk.wait()
 
     async def settle(self) -> None:
         """Nothing to wait for: what happens to a call in this process is known at once."""

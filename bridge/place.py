@@ -47,6 +47,9 @@ class AnyCall(Protocol):
     async def run(self) -> None:
         """Live through the call; when this returns nothing of it is left but its tape."""
 
+    async def wait_on_disk(self) -> None:
+        """Return when the beginning of the call's tape is on the disk, or could not be put there."""
+
     async def settle(self) -> None:
         """Return when all is known here that has happened to the call until now."""
 

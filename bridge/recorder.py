@@ -1,16 +1,15 @@
-"""Tape lines to disk: in batches, from one thread, never waited for. When the disk can't keep up, audio is shed
-first and counted; decisions are kept. When it is full, sound is left out before words and decisions are.
+"""Tape lines to disk: in batches, from threads, never waited for. When the disk can't keep up, audio is shed first
+and counted; decisions are kept. When it is full, sound is left out before words and decisions are.
 """
 
 import errno
 import gzip
 import os
 import zlib
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -18,17 +17,21 @@ import trio
 from attrs import define, field, frozen
 
 from bridge.errors import TapeError
+from bridge.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
 from bridge.reading import about
-from bridge.redact import silenced
-from bridge.tape import BRIDGE, NOTE, Header, Line, check_lines, decode_header, encode, encode_header
+from bridge.tape import Header, check_lines, decode_header, encode_header
+from bridge.tape_writer import TapeWriter
 
-FLUSH_SECONDS: Final = 0.2
-"""With the writing itself it is less than 250 ms: what a `kill -9` may cost."""
+FLUSH_SECONDS: Final = 0.15
+"""From one flush to the next. With the writing itself, and a loop that is late, it is less than 250 ms: what a
+`kill -9` may cost."""
 
-MOST_LINES: Final = 20_000
-"""Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
+SYNC_SECONDS: Final = 1.0
+"""From one sync to the next: with a flush, what a power cut may cost. Each takes a disk's time for every live call."""
 
-MOST_LINES_OF_ANY_KIND: Final = 60_000
+RETRY_SECONDS: Final = 1.0
+"""Until a tape that could not be compressed is tried again."""
+
 MOST_TAPES: Final = 1200
 """Tapes that may wait for a disk that fails, more than calls may be live; beyond it those of ended calls are lost."""
 
@@ -38,127 +41,50 @@ MOST_BYTES: Final = 2**30
 
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
-
-DISK: Final = "disk"
-"""Who says on a tape that sound was left out: not the heart, so a replay says nothing of it again."""
-
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-Write = Callable[[Path, bytes], None]
+Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
 
-def append_to(path: Path, data: bytes) -> None:
-    """Append to a file, making it first if need be: all of it or, with an `OSError`, nothing."""
-    with path.open("ab", buffering=0) as file:
-        before, rest = file.seek(0, os.SEEK_END), memoryview(data)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError:
-            file.truncate(before)
-            raise
-
-
-@define(eq=False)
-class TapeWriter:
-    """One call's tape while the call runs: a bounded buffer that the recorder empties."""
-
-    path: Path
-    header: Header
-    shed: int = 0
-    is_finished: bool = False
-    watch: Callable[[Line], None] = field(default=lambda line: None)
-    is_hushed: bool = False
-    _lines: deque[bytes] = field(factory=deque)
-    _remarks: list[str] = field(factory=list)
-    _reported: int = 0
-    _last_ms: int = 0
-
-    @property
-    def waiting(self) -> int:
-        """Return how many lines wait for the disk."""
-        return len(self._lines)
-
-    def append(self, line: Line) -> None:
-        """Put a line on the tape; never waits."""
-        self.watch(line)
-        self._last_ms = line.t_ms
-        waiting = len(self._lines)
-        if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
-            self.shed += 1
-        else:
-            has_audio = self.header.has_audio and not self.is_hushed
-            self._lines.append(encode(line if has_audio else _without_audio(line)))
-
-    def hush(self, why: str) -> None:
-        """Keep silence in place of sound from the next line on, and say so in the call's record."""
-        self.is_hushed = True
-        self.remark(f"sound is not kept from here on: {why}")
-
-    def unhush(self) -> None:
-        """Keep sound again from the next line on."""
-        self.is_hushed = False
-        self.remark("sound is kept again")
-
-    def remark(self, text: str) -> None:
-        """Put a line into the call's log, with the next flush: between two lines that belong together it may not be."""
-        self._remarks.append(text)
-
-    def put(self, data: bytes) -> None:
-        """Put a ready-made line on the tape: the header."""
-        self._lines.append(data)
-
-    def put_back(self, data: bytes) -> None:
-        """Take back lines that could not be written; they come first again, and count against the bound."""
-        self._lines.extendleft(reversed(data.splitlines(keepends=True)))
-
-    def take(self) -> bytes:
-        """Take everything that waits for the disk."""
-        if self.shed > self._reported:
-            note: dict[str, Any] = {"kind": "shed", "lines": self.shed}
-            self._reported = self.shed
-            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note)))
-        for text in self._remarks:
-            note = {"kind": "log", "text": text}
-            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=DISK, note=note)))
-        self._remarks.clear()
-        data = b"".join(self._lines)
-        self._lines.clear()
-        return data
-
-
-_AUDIO_MARKS: Final = (b'"event":"media"', b'"response.output_audio.delta"')
-
-
-def _is_audio(line: Line) -> bool:
-    if line.audio is not None or line.append is not None:
-        return True
-    start = bytes(line.msg)[:400] if line.msg else b""
-    return any(mark in start for mark in _AUDIO_MARKS)
-
-
-def _without_audio(line: Line) -> Line:
-    return silenced(line) if _is_audio(line) else line
+def _one_thread() -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(1)
 
 
 @define(eq=False)
 class Recorder:
-    """Writes every open tape; `on_done` is told the path of each one that is complete."""
+    """Writes every open tape; `on_done` is told the path of each one that is complete.
+
+    Writing, syncing and compressing have a task and a thread each: none waits for another one.
+    """
 
     folder: Path
     on_done: Callable[[Path], None] = field(default=lambda path: None)
     write: Write = append_to
+    sync: Sync = sync
     hushed_by: str = ""
-    _open: dict[Path, TapeWriter] = field(factory=dict)
-    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     lost: int = 0
+    _open: dict[Path, TapeWriter] = field(factory=dict)
+    _ended: dict[Path, TapeWriter] = field(factory=dict)
+    """Tapes that are whole and wait to be compressed."""
+    _new: list[TapeWriter] = field(factory=list)
+    _unsynced: set[Path] = field(factory=set)
+    _failing: set[str] = field(factory=set)
+    """What can't be done at the moment."""
     _shed_before: int = 0
-    _is_failing: bool = False
+    _writing: trio.Lock = field(factory=trio.Lock)
+    _writer: trio.CapacityLimiter = field(factory=_one_thread)
+    _beginner: trio.CapacityLimiter = field(factory=_one_thread)
+    _syncer: trio.CapacityLimiter = field(factory=_one_thread)
+    _compressor: trio.CapacityLimiter = field(factory=_one_thread)
+    _has_new: trio.Event = field(factory=trio.Event)
+    _has_ended: trio.Event = field(factory=trio.Event)
     _closing: trio.Event = field(factory=trio.Event)
     _scope: trio.CancelScope = field(factory=lambda: trio.CancelScope(shield=True))
 
+    # ------------------------------------------------------------ tapes
+
     def open_tape(self, header: Header) -> TapeWriter:
-        """Start a tape for a call; its file appears with the next flush."""
+        """Start a tape for a call; its file appears at once, when `run` goes on, and with the next flush otherwise."""
         is_hushed = bool(header.has_audio and self.hushed_by)
         header = msgspec.structs.replace(header, has_audio=False) if is_hushed else header
         path = open_path(self.folder, header)
@@ -167,6 +93,8 @@ class Recorder:
         if is_hushed:
             tape.remark(f"sound is not kept: {self.hushed_by}")
         self._open[path] = tape
+        self._new.append(tape)
+        self._has_new.set()
         return tape
 
     def hush(self, why: str) -> None:
@@ -180,7 +108,7 @@ class Recorder:
 
     def unhush(self) -> None:
         """Keep sound again, of calls that began with it and of new ones; not while writing fails."""
-        if not self.hushed_by or self._is_failing:
+        if not self.hushed_by or self.is_failing:
             return
         log.warning("sound is kept again")
         self.hushed_by = ""
@@ -192,88 +120,183 @@ class Recorder:
 
     def agent_taped_as(self, call_id: str) -> str | None:
         """Return the agent of the call recorded under this id, by this process or another; looks at the disk."""
-        for tape in self._open.values():
+        for tape in self.tapes:
             if tape.header.call_id == call_id:
                 return tape.header.agent
         return agent_on_disk(self.folder, call_id)
 
+    # ------------------------------------------------------------ tasks
+
     async def run(self) -> None:
-        """Flush every 200 ms until `finish`, then once more.
+        """Keep tapes until `finish`, then write and compress what is left.
 
         Shielded: when all is cancelled at once, the last words of the calls are still to come.
         """
         with self._scope:
-            while not self._closing.is_set():
-                with trio.move_on_after(FLUSH_SECONDS):
-                    await self._closing.wait()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_beginning, name="beginnings of tapes")
+                nursery.start_soon(self._keep_synced, name="tapes' sync")
+                nursery.start_soon(self._keep_compressing, name="tapes' compression")
+                await self._keep_flushing()
                 await self.flush()
-            await self.flush()
+                await self.complete()
+                nursery.cancel_scope.cancel(reason="all is written")
 
     def finish(self) -> None:
         """Let `run` write what is left and end, soon: a dead disk can't hold us."""
         self._closing.set()
         self._scope.deadline = trio.current_time() + LAST_SECONDS
 
+    async def _keep_flushing(self) -> None:
+        due = trio.current_time()
+        while not self._closing.is_set():
+            due = max(due + FLUSH_SECONDS, trio.current_time())
+            with trio.move_on_at(due):
+                await self._closing.wait()
+            await self.flush()
+
+    async def _keep_beginning(self) -> None:
+        """Put the beginnings of new tapes on the disk at once: their webhooks wait for it."""
+        while True:
+            await self._has_new.wait()
+            self._has_new = trio.Event()
+            await self.begin_new()
+
+    async def _keep_synced(self) -> None:
+        while True:
+            await trio.sleep(SYNC_SECONDS)
+            await self.sync_written()
+
+    async def _keep_compressing(self) -> None:
+        while True:
+            await self._has_ended.wait()
+            self._has_ended = trio.Event()
+            await self.complete()
+            if "compressed" in self._failing:
+                await trio.sleep(RETRY_SECONDS)
+                self._has_ended.set()
+
+    async def _in_thread(
+        self, limiter: trio.CapacityLimiter, work: Callable[..., Result], *args: Any
+    ) -> Result:
+        return await trio.to_thread.run_sync(work, *args, limiter=limiter, abandon_on_cancel=True)
+
+    # ------------------------------------------------------------ writing
+
     async def flush(self) -> None:
-        """Write what waits, and complete the tapes whose calls are over."""
-        for path, tape in list(self._open.items()):
-            is_finished, data = tape.is_finished, tape.take()
-            try:
-                if data:
-                    await self._in_thread(self._write, path, data)
-                    self._is_failing, data = False, b""
-                if is_finished:
-                    await self._in_thread(_complete, path)
-            except OSError as error:  # disk full, folder gone: calls go on, and what waits is tried again
-                self._put_back(path, tape, data, error)
+        """Write what waits of all tapes, in one hop to one thread."""
+        await self._write(self._open.values())
+
+    async def begin_new(self) -> None:
+        """Write and sync what there is of tapes that are new; then, or when it can't be done, they have begun."""
+        new, self._new = self._new, []
+        try:
+            await self._write(new)
+            await self._sync(self._beginner, self._unsynced.intersection(tape.path for tape in new))
+        finally:
+            for tape in new:
+                tape.has_begun()
+
+    async def _write(self, tapes: Iterable[TapeWriter]) -> None:
+        async with self._writing:  # of one tape, what was said earlier is written earlier
+            taken = [(tape, tape.take(), tape.is_finished) for tape in tapes]
+            pieces = [Piece(tape.path, encode_header(tape.header), data) for tape, data, _ in taken if data]
+            faults = await self._in_thread(self._writer, write_all, self.write, pieces) if pieces else {}
+        if pieces and not faults:
+            self._failing.discard("written")
+        for tape, data, is_last in taken:
+            if tape.path in faults:
+                self._put_back(tape, data, faults[tape.path])
             else:
-                if is_finished:
-                    self._shed_before += self._open.pop(path).shed
-                    self.on_done(finished_path(path))
+                self._has_written(tape, is_new=bool(data), is_last=is_last)
 
-    async def _in_thread(self, work: Callable[..., None], *args: Any) -> None:
-        await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
+    def _has_written(self, tape: TapeWriter, *, is_new: bool, is_last: bool) -> None:
+        if is_new:
+            self._unsynced.add(tape.path)
+        if is_last and tape.path in self._open:
+            self._ended[tape.path] = self._open.pop(tape.path)
+            self._has_ended.set()
 
-    def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        header = encode_header(self._open[path].header)
-        if not data.startswith(header) and not path.exists():
-            log.error("tape was deleted while its call goes on; starting it again", path=str(path))
-            data = header + data
-        self.write(path, data)
+    def _put_back(self, tape: TapeWriter, data: bytes, error: OSError) -> None:
+        """Keep what could not be written for the next try; finished tapes wait in bounds."""
+        self._cant_be("written", tape.path, error)
+        tape.put_back(data)
+        if tape.is_finished and self.backlog > MOST_TAPES:
+            log.error("tape is lost: too many wait for the disk", path=str(tape.path))
+            self._let_go(self._open, tape.path)
+            self.lost += 1
 
-    def _put_back(self, path: Path, tape: TapeWriter, data: bytes, error: OSError) -> None:
-        """Keep what could not be written for the next try, and say so once; finished tapes wait in bounds."""
-        if not self._is_failing:
-            log.error("tape can't be written, trying on", path=str(path), error=str(error))
-        self._is_failing = True
+    def _cant_be(self, done: str, path: Path, error: OSError) -> None:
+        """Say once that something can't be done with tapes, until it can again."""
+        if done not in self._failing:
+            log.error(f"tape can't be {done}, trying on", path=str(path), error=str(error))
+        self._failing.add(done)
         if error.errno in FULL:
             self.hush(f"the disk is full ({error.strerror})")
-        tape.put_back(data)
-        if tape.is_finished and len(self._open) > MOST_TAPES:
-            log.error("tape is lost: too many wait for the disk", path=str(path))
-            self._shed_before += self._open.pop(path).shed
-            self.lost += 1
+
+    def _let_go(self, tapes: dict[Path, TapeWriter], path: Path) -> None:
+        self._shed_before += tapes.pop(path).shed
+
+    # ------------------------------------------------------------ syncing
+
+    async def sync_written(self) -> None:
+        """Let what was written outlive a power cut."""
+        await self._sync(self._syncer, set(self._unsynced))
+
+    async def _sync(self, limiter: trio.CapacityLimiter, paths: set[Path]) -> None:
+        if not paths:
+            return
+        self._unsynced -= paths
+        faults = await self._in_thread(limiter, sync_all, self.sync, paths)
+        self._unsynced |= faults.keys()
+        if not faults:
+            self._failing.discard("synced")
+        for path, error in faults.items():
+            self._cant_be("synced", path, error)
+
+    # ------------------------------------------------------------ compressing
+
+    async def complete(self) -> None:
+        """Compress the tapes of calls that are over, one after the other, while others are written."""
+        for path in list(self._ended):
+            try:
+                await self._in_thread(self._compressor, self._compress, path)
+            except OSError as error:
+                self._cant_be("compressed", path, error)
+                if self.backlog > MOST_TAPES:
+                    log.error("tape is left for the next start: too many wait for the disk", path=str(path))
+                    self._let_go(self._ended, path)
+            else:
+                self._failing.discard("compressed")
+                if path in self._ended:
+                    self._let_go(self._ended, path)
+                    self.on_done(finished_path(path))
+
+    def _compress(self, path: Path) -> None:
+        if path.exists():  # else it was completed before, by one who was cut off
+            compress(path, self.sync)
+
+    # ------------------------------------------------------------ seen from outside
 
     @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
-        return len(self._open)
+        return len(self._open) + len(self._ended)
 
     @property
     def tapes(self) -> tuple[TapeWriter, ...]:
         """Return the tapes that are not complete on disk."""
-        return tuple(self._open.values())
+        return *self._open.values(), *self._ended.values()
 
     @property
     def shed(self) -> int:
         """Return how many lines were shed, ever."""
-        return self._shed_before + sum(tape.shed for tape in self._open.values())
+        return self._shed_before + sum(tape.shed for tape in self.tapes)
 
     @property
     def is_failing(self) -> bool:
-        """Say whether the last write failed."""
-        return self._is_failing
+        """Say whether tapes could not be written, synced or compressed the last time."""
+        return bool(self._failing)
 
 
 def open_path(folder: Path, header: Header) -> Path:
@@ -314,23 +337,21 @@ def header_of(path: Path) -> Header | None:
         return None
 
 
-def _complete(path: Path) -> None:
-    if path.exists():  # else it was completed before, by a flush that was cut off
-        compress(path)
-
-
-def compress(path: Path) -> Path:
-    """Replace a tape by its compressed form, never leaving a moment without one."""
+def compress(path: Path, sync: Sync = sync) -> Path:
+    """Replace a tape by its compressed form, never leaving a moment without one, whatever the power does."""
     done = finished_path(path)
     part = done.with_suffix(".part")
     try:
         with path.open("rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
             while block := source.read(2**20):
                 target.write(block)
+        sync(part)
         os.replace(part, done)
     except BaseException:
         part.unlink(missing_ok=True)  # half a copy on a full disk keeps others from being written
         raise
+    for folder in path.parents[:2]:
+        sync(folder)
     path.unlink()
     return done
 

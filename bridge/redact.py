@@ -21,6 +21,20 @@ def silenced(line: Line) -> Line:
     return msgspec.structs.replace(line, msg=msgspec.Raw(msgspec.json.encode(message)))
 
 
+def without_sound(line: Line, audio: bytes) -> Line:
+    """Return the line of a message that was understood as this sound, with silence of the same length in its place.
+
+    The same as `silenced`, for a third of its time: a call has a hundred such lines a second.
+    """
+    if not line.msg:
+        return line
+    message, sound = bytes(line.msg), b'"%s"' % b2a_base64(audio, newline=False)
+    if message.count(sound) != 1:
+        return silenced(line)  # written in another way: with escapes, say
+    silence = b'"%s"' % b2a_base64(SILENCE * len(audio), newline=False)
+    return msgspec.structs.replace(line, msg=msgspec.Raw(message.replace(sound, silence)))
+
+
 def soundless(line: Line) -> Line:
     """Return what a peer said with no sound left in it, wherever its message may keep one; else the line itself.
 

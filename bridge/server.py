@@ -20,6 +20,7 @@ from bridge.config import Secrets, Settings
 from bridge.crew import Crew
 from bridge.current import Current, Setup, make_setup
 from bridge.disk import DiskWatch
+from bridge.files import Sync, Write, append_to, sync
 from bridge.here import Here
 from bridge.house import House
 from bridge.http import HttpConnection
@@ -29,7 +30,7 @@ from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.listener import adopt_listener, open_listener
 from bridge.lock import held_alone
 from bridge.machine import file_limit
-from bridge.recorder import Recorder, Write, append_to
+from bridge.recorder import Recorder
 from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
 from bridge.tape import Line
@@ -84,6 +85,7 @@ async def open_daemon(
     secrets: Secrets,
     *,
     write: Write = append_to,
+    sync: Sync = sync,
     watch: Callable[[str, Line], None] | None = None,
     tools: Mapping[str, Mapping[str, Tool]] | None = None,
     handshake_seconds: float = HANDSHAKE_SECONDS,
@@ -105,7 +107,8 @@ async def open_daemon(
     if settings.server.workers > 1:
         place = Crew(settings, secrets, indexer, handshake_seconds, lag)
     else:
-        place = Here(Recorder(tapes, on_done=indexer.add, write=write), lag, watch, handshake_seconds)
+        recorder = Recorder(tapes, on_done=indexer.add, write=write, sync=sync)
+        place = Here(recorder, lag, watch, handshake_seconds)
     switchboard = Switchboard(current, place)
     with held_alone(settings.data_folder) as lock, watching.listening():
         place.lock = lock

@@ -122,7 +122,7 @@ class Switchboard:
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
         call_id = None if webhook.key in self._calls else await self._new_id(webhook)
-        call = self._calls.get(webhook.key)  # no await from here on: two deliveries can't make two calls
+        call = self._calls.get(webhook.key)  # no await from here to its birth: two deliveries, one call
         if any(live.call_id == call_id for live in self._calls.values()):
             call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
         if call is None and call_id is None:
@@ -131,9 +131,20 @@ class Switchboard:
             closing = self.settings.server.when_draining if self.is_closing else ""
             return twilio.refusal_twiml(closing or self._admission.choice(webhook.agent))
         call = call or self._open(webhook, call_id or webhook.call_sid)
+        await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
             return twilio.hangup_twiml(call.end.say)
         return self._connect_twiml(webhook, call)
+
+    async def _wait_on_disk(self, call: AnyCall) -> None:
+        """Let a call that Twilio is told of have a record, whatever happens next; but no disk keeps a caller out."""
+        with trio.move_on_after(DISK_SECONDS) as waiting:
+            await call.wait_on_disk()
+        if waiting.cancelled_caught:
+            log.warning(
+                "the disk is slow: a webhook is answered before its call's tape is there",
+                call_id=call.call_id,
+            )
 
     def _refuses(self, webhook: Webhook) -> bool:
         """Say whether there is no room for a new call; one that is let in counts as its caller's."""
@@ -283,6 +294,9 @@ class Switchboard:
                 self._quiet = trio.Event()
             await self._quiet.wait()
 
+
+DISK_SECONDS: Final = 0.5
+"""How long the answer to a webhook may wait for a disk. It takes a millisecond; a caller only hears it ring longer."""
 
 NEXT_SECONDS: Final = 0.6
 """How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""

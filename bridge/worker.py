@@ -33,6 +33,7 @@ from bridge.letters import (
     Key,
     Leave,
     Media,
+    OnDisk,
     Over,
     Prepare,
     Ready,
@@ -78,6 +79,7 @@ class Worker:
 
     def _follow(self, key: Key, call: LiveCall) -> None:
         call.on_stream = lambda: self.post.send(Streams(key))
+        call.tape.tell_on_disk = lambda: self.post.send(OnDisk(key))
         call.on_end = lambda end: self.post.send(Ends(key, end))
 
     async def run(self, letters: trio.MemoryReceiveChannel[Letter]) -> None:

@@ -14,8 +14,10 @@ from taped import header_of
 from bridge.audio import SILENCE
 from bridge.config import Agent, Recording
 from bridge.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
-from bridge.recorder import Recorder, TapeWriter, append_to, compress, read_tape
+from bridge.files import append_to
+from bridge.recorder import Recorder, compress, read_tape
 from bridge.tape import Line, decode, received
+from bridge.tape_writer import TapeWriter
 from bridge.twilio import parse
 
 ROOMY = Usage(0, 10**12)
@@ -235,6 +237,7 @@ async def test_a_disk_that_is_really_full_costs_sound_and_no_record(tiny_disk: P
     filler.unlink()
     tape.is_finished = True
     await recorder.flush()
+    await recorder.complete()
     (path,) = (tiny_disk / "tapes").rglob("*.jsonl.gz")
     assert remarks(path) == [
         "kept",

@@ -28,6 +28,7 @@ FLOORS = [
     {"admission", "journal", "letters", "lines", "realtime", "twilio"},
     {"call", "tape"},
     {"reading", "records", "redact", "restore"},
+    {"files", "tape_writer"},
     {
         "doctor_world",
         "extras",

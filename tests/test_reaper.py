@@ -19,9 +19,10 @@ from bridge.here import Here
 from bridge.links import Closing
 from bridge.live import LiveCall, ModelAddress
 from bridge.reaper import reap
-from bridge.recorder import Recorder, TapeWriter
+from bridge.recorder import Recorder
 from bridge.switchboard import Switchboard
 from bridge.tape import HTTP, TWILIO, Header, Line
+from bridge.tape_writer import TapeWriter
 
 FAR = 10**9
 

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, open_stage
 from bridge.errors import StoreError
-from bridge.recorder import append_to, read_tape
+from bridge.files import append_to
+from bridge.recorder import read_tape
 from bridge.store import Store
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent

@@ -9,9 +9,10 @@ import trio
 from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, Place, open_stage
+from bridge.files import append_to
 from bridge.forgotten import Forgotten
 from bridge.output_keep import forget
-from bridge.recorder import append_to, read_tape
+from bridge.recorder import read_tape
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
 from replay.player import replay_tape

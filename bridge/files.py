@@ -1,0 +1,96 @@
+"""Appending to files, and syncing them, so that they are still there after a power cut. All of it blocks."""
+
+import errno
+import os
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from attrs import frozen
+
+Write = Callable[[Path, bytes], None]
+Sync = Callable[[Path], None]
+Faults = dict[Path, OSError]
+log = structlog.get_logger(__name__)
+
+NOTHING_TO_SYNC: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What a file system says that knows no syncing, of folders for instance: there is nothing to be done about it."""
+
+_sync_data: Final = getattr(os, "fdatasync", os.fsync)
+"""macOS has `fsync` alone."""
+
+
+def append_to(path: Path, data: bytes) -> None:
+    """Append to a file, making it first if need be: all of it or, with an `OSError`, nothing."""
+    with path.open("ab", buffering=0) as file:
+        before, rest = file.seek(0, os.SEEK_END), memoryview(data)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            file.truncate(before)
+            raise
+
+
+def sync(path: Path) -> None:
+    """Return when what is in a file, or the names in a folder, would be found after a power cut. Raises `OSError`."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        (os.fsync if path.is_dir() else _sync_data)(number)
+    except OSError as error:
+        if error.errno not in NOTHING_TO_SYNC:
+            raise
+    finally:
+        os.close(number)
+
+
+@frozen
+class Piece:
+    """What is to be appended to a tape, and what a tape that is not there would begin with."""
+
+    path: Path
+    header: bytes
+    data: bytes
+
+
+def write_all(write: Write, pieces: Iterable[Piece]) -> Faults:
+    """Append each piece, whatever becomes of the others; return what went wrong."""
+    faults: Faults = {}
+    for piece in pieces:
+        try:
+            _append(write, piece)
+        except OSError as error:  # disk full, folder gone
+            faults[piece.path] = error
+    return faults
+
+
+def _append(write: Write, piece: Piece) -> None:
+    path, data = piece.path, piece.data
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not data.startswith(piece.header):
+            log.error("tape was deleted while its call goes on; starting it again", path=str(path))
+            data = piece.header + data
+    write(path, data)
+
+
+def sync_all(sync: Sync, paths: Collection[Path]) -> Faults:
+    """Sync each tape, then its day's folder and the two above, in which new folders have names; return what went wrong.
+
+    A tape that is gone was compressed meanwhile, or deleted: then it is begun again.
+    """
+    faults: Faults = {}
+    for path in paths:
+        try:
+            sync(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            faults[path] = error
+    for folder in {folder for path in paths for folder in path.parents[:3]}:
+        try:
+            sync(folder)
+        except OSError as error:
+            faults |= {path: error for path in paths if folder in path.parents}
+    return faults

@@ -1,0 +1,115 @@
+"""One call's tape while the call runs: lines that wait for the disk, in bounds. It writes nothing itself."""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+from attrs import define, field
+
+from bridge.events import CallerSpoke, Event, ModelSpoke
+from bridge.redact import silenced, without_sound
+from bridge.tape import BRIDGE, NOTE, Header, Line, encode
+
+MOST_LINES: Final = 20_000
+"""Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
+
+MOST_LINES_OF_ANY_KIND: Final = 60_000
+
+DISK: Final = "disk"
+"""Who says on a tape that sound was left out: not the heart, so a replay says nothing of it again."""
+
+
+@define(eq=False)
+class TapeWriter:
+    """One call's tape while the call runs: a bounded buffer that the recorder empties."""
+
+    path: Path
+    header: Header
+    shed: int = 0
+    is_finished: bool = False
+    watch: Callable[[Line], None] = field(default=lambda line: None)
+    is_hushed: bool = False
+    on_disk: trio.Event = field(factory=trio.Event)
+    """Set when its beginning is on the disk, or could not be put there: what waits for it need wait no more."""
+    tell_on_disk: Callable[[], None] = field(default=lambda: None)
+    _lines: deque[bytes] = field(factory=deque)
+    _remarks: list[str] = field(factory=list)
+    _reported: int = 0
+    _last_ms: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many lines wait for the disk."""
+        return len(self._lines)
+
+    def append(self, line: Line, event: Event | None = None) -> None:
+        """Put a line on the tape, with what it was understood as if it is somebody's message; never waits."""
+        self.watch(line)
+        self._last_ms = line.t_ms
+        waiting = len(self._lines)
+        if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
+            self.shed += 1
+        else:
+            has_audio = self.header.has_audio and not self.is_hushed
+            self._lines.append(encode(line if has_audio else _quiet(line, event)))
+
+    def hush(self, why: str) -> None:
+        """Keep silence in place of sound from the next line on, and say so in the call's record."""
+        self.is_hushed = True
+        self.remark(f"sound is not kept from here on: {why}")
+
+    def unhush(self) -> None:
+        """Keep sound again from the next line on."""
+        self.is_hushed = False
+        self.remark("sound is kept again")
+
+    def remark(self, text: str) -> None:
+        """Put a line into the call's log, with the next flush: between two lines that belong together it may not be."""
+        self._remarks.append(text)
+
+    def put(self, data: bytes) -> None:
+        """Put a ready-made line on the tape: the header."""
+        self._lines.append(data)
+
+    def put_back(self, data: bytes) -> None:
+        """Take back lines that could not be written; they come first again, and count against the bound."""
+        self._lines.extendleft(reversed(data.splitlines(keepends=True)))
+
+    def take(self) -> bytes:
+        """Take everything that waits for the disk."""
+        if self.shed > self._reported:
+            note: dict[str, Any] = {"kind": "shed", "lines": self.shed}
+            self._reported = self.shed
+            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note)))
+        for text in self._remarks:
+            note = {"kind": "log", "text": text}
+            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=DISK, note=note)))
+        self._remarks.clear()
+        data = b"".join(self._lines)
+        self._lines.clear()
+        return data
+
+    def has_begun(self) -> None:
+        """Let go of whoever waits for its beginning to be on the disk."""
+        if not self.on_disk.is_set():
+            self.on_disk.set()
+            self.tell_on_disk()
+
+
+_AUDIO_MARKS: Final = (b'"event":"media"', b'"response.output_audio.delta"')
+
+
+def _is_audio(line: Line) -> bool:
+    if line.audio is not None or line.append is not None:
+        return True
+    start = bytes(line.msg)[:400] if line.msg else b""
+    return any(mark in start for mark in _AUDIO_MARKS)
+
+
+def _quiet(line: Line, event: Event | None) -> Line:
+    """Return a line without its sound; where the parser has found some, nothing is read again."""
+    if isinstance(event, CallerSpoke | ModelSpoke):
+        return without_sound(line, event.audio)
+    return silenced(line) if _is_audio(line) else line
