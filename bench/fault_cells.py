@@ -20,6 +20,9 @@ PHASES: Final = ("waiting", "speaking", "listening", "tool", "closing")
 LONGEST_LOSS_MS: Final = 250
 """What a tape may lose to a `kill -9`: the time between two flushes."""
 
+POWER_LOSS_MS: Final = 1500
+"""What a tape may lose to a power cut: the time between two syncs, a flush, and the sync itself."""
+
 
 @frozen
 class Outcome:
@@ -35,6 +38,7 @@ class Outcome:
     tape: str = ""
     others: str = ""
     lost_ms: int | None = None
+    may_lose_ms: int = LONGEST_LOSS_MS
     note: str = ""
 
     @property
@@ -47,7 +51,7 @@ class Outcome:
             (f"{self.records} records", self.records != 1),
             (f"tape {self.tape}", bool(self.tape)),
             (f"others: {self.others}", bool(self.others)),
-            (f"{lost} ms lost", lost > LONGEST_LOSS_MS),
+            (f"{lost} ms lost", lost > self.may_lose_ms),
         ]
         return [text for text, is_so in found if is_so]
 

@@ -335,7 +335,7 @@ class Broken:
             folder,
             script=players(1),  # type: ignore[arg-type]
             limits=LIMITS,
-            tools={"work": _work()},
+            tools={"work": work_tool()},
             write=disk.write,
             server={"max_calls": 100},
         )
@@ -374,7 +374,9 @@ class Broken:
         return found
 
 
-def _work() -> Tool:
+def work_tool() -> Tool:
+    """Return a tool that works for a while."""
+
     @tool(timeout_ms=20_000)
     def work() -> str:
         """Work for a while."""

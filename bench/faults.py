@@ -30,9 +30,11 @@ from bench import deltas
 from bench.fault_calls import FAULTS, broken_tools, run_calls
 from bench.fault_cells import PHASES, Outcome
 from bench.fault_machine import BROKEN, KILLS
+from bench.fault_power import PowerCut
 from bench.fault_words import hundreds, run_floods
 from bridge.machine import raise_file_limit, settle_memory
 
+MACHINE = (*KILLS, PowerCut(), *BROKEN)
 FLOODS = "a thousand strangers"
 WORDS = "mutated messages"
 COLUMNS = ("over", *PHASES, "new")
@@ -67,7 +69,7 @@ class Matrix:
     def run(self, folder: Path) -> None:
         """Run everything that is wanted, one daemon after the other."""
         self.outcomes += trio.run(run_calls, folder / "calls", self.wanted, self.tell)
-        for number, one in enumerate((*KILLS, *BROKEN)):
+        for number, one in enumerate(MACHINE):
             if self.wanted.fault(one.name):
                 self.tell(one.name)
                 self._keep(trio.run(one.run, folder / f"machine-{number}"))
@@ -86,7 +88,7 @@ class Matrix:
 
 def names() -> list[str]:
     """Return every fault there is."""
-    return [*(one.name for one in (*FAULTS, *KILLS, *BROKEN)), *broken_tools(), deltas.NAME, FLOODS, WORDS]
+    return [*(one.name for one in (*FAULTS, *MACHINE)), *broken_tools(), deltas.NAME, FLOODS, WORDS]
 
 
 # ---------------------------------------------------------------- the table

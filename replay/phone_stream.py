@@ -194,6 +194,7 @@ class MediaStream:
             self.report.warn(OVERFLOW, f"{self.socket.pending} messages wait: the bridge does not read")
         elif self._send(self._numbered("media", body)):
             self.report.frames_sent += 1
+            self.report.sent_ms.append(self.report.now_ms())
 
     def _echo(self, names: list[str]) -> None:
         for name in names:
