@@ -161,6 +161,15 @@ async def test_a_sync_that_fails_is_said_and_tried_again(hall: Hall) -> None:
     assert (hall.recorder.is_failing, hall.left()) == (False, ["a"])
 
 
+async def test_nobody_waits_for_the_beginning_of_a_tape_that_cant_be_written(hall: Hall) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    hall.recorder.write = full
+    await hall.recorder.begin_new()
+    assert (hall.tape.on_disk.is_set(), hall.left()) == (True, [])
+
+
 # ---------------------------------------------------------------- what may not hold up what
 
 
