@@ -1,6 +1,7 @@
 """Taking what must not be kept out of a tape's lines: audio, one-time tokens. Pure."""
 
 from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -21,18 +22,24 @@ def silenced(line: Line) -> Line:
     return msgspec.structs.replace(line, msg=msgspec.Raw(msgspec.json.encode(message)))
 
 
-def without_sound(line: Line, audio: bytes) -> Line:
-    """Return the line of a message that was understood as this sound, with silence of the same length in its place.
+def without_sound(line: bytes, audio: bytes) -> bytes | None:
+    """Return a line, as it stands on the tape, whose message was understood as this sound, with silence in its place.
 
-    The same as `silenced`, for a third of its time: a call has a hundred such lines a second.
+    Nothing is read again for it: a call has fifty such lines a second. None when the sound is not found there exactly
+    once; it may be written with escapes.
     """
-    if not line.msg:
-        return line
-    message, sound = bytes(line.msg), b'"%s"' % b2a_base64(audio, newline=False)
-    if message.count(sound) != 1:
-        return silenced(line)  # written in another way: with escapes, say
-    silence = b'"%s"' % b2a_base64(SILENCE * len(audio), newline=False)
-    return msgspec.structs.replace(line, msg=msgspec.Raw(message.replace(sound, silence)))
+    sound = b'"%s"' % b2a_base64(audio, newline=False)
+    first = sound[:FEW_BYTES]
+    begin = line.find(first)
+    end = begin + len(sound)
+    if line[begin:end] != sound or line.find(first, end) >= 0:
+        return None
+    return line[:begin] + _silence(len(audio)) + line[end:]
+
+
+@lru_cache(maxsize=64)
+def _silence(size: int) -> bytes:
+    return b'"%s"' % b2a_base64(SILENCE * size, newline=False)
 
 
 def soundless(line: Line) -> Line:
@@ -77,6 +84,9 @@ def _silent(payload: object) -> str:
         size = -1
     return b2a_base64(SILENCE * size, newline=False).decode("ascii") if size >= 0 else NO_BASE64
 
+
+FEW_BYTES: Final = 16
+"""To look for: for the whole of a frame Python prepares itself longer than it then looks (2.4 µs in place of 0.1)."""
 
 NO_BASE64: Final = "="
 

@@ -17,6 +17,7 @@ MOST_LINES: Final = 20_000
 
 MOST_LINES_OF_ANY_KIND: Final = 60_000
 
+SPEECH: Final = (CallerSpoke, ModelSpoke)
 DISK: Final = "disk"
 """Who says on a tape that sound was left out: not the heart, so a replay says nothing of it again."""
 
@@ -53,7 +54,7 @@ class TapeWriter:
             self.shed += 1
         else:
             has_audio = self.header.has_audio and not self.is_hushed
-            self._lines.append(encode(line if has_audio else _quiet(line, event)))
+            self._lines.append(encode(line) if has_audio else _encode_quietly(line, event))
 
     def hush(self, why: str) -> None:
         """Keep silence in place of sound from the next line on, and say so in the call's record."""
@@ -108,8 +109,9 @@ def _is_audio(line: Line) -> bool:
     return any(mark in start for mark in _AUDIO_MARKS)
 
 
-def _quiet(line: Line, event: Event | None) -> Line:
+def _encode_quietly(line: Line, event: Event | None) -> bytes:
     """Return a line without its sound; where the parser has found some, nothing is read again."""
-    if isinstance(event, CallerSpoke | ModelSpoke):
-        return without_sound(line, event.audio)
-    return silenced(line) if _is_audio(line) else line
+    if isinstance(event, SPEECH):
+        quiet = without_sound(encode(line), event.audio)
+        return encode(silenced(line)) if quiet is None else quiet
+    return encode(silenced(line) if _is_audio(line) else line)
