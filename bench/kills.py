@@ -181,9 +181,9 @@ async def _sleep_lightly(seconds: float) -> float:
 
 
 def _family(process: int) -> list[int]:
-    """Return a process and its workers."""
-    children = Path(f"/proc/{process}/task/{process}/children")
-    return [process, *map(int, children.read_text().split())] if children.exists() else [process]
+    """Return a process and its workers, whichever of its threads has started them."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    return [process, *(int(child) for file in children for child in file.read_text().split())]
 
 
 async def check_kills(folder: Path, plan: Plan, kills: Any = None) -> Result:

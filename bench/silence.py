@@ -1,121 +1,106 @@
-"""What `audio = false` costs: the CPU time of two daemons side by side, one that keeps sound and one that does not.
+"""What a tape costs with sound and without: a call's lines taped, flushed, synced and compressed, again and again.
 
-Both have the same calls at the same moments, so whatever else the machine does is done to both. Measured is the time of
-the daemon's process for these calls: frames, tapes, compressing, indexing.
+Both ways take turns in one process and are measured in its CPU time, so whatever else the machine does is done to both.
+Exit 1 when `audio = false` costs more.
 
-    uv run python -m bench.silence --rounds 5
+    uv run python -m bench.silence
 """
 
-import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+import time
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 import click
+import msgspec
 import trio
 from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from bench.process import Launch, Running, a_process
-from bench.stage import AGENT, PROMPT, WEBHOOK, words
-from bridge.errors import BridgeError
-from bridge.store import Store
-from replay.model_script import Script
-from replay.phone import Caller, ring
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from bridge.config import Agent
+from bridge.events import Event
+from bridge.recorder import FLUSH_SECONDS, Recorder, Tape
+from bridge.tape import Header, Line, decode, event_of, received
+from replay.demo import caller_does, model_says
+from replay.simulate import simulate
 
-SCRIPT: Final = Script(opening=(words("agent_story"),), delivery=PROMPT)
-TICKS: Final = os.sysconf("SC_CLK_TCK")
+FLUSH_MS: Final = round(FLUSH_SECONDS * 1000)
 
 
 @frozen
-class Pair:
-    """Milliseconds of CPU time for a call, with its sound kept and without."""
+class Said:
+    """A line of a call: a peer's message and what it was understood as, or whatever else is on its tape."""
 
-    kept: float
-    silent: float
+    line: Line
+    message: str = ""
+    event: Event | None = None
 
-
-def _launch(*, audio: bool) -> Launch:
-    text = f"[agents.{AGENT}]\n[recording]\naudio = {str(audio).lower()}\n"
-    return Launch({"max_calls": 100, "waiting_calls": 100, "calls_per_caller": 0}, agents=text)
-
-
-async def measure(folder: Path, calls: int, seconds: float) -> Pair:
-    """Let both daemons have their calls, and return what each took for one."""
-    sounds = {"kept": True, "silent": False}
-    async with AsyncExitStack() as both:
-        daemons = {}
-        for name, audio in sounds.items():
-            (folder / name).mkdir(parents=True)
-            daemons[name] = await both.enter_async_context(
-                a_process(folder / name, SCRIPT, _launch(audio=audio))
-            )
-        async with trio.open_nursery() as first:  # loads modules, makes the database
-            for daemon in daemons.values():
-                first.start_soon(_call, daemon, 0.1)
-        await _wait_rows(folder, 1)
-        before = {name: _cpu_ms(daemon) for name, daemon in daemons.items()}
-        async with trio.open_nursery() as ringing:
-            for daemon in daemons.values():
-                for _ in range(calls):
-                    ringing.start_soon(_call, daemon, seconds)
-        await _wait_rows(folder, calls + 1)
-        return Pair(**{name: (_cpu_ms(daemon) - before[name]) / calls for name, daemon in daemons.items()})
+    def line_again(self) -> Line:
+        """Return the line, made anew of a message as in a call."""
+        line = self.line
+        return received(line.t_ms, line.leg, line.sender, self.message, self.event) if self.event else line
 
 
-async def _call(daemon: Running, seconds: float) -> None:
-    steps = (WaitForAgent(), Wait(round(seconds * 1000)), HangUp())
-    await ring(Caller(steps=steps, answer_delay_ms=0), webhook=WEBHOOK, via=daemon.via, total_ms=120_000)
+def said_in(tape: Tape) -> list[Said]:
+    """Return what was said in a call."""
+    return [_said(decode(raw)) for raw in tape.lines]
 
 
-def _cpu_ms(daemon: Running) -> float:
-    """Return what a process has used so far, its threads included."""
-    fields = Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
+def _said(line: Line) -> Said:
+    event = event_of(line) if line.is_input and line.msg else None
+    return Said(line) if event is None else Said(line, bytes(line.msg).decode(), event)
 
 
-async def _wait_rows(folder: Path, count: int) -> None:
-    with trio.fail_after(60):
-        while min(_rows(folder / name) for name in ("kept", "silent")) < count:  # noqa: ASYNC110 - nobody tells
-            await trio.sleep(0.3)
-    await trio.sleep(0.3)
+async def record(folder: Path, header: Header, said: list[Said]) -> None:
+    """Tape a call."""
+    recorder = Recorder(folder)
+    tape, due = recorder.open_tape(header), FLUSH_MS
+    await recorder.begin_new()
+    for one in said:
+        tape.append(one.line_again(), one.event)
+        if one.line.t_ms >= due:
+            await recorder.flush()
+            due = one.line.t_ms + FLUSH_MS
+    tape.is_finished = True
+    await recorder.flush()
+    await recorder.complete()
 
 
-def _rows(folder: Path) -> int:
-    try:
-        return len(Store(folder / "data" / "calls.duckdb").query("select call_id from calls"))
-    except BridgeError:  # not there yet, or held by the daemon
-        return 0
-
-
-def _pairs(rounds: int, calls: int, seconds: float) -> Iterator[Pair]:
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            yield trio.run(measure, Path(folder), calls, seconds)
+def cost(header: Header, said: list[Said], *, audio: bool) -> tuple[float, int]:
+    """Return the milliseconds of CPU time that one call's tape takes, and its size."""
+    header = msgspec.structs.replace(header, has_audio=audio)
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.process_time()
+        trio.run(record, Path(folder), header, said)
+        took_ms = (time.process_time() - began) * 1000
+        (path,) = Path(folder).rglob("*.jsonl.gz")
+        return took_ms, path.stat().st_size
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--calls", default=8, show_default=True, help="Calls at once, of each daemon.")
-@click.option("--seconds", default=20.0, show_default=True, help="Of each call, after its agent is heard.")
-def main(rounds: int, calls: int, seconds: float) -> None:
-    """Compare what a call costs with and without its sound. Exit 1 when silence costs more."""
+@click.option("--rounds", default=40, show_default=True)
+def main(rounds: int) -> None:
+    """Compare what a call's tape costs with and without its sound."""
+    tape = simulate(caller_does(), model_says(), Agent(name="front-desk"))
+    said = said_in(tape)
+    seconds = said[-1].line.t_ms / 1000
+    kept, silent = [], []
+    for _ in range(rounds):
+        kept.append(cost(tape.header, said, audio=True))
+        silent.append(cost(tape.header, said, audio=False))
     table = Table(
-        "round", "sound kept", "audio = false", "difference", title="CPU time of the daemon for a call"
+        "", "sound kept", "audio = false", title=f"the tape of a call of {seconds:.0f} s, {rounds} times"
     )
-    changes = []
-    for number, pair in enumerate(_pairs(rounds, calls, seconds), 1):
-        changes.append(pair.silent / pair.kept - 1)
-        table.add_row(str(number), f"{pair.kept:.0f} ms", f"{pair.silent:.0f} ms", f"{changes[-1]:+.1%}")
-    table.add_row("median", "", "", f"{median(changes):+.1%}")
+    both = [median(ms for ms, _ in costs) for costs in (kept, silent)]
+    table.add_row("CPU time, median", *(f"{ms:.1f} ms" for ms in both))
+    table.add_row("size", *(f"{costs[0][1] / 1000:.0f} kB" for costs in (kept, silent)))
+    change = median(less[0] / more[0] for more, less in zip(kept, silent, strict=True)) - 1
+    table.add_row("of each pair, median", "", f"{change:+.1%}")
     Console().print(table)
-    sys.exit(1 if median(changes) > 0 else 0)
+    sys.exit(1 if change > 0 else 0)
 
 
 if __name__ == "__main__":
