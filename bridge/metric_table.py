@@ -134,7 +134,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
     Metric("bridge_tape_lines_waiting", "Tape lines of all calls that wait for the disk, now.", ()),
     Metric(
         "bridge_tape_lines_waiting_max",
-        "Most lines that one tape had waiting in the last 15 to 30 seconds; about 25 are usual, at 20000 audio is "
+        "Most lines that one tape had waiting in the last 15 to 30 seconds; about 20 are usual, at 20000 audio is "
         "shed.",
         (),
     ),
@@ -145,7 +145,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "bridge_recorder_failing",
-        "1 when the last write of a tape failed: disk full or gone. Calls go on, and it tries again.",
+        "1 when a tape could not be written, synced or compressed the last time: disk full or gone. Calls go on.",
         (),
     ),
     Metric("bridge_store_waiting_tapes", "Ended calls that are not in calls.duckdb yet.", ()),
