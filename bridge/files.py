@@ -85,17 +85,13 @@ def sync_all(sync: Sync, paths: Collection[Path]) -> Faults:
 
     A tape that is gone was compressed meanwhile, or deleted: then it is begun again.
     """
+    folders = {folder for path in paths for folder in path.parents[:3]}
     faults: Faults = {}
-    for path in paths:
+    for one in (*paths, *folders):
         try:
-            sync(path)
+            sync(one)
         except FileNotFoundError:
             continue
         except OSError as error:
-            faults[path] = error
-    for folder in {folder for path in paths for folder in path.parents[:3]}:
-        try:
-            sync(folder)
-        except OSError as error:
-            faults |= {path: error for path in paths if folder in path.parents}
+            faults |= {path: error for path in paths if one in (path, *path.parents)}
     return faults

@@ -199,7 +199,8 @@ class Recorder:
 
     async def _write(self, tapes: Iterable[TapeWriter]) -> None:
         async with self._writing:  # of one tape, what was said earlier is written earlier
-            taken = [(tape, tape.take(), tape.is_finished) for tape in tapes]
+            still = [tape for tape in tapes if tape.path in self._open]
+            taken = [(tape, tape.take(), tape.is_finished) for tape in still]
             pieces = [Piece(tape.path, encode_header(tape.header), data) for tape, data, _ in taken if data]
             faults = await self._in_thread(self._writer, write_all, self.write, pieces) if pieces else {}
         if pieces and not faults:
@@ -208,12 +209,12 @@ class Recorder:
             if tape.path in faults:
                 self._put_back(tape, data, faults[tape.path])
             else:
-                self._has_written(tape, is_new=bool(data), is_last=is_last)
+                self._has_written(tape, has_data=bool(data), is_last=is_last)
 
-    def _has_written(self, tape: TapeWriter, *, is_new: bool, is_last: bool) -> None:
-        if is_new:
+    def _has_written(self, tape: TapeWriter, *, has_data: bool, is_last: bool) -> None:
+        if has_data:
             self._unsynced.add(tape.path)
-        if is_last and tape.path in self._open:
+        if is_last:
             self._ended[tape.path] = self._open.pop(tape.path)
             self._has_ended.set()
 
@@ -235,7 +236,8 @@ class Recorder:
             self.hush(f"the disk is full ({error.strerror})")
 
     def _let_go(self, tapes: dict[Path, TapeWriter], path: Path) -> None:
-        self._shed_before += tapes.pop(path).shed
+        tape = tapes.pop(path, None)  # at the end two tasks may compress the same one
+        self._shed_before += tape.shed if tape else 0
 
     # ------------------------------------------------------------ syncing
 

@@ -1,5 +1,6 @@
 """Tapes and the disk: what is left of them when the power is cut, and what may not hold up what."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from itertools import count, pairwise
@@ -168,6 +169,18 @@ async def test_nobody_waits_for_the_beginning_of_a_tape_that_cant_be_written(hal
     hall.recorder.write = full
     await hall.recorder.begin_new()
     assert (hall.tape.on_disk.is_set(), hall.left()) == (True, [])
+
+
+async def test_a_tape_deleted_with_its_folder_is_begun_again_and_is_no_fault_of_the_disk(hall: Hall) -> None:
+    await hall.recorder.begin_new()
+    say(hall.tape, "a")
+    await hall.recorder.flush()
+    shutil.rmtree(hall.tape.path.parent)
+    await hall.recorder.sync_written()
+    assert not hall.recorder.is_failing
+    say(hall.tape, "b")
+    await hall.recorder.flush()
+    assert _said(hall.tape.path) == ["b"]
 
 
 # ---------------------------------------------------------------- what may not hold up what
