@@ -250,7 +250,7 @@ class Recorder:
             return
         self._unsynced -= paths
         faults = await self._in_thread(limiter, sync_all, self.sync, paths)
-        self._unsynced |= faults.keys()
+        self._unsynced |= faults.keys() & {tape.path for tape in self.tapes}
         if not faults:
             self._failing.discard("synced")
         for path, error in faults.items():
