@@ -191,20 +191,21 @@ async def check_kills(folder: Path, plan: Plan, kills: Any = None) -> Result:
     random, result = Random(plan.seed), Result(plan)
     lives = [await kill_once(folder, plan, random) for _ in kills or range(plan.kills)]
     async with a_process(folder, SCRIPT, _launch(plan)) as daemon:
-        await _wait_indexed(folder, sum(len(kill.answered) for kill in lives))
+        await _wait_indexed(folder, {call.call_sid for kill in lives for call in kill.answered})
         daemon.signal(signal.SIGTERM)
         await daemon.process.wait()
     await trio.to_thread.run_sync(_judge, result, folder, lives)
     return result
 
 
-async def _wait_indexed(folder: Path, calls: int) -> None:
-    """Return when there are so many rows, or no more come."""
-    count, since = 0, trio.current_time()
-    while count < calls and trio.current_time() < since + PATIENCE_SECONDS:
+async def _wait_indexed(folder: Path, calls: set[str]) -> None:
+    """Return when each of these has a row, or no more come."""
+    missing, since = calls, trio.current_time()
+    while missing and trio.current_time() < since + PATIENCE_SECONDS:
         await trio.sleep(0.5)
-        before, count = count, len(await trio.to_thread.run_sync(_rows, folder))
-        since = trio.current_time() if count > before else since
+        rows = await trio.to_thread.run_sync(_rows, folder)
+        before, missing = missing, missing - {row["call_id"] for row in rows}
+        since = trio.current_time() if missing < before else since
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
