@@ -100,7 +100,9 @@ class Result:
     youngest_ms: float = float("inf")
     endings: Counter[str] = field(factory=Counter)
     lost_ms: list[float] = field(factory=list)
-    """For each kill, how old the oldest thing was that is on no tape."""
+    """For each kill, how old the phones' oldest frame was that is on no tape."""
+    unsaid_ms: list[float] = field(factory=list)
+    """The same of the models' messages, since they were queued: hundreds at once, sent when there is time."""
     faults: list[str] = field(factory=list)
 
 
@@ -230,7 +232,9 @@ def _judge(result: Result, folder: Path, lives: list[Kill]) -> None:
             if records[call.call_sid] != 1:
                 result.faults.append(f"{call.call_sid} has {records[call.call_sid]} records")
             tapes[call.call_sid] = _tape_of(folder, call, result.faults)
-        result.lost_ms.append(max((kill.at - sent) * 1000 for sent in (kill.at, *_missing(kill, tapes))))
+        cut = {sid: tape for sid, tape in tapes.items() if tape is not None and _why(tape) == "crashed"}
+        result.lost_ms.append(_oldest_ms(kill, _missing_frames(kill, cut)))
+        result.unsaid_ms.append(_oldest_ms(kill, _missing_messages(kill, cut)))
         if result.lost_ms[-1] > result.plan.most_lost_ms:
             result.faults.append(
                 f"a kill cost what was {result.lost_ms[-1]:.0f} ms old; the bench itself was {kill.late_ms:.0f} ms late"
@@ -250,18 +254,25 @@ def _tape_of(folder: Path, call: Witness, faults: list[str]) -> Tape | None:
     return tape
 
 
-def _missing(kill: Kill, tapes: dict[str, Tape | None]) -> list[float]:
-    """Return when that was sent which is not on the tapes of calls that the kill cut off."""
-    cut = {sid: tape for sid, tape in tapes.items() if tape is not None and _why(tape) == "crashed"}
+def _oldest_ms(kill: Kill, missing: list[float]) -> float:
+    return max((kill.at - sent) * 1000 for sent in (kill.at, *missing))
+
+
+def _missing_frames(kill: Kill, cut: dict[str, Tape]) -> list[float]:
+    """Return when the frames were sent that are not on the tapes of calls that the kill cut off."""
+    calls = [call for call in kill.answered if call.call_sid in cut]
+    counts = {call.call_sid: _count(cut[call.call_sid], PHONE, b'"event":"media"') for call in calls}
+    return [sent for call in calls for sent in call.frames[counts[call.call_sid] :]]
+
+
+def _missing_messages(kill: Kill, cut: dict[str, Tape]) -> list[float]:
+    """Return when the model's messages were queued that are not there."""
     missing: list[float] = []
-    for call in kill.answered:
-        if call.call_sid in cut:
-            missing += call.frames[_count(cut[call.call_sid], PHONE, b'"event":"media"') :]
     for messages in kill.said.values():
         tape = next((tape for tape in cut.values() if _has(tape, messages[0][1])), None)
         if tape is not None:
             missing += [sent for sent, _ in messages[_count(tape, MODEL, b'"msg":') :]]
-    return [sent for sent in missing if sent < kill.at]
+    return missing
 
 
 def _why(tape: Tape) -> str:
@@ -289,9 +300,12 @@ def report(result: Result) -> Table:
     table.add_row("the last of them before a kill", f"{result.youngest_ms:.0f} ms")
     for ending, count in result.endings.most_common():
         table.add_row(f"  recorded as {ending}", str(count))
-    table.add_row("oldest thing on no tape, median of kills", f"{median(lost):.0f} ms")
+    table.add_row("a phone's oldest frame on no tape, median of kills", f"{median(lost):.0f} ms")
     table.add_row("the same, 9 of 10 kills", f"{lost[len(lost) * 9 // 10]:.0f} ms")
     table.add_row("the same, worst kill", f"{lost[-1]:.0f} ms")
+    unsaid = sorted(result.unsaid_ms)
+    words = f"{median(unsaid):.0f} ms, {unsaid[-1]:.0f} ms"
+    table.add_row("a model's oldest message since it was queued, median, worst", words)
     return table
 
 
