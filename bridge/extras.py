@@ -1,8 +1,25 @@
 """Which optional packages the settings ask for, and what to install when one is not there."""
 
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from attrs import frozen
 
 from bridge.config import Settings
+
+DISTRIBUTION: Final = "phone-bridge"
+EXTRAS: Final = {
+    "vad": ("numpy", "soxr", "tomlkit"),
+    "metrics": ("prometheus_client",),
+    "otel": ("opentelemetry",),
+    "dask": ("dask", "distributed"),
+}
+"""Each extra, and the packages that come with it by the names they are imported by."""
 
 
 def missing_extras(settings: Settings) -> list[str]:
@@ -12,7 +29,7 @@ def missing_extras(settings: Settings) -> list[str]:
         "otel": ("[tracing] endpoint", settings.tracing.endpoint, "opentelemetry.exporter.otlp.proto.http"),
     }
     return [
-        f"{option} needs packages that are not here: pip install 'phone-bridge[{extra}]', or leave it empty"
+        f"{option} needs packages that are not here: {install_hint(extra)}; or leave it empty"
         for extra, (option, value, package) in wanted.items()
         if value and not is_installed(package)
     ]
@@ -24,3 +41,69 @@ def is_installed(package: str) -> bool:
         return find_spec(package) is not None
     except ModuleNotFoundError:  # not even the package around it
         return False
+
+
+def extra_with(module: str) -> str | None:
+    """Return the extra that a module comes with."""
+    package = module.partition(".")[0]
+    return next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+
+
+# ---------------------------------------------------------------- what to install, here
+
+
+@frozen
+class Origin:
+    """Where this installation came from: an index if `url` is empty, else a file, a folder or a repository.
+
+    `folder` is the checkout that an editable installation reads its code from.
+    """
+
+    url: str = ""
+    folder: Path | None = None
+    is_uv_tool: bool = False
+    has_pip: bool = True
+    python: str = "python"
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that adds an extra to this installation."""
+    return command_for(extra, origin())
+
+
+def command_for(extra: str, origin: Origin) -> str:
+    """Return the command that adds an extra to an installation, naming what that was installed from.
+
+    The project has to be named as it was: an index may not have it, or have another of this name.
+    """
+    if origin.folder is not None and (origin.folder / "uv.lock").exists():
+        return f"uv sync --extra {extra}"
+    wanted = f"{DISTRIBUTION}[{extra}]" + (f" @ {origin.url}" if origin.url else "")
+    if origin.folder is not None:
+        wanted = f"{origin.folder}[{extra}]"
+    what = f"--editable '{wanted}'" if origin.folder is not None else f"'{wanted}'"
+    if origin.is_uv_tool:
+        return f"uv tool install {what}"
+    if not origin.has_pip:
+        return f"uv pip install --python {origin.python} {what}"
+    return f"{origin.python} -m pip install {what}"
+
+
+def origin() -> Origin:
+    """Return where this installation came from, by what installers leave beside it (PEP 610)."""
+    try:
+        told = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:  # the code alone, found through PYTHONPATH
+        told = None
+    direct = msgspec.json.decode(told) if told else {}
+    url = str(direct.get("url", ""))
+    is_editable = bool(direct.get("dir_info", {}).get("editable"))
+    if version_control := direct.get("vcs_info"):
+        url = f"{version_control['vcs']}+{url}@{version_control['commit_id']}"
+    return Origin(
+        url=url,
+        folder=Path(unquote(urlsplit(url).path)) if is_editable else None,
+        is_uv_tool=(Path(sys.prefix) / "uv-receipt.toml").exists(),
+        has_pip=is_installed("pip"),
+        python=sys.executable,
+    )

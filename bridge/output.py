@@ -16,7 +16,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bridge.errors import BridgeError, ConfigError, TapeError
+from bridge.errors import BridgeError, ConfigError, TapeError, first_of
 from bridge.machine import leave_hung_threads
 from bridge.reading import UNREADABLE
 from bridge.text import is_harmless
@@ -57,6 +57,10 @@ class Screen(Console):
                 if is_plain
                 else segment._replace(text="\n".join(map(visible, segment.text.split("\n"))))
             )
+
+    def on_broken_pipe(self) -> None:
+        """Raise the `BrokenPipeError` that brought us here: who leaves when nobody reads any more is `quiet_pipe`'s."""
+        raise
 
 
 def console() -> Console:
@@ -110,6 +114,8 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(WRONG) from None
         except BridgeError as error:
             complain(str(error))
+        except BrokenPipeError:
+            raise  # the reader has seen enough
         except OSError as error:
             complain(f"{error.filename or 'the system'}: {error.strerror or error}")
 
@@ -140,7 +146,7 @@ def quiet_interrupt() -> Iterator[None]:
     except KeyboardInterrupt as error:
         problem = error.with_traceback(None)
     except BaseExceptionGroup as group:
-        problem = first_error(group)
+        problem = first_of(group)
         if not isinstance(problem, KeyboardInterrupt | BridgeError | OSError):
             raise
         problem = problem.with_traceback(None)
@@ -149,13 +155,6 @@ def quiet_interrupt() -> Iterator[None]:
         raise SystemExit(130)
     if problem is not None:
         raise problem
-
-
-def first_error(error: BaseException) -> BaseException:
-    """Return the first plain error in a group of groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 # ---------------------------------------------------------------- calls as a table

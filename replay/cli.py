@@ -1,23 +1,30 @@
 """The `replay` command: what can be done with recorded calls, without a phone, a model or an account."""
 
+from typing import Final
+
 import click
 
 from bridge import __version__
-from replay.cmd_call import call
-from replay.cmd_compare import compare
-from replay.cmd_export import export, wav
-from replay.cmd_grep import grep
-from replay.cmd_import import import_
-from replay.cmd_list import list_
-from replay.cmd_model import model
-from replay.cmd_phone import phone
-from replay.cmd_redact import redact
-from replay.cmd_run import run
-from replay.cmd_show import show
-from replay.cmd_vad import vad
+from bridge.lazy_group import LazyCommands, LazyGroup
+
+COMMANDS: Final[LazyCommands] = {
+    "run": "replay.cmd_run:run",
+    "list": "replay.cmd_list:list_",
+    "show": "replay.cmd_show:show",
+    "grep": "replay.cmd_grep:grep",
+    "wav": "replay.cmd_export:wav",
+    "export": "replay.cmd_export:export",
+    "redact": "replay.cmd_redact:redact",
+    "import": "replay.cmd_import:import_",
+    "model": "replay.cmd_model:model",
+    "phone": "replay.cmd_phone:phone",
+    "call": "replay.cmd_call:call",
+    "compare": "replay.cmd_compare:compare",
+    "vad": "replay.cmd_vad:vad",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="replay")
 def main() -> None:
     """Work on recorded calls, and make some: no phone, no model, no account.
@@ -41,7 +48,3 @@ def main() -> None:
     replay compare PLAN.toml         may I switch the model? the same callers, several variants
     replay vad sweep data/tapes      which turn detection should these callers have?
     """
-
-
-for command in (run, list_, show, grep, wav, export, redact, import_, model, phone, call, compare, vad):
-    main.add_command(command)

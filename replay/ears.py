@@ -7,17 +7,17 @@ music and loud noise are speech to it. The other is Silero, from the VAD lab.
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
 from bridge.audio import BYTES_PER_MS, LINEAR
 from bridge.errors import BridgeError
+from bridge.extras import install_hint
 from replay.model_script import Hearing, Policy
 
 WINDOW_MS = 32  # the published event times of the service are multiples of it
 WINDOW = WINDOW_MS * BYTES_PER_MS
-NEEDS: Final = "needs numpy and soxr; pip install 'phone-bridge[vad]'"
 
 # Probability 0 at -55 dBFS and 1 at -25 dBFS mean level, straight in between: 3 dB per 0.1. So threshold 0.5
 # is -40 dBFS and 0.6 is -37 dBFS. Speech at -20 dBFS (RMS) has its voiced windows around -30 to -18.
@@ -81,7 +81,9 @@ def open_detector(hearing: Hearing, listener: Callable[[Policy], Detector] = sil
     try:
         return listener(hearing.policy)
     except ImportError as missing:
-        raise MissingExtraError(f'hearing with engine = "silero" {NEEDS}: {missing}') from missing
+        raise MissingExtraError(
+            f'hearing with engine = "silero" needs numpy and soxr; {install_hint("vad")}: {missing}'
+        ) from missing
 
 
 @attrs.frozen

@@ -499,7 +499,7 @@ SECRETS = {"TWILIO_AUTH_TOKEN": "a-token-of-this-test", "OPENAI_API_KEY": "sk-a-
 @pytest.fixture
 def as_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the command from ending the whole process for a thread that still works."""
-    monkeypatch.setattr("bridge.cli.leave_hung_threads", lambda code: None)
+    monkeypatch.setattr("bridge.cmd_doctor.leave_hung_threads", lambda code: None)
 
 
 pytestmark = pytest.mark.usefixtures("as_process")

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import cycle
+from re import escape
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.audio import LINEAR, silence
 from bridge.config import Agent, ServerVad
+from bridge.extras import install_hint
 from bridge.recorder import Tape
 from replay.clips import clip, names
 from replay.ears import Ears, Heard, MissingExtraError, SpeechStarted, SpeechStopped, open_detector
@@ -241,5 +243,5 @@ def test_who_asks_for_what_is_not_installed_is_told_how_to_get_it() -> None:
     def not_installed(policy: Policy) -> Told:
         raise ModuleNotFoundError("No module named 'numpy'")
 
-    with pytest.raises(MissingExtraError, match=r"pip install 'phone-bridge\[vad\]'.*'numpy'"):
+    with pytest.raises(MissingExtraError, match=rf"{escape(install_hint('vad'))}.*'numpy'"):
         open_detector(Hearing("silero"), not_installed)

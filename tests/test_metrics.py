@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from test_spans import record
 
 from bridge import config
-from bridge.extras import missing_extras
+from bridge.extras import install_hint, missing_extras
 from bridge.house import PEAK_SECONDS, Peak
 from bridge.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
 from bridge.metrics import Metrics
@@ -161,12 +161,8 @@ def test_an_option_without_its_packages_says_what_to_install(monkeypatch: pytest
     raw = {"admin": {"bind": "127.0.0.1:0"}, "tracing": {"endpoint": "http://c.example.com/v1/traces"}}
     settings = config.parse({"agents": {"a": {}}, **raw}, Path("config.toml"))
     metrics, traces = missing_extras(settings)
-    assert metrics.startswith(
-        "[admin] bind needs packages that are not here: pip install 'phone-bridge[metrics]'"
-    )
-    assert traces.startswith(
-        "[tracing] endpoint needs packages that are not here: pip install 'phone-bridge[otel]'"
-    )
+    assert metrics.startswith(f"[admin] bind needs packages that are not here: {install_hint('metrics')}")
+    assert traces.startswith(f"[tracing] endpoint needs packages that are not here: {install_hint('otel')}")
     assert missing_extras(config.parse({"agents": {"a": {}}}, Path("config.toml"))) == []
 
 

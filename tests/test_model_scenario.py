@@ -4,6 +4,7 @@ import tomllib
 import wave
 from collections import Counter
 from pathlib import Path
+from re import escape
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ from model_client import connected, running
 from bridge.audio import silence, to_pcm16
 from bridge.checks import Wrong
 from bridge.errors import ConfigError
+from bridge.extras import install_hint
 from replay.clips import clip
 from replay.ears import Ears, SpeechStarted
 from replay.model_audio import murmur
@@ -170,7 +172,7 @@ def test_a_detector_that_is_not_installed_is_refused_with_the_remedy() -> None:
         raise ModuleNotFoundError("No module named 'soxr'")
 
     assert engine(not_installed)("level") == "level"
-    with pytest.raises(Wrong, match=r"\"level\", or .*pip install 'phone-bridge\[vad\]'.*'soxr'"):
+    with pytest.raises(Wrong, match=rf"\"level\", or .*{escape(install_hint('vad'))}.*'soxr'"):
         engine(not_installed)("silero")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.cli import read_record
+from bridge.cmd_calls import read_record
 from bridge.recorder import read_tape
 from bridge.store import Store
 from replay.cli import main

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from attrs import frozen
 
 from bridge.errors import BridgeError
+from bridge.extras import install_hint
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -92,9 +93,7 @@ def _dask(address: str, stack: ExitStack) -> Executor:
     try:
         dask: Any = import_module("distributed")  # typed here or not, depending on whether it is installed
     except ImportError:
-        raise CrewError(
-            "--scheduler needs Dask: pip install 'phone-bridge[dask]', here and on its workers"
-        ) from None
+        raise CrewError(f"--scheduler needs Dask: {install_hint('dask')}, here and on its workers") from None
     try:
         client = stack.enter_context(dask.Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError) as error:

@@ -1,0 +1,49 @@
+"""`bridge demo`: a whole phone call on this machine."""
+
+import logging
+import os
+from pathlib import Path
+
+import click
+import trio
+
+from bridge.cmd_calls import read_record
+from bridge.logs import set_up_logging
+from bridge.options import JSON
+from bridge.output import call_page, console, explains_errors, print_json, quiet_interrupt
+from bridge.store import Store
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
+              help="Where calls.duckdb, the tape and call.wav go.")  # fmt: skip
+@JSON
+@explains_errors
+def demo(out: Path, as_json: bool) -> None:
+    """Hear a whole phone call go through the real daemon, with no accounts, in less than 30 seconds.
+
+    Both peers are stand-ins on this machine: one rings like Twilio, one answers like the Realtime API.
+    """
+    from replay.demo import narrate, run_demo  # the lab is nobody's business but the demo's
+
+    set_up_logging(as_json=False, level=logging.ERROR)
+    with quiet_interrupt():
+        result = trio.run(run_demo, out.resolve(), (lambda line: None) if as_json else narrate(console()))
+    record = read_record(Store(out / "calls.duckdb"), result.call_id)
+    paths = {"database": str(out / "calls.duckdb"), "tape": str(result.tape), "wav": str(result.wav)}
+    if as_json:
+        return print_json({**record, "paths": paths})
+    screen = console()
+    screen.rule("the record")
+    screen.print(call_page(record))
+    screen.rule("what is left of it")
+    for name, where in paths.items():
+        screen.print(f"{name:9s} {where}", soft_wrap=True)
+    screen.print(
+        f"\nListen to call.wav (left caller, right agent as heard), then try\n"
+        f"  {RUN}bridge show last --data {out}\n  {RUN}replay run {result.tape}", soft_wrap=True
+    )  # fmt: skip
+
+
+RUN = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+"""How the person at the keyboard started this command, so that what we propose works when it is copied."""

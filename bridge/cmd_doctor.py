@@ -1,0 +1,45 @@
+"""`bridge doctor`: everything that keeps calls from coming in."""
+
+import logging
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from bridge.doctor import examine, page
+from bridge.logs import set_up_logging
+from bridge.machine import leave_hung_threads
+from bridge.options import CONFIG, JSON, PUBLIC_URL, with_overrides
+from bridge.output import explains_errors, print_json, quiet_interrupt, table_console
+
+
+@click.command()
+@CONFIG
+@PUBLIC_URL
+@click.option("--offline", is_flag=True, help="Skip what needs the network.")
+@JSON
+@explains_errors
+def doctor(path: Path, public_url: str | None, offline: bool, as_json: bool) -> None:
+    """Look at everything that keeps calls from coming in, and say what to do next.
+
+    Run it beside the running daemon, as its user: it calls the daemon through the public URL as Twilio does, without
+    beginning a call. With [twilio] account_sid or TWILIO_ACCOUNT_SID it also reads which numbers lead here.
+
+    Exit 0 when all is well, 1 for warnings alone, 2 for errors.
+    """
+    set_up_logging(as_json=False, level=logging.ERROR)
+    with quiet_interrupt():
+        report = trio.run(
+            partial(
+                examine,
+                path,
+                os.environ,
+                lambda settings: with_overrides(settings, public_url, None),
+                is_offline=offline,
+            )
+        )
+    print_json(report.plain) if as_json else table_console().print(page(report))
+    leave_hung_threads(report.exit_code)
+    raise SystemExit(report.exit_code)

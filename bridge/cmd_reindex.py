@@ -1,0 +1,62 @@
+"""`bridge reindex`: the database, made anew from the tapes."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from bridge import config
+from bridge.errors import TapeError
+from bridge.keep import keeps_rows
+from bridge.lock import is_held
+from bridge.options import CONFIG, DATA, data_folder
+from bridge.output import complain, explains_errors, leave_faults
+from bridge.reading import tried
+from bridge.recorder import DONE_SUFFIX, tapes_under
+from bridge.store import Store, finish_torn
+
+
+@click.command()
+@CONFIG
+@DATA
+@explains_errors
+def reindex(path: Path, data: Path | None) -> None:
+    """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end.
+
+    Exit 0 when every tape is in it, 2 when some can't be read: those are named, and left out.
+    """
+    store = Store(data_folder(path, data) / "calls.duckdb")
+    folder = store.path.parent
+    tapes, live = _finished_tapes(folder)
+    wants = keeps_rows(config.load(path)) if data is None else None  # of another folder nobody knows
+    tapes = [tape for tape in tapes if wants is None or wants(tape)]
+    if not tapes:
+        complain(f"{folder / 'tapes'}: no finished tapes", hint="name the folder with --data")
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("tapes", total=len(tapes))
+        faults = store.rebuild(tapes, progress=lambda: bar.advance(task))
+    late = [
+        path
+        for path in tapes_under(folder / "tapes")
+        if path.name.endswith(DONE_SUFFIX) and path not in tapes and (wants is None or wants(path))
+    ]
+    added = [tried(lambda path: store.add([path]), path) for path in late]  # calls that ended meanwhile
+    faults += [fault for fault in added if isinstance(fault, TapeError)]
+    click.echo(
+        f"{store.path}: {len(tapes) + len(late) - len(faults)} call(s) from {len(tapes) + len(late)} tape(s)"
+    )
+    if live:
+        click.echo(f"{live} call(s) going on are left to the daemon.")
+    leave_faults(faults)
+
+
+def _finished_tapes(folder: Path) -> tuple[list[Path], int]:
+    """Return the tapes to index, and how many calls are live; without a daemon, torn tapes are closed first."""
+    found = tapes_under(folder / "tapes")
+    done = [path for path in found if path.name.endswith(DONE_SUFFIX)]
+    left_open = [path for path in found if path not in done]
+    if is_held(folder):
+        return done, len(left_open)
+    return sorted([*done, *(finish_torn(path) or path for path in left_open)]), 0

@@ -1,0 +1,61 @@
+"""`bridge serve`: the daemon."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+from attrs import evolve
+
+from bridge import config
+from bridge.errors import ConfigError
+from bridge.extras import missing_extras
+from bridge.listener import passed_socket
+from bridge.logs import crash_logged, log_as
+from bridge.machine import leave_hung_threads
+from bridge.notify import notifier_from
+from bridge.options import CONFIG, PUBLIC_URL, with_overrides
+from bridge.output import explains_errors, quiet_interrupt
+
+
+@click.command()
+@CONFIG
+@PUBLIC_URL
+@click.option("--bind", help="host:port to listen on.")
+@click.option("--log-json", is_flag=True, help='Log JSON lines, as [logging] format = "json" does.')
+@explains_errors
+def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) -> None:
+    """Answer the phone until SIGTERM or Ctrl-C, then drain.
+
+    The first signal stops taking calls and lets live ones end for drain_seconds; a second one ends at once.
+    SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
+    A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
+    """
+    read = partial(_read_all, path, public_url, bind, log_json)
+    settings, secrets = read()
+    from bridge import service  # half of all start-up time, and only this command needs it
+
+    surroundings = service.Surroundings(
+        notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read
+    )
+    with crash_logged(), quiet_interrupt():
+        trio.run(service.serve, settings, secrets, surroundings)
+    leave_hung_threads(0)
+
+
+def _read_all(
+    path: Path, public_url: str | None, bind: str | None, log_json: bool
+) -> tuple[config.Settings, config.Secrets]:
+    """Return everything the daemon will not start without, and log from now on as it says. Raises `ConfigError`.
+
+    New secrets are kept out of the log from the moment they are known.
+    """
+    settings = with_overrides(config.load(path), public_url, bind)
+    if log_json:
+        settings = evolve(settings, logging=evolve(settings.logging, format="json"))
+    secrets = config.read_secrets(settings, os.environ)
+    if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
+        raise ConfigError([f"{path}: {sentence}" for sentence in missing])
+    log_as(settings, secrets, os.environ)
+    return settings, secrets

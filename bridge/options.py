@@ -1,0 +1,39 @@
+"""What the commands have in common: their options, and the settings that those override."""
+
+from pathlib import Path
+
+import click
+from attrs import evolve
+
+from bridge import config
+from bridge.checks import read_table
+from bridge.errors import ConfigError
+
+CONFIG = click.option(
+    "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
+    show_default=True, envvar="BRIDGE_CONFIG", help="The configuration file.",
+)  # fmt: skip
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=None,
+    help="The data folder, in place of the one the configuration names.",
+)  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+PUBLIC_URL = click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+
+
+def data_folder(path: Path, data: Path | None) -> Path:
+    """Return the data folder that was named, or the configuration's. Raises `ConfigError`."""
+    return data or config.load(path).data_folder
+
+
+def with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
+    """Return the settings with what the command line said, checked like the file."""
+    given = {key: value for key, value in {"public_url": public_url, "bind": bind}.items() if value}
+    faults: list[str] = []
+    server = settings.server
+    if given:
+        checked = read_table(config.Server, given, at="command line", faults=faults)
+        server = evolve(server, **{key: getattr(checked, key) for key in given})
+    if faults:
+        raise ConfigError(faults)
+    return evolve(settings, server=server)

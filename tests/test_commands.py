@@ -1,0 +1,190 @@
+"""What all commands have in common: what they load, how they leave, and what a newcomer is given to start from."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bridge.cli import main as bridge
+from bridge.cmd_init import templates
+from bridge.extras import EXTRAS, Origin, command_for, extra_with
+from bridge.lazy_group import NOBODY_READS, LazyGroup
+from replay.cli import main as replay
+
+ROOT = Path(__file__).parents[1]
+MAINS = {"bridge": bridge, "replay": replay}
+
+# ---------------------------------------------------------------- what is loaded
+
+HEAVY = {"duckdb", "httpx", "httpx2", "hypercorn", "msgspec", "numpy", "quart", "rich", "structlog", "trio", "twilio",
+         "werkzeug"}  # fmt: skip
+
+
+def loaded_by(*words: str) -> set[str]:
+    """Return the packages that a command has imported at its end."""
+    program, *arguments = words
+    code = (
+        f"import sys; from {program}.cli import main\n"
+        f"try: main({arguments!r})\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+@pytest.mark.parametrize("words", ["bridge --help", "bridge --version", "replay --help", "replay vad --help"])
+def test_asking_for_help_loads_nothing_heavy(words: str) -> None:
+    assert loaded_by(*words.split()) & HEAVY == set()
+
+
+def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -> None:
+    loaded = loaded_by("bridge", "calls", "--data", str(tmp_path))
+    assert loaded & {"httpx", "httpx2", "hypercorn", "numpy", "quart", "replay", "trio_websocket"} == set()
+
+
+# ---------------------------------------------------------------- which commands there are
+
+
+def commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, group
+    if isinstance(group, LazyGroup):
+        context = click.Context(group, info_name=path)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from commands(command, f"{path} {name}")
+
+
+ALL = dict(item for name, main in MAINS.items() for item in commands(main, name))
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_has_the_name_it_is_known_by_and_a_help_text(path: str) -> None:
+    command = ALL[path]
+    assert path.endswith(command.name or "") or command.name == "main"
+    assert command.help
+
+
+@pytest.mark.parametrize("path", [path for path, command in ALL.items() if isinstance(command, LazyGroup)])
+def test_a_group_says_of_every_command_what_it_is_for(path: str) -> None:
+    shown = CliRunner().invoke(MAINS[path.split()[0]], [*path.split()[1:], "--help"]).output
+    told = set(re.findall(rf"^ +{path} (\w+) .*  \S", shown, re.MULTILINE))
+    assert told == {other.split()[-1] for other in ALL if other.rpartition(" ")[0] == path}
+
+
+# ---------------------------------------------------------------- what is not installed
+
+
+def test_a_command_whose_extra_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("replay.vad")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    result = CliRunner().invoke(replay, ["vad", "sweep", "data/tapes"])
+    assert result.exit_code == 2
+    assert "vad sweep` needs numpy" in result.stderr
+    assert "uv sync --extra vad" in result.stderr or "phone-bridge[vad]" in result.stderr
+
+
+WHEEL = "file:///tmp/phone_bridge-0.1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (Origin(python="/opt/b/bin/python"), "/opt/b/bin/python -m pip install 'phone-bridge[vad]'"),
+        (Origin(WHEEL), f"python -m pip install 'phone-bridge[vad] @ {WHEEL}'"),
+        (Origin(WHEEL, is_uv_tool=True, has_pip=False), f"uv tool install 'phone-bridge[vad] @ {WHEEL}'"),
+        (Origin(has_pip=False), "uv pip install --python python 'phone-bridge[vad]'"),
+        (Origin("file:///x", folder=ROOT), "uv sync --extra vad"),
+        (Origin("file:///x", folder=Path("/x")), "python -m pip install --editable '/x[vad]'"),
+    ],
+)
+def test_what_to_install_names_what_there_is_here(origin: Origin, command: str) -> None:
+    assert command_for("vad", origin) == command
+
+
+def test_every_extra_of_the_project_is_known_with_its_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(EXTRAS) == set(project["optional-dependencies"])
+    assert extra_with("opentelemetry.sdk.trace") == "otel"
+    assert extra_with("duckdb") is None
+
+
+# ---------------------------------------------------------------- nobody reads any more
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "replay export --wire tests/tapes/interrupted.jsonl.gz",
+        "replay show tests/tapes/interrupted.jsonl.gz",
+        "replay show --json tests/tapes/interrupted.jsonl.gz",
+        "replay grep . tests/tapes",
+        "replay run tests/tapes",
+        "replay list tests/tapes",
+    ],
+)
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly(words: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    program, *arguments = words.split()
+    code = f"from {program}.cli import main; main({arguments!r})"
+    with os.fdopen(write_end, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=nobody, stderr=subprocess.PIPE, timeout=60, cwd=ROOT
+        )
+    assert (done.returncode, done.stderr.decode()) == (NOBODY_READS, "")
+
+
+# ---------------------------------------------------------------- a first configuration
+
+
+def run(*arguments: str, **environment: str) -> Any:
+    names = ("BRIDGE_CONFIG", "BRIDGE_PUBLIC_URL", "TWILIO_AUTH_TOKEN", "OPENAI_API_KEY")
+    return CliRunner().invoke(bridge, list(arguments), env=dict.fromkeys(names) | environment)
+
+
+SET = {
+    "BRIDGE_PUBLIC_URL": "https://bridge.example.com",
+    "TWILIO_AUTH_TOKEN": "a-token-of-this-test",
+    "OPENAI_API_KEY": "sk-a-key-of-this-test",
+}
+
+
+def test_an_empty_folder_becomes_one_that_can_serve(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert run("init", str(folder)).exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "my_tools.py"]
+    result = run("check", "--ready", "--config", str(folder / "config.toml"), **SET)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "https://bridge.example.com/voice/front-desk" in result.stdout
+    assert "tools: book_table, hang_up" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["config.toml", "my_tools.py"])
+def test_what_is_there_already_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    result = run("init", str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path / name} is there already; nothing was written" in result.stderr
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_the_first_configuration_is_the_projects_own_but_for_its_tools() -> None:
+    written, ours = templates()["config.toml"], (ROOT / "config.toml").read_text(encoding="utf-8")
+    pairs = zip(written.splitlines(), ours.splitlines(), strict=True)
+    assert [mine.partition(" ")[0] for mine, theirs in pairs if mine != theirs] == ["tools"]
+
+
+def test_the_first_tool_is_the_one_of_the_readme() -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# my_tools\.py\n(.*?)```", shown, re.DOTALL)
+    assert templates()["my_tools.py"].endswith(code)
