@@ -10,6 +10,7 @@ from bridge.extras import missing_extras
 from bridge.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.output import console, explains_errors
 from bridge.tools import load_tools
+from bridge.wording import counted
 
 
 @click.command()
@@ -26,7 +27,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     secrets = config.read_secrets(settings, os.environ)
     missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings)]
     out = console()
-    out.print(f"[green]OK[/] {path}: {len(settings.agents)} agent(s)")
+    out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}")
     public = settings.server.public_url or "https://<public_url>"
     for name, agent in settings.agents.items():
         tools = load_tools(agent.tools, settings.folder)

@@ -55,8 +55,8 @@ def forget(who: str, path: Path, data: Path | None, dry_run: bool, yes: bool, as
     bridge forget "+1 (555) 012-3456" --dry-run
     bridge forget +15550123456 --yes --json
 
-    Exit 0 when nothing is left, 1 when something was found again, 2 when nothing was erased, or a tape can't be
-    read and may be of this number: it is named, to be forgotten by its id.
+    Exit 0 when nothing is left, 1 when something was found again, 2 when nothing was erased (no such
+    call, say), or a tape can't be read and may be of this number: it is named, to be forgotten by its id.
     """
     folder = data or config.load(path).data_folder
     raise SystemExit(forget_calls(who, folder, is_dry=dry_run, is_sure=yes, wants_json=as_json))

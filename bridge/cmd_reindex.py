@@ -16,6 +16,7 @@ from bridge.output import complain, explains_errors, leave_faults
 from bridge.reading import tried
 from bridge.recorder import DONE_SUFFIX, tapes_under
 from bridge.store import Store, finish_torn
+from bridge.wording import counted
 
 
 @click.command()
@@ -44,11 +45,10 @@ def reindex(path: Path, data: Path | None) -> None:
     ]
     added = [tried(lambda path: store.add([path]), path) for path in late]  # calls that ended meanwhile
     faults += [fault for fault in added if isinstance(fault, TapeError)]
-    click.echo(
-        f"{store.path}: {len(tapes) + len(late) - len(faults)} call(s) from {len(tapes) + len(late)} tape(s)"
-    )
+    count = len(tapes) + len(late)
+    click.echo(f"{store.path}: {counted(count - len(faults), 'call')} from {counted(count, 'tape')}")
     if live:
-        click.echo(f"{live} call(s) going on are left to the daemon.")
+        click.echo(f"{counted(live, 'call')} going on: left to the daemon.")
     leave_faults(faults)
 
 

@@ -31,6 +31,7 @@ from bridge.doctor_world import Patient, World
 from bridge.errors import BridgeError, ConfigError
 from bridge.findings import Finding, doubtful, fine, presentable, worst, wrong
 from bridge.tools import load_tools
+from bridge.wording import counted
 
 CONFIGURATION, SECRETS, TOOLS = "configuration", "secrets", "tools"
 ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"
@@ -118,7 +119,7 @@ async def examine(
         )
     secrets, findings = _secrets(settings, environment)
     names = ", ".join(settings.agents)
-    findings = [fine(CONFIGURATION, f"{path}: {len(settings.agents)} agent(s): {names}"), *findings]
+    findings = [fine(CONFIGURATION, f"{path}: {counted(len(settings.agents), 'agent')}: {names}"), *findings]
     account, about_account = _account(settings, environment)
     findings += [*_tools(settings), *about_account]
     is_up = doctor_machine.runs_here(settings.data_folder)
@@ -143,10 +144,8 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[Secret
         findings.append(
             doubtful(SECRETS, "accept_unsigned_requests_from_anybody: anybody can use your model", step)
         )
-    count = len(secrets.auth_tokens)
-    return secrets, findings or [
-        fine(SECRETS, f"{count} auth token(s), an API key" if secrets.api_key else f"{count} auth token(s)")
-    ]
+    tokens = counted(len(secrets.auth_tokens), "auth token")
+    return secrets, findings or [fine(SECRETS, f"{tokens}, an API key" if secrets.api_key else tokens)]
 
 
 def _account(settings: Settings, environment: Mapping[str, str]) -> tuple[str, list[Finding]]:
@@ -253,4 +252,5 @@ def _sum(report: Report) -> str:
         "Calls will fail: begin with the first error.",
     )
     skipped = f" Offline, so not looked at: {', '.join(report.skipped)}." if report.skipped else ""
-    return f"{plain['errors']} error(s), {plain['warnings']} warning(s). {said[report.exit_code]}{skipped}"
+    counts = f"{counted(plain['errors'], 'error')}, {counted(plain['warnings'], 'warning')}"
+    return f"{counts}. {said[report.exit_code]}{skipped}"

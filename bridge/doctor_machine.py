@@ -20,6 +20,7 @@ from bridge.listener import open_listener
 from bridge.lock import is_held
 from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
 from bridge.store import MIGRATIONS
+from bridge.wording import counted
 
 CLOCK, DISK, DATABASE, TAPES, DAEMON, FILES = "clock", "disk", "database", "tapes", "daemon", "open files"
 WARN_SKEW_SECONDS, MOST_SKEW_SECONDS = 5, 60
@@ -166,7 +167,7 @@ def _look_at_database(path: Path) -> tuple[Finding, set[str] | None]:
             text = f"{path.name} is held open by {who}: ended calls wait until it is let go"
             return doubtful(DATABASE, text, "close what has it open (the duckdb shell, a notebook)"), None
         return wrong(DATABASE, f"{path.name} can't be read: {str(error)[:150]}", step), None
-    return fine(DATABASE, f"{path.name}: {len(known)} call(s), schema {schema}"), known
+    return fine(DATABASE, f"{path.name}: {counted(len(known), 'call')}, schema {schema}"), known
 
 
 def _opened(path: Path) -> duckdb.DuckDBPyConnection:
@@ -184,10 +185,10 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
 def _tapes(done: int, missing: int | None, left_open: int, *, is_up: bool) -> Finding:
     text = f"{done} complete" + (f", {left_open} of live calls" if left_open and is_up else "")
     if left_open and not is_up:
-        text = f"{left_open} tape(s) of calls that a crash cut off"
+        text = f"{counted(left_open, 'tape')} of calls that a crash cut off"
         return doubtful(TAPES, text, "the next `bridge serve` or `bridge reindex` closes and indexes them")
     if missing:
-        text = f"{missing} of {done} tape(s) are not in the database"
+        text = f"{missing} of {counted(done, 'tape')} {'is' if missing == 1 else 'are'} not in the database"
         return doubtful(TAPES, text, "`bridge reindex` reads them in, if they are not there in a minute")
     return fine(TAPES, text)
 

@@ -13,6 +13,7 @@ from bridge.doctor_world import Answer, Patient, fetch
 from bridge.errors import LinkError
 from bridge.findings import Finding, doubtful, fine, wrong
 from bridge.tape import mask
+from bridge.wording import counted
 
 ACCOUNT, NUMBERS = "Twilio account", "Twilio numbers"
 PAGE_SIZE: Final = 500
@@ -146,13 +147,16 @@ def judge_numbers(patient: Patient, numbers: Sequence[Number]) -> list[Finding]:
         agents = list(patient.settings.agents)
         webhook = f"{patient.public_url or 'https://<public_url>'}/voice/{agents[0]}"
         step = f'open the number in the console; under "A call comes in" set Webhook, {webhook}, HTTP POST'
-        return [doubtful(NUMBERS, f"none of {len(numbers)} number(s) leads here", step)]
+        return [doubtful(NUMBERS, f"none of {counted(len(numbers), 'number')} leads here", step)]
     findings = [_judged(patient, number) for number in here]
     findings.sort(key=lambda finding: ("error", "warning", "ok").index(finding.level))
     right = sum(finding.level == "ok" for finding in findings)
     kept = findings[: len(findings) - max(0, right - MOST_SHOWN)]
     rest = len(numbers) - len(here)
-    text = f"{len(here)} of {len(numbers)} number(s) lead here" + (f", {rest} elsewhere" if rest else "")
+    verb = "leads" if len(here) == 1 else "lead"
+    text = f"{len(here)} of {counted(len(numbers), 'number')} {verb} here" + (
+        f", {rest} elsewhere" if rest else ""
+    )
     return [*kept, fine(NUMBERS, text)]
 
 

@@ -21,6 +21,7 @@ from bridge.machine import leave_hung_threads
 from bridge.reading import UNREADABLE
 from bridge.text import is_harmless
 from bridge.visible import all_visible, visible, visible_json
+from bridge.wording import seconds, short_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,8 +173,8 @@ def calls_table(rows: list[dict[str, Any]], *, width: int) -> Table:
 
 
 COLUMNS: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
-    ("started (UTC)", lambda row: f"{row['started_at']:%Y-%m-%d %H:%M:%S}"),
-    ("call", lambda row: row["call_id"][:10]),
+    ("started (UTC)", lambda row: moment(row["started_at"])),
+    ("call", lambda row: short_id(row["call_id"])),
     ("agent", lambda row: row["agent"]),
     ("from", lambda row: row["from_number"]),
     ("length", lambda row: seconds(row["duration_ms"])),
@@ -186,11 +187,14 @@ COLUMNS: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
 NARROW: Final = frozenset({"started (UTC)", "call", "length", "first word", "ended by"})
 
 
-def seconds(ms: int | None) -> str:
-    """Return a length of time as people read it."""
-    if ms is None:
-        return ""
-    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms // 60_000} min {ms // 1000 % 60:02d} s"
+def moment(at: datetime | str | None) -> str:
+    """Return a moment in UTC, to the second; what is no date is returned as it is."""
+    if isinstance(at, datetime):
+        return f"{at:%Y-%m-%d %H:%M:%S}"
+    try:
+        return moment(datetime.fromisoformat(at or ""))
+    except ValueError:
+        return at or ""
 
 
 # ---------------------------------------------------------------- one call
@@ -214,8 +218,7 @@ def _summary(record: dict[str, Any]) -> Table:
     answers = f"{turns[len(turns) // 2]} ms median after the turn was detected" if turns else "none"
     if felt:
         answers += f", {felt[len(felt) // 2]} ms after the caller's last sound"
-    started = call["started_at"]
-    when = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else str(started)
+    when = f"{moment(call['started_at'])} UTC"
     grid = Table.grid(padding=(0, 2))
     for name, value in (
         ("call", call["call_id"]),

@@ -13,8 +13,9 @@ from bridge.errors import ForgetError
 from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
 from bridge.keep import Due, Removed
 from bridge.lock import is_held
-from bridge.output import print_json, say
+from bridge.output import WRONG, moment, print_json, say
 from bridge.reading import UNREADABLE
+from bridge.wording import counted, short_id
 
 SHOWN: Final = 10
 """Calls and places named one by one; of more, only how many."""
@@ -29,10 +30,8 @@ def show_due(due: Due, *, wants_json: bool) -> None:
     calls = {"silence": [*map(str, due.silence)], "delete": [*map(str, due.delete)], "rows": [*due.rows]}
     if wants_json:
         return print_json(calls | {"leftovers": [*map(str, due.leftovers)]})
-    for what, found in zip(
-        ("lose their sound", "lose their tape", "lose their rows"), calls.values(), strict=True
-    ):
-        say(f"{len(found)} call(s) would {what}")
+    for what, found in zip(("sound", "tapes", "rows"), calls.values(), strict=True):
+        say(f"{what} of {counted(len(found), 'call')} would be removed")
         _list(found)
 
 
@@ -43,7 +42,7 @@ def show_removed(removed: Removed, *, wants_json: bool) -> None:
     if wants_json:
         return print_json(asdict(removed))
     say(
-        f"{removed.silenced} call(s) lost their sound, {removed.deleted} their tape, {removed.rows} their rows; "
+        f"sound of {counted(removed.silenced, 'call')} removed, tapes of {removed.deleted}, rows of {removed.rows}; "
         f"{removed.freed_bytes / 1e6:.1f} MB freed"
     )
 
@@ -64,6 +63,8 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
     if is_dry:
         _show_meant(meant, wants_json=wants_json)
         _tell_unknown(meant)
+        if not meant.calls:
+            return _complain_of_nothing(meant, data)
         return UNREADABLE if meant.unknown else 0
     if meant.calls and not is_sure:
         _show_meant(meant, wants_json=False)
@@ -77,6 +78,8 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
     else:
         _show_erased(erased, meant)
     _tell_unknown(meant)
+    if not meant.calls:
+        return _complain_of_nothing(meant, data)
     return UNREADABLE if meant.unknown else 1 if erased.proof.left else 0
 
 
@@ -85,9 +88,17 @@ def _tell_unknown(meant: Meant) -> None:
         say(f"Error: {fault}; if it is this number's, forget it by its id", err=True)
 
 
+def _complain_of_nothing(meant: Meant, data: Path) -> int:
+    """Say that no call is meant: a search that finds nothing must not look like the proof of an erasure."""
+    say(f"Error: no call with {meant.who} in {data}: nothing was erased", err=True)
+    hint = "all of its digits, with the country code; `bridge calls` lists calls, --data names another folder"
+    say(f"Try:   {hint}", err=True)
+    return WRONG
+
+
 def _is_meant_so(count: int) -> bool:
     try:
-        return click.confirm(f"Erase {count} call(s) for good?", err=True)
+        return click.confirm(f"Erase {counted(count, 'call')} for good?", err=True)
     except click.Abort:
         return False
 
@@ -102,9 +113,9 @@ def _show_meant(meant: Meant, *, wants_json: bool) -> None:
     if wants_json:
         calls: dict[str, Any] = {"calls": [known.call_id for known in meant.calls]}
         return print_json(calls | {"masked": [known.call_id for known in meant.masked]})
-    say(f"{len(meant.calls)} call(s) of {meant.who}:", err=True)
+    say(f"{counted(len(meant.calls), 'call')} of {meant.who}:", err=True)
     for known in meant.calls[:SHOWN]:
-        say(f"  {known.call_id}  {known.started_at[:19]}  {known.agent}", err=True)
+        say(f"  {short_id(known.call_id)}  {moment(known.started_at)}  {known.agent}", err=True)
     if len(meant.calls) > SHOWN:
         say(f"  and {len(meant.calls) - SHOWN} more", err=True)
     _show_masked(meant)
@@ -114,21 +125,29 @@ def _show_masked(meant: Meant) -> None:
     """Say which calls nobody can tell: only the last two digits of their numbers are kept."""
     if meant.masked:
         say(
-            f"{len(meant.masked)} call(s) have a masked number that may be it; forget them by id:",
+            f"{counted(len(meant.masked), 'call')} with a masked number that may be it, to be forgotten by id:",
             err=True,
         )
         for known in meant.masked[:SHOWN]:
-            say(f"  {known.call_id}  {known.started_at[:19]}  {', '.join(known.party)}", err=True)
+            say(
+                f"  {short_id(known.call_id)}  {moment(known.started_at)}  {', '.join(known.party)}", err=True
+            )
+
+
+def _show_counts(erased: Erased) -> None:
+    rows = sum(erased.rows.values())
+    say(
+        f"erased {counted(len(erased.call_ids), 'call')}: {counted(erased.files, 'file')} of theirs,"
+        f" {counted(rows, 'row')} of calls.duckdb, {counted(erased.hearings, 'entry', 'entries')} of the VAD cache"
+    )
 
 
 def _show_erased(erased: Erased, meant: Meant) -> None:
-    rows = sum(erased.rows.values())
-    say(
-        f"erased {len(erased.call_ids)} call(s): {erased.files} file(s) of theirs, {rows} row(s) of calls.duckdb, "
-        f"{erased.hearings} entries of the VAD cache"
-    )
+    if erased.call_ids:
+        _show_counts(erased)
     proof = erased.proof
-    searched = f"searched {proof.files} files, {proof.bytes} bytes, for {proof.searched_for} things: "
+    searched = f"searched {counted(proof.files, 'file')}, {proof.bytes} bytes, for "
+    searched += f"{counted(proof.searched_for, 'thing')}: "
     say(searched + (f"{len(proof.left)} left" if proof.left else "nothing left"))
     for where, what in proof.left[:SHOWN]:
         say(f"  {what} in {where}")

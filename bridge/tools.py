@@ -9,13 +9,13 @@ import inspect
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
 from types import ModuleType, UnionType, WrapperDescriptorType
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints, overload
+from typing import Annotated, Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 import trio
@@ -207,9 +207,12 @@ async def run_tool(
     try:
         with trio.move_on_after(tool.timeout_ms / 1000):
             if tool.is_async:
-                return await _in_a_task(tool, call_id, arguments)
+                return await _in_a_task(tool, call_id, partial(_on_the_loop, tool, call_id, arguments))
             work = partial(_in_a_thread, tool, call_id, arguments)
-            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+            came = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+            if not isinstance(came, _Hidden):
+                return came
+            return await _in_a_task(tool, call_id, partial(_awaited, call_id, came.result))
     except (
         KeyboardInterrupt
     ):  # a real one: a tool's own stays in its thread, or comes from its task in a group
@@ -221,18 +224,28 @@ async def run_tool(
     return ToolFailed(call_id, "timeout", f"{tool.name} gave no answer within {tool.timeout_ms} ms")
 
 
-async def _in_a_task(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed:
+Answers: TypeAlias = list[ToolAnswered | ToolFailed]
+
+
+@frozen
+class _Hidden:
+    """What a sync function left to be awaited: behind a plain decorator there was an async one."""
+
+    result: Awaitable[Any]
+
+
+async def _in_a_task(
+    tool: Tool, call_id: str, work: Callable[[Answers], Awaitable[None]]
+) -> ToolAnswered | ToolFailed:
     """Run it in a task of its own: what it leaves open there, or cancels, is nobody else's."""
-    answers: list[ToolAnswered | ToolFailed] = []
+    answers: Answers = []
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_on_the_loop, tool, call_id, arguments, answers, name=f"tool {tool.name}")
+        nursery.start_soon(work, answers, name=f"tool {tool.name}")
     return answers[0] if answers else ToolFailed(call_id, "crashed", f"{tool.name} cancelled its own task")
 
 
 @trio.lowlevel.enable_ki_protection
-async def _on_the_loop(
-    tool: Tool, call_id: str, arguments: str, answers: list[ToolAnswered | ToolFailed]
-) -> None:
+async def _on_the_loop(tool: Tool, call_id: str, arguments: str, answers: Answers) -> None:
     checked = _checked(tool, call_id, arguments)
     if isinstance(checked, ToolFailed):
         answers.append(checked)
@@ -240,11 +253,19 @@ async def _on_the_loop(
         answers.append(_answer(call_id, await tool.function(**checked)))
 
 
-def _in_a_thread(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed:
+@trio.lowlevel.enable_ki_protection
+async def _awaited(call_id: str, result: Awaitable[Any], answers: Answers) -> None:
+    answers.append(_answer(call_id, await result))
+
+
+def _in_a_thread(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed | _Hidden:
     """Do all of it where nobody waits, the words for what it raises too; nothing gets out."""
     try:
         checked = _checked(tool, call_id, arguments)
-        return checked if isinstance(checked, ToolFailed) else _answer(call_id, tool.function(**checked))
+        if isinstance(checked, ToolFailed):
+            return checked
+        result = tool.function(**checked)
+        return _Hidden(result) if inspect.isawaitable(result) else _answer(call_id, result)
     except BaseException as error:
         return ToolFailed(call_id, "crashed", in_words(error))
 

@@ -13,6 +13,7 @@ from bridge.output import STYLES, complain, console, leave_faults, print_json, q
 from bridge.reading import gone_through
 from bridge.recorder import Tape, read_tape
 from bridge.visible import visible
+from bridge.wording import short_id
 from replay.options import JSON, found
 from replay.pages import spoken
 
@@ -78,5 +79,5 @@ def _lines(tape: Tape, hits: list[Hit], wanted: re.Pattern[str]) -> Iterator[Tex
     for t_ms, who, text in hits:
         words = Text(visible(text))
         words.highlight_regex(wanted, "bold reverse")
-        start = Text.assemble((visible(tape.header.call_id[:12]), "dim"), f" {t_ms / 1000:8.2f}  ")
+        start = Text.assemble((visible(short_id(tape.header.call_id)), "dim"), f" {t_ms / 1000:8.2f}  ")
         yield Text.assemble(start, (f"{who:6}", STYLES.get(who, "dim")), "  ", words)

@@ -11,8 +11,9 @@ from bridge import __version__
 from bridge.audio import FRAME_BYTES
 from bridge.config import Agent
 from bridge.errors import BridgeError
-from bridge.output import complain, explains_errors, seconds
+from bridge.output import complain, explains_errors
 from bridge.tape import NOTE, Header, Line, decode, encode_header, settings_of
+from bridge.wording import counted, seconds
 from replay.options import complain_of_file
 from replay.recordings import Recording, RecordingError, Turn, give_words, read_recording, turns_of
 from replay.rehearsal import FRAME_MS, Rehearsal
@@ -33,7 +34,7 @@ ANSWERED_MS: Final = 50_000
 
 @click.command(name="import")
 @click.argument(
-    "recording", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="STEREO.wav"
+    "recording", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="RECORDING"
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The tape to write; compressed when its name ends in .gz.")  # fmt: skip
@@ -41,7 +42,10 @@ ANSWERED_MS: Final = 50_000
               help="What was said: a line each, SECONDS caller|agent: WORDS.")  # fmt: skip
 @explains_errors
 def import_(recording: Path, output: Path, transcript: Path | None) -> None:
-    """Make a tape of a recorded call: left the caller, right the agent, 16 bits, 8 kHz or resampled.
+    """Make a tape of a recorded call: left the caller, right the agent.
+
+    RECORDING is a WAV file at any rate, as phone systems write them (integers, floating point, µ-law, A-law), whole
+    or written to a pipe.
 
     The caller's side comes as Twilio's media frames would; the agent's side as a Realtime model would deliver
     it, a response each time somebody speaks after half a second of quiet. Between those lies silence on the
@@ -74,7 +78,8 @@ def import_(recording: Path, output: Path, transcript: Path | None) -> None:
     except BridgeError as error:
         complain(str(error))
     length = seconds(len(sound.caller) // FRAME_BYTES * FRAME_MS)
-    click.echo(f"{output}: {length}, the caller speaks {len(caller)} time(s), the agent {len(agent)}")
+    turns = f"the caller speaks {counted(len(caller), 'time')}, the agent {len(agent)}"
+    click.echo(f"{output}: {length}, {turns}")
 
 
 def imported(

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import leave_faults, print_json, quiet_interrupt, seconds, table_console
+from bridge.output import leave_faults, moment, print_json, quiet_interrupt, table_console
 from bridge.reading import gone_through
 from bridge.recorder import tapes_under
 from bridge.visible import visible
+from bridge.wording import seconds, short_id
 from replay.options import JSON, found
 from replay.pages import Entry, entry_of
 
@@ -80,8 +81,8 @@ def _table(entries: list[Entry]) -> Table:
 
 
 def _cells(entry: Entry) -> Iterator[str]:
-    yield f"{entry.started.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    yield entry.call_id[:12]
+    yield moment(entry.started.astimezone(UTC))
+    yield short_id(entry.call_id)
     yield entry.agent
     yield entry.caller
     yield seconds(entry.length_ms)

@@ -100,14 +100,17 @@ def _alaw_sample(code: int) -> int:
     return magnitude if code & 0x80 else -magnitude
 
 
+ALAW = tuple(_alaw_sample(code) for code in range(256))  # the signed 16-bit sample of every A-law code
+
+
 @functools.cache
 def _alaw_to_ulaw() -> bytes:
-    return ulaw_of([_alaw_sample(code) for code in range(256)])
+    return ulaw_of(ALAW)
 
 
 @functools.cache
 def _ulaw_to_alaw() -> bytes:
-    codes = {_alaw_sample(code): code for code in range(256)}
+    codes = {sample: code for code, sample in enumerate(ALAW)}
     return bytes(_nearest(codes, LINEAR[code]) for code in range(256))
 
 

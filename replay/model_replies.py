@@ -4,18 +4,17 @@ A reply is a step or a list of steps, or `{ one_of = [...] }` with several repli
 """
 
 import random
-import wave
 from pathlib import Path
-from struct import unpack
 from typing import Any, Final
 
 import attrs
 
-from bridge.audio import bytes_of
+from bridge.audio import BYTES_PER_MS, bytes_of
 from bridge.checks import Wrong, nearest, shown, text, whole
 from replay.clips import clip, names
 from replay.model_audio import murmur, ulaw_of
 from replay.model_script import CallTool, Reply, ReplyItem, Say
+from replay.wave_file import WaveError, read_wave
 
 LONGEST_MS: Final = 600_000
 MS_PER_CHARACTER: Final = 65
@@ -158,12 +157,11 @@ def _sound(path: Path) -> bytes:
 
 
 def _read_wav(path: Path) -> bytes:
-    use = f"a WAV of 16 bits, mono, 8000 Hz: ffmpeg -i {path.name} -ac 1 -ar 8000 -c:a pcm_s16le NEW.wav"
+    use = f"a WAV file, mono, 8000 Hz: ffmpeg -i {path.name} -ac 1 -ar 8000 -c:a pcm_s16le NEW.wav"
     try:
-        with wave.open(str(path), "rb") as file:
-            if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, 8000):
-                raise Wrong(use)
-            data = file.readframes(file.getnframes())
-    except (wave.Error, EOFError):
+        sound = read_wave(path, channels=1)
+    except WaveError:
         raise Wrong(use) from None
-    return ulaw_of(unpack(f"<{len(data) // 2}h", data[: len(data) // 2 * 2]))
+    if sound.rate != 1000 * BYTES_PER_MS:
+        raise Wrong(use)
+    return ulaw_of(sound.channels[0])

@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.audio import to_pcm16
 from bridge.errors import BridgeError
+from replay.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 MAX_SECONDS: Final = 600
@@ -21,7 +22,7 @@ class SoundError(BridgeError):
 
 
 def read_voice(path: Path) -> bytes:
-    """Return a .ulaw file as it is, or an 8 kHz mono .wav of 16 bits as µ-law. Raises `SoundError`."""
+    """Return a .ulaw file as it is, or an 8 kHz mono .wav as µ-law. Raises `SoundError`."""
     try:
         audio = _from_wav(path) if path.suffix.lower() == ".wav" else path.read_bytes()
     except OSError as error:
@@ -51,20 +52,12 @@ def to_ulaw(samples: "array[int]") -> bytes:
 
 def _from_wav(path: Path) -> bytes:
     try:
-        with wave.open(str(path), "rb") as file:
-            kind = (file.getframerate(), file.getnchannels(), file.getsampwidth())
-            data = file.readframes(MAX_BYTES + 1)
-    except (wave.Error, EOFError) as error:
-        raise SoundError(f"{path} is no WAV file of plain samples: {error}") from error
-    if kind != (RATE, 1, 2):
-        rate, channels, width = kind
-        found = f"{rate} Hz, {channels} channel(s), {8 * width} bits"
-        raise SoundError(
-            f"{path} has {found}: use 8000 Hz, 1 channel, 16 bits (`sox in.wav -r 8000 -c 1 -b 16 out.wav`)"
-        )
-    samples = array("h")
-    samples.frombytes(data[: len(data) // 2 * 2])
-    return to_ulaw(samples)
+        sound = read_wave(path, channels=1)
+    except WaveError as error:
+        raise SoundError(str(error)) from error
+    if sound.rate != RATE:
+        raise SoundError(f"{path} has {sound.rate} Hz: use {RATE} Hz (`sox in.wav -r {RATE} out.wav`)")
+    return to_ulaw(sound.channels[0][: MAX_BYTES + 1])
 
 
 def _code(sample: int) -> int:

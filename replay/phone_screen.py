@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.output import STYLES, seconds
+from bridge.output import STYLES
 from bridge.visible import visible
+from bridge.wording import seconds, short_id
 from replay.phone_load import Lateness
 from replay.phone_report import CallReport, OnEvent
 from replay.phone_verdict import AUDIBLE_GAP_MS, Summary, Verdict
@@ -136,7 +137,7 @@ def failures(verdicts: Sequence[Verdict]) -> list[str]:
     """Return a line for each of the first calls that did not go as told."""
     wrong = [verdict for verdict in verdicts if not verdict.went_as_told]
     lines = [
-        plain(f"{verdict.call_sid[:12]}  {'; '.join(verdict.complaints)}")
+        plain(f"{short_id(verdict.call_sid)}  {'; '.join(verdict.complaints)}")
         for verdict in wrong[:MAX_COMPLAINTS]
     ]
     return lines + ([f"and {len(wrong) - MAX_COMPLAINTS} calls more"] if len(wrong) > MAX_COMPLAINTS else [])

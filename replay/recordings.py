@@ -1,12 +1,9 @@
 """Stereo recordings of calls as sound and turns: reading WAV files, the rate of the phone, who speaks when."""
 
-import wave
-from array import array
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from re import compile as pattern
-from sys import byteorder
 from typing import Final
 
 from attrs import define, field, frozen
@@ -14,6 +11,7 @@ from attrs import define, field, frozen
 from bridge.audio import FRAME_BYTES, LINEAR, SILENCE
 from bridge.errors import BridgeError
 from replay.model_audio import ulaw_of
+from replay.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 JOINED_FRAMES: Final = 25
@@ -54,22 +52,12 @@ class Turn:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a stereo WAV of 16 bits at any rate: left the caller, right the agent. Raises `RecordingError`."""
+    """Read a stereo WAV at any rate: left the caller, right the agent. Raises `RecordingError`."""
     try:
-        with wave.open(str(path), "rb") as file:
-            kind, rate = (file.getnchannels(), file.getsampwidth()), file.getframerate()
-            data = file.readframes(file.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
-        raise RecordingError(f"{path}: can't be read as a WAV file of plain samples: {error}") from None
-    if kind != (2, 2):
-        raise RecordingError(
-            f"{path} has {kind[0]} channel(s) of {kind[1] * 8} bits: 2 of 16 are needed, left the caller, right"
-            " the agent; ffmpeg -i IN -ac 2 -c:a pcm_s16le OUT.wav makes them"
-        )
-    samples = array("h", data[: len(data) // 4 * 4])
-    if byteorder == "big":
-        samples.byteswap()
-    return Recording(*(_whole(ulaw_of(resampled(side, rate))) for side in (samples[0::2], samples[1::2])))
+        sound = read_wave(path, channels=2)
+    except (OSError, WaveError) as error:
+        raise RecordingError(f"{error} (left the caller, right the agent)") from None
+    return Recording(*(_whole(ulaw_of(resampled(side, sound.rate))) for side in sound.channels))
 
 
 def _whole(audio: bytes) -> bytes:

@@ -12,6 +12,7 @@ from attrs import asdict, frozen
 from rich.text import Text
 
 from bridge.visible import visible
+from bridge.wording import counted
 from replay.player import Difference, Result
 
 STYLES: Final = {"ok": "green", "accepted": "bold green", "differs": "bold red", "unreadable": "bold yellow"}
@@ -97,9 +98,10 @@ def one_line(verdict: Verdict) -> Text:
 def summary(verdicts: list[Verdict], took_s: float) -> str:
     """Return the last line: how many tapes came out how, and how fast that was on all cores together."""
     statuses = [verdict.status for verdict in verdicts]
-    counted = ", ".join(f"{statuses.count(status)} {status}" for status in STYLES if status in statuses)
+    outcomes = ", ".join(f"{statuses.count(status)} {status}" for status in STYLES if status in statuses)
     seconds = sum(verdict.call_s for verdict in verdicts)
-    return f"{len(verdicts)} tapes: {counted}; {seconds:.0f} s of calls at {seconds / took_s:.0f} x real time"
+    speed = f"{seconds:.0f} s of calls at {seconds / took_s:.0f} x real time"
+    return f"{counted(len(verdicts), 'tape')}: {outcomes}; {speed}"
 
 
 def around(difference: Difference) -> Iterator[Text]:

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from bridge.cli import main as bridge
 from bridge.cmd_init import templates
 from bridge.extras import EXTRAS, Origin, command_for, extra_with
 from bridge.lazy_group import NOBODY_READS, LazyGroup
+from bridge.output import moment
+from bridge.wording import counted, seconds
 from replay.cli import main as replay
 
 ROOT = Path(__file__).parents[1]
@@ -188,3 +192,37 @@ def test_the_first_tool_is_the_one_of_the_readme() -> None:
     shown = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n# my_tools\.py\n(.*?)```", shown, re.DOTALL)
     assert templates()["my_tools.py"].endswith(code)
+
+
+# ---------------------------------------------------------------- what they write
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("bridge/*.py"), *ROOT.glob("replay/**/*.py")]), ids=str)
+def test_nobody_is_shown_a_plural_in_parentheses(path: Path) -> None:
+    assert re.findall(r"\w\(s\)", path.read_text(encoding="utf-8")) == []
+
+
+def test_counts_and_lengths_and_moments_are_written_as_people_do() -> None:
+    assert [counted(n, "call") for n in (0, 1, 2)] == ["0 calls", "1 call", "2 calls"]
+    assert counted(2, "entry", "entries") == "2 entries"
+    assert [seconds(ms) for ms in (None, 900, 59_949, 61_000)] == ["", "0.9 s", "59.9 s", "1 min 01 s"]
+    at = datetime(2026, 11, 23, 7, 3, 57, 123_000, tzinfo=UTC)
+    assert moment(at) == moment(at.isoformat()) == moment("2026-11-23T07:03:57Z") == "2026-11-23 07:03:57"
+    assert (moment("yesterday"), moment(None)) == ("yesterday", "")
+
+
+def test_every_list_of_calls_writes_a_call_and_its_beginning_alike(tmp_path: Path) -> None:
+    tape = next((ROOT / "tests/tapes").glob("interrupted*.gz"))
+    (tmp_path / "tapes").mkdir()
+    shutil.copy(tape, tmp_path / "tapes" / "CAf46413694d.jsonl.gz")
+    data = ["--data", str(tmp_path)]
+    CliRunner().invoke(bridge, ["reindex", *data])
+    lists = {
+        "calls": CliRunner().invoke(bridge, ["calls", *data]),
+        "list": CliRunner().invoke(replay, ["list", str(tmp_path)]),
+        "grep": CliRunner().invoke(replay, ["grep", "Wait, stop", str(tmp_path)]),
+        "forget": CliRunner().invoke(bridge, ["forget", "CAf4", "--dry-run", *data]),
+    }
+    assert [name for name, result in lists.items() if not re.search(r"\bCAf4641369\b", result.output)] == []
+    del lists["grep"]
+    assert [name for name, result in lists.items() if " 2026-11-23 07:03:57" not in f" {result.output}"] == []

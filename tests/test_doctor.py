@@ -180,7 +180,7 @@ NUMBERS = {
 def test_a_number_that_leads_here_is_judged_by_how(number: Number, level: str, text: str) -> None:
     found, total = judge_numbers(with_url(PUBLIC), [number])
     assert (found.level, found.text[: 13 + len(text)]) == (level, f"+xxxxxxxxx99 {text}")
-    assert total.text == "1 of 1 number(s) lead here"
+    assert total.text == "1 of 1 number leads here"
     assert "5550100" not in found.text + found.next
 
 
@@ -194,14 +194,14 @@ def test_a_wrong_agent_is_answered_with_the_nearest() -> None:
 )
 def test_numbers_that_lead_elsewhere_are_counted_and_not_shown(url: str) -> None:
     found = only(judge_numbers(with_url(PUBLIC), [listed(url)]))
-    assert (found.level, found.text) == ("warning", "none of 1 number(s) leads here")
+    assert (found.level, found.text) == ("warning", "none of 1 number leads here")
     assert f"{PUBLIC}/voice/front-desk, HTTP POST" in found.next
 
 
 def test_what_is_wrong_stands_first_and_long_lists_are_cut() -> None:
     found = judge_numbers(with_url(PUBLIC), [*[listed()] * 30, listed(voice_method="GET")])
     assert found[0].level == "error"
-    assert (len(found), found[-1].text) == (22, "31 of 31 number(s) lead here")
+    assert (len(found), found[-1].text) == (22, "31 of 31 numbers lead here")
 
 
 def test_an_account_without_a_number_is_told() -> None:
@@ -358,15 +358,15 @@ async def test_a_tape_that_is_not_indexed_is_told_and_the_database_is_left_as_it
     Store(database(tmp_path)).add([tape])
     before = database(tmp_path).read_bytes()
     assert await records(tmp_path) == [
-        ("ok", "calls.duckdb: 1 call(s), schema 1"),
-        ("warning", "1 of 1 tape(s) are not in the database"),
+        ("ok", "calls.duckdb: 1 call, schema 1"),
+        ("warning", "1 of 1 tape is not in the database"),
     ]
     assert database(tmp_path).read_bytes() == before
 
 
 async def test_open_tapes_are_live_calls_or_torn_ones(tmp_path: Path) -> None:
     taped(tmp_path, "CA1.jsonl")
-    assert (await records(tmp_path))[1] == ("warning", "1 tape(s) of calls that a crash cut off")
+    assert (await records(tmp_path))[1] == ("warning", "1 tape of calls that a crash cut off")
     assert (await records(tmp_path, is_up=True))[1] == ("ok", "0 complete, 1 of live calls")
 
 
@@ -569,7 +569,7 @@ def test_people_get_a_line_a_finding_and_the_sum(tmp_path: Path) -> None:
         main, command, env={**SECRETS, "TWILIO_ACCOUNT_SID": None, "BRIDGE_PUBLIC_URL": None}
     )
     assert re.search(r"OK +public URL +https", result.stdout)
-    assert "0 error(s)" in result.stdout
+    assert "0 errors" in result.stdout
     assert "Offline, so not looked at: DNS, certificate, way in" in result.stdout
 
 

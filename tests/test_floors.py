@@ -23,6 +23,7 @@ FLOORS = [
         "retry_after",
         "signed_form",
         "visible",
+        "wording",
     },
     {"config", "findings", "held", "playout", "turns"},
     {"admission", "journal", "letters", "lines", "realtime", "twilio"},

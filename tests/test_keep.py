@@ -329,11 +329,11 @@ def test_the_command_shows_what_would_go_and_then_removes_it(folder: Folder) -> 
     config = configured(folder, "keep_audio_days = 1\nkeep_rows_days = 30")
     dry = bridge("keep", "--dry-run", "-c", config)
     assert (dry.exit_code, read_tape(path).header.has_audio) == (0, True)
-    assert dry.output.splitlines()[:2] == ["1 call(s) would lose their sound", f"  {path}"]
+    assert dry.output.splitlines()[:2] == ["sound of 1 call would be removed", f"  {path}"]
     done = bridge("keep", "-c", config, "--json")
     assert (done.exit_code, msgspec.json.decode(done.output)["silenced"]) == (0, 1)
     assert bridge("keep", "-c", config).output == (
-        "0 call(s) lost their sound, 0 their tape, 0 their rows; 0.0 MB freed\n"
+        "sound of 0 calls removed, tapes of 0, rows of 0; 0.0 MB freed\n"
     )
 
 

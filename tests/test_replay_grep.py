@@ -19,7 +19,7 @@ def test_a_match_says_which_call_when_and_who() -> None:
     result = replay("grep", "Wait, stop", INTERRUPTED)
     assert result.exit_code == 0
     (line,) = result.output.splitlines()
-    assert line.startswith("CAf46413694d")
+    assert line.startswith("CAf4641369 ")
     assert line.split()[2] == "caller"
 
 

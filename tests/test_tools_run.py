@@ -1,14 +1,17 @@
 """Tools at work: how one is run, how they are loaded, and the demo restaurant's."""
 
+import functools
 import json
 import threading
 from asyncio import CancelledError
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
 
 from bridge.errors import ToolError
@@ -57,6 +60,38 @@ async def test_a_string_is_the_answer_as_it_is() -> None:
         return f"Hello {name}"
 
     assert await run(greet, '{"name": "Ada"}') == ToolAnswered("call_1", "Hello Ada")
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate as tools for plain functions do: the wrapper itself is none of the async ones."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate as what makes plain functions of async ones does."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return trio.run(functools.partial(function, *args, **kwargs))
+
+    return wrapper
+
+
+async def look_up(day: str) -> str:
+    await trio.lowlevel.checkpoint()
+    return f"free on {day}"
+
+
+@pytest.mark.parametrize(
+    "function", [logged(look_up), logged(logged(look_up)), at_once(look_up), logged(at_once(look_up))]
+)
+async def test_an_async_tool_behind_decorators_gives_its_answer(function: Callable[..., Any]) -> None:
+    assert await run(tool(function), '{"day": "Friday"}') == ToolAnswered("call_1", "free on Friday")
 
 
 async def test_an_attrs_value_is_an_answer() -> None:

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from bridge.output import complain, console, print_json, quiet_interrupt, seconds
+from bridge.output import complain, console, print_json, quiet_interrupt
+from bridge.wording import counted, seconds
 from replay.options import JSON
 from replay.vad.compose import ComposedCall, ComposeError, Recipe, composed_calls
 from replay.vad.composed_tape import write_composed
@@ -171,6 +172,8 @@ def _sentence(totals: dict[str, Any]) -> str:
     if totals["hours"] >= 1:
         length = f"{totals['hours']:.1f} h"
     return (
-        f"{totals['folder']}: {totals['calls']} call(s), {length}; {totals['turns']} turns, of which"
-        f" {totals['short_replies']} short replies; {totals['pauses']} pauses within turns"
+        f"{totals['folder']}: {counted(totals['calls'], 'call')}, {length};"
+        f" {counted(totals['turns'], 'turn')},"
+        f" of which {counted(totals['short_replies'], 'short reply', 'short replies')};"
+        f" {counted(totals['pauses'], 'pause')} within turns"
     )

@@ -1,6 +1,5 @@
 """What composed calls are spoken with: recorded digits, the caller's clips, or a folder of recordings of one's own."""
 
-import wave
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +23,7 @@ from replay.vad.sound import (
     spoken_level,
 )
 from replay.vad.truth import LONG_PAUSE_MS, SHORT_MS, Span
+from replay.wave_file import WaveError, read_wave
 
 DIGITS: Final = Path(__file__).parent / "data" / "digits.npz"
 NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -173,21 +173,16 @@ def _piece_in(path: Path) -> Piece:
     try:
         return piece_of(_read(path), text)
     except ComposeError as error:
-        raise ComposeError(f"{path}: {error}") from None
+        raise ComposeError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
 def _read(path: Path) -> Samples:
     """Return a WAV file's samples at 8 kHz."""
     try:
-        with wave.open(str(path), "rb") as file:
-            kind, rate = (file.getnchannels(), file.getsampwidth()), file.getframerate()
-            data = file.readframes(file.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
-        raise ComposeError(f"can't be read as a WAV file of plain samples: {error}") from None
-    if kind != (1, 2):
-        raise ComposeError(
-            f"{kind[0]} channel(s) of {kind[1] * 8} bits: 1 of 16 is needed;"
-            " ffmpeg -i IN -ac 1 -c:a pcm_s16le OUT.wav makes it"
-        )
-    samples: Samples = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2") / FULL_SCALE
-    return samples if rate == RATE else np.asarray(soxr.resample(samples, rate, RATE, quality=QUALITY))
+        sound = read_wave(path, channels=1)
+    except (OSError, WaveError) as error:
+        raise ComposeError(str(error)) from None
+    samples: Samples = np.asarray(sound.channels[0]) / FULL_SCALE
+    if sound.rate == RATE:
+        return samples
+    return np.asarray(soxr.resample(samples, sound.rate, RATE, quality=QUALITY))

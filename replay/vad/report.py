@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bridge.wording import counted
 from replay.vad.recommend import Choice, nearest
 from replay.vad.report_calls import MOST_AUDIO_MS, calls_data, timeline
 from replay.vad.report_charts import charts
@@ -123,7 +124,7 @@ def _method(view: View) -> str:
         "recommended, so it lies at the budget\u2019s edge.",
         f"Tried: {study.sweep.grid.size:,} settings. Local engine in terms of the server\u2019s: threshold \u00d7 "
         f"{hearing.slope:g} {'+' if hearing.shift >= 0 else MINUS} {abs(hearing.shift):g}, hysteresis "
-        f"{hearing.hysteresis:g}, {hearing.start_windows} window(s) of 32 ms to begin, events "
+        f"{hearing.hysteresis:g}, {counted(hearing.start_windows, 'window')} of 32 ms to begin, events "
         f"{hearing.lag_ms} ms later.",
         "These calls are played back as they were: no caller answers another agent. In a live call they would have "
         "reacted to what the new setting does.",

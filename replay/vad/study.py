@@ -13,6 +13,7 @@ from bridge.config import TurnBudget
 from bridge.errors import BridgeError, TapeError
 from bridge.reading import tried
 from bridge.recorder import read_tape
+from bridge.wording import counted
 from replay.vad.agreement import cases_of
 from replay.vad.cache import Cache
 from replay.vad.calibrate import ENOUGH, Calibration, calibrate
@@ -164,7 +165,7 @@ def _check(recordings: Sequence[Recording], skipped: Sequence[tuple[Path, str]])
     if not recordings:
         why = f"; the first reason: {skipped[0][1]}" if skipped else ""
         raise StudyError(
-            f"no recording to study: {len(skipped)} tape(s) can't be used{why}", "tapes with audio"
+            f"no recording to study: {counted(len(skipped), 'tape')} can't be used{why}", "tapes with audio"
         )
     for what, name, values in (
         ("agents", "--agent", Counter(one.agent_name for one in recordings)),

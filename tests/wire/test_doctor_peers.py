@@ -161,7 +161,7 @@ async def test_the_account_and_its_numbers_are_asked_for_with_its_token() -> Non
     assert texts(found) == [
         ("ok", "active"),
         ("ok", "+xxxxxxxxx99 leads to front-desk (no fallback URL)"),
-        ("ok", "1 of 1 number(s) lead here"),
+        ("ok", "1 of 1 number leads here"),
     ]
     basic = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode().lower()
     assert rest.asked == [(ACCOUNT, f"basic {basic}"), (f"{NUMBERS}?PageSize=500", f"basic {basic}")]
@@ -198,7 +198,7 @@ async def test_a_token_that_is_none_any_more_is_told_and_the_next_one_is_used() 
             )
     assert found[0].level == "warning"
     assert "the first of our tokens is not its own any more (token 2 is)" in found[0].text
-    assert found[-1].text == "1 of 1 number(s) lead here"
+    assert found[-1].text == "1 of 1 number leads here"
 
 
 async def test_all_pages_of_numbers_are_read() -> None:
@@ -207,7 +207,7 @@ async def test_all_pages_of_numbers_are_read() -> None:
         {"incoming_phone_numbers": [number("https://other.example.com")], "next_page_uri": None},
     ]
     found, _ = await asked(check_twilio, {NUMBERS: (200, pages)})
-    assert found[-1].text == "1 of 2 number(s) lead here, 1 elsewhere"
+    assert found[-1].text == "1 of 2 numbers leads here, 1 elsewhere"
 
 
 async def test_pages_without_an_end_are_left() -> None:

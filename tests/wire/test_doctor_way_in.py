@@ -342,7 +342,7 @@ async def test_numbers_of_twilio_that_lead_elsewhere_and_wrongly_are_told(town: 
         report = await town.examine()
     assert told(report.findings, "Twilio numbers") == [
         ("error", "+xxxxxxxxx99 calls front-desk with GET, which is refused"),
-        ("ok", "1 of 2 number(s) lead here, 1 elsewhere"),
+        ("ok", "1 of 2 numbers leads here, 1 elsewhere"),
     ]
     assert report.exit_code == 2
 
