@@ -124,14 +124,13 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
     def check(value: Any) -> str:
         if empty and value == "":
             return ""
-        try:
-            parts = urlsplit(value) if isinstance(value, str) else None
-            usable = parts is not None and parts.scheme in schemes and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or re.search(r"[\s?#@]", value):
-            raise Wrong(f'a URL without a query, for example "{example}"')
-        return str(value).rstrip("/")
+        if isinstance(value, str) and _is_plain_url(value, schemes):
+            return value.rstrip("/")
+        scheme = urlsplit(example).scheme
+        with_scheme = f"{scheme}://{value}"
+        if isinstance(value, str) and "://" not in value and _is_plain_url(with_scheme, schemes):
+            raise Wrong(f'"{with_scheme}": {scheme}:// is missing')
+        raise Wrong(f'a URL without a query, for example "{example}"')
 
     return check
 
@@ -151,6 +150,26 @@ def proxy(value: Any) -> str:
             "one that needs a password is named in HTTPS_PROXY"
         )
     return str(value).rstrip("/")
+
+
+def _is_plain_url(value: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and not re.search(r"[\s?#@]", value)
+
+
+def public_url(value: Any) -> str:
+    """Accept the address Twilio calls, or nothing; the bridge adds its own paths, and proxies leave this one alone."""
+    found: str = url("https", "http", example="https://bridge.example.com", empty=True)(value)
+    path = urlsplit(found).path
+    if webhook := re.search(r"/voice(/[^/]*)*$", path):
+        raise Wrong(f'"{found.removesuffix(webhook.group())}": the bridge adds /voice/NAME itself')
+    if "//" in path or "%" in path:
+        raise Wrong("an address with a plain path or none: proxies rewrite this one, which breaks signatures")
+    return found
 
 
 def refusal(*, empty: bool = False) -> Check:

@@ -8,7 +8,7 @@ import msgspec
 
 from bridge.errors import BridgeError
 from bridge.options import CONFIG, DATA, JSON, data_folder
-from bridge.output import call_page, calls_table, console, explains_errors, print_json, table_console
+from bridge.output import calls_table, console, explains_errors, print_json, show_call, table_console
 from bridge.store import TABLES, Store
 
 
@@ -55,13 +55,14 @@ def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: A
 def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
     """Show one call: transcript, tools, milestones, latencies.
 
-    CALL is a call id or its beginning, or "last". Words that were said but never heard are struck through.
+    CALL is a call id or its beginning, or "last". Words that were said but never heard are struck through, or in
+    [not heard: …] where no screen can do that.
     """
     record = read_record(Store(data_folder(path, data) / "calls.duckdb"), call)
     if as_json:
         print_json(record)
     else:
-        console().print(call_page(record))
+        show_call(record, console())
 
 
 def read_record(store: Store, call: str) -> dict[str, Any]:

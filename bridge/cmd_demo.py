@@ -10,7 +10,7 @@ import trio
 from bridge.cmd_calls import read_record
 from bridge.logs import set_up_logging
 from bridge.options import JSON
-from bridge.output import call_page, console, explains_errors, print_json, quiet_interrupt
+from bridge.output import console, explains_errors, print_json, quiet_interrupt, show_call
 from bridge.store import Store
 
 
@@ -35,7 +35,7 @@ def demo(out: Path, as_json: bool) -> None:
         return print_json({**record, "paths": paths})
     screen = console()
     screen.rule("the record")
-    screen.print(call_page(record))
+    show_call(record, screen)
     screen.rule("what is left of it")
     for name, where in paths.items():
         screen.print(f"{name:9s} {where}", soft_wrap=True)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields_dict, frozen
 
 from bridge.checks import (
     account,
@@ -20,6 +20,7 @@ from bridge.checks import (
     nearest,
     number,
     proxy,
+    public_url,
     read_table,
     refusal,
     setting,
@@ -46,7 +47,7 @@ class Server:
     """Where the daemon listens, and under which URL Twilio reaches it."""
 
     bind: str = setting("127.0.0.1:8080", address)
-    public_url: str = setting("", url("https", "http", example="https://bridge.example.com", empty=True))
+    public_url: str = setting("", public_url)
     workers: int = setting(1, whole(1, 64))
     max_calls: int = setting(50, whole(1, 1000))
     max_lag_ms: int = setting(200, whole(0, 10_000))
@@ -382,12 +383,25 @@ def _read_turn_detection(
     raw: Any, at: str, faults: list[str], *, without: Collection[str] = ()
 ) -> TurnDetection:
     kind = raw.get("type", "server_vad") if isinstance(raw, dict) else "server_vad"
-    if kind == "semantic_vad":
-        return read_table(SemanticVad, raw, at=at, faults=faults, without=without)
-    if kind != "server_vad":
+    if kind not in ("server_vad", "semantic_vad"):
         faults.append(f'[{at}] type = {shown("type", kind)}: use "server_vad" or "semantic_vad"')
         return ServerVad()
+    raw = _without_foreign(raw, kind, at, faults)
+    if kind == "semantic_vad":
+        return read_table(SemanticVad, raw, at=at, faults=faults, without=without)
     return read_table(ServerVad, raw, at=at, faults=faults, without=without)
+
+
+def _without_foreign(raw: Any, kind: str, at: str, faults: list[str]) -> Any:
+    """Return a table without the keys that only the other turn detection has, each of them told."""
+    own, other = (ServerVad, SemanticVad) if kind == "server_vad" else (SemanticVad, ServerVad)
+    foreign = fields_dict(other).keys() - fields_dict(own).keys()
+    if not isinstance(raw, dict):
+        return raw
+    faults += [
+        f'[{at}] {key}: type = "{other().type}" has it, "{kind}" has not' for key in raw if key in foreign
+    ]
+    return {key: value for key, value in raw.items() if key not in foreign}
 
 
 def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:

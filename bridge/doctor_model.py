@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 from bridge.config import Realtime
 from bridge.doctor_world import Answer, Patient, fetch
+from bridge.doubts import is_openai
 from bridge.errors import LinkError
 from bridge.findings import Finding, doubtful, fine, wrong
 from bridge.retirements import READ_ON, RETIREMENTS, SOURCE, STAYING
 
 MODEL, RETIRING = "model", "retirement"
+NO_LIST: Final = (404, 405, 501)
 WARN_DAYS: Final = 60
 """Ahead of a retirement: time for `replay compare` and a trial on a few calls."""
 
@@ -26,15 +28,18 @@ async def check_model(patient: Patient) -> list[Finding]:
     """Ask for the model with our key, and look when it retires."""
     realtime = patient.settings.realtime
     url, key = models_url(realtime), patient.secrets.api_key
-    if not url or (not key and _is_openai(realtime)):
-        return []  # no such question there; or the configuration's check says that there is no key
+    if not url:
+        text = f"{_host(realtime.url)} has no list of models that is known of: its address does not end in /realtime"
+        return [fine(MODEL, text)]
+    if not key and is_openai(realtime):
+        return []  # the configuration's check says that there is no key
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         async with patient.world.client(patient.secrets.proxy) as client:
             answer = await fetch(client, "GET", url, headers=headers)
     except LinkError as error:
         return [wrong(MODEL, f"{_host(url)}{_way(patient)}: {error}", _step(patient))]
-    patient.note_clock(_host(url), answer, is_elsewhere=_is_openai(realtime))
+    patient.note_clock(_host(url), answer, is_elsewhere=is_openai(realtime))
     findings = [_found(realtime, url, answer), *_told_way(patient)]
     if day := _told_day(answer):
         findings.append(
@@ -63,10 +68,6 @@ def _step(patient: Patient) -> str:
     return "is outgoing https allowed here, or only through a proxy (HTTPS_PROXY)? Calls need the same host, over wss"
 
 
-def _is_openai(realtime: Realtime) -> bool:
-    return "api.openai.com" in realtime.url
-
-
 def _host(url: str) -> str:
     return url.split("/")[2]
 
@@ -80,11 +81,13 @@ def _found(realtime: Realtime, url: str, answer: Answer) -> Finding:
     if answer.status == 401:
         step = f"make a new key (platform.openai.com, API keys), and set {realtime.api_key_env}"
         return wrong(MODEL, f"{host} refuses our key (401)", step)
-    if answer.status == 404 and (_is_openai(realtime) or code == "model_not_found"):
+    if answer.status == 404 and (is_openai(realtime) or code == "model_not_found"):
         step = "is the name in [realtime] model right, and may this key's project use it?"
         return wrong(MODEL, f"{host} has no model {model} for our key (404)", step)
-    if answer.status == 404:
-        return fine(MODEL, f"{host} answers, but has no list of models")
+    if answer.status in NO_LIST:
+        return fine(
+            MODEL, f"{host} answers, but has no list of models, so nobody knows whether it has {model}"
+        )
     if answer.status == 403:
         step = "give the key the permission to read models, and to use the Realtime API; or try one call"
         return doubtful(MODEL, f"{host}: our key may not ask for models (403)", step)

@@ -200,10 +200,13 @@ def moment(at: datetime | str | None) -> str:
 # ---------------------------------------------------------------- one call
 
 
-def call_page(record: dict[str, Any]) -> RenderableType:
-    """Return one call for people: what it was, how fast, and everything that happened in order."""
+def show_call(record: dict[str, Any], screen: Console) -> None:
+    """Print one call for people: what it was, how fast, and everything that happened in order."""
     record = all_visible(record)
-    return Group(_summary(record), Text(), _timeline(record))
+    has_styles = (
+        screen.color_system is not None
+    )  # else no line goes through what nobody heard, and words must do
+    screen.print(Group(_summary(record), Text(), _timeline(record, has_styles=has_styles)))
 
 
 def _summary(record: dict[str, Any]) -> Table:
@@ -212,6 +215,7 @@ def _summary(record: dict[str, Any]) -> Table:
     felt = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
     cost = "" if call["cost_usd"] is None else f", {call['cost_usd']:.4f} USD"
     tokens = sum(call[f"{name}_tokens"] for name in ("text_in", "text_out", "audio_in", "audio_out"))
+    used = f"{tokens}{cost}" if tokens else "the model told of none"
     first = (
         "never" if call["first_audio_heard_ms"] is None else f"{call['first_audio_heard_ms']} ms after start"
     )
@@ -227,29 +231,28 @@ def _summary(record: dict[str, Any]) -> Table:
         ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
         ("first word", first),
         ("answers", answers),
-        ("tokens", f"{tokens}{cost}"),
+        ("tokens", used),
         ("tape", call["tape"]),
     ):
         grid.add_row(Text(name, style="dim"), Text(value))
     return grid
 
 
-def _timeline(record: dict[str, Any]) -> Table:
+def _timeline(record: dict[str, Any], *, has_styles: bool) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column()
-    for t_ms, who, what in sorted(_happenings(record), key=lambda happening: happening[0]):
+    for t_ms, who, what in sorted(
+        _happenings(record, has_styles=has_styles), key=lambda happening: happening[0]
+    ):
         grid.add_row(Text(f"{t_ms / 1000:.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
     return grid
 
 
-def _happenings(record: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
+def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[int, str, Text]]:
     for row in record["transcript"]:
-        text = Text(row["heard"] or "")
-        if row["unheard"]:
-            text.append((" " if row["heard"] else "") + row["unheard"], style="dim strike")
-        yield row["began_ms"] or 0, row["role"], text
+        yield row["began_ms"] or 0, row["role"], _said(row["heard"], row["unheard"], has_styles=has_styles)
     for row in record["tool_calls"]:
         yield row["called_ms"] or 0, "tool", _tool_text(row)
     for row in record["milestones"]:
@@ -260,6 +263,14 @@ def _happenings(record: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
         yield row["t_ms"], "log", Text(row["text"])
     call = record["call"]
     yield call["duration_ms"], "end", Text(f"by {call['ended_by']}: {call['why']}")
+
+
+def _said(heard: str | None, unheard: str | None, *, has_styles: bool) -> Text:
+    text = Text(heard or "")
+    if unheard:
+        text.append(" " if heard else "")
+        text.append(unheard if has_styles else f"[not heard: {unheard}]", style="dim strike")
+    return text
 
 
 SAID_ELSEWHERE = frozenset({"tool_called", "tool_answered", "call_ended"})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bridge.output import call_page, console, explains_errors, print_json
+from bridge.output import console, explains_errors, print_json, show_call
 from replay.options import DATA, JSON, read, working_on
 from replay.pages import page_of
 
@@ -17,8 +17,9 @@ from replay.pages import page_of
 def show(tape: str, wants_json: bool, data: Path) -> None:
     """Show one call: words, tools, milestones, latencies; read from the tape, with no database.
 
-    Words that were said but never heard are struck through. Times are seconds since the call was accepted.
-    It is what `bridge show` tells of an indexed call, for any tape, a torn one or one from elsewhere.
+    Words that were said but never heard are struck through, or in [not heard: …] where no screen can do that.
+    Times are seconds since the call was accepted. It is what `bridge show` tells of an indexed call, for any tape, a
+    torn one or one from elsewhere.
 
     \b
     replay show CA4f3e
@@ -31,4 +32,4 @@ def show(tape: str, wants_json: bool, data: Path) -> None:
     if wants_json:
         print_json(page)
     else:
-        console().print(call_page(page))
+        show_call(page, console())

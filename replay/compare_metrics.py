@@ -87,6 +87,11 @@ class Measures:
     cost_usd: float | None
     duration_ms: int
 
+    @property
+    def has_usage(self) -> bool:
+        """Say whether the model told what the call used; 0 of everything is what a record has where it did not."""
+        return any(self.tokens.values())
+
 
 def measures_of(header: Header, lines: Iterable[Line]) -> Measures:
     """Return the measures of a tape's call."""

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Final
 from urllib.parse import quote
 
+from bridge.wording import counted, short_id
 from replay.compare_outcome import Comparison
 from replay.compare_plots import COLOURS, Dot, interval_plot, share_plot, strips
 from replay.compare_table import NUMBERS, Number
@@ -38,19 +39,15 @@ def _top(comparison: Comparison) -> str:
     conditions = comparison.conditions
     who_called = ", ".join(conditions.callers)
     calls = sum(call.variant == comparison.baseline for call in comparison.calls)
-    callers = _counted(len(conditions.callers), "recorded caller")
+    callers = counted(len(conditions.callers), "recorded caller")
     several = "once" if conditions.repeats == 1 else f"{conditions.repeats} times each"
     head = (
         f"<h1>May agent <b>{escape(conditions.agent)}</b> be switched from <b>{escape(comparison.baseline)}</b> to "
         f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {callers} "
-        f"called each of them, {several}: {escape(who_called)}. {_counted(calls, 'call')} a side.</h1>"
+        f"called each of them, {several}: {escape(who_called)}. {counted(calls, 'call')} a side.</h1>"
     )
     head += "".join(f'<p class="remark">{escape(remark)}</p>' for remark in comparison.remarks)
     return head + "".join(_answer(comparison, variant) for variant in comparison.verdicts)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _answer(comparison: Comparison, variant: str) -> str:
@@ -206,9 +203,12 @@ def _call_row(call: Call, numbers: Sequence[Number], folder: Path) -> str:
     return f'{start}{cells}<td class="words">{tools}<td class="ended">{ended}{end}'
 
 
+NO_DATA: Final = '<span class="dim">no data</span>'
+
+
 def _cell(number: Number, call: Call) -> str:
     value = number.of(call.measures) if call.measures else None
-    return "" if value is None else escape(amount(value, number.unit))
+    return NO_DATA if value is None else escape(amount(value, number.unit))
 
 
 def _link(tape: str, folder: Path) -> str:
@@ -219,4 +219,4 @@ def _link(tape: str, folder: Path) -> str:
         target = quote(str(path.resolve().relative_to(folder.resolve())))
     except ValueError:
         target = path.resolve().as_uri()
-    return f'<a href="{escape(target)}">{escape(path.name[:10])}\u2026</a>'
+    return f'<a href="{escape(target)}">{escape(short_id(path.name))}\u2026</a>'

@@ -59,8 +59,12 @@ def _unspoken(measures: Measures) -> float | None:
     return _mean([float(not tool.is_spoken) for tool in measures.tools if tool.is_answered])
 
 
-def _output_tokens(measures: Measures) -> float:
-    return float(measures.tokens["text_out"] + measures.tokens["audio_out"])
+def _output_tokens(measures: Measures) -> float | None:
+    return float(measures.tokens["text_out"] + measures.tokens["audio_out"]) if measures.has_usage else None
+
+
+def _cost(measures: Measures) -> float | None:
+    return measures.cost_usd if measures.has_usage else None
 
 
 NUMBERS: Final = (
@@ -84,7 +88,7 @@ NUMBERS: Final = (
     Number("unspoken_answers", "tool answers not spoken", "share", _unspoken),
     Number("items_per_response", "output items a response", "items", lambda m: _mean(list(m.items_per_response))),
     Number("output_tokens_percent", "output tokens", "tokens", _output_tokens, is_percent=True),
-    Number("cost_percent", "cost of a call", "USD", lambda m: m.cost_usd, is_percent=True),
+    Number("cost_percent", "cost of a call", "USD", _cost, is_percent=True),
 )  # fmt: skip
 
 

@@ -197,9 +197,9 @@ def test_the_first_tool_is_the_one_of_the_readme() -> None:
 # ---------------------------------------------------------------- what they write
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("bridge/*.py"), *ROOT.glob("replay/**/*.py")]), ids=str)
-def test_nobody_is_shown_a_plural_in_parentheses(path: Path) -> None:
-    assert re.findall(r"\w\(s\)", path.read_text(encoding="utf-8")) == []
+def test_nobody_is_shown_a_plural_in_parentheses() -> None:
+    sources = [*ROOT.glob("bridge/*.py"), *ROOT.glob("replay/**/*.py")]
+    assert [path.name for path in sources if re.search(r"\w\(s\)", path.read_text(encoding="utf-8"))] == []
 
 
 def test_counts_and_lengths_and_moments_are_written_as_people_do() -> None:
@@ -212,7 +212,7 @@ def test_counts_and_lengths_and_moments_are_written_as_people_do() -> None:
 
 
 def test_every_list_of_calls_writes_a_call_and_its_beginning_alike(tmp_path: Path) -> None:
-    tape = next((ROOT / "tests/tapes").glob("interrupted*.gz"))
+    tape = ROOT / "tests" / "tapes" / "interrupted.jsonl.gz"
     (tmp_path / "tapes").mkdir()
     shutil.copy(tape, tmp_path / "tapes" / "CAf46413694d.jsonl.gz")
     data = ["--data", str(tmp_path)]
@@ -225,4 +225,4 @@ def test_every_list_of_calls_writes_a_call_and_its_beginning_alike(tmp_path: Pat
     }
     assert [name for name, result in lists.items() if not re.search(r"\bCAf4641369\b", result.output)] == []
     del lists["grep"]
-    assert [name for name, result in lists.items() if " 2026-11-23 07:03:57" not in f" {result.output}"] == []
+    assert [name for name, result in lists.items() if "2026-11-23 07:03:57" not in result.output] == []

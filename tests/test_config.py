@@ -144,7 +144,7 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
             "tracing",
             "endpoint",
             "collector:4318",
-            'use a URL without a query, for example "http://127.0.0.1:4318',
+            'use "http://collector:4318": http:// is missing',
         ),
         (
             "server",
@@ -171,7 +171,12 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ),
         ("agent.turn_detection", "threshold", float("nan"), "threshold = nan: use a number from 0.0 to 1.0"),
         ("agent.turn_detection", "type", "vad", 'type = "vad": use "server_vad" or "semantic_vad"'),
-        ("agent.turn_detection", "eagerness", "low", "eagerness: unknown key; known here: create_response"),
+        (
+            "agent.turn_detection",
+            "eagerness",
+            "low",
+            'eagerness: type = "semantic_vad" has it, "server_vad" has not',
+        ),
     ],
 )
 def test_a_fault_names_file_key_value_and_what_to_write(
@@ -192,10 +197,59 @@ def test_a_url_is_one_that_signatures_can_be_checked_against(rest: str) -> None:
     assert "use a URL without a query" in fault_in("server", "public_url", f"https://b.example.com{rest}")
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "value", "cure"),
+    [
+        ("server", "public_url", "b.example.com", 'use "https://b.example.com": https:// is missing'),
+        (
+            "server",
+            "public_url",
+            "b.example.com:8443/x",
+            'use "https://b.example.com:8443/x": https:// is missing',
+        ),
+        (
+            "realtime",
+            "url",
+            "api.openai.com/v1/realtime",
+            'use "wss://api.openai.com/v1/realtime": wss:// is missing',
+        ),
+        ("tracing", "endpoint", "127.0.0.1:4318/v1", 'use "http://127.0.0.1:4318/v1": http:// is missing'),
+        (
+            "server",
+            "public_url",
+            "https://b.example.com/voice/front-desk",
+            'use "https://b.example.com": the bridge adds',
+        ),
+        (
+            "server",
+            "public_url",
+            "https://b.example.com/x/voice/",
+            'use "https://b.example.com/x": the bridge adds',
+        ),
+        (
+            "server",
+            "public_url",
+            "https://b.example.com/a//b",
+            "proxies rewrite this one, which breaks signatures",
+        ),
+        (
+            "server",
+            "public_url",
+            "https://b.example.com/a%20b",
+            "proxies rewrite this one, which breaks signatures",
+        ),
+    ],
+)
+def test_a_url_that_is_nearly_right_is_told_what_it_lacks(
+    table: str, key: str, value: str, cure: str
+) -> None:
+    assert cure in fault_in(table, key, value)
+
+
 def test_semantic_turn_detection_refuses_the_servers_keys() -> None:
     raw = {"agents": {"a": {"turn_detection": {"type": "semantic_vad", "silence_duration_ms": 300}}}}
     (fault,) = faults_of(raw)
-    assert "[agents.a.turn_detection] silence_duration_ms: unknown key; known here: " in fault
+    assert 'silence_duration_ms: type = "server_vad" has it, "semantic_vad" has not' in fault
 
 
 @pytest.mark.parametrize(

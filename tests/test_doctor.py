@@ -33,7 +33,7 @@ from bridge.doctor_machine import (
     judge_room,
     runs_here,
 )
-from bridge.doctor_model import check_retirements, judge_day, models_url
+from bridge.doctor_model import check_model, check_retirements, judge_day, models_url
 from bridge.doctor_public import check_dns, check_url
 from bridge.doctor_twilio import Number, judge_numbers
 from bridge.doctor_world import Patient, Seen, World
@@ -93,14 +93,6 @@ def test_every_check_has_a_name_of_its_own() -> None:
         ("https://phone.internal", "error", "phone.internal is known"),
         ("https://10.1.2.3", "error", "10.1.2.3 is known"),
         ("https://[::1]:8443", "error", "::1 is known"),
-        (
-            f"{PUBLIC}/voice/front-desk",
-            "error",
-            "the public URL ends in /voice/front-desk, as a webhook does",
-        ),
-        (f"{PUBLIC}/x/voice", "error", "the public URL ends in /voice"),
-        (f"{PUBLIC}/a//b", "error", "the path /a//b is rewritten"),
-        (f"{PUBLIC}/a%20b", "error", "the path /a%20b is rewritten"),
     ],
 )
 async def test_a_public_url_is_judged_by_its_form(url: str, level: str, text: str) -> None:
@@ -225,6 +217,12 @@ def test_a_number_with_nothing_in_it_is_elsewhere() -> None:
 )
 def test_where_the_model_is_asked_for_comes_from_its_url(url: str, asked: str) -> None:
     assert models_url(Realtime(url=url)) == asked
+
+
+async def test_a_server_that_cant_be_asked_for_its_models_is_told() -> None:
+    settings = evolve(patient_with().settings, realtime=Realtime(url="wss://other.example.com/talk"))
+    found = only(await check_model(evolve(patient_with(), settings=settings)))
+    assert (found.level, found.text[:53]) == ("ok", "other.example.com has no list of models that is known")
 
 
 @pytest.mark.parametrize(

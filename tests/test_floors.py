@@ -26,7 +26,7 @@ FLOORS = [
         "wording",
     },
     {"config", "findings", "held", "playout", "turns"},
-    {"admission", "journal", "letters", "lines", "realtime", "twilio"},
+    {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
     {"call", "tape"},
     {"reading", "records", "redact", "restore"},
     {"files", "tape_writer"},

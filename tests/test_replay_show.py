@@ -1,13 +1,16 @@
 """`replay show`: a call's page from its tape alone, the same as the database would give."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from bridge.cmd_calls import read_record
+from bridge.output import show_call
 from bridge.recorder import read_tape
 from bridge.store import Store
 from replay.cli import main
@@ -27,6 +30,20 @@ def test_the_page_tells_the_call() -> None:
     assert "by tool: the agent hung up" in result.output
     assert "the caller cut in" in result.output
     assert "check_table(" in result.output
+
+
+def test_words_that_nobody_heard_are_marked_where_nothing_can_be_struck_through() -> None:
+    plain = " ".join(replay("show", TAPES / "interrupted.jsonl.gz").output.split())
+    assert "Harbour Table opened in nineteen [not heard: eighty-two, in an" in plain
+    assert "the old stove is still]" in plain
+
+
+def test_words_that_nobody_heard_are_struck_through_on_a_screen() -> None:
+    screen = Console(file=StringIO(), force_terminal=True, color_system="standard", width=200)
+    show_call(page_of(read_tape(TAPES / "interrupted.jsonl.gz")), screen)
+    shown = screen.file.getvalue()
+    assert "\x1b[2;9meighty-two" in shown
+    assert "not heard" not in shown
 
 
 def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -243,6 +243,7 @@ MODELS: dict[str, tuple[int, dict[str, Any], str, str]] = {
     "wrong key": (401, {}, "error", "refuses our key (401)"),
     "no such model": (404, {"error": {"code": "model_not_found"}}, "error", "has no model gpt-realtime-2.1"),
     "no list": (404, {}, "ok", "answers, but has no list of models"),
+    "no list either": (405, {}, "ok", "so nobody knows whether it has gpt-realtime-2.1"),
     "may not ask": (403, {}, "warning", "our key may not ask for models (403)"),
     "limit": (
         429,

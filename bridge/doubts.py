@@ -1,0 +1,39 @@
+"""What is allowed in a configuration and still looks like a mistake; pure, for `bridge check`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bridge.config import Agent, Realtime, Settings
+
+OTHER_WORK: Final = ("whisper", "translate", "transcribe")
+"""In the names of models that listen on the Realtime API and can't hold a conversation."""
+
+
+def doubts(settings: Settings) -> list[str]:
+    """Return a sentence for each setting that callers may regret."""
+    return [*_about_url(settings), *_about_model(settings.realtime), *_about_agents(settings)]
+
+
+def is_openai(realtime: Realtime) -> bool:
+    """Say whether the model is OpenAI's own server's: of no other are the names of models known."""
+    return "api.openai.com" in realtime.url
+
+
+def _about_url(settings: Settings) -> Iterator[str]:
+    if settings.server.public_url.startswith("http:"):
+        yield "[server] public_url is http; Twilio opens media sockets over https alone"
+
+
+def _about_model(realtime: Realtime) -> Iterator[str]:
+    name = realtime.model
+    is_realtime = "realtime" in name and not any(word in name for word in OTHER_WORK)
+    if is_openai(realtime) and not is_realtime:
+        known = Realtime().model
+        yield f'[realtime] model = "{name}" is no realtime model by its name; calls need one, such as {known}'
+
+
+def _about_agents(settings: Settings) -> Iterator[str]:
+    plain = Agent()
+    for name, agent in settings.agents.items():
+        if (agent.instructions, agent.greeting) == (plain.instructions, plain.greeting):
+            yield f'[agents.{name}] has no instructions and no greeting: it says "{plain.greeting}" and knows nothing'

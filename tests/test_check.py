@@ -1,0 +1,80 @@
+"""`bridge check`: what it says of a file that is right, of one that is not, and of one that callers may regret."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.cli import main
+from bridge.config import Agent, parse
+from bridge.doubts import doubts
+
+SET = {
+    "BRIDGE_PUBLIC_URL": "https://bridge.example.com",
+    "TWILIO_AUTH_TOKEN": "a-token-of-this-test",
+    "OPENAI_API_KEY": "sk-a-key-of-this-test",
+}
+PLAIN = {"instructions": "Answer the phone.", "greeting": "Hello."}
+
+
+def check(folder: Path, text: str, *options: str, **environment: str) -> Any:
+    (folder / "config.toml").write_text(text)
+    command = ["check", "--config", str(folder / "config.toml"), *options]
+    return CliRunner().invoke(main, command, env=dict.fromkeys(SET) | {"BRIDGE_CONFIG": None} | environment)
+
+
+def doubts_of(agent: dict[str, Any], **tables: Any) -> list[str]:
+    return doubts(parse({"agents": {"a": agent}, **tables}, Path("config.toml")))
+
+
+def test_a_right_file_is_told_with_what_goes_into_the_console(tmp_path: Path) -> None:
+    result = check(tmp_path, "[agents.a]\ngreeting = 'Hi.'\n", "--ready", **SET)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        f"OK {tmp_path / 'config.toml'}: 1 agent",
+        "  a: voice webhook https://bridge.example.com/voice/a (HTTP POST)",
+        "    tools: hang_up",
+    ]
+
+
+def test_no_ok_stands_beside_an_error_and_all_of_them_are_told(tmp_path: Path) -> None:
+    text = '[agents.a]\ntools = ["none.py:x"]\n[agents.b]\ntools = ["nothing:y"]\n'
+    result = check(tmp_path, text, **SET)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert ["[agents.a] tools:" in result.stderr, "[agents.b] tools:" in result.stderr] == [True, True]
+
+
+def test_what_is_missing_is_told_and_fails_only_who_asks(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\n"
+    assert [check(tmp_path, text).exit_code, check(tmp_path, text, "--ready").exit_code] == [0, 1]
+    assert check(tmp_path, text).stdout.count("before it can serve:") == 3
+
+
+def test_what_callers_may_regret_is_a_note_and_no_fault(tmp_path: Path) -> None:
+    result = check(tmp_path, '[realtime]\nmodel = "gpt-4o"\n[agents.a]\n', "--ready", **SET)
+    assert (result.exit_code, result.stdout.count("note: ")) == (0, 2)
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime-2.1", "gpt-realtime-mini", "gpt-4o-realtime-preview"])
+def test_a_realtime_model_is_no_doubt(model: str) -> None:
+    assert doubts_of(PLAIN, realtime={"model": model}) == []
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-live-1", "gpt-realtime-whisper", "gpt-realtime-translate"])
+def test_a_model_that_holds_no_conversation_is_one(model: str) -> None:
+    (doubt,) = doubts_of(PLAIN, realtime={"model": model})
+    assert f'model = "{model}" is no realtime model' in doubt
+    assert doubts_of(PLAIN, realtime={"model": model, "url": "ws://127.0.0.1:8090/v1/realtime"}) == []
+
+
+def test_an_agent_that_knows_nothing_and_greets_like_all_others_is_one() -> None:
+    (doubt,) = doubts_of({})
+    assert "[agents.a] has no instructions and no greeting" in doubt
+    assert Agent().greeting in doubt
+    assert [doubts_of({key: value}) for key, value in PLAIN.items()] == [[], []]
+
+
+def test_a_public_url_in_the_clear_is_one() -> None:
+    (doubt,) = doubts_of(PLAIN, server={"public_url": "http://bridge.example.com"})
+    assert "over https alone" in doubt
