@@ -1,11 +1,13 @@
 """For pytest: the fixture `ring_agent`, which makes a call to a voice agent and returns its record to assert on.
 
+A test that fails shows the conversations of its calls, each on lines of its own below the traceback.
+
 It needs no other plug-in: calls run on a loop of their own, or on none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -34,12 +36,33 @@ class RingAgent(Protocol):
         """Make one call."""
 
 
+MADE = pytest.StashKey[list["RungCall"]]()
+"""The calls that a test has made."""
+
+
 @pytest.fixture
 def ring_agent(tmp_path: Path, request: pytest.FixtureRequest) -> RingAgent:
     """Return a function that calls an agent; paths start at the test's file, tapes go to `tmp_path / "calls"`."""
-    from functools import partial
-
     # Imported here, because pytest loads plug-ins even where no test uses them: the daemon takes a second.
     from replay import rung_call
 
-    return partial(rung_call.ring_agent, folder=tmp_path / "calls", beside=request.path.parent)
+    made = request.node.stash.setdefault(MADE, [])
+
+    def ring(*agent: Any, **more: Any) -> "RungCall":
+        call = rung_call.ring_agent(*agent, folder=tmp_path / "calls", beside=request.path.parent, **more)
+        made.append(call)
+        return call
+
+    return ring
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the conversations of a failed test's calls into its report: a value would be cut, and on one line."""
+    report = yield
+    if report.failed:
+        made = item.stash.get(MADE, [])
+        report.sections += [
+            (f"call {number} of {len(made)}", str(call)) for number, call in enumerate(made, start=1)
+        ]
+    return report

@@ -16,7 +16,7 @@ from bridge import config
 from bridge.config import Agent, Realtime, Recording, Secrets, Server, Settings
 from bridge.errors import BridgeError
 from bridge.recorder import read_tape
-from bridge.records import Records, records_of
+from bridge.records import Records, Row, records_of
 from bridge.server import open_daemon
 from bridge.tape import decode, encode_header
 from bridge.tools import Tool, load_tools
@@ -66,7 +66,7 @@ class ToolRun:
 
 @frozen(repr=False)
 class RungCall:
-    """What became of a call; its repr is the conversation, which a failed assertion shows."""
+    """What became of a call; as text it is the conversation, which a failed test shows."""
 
     tape: Path
     records: Records = field(repr=False)
@@ -89,14 +89,12 @@ class RungCall:
     @property
     def transcript(self) -> list[Turn]:
         """Return the conversation in order."""
-        names = [one.name for one in attrs.fields(Turn)]
-        return [Turn(**{name: row[name] for name in names}) for row in self.records.transcript]
+        return [Turn(**_only(Turn, row)) for row in self.records.transcript]
 
     @property
     def tools(self) -> list[ToolRun]:
         """Return the tools that were asked for, in order, `hang_up` included."""
-        names = [one.name for one in attrs.fields(ToolRun)]
-        return [ToolRun(**{name: row[name] for name in names}) for row in self.records.tool_calls]
+        return [ToolRun(**_only(ToolRun, row)) for row in self.records.tool_calls]
 
     def heard(self, text: str) -> bool:
         """Say whether the caller heard the agent say this; case and spacing don't matter."""
@@ -104,14 +102,33 @@ class RungCall:
             " ".join(turn.heard for turn in self.transcript if turn.role == "agent")
         )
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         turns = [
-            f"  {turn.role}: {turn.heard}{' --' if turn.interrupted else ''}" for turn in self.transcript
+            (row["began_ms"] or 0, _turn_line(Turn(**_only(Turn, row)))) for row in self.records.transcript
         ]
-        tools = [
-            f"  tool: {tool.name}({tool.arguments}) -> {tool.output or tool.error}" for tool in self.tools
-        ]
-        return "\n".join([f"call {self.tape}:", *turns, *tools, f"  ended by {self.ended_by}: {self.why}"])
+        tools = [(row["called_ms"] or 0, _tool_line(row)) for row in self.records.tool_calls]
+        lines = [f"{ms / 1000:7.2f}  {line}" for ms, line in sorted([*turns, *tools], key=lambda one: one[0])]
+        end = f"{self.records.call['duration_ms'] / 1000:7.2f}  ended by {self.ended_by}: {self.why}"
+        return "\n".join([*lines, end, f"tape: {self.tape}"])
+
+    def __repr__(self) -> str:
+        # pytest cuts what it shows of a value, and writes it on one line
+        return f"<call of {self.records.call['agent']}, ended by {self.ended_by}: {self.why}>"
+
+
+def _only(cls: type[Any], row: Row) -> Row:
+    """Return the columns of a row that a class has."""
+    return {name: row[name] for name in attrs.fields_dict(cls)}
+
+
+def _turn_line(turn: Turn) -> str:
+    unheard = f"[not heard: {turn.unheard}]" if turn.unheard else ""
+    return f"{turn.role}: {' '.join(filter(None, (turn.heard, unheard)))}"
+
+
+def _tool_line(row: Row) -> str:
+    came = f"failed ({row['error_kind']}): {row['error']}" if row["error_kind"] else row["output"]
+    return f"tool: {row['name']}({row['arguments_raw']}) -> {came}"
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from replay.rung_call import RingError, ring_agent
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "testing-your-agent.md"
 EXAMPLE = re.compile(r"<!-- (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+LONG = "Good day, this is a greeting of many words" + " and more of them" * 13
 LISTENS = Caller(steps=(WaitForQuiet(300), HangUp()))
 
 
@@ -46,12 +47,24 @@ def test_a_failed_assertion_shows_the_conversation(tmp_path: Path) -> None:
         "from bridge.config import Agent\n"
         "from replay.phone_script import Caller, HangUp, WaitForQuiet\n"
         "def test_it(ring_agent):\n"
-        "    call = ring_agent(Agent(greeting='Good day.'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"
+        f"    call = ring_agent(Agent(greeting='{LONG}'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"
+        "    ring_agent(Agent(greeting='Moin.'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"
         "    assert call.heard('nonsense')\n"
     )
     done = run_pytest(tmp_path)
-    assert "agent: Good day." in done.stdout
-    assert "ended by caller: hung up" in done.stdout
+    report = done.stdout.split("---- call 1 of 2 ----")[1].splitlines()
+    assert re.fullmatch(rf" +\d+\.\d\d  agent: {LONG}", report[1])
+    assert re.fullmatch(r" +\d+\.\d\d  ended by caller: hung up", report[2])
+    assert report[3].startswith("tape: ")
+    assert "where False = heard('nonsense')" in done.stdout
+    assert "<call of agent, ended by caller: hung up>.heard" in done.stdout
+
+
+def test_the_conversation_of_a_call_is_in_order_and_whole(tmp_path: Path) -> None:
+    agent = Agent(greeting="One two three four five six seven eight nine ten.")
+    call = ring_agent(agent, Caller(steps=(InterruptAfter(1000), HangUp())), folder=tmp_path)
+    (turn,) = call.transcript
+    assert f"agent: {turn.heard} [not heard: {turn.unheard}]" in str(call).splitlines()[0]
 
 
 # ---------------------------------------------------------------- the call behind it
