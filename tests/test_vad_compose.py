@@ -354,6 +354,7 @@ def test_a_silent_file_and_one_that_is_no_wav_are_errors(tmp_path: Path) -> None
         compose(Recipe.clean(words=tmp_path), 1)
 
 
+@pytest.mark.skipif(not FSDD.is_dir(), reason="the data set is in the repository")
 def test_the_packaged_digits_are_those_of_the_data_set() -> None:
     assert len(material.digits()) == 60
     with np.load(material.DIGITS) as file:

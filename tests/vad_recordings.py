@@ -8,6 +8,9 @@ import soxr
 
 FOLDER = Path(__file__).parent / "vad_data"
 RECORDINGS = sorted([*FOLDER.rglob("*.wav"), *FOLDER.rglob("*.flac")])
+HAS_ALL = all((FOLDER / name).is_dir() for name in ("ami", "fsdd"))
+"""A source distribution has the phone call alone: see pyproject.toml."""
+
 REFERENCE = FOLDER / "silero_onnx.npz"
 """What ONNX Runtime says of each: written by tests/oracle/test_silero_onnx.py."""
 
