@@ -37,7 +37,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"    tools: {', '.join([*tools[name], 'hang_up'])}", soft_wrap=True)
     if secrets.proxy is not None:
         click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
-    for what, sentences in (("note:", doubts(settings)), ("before it can serve:", missing)):
+    for what, sentences in (("note:", doubts(settings, secrets)), ("before it can serve:", missing)):
         for sentence in sentences:
             out.print(f"[yellow]{what}[/] ", end="")
             out.print(sentence, markup=False, soft_wrap=True)

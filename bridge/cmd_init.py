@@ -8,9 +8,11 @@ import click
 
 from bridge.output import complain, explains_errors
 
-TOOLS_HERE: Final = (
-    'tools = ["my_tools.py:book_table"]   # typed functions, beside this file or in a package\n'
-)
+TOOLS: Final = """tools = [
+  "my_tools.py:book_table",        # yours: a typed function beside this file, or in a package
+  "replay.restaurant:check_table", # the demo's, which the stand-in for the model asks for
+]
+"""
 
 
 @click.command()
@@ -40,7 +42,7 @@ def templates() -> dict[str, str]:
     """Return the files by name. The configuration is that of the project's own folder, but for the demo's tools."""
     texts = {name: (files("bridge") / "templates" / name).read_text("utf-8") for name in NAMES}
     lines = texts["config.toml"].splitlines(keepends=True)
-    texts["config.toml"] = "".join(TOOLS_HERE if line.startswith("tools = ") else line for line in lines)
+    texts["config.toml"] = "".join(TOOLS if line.startswith("tools = ") else line for line in lines)
     return texts
 
 
@@ -53,4 +55,9 @@ Next, in that folder:
      export BRIDGE_PUBLIC_URL=https://... the address of your tunnel or proxy, to port 8080 here
   2. bridge check                       is all of it right, and what goes into the Twilio console
   3. bridge serve                       answer the phone
-No accounts yet? `bridge demo` makes a whole call on this machine."""
+No accounts yet? With any token, key and https address a call can be made on this machine, between stand-ins:
+  replay model                          the model; for it [realtime] url = "ws://127.0.0.1:8090/v1/realtime"
+  bridge serve
+  replay phone --to http://127.0.0.1:8080/voice/front-desk \\
+      --public-url "$BRIDGE_PUBLIC_URL" --auth-token-env TWILIO_AUTH_TOKEN
+  bridge show last"""

@@ -3,15 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bridge.config import Agent, Realtime, Settings
+from bridge.config import Agent, Realtime, Secrets, Settings
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 """In the names of models that listen on the Realtime API and can't hold a conversation."""
 
 
-def doubts(settings: Settings) -> list[str]:
+def doubts(settings: Settings, secrets: Secrets) -> list[str]:
     """Return a sentence for each setting that callers may regret."""
-    return [*_about_url(settings), *_about_model(settings.realtime), *_about_agents(settings)]
+    realtime = settings.realtime
+    return [
+        *_about_url(settings),
+        *_about_model(realtime),
+        *_about_key(realtime, secrets),
+        *_about_agents(settings),
+    ]
 
 
 def is_openai(realtime: Realtime) -> bool:
@@ -30,6 +36,11 @@ def _about_model(realtime: Realtime) -> Iterator[str]:
     if is_openai(realtime) and not is_realtime:
         known = Realtime().model
         yield f'[realtime] model = "{name}" is no realtime model by its name; calls need one, such as {known}'
+
+
+def _about_key(realtime: Realtime, secrets: Secrets) -> Iterator[str]:
+    if not secrets.api_key and not is_openai(realtime):
+        yield f"no key: {realtime.url} is asked without one; if it wants any, set {realtime.api_key_env}"
 
 
 def _about_agents(settings: Settings) -> Iterator[str]:

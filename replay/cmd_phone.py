@@ -19,7 +19,7 @@ from replay.phone_audio import write_stereo
 from replay.phone_load import Lateness, make_calls
 from replay.phone_options import Destination, account_of, destination_of, parameters_of
 from replay.phone_report import OnEvent
-from replay.phone_scenario import Scenario, load
+from replay.phone_scenario import CallSettings, Expect, Scenario, load
 from replay.phone_screen import failures, narrate, report_table, summary_table
 from replay.phone_verdict import Verdict, as_json, brief_json, judge, summarise
 
@@ -33,7 +33,7 @@ MAX_AT_ONCE: Final = 500
 
 
 @click.command()
-@click.argument("scenario", type=click.Path(path_type=Path))
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--to",
     required=True,
@@ -84,13 +84,14 @@ MAX_AT_ONCE: Final = 500
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON for machines.")
 @explains_errors
 def phone(
-    scenario: Path, to: str, public_url: str | None, auth_token_env: str | None, account_sid: str | None,
+    scenario: Path | None, to: str, public_url: str | None, auth_token_env: str | None, account_sid: str | None,
     parameters: tuple[str, ...], also_hosts: tuple[str, ...], calls: int, at_once: int, wav: Path | None,
     wants_json: bool,
 ) -> None:  # fmt: skip
     """Ring a Media Streams server as Twilio would, and let a scripted caller talk to it.
 
-    SCENARIO is a TOML file: what the caller does, how bad the network is, and what is expected of the call.
+    SCENARIO is a TOML file: what the caller does, how bad the network is, and what is expected of the call. Without
+    one it is the caller of the demo: a question, an interruption, thanks.
 
     \b
         steps = [
@@ -108,7 +109,10 @@ def phone(
     More steps: wait_ms, wait_for_agent, press, wait_for_end, drop_socket, stop_reading, go_silent.
 
     \b
-    Your bridge on this machine, as if under its public address:
+    Your bridge on this machine, as if under its public address; `replay model` can be its model:
+      replay phone --to http://127.0.0.1:8080/voice/front-desk \\
+          --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
+    The same with a caller of your own:
       replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk \\
           --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
     Any server after Twilio's samples, no webhook, no signature needed:
@@ -123,7 +127,7 @@ def phone(
     Exit code: 0 every call went as the scenario says, 1 a step was missed, a warning earned or an expectation
     not met, 2 the scenario can't be used or no call came about.
     """
-    told = load(scenario)
+    told = load(scenario) if scenario else _demo()
     told = attrs.evolve(told, parameters=told.parameters | parameters_of(parameters))
     destination = destination_of(to, public_url, also_hosts)
     account = account_of(told, auth_token_env, account_sid)
@@ -132,6 +136,12 @@ def phone(
     out = Console(quiet=True) if wants_json else console()
     job = _Job(told, destination, account, out, wants_json)
     sys.exit(_one_call(job, wav) if calls == 1 else _many_calls(job, calls, at_once))
+
+
+def _demo() -> Scenario:
+    from replay.demo import caller_does  # here, because the demo brings the whole daemon with it
+
+    return Scenario("the caller of the demo", caller_does(), CallSettings(), Expect(), {})
 
 
 # ---------------------------------------------------------------- making calls

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
-from bridge.config import Agent, parse
+from bridge.config import Agent, Secrets, parse
 from bridge.doubts import doubts
 
 SET = {
@@ -25,7 +25,7 @@ def check(folder: Path, text: str, *options: str, **environment: str) -> Any:
 
 
 def doubts_of(agent: dict[str, Any], **tables: Any) -> list[str]:
-    return doubts(parse({"agents": {"a": agent}, **tables}, Path("config.toml")))
+    return doubts(parse({"agents": {"a": agent}, **tables}, Path("config.toml")), Secrets(api_key="any"))
 
 
 def test_a_right_file_is_told_with_what_goes_into_the_console(tmp_path: Path) -> None:
@@ -78,3 +78,12 @@ def test_an_agent_that_knows_nothing_and_greets_like_all_others_is_one() -> None
 def test_a_public_url_in_the_clear_is_one() -> None:
     (doubt,) = doubts_of(PLAIN, server={"public_url": "http://bridge.example.com"})
     assert "over https alone" in doubt
+
+
+def test_a_server_that_is_asked_without_a_key_is_one() -> None:
+    settings = parse(
+        {"agents": {"a": PLAIN}, "realtime": {"url": "ws://127.0.0.1:8090/v1/realtime"}}, Path("c")
+    )
+    (doubt,) = doubts(settings, Secrets())
+    assert "is asked without one; if it wants any, set OPENAI_API_KEY" in doubt
+    assert doubts(settings, Secrets(api_key="any")) == []
