@@ -69,7 +69,7 @@ def run(
     replay run tests/tapes                 a folder, and all folders in it
     replay run data/tapes/2026-11-23       one day
     replay run CA4f3e --context 20         one call, with more around a difference
-    replay run tests/tapes --junit out.xml for CI: a test case a tape
+    replay run tests/tapes --junit out.xml   for CI: a test case a tape
     replay run tests/tapes --accept        the change was meant: these are the golden tapes now
     replay run --json data/tapes           for machines
 

@@ -1,0 +1,199 @@
+"""What the README, the pages and the help texts tell people to type exists, and what can be tried here works."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+from click.testing import CliRunner
+from kept import Folder
+
+from bridge.cli import main as bridge
+from bridge.cmd_init import templates
+from bridge.lazy_group import LazyGroup
+from replay.cli import main as replay
+
+ROOT = Path(__file__).parents[1]
+MAINS = {"bridge": bridge, "replay": replay}
+PAGES = [
+    path
+    for path in sorted(ROOT.glob("**/*.md"))
+    if path.relative_to(ROOT).parts[0]
+    in ("README.md", "CHANGELOG.md", "bench", "deploy", "docs", "replay", "tests")
+]
+BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
+OURS = re.compile(r"(?:^|(?<!-u)[\s/;&(|])((?:bridge|replay) .*)")  # not the unit of journalctl -u
+
+
+# ---------------------------------------------------------------- what people are told to type
+
+
+def told_on(page: Path) -> Iterator[str]:
+    """Yield the command lines of a page: those of its shell blocks, and those within its sentences."""
+    text = page.read_text(encoding="utf-8")
+    for block in SHELL.findall(text):
+        yield from re.sub(r"\\\n\s*", " ", block).splitlines()
+    for code in INLINE.findall(BLOCK.sub("", text)):
+        if re.match(r"(uv run |sudo )*(bridge|replay) ", code):
+            yield code.replace("\\|", "|")
+
+
+def told_by_help(command: click.Command) -> Iterator[str]:
+    """Yield the command lines of a help text; what an example does stands two spaces behind it."""
+    for line in re.sub(r"\\\n\s*", " ", command.help or "").splitlines():
+        if re.match(r" *(bridge|replay) [\w-]", line):
+            yield re.split(r"  +", line.strip())[0]
+
+
+def all_commands(group: click.Command) -> Iterator[click.Command]:
+    yield group
+    if isinstance(group, LazyGroup):
+        context = click.Context(group)
+        for name in group.lazy:
+            yield from all_commands(group.get_command(context, name) or group)
+
+
+def words_of(line: str) -> list[str] | None:
+    """Return a line's call of our commands as words, without what comes behind a pipe; None if it is none."""
+    found = OURS.search(line.strip().removeprefix("uv run "))
+    if found is None or line.lstrip().startswith("#"):
+        return None
+    words = shlex.split(found[1], comments=True)
+    end = next(
+        (at for at, word in enumerate(words) if word in ("|", "&&", ">", "&") or word.endswith(";")),
+        len(words),
+    )
+    return [word.rstrip(";") for word in words[: end + bool(words[end:] and words[end].endswith(";"))]]
+
+
+TOLD = {
+    shlex.join(words): where
+    for where, lines in [
+        *((page.relative_to(ROOT).as_posix(), list(told_on(page))) for page in PAGES),
+        *(
+            (f"{main} --help", [*told_by_help(command)])
+            for main in MAINS
+            for command in all_commands(MAINS[main])
+        ),
+    ]
+    for line in lines
+    if (words := words_of(line)) is not None
+}
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(TOLD) > 80
+
+
+def command_of(told: str) -> tuple[click.Command, list[str]]:
+    """Return the command that a line calls, and what it gives it."""
+    program, *words = shlex.split(told)
+    command: click.Command = MAINS[program]
+    while isinstance(command, LazyGroup) and words and words[0] not in ("COMMAND", "--help", "…"):
+        name, *words = words
+        found = command.get_command(click.Context(command), name)
+        assert found is not None, f"{command.name} has no command {name}"
+        command = found
+    return command, words
+
+
+@pytest.mark.parametrize("told", TOLD, ids=lambda told: f"{TOLD[told]}: {told}")
+def test_what_is_told_has_the_commands_and_options_that_there_are(told: str) -> None:
+    command, words = command_of(told)
+    words = [word for word in words if word not in ("…", "COMMAND")]
+    context = click.Context(command, info_name=command.name)
+    _, left, _ = command.make_parser(context).parse_args(words)  # raises for an option that there is not
+    assert left == []
+
+
+# ---------------------------------------------------------------- what can be tried here
+
+CALL = "CA4f3e" + "0" * 28
+RUNS = (
+    "bridge calls", "bridge check", "bridge keep", "bridge reindex", "bridge show", "replay export", "replay grep",
+    "replay list", "replay redact", "replay run", "replay show", "replay wav",
+)  # fmt: skip
+WITH_A_RESULT = {"replay grep": (0, 1)}
+"""Exit codes that say something of the call, and nothing of the command line."""
+
+PLACES: Final = re.compile(r"…|\.\.\.|/var/lib|TAPE|CALL|PATTERN|\[|--accept")
+"""In lines that only show where something is to be written; and in one that would change the tapes."""
+
+
+def can_be_tried(told: str) -> bool:
+    if " ".join(told.split()[:2]) not in RUNS or PLACES.search(told):
+        return False
+    command, words = command_of(told)
+    return bool(words) or not any(parameter.required for parameter in command.params)
+
+
+TRIED = [told for told in TOLD if can_be_tried(told)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as somebody has it after a first call: a configuration, tapes, a database."""
+    made = tmp_path_factory.mktemp("somebody")
+    for name, text in templates().items():
+        (made / name).write_text(text, encoding="utf-8")
+    Folder(made / "data").put(CALL, day="2026-11-23")
+    shutil.copytree(ROOT / "tests" / "tapes", made / "tests" / "tapes")
+    for name in (f"{CALL}.jsonl.gz", "call.jsonl.gz"):
+        shutil.copy(made / "tests" / "tapes" / "interrupted.jsonl.gz", made / name)
+    return made
+
+
+def test_what_is_tried_is_much_of_what_is_told() -> None:
+    assert len(TRIED) > 25
+    assert {" ".join(told.split()[:2]) for told in TRIED} == set(RUNS)
+
+
+@pytest.mark.parametrize("told", TRIED)
+def test_what_can_be_tried_works(told: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    program, *words = shlex.split(told)
+    words = [f"{CALL}.jsonl.gz" if word == "CA4f3e.jsonl.gz" else word for word in words]
+    result = CliRunner().invoke(MAINS[program], words)
+    codes = WITH_A_RESULT.get(" ".join(told.split()[:2]), (0,))
+    assert result.exit_code in codes, result.output
+
+
+# ---------------------------------------------------------------- what pages lead to
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the names of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ +(.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(
+        r"\]\((?!\w+:)([^)\s#]*)#?([^)\s]*)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))
+    )
+    dead = []
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            dead.append(f"{path}#{anchor}")
+    assert dead == []
+
+
+FILE = re.compile(
+    r"(?:bench|bridge|deploy|docs|replay|tests|\.ci)/[\w./-]+\.(?:css|json|md|py|sh|toml|ya?ml)"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        return  # what was there then
+    named = [code for code in INLINE.findall(page.read_text(encoding="utf-8")) if FILE.fullmatch(code)]
+    assert [name for name in named if not (ROOT / name).exists()] == []
