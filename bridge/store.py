@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import duckdb
 import msgspec
@@ -18,19 +18,12 @@ from bridge.errors import StoreError, TapeError
 from bridge.forgotten import Forgotten
 from bridge.machine import give_back_memory
 from bridge.reading import about, tried
-from bridge.recorder import (
-    DONE_SUFFIX,
-    OPEN_SUFFIX,
-    call_id_of,
-    compress,
-    finished_path,
-    open_path,
-    read_tape,
-    tapes_under,
-)
-from bridge.records import Records, records_of
-from bridge.recovery import closing_lines
-from bridge.tape import Header, decode, encode_header
+
+if (
+    TYPE_CHECKING
+):  # who only reads the database loads nothing that reads or writes tapes: a third of its start
+    from bridge.records import Records
+    from bridge.tape import Header
 
 RETRY_SECONDS: Final = 0.5
 MOST_WAITING: Final = 10_000
@@ -78,7 +71,7 @@ class Store:
 
     path: Path
 
-    def add(self, tapes: Iterable[Path], tell: Callable[[Records], None] = lambda records: None) -> int:
+    def add(self, tapes: Iterable[Path], tell: Callable[["Records"], None] = lambda records: None) -> int:
         """Index these tapes in one transaction each; return how many. Raises `StoreError`, `duckdb.IOException`.
 
         `tell` is given each one's records once they are in the database.
@@ -163,11 +156,15 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.commit()
 
 
-def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> Records:
+def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> "Records":
     """Replace one call's rows by those of its tape, and return them.
 
     A call that was erased has none, whoever brings its tape back.
     """
+    from bridge.recorder import read_tape
+    from bridge.records import records_of
+    from bridge.tape import decode
+
     tape = read_tape(path)
     if Forgotten.in_folder(folder).has(tape.header.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
@@ -221,7 +218,7 @@ def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _tables(records: Records, tape: str) -> dict[str, list[dict[str, Any]]]:
+def _tables(records: "Records", tape: str) -> dict[str, list[dict[str, Any]]]:
     rows = {table: getattr(records, table) for table in TABLES if table != "calls"}
     return {"calls": [{**records.call, "tape": tape}], **rows}
 
@@ -264,7 +261,7 @@ class Indexer:
 
     store: Store
     wants: Callable[[Path], bool] = lambda path: True
-    on_record: Callable[[Records], None] = lambda records: None
+    on_record: Callable[["Records"], None] = lambda records: None
     _channel: tuple[trio.MemorySendChannel[Queued], trio.MemoryReceiveChannel[Queued]] = field(factory=_queue)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _pending: int = 0
@@ -297,6 +294,8 @@ class Indexer:
 
         Started once it knows which tapes were left open: those that appear later are being written.
         """
+        from bridge.recorder import tapes_under
+
         torn = await self.in_thread(lambda: tapes_under(folder, only_open=True))
         task_status.started()
         for path in await self.in_thread(self._left_behind, folder, torn):
@@ -310,7 +309,7 @@ class Indexer:
             if not self._pending:
                 self._idle.set()
 
-    async def save_tapes(self, folder: Path, headers: list[Header]) -> None:
+    async def save_tapes(self, folder: Path, headers: "list[Header]") -> None:
         """Close the tapes of calls whose process has died while this one goes on, and index them."""
         for header in headers:
             try:
@@ -328,13 +327,13 @@ class Indexer:
                 self._idle = trio.Event()
                 await self._idle.wait()
 
-    def _add(self, path: Path, tell: Callable[[Records], None]) -> None:
+    def _add(self, path: Path, tell: Callable[["Records"], None]) -> None:
         self.store.add([path], tell)
         give_back_memory()  # what DuckDB took for it stayed otherwise, in pieces that nobody else wants
 
-    async def _index(self, path: Path) -> list[Records]:
+    async def _index(self, path: Path) -> "list[Records]":
         """Index a tape, however long that takes; return its records, or none when it can't be indexed."""
-        has_warned, found = False, list[Records]()
+        has_warned, found = False, list["Records"]()
         while True:
             try:
                 await self.in_thread(self._add, path, found.append)
@@ -357,6 +356,8 @@ class Indexer:
 
     def _left_behind(self, folder: Path, left_open: list[Path]) -> list[Path]:
         """Return the tapes that are not indexed; those of a process that died are closed first."""
+        from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
+
         torn = [finish_torn(path) for path in left_open]
         try:
             known = self.store.call_ids()
@@ -367,8 +368,11 @@ class Indexer:
         return list(dict.fromkeys([*(path for path in torn if path), *done]))
 
 
-def finish_lost(folder: Path, header: Header) -> Path | None:
+def finish_lost(folder: Path, header: "Header") -> Path | None:
     """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
+    from bridge.recorder import DONE_SUFFIX, OPEN_SUFFIX, open_path
+    from bridge.tape import encode_header
+
     done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
     if done is not None:
         return done
@@ -391,6 +395,9 @@ def finish_torn(path: Path) -> Path | None:
 
 
 def _closed(path: Path) -> Path:
+    from bridge.recorder import compress, finished_path, read_tape
+    from bridge.recovery import closing_lines
+
     with about(path):
         tape = read_tape(path)
         lines, end = closing_lines(tape)
