@@ -46,6 +46,11 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write no list of commands: to know their first sentences it would import them all."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line, and print help if that is asked for."""
+        with quiet_pipe():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; quietly to its end if its reader has seen enough."""
         with quiet_pipe():

@@ -78,6 +78,8 @@ def export(tapes: tuple[str, ...], wire: bool, parquet: Path | None, output: Pat
     try:
         for path, rows in write_parquet(paths, parquet, faults):
             click.echo(f"{path}  {rows} rows")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         complain(f"{parquet}: can't be written: {error.strerror or error}", hint="another folder")
     leave_faults(faults)
@@ -93,6 +95,6 @@ def _export_wire(tapes: tuple[str, ...], output: Path | None, data: Path) -> Non
             for line in wire_lines(recorded):
                 file.write(visible_json(msgspec.json.encode(line).decode()).encode() + b"\n")
     except BrokenPipeError:
-        raise  # the reader has seen enough: click leaves quietly
+        raise  # the reader has seen enough
     except OSError as error:
         complain_of_file(output or Path("standard output"), error)

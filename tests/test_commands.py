@@ -145,6 +145,8 @@ def test_every_extra_of_the_project_is_known_with_its_packages() -> None:
         "replay grep . tests/tapes",
         "replay run tests/tapes",
         "replay list tests/tapes",
+        "replay run --help",
+        "bridge --help",
     ],
 )
 def test_a_reader_that_has_seen_enough_ends_the_command_quietly(words: str) -> None:
