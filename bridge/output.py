@@ -223,10 +223,12 @@ def _summary(record: dict[str, Any]) -> Table:
     if felt:
         answers += f", {felt[len(felt) // 2]} ms after the caller's last sound"
     when = f"{moment(call['started_at'])} UTC"
+    numbers = call["from_number"], call["to_number"]
+    parties = " to ".join(number or "unknown" for number in numbers) if any(numbers) else ""
     grid = Table.grid(padding=(0, 2))
     for name, value in (
         ("call", call["call_id"]),
-        ("when", f"{when}, {seconds(call['duration_ms'])}, {call['from_number']} to {call['to_number']}"),
+        ("when", ", ".join(filter(None, (when, seconds(call["duration_ms"]), parties)))),
         ("agent", f"{call['agent']} on {call['model']}"),
         ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
         ("first word", first),

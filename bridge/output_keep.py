@@ -148,7 +148,8 @@ def _show_erased(erased: Erased, meant: Meant) -> None:
     proof = erased.proof
     searched = f"searched {counted(proof.files, 'file')}, {proof.bytes} bytes, for "
     searched += f"{counted(proof.searched_for, 'thing')}: "
-    say(searched + (f"{len(proof.left)} left" if proof.left else "nothing left"))
+    nothing = "nothing left" if erased.call_ids else "not found"
+    say(searched + (f"{len(proof.left)} left" if proof.left else nothing))
     for where, what in proof.left[:SHOWN]:
         say(f"  {what} in {where}")
     _show_masked(meant)

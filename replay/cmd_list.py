@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from attrs import asdict
@@ -57,7 +57,8 @@ def list_(
     if wants_json:
         print_json([_as_json(entry) for entry in wanted])
     elif wanted:
-        table_console().print(_table(wanted))
+        screen = table_console()
+        screen.print(table_of(wanted, screen.width))
     else:
         click.echo("No calls match; try fewer filters." if entries else "No calls.")
     leave_faults(faults)
@@ -71,12 +72,19 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return asdict(entry) | {"path": str(entry.path)}
 
 
-def _table(entries: list[Entry]) -> Table:
+NAMES: Final = ("started (UTC)", "call", "agent", "from", "length", "ended by", "tape")
+NARROW: Final = ("started (UTC)", "call", "length", "ended by", "tape")
+
+
+def table_of(entries: list[Entry], width: int) -> Table:
+    """Return the list of calls, with the columns that fit in so many characters."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("started (UTC)", "call", "agent", "from", "length", "ended by", "tape"):
+    shown = NAMES if width >= 110 else NARROW
+    for name in shown:
         table.add_column(name, no_wrap=name != "ended by", overflow="fold")
     for entry in entries:
-        table.add_row(*(Text(visible(cell)) for cell in _cells(entry)))
+        cells = dict(zip(NAMES, _cells(entry), strict=True))
+        table.add_row(*(Text(visible(cells[name])) for name in shown))
     return table
 
 
@@ -87,4 +95,4 @@ def _cells(entry: Entry) -> Iterator[str]:
     yield entry.caller
     yield seconds(entry.length_ms)
     yield f"{entry.ended_by}: {entry.why}" + (" (torn)" if entry.is_torn else "")
-    yield entry.path.name
+    yield "" if entry.path.name.startswith(entry.call_id) else entry.path.name  # as a rule the id is the name

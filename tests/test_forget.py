@@ -214,7 +214,11 @@ def test_a_number_nobody_rang_with_does_not_look_erased(folder: Folder, options:
     result = forget(folder, ALICE, *options)
     assert result.exit_code == 2
     assert f"Error: no call with {ALICE} in {folder.data}: nothing was erased" in result.stderr
-    assert ("erased " in result.stdout, folder.rows()) == (False, before)
+    assert ("erased " in result.stdout, "nothing left" in result.stdout, folder.rows()) == (
+        False,
+        False,
+        before,
+    )
 
 
 def test_numbers_are_compared_by_their_digits_and_addresses_by_their_letters() -> None:

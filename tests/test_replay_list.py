@@ -1,13 +1,16 @@
 """`replay list`: the calls on tape, read from the tapes themselves."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from replay.cli import main
+from replay.cmd_list import table_of
 from replay.pages import entry_of
 
 TAPES = Path(__file__).parent / "tapes"
@@ -77,3 +80,13 @@ def test_what_cant_be_read_is_named_and_the_rest_is_listed(tmp_path: Path) -> No
     assert result.exit_code == 2
     assert "x.jsonl: not a tape" in result.stderr or "not a tape" in result.stderr
     assert "hung up" in result.stdout
+
+
+@pytest.mark.parametrize("width", [80, 110, 240])
+def test_a_list_keeps_moments_and_ids_whole_on_every_screen(width: int) -> None:
+    screen = Console(file=StringIO(), width=width)
+    screen.print(table_of([entry_of(TAPES / "interrupted.jsonl.gz")], width))
+    lines = screen.file.getvalue().splitlines()
+    assert lines[1].startswith("2026-11-23 07:03:57  CAf4641369  ")
+    assert "interrupted.jsonl.gz" in lines[1]
+    assert max(map(len, lines)) <= width
