@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bridge import cli
 from bridge.findings import presentable, wrong
 from bridge.logs import set_up_logging
-from bridge.output import Screen, call_page, calls_table, console
+from bridge.output import Screen, calls_table, console, show_call
 from bridge.recorder import read_tape
 from bridge.store import Store
 from bridge.visible import UNSEEN, all_visible, visible, visible_json
@@ -180,7 +180,7 @@ def test_no_command_prints_what_steers_a_terminal(data: Path, command: str, argu
         )
 
 
-SILENT = {"check", "demo", "doctor", "install", "keep", "serve", "call", "compare", "import", "model", "phone",
+SILENT = {"init", "check", "demo", "doctor", "install", "keep", "serve", "call", "compare", "import", "model", "phone",
           "vad sweep", "vad labels", "vad compose"}  # fmt: skip
 """What prints the operator's own words and numbers, or is looked at below by the part that prints for it."""
 
@@ -209,7 +209,7 @@ def test_on_a_terminal_there_are_only_our_own_styles(data: Path) -> None:
     page = page_of(read_tape(data / "tapes" / f"{FIRST}.jsonl.gz"))
     rows = Store(data / "calls.duckdb").query("select * from calls")
     screen, out = on_a_terminal()
-    screen.print(call_page(page))
+    show_call(page, screen)
     screen.print(calls_table(rows, width=120))
     screen.print("a stranger said:", HOSTILE.replace(f"\n{FORGED}\n", ""), markup=False)
     assert_harmless(out.getvalue())
