@@ -19,9 +19,8 @@ from bridge.forgotten import Forgotten
 from bridge.machine import give_back_memory
 from bridge.reading import about, tried
 
-if (
-    TYPE_CHECKING
-):  # who only reads the database loads nothing that reads or writes tapes: a third of its start
+# Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
+if TYPE_CHECKING:
     from bridge.records import Records
     from bridge.tape import Header
 
