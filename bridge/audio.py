@@ -28,6 +28,15 @@ def silence(ms: int) -> bytes:
     return SILENCE * bytes_of(ms)
 
 
+QUIET: Final = bytes([*range(0x78, 0x80), *range(0xF8, 0x100)])
+"""µ-law codes below -54 dB of full scale: nobody hears them on a telephone."""
+
+
+def is_audible(audio: bytes) -> bool:
+    """Say whether somebody would hear this: more than a tenth of it is louder than a quiet line."""
+    return len(audio.translate(None, QUIET)) * 10 > len(audio)
+
+
 def _linear(code: int) -> int:
     """Decode one µ-law code to a signed 16-bit sample (ITU-T G.711, table 2)."""
     code = ~code & 0xFF

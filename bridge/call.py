@@ -10,14 +10,16 @@ from typing import Any, Final
 from attrs import define, field
 
 from bridge import realtime
-from bridge.audio import ms_of
+from bridge.audio import is_audible, ms_of
 from bridge.config import Agent
+from bridge.dead_air import DeadAir
 from bridge.effects import (
     AddText,
     AnswerTool,
     AppendAudio,
     CancelResponse,
     ClearPlayback,
+    CommitAudio,
     CreateResponse,
     Effect,
     EndCall,
@@ -25,7 +27,6 @@ from bridge.effects import (
     RunTool,
     SendMark,
     TruncateItem,
-    UpdateSession,
 )
 from bridge.events import (
     CallerSpoke,
@@ -44,6 +45,7 @@ from bridge.events import (
     ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
+    RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -57,12 +59,16 @@ from bridge.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.held import HeldAudio
 from bridge.journal import Journal
+from bridge.keys import Keys
 from bridge.playout import Playout
 from bridge.realtime import Policy
+from bridge.session import Session, other_format
+from bridge.tool_calls import ToolCalls
 from bridge.turns import Turns
 
 HANG_UP: Final = "hang_up"
@@ -70,9 +76,6 @@ HANG_UP: Final = "hang_up"
 
 CLEAN_CLOSES: Final = (1000, 1001, 1005)
 """Close codes with which Twilio leaves on purpose; 1005 is a close frame without a code."""
-
-KEYS_PAUSE_MS: Final = 1500
-"""Keys pressed closer together than this are given to the model as one entry."""
 
 HELD_UP_MS: Final = 100
 """An alarm that rings so late says that the whole process was held up: what peers said meanwhile is still unread."""
@@ -82,8 +85,8 @@ CATCH_UP_MS: Final = 500
 
 _time_of = itemgetter(0)
 
-NO_MORE_TOOLS: Final = "no more tools in this call; tell the caller what you know, or hang up"
-"""Whoever talks the agent into calling a tool again and again gets this, and no more of the tool."""
+STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed)
+"""Signs that an answer is on its way."""
 
 STILL_TALKING: Final = '{"status": "not hung up: the caller went on talking"}'
 
@@ -105,18 +108,16 @@ class Call:
     _last_chunk: int = 0
     _last_frame: int = 0
     _last_voice: int = 0
-    _keys: str = ""
-    _keys_due: int | None = None
+    _keys: Keys = field(factory=Keys)
 
-    _is_ready: bool = False
-    _session_event_id: str = ""
+    _session: Session = field(init=False)
     _is_opened: bool = False
     _held: HeldAudio = field(init=False)
 
     _playout: Playout = field(init=False)
     _turns: Turns = field(init=False)
-    _called: dict[str, None] = field(factory=dict)
-    _running: dict[str, str] = field(factory=dict)
+    _dead_air: DeadAir = field(init=False)
+    _tool_calls: ToolCalls = field(init=False)
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
     _deadline: int = 0
@@ -124,9 +125,13 @@ class Call:
 
     def __attrs_post_init__(self) -> None:
         limits, vad = self.agent.limits, self.agent.turn_detection
+        names = tuple(tool["name"] for tool in self.tools)
+        self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
+        self._session = Session(self.agent, self.tools)
         self._held = HeldAudio(limits.held_caller_audio_ms)
         self._playout = Playout(lead_ms=limits.lead_ms)
-        self._turns = Turns(vad.create_response, limits.answer_timeout_ms)
+        self._turns = Turns(vad.create_response, limits.max_turn_seconds * 1000)
+        self._dead_air = DeadAir(limits.answer_timeout_ms)
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
@@ -143,6 +148,9 @@ class Call:
         self._now = max(self._now, now)
         if self._now - self._deadline >= HELD_UP_MS:
             self._caught_up_at = self._now + CATCH_UP_MS
+        self._dead_air.pass_time(self._now)
+        if isinstance(event, STIRRING):
+            self._dead_air.stirred_at = self._now
         self._decide(event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
@@ -159,6 +167,7 @@ class Call:
         """Return an alarm that is due, or None; and note when the next one will be."""
         if self.is_over:
             return None
+        self._look_for_dead_air()
         at, ring = min(self._alarms(), key=_time_of)
         self._deadline = at
         return ring if at <= self._now else None
@@ -173,7 +182,10 @@ class Call:
             self._journal.item(ledger)
         if self._farewell and not self._turns.active and self._playout.is_idle:
             return self._leave()
-        if self._is_ready and not self._running and not self._farewell and self._turns.may_ask:
+        is_to_speak = (
+            not self._tool_calls.running or self._dead_air.is_asked
+        )  # while a tool runs: if it takes too long
+        if self._session.is_ready and is_to_speak and not self._farewell and self._turns.may_ask:
             self._ask()
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - a table of one line per event
@@ -201,15 +213,15 @@ class Call:
             case SessionCreated():
                 self._on_session_created()
             case SessionUpdated():
-                self._on_session_updated()
+                self._on_session_updated(event)
             case SpeechStarted():
                 self._on_speech_started()
             case SpeechStopped():
                 self._last_voice = self._now
-                self._turns.caller_paused(self._now)
+                self._turns.caller_paused()
             case TurnCommitted():
                 self._is_opened = True
-                self._turns.caller_ended(self._now)
+                self._turns.caller_ended()
             case ResponseCreated():
                 self._on_response_created(event)
             case ModelFinishedAudio():
@@ -224,6 +236,10 @@ class Call:
                 self._on_response_finished(event)
             case ModelErred():
                 self._on_model_erred(event)
+            case RateLimitsTold():
+                self._on_rate_limits(event)
+            case TranscriptionFailed():
+                self._journal.count(f"transcription failed: {event.code or 'no code'}")
             case ModelLeft():
                 self._on_model_gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
             case ModelTryFailed():
@@ -254,15 +270,17 @@ class Call:
         else:
             waited_at = self._silent_at(limits.waiting_seconds * 1000)
             yield waited_at, lambda: self._end("limit", "no media stream came")
-        if not self._is_ready:
+        if not self._session.is_ready:
             ready_at = self._silent_at(limits.model_ready_ms)
             yield ready_at, lambda: self._fail("the model was not ready in time")
-        if self._turns.answer_due is not None and not self._running and not self._farewell:
-            yield self._silent_at(self._turns.answer_due), self._on_no_answer
+        if self._dead_air.due is not None:
+            yield self._silent_at(self._dead_air.due), self._on_dead_air
+        if self._turns.turn_due is not None:
+            yield self._silent_at(self._turns.turn_due), self._on_endless_turn
         if self._turns.retry_at is not None:
             yield self._turns.retry_at, self._turns.retry_is_due
-        if self._keys_due is not None and self._is_ready:
-            yield self._keys_due, self._give_keys
+        if self._keys.due is not None and self._session.is_ready:
+            yield self._keys.due, self._give_keys
         if self._farewell:
             yield self._farewell_due, self._leave
 
@@ -271,19 +289,60 @@ class Call:
         return max(ms, self._caught_up_at)
 
     def _on_quiet(self) -> None:
-        if self._running or self._turns.is_going_on or self._playout.is_playing(self._now):
+        if self._tool_calls.running or self._turns.is_going_on or self._playout.is_playing(self._now):
             self._last_voice = self._now
         else:
             self._end("limit", "nobody spoke")
 
-    def _on_no_answer(self) -> None:
-        active = self._turns.cut_active()
-        if active:
+    # ------------------------------------------------------------ dead air
+
+    def _look_for_dead_air(self) -> None:
+        """Say who waits now: the one rule for every way in which a caller could be left without a sound."""
+        is_there = bool(self._stream_sid) or self._session.is_ready
+        self._dead_air.look(
+            is_waiting=is_there and self._waiting_for != "", is_caller_talking=self._turns.caller_is_talking
+        )
+
+    @property
+    def _waiting_for(self) -> str:
+        is_working = self._tool_calls.running and not self._turns.active and not self._farewell
+        return "a tool" if is_working else self._turns.waiting_for
+
+    def _on_dead_air(self) -> None:
+        """Ask once; when that brought no sound either, there is the failure plan."""
+        if self._farewell:
+            return self._leave()
+        if self._dead_air.is_asked:
+            self._count_dead_air("given_up")
+            return self._fail(
+                "the model answered nothing" if self._session.is_ready else "the model was not ready in time"
+            )
+        self._count_dead_air("asked")
+        self._dead_air.ask()
+        if self._session.is_ready:
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Take back what is on its way, and owe a response: while a tool runs, a word of patience."""
+        if active := self._turns.cut_active():
             self._say(CancelResponse(self._id(), active))
-        if self._turns.nudge(self._now):
-            self._journal.count("no answer: asked again")
-        else:
-            self._fail("the model answered nothing")
+        self._commit_turn()
+        self._turns.start_over()
+
+    def _commit_turn(self) -> None:
+        if self._turns.commit():
+            self._say(CommitAudio(self._id()))
+
+    def _on_endless_turn(self) -> None:
+        """Turn detection hears no end, for all the noise: what was said so far is answered, once."""
+        if not self._turns.close_turn(self._now):
+            self._count_dead_air("given_up")
+            return self._fail("no end of the caller's turn was heard")
+        self._count_dead_air("turn_closed")
+        self._commit_turn()
+
+    def _count_dead_air(self, did: str) -> None:
+        self._journal.dead_air(did, self._dead_air.waited_ms, self._waiting_for)
 
     # ------------------------------------------------------------ the phone leg
 
@@ -303,6 +362,7 @@ class Call:
             return self._end("bridge", f"media format {event.encoding} {event.sample_rate} is not µ-law 8000")
         self._stream_sid = event.stream_sid
         self._last_frame = self._last_voice = self._now
+        self._dead_air.sound_until = self._playout.plays_until(self._now)
         self._journal.first("stream_started")
 
     def _on_caller_spoke(self, event: CallerSpoke) -> None:
@@ -312,7 +372,7 @@ class Call:
         if self._last_chunk and event.chunk > self._last_chunk + 1:
             self._journal.counts["caller frames lost"] += event.chunk - self._last_chunk - 1
         self._last_chunk, self._last_frame = event.chunk, self._now
-        if self._is_ready:
+        if self._session.is_ready:
             self._say(AppendAudio(self._frames, self._frames, event.audio))
         else:
             self._held.add(self._frames, event.audio)
@@ -335,16 +395,15 @@ class Call:
     def _on_key(self, event: KeyPressed) -> None:
         if self._is_stray(event.stream_sid):
             return
-        self._keys += event.digit
         self._last_voice = self._now
-        self._keys_due = self._now + (0 if event.digit == "#" or len(self._keys) >= 32 else KEYS_PAUSE_MS)
+        self._keys.press(event.digit, self._now)
 
     def _give_keys(self) -> None:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""
-        keys, self._keys, self._keys_due = self._keys, "", None
+        keys = self._keys.take()
         self._journal.milestone("keys_pressed", keys=len(keys))
         self._say(AddText(self._id(), "user", f"(The caller pressed these keys on the phone: {keys})"))
-        self._turns.owe(self._now)
+        self._turns.owe()
 
     def _play(self) -> None:
         for piece in self._playout.due(self._now):
@@ -358,17 +417,27 @@ class Call:
     # ------------------------------------------------------------ the model leg
 
     def _on_session_created(self) -> None:
-        if self._session_event_id:
+        if self._session.event_id:
             return self._journal.count("second session.created")
         self._journal.first("model_connected")
-        self._session_event_id = self._id()
-        self._say(UpdateSession(self._session_event_id, realtime.session_of(self.agent, self.tools)))
+        self._say(self._session.ask(self._id()))
 
-    def _on_session_updated(self) -> None:
+    def _asks_for_the_rest(self, event: ModelErred) -> bool:
+        """Ask for the session without the setting that was refused; False if the call can't do without it."""
+        found = self._session.ask_without(event, self._id())
+        if found is not None:
+            update, left_out = found
+            self._journal.count(f"setting refused: {left_out}", message=event.message[:300])
+            self._say(update)
+        return found is not None
+
+    def _on_session_updated(self, event: SessionUpdated) -> None:
         """Ask for the opening before any audio is given, so that it can't collide with a turn of the caller's."""
-        if self._is_ready:
+        if other := other_format(event):
+            return self._fail(f"the model refused the session (it speaks {other})")
+        if self._session.is_ready:
             return
-        self._is_ready = True
+        self._session.is_ready = True
         self._journal.first("model_ready")
         self._ask()
         for append in self._held.release():
@@ -377,13 +446,15 @@ class Call:
     def _ask(self) -> None:
         """Ask for a response: for the stable opening, until the agent or the caller has begun the conversation."""
         event_id = self._id()
-        opening = "" if self._is_opened else realtime.opening_instructions(self.agent)
-        self._say(CreateResponse(event_id, opening))
-        self._turns.asked(event_id, self._now)
+        instructions = "" if self._is_opened else realtime.opening_instructions(self.agent)
+        if self._tool_calls.running:
+            instructions = realtime.patience_instructions(self.agent)
+        self._say(CreateResponse(event_id, instructions))
+        self._turns.asked(event_id)
 
     def _on_speech_started(self) -> None:
         self._last_voice = self._now
-        self._turns.caller_began()
+        self._turns.caller_began(self._now)
         if self.agent.turn_detection.interrupt_response:
             self._withdraw_farewell()
             self._stop_playing(self._turns.cut_active())
@@ -395,6 +466,7 @@ class Call:
         self._journal.milestone("barge_in")
         if self._stream_sid:
             self._say(ClearPlayback(self._stream_sid))
+        self._dead_air.sound_until = self._now
         for ledger in self._playout.cut(self._now, response_id):
             self._say(
                 TruncateItem(
@@ -417,10 +489,15 @@ class Call:
             self._turns.cut(event.response_id)
             return self._say(CancelResponse(self._id(), event.response_id))
         self._journal.first("first_audio_generated")
+        self._playout.add(part, event.response_id, event.audio)
+        if is_audible(event.audio):
+            self._on_sound(ms_of(len(event.audio)))
+
+    def _on_sound(self, ms: int) -> None:
         self._is_opened = True
         self._last_voice = self._now
-        self._turns.answered()
-        self._playout.add(part, event.response_id, event.audio)
+        self._turns.spoke(ms)
+        self._dead_air.sound_until = self._playout.plays_until(self._now)
         if self._farewell:
             self._farewell_due = self._latest_farewell()
 
@@ -431,21 +508,36 @@ class Call:
             self._say(TruncateItem(self._id(), event.item_id, event.content_index, audio_end_ms=0))
 
     def _on_response_finished(self, event: ResponseFinished) -> None:
-        self._turns.finished(event.response_id, self._now)
-        if event.status == "completed":
-            self._turns.said_nothing()  # had it spoken or called a tool, nobody would be waiting
-        if event.status != "failed":
-            return
-        self._journal.count(f"response failed: {event.error_code or 'no code'}")
-        policy = realtime.policy_of(event.error_code, "", event.error_message)
-        if policy is Policy.END or not self._turns.retry(self._now):
-            self._fail(f"the model failed to answer ({event.error_code or 'no code'})")
+        if self._turns.finished(event.response_id):
+            self._dead_air.begin_anew()
+        if event.status == "incomplete":
+            self._journal.count(f"response incomplete: {event.reason[:60] or 'no reason'}")
+        if event.status == "failed":
+            code = event.error_code or "no code"
+            self._journal.count(f"response failed: {code}")
+            policy = realtime.policy_of(event.error_code, "", event.error_message)
+            self._try_again(code, event.error_message, is_possible=policy is not Policy.END)
+
+    def _try_again(self, code: str, message: str, *, is_possible: bool = True) -> None:
+        """Owe a failed response again after a pause, as long as the caller's patience lasts."""
+        pause_ms = self._dead_air.room_for(self._turns.pause_ms(code, message, self._now))
+        if not is_possible or pause_ms is None:
+            return self._fail(f"the model failed to answer ({code})")
+        self._turns.retry(self._now + pause_ms)
+
+    def _on_rate_limits(self, event: RateLimitsTold) -> None:
+        """Often told after the response that failed for them: its pause is as long as is told now."""
+        pause_ms = self._dead_air.room_for(event.reset_ms)
+        if self._turns.limits_told(event.reset_ms, self._now) and pause_ms is not None:
+            self._turns.retry_at = self._now + pause_ms
 
     def _on_model_erred(self, event: ModelErred) -> None:
         code = event.code or event.kind or "no code"
+        if self._session.is_refused_by(event) and self._asks_for_the_rest(event):
+            return
         self._journal.count(f"model error: {code}", message=event.message[:300])
         policy = realtime.policy_of(event.code, event.kind, event.message)
-        if event.client_event_id and event.client_event_id == self._session_event_id:
+        if self._session.is_refused_by(event):
             self._fail(f"the model refused the session ({code}: {event.message[:200]})")
         elif policy is Policy.END:
             self._fail(f"the model ended the session ({code})")
@@ -453,8 +545,10 @@ class Call:
             was_asked = self._turns.is_asked_by(event.client_event_id)
             is_busy = code == "conversation_already_has_active_response"
             self._turns.refused(event.client_event_id, is_busy=is_busy)
-            if policy is Policy.RETRY and was_asked and not self._turns.retry(self._now):
-                self._fail(f"the model failed to answer ({code})")
+            if code == "input_audio_buffer_commit_empty":
+                self._turns.commit_refused()
+            if policy is Policy.RETRY and was_asked:
+                self._try_again(code, event.message)
 
     def _on_stalled(self, event: LinkStalled) -> None:
         if event.leg == realtime.LEG:
@@ -467,39 +561,32 @@ class Call:
         if not self._farewell:
             return self._fail(why)
         self._journal.count(why)
-        self._turns.finished(self._turns.active, self._now)
+        self._turns.finished(self._turns.active)
 
     # ------------------------------------------------------------ tools
 
     def _on_tool_called(self, event: ToolCalled) -> None:
-        self._turns.answered()
         self._is_opened = True
-        if event.call_id in self._called:
+        if not self._tool_calls.is_new(event.call_id):
             return self._journal.count("tool called twice under one call id")
-        self._called[event.call_id] = None
         self._journal.milestone("tool_called", tool=event.name, call_id=event.call_id)
         if event.name == HANG_UP:
             return self._on_hang_up(event)
-        self._running[event.call_id] = event.name
-        if len(self._called) > self.agent.limits.tool_calls_per_call:
+        if self._tool_calls.are_too_many:
             self._journal.count("tool calls beyond the limit")
-            self._on_tool_done(event.call_id, realtime.failure_output("limit", NO_MORE_TOOLS))
-        elif all(event.name != tool["name"] for tool in self.tools):
-            self._on_tool_done(event.call_id, realtime.failure_output("unknown", "there is no such tool"))
-        elif len(self._running) > self.agent.limits.tools_at_once:
-            self._on_tool_done(event.call_id, realtime.failure_output("busy", "too many tools at once"))
-        else:
-            self._say(RunTool(event.call_id, event.name, event.arguments))
+        if answer := self._tool_calls.begin(event.call_id, event.name):
+            return self._on_tool_done(event.call_id, answer)
+        self._say(RunTool(event.call_id, event.name, event.arguments))
 
     def _on_tool_done(self, call_id: str, output: str) -> None:
         """Give the answer at once, and owe one response when the last running tool has answered."""
-        name = self._running.pop(call_id, None)
+        name = self._tool_calls.running.pop(call_id, None)
         if name is None:
             return
         self._journal.milestone("tool_answered", tool=name, call_id=call_id)
         self._say(AnswerTool(self._id(), call_id, output))
-        if not self._running:
-            self._turns.owe(self._now)
+        if not self._tool_calls.running:
+            self._turns.owe()
 
     # ------------------------------------------------------------ endings
 
@@ -511,7 +598,7 @@ class Call:
             self._withdraw_farewell()  # asked for before the model knew that the caller had begun
 
     def _latest_farewell(self) -> int:
-        return self._now + self._playout.unheard_ms() + self.agent.limits.farewell_grace_ms
+        return self._playout.plays_until(self._now) + self.agent.limits.farewell_grace_ms
 
     def _withdraw_farewell(self) -> None:
         """The caller has something more to say: stay, and let the model know."""
@@ -532,7 +619,7 @@ class Call:
             return
         for ledger in self._playout.close(self._now):
             self._journal.item(ledger)
-        for call_id, name in self._running.items():
+        for call_id, name in self._tool_calls.running.items():
             self._journal.note("tool_cancelled", call_id=call_id, tool=name)
         self._journal.first("call_ended")
         if self._held.dropped:

@@ -219,6 +219,7 @@ class Limits:
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
+    max_turn_seconds: int = setting(60, whole(2, 3540))
     tools_at_once: int = setting(8, whole(1, 64))
     tool_calls_per_call: int = setting(50, whole(1, 10_000))
     held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
@@ -243,7 +244,7 @@ class Agent:
     voice: str = setting("marin", choice(*VOICES))
     language: str = setting("en", text('a language code, for example "en"'))
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
-    transcription_model: str = setting("gpt-live-transcribe", text("a transcription model", empty=True))
+    transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
     failure_sentence: str = setting(
         "I'm sorry, something went wrong on our side. Please call again in a moment.",

@@ -55,6 +55,13 @@ class AppendAudio:
 
 
 @frozen
+class CommitAudio:
+    """Put what the caller said so far into the conversation as a turn: nobody else does."""
+
+    event_id: str
+
+
+@frozen
 class CreateResponse:
     """Ask for a response; with `instructions` they hold for this response alone, and tools are off."""
 
@@ -129,6 +136,13 @@ class EndCall:
 
 ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
 ToModel: TypeAlias = (
-    UpdateSession | AppendAudio | CreateResponse | CancelResponse | TruncateItem | AnswerTool | AddText
+    UpdateSession
+    | AppendAudio
+    | CommitAudio
+    | CreateResponse
+    | CancelResponse
+    | TruncateItem
+    | AnswerTool
+    | AddText
 )
 Effect: TypeAlias = ToPhone | ToModel | RunTool | WriteNote | EndCall

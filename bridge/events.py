@@ -75,7 +75,10 @@ class SessionCreated:
 
 @frozen
 class SessionUpdated:
-    """Our settings are in force: audio may be appended from now on."""
+    """Our settings are in force: audio may be appended from now on. The formats are empty where none are told."""
+
+    input_format: str = ""
+    output_format: str = ""
 
 
 @frozen
@@ -149,12 +152,28 @@ class ResponseFinished:
 
 @frozen
 class ModelErred:
-    """An `error` event; most of them leave the session open. `client_event_id` names our message, if any."""
+    """An `error` event; most of them leave the session open. `client_event_id` names our message, `param` its field."""
 
     code: str
     kind: str
     message: str
     client_event_id: str
+    param: str = ""
+
+
+@frozen
+class RateLimitsTold:
+    """Nearly nothing is left of what may be asked of the server; in `reset_ms` there will be."""
+
+    reset_ms: int
+
+
+@frozen
+class TranscriptionFailed:
+    """The words of a turn of the caller's will not be known."""
+
+    item_id: str
+    code: str
 
 
 @frozen
@@ -266,6 +285,8 @@ Event: TypeAlias = (
     | ToolCalled
     | ResponseFinished
     | ModelErred
+    | RateLimitsTold
+    | TranscriptionFailed
     | ModelLeft
     | ModelTryFailed
     | ModelUnreachable

@@ -38,6 +38,11 @@ class Journal:
         if self.counts[what] == 1:
             self.note("log", text=what, **data)
 
+    def dead_air(self, did: str, waited_ms: int, waiting_for: str) -> None:
+        """Write that a caller waited too long, and what was done: each time a milestone, counted, and logged once."""
+        self.milestone("dead_air", did=did, waited_ms=waited_ms, waiting_for=waiting_for)
+        self.count(f"dead air: {did}", waited_ms=waited_ms, waiting_for=waiting_for)
+
     def item(self, ledger: Ledger) -> None:
         """Write an item's account: lengths in ms, times on the call's clock."""
         self.note(

@@ -31,12 +31,20 @@ LAG_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0
 CALL_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 TOKENS: Final = ("text_uncached", "text_cached", "text_out", "audio_uncached", "audio_cached", "audio_out")
-ERROR_COUNTS: Final = {
+JOURNAL_COUNTS: Final = {
     "model error": "bridge_model_errors",
     "response failed": "bridge_failed_responses",
     "model try failed": "bridge_model_tries_failed",
+    "response incomplete": "bridge_incomplete_responses",
+    "transcription failed": "bridge_failed_transcriptions",
+    "setting refused": "bridge_refused_settings",
+    "dead air": "bridge_dead_air",
 }
-"""How the heart's journal counts them, and what they are here."""
+"""How the heart's journal counts them, each with a word behind a colon, and what they are here."""
+
+DEAD_AIR: Final = ("asked", "turn_closed", "given_up")
+INCOMPLETE: Final = ("max_output_tokens", "content_filter")
+UNTRANSCRIBED: Final = ("audio_unintelligible", "no code", "server_error", "rate_limit_exceeded")
 
 TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
 """How a try to open the model's socket can fail that is made again."""
@@ -98,6 +106,27 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         "bridge_model_tries_failed",
         "Tries to open the model's socket that failed and were made again, by how. The call may have gone well.",
         ("kind",),
+    ),
+    Metric(
+        "bridge_incomplete_responses",
+        "Answers that were broken off by the model's own limit or filter: max_output_tokens, content_filter.",
+        ("reason",),
+    ),
+    Metric(
+        "bridge_failed_transcriptions",
+        "Turns of callers whose words could not be written down, by error code; the model heard them all the same.",
+        ("code",),
+    ),
+    Metric(
+        "bridge_refused_settings",
+        "Calls whose model refused this setting of their session: they go on without it, see bridge doctor.",
+        ("setting",),
+    ),
+    Metric(
+        "bridge_dead_air",
+        "Times that a caller waited answer_timeout_ms in silence, by what was done: asked (the model, once more), "
+        "turn_closed (a turn of max_turn_seconds whose end was not heard), given_up (the failure sentence).",
+        ("did",),
     ),
 )
 GAUGES: Final[tuple[Metric, ...]] = (

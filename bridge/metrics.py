@@ -4,7 +4,7 @@ house when somebody asks. Nothing here is called while a call's audio moves. Nee
 
 import platform
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import trio
 from attrs import define, field
@@ -23,10 +23,12 @@ from bridge import __version__
 from bridge.house import House, Peaks
 from bridge.metric_table import (
     COUNTERS,
+    DEAD_AIR,
     ENDED_BY,
-    ERROR_COUNTS,
     GAUGES,
     HISTOGRAMS,
+    INCOMPLETE,
+    JOURNAL_COUNTS,
     OTHER,
     PER_AGENT,
     TIMES_PER_AGENT,
@@ -34,9 +36,22 @@ from bridge.metric_table import (
     TOOL_OUTCOMES,
     TOTALS,
     TRY_KINDS,
+    UNTRANSCRIBED,
 )
 from bridge.realtime import POLICIES
 from bridge.records import Records, Row
+from bridge.session_fields import OPTIONAL
+
+WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bridge_model_errors": tuple(POLICIES),
+    "bridge_failed_responses": tuple(POLICIES),
+    "bridge_model_tries_failed": TRY_KINDS,
+    "bridge_incomplete_responses": INCOMPLETE,
+    "bridge_failed_transcriptions": UNTRANSCRIBED,
+    "bridge_refused_settings": OPTIONAL,
+    "bridge_dead_air": DEAD_AIR,
+}
+"""What the heart's counts can be of; anything else is other."""
 
 
 @define(eq=False)
@@ -100,9 +115,9 @@ class Metrics:
             )
         for agent in self.agents:
             self._know(agent)
-        for code in (*POLICIES, OTHER):
-            self._count("bridge_model_errors", 0, code)
-            self._count("bridge_failed_responses", 0, code)
+        for name, words in WORDS.items():
+            for word in (*words, OTHER):
+                self._count(name, 0, word)
         self._gauges["bridge_build_info"].labels(__version__, platform.python_version()).set(1)
         self.registry.register(self._totals)
         ProcessCollector(registry=self.registry)
@@ -143,15 +158,14 @@ class Metrics:
             self._count("bridge_tokens", tokens, agent, kind)
         for row in records.tool_calls:
             self._count("bridge_tool_calls", 1, agent, _outcome(row))
-        self._add_errors(call["counts"])
+        self._add_journal(call["counts"])
         self._add_times(records, agent)
 
-    def _add_errors(self, counts: Row) -> None:
+    def _add_journal(self, counts: Row) -> None:
         for what, times in counts.items():
-            kind, _, code = what.partition(": ")
-            if name := ERROR_COUNTS.get(kind):
-                known = TRY_KINDS if name == "bridge_model_tries_failed" else tuple(POLICIES)
-                self._count(name, times, _among(known, code))
+            kind, _, word = what.partition(": ")
+            if name := JOURNAL_COUNTS.get(kind):
+                self._count(name, times, _among(WORDS[name], word))
 
     def _add_times(self, records: Records, agent: str) -> None:
         call = records.call

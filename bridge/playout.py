@@ -225,9 +225,9 @@ class Playout:
         """Say whether the caller hears something now, by our clock: marks may never come back."""
         return bool(self._waiting) or self._played_until > now
 
-    def unheard_ms(self) -> int:
-        """Return how much audio has not been proven heard."""
-        return ms_of(self._waiting_bytes + sum(sent.size for sent in self._sent))
+    def plays_until(self, now: int) -> int:
+        """Return when everything generated so far will have been played, by our clock."""
+        return max(self._played_until, now) + ms_of(self._waiting_bytes)
 
     def is_speaking(self, response_id: str) -> bool:
         """Say whether the caller has still something to hear of what was generated, or of this response's parts."""

@@ -17,6 +17,7 @@ from bridge.effects import (
     AnswerTool,
     AppendAudio,
     CancelResponse,
+    CommitAudio,
     CreateResponse,
     ToModel,
     TruncateItem,
@@ -30,6 +31,7 @@ from bridge.events import (
     ModelErred,
     ModelFinishedAudio,
     ModelSpoke,
+    RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -37,6 +39,7 @@ from bridge.events import (
     SpeechStarted,
     SpeechStopped,
     ToolCalled,
+    TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.nesting import is_too_deep
@@ -55,13 +58,11 @@ IGNORED: Final = frozenset(
         "conversation.item.done",
         "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.delta",
-        "conversation.item.input_audio_transcription.failed",
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
-        "rate_limits.updated",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
@@ -171,19 +172,51 @@ def _response_finished(message: Message) -> Event:
     )
 
 
+def _format(session: Any, side: str) -> str:
+    """Return the audio format that a session says it has; empty if it says nothing that can be understood."""
+    for name in ("audio", side, "format", "type"):
+        session = session.get(name) if isinstance(session, dict) else None
+    return session if isinstance(session, str) else ""
+
+
+def _session_updated(message: Message) -> Event:
+    session = message.get("session")
+    return SessionUpdated(_format(session, "input"), _format(session, "output"))
+
+
+def _rate_limits(message: Message) -> Event:
+    limits = message.get("rate_limits")
+    reset_ms = max((_reset_ms(limit) for limit in limits), default=0) if isinstance(limits, list) else 0
+    return RateLimitsTold(reset_ms) if reset_ms else MessageIgnored("rate_limits.updated")
+
+
+def _reset_ms(limit: Message) -> int:
+    """Return in how many ms there will be something left of a limit of which nearly nothing is; else 0."""
+    if limit["remaining"] * 20 >= limit["limit"]:
+        return 0
+    return _ms(limit["reset_seconds"] * 1000)
+
+
+def _transcription_failed(message: Message) -> Event:
+    error = message["error"]
+    return TranscriptionFailed(_name(message["item_id"]), _text(error.get("code") or error.get("type") or ""))
+
+
 def _erred(message: Message) -> Event:
     error = message["error"]
+    param = error.get("param")
     return ModelErred(
         code=_text(error.get("code") or ""),
         kind=_text(error.get("type") or ""),
         message=_text(error.get("message") or ""),
         client_event_id=_text(error.get("event_id") or ""),
+        param=param if isinstance(param, str) else "",
     )
 
 
 _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "session.created": lambda m: SessionCreated(_moment(m["session"].get("expires_at"))),
-    "session.updated": lambda m: SessionUpdated(),
+    "session.updated": _session_updated,
     "input_audio_buffer.speech_started": lambda m: SpeechStarted(
         _name(m["item_id"]), _ms(m["audio_start_ms"])
     ),
@@ -194,6 +227,8 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.output_audio.done": lambda m: ModelFinishedAudio(_name(m["item_id"]), _ms(m["content_index"])),
     "response.output_item.done": _item_finished,
     "response.done": _response_finished,
+    "rate_limits.updated": _rate_limits,
+    "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,
 }
 
@@ -210,6 +245,8 @@ def _message_of(effect: ToModel) -> Message:
             return {"type": "input_audio_buffer.append", "audio": audio}
         case UpdateSession():
             body: Message = {"type": "session.update", "session": effect.session}
+        case CommitAudio():
+            body = {"type": "input_audio_buffer.commit"}
         case CreateResponse():
             body = {"type": "response.create"}
             if effect.instructions:
@@ -305,6 +342,14 @@ def opening_instructions(agent: Agent) -> str:
     return (
         f"The call has just been answered. Say exactly this, in language '{agent.language}', and nothing more: "
         f"{agent.greeting}"
+    )
+
+
+def patience_instructions(agent: Agent) -> str:
+    """Return the instructions of a response that only says that a tool still runs."""
+    return (
+        "What you are looking for takes longer than usual. Say in one short sentence that you are still on it, in the "
+        f"language of this conversation (at first '{agent.language}'). Promise nothing, and ask nothing."
     )
 
 

@@ -1,18 +1,26 @@
-"""Whose turn it is: at most one response outstanding, and nobody left waiting for an answer. Pure, int ms.
+"""Whose turn it is: at most one response outstanding, and what is owed to the caller. Pure, int ms.
 
 The Realtime server refuses a second response while one is active, and with `create_response` it also makes
-responses by itself. So every response we owe waits here until it can't collide.
+responses by itself. So every response we owe waits here until it can't collide. How long anybody waits is told in
+`dead_air`.
 """
 
 from typing import Final
 
 from attrs import define, field
 
+from bridge.retry_after import retry_after_ms
+
 RETRY_MS: Final = 1000
 """First pause before a failed response is asked for again; each further one waits as much longer."""
 
-MOST_RETRIES: Final = 3
-MOST_NUDGES: Final = 1
+LEAST_RETRY_MS: Final = 250
+"""However soon a server says it may be asked again."""
+
+RATE_LIMITED: Final = "rate_limit_exceeded"
+
+LEAST_SOUND_MS: Final = 100
+"""A response with less sound than this has said nothing: the shortest "yes" is twice as long."""
 
 
 @define
@@ -20,62 +28,101 @@ class Turns:
     """Which responses are asked for, active, owed, or cut off."""
 
     creates_itself: bool
-    answer_timeout_ms: int
+    longest_turn_ms: int
     caller_is_speaking: bool = False
+    """Their turn has begun, and is not in the conversation yet."""
     active: str = ""
+    retry_at: int | None = None
+    """When a failed response may be asked for again."""
     _requested: str = ""
     _is_expected: bool = False
     _is_owed: bool = False
     _is_blocked: bool = False
-    _retry_at: int | None = None
-    _waiting_since: int | None = None
+    _is_unanswered: bool = True  # the greeting is owed from the beginning
+    _talking_since: int | None = None
+    _is_closed_by_us: bool = False
+    _is_commit_ours: bool = False
+    _is_guess: bool = False
+    _limits_reset_at: int = 0
     _retries: int = 0
-    _nudges: int = 0
+    _sound_ms: int = 0
     _cut: dict[str, None] = field(factory=dict)
 
-    # ------------------------------------------------------------ what happened
+    # ------------------------------------------------------------ the caller
 
-    def caller_began(self) -> None:
-        """The caller speaks: nobody waits for the model, and what it was saying is over."""
+    def caller_began(self, now: int) -> None:
+        """The caller speaks: what the model was saying is over."""
         self.caller_is_speaking = True
-        self._waiting_since = None
+        if self._talking_since is None or self._is_closed_by_us:
+            self._talking_since, self._is_closed_by_us = now, False
 
-    def caller_paused(self, now: int) -> None:
+    def caller_paused(self) -> None:
         """The caller stopped; should the turn never be committed, somebody waits all the same."""
-        self._waiting_since = now
+        self._talking_since, self._is_unanswered = None, True
+        self._is_closed_by_us = self._is_commit_ours = False
 
-    def caller_ended(self, now: int) -> None:
+    def caller_ended(self) -> None:
         """The caller's turn is in the conversation: an answer to it is made by the server, or owed by us."""
         self.caller_is_speaking = False
-        self._waiting_since = now
+        if self._is_commit_ours:
+            self._is_commit_ours = False
+            return  # an answer to it is owed already
+        self._talking_since, self._is_closed_by_us, self._is_unanswered = None, False, True
         self._is_expected = self.creates_itself and not self.active
         self._is_owed = not self._is_expected
 
+    @property
+    def turn_due(self) -> int | None:
+        """When the caller's turn has lasted too long to be one; None while none goes on."""
+        return None if self._talking_since is None else self._talking_since + self.longest_turn_ms
+
+    def close_turn(self, now: int) -> bool:
+        """Take the turn for over although nobody said so; False when that was done before and didn't help."""
+        if self._is_closed_by_us:
+            return False
+        self._is_closed_by_us, self._talking_since = True, now
+        self._is_unanswered = self._is_owed = True
+        return True
+
+    def commit(self) -> bool:
+        """Say whether there is a turn that we must put into the conversation, since the server does not."""
+        is_needed, self.caller_is_speaking = self.caller_is_speaking, False
+        self._is_commit_ours = self._is_commit_ours or is_needed
+        return is_needed
+
+    def commit_refused(self) -> None:
+        """There was nothing to put there."""
+        self._is_commit_ours = False
+
+    @property
+    def caller_is_talking(self) -> bool:
+        """Say whether the caller's voice is heard, as far as turn detection says."""
+        return self.caller_is_speaking and self._talking_since is not None
+
+    # ------------------------------------------------------------ the model
+
     def created(self, response_id: str) -> None:
         """A response began: the server's own if one was expected, and then our request is still to be answered."""
-        self.active = response_id
+        self.active, self._sound_ms = response_id, 0
         if not self._is_expected:
             self._requested = ""
         self._is_expected = False
 
-    def answered(self) -> None:
-        """The model spoke or called a tool: nobody waits any more."""
-        self._waiting_since = None
-        self._nudges = self._retries = 0
+    def spoke(self, sound_ms: int) -> None:
+        """The model made a sound that will be played."""
+        self._sound_ms += sound_ms
 
-    def finished(self, response_id: str, now: int) -> None:
-        """A response ended, however; who asked for another one waits for that from now on."""
+    def finished(self, response_id: str) -> bool:
+        """A response ended, however; say whether it was an answer: one that can be heard."""
         self._cut.pop(response_id, None)
         self._is_blocked = False
-        if self.active == response_id:
-            self.active = ""
-        if self._requested and self._waiting_since is None:
-            self._waiting_since = now
-
-    def said_nothing(self) -> None:
-        """A response was completed without a word; asked once more already, that is the model's answer."""
-        if self._nudges >= MOST_NUDGES:
-            self._waiting_since = None
+        if self.active not in ("", response_id):
+            return False
+        is_answer = self._sound_ms >= LEAST_SOUND_MS
+        self.active, self._sound_ms = "", 0
+        if is_answer:
+            self._is_unanswered, self._retries = False, 0
+        return is_answer
 
     def refused(self, client_event_id: str, *, is_busy: bool) -> None:
         """Our request failed: because another response is active, or for good.
@@ -91,6 +138,7 @@ class Turns:
 
     def cut_active(self) -> str:
         """Mark the active response as cut off; return its id, or an empty string."""
+        self._sound_ms = 0
         if self.active:
             self.cut(self.active)
         return self.active
@@ -105,64 +153,69 @@ class Turns:
 
     # ------------------------------------------------------------ what we owe
 
-    def owe(self, now: int) -> None:
-        """A response is due as soon as it can't collide; while the caller speaks nobody waits for it."""
-        self._is_owed = True
-        if not self.caller_is_speaking:
-            self._waiting_since = now
+    def owe(self) -> None:
+        """A response is due as soon as it can't collide."""
+        self._is_owed = self._is_unanswered = True
 
-    def retry(self, now: int) -> bool:
-        """Owe the failed response again after a pause; False when that was tried often enough."""
-        if self._retries >= MOST_RETRIES:
-            return False
-        self._retries += 1
-        self._requested, self._is_expected = "", False
-        self._is_owed, self._retry_at, self._waiting_since = True, now + RETRY_MS * self._retries, None
-        return True
+    def start_over(self) -> None:
+        """Nothing came of what was asked for, expected or begun: forget it, and owe a response."""
+        self.active = self._requested = ""
+        self._is_expected = self._is_blocked = False
+        self._is_owed = True
 
     @property
     def may_ask(self) -> bool:
         """Say whether an owed response can be asked for now."""
         in_the_way = self.active or self._requested or self._is_expected or self._is_blocked
-        return self._is_owed and not in_the_way and not self.caller_is_speaking and self._retry_at is None
+        return self._is_owed and not in_the_way and not self.caller_is_speaking and self.retry_at is None
 
-    def asked(self, event_id: str, now: int) -> None:
+    def asked(self, event_id: str) -> None:
         """A response was asked for."""
-        self._requested, self._is_owed, self._waiting_since = event_id, False, now
+        self._requested, self._is_owed = event_id, False
 
     def is_asked_by(self, client_event_id: str) -> bool:
         """Say whether an error concerns a response that is waited for; nameless ones do while somebody waits."""
-        if client_event_id:
-            return client_event_id == self._requested
-        return self._waiting_since is not None
+        return client_event_id == self._requested if client_event_id else self.waiting_for != ""
+
+    @property
+    def waiting_for(self) -> str:
+        """Return what the caller waits for, in words; empty when it is their turn."""
+        if self.active:
+            return "a response to go on"
+        if self._requested or self._is_expected:
+            return "a response to begin"
+        if self._is_owed or self.retry_at is not None:
+            return "a response to be asked for"
+        if self.caller_is_speaking and self._talking_since is None:
+            return "a turn to be committed"
+        return "an answer" if self._is_unanswered else ""
 
     @property
     def is_going_on(self) -> bool:
         """Say whether the caller speaks, or waits for the model."""
-        return self.caller_is_speaking or self._waiting_since is not None or self._retry_at is not None
+        return self.caller_is_speaking or self._talking_since is not None or self.waiting_for != ""
 
-    # ------------------------------------------------------------ time
+    # ------------------------------------------------------------ trying again
 
-    @property
-    def retry_at(self) -> int | None:
-        """When a failed response may be asked for again."""
-        return self._retry_at
+    def pause_ms(self, code: str, message: str, now: int) -> int:
+        """Return how long to wait before a failed response is asked for again: as told, or longer each time."""
+        told_ms = retry_after_ms(message)
+        if told_ms is None and code == RATE_LIMITED and self._limits_reset_at > now:
+            told_ms = self._limits_reset_at - now
+        self._is_guess = told_ms is None
+        return RETRY_MS * (self._retries + 1) if told_ms is None else max(told_ms, LEAST_RETRY_MS)
+
+    def retry(self, at: int) -> None:
+        """Owe the failed response again, to be asked for at that time."""
+        self._retries += 1
+        self._requested, self._is_expected = "", False
+        self._is_owed, self.retry_at = True, at
+
+    def limits_told(self, reset_ms: int, now: int) -> bool:
+        """The server told when it can be asked again; say whether something waits for a time that was only guessed."""
+        self._limits_reset_at = now + reset_ms
+        return self.retry_at is not None and self._is_guess
 
     def retry_is_due(self) -> None:
         """The pause before a retry is over."""
-        self._retry_at = None
-
-    @property
-    def answer_due(self) -> int | None:
-        """When somebody has waited too long for the model, or None while nobody waits."""
-        return None if self._waiting_since is None else self._waiting_since + self.answer_timeout_ms
-
-    def nudge(self, now: int) -> bool:
-        """Nobody answered: forget what was expected and owe a response; False when that was tried before."""
-        if self._nudges >= MOST_NUDGES:
-            return False
-        self._nudges += 1
-        self.active = self._requested = ""
-        self._is_expected = self._is_blocked = self.caller_is_speaking = False
-        self.owe(now)
-        return True
+        self.retry_at = None

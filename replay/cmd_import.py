@@ -136,7 +136,12 @@ def _header(sound: Recording, name: str, started: datetime) -> Header:
             "silence_duration_ms": NOTICED_MS,
             "interrupt_response": False,
         },
-        "limits": {"max_call_seconds": 3540, "quiet_seconds": 3540, "answer_timeout_ms": 60_000},
+        "limits": {
+            "max_call_seconds": 3540,
+            "quiet_seconds": 3540,
+            "answer_timeout_ms": 60_000,
+            "max_turn_seconds": 3540,
+        },
     }
     number = sha256(sound.caller + sound.agent).hexdigest()[:32]
     return Header(

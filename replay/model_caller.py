@@ -10,7 +10,7 @@ import attrs
 from bridge.audio import BYTES_PER_MS
 from replay.ears import Ears, Heard, SpeechStarted
 from replay.model_conversation import Conversation
-from replay.model_script import Hearing, Transcription
+from replay.model_script import Hearing, Silence, Transcription
 from replay.model_settings import silence_ms
 from replay.model_speech import split_words
 from replay.model_wire import Message, RefusedError, Wire
@@ -28,12 +28,17 @@ class Caller:
     _on_turn: Callable[[str, int], None]
     """Told the item and its milliseconds of audio, when the ears have committed a turn."""
     _hearing: Hearing = attrs.field(factory=Hearing)
+    _silence_at: Callable[[int], Silence | None] = lambda turn: None
+    """How a turn is never told to end, or never committed."""
     clock_ms: float = attrs.field(default=0.0, init=False)
     """Milliseconds of audio appended so far."""
     _ears: Ears | None = attrs.field(default=None, init=False)
     _item_id: str = attrs.field(default="", init=False)
     _began_ms: int = attrs.field(default=0, init=False)
     _committed_ms: float = attrs.field(default=0.0, init=False)
+    _turns: int = attrs.field(default=0, init=False)
+    _is_stuck: bool = attrs.field(default=False, init=False)
+    """True from the end of a turn that is never told to end, until the client commits it."""
 
     @property
     def is_speaking(self) -> bool:
@@ -80,6 +85,7 @@ class Caller:
             raise RefusedError("input_audio_buffer_commit_empty", text)
         if self._ears is not None:
             self._ears.forget()
+        self._is_stuck = False
         return self._commit(self._wire.make_id("item"), waiting_ms)
 
     def give_up(self, since_ms: int) -> None:
@@ -90,6 +96,8 @@ class Caller:
         self._commit(item_id, now_ms - since_ms)
 
     def _notice(self, heard: Heard) -> None:
+        if self._is_stuck:
+            return
         if isinstance(heard, SpeechStarted):
             self._item_id = self._wire.make_id("item")
             self._began_ms = heard.start_ms
@@ -97,8 +105,15 @@ class Caller:
             self._wire.event("input_audio_buffer.speech_started", **place)
             self._on_speech()
             return
+        silence = self._silence_at(self._turns)
+        self._turns += 1
+        if silence == "no_stop":
+            self._is_stuck = True
+            return
         place = {"audio_end_ms": heard.end_ms, "item_id": self._item_id}
         self._wire.event("input_audio_buffer.speech_stopped", **place)
+        if silence == "no_commit":
+            return
         self._on_turn(*self._commit(self._item_id, heard.end_ms - self._began_ms))
 
     def _commit(self, item_id: str, audio_ms: float) -> tuple[str, int]:

@@ -1,9 +1,11 @@
 """Frames no well-behaved service sends, and the errors it does send unasked: for trying a client's nerves."""
 
+from typing import Any
+
 import msgspec
 
 from replay.model_script import Garbage
-from replay.model_wire import Wire
+from replay.model_wire import Message, RefusedError, Wire
 
 HUGE_BYTES = 16 * 2**20  # exactly the message limit a client of this service is advised to set, or more
 
@@ -37,13 +39,32 @@ def send_stray_errors(wire: Wire) -> None:
     wire.error("response_cancel_not_active", "Cancellation failed: no active response found")
 
 
-def rate_limit_failure(model: str) -> dict[str, str | None]:
+def rate_limit_failure(model: str, try_again_in: str = "1.2s") -> dict[str, str | None]:
     """The error inside a response that failed for want of tokens."""
     text = (
         f"Rate limit reached for {model} in organization org-stand-in on tokens per min (TPM): "
-        "Limit 40000, Used 39950, Requested 620. Please try again in 1.2s."
+        "Limit 40000, Used 39950, Requested 620."
     )
-    return {"type": "tokens", "code": "rate_limit_exceeded", "message": text}
+    hint = f" Please try again in {try_again_in}." if try_again_in else ""
+    return {"type": "tokens", "code": "rate_limit_exceeded", "message": text + hint}
+
+
+def check_refused_settings(change: Any, refused: tuple[str, ...]) -> None:
+    """Raise RefusedError for a session.update that has a setting which this server does not want."""
+    for path in refused:
+        value = change
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            text = f"Invalid value: {value!r}. It can't be used in this kind of session."
+            raise RefusedError("invalid_value", text, f"session.{path}")
+
+
+def with_other_format(session: Message, kind: str) -> Message:
+    """The session as a server grants it that speaks another audio format than it was asked for."""
+    other = {"type": kind, "rate": 24000} if kind == "audio/pcm" else {"type": kind}
+    audio = {side: {**parts, "format": other} for side, parts in session["audio"].items()}
+    return {**session, "audio": audio}
 
 
 def _huge_event(event_id: str) -> str:

@@ -13,13 +13,13 @@ import attrs
 from replay.model_audio import Recode, encoder
 from replay.model_conversation import Conversation, Entry
 from replay.model_message import OutgoingMessage
-from replay.model_script import CallTool, Delivery, Reply, Say
+from replay.model_script import CallTool, Delivery, Reply, Say, Silence
+from replay.model_silence import Stuck
 from replay.model_speech import cut_items, cut_speech, split_arguments
 from replay.model_usage import Meter, no_usage
 from replay.model_wire import Message, Wire
 
 Occasion = Literal["opening", "turn", "answer"]
-Status = Literal["waiting", "in_progress", "completed", "cancelled", "incomplete", "failed"]
 
 
 @attrs.frozen
@@ -48,7 +48,10 @@ class Response:
     id: str
     failure: Message | None = None
     """The error it is to fail with, instead of saying anything."""
-    status: Status = "waiting"
+    silence: Silence | None = None
+    """How it says nothing, if it doesn't."""
+    status: str = "waiting"
+    """waiting, in_progress, completed, cancelled, incomplete or failed."""
     output: list[Message] = attrs.field(factory=list)
     tokens: int = 0
     """What it cost in all."""
@@ -68,6 +71,9 @@ class Response:
         self._begin()
         if self.failure is not None:
             self._end("failed", {"type": "failed", "error": self.failure})
+            return
+        if self.silence is not None:
+            yield from Stuck(self._stage.wire, self._open_silent_item, self._end).go_silent(self.silence)
             return
         for item in self.reply:
             match item:
@@ -125,7 +131,7 @@ class Response:
         self.status = "in_progress"
         self._stage.wire.event("response.created", response=self.as_event())
 
-    def _end(self, status: Status, details: Message | None) -> None:
+    def _end(self, status: str, details: Message | None) -> None:
         self.status = status
         usage = no_usage() if status == "failed" else self._count()
         self.tokens = usage["total_tokens"]
@@ -156,6 +162,13 @@ class Response:
                 self._end("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
                 yield 0
         self._close_message(message, "completed")
+
+    def _open_silent_item(self) -> Message:
+        index = len(self.output)
+        item_id = self._stage.wire.make_id("item")
+        item = {"id": item_id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
+        self._add(item)
+        return {"response_id": self.id, "item_id": item_id, "output_index": index, "content_index": 0}
 
     def _is_too_long(self) -> bool:
         return isinstance(self._limit, int) and self.spoken_ms / 50 > self._limit

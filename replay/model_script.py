@@ -17,6 +17,13 @@ DoorFault = Literal["http_500", "http_503", "http_429", "reset", "cut_off", "sil
 Garbage = Literal[
     "binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields", "unknown_error", "huge"
 ]
+Silence = Literal[
+    "no_response", "no_stop", "no_commit", "begun", "stops", "empty", "text", "cancelled", "incomplete",
+    "empty_deltas", "quiet_audio", "clicks",
+]  # fmt: skip
+"""Ways to leave a caller in silence. no_response: nothing comes; no_stop: no end of a turn is heard; no_commit: it is,
+and the turn is not committed; begun: a response and nothing in it; stops: 0.3 s of it; empty, text, cancelled,
+incomplete: it ends without a sound; empty_deltas, quiet_audio, clicks: it never ends, and nobody hears an answer."""
 
 LEAST = 0.01
 """Thresholds inside, and quiet marks, stay between this and one minus it."""
@@ -136,6 +143,19 @@ class Faults:
     never_answer: bool = False
     fail_responses: int = 0
     """So many responses after the opening end as failed with rate_limit_exceeded."""
+    try_again_in: str = "1.2s"
+    """The pause that such a failure asks for, as its message has it; nothing is said of one when it is empty."""
+    limit_reset_seconds: float = 0.0
+    """When it is not 0, rate_limits.updated tells after such a failure that nothing is left for so long."""
+    refuse_settings: tuple[str, ...] = ()
+    """A session.update that has one of these is refused whole: "audio.input.transcription.model", say."""
+    other_format: str = ""
+    """session.updated comes with this audio format, whatever was asked for: "audio/pcm", say."""
+    silence: Silence | None = None
+    silent_from: int = 0
+    """So many responses, or turns, come as they should before the silence; the opening counts as a response."""
+    silent_for: int = 1_000_000
+    """So many are silent then."""
     close_after_ms: int | None = None
     close_code: int = 1001
     close_reason: str = "Your session hit the maximum duration of 60 minutes."
@@ -151,6 +171,10 @@ class Faults:
     """The outer event_id of `error` events is null; the published types want a string."""
     stray_errors: bool = False
     """The two harmless race errors come, unasked, with every committed turn."""
+
+    def silence_at(self, place: int) -> Silence | None:
+        """How response or turn number `place`, from 0, is silent."""
+        return self.silence if self.silent_from <= place < self.silent_from + self.silent_for else None
 
 
 @attrs.frozen

@@ -16,7 +16,13 @@ import trio
 from replay.model_audio import Recode, decoder
 from replay.model_caller import Caller, Scribe
 from replay.model_conversation import Conversation
-from replay.model_faults import rate_limit_failure, send_garbage, send_stray_errors
+from replay.model_faults import (
+    check_refused_settings,
+    rate_limit_failure,
+    send_garbage,
+    send_stray_errors,
+    with_other_format,
+)
 from replay.model_idle import Patience
 from replay.model_requests import checked_kind, parse_event
 from replay.model_response import Occasion, Response, Stage
@@ -66,6 +72,8 @@ class Session:
     _owed: Occasion | None = attrs.field(default=None, init=False)
     """What the next response.create is for."""
     _failures_left: int = attrs.field(init=False)
+    _asked: int = attrs.field(default=0, init=False)
+    """How many responses there were to be so far."""
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -77,7 +85,12 @@ class Session:
         talk = self.conversation = Conversation(wire, wire.make_id("conv"))
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)
         self._caller = Caller(
-            wire, talk, on_speech=self._on_speech, on_turn=self._on_turn, hearing=script.hearing
+            wire,
+            talk,
+            on_speech=self._on_speech,
+            on_turn=self._on_turn,
+            hearing=script.hearing,
+            silence_at=self.faults.silence_at,
         )
         self._caller.tune(self._turn_detection)
         self._patience = Patience(
@@ -177,7 +190,11 @@ class Session:
         if self.faults.never_update:
             return
         kind_before = self._input_kind
-        self.settings = updated_session(self.settings, change)
+        settings = updated_session(self.settings, change)
+        check_refused_settings(change, self.faults.refuse_settings)
+        self.settings = settings
+        if self.faults.other_format:
+            self.settings = with_other_format(settings, self.faults.other_format)
         if self._input_kind != kind_before:
             self._decode = decoder(self._input_kind)
         self._caller.tune(self._turn_detection)
@@ -238,7 +255,9 @@ class Session:
 
     def _respond(self, occasion: Occasion | None, request: Message) -> None:
         self._patience.end()
-        if self.faults.never_answer:
+        silence = self.faults.silence_at(self._asked)
+        self._asked += 1
+        if self.faults.never_answer or silence == "no_response":
             return
         failure = self._failure(occasion)
         reply = () if failure else self._next_reply(occasion, request)
@@ -251,6 +270,9 @@ class Session:
             request=request,
             id=self.wire.make_id("resp"),
             failure=failure,
+            silence=None
+            if silence in ("no_stop", "no_commit")
+            else silence,  # those are turns', not responses'
         )
         self._active = response
         self.responses.append(response)
@@ -261,7 +283,7 @@ class Session:
             return None
         self._failures_left -= 1
         self._owed = occasion  # what failed was not said: a second request gets it
-        return dict(rate_limit_failure(self.model))
+        return dict(rate_limit_failure(self.model, self.faults.try_again_in))
 
     def _next_reply(self, occasion: Occasion | None, request: Message) -> Reply:
         waiting = self._replies[occasion] if occasion else deque[Reply]()
@@ -283,6 +305,8 @@ class Session:
         if self._script.delivery.rate_limits:
             limit = {"name": "tokens", "limit": 40_000, "reset_seconds": 0.7}
             limit["remaining"] = 40_000 - min(40_000, response.tokens)
+            if response.failure is not None and self.faults.limit_reset_seconds:
+                limit |= {"remaining": 0, "reset_seconds": self.faults.limit_reset_seconds}
             self.wire.event("rate_limits.updated", rate_limits=[limit])
         self._scribe.release()
         self._tell()

@@ -27,6 +27,7 @@ from bridge.events import (
     ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
+    RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -40,6 +41,7 @@ from bridge.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    TranscriptionFailed,
     TurnCommitted,
 )
 
@@ -60,6 +62,8 @@ audio = st.builds(
 codes = st.sampled_from(
     ["", "conversation_already_has_active_response", "rate_limit_exceeded", "server_error", "brand_new"]
 )
+messages = st.sampled_from(["", "?", "Please try again in 1.2s.", "Please try again in 40s."])
+params = st.sampled_from(["", "session.audio.input.transcription.model", "session.instructions"])
 client_ids = st.one_of(st.just(""), st.integers(1, 12).map("b{}".format))
 
 spoke = st.builds(
@@ -78,14 +82,16 @@ statuses = st.sampled_from(["completed", "completed", "cancelled", "incomplete",
 everyday = st.one_of(
     spoke, spoke, spoke, frames, speech, speech, finished_audio,
     responses.map(ResponseCreated),
-    st.builds(ResponseFinished, responses, statuses, st.just(""), codes),
+    st.builds(ResponseFinished, responses, statuses, st.just(""), codes, messages),
+    st.builds(RateLimitsTold, st.sampled_from([1, 700, 20_000])),
+    st.just(TranscriptionFailed("u", "audio_unintelligible")),
     st.builds(MarkReached, sids, marks),
     st.builds(MarkReached, sids, marks),
     st.builds(ToolCalled, responses, calls, names, st.sampled_from(["{}", '{"reason": "bye"}', "["])),
     st.builds(ToolAnswered, calls, st.text(max_size=5)),
     st.builds(ToolFailed, calls, st.just("crashed"), st.text(max_size=5)),
     st.builds(KeyPressed, sids, st.sampled_from("019#*A")),
-    st.builds(ModelErred, codes, st.just(""), st.just("?"), client_ids),
+    st.builds(ModelErred, codes, st.just(""), messages, client_ids, params),
     st.sampled_from([ClockRang(), StreamConnected(), SessionCreated(0), SessionUpdated(), START]),
     st.builds(MessageIgnored, st.just("rate_limits.updated")),
     st.builds(MessageUnknown, st.sampled_from(["twilio", "model"]), st.sampled_from(["x", "y"])),
@@ -97,6 +103,7 @@ endings = st.sampled_from(
         ModelLeft(1001, "60 minutes"), ModelUnreachable("no route"),
         ModelTryFailed("HTTP 5xx", "503"), LinkStalled("twilio"), LinkStalled("model"),
         Stopped("operator", "drained"), ModelErred("session_expired", "", "", ""), ModelErred("bad", "", "", "b1"),
+        SessionUpdated("audio/pcm", "audio/pcm"),
         StreamStarted("MZ-other", "CA1", "audio/l16", 16000, 1),
     ]
 )  # fmt: skip

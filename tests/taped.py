@@ -25,6 +25,7 @@ from bridge.events import (
     ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
+    RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -38,6 +39,7 @@ from bridge.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.recorder import Tape
@@ -92,8 +94,9 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
     match event:
         case SessionCreated(expires_at):
             return {"type": "session.created", "session": {"expires_at": expires_at}}
-        case SessionUpdated():
-            return {"type": "session.updated"}
+        case SessionUpdated(into, out):
+            audio = {"input": {"format": {"type": into}}, "output": {"format": {"type": out}}}
+            return {"type": "session.updated", "session": {"audio": audio}}
         case SpeechStarted(item, ms):
             return {"type": "input_audio_buffer.speech_started", "item_id": item, "audio_start_ms": ms}
         case SpeechStopped(item, ms):
@@ -112,11 +115,15 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
             return {"type": "response.output_item.done", "response_id": response, "item": call}
         case ResponseFinished():
             return {"type": "response.done", "response": finished_response(event)}
-        case ModelErred(code, kind, message, event_id):
-            return {
-                "type": "error",
-                "error": {"code": code, "type": kind, "message": message, "event_id": event_id},
-            }
+        case ModelErred(code, kind, message, event_id, param):
+            error = {"code": code, "type": kind, "message": message, "event_id": event_id, "param": param}
+            return {"type": "error", "error": error}
+        case RateLimitsTold(reset_ms):
+            limit = {"name": "tokens", "limit": 40_000, "remaining": 0, "reset_seconds": reset_ms / 1000}
+            return {"type": "rate_limits.updated", "rate_limits": [limit]}
+        case TranscriptionFailed(item, code):
+            kind = "conversation.item.input_audio_transcription.failed"
+            return {"type": kind, "item_id": item, "content_index": 0, "error": {"code": code}}
         case MessageIgnored(name) | MessageUnknown("model", name):
             return {"type": name}
     return None

@@ -141,14 +141,6 @@ def test_a_running_tool_is_noted_as_cancelled_when_the_call_ends() -> None:
     assert line.notes("tool_cancelled") == [{"call_id": "c1", "tool": "look_up"}]
 
 
-def test_a_slow_tool_is_not_taken_for_a_silent_model() -> None:
-    line = in_a_response(open_call())
-    line.call_tool("c1")
-    line.tell(ResponseFinished("r9", "completed"))
-    line.wait_with_frames(90_000)
-    assert (line.end, of(line.wanted, CancelResponse)) == (None, [])
-
-
 # ---------------------------------------------------------------- hang_up
 
 

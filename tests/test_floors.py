@@ -12,23 +12,26 @@ FLOORS = [
     {
         "audio",
         "checks",
+        "dead_air",
         "effects",
         "errors",
         "events",
+        "keys",
         "metric_table",
         "nesting",
         "prices",
         "proxies",
         "retirements",
         "retry_after",
+        "session_fields",
         "signed_form",
         "visible",
         "wording",
     },
     {"config", "findings", "held", "playout", "turns"},
     {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
-    {"call", "tape"},
-    {"reading", "records", "redact", "restore"},
+    {"session", "tape", "tool_calls"},
+    {"call", "reading", "records", "redact", "restore"},
     {"files", "tape_writer"},
     {
         "doctor_world",
@@ -65,7 +68,7 @@ FLOORS = [
     {"doctor_socket", "doctor_twilio", "shadow", "store"},
     {"doctor_entry", "erase", "live"},
     {"current"},
-    {"birth"},
+    {"birth", "doctor_session"},
     {"place"},
     {"reaper"},
     {"keep", "search", "switchboard"},
@@ -145,7 +148,17 @@ def test_the_bridge_uses_the_lab_in_its_demo_alone(path: Path) -> None:
 
 
 def test_the_heart_iterates_over_no_set() -> None:
-    for name in ("call", "playout", "turns", "journal", "held"):
+    for name in (
+        "call",
+        "dead_air",
+        "playout",
+        "turns",
+        "journal",
+        "held",
+        "keys",
+        "session",
+        "session_fields",
+    ):
         tree = ast.parse((ROOT / "bridge" / f"{name}.py").read_text(encoding="utf-8"))
         sets = [node for node in ast.walk(tree) if isinstance(node, ast.Set | ast.SetComp)]
         calls = [

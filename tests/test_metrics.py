@@ -78,6 +78,24 @@ def test_errors_are_counted_by_the_codes_we_know() -> None:
     assert value(metrics, "bridge_failure_sentences_total", agent="front-desk") == 1
 
 
+@pytest.mark.parametrize(
+    ("counts", "name", "label"),
+    [
+        ("response incomplete: content_filter", "bridge_incomplete_responses_total", "reason"),
+        ("transcription failed: audio_unintelligible", "bridge_failed_transcriptions_total", "code"),
+        ("setting refused: audio.input.transcription", "bridge_refused_settings_total", "setting"),
+        ("dead air: given_up", "bridge_dead_air_total", "did"),
+    ],
+)
+def test_what_the_heart_counted_is_counted_by_its_words(counts: str, name: str, label: str) -> None:
+    call = record("interrupted")
+    kind, _, word = counts.partition(": ")
+    call.call["counts"] |= {counts: 2, f"{kind}: made up by a peer": 3}
+    metrics = counted(call)
+    assert value(metrics, name, **{label: word}) == 2
+    assert value(metrics, name, **{label: "other"}) == 3
+
+
 def test_whatever_a_peer_makes_up_adds_no_series() -> None:
     def series(metrics: Metrics) -> int:
         return sum(len(family.samples) for family in metrics.registry.collect())

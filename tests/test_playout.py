@@ -107,7 +107,7 @@ def test_the_unfinished_part_of_another_response_is_left_open() -> None:
 def test_after_a_cut_nothing_is_due_and_no_mark_is_waited_for() -> None:
     playout, pieces = playing(ONE)
     playout.cut(100)
-    assert (playout.deadline, playout.is_idle, playout.unheard_ms()) == (None, True, 0)
+    assert (playout.deadline, playout.is_idle, playout.plays_until(100)) == (None, True, 100)
     assert playout.reached(pieces[0].mark, 110) is None
 
 
@@ -149,7 +149,8 @@ def test_closing_takes_out_every_account() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_unheard_counts_what_waits_and_what_has_no_mark_yet() -> None:
-    playout, pieces = playing(ONE)
-    playout.reached(pieces[0].mark, 100)
-    assert playout.unheard_ms() == 900
+def test_when_all_was_played_is_told_by_the_clock_and_not_by_marks() -> None:
+    playout, _ = playing(ONE)
+    assert playout.plays_until(0) == 1000
+    playout.add(ONE, "r1", b"\x01" * bytes_of(200))
+    assert (playout.plays_until(0), playout.plays_until(5000)) == (1200, 5900)  # 900 ms were not sent yet

@@ -121,7 +121,9 @@ def _header(composed: ComposedCall, setting: Setting, noise_reduction: str) -> H
         "turn_detection": {
             "type": "server_vad", **asdict(setting), "create_response": False, "interrupt_response": False,
         },
-        "limits": {"max_call_seconds": 3540, "quiet_seconds": 3540, "answer_timeout_ms": 60_000},
+        "limits": {
+            "max_call_seconds": 3540, "quiet_seconds": 3540, "answer_timeout_ms": 60_000, "max_turn_seconds": 3540,
+        },
     }  # fmt: skip
     number = composed.call_id
     return Header(

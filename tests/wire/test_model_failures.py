@@ -122,7 +122,7 @@ async def test_a_model_that_answers_nothing(place: MakePlace) -> None:
     place_ = place(script=faulty(never_answer=True), limits=limits, agent={"failure_sentence": SENTENCE})
     report, row = await a_failing_call(place_)
     check_failure(report, row, "answered nothing")
-    assert row["counts"].count("no answer: asked again") == 1
+    assert row["counts"].count("dead air: asked") == 1
 
 
 async def test_responses_that_fail_are_asked_for_again(place: MakePlace) -> None:

@@ -1,0 +1,51 @@
+"""The session as it is agreed on: asked for, asked for again without what was refused, looked at when granted. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from bridge import realtime
+from bridge.config import Agent
+from bridge.effects import UpdateSession
+from bridge.events import ModelErred, SessionUpdated
+from bridge.session_fields import without_refused
+
+
+@define
+class Session:
+    """What the model is asked to be, until it says that it is."""
+
+    agent: Agent
+    tools: Sequence[Mapping[str, Any]]
+    is_ready: bool = False
+    event_id: str = ""
+    """Of the last message that asked for it; empty before the first."""
+    _asked: Mapping[str, Any] = field(factory=dict)
+
+    def ask(self, event_id: str) -> UpdateSession:
+        """Return the message that asks for everything."""
+        self._asked = realtime.session_of(self.agent, self.tools)
+        return self._update(event_id)
+
+    def ask_without(self, refusal: ModelErred, event_id: str) -> tuple[UpdateSession, str] | None:
+        """Return the message that asks for the rest, and what was left out; None if the call can't do without it."""
+        found = without_refused(self._asked, refusal.param, refusal.message)
+        if found is None:
+            return None
+        self._asked, left_out = found
+        return self._update(event_id), left_out
+
+    def _update(self, event_id: str) -> UpdateSession:
+        self.event_id = event_id
+        return UpdateSession(event_id, self._asked)
+
+    def is_refused_by(self, error: ModelErred) -> bool:
+        """Say whether this error is the answer to what was asked for."""
+        return error.client_event_id != "" and error.client_event_id == self.event_id
+
+
+def other_format(granted: SessionUpdated) -> str:
+    """Return the audio format of a session that does not speak ours: played as ours, it would be loud noise."""
+    told = (granted.input_format, granted.output_format)
+    return next((name[:60] for name in told if name not in ("", realtime.PCMU["type"])), "")
