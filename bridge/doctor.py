@@ -1,7 +1,7 @@
 """`bridge doctor`: everything an operator gets wrong, looked at at once, with the next step in plain words.
 
-The checks themselves are in `doctor_public`, `doctor_entry`, `doctor_socket`, `doctor_twilio`, `doctor_model` and
-`doctor_machine`.
+The checks themselves are in `doctor_public`, `doctor_entry`, `doctor_socket`, `doctor_twilio`, `doctor_model`,
+`doctor_session` and `doctor_machine`.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from bridge import (
     doctor_machine,
     doctor_model,
     doctor_public,
+    doctor_session,
     doctor_socket,
     doctor_twilio,
 )
@@ -63,7 +64,7 @@ CHECKS: Final = (
         ),
     ),
     Check("Twilio", doctor_twilio.check_twilio),
-    Check("model", doctor_model.check_model),
+    Check("model", doctor_model.check_model, then=(Check("session", doctor_session.check_sessions),)),
     Check("retirement", doctor_model.check_retirements, is_local=True),
     Check("disk", doctor_machine.check_disk, is_local=True),
     Check("records", doctor_machine.check_records, is_local=True),

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import trio
@@ -22,6 +23,8 @@ from bridge.doctor import Report, examine
 from bridge.doctor_world import Patient, World
 from bridge.findings import Finding
 from bridge.server import Daemon, open_daemon
+from replay.model import serve_model
+from replay.model_script import Script
 
 HOST = "bridge.example.com"
 PUBLIC = f"https://{HOST}"
@@ -80,6 +83,7 @@ class Rest:
     answers: dict[str, tuple[int, Any]] = field(factory=dict)
     date: str = ""
     asked: list[tuple[str, str]] = field(factory=list)
+    model_port: int = 0
 
     async def serve(self, stream: Any) -> None:
         """Answer one request."""
@@ -87,11 +91,29 @@ class Rest:
         path = head.split(" ")[1]
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         self.asked.append((path, headers.get("authorization", "")))
+        if headers.get("upgrade") == "websocket":
+            return await self._pass_on(head.encode(), stream)
         status, body = self.answers.get(path.split("?")[0], (404, {}))
         if isinstance(body, list):
             body = body[int("Page=1" in path)]
         dated = {"Date": self.date} if self.date else {}
         await stream.send_all(http(status, json.dumps(body), **dated))
+
+    async def _pass_on(self, head: bytes, stream: Any) -> None:
+        """Lead a session's socket to the model's stand-in."""
+        async with (
+            await trio.open_tcp_stream("127.0.0.1", self.model_port) as model,
+            trio.open_nursery() as nursery,
+        ):
+            await model.send_all(head)
+            nursery.start_soon(_pump, stream, model, nursery.cancel_scope)
+            await _pump(model, stream, nursery.cancel_scope)
+
+
+async def _pump(source: Any, sink: Any, scope: trio.CancelScope) -> None:
+    while data := await source.receive_some(65536):
+        await sink.send_all(data)
+    scope.cancel()
 
 
 # ---------------------------------------------------------------- the way in
@@ -226,7 +248,13 @@ async def open_town(
     authority.configure_trust(trusting)
     authority.issue_cert(HOST).configure_cert(serving_context)
     rest, proxy = Rest(rest_answers(), date=""), Proxy(serving_context)
-    async with serving(rest.serve) as rest_port, serving(proxy.serve) as proxy_port:
+    async with (
+        serving(rest.serve) as rest_port,
+        serving(proxy.serve) as proxy_port,
+        trio.open_nursery() as nursery,
+    ):
+        model = await nursery.start(serve_model, Script())
+        rest.model_port = urlsplit(model.url).port or 0
         base: dict[str, Any] = {
             "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, "max_calls": 10},
             "realtime": {"url": f"ws://127.0.0.1:{rest_port}/v1/realtime"},
@@ -241,6 +269,7 @@ async def open_town(
             base["agents"] = {name: {} for name in agents}
             write_config(folder / "config.toml", base)
             yield Town(daemon, proxy, rest, world_with(proxy_port, trusting), folder / "config.toml")
+        nursery.cancel_scope.cancel(reason="the town is closed")
 
 
 def write_config(path: Path, tables: Mapping[str, Any]) -> None:

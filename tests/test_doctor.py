@@ -244,7 +244,7 @@ async def test_every_model_that_is_named_is_looked_up_once() -> None:
     }
     found = await check_retirements(patient_with(realtime={"model": "gpt-realtime"}, agents=agents))
     assert [(finding.level, finding.text.split()[0].strip(":")) for finding in found] == [
-        ("warning", "gpt-realtime"), ("ok", "whisper-1"), ("ok", "mine"), ("ok", "gpt-live-transcribe"),
+        ("warning", "gpt-realtime"), ("ok", "whisper-1"), ("ok", "mine"), ("ok", "gpt-transcribe"),
     ]  # fmt: skip
     assert "not in our table" in found[2].text
 

@@ -67,6 +67,7 @@ async def test_when_all_is_well_every_finding_is_ok_and_no_secret_is_told(town: 
         "media sockets",
         "certificate",
         "model",
+        "session",
         "Twilio numbers",
     }
     text = json.dumps(report.plain)
@@ -87,7 +88,7 @@ async def test_offline_asks_nobody_but_this_machine(town: Town) -> None:
     assert town.rest.asked == []
     assert report.exit_code == 0
     assert report.skipped == (
-        "DNS", "certificate", "way in", "signatures", "strangers", "media sockets", "Twilio", "model",
+        "DNS", "certificate", "way in", "signatures", "strangers", "media sockets", "Twilio", "model", "session",
     )  # fmt: skip
 
 
@@ -353,4 +354,5 @@ async def test_without_an_account_sid_there_is_a_warning_and_no_request(town: To
     with trio.fail_after(10):
         report = await examine(town.path, ENVIRONMENT, world=town.world)
     assert report.exit_code == 1
-    assert [path for path, _ in town.rest.asked] == ["/v1/models/gpt-realtime-2.1"]
+    asked = ["/v1/models/gpt-realtime-2.1", "/v1/realtime?model=gpt-realtime-2.1"]
+    assert [path for path, _ in town.rest.asked] == asked
