@@ -14,7 +14,8 @@ import msgspec
 import trio
 from attrs import define, field, frozen
 
-from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK
+from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, index_what_is_left
+from bridge.config import load
 from replay.model import Cast, ModelServer, serve_model
 from replay.model_script import Script
 from replay.phone import Account, Caller, CallReport, ring
@@ -133,7 +134,7 @@ def _line(data: bytes) -> dict[str, Any]:
 async def a_process(
     folder: Path, script: Script | Cast = GREETING, launch: Launch | None = None
 ) -> AsyncIterator[Running]:
-    """Run a daemon as its users do; it and its calls are gone afterwards."""
+    """Run a daemon as its users do; it and its calls are gone afterwards, and every complete tape has its rows."""
     launch = launch or Launch()
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, script)
@@ -155,6 +156,7 @@ async def a_process(
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
+        await trio.to_thread.run_sync(index_what_is_left, load(config))
         nursery.cancel_scope.cancel()
 
 

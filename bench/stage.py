@@ -14,6 +14,8 @@ from attrs import field, frozen
 
 from bridge import config
 from bridge.files import Sync, Write, append_to, sync
+from bridge.index_messages import AddTape, Found, Look
+from bridge.indexing import Indexing
 from bridge.server import Daemon, open_daemon
 from bridge.store import Store
 from bridge.tape import Line
@@ -84,18 +86,6 @@ class Stage:
         """Return when every call is over, and its tape and its rows are complete."""
         await self.daemon.wait_recorded()
 
-    async def wait_ended_recorded(self) -> None:
-        """Return when the calls that are over have their rows; a daemon that ends has 0.3 s for that.
-
-        Not after `SECONDS_FOR_ROWS`: a disk that fails keeps its tapes for ever.
-        """
-        with trio.move_on_after(SECONDS_FOR_ROWS):
-            while self.daemon.place.backlog > self.daemon.switchboard.live or self.daemon.indexer.lag:  # noqa: ASYNC110
-                await trio.sleep(0.02)
-
-
-SECONDS_FOR_ROWS: Final = 2
-
 
 @frozen
 class Place:
@@ -153,7 +143,7 @@ MakePlace = Callable[..., Place]
 
 @asynccontextmanager
 async def open_stage(place: Place) -> AsyncIterator[Stage]:
-    """Run the model and the daemon; on leaving both are gone, and what the daemon recorded is on disk."""
+    """Run the model and the daemon; on leaving both are gone, and what was recorded is on disk, rows included."""
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
@@ -167,10 +157,20 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,
         ) as daemon:
-            stage = Stage(daemon, model)
-            yield stage
-            await stage.wait_ended_recorded()
+            yield Stage(daemon, model)
+        await trio.to_thread.run_sync(index_what_is_left, settings)
         nursery.cancel_scope.cancel(reason="the stage is empty")
+
+
+def index_what_is_left(settings: config.Settings) -> None:
+    """Do what the next start would do: a daemon that ends waits a moment for its indexer, and no longer."""
+    indexing = Indexing(settings.data_folder)
+    found = indexing.reply_to(Look(settings, "", MOST_LEFT))
+    for path in found.tapes if isinstance(found, Found) else ():
+        indexing.reply_to(AddTape(path, wants_records=False))
+
+
+MOST_LEFT: Final = 10_000
 
 
 def open_files() -> int:

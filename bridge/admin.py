@@ -150,9 +150,10 @@ def _has_token(given: list[str], token: str) -> bool:
 
 
 def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
-    """Return how the daemon is: ok, draining, or degraded while tapes can't be written."""
+    """Return how the daemon is: ok, draining, or degraded while tapes or their rows can't be written."""
     switchboard, vitals, indexer = house.switchboard, house.vitals(), house.indexer
-    status = "draining" if switchboard.is_closing else "degraded" if vitals.is_failing else "ok"
+    is_degraded = vitals.is_failing or bool(indexer.fault)
+    status = "draining" if switchboard.is_closing else "degraded" if is_degraded else "ok"
     return {
         "status": status,
         "version": __version__,
@@ -160,7 +161,9 @@ def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
         "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},
-        "store": {"waiting_tapes": indexer.lag, "oldest_seconds": round(indexer.lag_seconds, 1)},
+        "store": {
+            "waiting_tapes": indexer.lag, "oldest_seconds": round(indexer.lag_seconds, 1), "fault": indexer.fault,
+        },
     }  # fmt: skip
 
 

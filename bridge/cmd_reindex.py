@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge import config
+from bridge.database_files import those_aside
 from bridge.errors import TapeError
 from bridge.keep import keeps_rows
 from bridge.lock import is_held
@@ -26,9 +27,11 @@ from bridge.wording import counted
 def reindex(path: Path, data: Path | None) -> None:
     """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end.
 
+    A database that can't be read, or was made by a newer version, is kept beside it under another name.
     Exit 0 when every tape is in it, 2 when some can't be read: those are named, and left out.
     """
     store = Store(data_folder(path, data) / "calls.duckdb")
+    before = those_aside(store.path)
     folder = store.path.parent
     tapes, live = _finished_tapes(folder)
     wants = keeps_rows(config.load(path)) if data is None else None  # of another folder nobody knows
@@ -47,6 +50,11 @@ def reindex(path: Path, data: Path | None) -> None:
     faults += [fault for fault in added if isinstance(fault, TapeError)]
     count = len(tapes) + len(late)
     click.echo(f"{store.path}: {counted(count - len(faults), 'call')} from {counted(count, 'tape')}")
+    for aside in those_aside(store.path):
+        if aside not in before:
+            click.echo(
+                f"The old one could not be taken over whole: it is {aside.name} now; delete it when you like."
+            )
     if live:
         click.echo(f"{counted(live, 'call')} going on: left to the daemon.")
     leave_faults(faults)

@@ -22,13 +22,13 @@ from bridge.config import Secrets, Settings
 from bridge.current import Setup
 from bridge.errors import ConfigError, LinkError
 from bridge.hand import Hand, RemoteCall, end_when_stuck, start_hand
+from bridge.indexer import Indexer
 from bridge.lag import LoopLag
 from bridge.letters import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
 from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
-from bridge.machine import resident_bytes
+from bridge.machine import files_left, resident_bytes
 from bridge.place import AnyCall
 from bridge.recorder import agent_on_disk, call_id_of
-from bridge.store import Indexer
 from bridge.switchboard import Switchboard
 
 LEAVE_SECONDS: Final = 5
@@ -91,6 +91,11 @@ class Crew:
         """Say whether no worker is in time enough for one more call, or this process isn't."""
         able = self._able
         return self.lag.is_late or (bool(able) and all(hand.vitals.is_late for hand in able))
+
+    @property
+    def files_left(self) -> int:
+        """Return what is left here, or in the worker that has most, a second ago at most."""
+        return min(files_left(), max((hand.vitals.files_left for hand in self._able), default=0))
 
     @property
     def backlog(self) -> int:
@@ -189,7 +194,7 @@ class Crew:
                 feeling.start_soon(self.lag.run, name="loop lag")
                 async with trio.open_nursery() as nursery:
                     for number in range(1, self.settings.server.workers + 1):
-                        nursery.start_soon(self._keep_alive, number, name=f"worker {number}")
+                        nursery.start_soon(self._keep_alive, number, nursery, name=f"worker {number}")
                     await self._all_ready.wait()
                     task_status.started()
                 feeling.cancel_scope.cancel(reason="all workers have left")
@@ -200,7 +205,7 @@ class Crew:
         self._tell_all(Leave())
         self._scope.deadline = trio.current_time() + LEAVE_SECONDS
 
-    async def _keep_alive(self, number: int) -> None:
+    async def _keep_alive(self, number: int, nursery: trio.Nursery) -> None:
         pauses, born = _pauses(), trio.current_time()
         while True:
             hand = await self._live(number)
@@ -212,7 +217,7 @@ class Crew:
                 pauses = _pauses()
             pause, status = next(pauses), hand.process.returncode
             log.error("worker died, and its calls with it", worker=number, status=status, again_in=pause)
-            await self._save_tapes(hand)
+            nursery.start_soon(self._save_tapes, hand, name="tapes of a dead worker")
             await trio.sleep(pause)
             born = trio.current_time()
 
@@ -267,7 +272,7 @@ class Crew:
 
     async def _save_tapes(self, hand: Hand) -> None:
         """Close the tapes that it left open, and index them; a call too young to be on disk gets its record too."""
-        await self.indexer.save_tapes(self.settings.data_folder / "tapes", list(hand.tapes.values()))
+        await self.indexer.save_tapes(list(hand.tapes.values()))
         self._dead.remove(hand)
 
 

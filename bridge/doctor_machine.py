@@ -12,14 +12,16 @@ from typing import Final
 import duckdb
 import trio
 
+from bridge.database_files import those_aside
 from bridge.doctor_entry import answers_locally
 from bridge.doctor_world import Patient, Seen
-from bridge.errors import LinkError
+from bridge.errors import HeldError, LinkError
 from bridge.findings import Finding, doubtful, fine, wrong
 from bridge.listener import open_listener
 from bridge.lock import is_held
+from bridge.machine import FILES_A_CALL
 from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
-from bridge.store import MIGRATIONS
+from bridge.store import MIGRATIONS, meaning_of
 from bridge.wording import counted
 
 CLOCK, DISK, DATABASE, TAPES, DAEMON, FILES = "clock", "disk", "database", "tapes", "daemon", "open files"
@@ -31,9 +33,8 @@ TRIES: Final = 8
 TRY_SECONDS: Final = 0.25
 """How often, and after how long, a database is opened again: the daemon holds it for moments."""
 
-FILES_A_CALL: Final = 4
 FILES_OTHERWISE: Final = 64
-"""File descriptors: of a call its two sockets, its tape and one to spare; of the process its own."""
+"""File descriptors of the process, beside those of its calls."""
 
 
 # ---------------------------------------------------------------- the clock
@@ -150,24 +151,36 @@ def _look_at_database(path: Path) -> tuple[Finding, set[str] | None]:
     """Return what to say of the database, and the calls in it; None when they can't be had. Changes nothing."""
     if not path.exists():
         return fine(DATABASE, f"{path.name} appears when the first call has ended"), set()
-    step = "`bridge reindex` makes it anew from the tapes"
     try:
         with _opened(path) as connection:
             made = connection.execute("select count(*) from migrations").fetchone()
             schema = int(made[0]) if made else 0
             if schema > len(MIGRATIONS):
-                text = f"{path.name} was made by a newer bridge (schema {schema}, this one knows {len(MIGRATIONS)})"
-                return wrong(
-                    DATABASE, text, "update this bridge, or let it reindex into a folder of its own"
-                ), None
+                return _newer(path, schema), None
             known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
     except duckdb.Error as error:
-        if "lock" in str(error):
-            who = found.group() if (found := re.search(r"PID \d+", str(error))) else "another process"
+        if isinstance(meaning := meaning_of(path, str(error)), HeldError):
+            who = found.group() if (found := re.search(r"PID \d+", str(meaning))) else "another process"
             text = f"{path.name} is held open by {who}: ended calls wait until it is let go"
             return doubtful(DATABASE, text, "close what has it open (the duckdb shell, a notebook)"), None
+        step = "`bridge reindex` makes it anew from the tapes; calls go on meanwhile, and their tapes wait"
         return wrong(DATABASE, f"{path.name} can't be read: {str(error)[:150]}", step), None
-    return fine(DATABASE, f"{path.name}: {counted(len(known), 'call')}, schema {schema}"), known
+    return _is_well(path, len(known), schema), known
+
+
+def _newer(path: Path, schema: int) -> Finding:
+    text = f"{path.name} was made by a newer bridge (schema {schema}, this one knows {len(MIGRATIONS)})"
+    step = "update this bridge, or let `bridge reindex` make it anew: the newer one is kept beside it"
+    return wrong(DATABASE, text, step)
+
+
+def _is_well(path: Path, calls: int, schema: int) -> Finding:
+    text = f"{path.name}: {counted(calls, 'call')}, schema {schema}"
+    if aside := those_aside(path):
+        names = ", ".join(one.name for one in aside[:3])
+        step = "it holds what could not be taken over, and `bridge forget` can't read it; delete it when you like"
+        return doubtful(DATABASE, f"{text}; {len(aside)} set aside: {names}", step)
+    return fine(DATABASE, text)
 
 
 def _opened(path: Path) -> duckdb.DuckDBPyConnection:
@@ -176,7 +189,7 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(path), read_only=True)
         except duckdb.IOException as error:
-            if "lock" not in str(error):
+            if not isinstance(meaning_of(path, str(error)), HeldError):
                 raise
             time.sleep(TRY_SECONDS)
     return duckdb.connect(str(path), read_only=True)

@@ -14,14 +14,15 @@ import duckdb
 import msgspec
 from attrs import define, field
 
-from bridge.errors import StoreError, TapeError
+from bridge.database_files import delete_database, replace_database, wal_of
+from bridge.errors import HeldError, TapeError
 from bridge.events import SessionCreated
 from bridge.forgotten import Forgotten
 from bridge.reading import about
 from bridge.recorder import call_id_of
 from bridge.redact import soundless
 from bridge.restore import Restorer
-from bridge.store import TABLES, Store, quoted
+from bridge.store import TABLES, Store, explained, quoted
 from bridge.tape import MODEL, PHONE, Line, checked, decode_header, encode, event_of
 
 PATIENCE_SECONDS: Final = 10
@@ -39,11 +40,9 @@ def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
     while True:
         try:
             return work()
-        except (duckdb.IOException, StoreError) as error:
-            if "lock" not in str(error) and "another process holds it" not in str(error):
-                raise StoreError(str(error)) from None
+        except HeldError as error:
             if time.monotonic() > until:
-                raise StoreError(f"the database is held by another process: {str(error)[:200]}") from None
+                raise HeldError(f"the database is held by another process: {error}") from None
         time.sleep(0.1)
 
 
@@ -51,21 +50,22 @@ def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
 
 
 def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
-    """Erase all rows of these calls; return how many there were, by table. Raises `StoreError`, `duckdb.Error`.
+    """Erase all rows of these calls; return how many there were, by table. Raises `StoreError`.
 
     The file is written anew: DELETE and CHECKPOINT leave the words of a deleted row in its free blocks, and other
     writes leave them there (measured with DuckDB 2.0).
     """
     if not store.path.exists():
+        delete_database(store.path)  # a log that somebody left behind holds rows too
         return {}
     erased = list(call_ids)
     counts = _counts(store, erased)
     fresh = store.path.with_suffix(".rewriting")
     try:
-        _copy(store.path, fresh, without=erased)
+        with explained(store.path):
+            _copy(store.path, fresh, without=erased)
     finally:
-        for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+        delete_database(fresh)
     return counts
 
 
@@ -80,10 +80,10 @@ def _counts(store: Store, call_ids: list[str]) -> dict[str, int]:
 
 def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
     """Put a copy without these calls in the file's place; nobody else can write to it meanwhile."""
-    fresh.unlink(missing_ok=True)
+    delete_database(fresh)
     Store(fresh).add([])
-    if path.with_name(path.name + ".wal").exists():
-        raise StoreError(f"{path}: another process holds it, or died: try again")
+    if wal_of(path).exists():
+        raise HeldError(f"{path}: another process holds it, or died: try again")
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         connection.execute(f"attach {quoted(path)} as old (read_only)")
         connection.execute(f"attach {quoted(fresh)} as fresh")
@@ -92,7 +92,7 @@ def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
             connection.execute(f"insert into fresh.{table} by name {kept}", [without])
         connection.execute("checkpoint fresh")
         connection.execute("detach fresh")
-        os.replace(fresh, path)
+        replace_database(fresh, path)
 
 
 # ---------------------------------------------------------------- tapes

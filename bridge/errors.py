@@ -50,6 +50,18 @@ class StoreError(BridgeError):
     """The database can't be used as it is."""
 
 
+class HeldError(StoreError):
+    """Another process holds the database; in a moment it may not."""
+
+
+class NewerError(StoreError):
+    """The database was made by a newer version; `schema` is its number."""
+
+    def __init__(self, message: str, schema: int) -> None:
+        super().__init__(message)
+        self.schema = schema
+
+
 class ForgetError(BridgeError):
     """A call can't be erased now: it is going on, or it is not known which one is meant."""
 

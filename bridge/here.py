@@ -14,7 +14,7 @@ from bridge.lag import LoopLag
 from bridge.letters import Key, Vitals
 from bridge.links import HANDSHAKE_SECONDS, accept_phone
 from bridge.live import LiveCall
-from bridge.machine import resident_bytes
+from bridge.machine import files_left, resident_bytes
 from bridge.place import AnyCall
 from bridge.recorder import Recorder
 from bridge.sockets import MediaSockets
@@ -42,6 +42,11 @@ class Here:
     def is_late(self) -> bool:
         """Say whether the event loop is too late for one more call."""
         return self.lag.is_late
+
+    @property
+    def files_left(self) -> int:
+        """Return how many more files and sockets this process may open."""
+        return files_left()
 
     @property
     def backlog(self) -> int:
@@ -91,6 +96,7 @@ class Here:
             memory_bytes=resident_bytes(),
             cpu_seconds=time.process_time(),
             is_late=self.is_late,
+            files_left=files_left(),
         )
 
     def hush(self, why: str) -> None:

@@ -7,9 +7,9 @@ import trio
 from attrs import define, field, frozen
 
 from bridge import tape
+from bridge.indexer import Indexer
 from bridge.letters import Vitals
 from bridge.place import AnyCall, Place
-from bridge.store import Indexer
 from bridge.switchboard import Switchboard
 
 PEAK_SECONDS: Final = 15.0

@@ -3,21 +3,20 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import duckdb
 import structlog
-import trio
-from attrs import asdict, define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from bridge.config import Keep, Settings
+from bridge.database_files import those_aside, wal_of
 from bridge.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently, silence
-from bridge.errors import BridgeError, TapeError
+from bridge.errors import TapeError
 from bridge.forgotten import Forgotten
+from bridge.index_messages import Removed
 from bridge.recorder import DONE_SUFFIX, call_id_of, header_of
-from bridge.store import Indexer, Store
+from bridge.store import Store
 
-EVERY_SECONDS: Final = 6 * 3600
 BATCH: Final = 20
 """Tapes in one go: rewriting a long call takes a second, and between two goes a daemon that ends is let go."""
 
@@ -51,25 +50,6 @@ class Due:
             yield Due(delete=self.delete[start : start + BATCH])
 
 
-@frozen
-class Removed:
-    """What was done: calls that lost their sound, their tape, their rows; bytes freed; what failed, and why."""
-
-    silenced: int = 0
-    deleted: int = 0
-    rows: int = 0
-    freed_bytes: int = 0
-    failed: int = 0
-    refusals: tuple[str, ...] = ()
-
-    def __add__(self, other: "Removed") -> "Removed":
-        mine, others = asdict(self), asdict(other)
-        return Removed(**{name: mine[name] + others[name] for name in mine})
-
-    def __bool__(self) -> bool:
-        return any(asdict(self).values())
-
-
 # ---------------------------------------------------------------- what is due
 
 
@@ -89,7 +69,14 @@ def due_tapes(data: Path, keep_of: Callable[[str], Keep], now: datetime) -> Due:
                 silence_ += [path] if what == "silence" else []
             elif path.suffix == ".part" and _age(path, now) >= timedelta(days=STALE_DAYS):
                 leftovers.append(path)
+    for path in those_aside(data / "calls.duckdb"):
+        leftovers += [wal_of(path), path] if _is_too_old(path, keep_of(""), now) else []
     return Due(tuple(silence_), tuple(delete), tuple(leftovers))
+
+
+def _is_too_old(database: Path, keep: Keep, now: datetime) -> bool:
+    """Say whether all that a database holds that was set aside is older than rows are kept."""
+    return bool(keep.rows_days) and _age(database, now) >= timedelta(days=keep.rows_days or 0)
 
 
 def _age(path: Path, now: datetime) -> timedelta:
@@ -131,6 +118,8 @@ def due_rows(store: Store, keep_of: Callable[[str], Keep], now: datetime) -> tup
 
 def keeps_rows(settings: Settings, clock: Clock = utc_now) -> Callable[[Path], bool]:
     """Return what says whether the rows of a tape are still kept, so that nobody indexes it again."""
+    if not any(settings.keep_of(agent).rows_days for agent in ("", *settings.agents)):
+        return lambda path: True  # and nothing of the tape has to be read for it
 
     def keeps(path: Path) -> bool:
         header = header_of(path)
@@ -207,46 +196,12 @@ def keep(data: Path, settings: Settings, now: datetime) -> Removed:
     return removed
 
 
-@define(eq=False)
-class Keeper:
-    """The daemon's task: at start, and then every 6 hours."""
+def keep_in_steps(data: Path, settings: Settings, now: datetime) -> Iterator[Removed]:
+    """Remove all that is too old; yield after each piece, so that others get their turn. Raises `StoreError`.
 
-    settings: Settings
-    indexer: Indexer
-    clock: Clock = utc_now
-    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
-
-    async def run(self) -> None:
-        """Remove what is too old, for ever."""
-        while True:
-            await self.once()
-            await trio.sleep(EVERY_SECONDS)
-
-    async def once(self) -> Removed:
-        """Remove what is too old; what can't be now is tried again the next time."""
-        try:
-            removed = await self._remove()
-        except (OSError, BridgeError, duckdb.Error) as error:
-            log.error("what is too old can't be removed now", error=str(error)[:200])
-            return Removed(failed=1)
-        for refusal in removed.refusals:
-            log.error(refusal)
-        if removed:
-            log.info("removed what is too old", **asdict(evolve(removed, refusals=())))
-        return removed
-
-    async def _remove(self) -> Removed:
-        """Tapes in a thread of their own, rows in the one that uses the database."""
-        data, now = self.settings.data_folder, self.clock()
-        todo = await self._in_thread(due_tapes, data, self.settings.keep_of, now)
-        removed = Removed()
-        for batch in todo.batches():
-            removed += await self._in_thread(remove_tapes, data, batch)
-        rows = await self.indexer.in_thread(
-            patiently, lambda: due_rows(self.indexer.store, self.settings.keep_of, now)
-        )
-        gone: Removed = await self.indexer.in_thread(remove_rows, self.indexer.store, rows)
-        return removed + gone
-
-    async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
+    Rows come last: somebody may hold the database.
+    """
+    for batch in due_tapes(data, settings.keep_of, now).batches():
+        yield remove_tapes(data, batch)
+    store = Store(data / "calls.duckdb")
+    yield remove_rows(store, patiently(lambda: due_rows(store, settings.keep_of, now)))

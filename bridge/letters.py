@@ -1,7 +1,7 @@
 """What the desk and its workers tell each other: the desk decides about calls, a worker carries them."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -156,12 +156,17 @@ class Renewed:
     number: int
 
 
+MANY_FILES: Final = 65_536
+"""As long as nobody has looked."""
+
+
 @frozen
 class Vitals:
     """What a process that carries calls looks like inside; numbers of messages and lines that wait, and counts.
 
-    `phone` and `model` are of the worst call, and so is `most_lines`; `lags` is how late its loop was, in seconds;
-    `is_late` says that it was too late for one more call; `deaths` is how many workers died.
+    `phone` and `model` are of the worst call, and so is `most_lines`; `files_left` is what may still be opened;
+    `lags` is how late its loop was, in seconds; `is_late` says that it was too late for one more call; `deaths` is how
+    many workers died.
     """
 
     tapes: int = 0
@@ -176,6 +181,7 @@ class Vitals:
     threads: int = 0
     memory_bytes: int = 0
     cpu_seconds: float = 0.0
+    files_left: int = MANY_FILES
     workers: int = 1
     deaths: int = 0
     lags: tuple[float, ...] = ()
@@ -197,6 +203,7 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         threads=sum(one.threads for one in all_of_them),
         memory_bytes=sum(one.memory_bytes for one in all_of_them),
         cpu_seconds=sum(one.cpu_seconds for one in all_of_them),
+        files_left=min((one.files_left for one in all_of_them), default=MANY_FILES),
         workers=sum(one.workers for one in all_of_them),
         deaths=sum(one.deaths for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),

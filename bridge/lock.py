@@ -37,6 +37,23 @@ def held_alone(folder: Path) -> Iterator[int | None]:
         yield file.fileno()
 
 
+@contextmanager
+def one_after_the_other(folder: Path) -> Iterator[None]:
+    """Wait until no other process indexes in a data folder, as one whose daemon died may; then keep others waiting.
+
+    A lock of its own, so that a new daemon has to wait for nobody.
+    """
+    if sys.platform == "win32":  # no flock there
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".indexer").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_held(folder: Path) -> bool:
     """Say whether a daemon records in this folder now, so that its open tapes are live calls."""
     if not folder.is_dir():

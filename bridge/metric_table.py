@@ -184,15 +184,31 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "counter here yet.",
         (),
     ),
+    Metric(
+        "bridge_store_failing",
+        "1 while calls.duckdb can't be used: damaged, or of a newer version. Calls go on and their tapes wait; the "
+        "log, `bridge doctor` and the service's status say what to do.",
+        (),
+    ),
+    Metric(
+        "bridge_store_tapes_set_aside",
+        "Tapes that the indexer died of again and again; each is tried again after ever longer pauses.",
+        (),
+    ),
+    Metric(
+        "bridge_indexer_memory_bytes",
+        "Resident memory of the process that holds DuckDB; 0 while it has nothing to do and there is none.",
+        (),
+    ),
     Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
     Metric(
         "bridge_threads",
-        "Python threads: tools, tapes, the database. More and more of them are a tool that hangs.",
+        "Python threads: tools, tapes. More and more of them are a tool that hangs.",
         (),
     ),
     Metric(
         "bridge_memory_bytes",
-        "Resident memory of all processes of the daemon; `process_*` is the first one's alone.",
+        "Resident memory of all processes that carry calls; `process_*` is the first one's alone.",
         (),
     ),
     Metric(
@@ -246,9 +262,19 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "Audio lines that are on no tape, because the disk could not keep up; decisions are never shed.",
         (),
     ),
-    Metric("bridge_cpu_seconds", "CPU time of all processes of the daemon.", ()),
+    Metric("bridge_cpu_seconds", "CPU time of all processes that carry calls.", ()),
     Metric(
         "bridge_worker_deaths", "Worker processes that died, each with its calls: 0, or there is a bug.", ()
+    ),
+    Metric(
+        "bridge_indexer_deaths",
+        "Times that the process with DuckDB died; no call and no row is lost by it.",
+        (),
+    ),
+    Metric(
+        "bridge_store_refused_tapes",
+        "Tapes that can't be indexed as they are; the log names each.",
+        (),
     ),
     Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
 )

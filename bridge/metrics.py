@@ -63,6 +63,8 @@ class _Totals:
     shed: int = 0
     lost: int = 0
     deaths: int = 0
+    indexer_deaths: int = 0
+    refused_tapes: int = 0
     cpu_seconds: float = 0.0
 
     def look_at(self, house: House) -> None:
@@ -72,6 +74,7 @@ class _Totals:
         vitals = house.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
+        self.indexer_deaths, self.refused_tapes = house.indexer.deaths, house.indexer.refused
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
@@ -81,6 +84,8 @@ class _Totals:
             "bridge_tape_lines_shed": {"": self.shed},
             "bridge_tapes_lost": {"": self.lost},
             "bridge_worker_deaths": {"": self.deaths},
+            "bridge_indexer_deaths": {"": self.indexer_deaths},
+            "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
         }
         for it in TOTALS:
@@ -205,6 +210,9 @@ class Metrics:
             "bridge_recorder_failing": vitals.is_failing,
             "bridge_store_waiting_tapes": house.indexer.lag,
             "bridge_store_oldest_seconds": house.indexer.lag_seconds,
+            "bridge_store_failing": bool(house.indexer.fault),
+            "bridge_store_tapes_set_aside": house.indexer.set_aside,
+            "bridge_indexer_memory_bytes": house.indexer.memory_bytes,
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,

@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from bridge.errors import ForgetError
 from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
-from bridge.keep import Due, Removed
+from bridge.index_messages import Removed
+from bridge.keep import Due
 from bridge.lock import is_held
 from bridge.output import WRONG, moment, print_json, say
 from bridge.reading import UNREADABLE

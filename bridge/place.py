@@ -75,6 +75,10 @@ class Place(Protocol):
         """Say whether whatever carries calls is too late with those it has to take one more."""
 
     @property
+    def files_left(self) -> int:
+        """Return how many more files and sockets a call that begins here may find."""
+
+    @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
 

@@ -121,6 +121,33 @@ class Post:
         return letter, self._files.popleft() if has_file else None
 
 
+# ---------------------------------------------------------------- for a process that does one thing at a time
+
+
+def say(raw: socket.socket, letter: Any) -> None:
+    """Send a letter, and wait until it is gone. Raises `OSError` when the other end is."""
+    raw.sendall(_packed(letter, has_file=False))
+
+
+def hear(raw: socket.socket, seconds: float) -> Any:
+    """Return the next letter. Raises `TimeoutError` when none begins in so many seconds, `EOFError` at the end."""
+    raw.settimeout(seconds)
+    first = raw.recv(1)
+    raw.settimeout(None)
+    size, _ = HEAD.unpack(first + _exactly(raw, HEAD.size - len(first)))
+    return pickle.loads(_exactly(raw, size))
+
+
+def _exactly(raw: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        more = raw.recv(min(size - len(data), READ_BYTES))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)
+
+
 def _packed(letter: Any, *, has_file: bool) -> bytes:
     data = pickle.dumps(letter)
     return HEAD.pack(len(data), has_file) + data

@@ -9,11 +9,15 @@ from typing import IO, Final
 
 from attrs import field, frozen
 
+from bridge.database_files import those_aside
 from bridge.erase import patiently
 from bridge.recorder import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 from bridge.store import TABLES, Store
 
 BLOCK: Final = 2**20
+UNREAD: Final = "perhaps rows of theirs, which this version can't read: delete it"
+"""What is left in a database that was set aside: nobody can say, so it is not called nothing."""
+
 PHONE: Final = frozenset("0123456789+-(). ")
 
 
@@ -73,7 +77,8 @@ def search(
         (path.relative_to(data).as_posix(), needle) for path, needle in hits if _is_left(needle, explained)
     ]
     left += [(f"rows of {store.path.name}", needle) for needle in in_rows if needle.must]
-    return Proof(files, size, len(needles), tuple((where, needle.name) for where, needle in left))
+    unread = [(path.name, UNREAD) for path in those_aside(store.path)]
+    return Proof(files, size, len(needles), (*((where, needle.name) for where, needle in left), *unread))
 
 
 def _is_left(needle: Needle, explained: set[Needle]) -> bool:

@@ -1,4 +1,4 @@
-"""The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the store."""
+"""The composition root: one port for HTTP and media sockets, the switchboard, the recorder, the indexer."""
 
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -24,14 +24,14 @@ from bridge.files import Sync, Write, append_to, sync
 from bridge.here import Here
 from bridge.house import House
 from bridge.http import HttpConnection
-from bridge.keep import Keeper, keeps_rows
+from bridge.indexer import Indexer
+from bridge.keeper import Keeper
 from bridge.lag import LoopLag
 from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.listener import adopt_listener, open_listener
 from bridge.lock import held_alone
 from bridge.machine import file_limit
 from bridge.recorder import Recorder
-from bridge.store import Indexer, Store
 from bridge.switchboard import Switchboard
 from bridge.tape import Line
 from bridge.tools import Tool
@@ -62,7 +62,7 @@ class Daemon:
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
         self.place.renew(self.current.setup)
-        self.indexer.wants, self.keeper.settings = keeps_rows(settings), settings
+        self.indexer.settings = self.keeper.settings = settings
         self.disk_watch.recording = settings.recording
         self.watching.admin, self.watching.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
@@ -94,14 +94,13 @@ async def open_daemon(
     """Run the whole daemon for as long as the context lasts; on leaving it drains, and nothing of it is left.
 
     Inside, webhooks are answered: the port is open, the folder is ours, and which tapes an earlier run left open is
-    known. Those are closed and indexed meanwhile, in a thread that no call waits for. With `passed`, a listening
+    known. Those are closed and indexed meanwhile, by a process that no call waits for. With `passed`, a listening
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
     current = Current(make_setup(settings, secrets, tools))
     tapes = settings.data_folder / "tapes"
     watching = Watching.of(settings, secrets)
-    store = Store(settings.data_folder / "calls.duckdb")
-    indexer = Indexer(store, keeps_rows(settings), on_record=watching.add)
+    indexer = Indexer(settings, secrets, watching.add if watching.wants_records else None)
     lag = LoopLag(settings.server.max_lag_ms, watching.felt)
     place: Here | Crew
     if settings.server.workers > 1:
@@ -114,7 +113,7 @@ async def open_daemon(
         place.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         async with listener, trio.open_nursery() as background:
-            await background.start(indexer.run, tapes, name="indexer")
+            await background.start(indexer.run, name="indexer")
             keeper = Keeper(settings, indexer)
             background.start_soon(keeper.run, name="keeper")
             disk_watch = DiskWatch(settings.data_folder, settings.recording, place)

@@ -101,6 +101,8 @@ class Service:
         waiting = max(0, self.daemon.place.backlog - board.live) + self.daemon.indexer.lag
         what = "draining" if board.is_closing else "answering"
         text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
+        if fault := self.daemon.indexer.fault:
+            text += f"; {fault[:MOST_OF_A_FAULT]}"
         return f"{text}; reload refused: {self._refused}" if self._refused else text
 
     async def tell_ready(self) -> None:

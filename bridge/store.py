@@ -1,32 +1,28 @@
 """DuckDB: an index over tapes. The file is opened for one transaction and closed, because no other process can open
-it meanwhile; always in a thread, because one insert on the loop would stop every call's audio.
+it meanwhile. Commands use it, and the indexer's process; the daemon and its workers never load it.
 """
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import msgspec
 import structlog
-import trio
-from attrs import define, field
+from attrs import define
 
-from bridge.errors import StoreError, TapeError
+from bridge.database_files import delete_database, replace_database, set_aside, wal_of, without_log
+from bridge.errors import HeldError, NewerError, StoreError, TapeError
 from bridge.forgotten import Forgotten
-from bridge.machine import give_back_memory
 from bridge.reading import about, tried
 
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:
     from bridge.records import Records
     from bridge.tape import Header
-
-RETRY_SECONDS: Final = 0.5
-MOST_WAITING: Final = 10_000
-"""Finished calls that may wait for the database; beyond it they are found on disk by the next start."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +62,13 @@ TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "tu
 
 @define(eq=False)
 class Store:
-    """The database file. Every method blocks: call them in a thread."""
+    """The database. Every method blocks, and raises `HeldError` while another process has it, `StoreError` when it
+    can't be used."""
 
     path: Path
 
     def add(self, tapes: Iterable[Path], tell: Callable[["Records"], None] = lambda records: None) -> int:
-        """Index these tapes in one transaction each; return how many. Raises `StoreError`, `duckdb.IOException`.
+        """Index these tapes in one transaction each; return how many. Raises `TapeError`, `duckdb.Error` too.
 
         `tell` is given each one's records once they are in the database.
         """
@@ -94,52 +91,80 @@ class Store:
         """Make the whole file anew from tapes, beside the old one, then replace it.
 
         Return what is odd about each tape that can't be read: those are left out. Rows of calls whose tapes are gone
-        or can't be read are taken over from the old file, if that can be: they are all that is left of them.
+        or can't be read are taken over from the old database: they are all that is left of them. One that can't be
+        taken over whole is kept beside the new one, under a name that says so.
         """
         fresh = self.path.with_suffix(".rebuilding")
-        fresh.unlink(missing_ok=True)
-        faults = dict[Path, TapeError]()
+        delete_database(fresh)
         try:
-            with Store(fresh)._open() as connection:
-                for path in tapes:
-                    done = tried(partial(_add_tape, connection, folder=self.path.parent), path)
-                    if isinstance(done, TapeError):
-                        faults[path] = done
-                    progress()
-                _take_over(connection, self.path, faults)
-            fresh.replace(self.path)
+            with explained(self.path):
+                faults = self._fill(Store(fresh), tapes, progress)
+                why = _take_over(Store(fresh), self.path, faults)
+            if why:
+                set_aside(self.path, why)
+            replace_database(fresh, self.path)
         finally:
-            for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
-                leftover.unlink(missing_ok=True)
+            delete_database(fresh)
         return list(faults.values())
+
+    def _fill(
+        self, fresh: "Store", tapes: Iterable[Path], progress: Callable[[], None]
+    ) -> dict[Path, TapeError]:
+        faults = dict[Path, TapeError]()
+        with fresh._open() as connection:
+            for path in tapes:
+                done = tried(partial(_add_tape, connection, folder=self.path.parent), path)
+                if isinstance(done, TapeError):
+                    faults[path] = done
+                progress()
+        return faults
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> list[dict[str, Any]]:
         """Return rows as dictionaries."""
         if not self.path.exists():
             raise StoreError(f"{self.path}: no such database; it appears when the first call has ended")
-        try:
-            connection = self._open()
-        except duckdb.IOException as error:
-            raise StoreError(_unusable(self.path, str(error))) from None
-        with connection:
+        with explained(self.path), self._open() as connection:
             cursor = connection.execute(sql, list(values))
             names = [column[0] for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(str(self.path), config={"threads": 1})
-        try:
-            _migrate(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        with explained(self.path):
+            if not self.path.exists():  # whoever deleted it meant all of it
+                wal_of(self.path).unlink(missing_ok=True)
+            connection = duckdb.connect(str(self.path), config={"threads": 1})
+            try:
+                _migrate(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
 
 
-def _unusable(path: Path, problem: str) -> str:
-    if "lock" in problem:
-        return f"{path}: another process holds it; try again when that has closed it"
-    return f"{path}: can't be opened ({problem[:120]}); `bridge reindex` makes it anew from the tapes"
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a database into what it means and what to do. Raises `StoreError`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise meaning_of(path, str(error)) from None
+
+
+def meaning_of(path: Path, problem: str) -> StoreError:
+    """Return what it means that DuckDB says this of a database."""
+    if "set lock on file" in problem:
+        who = f" (PID {found[1]})" if (found := HOLDER.search(problem)) else ""
+        return HeldError(f"{path}: another process holds it{who}; try again when that has closed it")
+    if any(words in problem for words in OF_THE_SYSTEM):
+        return StoreError(f"{path}: can't be opened ({problem[:160]})")
+    return StoreError(
+        f"{path}: can't be used ({problem[:160]}); `bridge reindex` makes it anew from the tapes"
+    )
+
+
+HOLDER: Final = re.compile(r"PID (\d+)")
+OF_THE_SYSTEM: Final = ("Permission denied", "No space left", "Too many open files", "Read-only file system")
+"""What making the database anew would not mend."""
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -147,7 +172,10 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     row = connection.execute("select count(*) from migrations").fetchone()
     done = int(row[0]) if row else 0
     if done > len(MIGRATIONS):
-        raise StoreError(f"{path}: made by a newer version (schema {done}, this one knows {len(MIGRATIONS)})")
+        text = f"{path}: made by a newer version (schema {done}, this one knows {len(MIGRATIONS)})"
+        raise NewerError(
+            f"{text}; update this one, or let `bridge reindex` make it anew and keep that one aside", done
+        )
     for number, sql in enumerate(MIGRATIONS[done:], start=done + 1):
         connection.begin()
         connection.execute(sql)
@@ -187,29 +215,63 @@ def _replace_rows(
         _insert(connection, table, call_id, rows)
 
 
-def _take_over(connection: duckdb.DuckDBPyConnection, path: Path, unreadable: Collection[Path]) -> None:
-    """Copy the rows of calls whose tapes are gone or can't be read.
+def _take_over(fresh: Store, path: Path, unreadable: Collection[Path]) -> str:
+    """Copy the rows of calls whose tapes are gone or can't be read; return why the old database has to be kept, or "".
 
-    Raises `StoreError` while another process holds the file.
+    Raises `HeldError`.
     """
     if not path.exists():
-        return
+        return ""
+    why = _fault_of(path)
     try:
-        with Store(path)._open() as old:
-            rows = old.execute("select call_id, tape from calls").fetchall()
+        if why == UNREADABLE:  # as a rule it is the log that can't be read, and the file can
+            with without_log(path) as lent:
+                _copy_lost_calls(fresh, lent, path.parent, unreadable)
+        else:
+            _copy_lost_calls(fresh, path, path.parent, unreadable)
+    except (duckdb.Error, StoreError, OSError) as error:
+        log.warning("rows of calls without a tape can't be taken over", error=str(error)[:200])
+        return UNREADABLE
+    return why
+
+
+UNREADABLE: Final = "unreadable"
+
+
+def _fault_of(path: Path) -> str:
+    """Return what is wrong with a database, in a word; an older schema becomes ours, and its log is written into it."""
+    try:
+        Store(path)._open().close()
+    except HeldError:
+        raise
+    except NewerError as error:
+        return f"schema-{error.schema}"
+    except StoreError:
+        return UNREADABLE
+    return ""
+
+
+def _copy_lost_calls(fresh: Store, path: Path, folder: Path, unreadable: Collection[Path]) -> None:
+    """Copy the rows of calls that have no tape to read and no row yet, all or none: the columns that both have."""
+    with fresh._open() as connection:
         connection.execute(f"attach {quoted(path)} as old (read_only)")
-    except (duckdb.Error, StoreError) as error:
-        if "lock" in str(error):
-            raise StoreError(_unusable(path, str(error))) from None
-        log.warning("rows of calls without a tape are lost with the old file", error=str(error)[:200])
-        return
-    known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
-    tapes = {row[0]: path.parent / (row[1] or "") for row in rows if row[0] not in known}
-    gone = [call_id for call_id, tape in tapes.items() if tape in unreadable or not tape.is_file()]
-    for table in TABLES:
-        copied = f"select * from old.{table} where call_id in (select unnest(?))"
-        connection.execute(f"insert into {table} by name {copied}", [gone])
-    connection.execute("detach old")
+        connection.begin()
+        rows = connection.execute("select call_id, tape from old.calls").fetchall()
+        known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
+        tapes = {row[0]: folder / (row[1] or "") for row in rows if row[0] not in known}
+        lost = [call_id for call_id, tape in tapes.items() if tape in unreadable or not tape.is_file()]
+        for table in TABLES:
+            columns = ", ".join(_shared_columns(connection, table))
+            copied = f"select {columns} from old.{table} where call_id in (select unnest(?::varchar[]))"
+            connection.execute(f"insert into {table} by name {copied}", [lost])
+        connection.commit()
+        connection.execute("detach old")
+
+
+def _shared_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return the columns of a table that the old database and the new one have."""
+    sql = "select column_name from duckdb_columns() where table_name = ? group by all having count(*) = 2 order by all"
+    return [row[0] for row in connection.execute(sql, [table]).fetchall()]
 
 
 def quoted(path: Path) -> str:
@@ -241,130 +303,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# ---------------------------------------------------------------- the task
-
-Queued: TypeAlias = tuple[Path, bool]
-"""A tape, and whether its call was this process's."""
-
-
-def _queue() -> tuple[trio.MemorySendChannel[Queued], trio.MemoryReceiveChannel[Queued]]:
-    return trio.open_memory_channel[Queued](MOST_WAITING)
-
-
-@define(eq=False)
-class Indexer:
-    """Puts finished tapes into the store, one at a time, waiting out whoever else holds the file.
-
-    `on_record` is told the records of each call of this process, when they are in the store.
-    """
-
-    store: Store
-    wants: Callable[[Path], bool] = lambda path: True
-    on_record: Callable[["Records"], None] = lambda records: None
-    _channel: tuple[trio.MemorySendChannel[Queued], trio.MemoryReceiveChannel[Queued]] = field(factory=_queue)
-    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
-    _pending: int = 0
-    _since: deque[float] = field(factory=deque)
-    _idle: trio.Event = field(factory=trio.Event)
-
-    def add(self, path: Path, *, is_ours: bool = True) -> None:
-        """Queue a tape; never waits. Beyond the bound the next start finds it on disk."""
-        try:
-            self._channel[0].send_nowait((path, is_ours))
-            self._pending += 1
-            self._since.append(trio.current_time())
-        except trio.WouldBlock:
-            log.warning("too many finished calls wait for the database", tape=path.name)
-
-    @property
-    def lag(self) -> int:
-        """Return how many finished calls are not in the database."""
-        return self._pending
-
-    @property
-    def lag_seconds(self) -> float:
-        """Return how long the oldest of them waits."""
-        return trio.current_time() - self._since[0] if self._since else 0.0
-
-    async def run(
-        self, folder: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Index what an earlier run left behind, then each tape that is queued.
-
-        Started once it knows which tapes were left open: those that appear later are being written.
-        """
-        from bridge.recorder import tapes_under
-
-        torn = await self.in_thread(lambda: tapes_under(folder, only_open=True))
-        task_status.started()
-        for path in await self.in_thread(self._left_behind, folder, torn):
-            self.add(path, is_ours=False)
-        async for path, is_ours in self._channel[1]:
-            for records in await self._index(path):
-                if is_ours:
-                    self.on_record(records)
-            self._since.popleft()
-            self._pending -= 1
-            if not self._pending:
-                self._idle.set()
-
-    async def save_tapes(self, folder: Path, headers: "list[Header]") -> None:
-        """Close the tapes of calls whose process has died while this one goes on, and index them."""
-        for header in headers:
-            try:
-                done = await self.in_thread(finish_lost, folder, header)
-            except OSError as error:
-                log.error("tape can't be closed, the next start will", tape=header.call_id, error=str(error))
-                continue
-            if done is not None:
-                self.add(done)
-
-    async def finish(self, seconds: float = 0.3) -> None:
-        """Wait a little for what is queued; what is left is found by the next start."""
-        with trio.move_on_after(seconds):
-            while self._pending:
-                self._idle = trio.Event()
-                await self._idle.wait()
-
-    def _add(self, path: Path, tell: Callable[["Records"], None]) -> None:
-        self.store.add([path], tell)
-        give_back_memory()  # what DuckDB took for it stayed otherwise, in pieces that nobody else wants
-
-    async def _index(self, path: Path) -> "list[Records]":
-        """Index a tape, however long that takes; return its records, or none when it can't be indexed."""
-        has_warned, found = False, list["Records"]()
-        while True:
-            try:
-                await self.in_thread(self._add, path, found.append)
-                return found
-            except (duckdb.IOException, OSError) as error:
-                if not has_warned:
-                    log.warning("database is busy or can't be written, trying on", error=str(error)[:200])
-                has_warned = True
-                await trio.sleep(RETRY_SECONDS)
-            except (TapeError, StoreError, duckdb.Error) as error:
-                log.error("call can't be indexed", tape=str(path), error=str(error))
-                return []
-            except Exception:  # a tape that others wrote: whatever is odd about it costs that tape alone
-                log.exception("call can't be indexed", tape=str(path))
-                return []
-
-    async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Do something in the one thread that uses the database."""
-        return await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
-
-    def _left_behind(self, folder: Path, left_open: list[Path]) -> list[Path]:
-        """Return the tapes that are not indexed; those of a process that died are closed first."""
-        from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
-
-        torn = [finish_torn(path) for path in left_open]
-        try:
-            known = self.store.call_ids()
-        except (duckdb.Error, OSError):
-            known = set()  # held by somebody else: indexing again changes nothing
-        complete = [path for path in tapes_under(folder) if path.name.endswith(DONE_SUFFIX)]
-        done = [path for path in complete if call_id_of(path) not in known and self.wants(path)]
-        return list(dict.fromkeys([*(path for path in torn if path), *done]))
+# ---------------------------------------------------------------- tapes whose process died
 
 
 def finish_lost(folder: Path, header: "Header") -> Path | None:

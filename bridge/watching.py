@@ -55,6 +55,11 @@ class Watching:
             watching.tracer = open_tracer(settings.tracing.endpoint)
         return watching
 
+    @property
+    def wants_records(self) -> bool:
+        """Say whether anybody wants the numbers of ended calls."""
+        return self.metrics is not None or self.tracer is not None
+
     def add(self, records: Records) -> None:
         """Take account of an ended call; whatever is odd about its record costs its numbers alone."""
         try:

@@ -13,14 +13,16 @@ from kept import ALICE, CALLER, OURS, Folder
 from test_keep import cached
 
 from bridge.cli import main
+from bridge.config import parse
 from bridge.errors import ForgetError
 from bridge.forget import known_calls, meant_by, same_number
 from bridge.forgotten import Forgotten
+from bridge.index_messages import Found, Look
+from bridge.indexing import Indexing
 from bridge.lock import held_alone
 from bridge.recorder import read_tape
 from bridge.records import records_of
 from bridge.search import Needle, search
-from bridge.store import Indexer
 from bridge.tape import decode
 
 SECRET = "Xylophone sonatas for Wednesday, please."
@@ -278,7 +280,8 @@ def test_an_erased_call_is_not_indexed_again(folder: Folder) -> None:
     (fault,) = folder.store.rebuild([path], lambda: None)
     assert "its call was erased" in str(fault)
     assert folder.rows()["calls"] == []
-    assert Indexer(folder.store)._left_behind(folder.data / "tapes", []) == [path]
+    look = Look(parse({"agents": {"a": {}}}, folder.data.parent / "config.toml"), "", 10)
+    assert Indexing(folder.data).reply_to(look) == Found((str(path),), has_more=False)
     with pytest.raises(Exception, match="its call was erased"):
         folder.store.add([path])
 

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from kept import Folder
-from structlog.testing import capture_logs
 
 from bridge import keep as keeping
 from bridge.audio import SILENCE
@@ -24,11 +23,11 @@ from bridge.erase import erase_rows, given_audio, patiently
 from bridge.errors import ConfigError, StoreError
 from bridge.events import CallerSpoke
 from bridge.forgotten import Forgotten
-from bridge.keep import Keeper, Removed
+from bridge.index_messages import Found, Look, Removed
+from bridge.indexing import Indexing
 from bridge.recorder import read_tape
 from bridge.records import records_of
 from bridge.redact import soundless
-from bridge.store import Indexer
 from bridge.tape import Line, decode, received, settings_of
 from replay.player import replay_tape
 from replay.wav import sound_of
@@ -174,7 +173,7 @@ def test_rows_that_are_gone_are_not_indexed_again_while_the_tape_is_kept(folder:
     wants = keeping.keeps_rows(settings, lambda: NOW)
     assert path.exists()
     assert not wants(path)
-    assert Indexer(folder.store, wants)._left_behind(folder.data / "tapes", []) == []
+    assert Indexing(folder.data).reply_to(Look(settings, "", 10)) == Found((), has_more=False)
 
 
 def test_a_rebuilt_database_keeps_the_rows_of_calls_whose_tapes_are_gone(folder: Folder) -> None:
@@ -350,25 +349,14 @@ def test_reindexing_brings_no_row_back_that_is_too_old(folder: Folder) -> None:
     assert [row["call_id"] for row in folder.rows()["calls"]] == ["CA2"]
 
 
-async def test_the_daemons_task_does_the_same_and_says_so_once(folder: Folder) -> None:
+def test_what_is_too_old_goes_piece_by_piece_so_that_others_get_their_turn(folder: Folder) -> None:
     for number in range(keeping.BATCH + 1):
         folder.put(f"CA{number}", day="2020-01-01")
     settings = settings_for(folder, keep_audio_days=1, keep_rows_days=1)
-    with capture_logs() as logs:
-        keeper = Keeper(settings, Indexer(folder.store), lambda: NOW)
-        removed = await keeper.once()
-        assert not await keeper.once()
-    assert (removed.silenced, removed.rows) == (keeping.BATCH + 1, keeping.BATCH + 1)
-    assert [log["event"] for log in logs] == ["removed what is too old"]
-
-
-async def test_a_database_that_is_none_is_told_and_ends_no_daemon(folder: Folder) -> None:
-    folder.put("CA1")
-    folder.store.path.write_bytes(b"not a database" * 1000)
-    with capture_logs() as logs:
-        removed = await Keeper(settings_for(folder), Indexer(folder.store), lambda: NOW).once()
-    assert removed.failed == 1
-    assert "what is too old can't be removed now" in [log["event"] for log in logs]
+    removed = list(keeping.keep_in_steps(folder.data, settings, NOW))
+    assert [piece.silenced for piece in removed] == [0, keeping.BATCH, 1, 0]
+    assert removed[-1].rows == keeping.BATCH + 1
+    assert not sum(keeping.keep_in_steps(folder.data, settings, NOW), Removed())
 
 
 def test_days_must_be_days(tmp_path: Path) -> None:

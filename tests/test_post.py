@@ -5,11 +5,12 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from bridge import post as post_module
 from bridge.letters import Vitals, together
-from bridge.post import Post
+from bridge.post import Post, hear, say
 
 
 class Both:
@@ -92,8 +93,37 @@ async def test_whoever_does_not_read_counts_as_gone(monkeypatch: Any) -> None:
     both.second._socket.close()
 
 
+def test_a_process_that_does_one_thing_at_a_time_says_and_hears_the_same_letters() -> None:
+    first, second = socket.socketpair()
+    with first, second:
+        for letter in ("a", {"b": 1}):
+            say(first, letter)
+        assert [hear(second, 5), hear(second, 5)] == ["a", {"b": 1}]
+        with pytest.raises(TimeoutError):
+            hear(second, 0.01)
+        first.sendall(b"half")
+        first.close()
+        with pytest.raises(EOFError):
+            hear(second, 5)
+
+
+async def test_both_kinds_of_ends_understand_each_other() -> None:
+    first, second = socket.socketpair()
+    post, arrived = Post.on(first), list[Any]()
+    post.send("a" * 1_000_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(post.run, lambda letter, _: arrived.append(letter))
+        with second, trio.fail_after(5):
+            assert await trio.to_thread.run_sync(hear, second, 5) == "a" * 1_000_000
+            await trio.to_thread.run_sync(say, second, "b")
+            while not arrived:  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.001)
+        nursery.cancel_scope.cancel()
+    assert arrived == ["b"]
+
+
 def test_counts_of_processes_add_up_and_of_depths_the_worst_counts() -> None:
-    one = Vitals(tapes=1, shed=2, phone=3, most_lines=4, lines=5, lags=(0.1,))
+    one = Vitals(files_left=7, tapes=1, shed=2, phone=3, most_lines=4, lines=5, lags=(0.1,))
     other = Vitals(is_failing=True, tapes=10, shed=20, phone=2, most_lines=1, lines=50, lags=(0.2,), deaths=1)
     seen = together([one, other])
     assert seen == Vitals(
@@ -103,6 +133,7 @@ def test_counts_of_processes_add_up_and_of_depths_the_worst_counts() -> None:
         phone=3,
         most_lines=4,
         lines=55,
+        files_left=7,
         workers=2,
         deaths=1,
         lags=(0.1, 0.2),

@@ -1,0 +1,177 @@
+"""What the daemon and its indexer tell each other: jobs one way, one at a time, and what came of each the other way."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from attrs import asdict, frozen
+
+from bridge.config import Secrets, Settings
+from bridge.records import Records, Row
+from bridge.tape import Header
+
+# ---------------------------------------------------------------- to the indexer
+
+
+@frozen
+class Prepare:
+    """The first message: where the data is, and how and what not to log."""
+
+    settings: Settings
+    secrets: Secrets
+
+
+@frozen
+class CloseTape:
+    """A process died over this tape: write its last words, and compress it."""
+
+    path: str
+
+
+@frozen
+class SaveTape:
+    """A worker died with this call: close its tape, wherever it is, or make it if no line had reached it."""
+
+    header: Header
+
+
+@frozen
+class Look:
+    """Find tapes that are complete and not in the database; in order, from the one after `after`."""
+
+    settings: Settings
+    after: str
+    most: int
+
+
+@frozen
+class AddTape:
+    """Put a tape into the database; its numbers come back if they are wanted."""
+
+    path: str
+    wants_records: bool
+
+
+@frozen
+class Keep:
+    """Remove a piece of what is too old by now; to be asked for again until all of it is `Kept`."""
+
+    settings: Settings
+    now: datetime
+
+
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep
+
+# ---------------------------------------------------------------- to the daemon
+
+
+@frozen
+class Ready:
+    """The indexer has loaded all it needs, and nobody else indexes this folder."""
+
+
+@frozen
+class Closed:
+    """A tape is complete on disk under this name; `None`: it is no tape."""
+
+    path: str | None
+
+
+@frozen
+class Found:
+    """Tapes to index, and whether there may be more."""
+
+    tapes: tuple[str, ...]
+    has_more: bool
+
+
+@frozen
+class Added:
+    """A tape's rows are in the database."""
+
+    records: Records | None
+
+
+@frozen
+class Removed:
+    """What was done: calls that lost their sound, their tape, their rows; bytes freed; what failed, and why."""
+
+    silenced: int = 0
+    deleted: int = 0
+    rows: int = 0
+    freed_bytes: int = 0
+    failed: int = 0
+    refusals: tuple[str, ...] = ()
+
+    def __add__(self, other: "Removed") -> "Removed":
+        mine, others = asdict(self), asdict(other)
+        return Removed(**{name: mine[name] + others[name] for name in mine})
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+
+@frozen
+class Kept:
+    """A piece of what was too old is gone."""
+
+    removed: Removed
+    is_done: bool
+
+
+class Fault(Enum):
+    """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault."""
+
+    HELD = "held"
+    UNUSABLE = "unusable"
+    TAPE = "tape"
+
+
+@frozen
+class Failed:
+    """A job could not be done."""
+
+    fault: Fault
+    text: str
+
+
+Reply: TypeAlias = Closed | Found | Added | Kept | Failed
+
+# ---------------------------------------------------------------- what of a record is told
+
+COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "transcript": (),
+    "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
+    "milestones": ("name", "t_ms"),
+    "items": ("cut",),
+    "turns": (
+        "position", "speech_started_ms", "speech_stopped_ms", "committed_ms", "response_created_ms",
+        "first_heard_ms", "response_ms", "latency_ms",
+    ),
+    "log": (),
+}  # fmt: skip
+"""The columns that metrics and traces are made of: numbers and names, nothing that was said."""
+
+MOST_ROWS: Final = 5000
+"""Of one table of one call; half an hour of talk has some hundreds. Beyond it they are in the database alone."""
+
+MOST_CHARACTERS: Final = 200
+"""Of an id or a name that a model chose."""
+
+
+def counted(records: Records) -> Records:
+    """Return what metrics and traces need of a record: bounded, and soon unpacked beside live calls."""
+    tables = {
+        name: [_short(row, columns) for row in getattr(records, name)[:MOST_ROWS]] if columns else []
+        for name, columns in COUNTED.items()
+    }
+    return Records(call=records.call, **tables)
+
+
+def _short(row: Row, columns: tuple[str, ...]) -> Row:
+    return {name: _cut(row[name]) for name in columns if name in row}
+
+
+def _cut(value: Any) -> Any:
+    return value[:MOST_CHARACTERS] if isinstance(value, str) else value

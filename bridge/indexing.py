@@ -1,0 +1,155 @@
+"""The indexer's process: it does one job after the other, of its daemon's, and answers each.
+
+It alone loads DuckDB. When its daemon is gone, or has had nothing for it for a while, it ends; what it had not
+confirmed is done again by another one. It comes after calls: the system gives it what they leave of the processor.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from attrs import define
+
+from bridge.errors import HeldError, StoreError
+from bridge.index_messages import (
+    Added,
+    AddTape,
+    Closed,
+    CloseTape,
+    Failed,
+    Fault,
+    Found,
+    Job,
+    Keep,
+    Kept,
+    Look,
+    Prepare,
+    Ready,
+    Removed,
+    Reply,
+    SaveTape,
+    counted,
+)
+from bridge.lock import one_after_the_other
+from bridge.logs import crash_logged, log_as
+from bridge.post import hear, say
+from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
+from bridge.records import Records
+from bridge.store import Store, finish_lost, finish_torn
+
+IDLE_SECONDS: Final = 30.0
+NICENESS: Final = 10
+"""With both cores busy it has a tenth of what a process has that carries calls."""
+
+
+@define
+class Indexing:
+    """What is done with the database and the tapes of a data folder."""
+
+    data: Path
+    _steps: Iterator[Removed] | None = None
+    _steps_of: datetime | None = None
+
+    @property
+    def store(self) -> Store:
+        """Return the database."""
+        return Store(self.data / "calls.duckdb")
+
+    def reply_to(self, job: Job) -> Reply:
+        """Do a job. An error that DuckDB itself does not expect ends the process: who knows what it left behind."""
+        try:
+            return self._do(job)
+        except HeldError as error:
+            return Failed(Fault.HELD, str(error))
+        except (StoreError, duckdb.IOException, OSError) as error:
+            return Failed(Fault.UNUSABLE, str(error))
+        except (duckdb.FatalException, duckdb.InternalException):
+            raise
+        except Exception as error:  # a tape that others wrote: whatever is odd about it costs that tape alone
+            return Failed(Fault.TAPE, str(error) or repr(error))
+
+    def _do(self, job: Job) -> Reply:
+        match job:
+            case CloseTape(path):
+                return _closed(finish_torn(Path(path)))
+            case SaveTape(header):
+                return _closed(finish_lost(self.data / "tapes", header))
+            case Look():
+                return self._look(job)
+            case AddTape(path, wants_records):
+                found = list[Records]()
+                self.store.add([Path(path)], found.append)
+                return Added(counted(found[0]) if wants_records else None)
+            case Keep():
+                return self._keep(job)
+
+    def _look(self, job: Look) -> Found:
+        """Return the complete tapes that are not in the database and shall be."""
+        from bridge.keep import keeps_rows
+
+        known, wants, found = self.store.call_ids(), keeps_rows(job.settings), list[str]()
+        for path in tapes_under(self.data / "tapes"):
+            is_new = path.name.endswith(DONE_SUFFIX) and call_id_of(path) not in known
+            if is_new and str(path) > job.after and wants(path):
+                if len(found) == job.most:
+                    return Found(tuple(found), has_more=True)
+                found.append(str(path))
+        return Found(tuple(found), has_more=False)
+
+    def _keep(self, job: Keep) -> Kept:
+        from bridge.keep import keep_in_steps  # seldom wanted
+
+        if self._steps is None or self._steps_of != job.now:
+            self._steps, self._steps_of = keep_in_steps(self.data, job.settings, job.now), job.now
+        for removed in self._steps:
+            return Kept(removed, is_done=False)
+        self._steps = None
+        return Kept(Removed(), is_done=True)
+
+
+def _closed(path: Path | None) -> Closed:
+    return Closed(None if path is None else str(path))
+
+
+# ---------------------------------------------------------------- the process
+
+
+def work(raw: socket.socket) -> None:
+    """Do what the daemon asks for, until it is gone or asks for nothing."""
+    prepare: Prepare = hear(raw, IDLE_SECONDS)
+    log_as(prepare.settings, prepare.secrets, os.environ)
+    data = prepare.settings.data_folder
+    with one_after_the_other(data):
+        say(raw, Ready())
+        indexing = Indexing(data)
+        while True:
+            say(raw, indexing.reply_to(hear(raw, IDLE_SECONDS)))
+
+
+def main() -> None:
+    """Be the indexer whose standard input is the way to its daemon. What ends it is that, or a signal that kills."""
+    for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, one):
+            signal.signal(getattr(signal, one), signal.SIG_IGN)
+    with suppress(OSError, AttributeError):
+        os.nice(NICENESS)
+    status = 1
+    with suppress(SystemExit), crash_logged():
+        with suppress(EOFError, TimeoutError, BrokenPipeError, ConnectionResetError):
+            work(socket.socket(fileno=0))
+        status = 0
+    sys.stderr.flush()
+    os._exit(
+        status
+    )  # at once: there is nothing to tidy up, and DuckDB's own way out fills the log with its leaks
+
+
+if __name__ == "__main__":
+    main()
