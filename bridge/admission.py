@@ -28,15 +28,26 @@ WAITING_CALLS: Final = "waiting_calls"
 CALLS_PER_CALLER: Final = "calls_per_caller"
 NO_WORKER: Final = "no_worker"
 MAX_LAG: Final = "max_lag_ms"
-REASONS: Final = (DRAINING, MAX_CALLS, CALLS_AT_ONCE, WAITING_CALLS, CALLS_PER_CALLER, NO_WORKER, MAX_LAG)
+OPEN_FILES: Final = "open_files"
+REASONS: Final = (
+    DRAINING,
+    MAX_CALLS,
+    CALLS_AT_ONCE,
+    WAITING_CALLS,
+    CALLS_PER_CALLER,
+    NO_WORKER,
+    MAX_LAG,
+    OPEN_FILES,
+)
 """Why a call may be refused: named after the setting, so that a log line says which one to look at.
-With `no_worker` every worker process has died and is being started again."""
+With `no_worker` every worker process has died and is being started again; with `open_files` the system would soon let
+the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n)."""
 
 
 @frozen
 class Load:
     """How many calls there are: in all, of one agent, and of all those that still wait for their media stream;
-    whether anything is there to carry one more.
+    whether anything is there to carry one more, and whether that may open the sockets for it.
     """
 
     live: int
@@ -44,6 +55,7 @@ class Load:
     waiting: int
     has_room: bool = True
     is_late: bool = False
+    has_files: bool = True
 
 
 def caller_of(number: str) -> str:
@@ -123,6 +135,8 @@ class Admission:
             yield WAITING_CALLS
         if not load.has_room:
             yield NO_WORKER
+        elif not load.has_files:
+            yield OPEN_FILES
         if load.is_late:
             yield MAX_LAG
         if not self._callers.may_call(caller, now):

@@ -19,6 +19,7 @@ from bridge.current import Current
 from bridge.errors import in_words
 from bridge.forgotten import Forgotten
 from bridge.letters import Key
+from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.place import AnyCall, Place
 from bridge.reaper import LOOK_SECONDS, reap
 
@@ -149,12 +150,14 @@ class Switchboard:
     def _refuses(self, webhook: Webhook) -> bool:
         """Say whether there is no room for a new call; one that is let in counts as its caller's."""
         calls = self._calls.values()
+        waiting = sum(call.is_waiting for call in calls)
         load = Load(
             live=len(calls),
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
-            waiting=sum(call.is_waiting for call in calls),
+            waiting=waiting,
             has_room=self.place.has_room,
             is_late=self.place.is_late,
+            has_files=self.place.files_left >= SPARE_FILES + FILES_A_CALL * (waiting + 1),
         )
         number, now = webhook.form.get("From", ""), trio.current_time()
         self._admission.follow(self.settings.server)

@@ -16,6 +16,8 @@ from bridge.admission import (
     HIDDEN,
     MAX_CALLS,
     MOST_CALLERS,
+    NO_WORKER,
+    OPEN_FILES,
     REASONS,
     WAITING_CALLS,
     Admission,
@@ -58,6 +60,8 @@ def admission_with(**server: Any) -> Admission:
         (Load(live=50, of_agent=1, waiting=4), MAX_CALLS),
         (Load(live=49, of_agent=2, waiting=4), CALLS_AT_ONCE),
         (Load(live=49, of_agent=1, waiting=5), WAITING_CALLS),
+        (Load(live=49, of_agent=1, waiting=4, has_room=False, has_files=False), NO_WORKER),
+        (Load(live=49, of_agent=1, waiting=4, has_files=False), OPEN_FILES),
     ],
 )
 def test_a_call_above_a_limit_is_refused_with_the_name_of_the_limit(load: Load, reason: str) -> None:

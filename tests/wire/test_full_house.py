@@ -16,9 +16,11 @@ from bridge.admission import (
     DRAINING,
     MAX_CALLS,
     MAX_LAG,
+    OPEN_FILES,
     REASONS,
     WAITING_CALLS,
 )
+from bridge.machine import FILES_A_CALL, SPARE_FILES, file_limit, files_left
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
 
@@ -64,6 +66,23 @@ async def test_a_call_above_a_limit_is_refused_counted_and_logged_without_a_numb
         1,
     )
     assert "5550123456" not in str(logs)
+
+
+async def test_a_call_is_refused_before_the_process_has_no_file_left_for_it(place: MakePlace) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with trio.fail_after(10):
+        async with open_stage(place()) as stage:
+            few = file_limit() - files_left() + SPARE_FILES + 3 * FILES_A_CALL
+            resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+            try:
+                verbs = [(await verb_of(stage, call_number(number)))[0] for number in range(5)]
+                report = await stage.ring(Caller(answer_delay_ms=0))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            refused = stage.daemon.switchboard.refused[OPEN_FILES]
+    assert (verbs[0], verbs[-1], report.frames_sent) == ("Connect", "Reject", 0)
+    assert refused == verbs.count("Reject") + 1
 
 
 async def test_each_agent_has_its_own_limit_and_its_own_answer(place: MakePlace) -> None:
