@@ -348,7 +348,6 @@ class Broken:
             if not self.reindexes:
                 await stage.wait_recorded()
         if self.reindexes:
-            setup.store.path.unlink()
             setup.store.rebuild(setup.tapes, lambda: None)
         return self._judge(folder / "data", company)
 

@@ -29,6 +29,7 @@ from rich.table import Table
 from bench import deltas
 from bench.fault_calls import FAULTS, broken_tools, run_calls
 from bench.fault_cells import PHASES, Outcome
+from bench.fault_index import INDEXED
 from bench.fault_machine import BROKEN, KILLS
 from bench.fault_power import PowerCut
 from bench.fault_words import hundreds, run_floods

@@ -5,6 +5,7 @@ between them goes over real sockets. Prints a table and exits 1 when something g
 threads, a record, the end of a tape, a line that was shed, a call that ended otherwise than it should.
 
     uv run python bench/soak.py                          2 000 calls, then 8 hours: two hours on two quiet cores
+    uv run python bench/soak.py --short                  the 2 000 calls alone
     uv run python bench/soak.py --calls 200 --hours 0.1  a look at it, in some minutes
 
 What is measured goes into `figures.jsonl` of --out as it comes. Ctrl-C ends the hours early and judges what there is.
@@ -142,6 +143,8 @@ class Sample:
     tasks: int
     shed: int
     cpu_seconds: float
+    indexer_kb: int = 0
+    """Of the process with DuckDB, which goes by itself when there is nothing to index."""
 
 
 def _kilobytes(text: str, name: str) -> int:
@@ -171,6 +174,7 @@ async def take_sample(pid: int, admin: Path, calls: int) -> Sample:
         tasks=int(seen["bridge_tasks"]),
         shed=int(seen["bridge_tape_lines_shed_total"]),
         cpu_seconds=(int(times[11]) + int(times[12])) / 100,
+        indexer_kb=round(seen["bridge_indexer_memory_bytes"] / 1024),
     )
 
 
@@ -232,7 +236,7 @@ class Soak:
             while not self._is_at_base(part, looks[-1]) and time.perf_counter() < until:
                 await trio.sleep(3)
                 looks.append(await self.look(running))
-        return self.keep(part, min(looks, key=lambda look: look.threads))
+        return self.keep(part, min(looks, key=lambda look: (look.threads, look.files)))
 
     def _is_at_base(self, part: str, look: Sample) -> bool:
         base = self.samples.get(part)
@@ -308,9 +312,10 @@ async def run(soak: Soak, cast: Players, launch: Launch) -> None:
         await soak.rest(running, "idle")
         await in_a_row(soak, running, soak.plan.calls - half, "second half")
         await soak.rest(running, "idle")
-        cast.is_long[0] = True
-        await for_hours(soak, running)
-        await soak.rest(running, "idle")
+        if soak.plan.hours:
+            cast.is_long[0] = True
+            await for_hours(soak, running)
+            await soak.rest(running, "idle")
         running.signal()
         await running.process.wait()
 
@@ -414,7 +419,16 @@ def _broken(path: Path) -> str:
 def report(soak: Soak) -> Table:
     """Return the figures as a table."""
     table = Table(
-        "", "calls", "RSS", "PSS", "tasks", "files", "threads", "shed", title="the daemon, over time"
+        "",
+        "calls",
+        "RSS",
+        "PSS",
+        "indexer",
+        "tasks",
+        "files",
+        "threads",
+        "shed",
+        title="the daemon, over time",
     )
     idle = soak.samples["idle"]
     names = ("warmed up", "after half of the short calls", "after all of them", "after the hours")
@@ -427,7 +441,7 @@ def report(soak: Soak) -> Table:
 
 
 def _cells(sample: Sample) -> list[str]:
-    sizes = [f"{kilobytes / 1024:.1f} MB" for kilobytes in (sample.rss_kb, sample.pss_kb)]
+    sizes = [f"{kilobytes / 1024:.1f} MB" for kilobytes in (sample.rss_kb, sample.pss_kb, sample.indexer_kb)]
     return [str(sample.calls), *sizes, *map(str, (sample.tasks, sample.files, sample.threads, sample.shed))]
 
 
@@ -443,6 +457,7 @@ def figures(soak: Soak) -> dict[str, Any]:
         "compression": round(soak.hours * 3600 / soak.real_seconds, 2) if soak.real_seconds else None,
         "growth_percent_of_the_second_half": round(growth_percent(idle[1].rss_kb, idle[2].rss_kb), 2),
         "daemon_mb": round(idle[0].rss_kb / 1024, 1),
+        "indexer_mb": [round(sample.indexer_kb / 1024, 1) for sample in idle],
         "gaps_ms": dict(sorted(soak.gaps_ms.items())),
         "samples": {part: [asdict(sample) for sample in samples] for part, samples in soak.samples.items()},
         "faults": soak.faults,
@@ -462,15 +477,23 @@ def figures(soak: Soak) -> dict[str, Any]:
 @click.option("--calls", default=2000, show_default=True, help="Short calls, after 60 to warm up.")
 @click.option("--in-a-row", default=4, show_default=True, help="How many of them at once.")
 @click.option("--hours", default=8.0, show_default=True, help="Simulated hours of long calls.")
+@click.option("--short", is_flag=True, help="No hours: the short calls alone.")
 @click.option("--at-once", default=20, show_default=True, help="Long calls at once.")
 @click.option("--rate", default=12.0, show_default=True, help="Simulated seconds in a real one, at most.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the daemon's data and the figures stay.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def main(
-    calls: int, in_a_row: int, hours: float, at_once: int, rate: float, out: Path | None, as_json: bool
+    calls: int,
+    in_a_row: int,
+    hours: float,
+    short: bool,
+    at_once: int,
+    rate: float,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Soak a daemon: short calls, then hours of long ones. Exit 1 when anything grew or was lost."""
-    plan = Plan(calls, in_a_row, hours, at_once, rate)
+    plan = Plan(calls, in_a_row, 0.0 if short else hours, at_once, rate)
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as progress:
         soak = Soak(plan, out or Path(folder))
         soak.tell = _teller(progress)

@@ -74,7 +74,7 @@ def test_time_never_goes_back(tmp_path: Path, real: Real) -> None:
     assert seen[1::2] == sorted(seen[1::2])
 
 
-REST = Sample(0.0, 60, 0, 100_000, 80_000, 12, 2, 20, 0, 1.0)
+REST = Sample(0.0, 60, 0, 100_000, 80_000, 12, 2, 20, 0, 1.0, indexer_kb=85_000)
 
 
 def soaked(folder: Path, *idle: Sample) -> Soak:
