@@ -35,7 +35,7 @@ from bench.fault_power import PowerCut
 from bench.fault_words import hundreds, run_floods
 from bridge.machine import raise_file_limit, settle_memory
 
-MACHINE = (*KILLS, PowerCut(), *BROKEN)
+MACHINE = (*KILLS, PowerCut(), *BROKEN, *INDEXED)
 FLOODS = "a thousand strangers"
 WORDS = "mutated messages"
 COLUMNS = ("over", *PHASES, "new")
