@@ -23,9 +23,6 @@ from replay.phone import Caller
 from replay.phone_script import HangUp, WaitForAgent
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
-LONGEST_DELAY = 3.0
-"""Seconds from the start of a process to its end: it needs half of one to load what it needs."""
-
 EVERY_SECONDS = 0.4
 MOST_SECONDS = 180
 """What the last rows may take: a tape that was set aside is tried again after a minute."""
@@ -37,6 +34,7 @@ class Kills:
 
     wanted: int
     seed: int
+    within_seconds: float
     calls: list[str] = field(factory=list)
     kills: int = 0
     deaths: int = 0
@@ -81,7 +79,7 @@ class Kills:
         while self.kills < self.wanted:
             while (pid := indexer.pid) is None:  # noqa: ASYNC110 - nobody tells
                 await trio.sleep(0.01)
-            await trio.sleep(choose.uniform(0, LONGEST_DELAY))
+            await trio.sleep(choose.uniform(0, self.within_seconds))
             if indexer.pid == pid:
                 os.kill(pid, signal.SIGKILL)
                 self.kills += 1
@@ -93,10 +91,13 @@ class Kills:
 @click.command()
 @click.option("--kills", default=50, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-def main(kills: int, seed: int) -> None:
+@click.option(
+    "--within", default=3.0, show_default=True, help="Seconds after its start; it needs half of one to load."
+)
+def main(kills: int, seed: int, within: float) -> None:
     """Kill the indexer again and again, and count the rows."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    it = Kills(kills, seed)
+    it = Kills(kills, seed, within)
     with tempfile.TemporaryDirectory() as folder:
         trio.run(it.run, Path(folder))
     print(

@@ -158,7 +158,7 @@ def meaning_of(path: Path, problem: str) -> StoreError:
     if any(words in problem for words in OF_THE_SYSTEM):
         return StoreError(f"{path}: can't be opened ({problem[:160]})")
     return StoreError(
-        f"{path}: can't be used ({problem[:160]}); `bridge reindex` makes it anew from the tapes"
+        f"{path}: can't be used; `bridge reindex` makes it anew from the tapes ({problem[:160]})"
     )
 
 

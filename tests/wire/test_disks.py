@@ -2,11 +2,9 @@
 
 import errno
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -16,8 +14,8 @@ from structlog.testing import capture_logs
 from bench.stage import MakePlace, open_stage
 from bridge.errors import StoreError
 from bridge.files import append_to
+from bridge.lock import one_after_the_other
 from bridge.recorder import read_tape
-from bridge.store import Store
 from replay.phone import Caller
 from replay.phone_script import HangUp, Wait, WaitForAgent
 
@@ -62,24 +60,17 @@ async def test_a_disk_that_stays_full_holds_up_no_call_and_no_end(place: MakePla
 
 
 async def test_who_waits_for_the_record_of_a_call_has_it_however_slow_the_database_is(
-    place: MakePlace, monkeypatch: pytest.MonkeyPatch
+    place: MakePlace,
 ) -> None:
-    is_quick, add = threading.Event(), Store.add
-
-    def slowly(store: Store, *rest: Any) -> int:
-        assert is_quick.wait(5)
-        return add(store, *rest)
-
-    monkeypatch.setattr(Store, "add", slowly)
     setup = place()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
-            report = await stage.ring(QUICK)
-            with trio.move_on_after(0.2) as waiting:
-                await stage.daemon.wait_recorded()
-            is_quick.set()
+            with one_after_the_other(setup.folder / "data"):  # the indexer waits for it
+                report = await stage.ring(QUICK)
+                with trio.move_on_after(0.2) as waiting:
+                    await stage.daemon.wait_recorded()
             await stage.daemon.wait_recorded()
-            (row,) = setup.calls()
+            (row,) = await trio.to_thread.run_sync(setup.calls)
     assert waiting.cancelled_caught
     assert row["call_id"] == report.call_sid
 

@@ -19,6 +19,7 @@ import trio
 
 from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, Stage
 from bridge import config, service
+from bridge.lock import one_after_the_other
 from bridge.notify import Notifier
 from bridge.server import Daemon
 from replay.model import ModelServer, serve_model
@@ -167,21 +168,25 @@ async def test_ready_is_told_when_a_webhook_can_be_answered(tmp_path: Path) -> N
     assert ready["STATUS"] == "answering, 0 live, 0 finished and not in the database yet"
 
 
-async def test_tapes_of_an_earlier_run_hold_up_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_tapes_of_an_earlier_run_hold_up_nobody(tmp_path: Path) -> None:
     torn = tmp_path / "data" / "tapes" / "2026-01-01" / "CAold.jsonl"
     torn.parent.mkdir(parents=True)
     torn.write_text("{}\n")
-    let_go = trio.Event()
+    with one_after_the_other(tmp_path / "data"):  # whoever closes and indexes them has to wait
+        async with served(tmp_path) as on:
+            assert isinstance((await on.verbs())[0], Connect)
+            assert on.daemon.indexer.lag
 
-    def slow(path: Path) -> None:
-        trio.from_thread.run(let_go.wait)
 
-    monkeypatch.setattr("bridge.store.finish_torn", slow)
+async def test_the_status_says_what_is_wrong_with_the_database(tmp_path: Path) -> None:
+    (tmp_path / "data" / "tapes").mkdir(parents=True)
+    (tmp_path / "data" / "tapes" / "CAold.jsonl.gz").write_bytes(b"")
+    (tmp_path / "data" / "calls.duckdb").write_bytes(b"not a database" * 1000)
     async with served(tmp_path) as on:
+        told = await on.manager.wait(lambda message: "calls.duckdb" in message.get("STATUS", ""))
         assert isinstance((await on.verbs())[0], Connect)
-        let_go.set()
+    assert told["STATUS"].startswith("answering, 0 live, 0 finished")
+    assert "bridge reindex" in told["STATUS"]
 
 
 async def test_the_status_follows_the_calls(tmp_path: Path) -> None:
