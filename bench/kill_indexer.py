@@ -59,7 +59,7 @@ class Kills:
             await stage.wait_no_calls()
             with trio.move_on_after(MOST_SECONDS):
                 await stage.wait_recorded()
-                while stage.daemon.indexer.set_aside or stage.daemon.indexer.lag:  # noqa: ASYNC110 - nobody tells
+                while stage.daemon.indexer.set_aside or stage.daemon.indexer.is_busy:  # noqa: ASYNC110 - nobody tells
                     await trio.sleep(0.1)
             self.deaths = stage.daemon.indexer.deaths
             self.rows = [row["call_id"] for row in await trio.to_thread.run_sync(place.calls)]

@@ -156,7 +156,7 @@ async def a_process(
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
-        await trio.to_thread.run_sync(index_what_is_left, load(config))
+                await trio.to_thread.run_sync(index_what_is_left, load(config))
         nursery.cancel_scope.cancel()
 
 

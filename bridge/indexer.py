@@ -116,6 +116,8 @@ class Indexer:
     _tapes: deque[Waiting] = field(factory=deque)
     _aside: list[Waiting] = field(factory=list)
     _look_after: str | None = None
+    """Where to look for tapes that nobody has told of; `None`: all are known."""
+    _has_missed_some: bool = False
     _database_due: float = 0.0
     _pauses: Pauses = field(factory=Pauses)
     _starts: Pauses = field(factory=Pauses)
@@ -138,13 +140,18 @@ class Indexer:
             self._tapes.append(Waiting(str(path), is_ours, trio.current_time()))
         else:
             log.warning("too many finished calls wait for the database", tape=path.name)
-            self._look_after = ""
+            self._has_missed_some = True
         self._news.set()
 
     @property
     def lag(self) -> int:
         """Return how many finished calls are not in the database, but for those set aside."""
         return len(self._tapes) + sum(not isinstance(one.job, Keep) for one in self._errands)
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether a tape is or may be left to index."""
+        return bool(self.lag) or self._look_after is not None or self._has_missed_some
 
     @property
     def lag_seconds(self) -> float:
@@ -207,7 +214,7 @@ class Indexer:
     async def finish(self) -> None:
         """Wait a little for what is queued, unless the database is out of reach; the next start finds what is left."""
         with trio.move_on_after(LAST_SECONDS):
-            while self.lag and trio.current_time() >= self._database_due:
+            while self.is_busy and trio.current_time() >= self._database_due:
                 self._idle = trio.Event()
                 await self._idle.wait()
 
@@ -227,7 +234,7 @@ class Indexer:
         async with trio.open_nursery() as self._nursery:
             while True:
                 await self._do_next()
-                if not self.lag or trio.current_time() < self._database_due:
+                if not self.is_busy or trio.current_time() < self._database_due:
                     self._idle.set()
 
     def _closed(self, reply: Reply) -> None:
@@ -245,7 +252,9 @@ class Indexer:
         elif self._tapes:
             await self._index(self._tapes[0])
         elif self._look_after is not None:
-            await self._look(self._look_after)
+            self._look_after = await self._look(self._look_after)
+        elif self._has_missed_some:
+            self._look_after, self._has_missed_some = "", False
         elif aside is not None:
             self._aside.remove(aside)
             self._tapes.append(evolve(aside, since=now))
@@ -273,23 +282,21 @@ class Indexer:
                 deaths += death.had_begun
         return Failed(Fault.TAPE, f"the indexer died {MOST_DEATHS} times of it: {job!r:.200}")
 
-    async def _look(self, after: str) -> None:
-        self._look_after = None
-        room = MOST_WAITING - len(self._tapes)
-        reply = await self._persist(Look(self.settings, after, room))
+    async def _look(self, after: str) -> str | None:
+        """Queue tapes that are on disk and not in the database; return where to look on."""
+        reply = await self._persist(Look(self.settings, after, MOST_WAITING - len(self._tapes)))
         if isinstance(reply, Found):
+            self._is_well()
             aside = {one.path for one in self._aside}
             for path in reply.tapes:
                 if path not in aside:
                     self.add(Path(path), is_ours=False)
-            self._is_well()
-            if reply.has_more and self._look_after is None:
-                self._look_after = reply.tapes[-1]
-        elif isinstance(reply, Failed) and reply.fault is not Fault.TAPE:
-            self._look_after = after
+            return reply.tapes[-1] if reply.has_more else None
+        if isinstance(reply, Failed) and reply.fault is not Fault.TAPE:
             self._wait_for_database(reply)
-        else:
-            log.error("tapes of an earlier run can't be looked for", reply=str(reply)[:200])
+            return after
+        log.error("tapes of an earlier run can't be looked for", reply=str(reply)[:200])
+        return None
 
     async def _index(self, tape: Waiting) -> None:
         wants_records = tape.is_ours and self.on_record is not None

@@ -75,7 +75,7 @@ class Daemon:
     async def wait_recorded(self) -> None:
         """Return when no call is waiting or live, and every one that ended has its tape and its rows."""
         await self.switchboard.wait_quiet()
-        while self.place.backlog or self.indexer.lag:  # noqa: ASYNC110 - nobody tells when
+        while self.place.backlog or self.indexer.is_busy:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.02)
 
 

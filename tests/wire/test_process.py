@@ -120,7 +120,7 @@ async def test_odd_tapes_do_not_keep_a_daemon_from_starting_nor_others_from_its_
 async def test_a_call_cut_off_by_a_crash_is_closed_and_indexed_at_the_next_start(
     tmp_path: Path, place: MakePlace
 ) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         async with a_process(tmp_path, LONG) as daemon:
             await daemon.call(LISTENER)
             await trio.to_thread.run_sync(_wait_for_tape, tmp_path)
@@ -137,9 +137,10 @@ async def test_a_call_cut_off_by_a_crash_is_closed_and_indexed_at_the_next_start
 
 
 async def _restart(setup: Place) -> None:
-    """Start a daemon on a folder; the record of its first call is written after those it found there."""
+    """Start a daemon on a folder, and let it index what it finds there, and a call of its own."""
     async with open_stage(setup) as stage:
         await stage.ring(attrs.evolve(LISTENER, steps=(WaitForAgent(), HangUp())))
+        await stage.wait_recorded()
 
 
 def _wait_for_tape(folder: Path) -> None:
@@ -150,7 +151,7 @@ def _wait_for_tape(folder: Path) -> None:
 
 async def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path, place: MakePlace) -> None:
     setup = place()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
             report = await stage.ring(attrs.evolve(LISTENER, steps=(WaitForAgent(), HangUp())))
         (path,) = setup.tapes
