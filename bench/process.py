@@ -15,7 +15,8 @@ import trio
 from attrs import define, field, frozen
 
 from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, index_what_is_left
-from bridge.config import load
+from bridge.config import Settings, load
+from bridge.lock import one_after_the_other
 from replay.model import Cast, ModelServer, serve_model
 from replay.model_script import Script
 from replay.phone import Account, Caller, CallReport, ring
@@ -156,8 +157,15 @@ async def a_process(
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
-                await trio.to_thread.run_sync(index_what_is_left, load(config))
+                await trio.to_thread.run_sync(_settle_records, load(config))
         nursery.cancel_scope.cancel()
+
+
+def _settle_records(settings: Settings) -> None:
+    """Let the indexer of a daemon that was killed end what it does, and index the rest."""
+    if settings.data_folder.is_dir():
+        with one_after_the_other(settings.data_folder):
+            index_what_is_left(settings)
 
 
 ENVIRONMENT = {
