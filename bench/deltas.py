@@ -24,9 +24,9 @@ from bench.fault_machine import wait_rows
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, WEBHOOK, words
 from bridge.machine import raise_file_limit
-from replay.model_script import Delivery, Script
-from replay.phone import Caller, CallReport, ring
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from replay.model.script import Delivery, Script
+from replay.phone.ring import Caller, CallReport, ring
+from replay.phone.script import HangUp, Wait, WaitForAgent
 
 NAME: Final = "50 calls in 20 ms deltas"
 CALLS: Final = 50

@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.stage import PROMPT, MakePlace, Place, Stage, open_stage, speech, words
-from bridge.files import Write, append_to
+from bridge.tapes.files import Write, append_to
 from bridge.tools import Tool, tool
-from replay.model_script import CallTool, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, InterruptAfter, WaitForAgent, WaitForEnd
+from replay.model.script import CallTool, Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, InterruptAfter, WaitForAgent, WaitForEnd
 
 MOST_GAP_MS = 40
 MOST_CLEAR_MS = 200

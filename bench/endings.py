@@ -31,9 +31,9 @@ from bench.stage import (
     speech,
     words,
 )
-from replay.model_script import CallTool, Faults, Script
-from replay.phone import Caller
-from replay.phone_script import (
+from replay.model.script import CallTool, Faults, Script
+from replay.phone.ring import Caller
+from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,

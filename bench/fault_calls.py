@@ -12,14 +12,14 @@ from attrs import define, evolve, field, frozen
 
 from bench.fault_cells import Outcome, Records, harm, words_after
 from bench.stage import PROMPT, PUBLIC, Place, Stage, open_stage, speech, words
-from bridge.tape import Line
+from bridge.tapes.tape import Line
 from bridge.tools import Tool, tool
-from replay.model import _Connection, _Goodbye
-from replay.model_faults import send_garbage
-from replay.model_script import CallTool, Script
-from replay.model_session import Session
-from replay.phone import Caller, CallReport
-from replay.phone_script import (
+from replay.model.faults import send_garbage
+from replay.model.script import CallTool, Script
+from replay.model.server import _Connection, _Goodbye
+from replay.model.session import Session
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,

@@ -6,12 +6,12 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError
-from bridge.recorder import read_tape
-from bridge.store import Store
-from bridge.tape import decode
-from replay.phone import CallReport
-from replay.phone_twiml import Hangup, Say
-from replay.player import replay_tape
+from bridge.store.database import Store
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.phone.ring import CallReport
+from replay.phone.twiml import Hangup, Say
+from replay.tapes.player import replay_tape
 
 MOST_GAP_MS: Final = 40
 PHASES: Final = ("waiting", "speaking", "listening", "tool", "closing")

@@ -23,11 +23,11 @@ from bench.fault_machine import QUICK, Broken, Company, Disk, players, sid_of
 from bench.process import Launch, Running, a_process
 from bench.simulate_calls import simulated
 from bench.stage import AGENT, WEBHOOK, Stage, words
-from bridge.database_files import wal_of
-from bridge.store import Store
-from replay.model_script import Delivery, Script
-from replay.phone import Caller, CallReport, ring
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from bridge.store.database import Store
+from bridge.store.database_files import wal_of
+from replay.model.script import Delivery, Script
+from replay.phone.ring import Caller, CallReport, ring
+from replay.phone.script import HangUp, Wait, WaitForAgent
 
 # ---------------------------------------------------------------- a database that can't be used
 
@@ -157,7 +157,7 @@ STORY: Final = Script(
 """An agent that goes on for two minutes, and stand-ins that don't fill the machine by themselves."""
 PRELOADED: Final = """
 from pathlib import Path
-from bridge.recorder import Recorder
+from bridge.tapes.recorder import Recorder
 opened = Recorder.open_tape
 
 def open_tape(recorder, header):

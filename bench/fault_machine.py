@@ -14,20 +14,20 @@ from typing import Any, Final
 import trio
 from attrs import define, evolve, field, frozen
 
-import bridge.birth
+import bridge.calls.intake
 from bench.disturbances import _holder
 from bench.fault_calls import ASKS, GOODBYE, PHASES
 from bench.fault_cells import Outcome, Records, words_after
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PROMPT, WEBHOOK, Place, Stage, open_stage, words
-from bridge.files import append_to
-from bridge.recorder import read_tape, tapes_under
-from bridge.store import Store
+from bridge.store.database import Store
+from bridge.tapes.files import append_to
+from bridge.tapes.recorder import read_tape, tapes_under
 from bridge.tools import Tool, tool
-from replay.model import ModelServer
-from replay.model_script import CallTool, Script
-from replay.phone import Caller, CallReport, ring
-from replay.phone_script import HangUp, Step, Wait, WaitForAgent, WaitForEnd
+from replay.model.script import CallTool, Script
+from replay.model.server import ModelServer
+from replay.phone.ring import Caller, CallReport, ring
+from replay.phone.script import HangUp, Step, Wait, WaitForAgent, WaitForEnd
 
 LIMITS: Final = {"quiet_seconds": 20}
 WORK_SECONDS: Final = 6.0
@@ -281,11 +281,11 @@ async def jumping_clock(stage: Stage, disk: Disk, *, by: timedelta) -> AsyncIter
             """Return a time that is not."""
             return cls.fromtimestamp((real.now(tz) + by).timestamp(), tz)
 
-    vars(bridge.birth)["datetime"] = Jumped
+    vars(bridge.calls.intake)["datetime"] = Jumped
     try:
         yield
     finally:
-        vars(bridge.birth)["datetime"] = real
+        vars(bridge.calls.intake)["datetime"] = real
 
 
 class Nowhere(trio.abc.HostnameResolver):

@@ -9,9 +9,9 @@ from bench.fault_cells import POWER_LOSS_MS, Outcome, Records
 from bench.fault_machine import LIMITS, QUICK, SCRIPTS, Company, players, sid_of, work_tool
 from bench.power import Power
 from bench.stage import AGENT, Place, Stage, open_stage
-from bridge.live import LiveCall
-from bridge.recorder import read_tape, tapes_under
-from bridge.tape import decode
+from bridge.calls.live_call import LiveCall
+from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.tape import decode
 
 STAYS_SECONDS: Final = 2
 """After the cut, which the calls do not feel: they are only there to have begun."""

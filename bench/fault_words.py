@@ -12,14 +12,14 @@ from typing import Any, Final
 import trio
 from attrs import define, evolve, field
 
-import replay.model
+import replay.model.server
 from bench.fault_calls import CONTROL, Cells
 from bench.fault_cells import Outcome, Records, harm, words_after
 from bench.floods import Measured, flood_of, measure, wide_place
 from bench.stage import PROMPT, PUBLIC, Place, Stage, open_stage, words
-from replay.model_script import Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, SendRaw, Step, Wait, WaitForAgent, WaitForEnd
+from replay.model.script import Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, SendRaw, Step, Wait, WaitForAgent, WaitForEnd
 
 GOLDEN: Final = Path(__file__).parents[1] / "tests" / "golden"
 A_CALL: Final = 500
@@ -156,7 +156,7 @@ class Hundred:
 
     async def run(self, folder: Path) -> Outcome:
         """Make the calls; return what came of all of them as one outcome."""
-        replay.model.KEPT_SESSIONS = 10 * AT_ONCE
+        replay.model.server.KEPT_SESSIONS = 10 * AT_ONCE
         agents = tuple(f"cell-{number}" for number in range(AT_ONCE))
         setup = Cells(folder, script=STORY, agents=agents, server={"max_calls": 500})
         async with open_stage(setup) as stage:

@@ -14,8 +14,8 @@ import structlog
 import trio
 
 from bench.stage import GREETING, Place, open_stage
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
 
 ANSWER_DELAY_MS = 600
 """Between the webhook's answer and the media stream; the model connects and speaks in that time."""

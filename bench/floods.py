@@ -25,10 +25,10 @@ from rich.table import Table
 from bench.disturbances import MOST_GAP_MS
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, Stage, open_files, open_stage, words
 from bridge.machine import raise_file_limit, settle_memory
-from replay.model_script import Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet
-from replay.signing import sign
+from replay.model.script import Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, WaitForAgent, WaitForQuiet
+from replay.phone.signing import sign
 
 HANDSHAKE_SECONDS: Final = 10
 LATE_SECONDS: Final = 4

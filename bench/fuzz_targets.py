@@ -13,18 +13,20 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge import config, realtime, tape, twilio
-from bridge.app import ROUTES, _form_of
-from bridge.call import Call
+from bridge import config
 from bridge.config import Agent
-from bridge.effects import EndCall
 from bridge.errors import ConfigError, TapeError, ToolArgumentsError
-from bridge.events import Event, Stopped
-from bridge.recorder import Tape
-from bridge.records import Row, records_of
-from bridge.recovery import closing_lines
-from bridge.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line, carry_out
+from bridge.heart.call import Call
+from bridge.heart.effects import EndCall
+from bridge.heart.events import Event, Stopped
+from bridge.store.records import Row, records_of
+from bridge.tapes import tape
+from bridge.tapes.recorder import Tape
+from bridge.tapes.recovery import closing_lines
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line, carry_out
 from bridge.tools import tool
+from bridge.web.app import ROUTES, _form_of
+from bridge.wire import realtime, twilio
 
 SECRET: Final = "golden-test-auth-token-000000000"
 URL: Final = "https://bridge.example.com/voice/a"

@@ -28,8 +28,8 @@ from trio_websocket import (
     serve_websocket,
 )
 
-from replay.model import ModelServer, serve_model
-from replay.model_scenario import load_scenario
+from replay.model.scenario import load_scenario
+from replay.model.server import ModelServer, serve_model
 
 REPORT: Final = Path(__file__).with_suffix(".md")
 LATE_MS: Final = 300
@@ -40,7 +40,7 @@ MOST_WAITING: Final = 10_000
 CONFIG: Final = """
 [agents.front-desk]
 greeting = "Hello, this is Harbour Table. How can I help you?"
-tools = ["replay.restaurant:check_table"]
+tools = ["replay.callers.restaurant:check_table"]
 """
 CALLER: Final = """
 steps = [
@@ -178,7 +178,13 @@ async def compare(folder: Path, number: int, planted: tuple[str, str, str], repe
     plan = folder / f"plan-{number}.toml"
     plan.write_text(plan_of(old, new, repeats), encoding="utf-8")
     begun = perf_counter()
-    command = [sys.executable, "-c", "from replay.cmd_compare import compare; compare()", str(plan), "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from replay.commands.compare import compare; compare()",
+        str(plan),
+        "--json",
+    ]
     done = await trio.run_process(
         command, capture_stdout=True, capture_stderr=True, check=False, env={"OPENAI_API_KEY": "sk-stand-in"}
     )

@@ -19,8 +19,8 @@ import trio
 from attrs import define, field
 
 from bench.stage import Place, Stage, open_stage
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 EVERY_SECONDS = 0.4

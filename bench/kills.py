@@ -30,12 +30,12 @@ from rich.table import Table
 from bench.process import Launch, Running, a_process
 from bench.stage import PROMPT, WEBHOOK, words
 from bridge.errors import BridgeError
-from bridge.recorder import Tape, read_tape
-from bridge.store import Store
-from bridge.tape import MODEL, PHONE, decode
-from replay.model_script import Script
-from replay.phone import Caller, ring
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from bridge.store.database import Store
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import MODEL, PHONE, decode
+from replay.model.script import Script
+from replay.phone.ring import Caller, ring
+from replay.phone.script import HangUp, Wait, WaitForAgent
 
 SCRIPT: Final = Script(opening=(words("agent_story"),), delivery=PROMPT)
 LONGEST_MS: Final = 2500

@@ -1,4 +1,4 @@
-"""Make `replay/vad/data/digits.npz` from recordings of the Free Spoken Digit Dataset.
+"""Make `replay/vad/compose/data/digits.npz` from recordings of the Free Spoken Digit Dataset.
 
     uv run python bench/make_digits.py [FOLDER]
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from replay.vad.sound import FULL_SCALE, gain_of, spoken_level, ulaw_of
+from replay.vad.compose.sound import FULL_SCALE, gain_of, spoken_level, ulaw_of
 
 TAKE = 0
-LEVEL_DBFS = -20  # as the clips in replay/voices
-OUT = Path(__file__).parents[1] / "replay" / "vad" / "data" / "digits.npz"
+LEVEL_DBFS = -20  # as the clips in replay/sound/voices
+OUT = Path(__file__).parents[1] / "replay" / "vad" / "compose" / "data" / "digits.npz"
 
 
 def digits(folder: Path) -> dict[str, np.ndarray]:

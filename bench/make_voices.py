@@ -1,4 +1,4 @@
-"""Renders the clips of `replay/voices` from its index, and reads them back with a recogniser.
+"""Renders the clips of `replay/sound/voices` from its index, and reads them back with a recogniser.
 
 A development script for a throw-away environment (see docs/voices.md): no part of the project imports it,
 and the speech engines it uses are no dependencies.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Samples = NDArray[np.float64]  # -1 to 1
 
-VOICES = Path(__file__).resolve().parent.parent / "replay" / "voices"
+VOICES = Path(__file__).resolve().parent.parent / "replay" / "sound" / "voices"
 RATE = 8000
 FRAME = 160  # bytes, and samples: the 20 ms of a Twilio media frame
 SILENCE = b"\xff"

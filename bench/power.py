@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from bridge import files
+from bridge.tapes import files
 
 
 @define(eq=False)

@@ -16,10 +16,10 @@ from attrs import define, field, frozen
 
 from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, index_what_is_left
 from bridge.config import Settings, load
-from bridge.lock import one_after_the_other
-from replay.model import Cast, ModelServer, serve_model
-from replay.model_script import Script
-from replay.phone import Account, Caller, CallReport, ring
+from bridge.tapes.lock import one_after_the_other
+from replay.model.script import Script
+from replay.model.server import Cast, ModelServer, serve_model
+from replay.phone.ring import Account, Caller, CallReport, ring
 
 RUN = "from bridge.cli import main; main()"
 PASS_ON = """

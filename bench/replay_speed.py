@@ -17,14 +17,14 @@ from typing import Final
 
 from attrs import frozen
 
-from bridge.audio import SILENCE, bytes_of
 from bridge.config import Agent
-from bridge.recorder import read_tape
-from bridge.tape import Header, decode, encode_header, settings_of
-from replay.model_audio import murmur
-from replay.player import replay_tape
-from replay.rehearsal import Rehearsal
-from replay.rewrite import write_tape
+from bridge.heart.audio import SILENCE, bytes_of
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import Header, decode, encode_header, settings_of
+from replay.simulation.rehearsal import Rehearsal
+from replay.sound.formats import murmur
+from replay.tapes.player import replay_tape
+from replay.tapes.rewrite import write_tape
 
 CALLS: Final = 100
 CALL_MS: Final = 180_000

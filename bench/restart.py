@@ -28,12 +28,12 @@ from rich.table import Table
 from bench.process import Launch, Running, a_process
 from bench.stage import PROMPT, PUBLIC, WEBHOOK, words
 from bridge.errors import StoreError
-from bridge.store import Store
-from replay.model_script import Script
-from replay.phone import Account, Caller
-from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
-from replay.phone_twiml import Hangup, Reject, Say, TwilioError, parse
-from replay.phone_web import Route, open_courier
+from bridge.store.database import Store
+from replay.model.script import Script
+from replay.phone.ring import Account, Caller
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForEnd
+from replay.phone.twiml import Hangup, Reject, Say, TwilioError, parse
+from replay.phone.web import Route, open_courier
 
 CLOSING = "We have to end this call now. Please call again in a minute."
 SCRIPT = Script(opening=(words("agent_greeting"),), delivery=PROMPT)

@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.config import Agent
-from bridge.events import Event
-from bridge.recorder import FLUSH_SECONDS, Recorder, Tape
-from bridge.tape import Header, Line, decode, event_of, received
+from bridge.heart.events import Event
+from bridge.tapes.recorder import FLUSH_SECONDS, Recorder, Tape
+from bridge.tapes.tape import Header, Line, decode, event_of, received
 from replay.demo import caller_does, model_says
-from replay.simulate import simulate
+from replay.simulation.simulate import simulate
 
 FLUSH_MS: Final = round(FLUSH_SECONDS * 1000)
 

@@ -16,17 +16,17 @@ from typing import Final, get_args
 import trio
 from attrs import define, field, frozen
 
-from bridge.audio import FRAME_BYTES, is_audible
 from bridge.config import Agent, Limits, ServerVad
-from bridge.keys import PAUSE_MS
-from bridge.records import Records, records_of
-from bridge.tape import decode
+from bridge.heart.audio import FRAME_BYTES, is_audible
+from bridge.heart.keys import PAUSE_MS
+from bridge.store.records import Records, records_of
+from bridge.tapes.tape import decode
 from bridge.tools import Tool, tool
-from replay.model_audio import murmur
-from replay.model_script import CallTool, Delivery, Faults, Reply, Script, Silence
-from replay.model_script import Say as Words
-from replay.phone_script import Caller, HangUp, Press, Say, Step, WaitForAgent, WaitForQuiet
-from replay.simulate import Simulation
+from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Silence
+from replay.model.script import Say as Words
+from replay.phone.script import Caller, HangUp, Press, Say, Step, WaitForAgent, WaitForQuiet
+from replay.simulation.simulate import Simulation
+from replay.sound.formats import murmur
 
 CALLS: Final = 1000
 BOUND_MS: Final = 1500

@@ -9,9 +9,9 @@ import sys
 from time import perf_counter, process_time
 
 from bridge.config import Agent
+from replay.callers.restaurant import check_table, opening_hours
 from replay.demo import caller_does, model_says
-from replay.restaurant import check_table, opening_hours
-from replay.simulate import Simulation
+from replay.simulation.simulate import Simulation
 
 CALLS = 160
 """A little less than an hour of the demo's 22 seconds."""

@@ -32,21 +32,21 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-import replay.model
+import replay.model.server
 from bench.endings import LIMITS, WAYS
 from bench.endings import SCRIPT as SHORT
 from bench.process import Launch, Running, a_process
 from bench.shared_clock import SharedClock, in_real_time
 from bench.stage import AGENT, PUBLIC, WEBHOOK
 from bridge.errors import TapeError
-from bridge.recorder import read_tape, tapes_under
-from bridge.store import Store
-from bridge.tape import decode
-from replay import model_script
-from replay.clips import clip
-from replay.model_script import CallTool, Script
-from replay.phone import Caller, CallReport, ring
-from replay.phone_script import InterruptAfter, Say, Wait, WaitForQuiet
+from bridge.store.database import Store
+from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.tape import decode
+from replay.model import script as model_script
+from replay.model.script import CallTool, Script
+from replay.phone.ring import Caller, CallReport, ring
+from replay.phone.script import InterruptAfter, Say, Wait, WaitForQuiet
+from replay.sound.clips import clip
 
 WARM_UP: Final = 60
 """Short calls before anything is measured: four of each way to end. They load modules and start threads."""
@@ -303,7 +303,7 @@ async def for_hours(soak: Soak, running: Running) -> None:
 
 async def run(soak: Soak, cast: Players, launch: Launch) -> None:
     """Run it all; on leaving the daemon has ended, and its records are judged."""
-    replay.model.KEPT_SESSIONS = 2 * soak.plan.at_once + 10
+    replay.model.server.KEPT_SESSIONS = 2 * soak.plan.at_once + 10
     async with a_daemon(soak, cast, launch) as running:
         await in_a_row(soak, running, WARM_UP, "warming up")
         await soak.rest(running, "idle")
@@ -346,7 +346,7 @@ bind = "unix:{out / "admin.sock"}"
 [agents.{AGENT}.limits]
 {limits}
 [agents.{LONG_AGENT}]
-tools = ["replay.restaurant:check_table"]
+tools = ["replay.callers.restaurant:check_table"]
 """,
         run=RUN.format(path=str(clock), rate=plan.rate),
     )

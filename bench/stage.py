@@ -13,19 +13,19 @@ import trio
 from attrs import field, frozen
 
 from bridge import config
-from bridge.files import Sync, Write, append_to, sync
-from bridge.index_messages import AddTape, Found, Look
-from bridge.indexing import Indexing
-from bridge.server import Daemon, open_daemon
-from bridge.store import Store
-from bridge.tape import Line
+from bridge.daemon.server import Daemon, open_daemon
+from bridge.indexing.worker import Indexing
+from bridge.store.database import Store
+from bridge.store.messages import AddTape, Found, Look
+from bridge.tapes.files import Sync, Write, append_to, sync
+from bridge.tapes.tape import Line
 from bridge.tools import Tool
-from replay import model_script
-from replay.clips import clip
-from replay.model import ModelServer, serve_model
-from replay.model_script import Delivery, Script
-from replay.phone import Account, Caller, CallReport, ring
-from replay.phone_script import Say
+from replay.model import script as model_script
+from replay.model.script import Delivery, Script
+from replay.model.server import ModelServer, serve_model
+from replay.phone.ring import Account, Caller, CallReport, ring
+from replay.phone.script import Say
+from replay.sound.clips import clip
 
 PUBLIC = "https://bridge.example.com"
 AGENT = "front-desk"

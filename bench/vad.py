@@ -16,21 +16,21 @@ from time import process_time
 from typing import Final, TypeVar
 
 from bridge.config import Agent, ServerVad, TurnBudget
-from replay.model_audio import murmur
-from replay.model_script import Hearing as Hidden
-from replay.model_script import Say, Script
-from replay.phone_script import Caller, HangUp
-from replay.phone_script import Say as Speak
-from replay.simulate import simulate
-from replay.vad.agreement import cases_of
-from replay.vad.calibrate import Calibration, calibrate
-from replay.vad.compose import ComposedCall, Recipe, composed_calls
-from replay.vad.corpus import MS_PER_HOUR, Corpus
-from replay.vad.machine import Setting
-from replay.vad.recommend import recommend
-from replay.vad.recording import Recording, read_recording
-from replay.vad.silero import POLICIES, Floats, probabilities
-from replay.vad.sweep import Grid, Sweep, sweep
+from replay.model.script import Say, Script
+from replay.phone.script import Caller, HangUp
+from replay.phone.script import Say as Speak
+from replay.simulation.simulate import simulate
+from replay.sound.formats import murmur
+from replay.sound.hearing import Hearing as Hidden
+from replay.sound.silero import POLICIES, Floats, probabilities
+from replay.vad.compose.compose import ComposedCall, Recipe, composed_calls
+from replay.vad.engine.machine import Setting
+from replay.vad.study.agreement import cases_of
+from replay.vad.study.calibrate import Calibration, calibrate
+from replay.vad.study.recommend import recommend
+from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
+from replay.vad.truth.recording import Recording, read_recording
 
 T = TypeVar("T")
 REPORT: Final = Path(__file__).with_suffix(".md")

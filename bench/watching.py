@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.stage import Place, open_stage
-from bridge.house import House, Peaks
-from bridge.live import Leg, LiveCall
-from bridge.metrics import Metrics
-from bridge.recorder import Recorder, read_tape
-from bridge.records import Records, records_of
-from bridge.tape import decode
-from bridge.tracing import finished_spans
-from replay.phone import Caller
-from replay.phone_script import WaitForAgent, WaitForEnd
+from bridge.calls.live_call import Leg, LiveCall
+from bridge.observe.metrics import Metrics
+from bridge.observe.snapshot import House, Peaks
+from bridge.observe.tracing import finished_spans
+from bridge.store.records import Records, records_of
+from bridge.tapes.recorder import Recorder, read_tape
+from bridge.tapes.tape import decode
+from replay.phone.ring import Caller
+from replay.phone.script import WaitForAgent, WaitForEnd
 
 TAPE = Path(__file__).parents[1] / "tests" / "tapes" / "interrupted.jsonl.gz"
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)

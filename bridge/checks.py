@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from bridge.text import is_harmless
+from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
 T = TypeVar("T")

@@ -5,20 +5,20 @@ from typing import Final
 import click
 
 from bridge import __version__
-from bridge.lazy_group import LazyCommands, LazyGroup
+from bridge.screen.lazy_group import LazyCommands, LazyGroup
 
 COMMANDS: Final[LazyCommands] = {
-    "demo": "bridge.cmd_demo:demo",
-    "init": "bridge.cmd_init:init",
-    "check": "bridge.cmd_check:check",
-    "doctor": "bridge.cmd_doctor:doctor",
-    "serve": "bridge.cmd_serve:serve",
-    "install": "bridge.cmd_install:install",
-    "calls": "bridge.cmd_calls:calls",
-    "show": "bridge.cmd_calls:show",
-    "reindex": "bridge.cmd_reindex:reindex",
-    "keep": "bridge.cmd_keep:keep",
-    "forget": "bridge.cmd_keep:forget",
+    "demo": "bridge.commands.demo:demo",
+    "init": "bridge.commands.init:init",
+    "check": "bridge.commands.check:check",
+    "doctor": "bridge.commands.doctor:doctor",
+    "serve": "bridge.commands.serve:serve",
+    "install": "bridge.commands.install:install",
+    "calls": "bridge.commands.calls:calls",
+    "show": "bridge.commands.calls:show",
+    "reindex": "bridge.commands.reindex:reindex",
+    "keep": "bridge.commands.keep:keep",
+    "forget": "bridge.commands.keep:forget",
 }
 
 

@@ -32,7 +32,7 @@ from bridge.checks import (
 )
 from bridge.errors import ConfigError
 from bridge.proxies import Proxy, proxy_for
-from bridge.text import is_harmless
+from bridge.text.validity import is_harmless
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bridge.text import valid
+from bridge.text.validity import valid
 
 
 class BridgeError(Exception):

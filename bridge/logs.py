@@ -18,7 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from bridge.config import Secrets, Settings
 from bridge.errors import BridgeError
-from bridge.visible import visible
+from bridge.text.visible import visible
 
 Event = MutableMapping[str, Any]
 Processor = Callable[[Any, str, Event], Any]

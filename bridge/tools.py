@@ -23,8 +23,8 @@ from attrs import field, frozen
 
 from bridge.checks import nearest
 from bridge.errors import SPEECHLESS, ToolArgumentsError, ToolError, first_of, in_words
-from bridge.events import ToolAnswered, ToolFailed
-from bridge.text import valid, valid_json, valid_value
+from bridge.heart.events import ToolAnswered, ToolFailed
+from bridge.text.validity import valid, valid_json, valid_value
 
 # A caller hears silence, or filler words, while a tool runs; longer than this feels like a lost line.
 TIMEOUT_MS: Final = 8000

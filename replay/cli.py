@@ -5,22 +5,22 @@ from typing import Final
 import click
 
 from bridge import __version__
-from bridge.lazy_group import LazyCommands, LazyGroup
+from bridge.screen.lazy_group import LazyCommands, LazyGroup
 
 COMMANDS: Final[LazyCommands] = {
-    "run": "replay.cmd_run:run",
-    "list": "replay.cmd_list:list_",
-    "show": "replay.cmd_show:show",
-    "grep": "replay.cmd_grep:grep",
-    "wav": "replay.cmd_export:wav",
-    "export": "replay.cmd_export:export",
-    "redact": "replay.cmd_redact:redact",
-    "import": "replay.cmd_import:import_",
-    "model": "replay.cmd_model:model",
-    "phone": "replay.cmd_phone:phone",
-    "call": "replay.cmd_call:call",
-    "compare": "replay.cmd_compare:compare",
-    "vad": "replay.cmd_vad:vad",
+    "run": "replay.commands.run:run",
+    "list": "replay.commands.list_:list_",
+    "show": "replay.commands.show:show",
+    "grep": "replay.commands.grep:grep",
+    "wav": "replay.commands.export:wav",
+    "export": "replay.commands.export:export",
+    "redact": "replay.commands.redact:redact",
+    "import": "replay.commands.import_:import_",
+    "model": "replay.commands.model:model",
+    "phone": "replay.commands.phone:phone",
+    "call": "replay.commands.call:call",
+    "compare": "replay.commands.compare:compare",
+    "vad": "replay.commands.vad:vad",
 }
 
 

@@ -10,18 +10,18 @@ from attrs import frozen
 from rich.console import Console
 
 from bridge import config
-from bridge.output import STYLES
-from bridge.recorder import read_tape
-from bridge.server import open_daemon
-from bridge.tape import MODEL, OPENAI, Line
-from bridge.visible import visible
-from replay import model_script
-from replay.clips import clip
-from replay.model import serve_model
-from replay.model_script import CallTool, Script
-from replay.phone import DEFAULT_ACCOUNT, ring
-from replay.phone_script import Caller, InterruptAfter, Say, WaitForQuiet
-from replay.wav import write_wav
+from bridge.daemon.server import open_daemon
+from bridge.screen.output import STYLES
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import MODEL, OPENAI, Line
+from bridge.text.visible import visible
+from replay.model import script as model_script
+from replay.model.script import CallTool, Script
+from replay.model.server import serve_model
+from replay.phone.ring import DEFAULT_ACCOUNT, ring
+from replay.phone.script import Caller, InterruptAfter, Say, WaitForQuiet
+from replay.sound.clips import clip
+from replay.tapes.wav import write_wav
 
 PUBLIC_URL: Final = "https://bridge.example.com"
 AGENT: Final = "front-desk"
@@ -35,7 +35,7 @@ SETTINGS: Final[dict[str, Any]] = {
         AGENT: {
             "instructions": "You answer the phone for Harbour Table, a small restaurant on the waterfront.",
             "greeting": "Hello, this is Harbour Table. How can I help you?",
-            "tools": ["replay.restaurant:check_table", "replay.restaurant:opening_hours"],
+            "tools": ["replay.callers.restaurant:check_table", "replay.callers.restaurant:opening_hours"],
         }
     },
 }

@@ -4,13 +4,13 @@ from attrs import define, field
 from heart import SID, START, TOOLS, agent_with, of
 from hypothesis import strategies as st
 
-from bridge.call import Call
 from bridge.config import Agent
-from bridge.effects import (
+from bridge.heart.call import Call
+from bridge.heart.effects import (
     Effect,
     SendMark,
 )
-from bridge.events import (
+from bridge.heart.events import (
     CallerSpoke,
     ClockRang,
     Event,

@@ -19,12 +19,12 @@ from attrs import define, evolve, field, frozen
 
 from bridge import config
 from bridge.config import Secrets
-from bridge.doctor import Report, examine
-from bridge.doctor_world import Patient, World
-from bridge.findings import Finding
-from bridge.server import Daemon, open_daemon
-from replay.model import serve_model
-from replay.model_script import Script
+from bridge.daemon.server import Daemon, open_daemon
+from bridge.doctor.examination import Report, examine
+from bridge.doctor.findings import Finding
+from bridge.doctor.world import Patient, World
+from replay.model.script import Script
+from replay.model.server import serve_model
 
 HOST = "bridge.example.com"
 PUBLIC = f"https://{HOST}"

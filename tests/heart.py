@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 
-from bridge.audio import bytes_of
-from bridge.call import Call
 from bridge.config import Agent, Limits, ServerVad
-from bridge.effects import Effect, EndCall, PlayAudio, SendMark, TruncateItem, WriteNote
-from bridge.events import (
+from bridge.heart.audio import bytes_of
+from bridge.heart.call import Call
+from bridge.heart.effects import Effect, EndCall, PlayAudio, SendMark, TruncateItem, WriteNote
+from bridge.heart.events import (
     CallerSpoke,
     ClockRang,
     Event,

@@ -1,13 +1,16 @@
 """A data folder with calls in it, made of recorded tapes: other ids, numbers and days."""
 
 import gzip
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from bridge.recorder import finished_path, read_tape
-from bridge.store import TABLES, Store
+from bridge.retention.erase import given_audio
+from bridge.store.database import TABLES, Store
+from bridge.tapes.recorder import finished_path, read_tape
+from bridge.tapes.tape import decode
 
 TAPES = Path(__file__).parent / "tapes"
 CALLER = "+15550123456"
@@ -63,3 +66,12 @@ class Folder:
             data += str(path).encode() + (gzip.decompress(data) if path.suffix == ".gz" else b"")
             found += [path.name] if any(word.encode() in data for word in words) else []
         return found
+
+
+def cached(folder: Folder, path: Path) -> Path:
+    """Put what the lab would have heard in a tape where it keeps that."""
+    audio = given_audio(map(decode, read_tape(path).lines))
+    file = folder.data / "vad-cache" / "silero-v5" / "carry" / f"{sha256(audio).hexdigest()}.f32"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"\x00" * 8)
+    return file

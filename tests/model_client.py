@@ -15,9 +15,9 @@ import attrs
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
-from bridge.audio import silence
-from replay.model import Cast, ModelServer, serve_model
-from replay.model_script import Delivery, Script
+from bridge.heart.audio import silence
+from replay.model.script import Delivery, Script
+from replay.model.server import Cast, ModelServer, serve_model
 
 Message = dict[str, Any]
 

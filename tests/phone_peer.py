@@ -14,7 +14,7 @@ import h11
 import trio
 import trio_websocket
 
-from replay.phone import Caller, CallReport, ring
+from replay.phone.ring import Caller, CallReport, ring
 
 PUBLIC = "https://bridge.example.com"
 FRAME = b"\x10" * 160

@@ -11,9 +11,9 @@ from typing import Any
 import trio
 import trio_websocket
 
-from replay.phone import CallReport, ring, ring_stream
-from replay.phone_network import Network
-from replay.phone_script import Caller, HangUp, Wait
+from replay.phone.network import Network
+from replay.phone.ring import CallReport, ring, ring_stream
+from replay.phone.script import Caller, HangUp, Wait
 
 Talk = Callable[[trio.SocketStream], Awaitable[None]]
 

@@ -19,15 +19,14 @@ import structlog
 import trio
 
 from bridge import config
-from bridge.audio import bytes_of
-from bridge.recorder import tapes_under
-from bridge.server import open_daemon
-from replay.clips import clip
-from replay.model import serve_model
-from replay.model_script import CallTool, Faults, Script
-from replay.model_script import Say as Words
-from replay.phone import Account, Caller, CallReport, ring
-from replay.phone_script import (
+from bridge.daemon.server import open_daemon
+from bridge.heart.audio import bytes_of
+from bridge.tapes.recorder import tapes_under
+from replay.model.script import CallTool, Faults, Script
+from replay.model.script import Say as Words
+from replay.model.server import serve_model
+from replay.phone.ring import Account, Caller, CallReport, ring
+from replay.phone.script import (
     HangUp,
     InterruptAfter,
     Say,
@@ -37,6 +36,7 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
+from replay.sound.clips import clip
 
 TAPES: Final = Path(__file__).parent / "tapes"
 PUBLIC: Final = "https://bridge.example.com"
@@ -166,7 +166,7 @@ def _settings(model_url: str) -> Mapping[str, object]:
     return {
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC},
         "realtime": {"url": model_url},
-        "agents": {"front-desk": {"tools": ["replay.restaurant:check_table"]}},
+        "agents": {"front-desk": {"tools": ["replay.callers.restaurant:check_table"]}},
     }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from bridge.config import Agent
-from bridge.effects import WriteNote
-from bridge.events import (
+from bridge.heart.effects import WriteNote
+from bridge.heart.events import (
     CallerSpoke,
     ClockRang,
     Event,
@@ -42,8 +42,8 @@ from bridge.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.recorder import Tape
-from bridge.tape import (
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import (
     MODEL,
     NOTE,
     OPENAI,

@@ -4,11 +4,11 @@ from functools import cache
 
 from attrs import evolve
 
-from replay.vad.compose import Recipe, compose
-from replay.vad.composed_tape import heard_turns, write_composed
-from replay.vad.machine import Hearing, Setting
-from replay.vad.recording import Heard, Recording, ServerTurn
-from replay.vad.silero import probabilities
+from replay.sound.silero import probabilities
+from replay.vad.compose.compose import Recipe, compose
+from replay.vad.compose.composed_tape import heard_turns, write_composed
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.truth.recording import Heard, Recording, ServerTurn
 
 SMALL = Recipe(turns=(2, 3))
 SETTING = Setting(0.6, 500, 300)

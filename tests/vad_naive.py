@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from replay.vad.machine import naive_segments
-from replay.vad.truth import LONG_PAUSE_MS
+from replay.vad.engine.machine import naive_segments
+from replay.vad.truth.truth import LONG_PAUSE_MS
 
 WINDOW_MS, EARLY_MS, LATE_MS, CLIPPED_MS = 32, 50, 100, 50
 
 
 def naive_counts(probabilities, truth, setting, hearing):
-    """Return what one setting does to one recording, by the names of `replay.vad.metrics.COUNTS`, and `clipped`."""
+    """Return what one setting does to one recording, by the names of `metrics.COUNTS`, and `clipped`."""
     segments = naive_segments(probabilities, setting, hearing)
     found = Counter()
     for turn in truth.turns:

@@ -7,17 +7,17 @@ import numpy as np
 from attrs import evolve
 
 from bridge.config import TurnBudget
-from replay.vad.agreement import Agreement
-from replay.vad.calibrate import Calibration
-from replay.vad.changes import changes
-from replay.vad.corpus import Corpus
-from replay.vad.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
-from replay.vad.recommend import operating_points, recommend
-from replay.vad.recording import Heard, Recording, ServerTurn
-from replay.vad.silero import WINDOW_MS, Floats
-from replay.vad.study import Status, Study
-from replay.vad.sweep import Grid, sweep
-from replay.vad.truth import Span, Truth, Turn
+from replay.sound.silero import WINDOW_MS, Floats
+from replay.vad.engine.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
+from replay.vad.study.agreement import Agreement
+from replay.vad.study.calibrate import Calibration
+from replay.vad.study.changes import changes
+from replay.vad.study.recommend import operating_points, recommend
+from replay.vad.study.study import Status, Study
+from replay.vad.study.sweep import Grid, sweep
+from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.recording import Heard, Recording, ServerTurn
+from replay.vad.truth.truth import Span, Truth, Turn
 
 NOW = Setting(0.6, 300, 300)
 SMALL = Grid((0.3, 0.45, 0.6, 0.75), (200, 300, 500, 720, 1000), (0, 200, 300))

@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import trio
 
-from bridge.birth import Webhook
+from bridge.calls.intake import Webhook
+from bridge.calls.messages import Vitals
+from bridge.calls.setup import Setup
 from bridge.config import Agent
-from bridge.current import Setup
-from bridge.effects import EndCall
-from bridge.letters import Vitals
+from bridge.heart.effects import EndCall
 
 
 class AnyCall(Protocol):

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from bridge import __version__, tape
-from bridge.call import Call
+from bridge import __version__
+from bridge.calls.live_call import LiveCall
+from bridge.calls.messages import Key
+from bridge.calls.setup import Setup
 from bridge.config import Agent
-from bridge.current import Setup
-from bridge.lag import LoopLag
-from bridge.letters import Key
-from bridge.live import LiveCall
-from bridge.recorder import Recorder
-from bridge.tape import HTTP, TWILIO, Header, Line
+from bridge.heart.call import Call
+from bridge.links.lag import LoopLag
+from bridge.tapes import tape
+from bridge.tapes.recorder import Recorder
+from bridge.tapes.tape import HTTP, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool
 
 

@@ -11,12 +11,12 @@ import structlog
 import trio
 from attrs import Factory, define, field
 
-from bridge import realtime, tape, twilio
-from bridge.call import Call
+from bridge.calls.shadow import Shadow
 from bridge.config import Agent
-from bridge.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
 from bridge.errors import DoorShutError, LinkError, in_words
-from bridge.events import (
+from bridge.heart.call import Call
+from bridge.heart.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
+from bridge.heart.events import (
     ClockRang,
     Event,
     LinkStalled,
@@ -26,18 +26,19 @@ from bridge.events import (
     PhoneLeft,
     Stopped,
 )
-from bridge.lag import LoopLag
-from bridge.lines import Close, Ending, TryFailed
-from bridge.links import FLUSH, Link, PhoneSocket
-from bridge.model_door import ModelDoor
-from bridge.model_link import ModelAddress, ModelLink, wait_silent
-from bridge.outbox import Outbox
-from bridge.redact import without
-from bridge.shadow import Shadow
-from bridge.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
-from bridge.tape_writer import TapeWriter
-from bridge.text import valid_json
+from bridge.links.lag import LoopLag
+from bridge.links.model import ModelAddress, ModelLink, wait_silent
+from bridge.links.model_door import ModelDoor
+from bridge.links.outbox import Outbox
+from bridge.links.phone import FLUSH, Link, PhoneSocket
+from bridge.tapes import tape
+from bridge.tapes.lines import Close, Ending, TryFailed
+from bridge.tapes.redact import without
+from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
+from bridge.tapes.tape_writer import TapeWriter
+from bridge.text.validity import valid_json
 from bridge.tools import Tool, run_tool
+from bridge.wire import realtime, twilio
 
 LINGER_SECONDS: Final = 0.8
 """How long the last words may take to leave our buffers once a call has ended."""

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from bridge.config import Agent, Secrets, Settings
-from bridge.effects import EndCall
+from bridge.heart.effects import EndCall
 
 Key: TypeAlias = tuple[str, str]
 """A call: its CallSid and its agent's name."""

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 import trio
 
-from bridge.place import AnyCall
+from bridge.calls.host import AnyCall
 
 LOOK_SECONDS: Final = 10
 LATE_SECONDS: Final = 30

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define, evolve, frozen
 
 from bridge.config import Secrets, Settings
-from bridge.model_link import ModelAddress
+from bridge.links.model import ModelAddress
 from bridge.tools import Tool, afresh, load_tools
 
 FIXED: Final = (

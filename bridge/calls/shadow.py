@@ -9,17 +9,18 @@ import msgspec
 import trio
 from attrs import define, field
 
-from bridge import realtime, tape
 from bridge.config import Agent, TurnDetection
-from bridge.effects import AppendAudio, UpdateSession
 from bridge.errors import DoorShutError, LinkError, first_of, in_words
-from bridge.events import ModelErred, SessionCreated, SessionUpdated
-from bridge.held import HeldAudio
-from bridge.model_door import ModelDoor
-from bridge.model_link import ModelAddress, ModelLink, wait_silent
-from bridge.outbox import Outbox
-from bridge.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
-from bridge.text import valid_json
+from bridge.heart.effects import AppendAudio, UpdateSession
+from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
+from bridge.heart.held_audio import HeldAudio
+from bridge.links.model import ModelAddress, ModelLink, wait_silent
+from bridge.links.model_door import ModelDoor
+from bridge.links.outbox import Outbox
+from bridge.tapes import tape
+from bridge.tapes.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
+from bridge.text.validity import valid_json
+from bridge.wire import realtime
 
 HELD_MS: Final = 3000
 """Audio kept until the session is ready; beyond it the oldest goes, so that the session begins later."""

@@ -11,17 +11,17 @@ import trio
 from attrs import define, field
 from structlog.contextvars import bind_contextvars
 
-from bridge import twilio
-from bridge.admission import Admission, Load
-from bridge.birth import Webhook
+from bridge.calls.admission import Admission, Load
+from bridge.calls.host import AnyCall, Place
+from bridge.calls.intake import Webhook
+from bridge.calls.messages import Key
+from bridge.calls.reaper import LOOK_SECONDS, reap
+from bridge.calls.setup import Current
 from bridge.config import Settings
-from bridge.current import Current
 from bridge.errors import in_words
-from bridge.forgotten import Forgotten
-from bridge.letters import Key
 from bridge.machine import FILES_A_CALL, SPARE_FILES
-from bridge.place import AnyCall, Place
-from bridge.reaper import LOOK_SECONDS, reap
+from bridge.tapes.forgotten import Forgotten
+from bridge.wire import twilio
 
 MOST_REMEMBERED: Final = 10_000
 """Ended calls whose outcome Twilio may still ask for; it asks within seconds."""

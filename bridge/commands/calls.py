@@ -6,10 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from bridge.commands.options import CONFIG, DATA, JSON, data_folder
 from bridge.errors import BridgeError
-from bridge.options import CONFIG, DATA, JSON, data_folder
-from bridge.output import calls_table, console, explains_errors, print_json, show_call, table_console
-from bridge.store import TABLES, Store
+from bridge.screen.output import calls_table, console, explains_errors, print_json, show_call, table_console
+from bridge.store.database import TABLES, Store
 
 
 @click.command()

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from bridge import config
-from bridge.doubts import doubts
+from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
+from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, ToolError
 from bridge.extras import missing_extras
-from bridge.options import CONFIG, PUBLIC_URL, with_overrides
-from bridge.output import console, explains_errors
+from bridge.screen.output import console, explains_errors
+from bridge.text.wording import counted
 from bridge.tools import load_tools
-from bridge.wording import counted
 
 
 @click.command()

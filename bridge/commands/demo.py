@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import trio
 
-from bridge.cmd_calls import read_record
+from bridge.commands.calls import read_record
+from bridge.commands.options import JSON
 from bridge.logs import set_up_logging
-from bridge.options import JSON
-from bridge.output import console, explains_errors, print_json, quiet_interrupt, show_call
-from bridge.store import Store
+from bridge.screen.output import console, explains_errors, print_json, quiet_interrupt, show_call
+from bridge.store.database import Store
 
 
 @click.command()

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import trio
 
-from bridge.doctor import examine, page
+from bridge.commands.options import CONFIG, JSON, PUBLIC_URL, with_overrides
+from bridge.doctor.examination import examine, page
 from bridge.logs import set_up_logging
 from bridge.machine import leave_hung_threads
-from bridge.options import CONFIG, JSON, PUBLIC_URL, with_overrides
-from bridge.output import explains_errors, print_json, quiet_interrupt, table_console
+from bridge.screen.output import explains_errors, print_json, quiet_interrupt, table_console
 
 
 @click.command()

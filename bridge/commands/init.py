@@ -6,11 +6,11 @@ from typing import Final
 
 import click
 
-from bridge.output import complain, explains_errors
+from bridge.screen.output import complain, explains_errors
 
 TOOLS: Final = """tools = [
   "my_tools.py:book_table",        # yours: a typed function beside this file, or in a package
-  "replay.restaurant:check_table", # the demo's, which the stand-in for the model asks for
+  "replay.callers.restaurant:check_table", # the demo's, which the stand-in for the model asks for
 ]
 """
 

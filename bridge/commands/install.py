@@ -7,9 +7,9 @@ import click
 from attrs import evolve
 
 from bridge import config
-from bridge.install import Installation, next_steps, write_units
-from bridge.options import CONFIG
-from bridge.output import explains_errors
+from bridge.commands.options import CONFIG
+from bridge.daemon.install import Installation, next_steps, write_units
+from bridge.screen.output import explains_errors
 
 
 @click.command()

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from bridge import config
-from bridge.keep import due, utc_now
-from bridge.keep import keep as keep_now
-from bridge.options import CONFIG, DATA, JSON
-from bridge.output import explains_errors
-from bridge.output_keep import forget as forget_calls
-from bridge.output_keep import show_due, show_removed
-from bridge.reading import UNREADABLE
+from bridge.commands.options import CONFIG, DATA, JSON
+from bridge.retention.keep import due, utc_now
+from bridge.retention.keep import keep as keep_now
+from bridge.screen.output import explains_errors
+from bridge.screen.retention import forget as forget_calls
+from bridge.screen.retention import show_due, show_removed
+from bridge.tapes.reading import UNREADABLE
 
 
 @click.command()

@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge import config
-from bridge.database_files import those_aside
+from bridge.commands.options import CONFIG, DATA, data_folder
 from bridge.errors import TapeError
-from bridge.keep import keeps_rows
-from bridge.lock import is_held
-from bridge.options import CONFIG, DATA, data_folder
-from bridge.output import complain, explains_errors, leave_faults
-from bridge.reading import tried
-from bridge.recorder import DONE_SUFFIX, tapes_under
-from bridge.store import Store, finish_torn
-from bridge.wording import counted
+from bridge.retention.keep import keeps_rows
+from bridge.screen.output import complain, explains_errors, leave_faults
+from bridge.store.database import Store, finish_torn
+from bridge.store.database_files import those_aside
+from bridge.tapes.lock import is_held
+from bridge.tapes.reading import tried
+from bridge.tapes.recorder import DONE_SUFFIX, tapes_under
+from bridge.text.wording import counted
 
 
 @click.command()

@@ -9,14 +9,14 @@ import trio
 from attrs import evolve
 
 from bridge import config
+from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
+from bridge.daemon.notify import notifier_from
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
-from bridge.listener import passed_socket
 from bridge.logs import crash_logged, log_as
 from bridge.machine import leave_hung_threads
-from bridge.notify import notifier_from
-from bridge.options import CONFIG, PUBLIC_URL, with_overrides
-from bridge.output import explains_errors, quiet_interrupt
+from bridge.screen.output import explains_errors, quiet_interrupt
+from bridge.web.listener import passed_socket
 
 
 @click.command()
@@ -34,7 +34,7 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     """
     read = partial(_read_all, path, public_url, bind, log_json)
     settings, secrets = read()
-    from bridge import service  # half of all start-up time, and only this command needs it
+    from bridge.daemon import service  # half of all start-up time, and only this command needs it
 
     surroundings = service.Surroundings(
         notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read

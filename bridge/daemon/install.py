@@ -51,7 +51,7 @@ class Installation:
         names = ["bridge.service", "bridge.socket"] if self.with_socket else ["bridge.service"]
         values = self._values()
         return {
-            name: _filled(files("bridge").joinpath("units", name).read_text("utf-8"), values)
+            name: _filled(files("bridge.daemon").joinpath("units", name).read_text("utf-8"), values)
             for name in names
         }
 

@@ -14,28 +14,28 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from bridge.admission import Door, Seldom
-from bridge.app import MEDIA_PATH, Gate, make_app
+from bridge.calls.admission import Door, Seldom
+from bridge.calls.setup import Current, Setup, make_setup
+from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.crew import Crew
-from bridge.current import Current, Setup, make_setup
-from bridge.disk import DiskWatch
-from bridge.files import Sync, Write, append_to, sync
-from bridge.here import Here
-from bridge.house import House
-from bridge.http import HttpConnection
-from bridge.indexer import Indexer
-from bridge.keeper import Keeper
-from bridge.lag import LoopLag
-from bridge.links import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
-from bridge.listener import adopt_listener, open_listener
-from bridge.lock import held_alone
+from bridge.indexing.indexer import Indexer
+from bridge.indexing.keeper import Keeper
+from bridge.links.lag import LoopLag
+from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
-from bridge.recorder import Recorder
-from bridge.switchboard import Switchboard
-from bridge.tape import Line
+from bridge.observe.monitoring import Watching
+from bridge.observe.snapshot import House
+from bridge.retention.disk import DiskWatch
+from bridge.tapes.files import Sync, Write, append_to, sync
+from bridge.tapes.lock import held_alone
+from bridge.tapes.recorder import Recorder
+from bridge.tapes.tape import Line
 from bridge.tools import Tool
-from bridge.watching import Watching
+from bridge.web.app import MEDIA_PATH, Gate, make_app
+from bridge.web.http import HttpConnection
+from bridge.web.listener import adopt_listener, open_listener
+from bridge.workers.local import Here
+from bridge.workers.pool import Crew
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""

@@ -13,12 +13,12 @@ import trio
 from attrs import define, field, frozen
 
 from bridge import __version__
+from bridge.calls.setup import Setup, make_setup_afresh
 from bridge.config import Secrets, Settings
-from bridge.current import Setup, make_setup_afresh
+from bridge.daemon.notify import Notifier
+from bridge.daemon.server import Daemon, open_daemon
 from bridge.errors import ConfigError, fault_of
 from bridge.machine import raise_file_limit, settle_memory, use_few_arenas
-from bridge.notify import Notifier
-from bridge.server import Daemon, open_daemon
 
 STATUS_SECONDS: Final = 1.0
 """How often the status is looked at; it is told when it has changed."""

@@ -10,12 +10,12 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
-from bridge import twilio
-from bridge.doctor_public import as_signed, port_of
-from bridge.doctor_socket import shake_hands, socket_url
-from bridge.doctor_world import Answer, Patient, fetch
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.media_socket import shake_hands, socket_url
+from bridge.doctor.public_url import as_signed, port_of
+from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
-from bridge.findings import Finding, doubtful, fine, wrong
+from bridge.wire import twilio
 
 REACHED, PROXY, SIGNED, STRANGERS = "way in", "proxy", "signatures", "strangers"
 NOBODY: Final = (

@@ -17,22 +17,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bridge import (
-    config,
-    doctor_entry,
-    doctor_machine,
-    doctor_model,
-    doctor_public,
-    doctor_session,
-    doctor_socket,
-    doctor_twilio,
-)
+from bridge import config
 from bridge.config import Secrets, Settings
-from bridge.doctor_world import Patient, World
+from bridge.doctor import entry as doctor_entry
+from bridge.doctor import machine as doctor_machine
+from bridge.doctor import media_socket as doctor_socket
+from bridge.doctor import model as doctor_model
+from bridge.doctor import public_url as doctor_public
+from bridge.doctor import session as doctor_session
+from bridge.doctor import twilio as doctor_twilio
+from bridge.doctor.findings import Finding, doubtful, fine, presentable, worst, wrong
+from bridge.doctor.world import Patient, World
 from bridge.errors import BridgeError, ConfigError
-from bridge.findings import Finding, doubtful, fine, presentable, worst, wrong
+from bridge.text.wording import counted
 from bridge.tools import load_tools
-from bridge.wording import counted
 
 CONFIGURATION, SECRETS, TOOLS = "configuration", "secrets", "tools"
 ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from bridge.visible import visible
+from bridge.text.visible import visible
 
 Level: TypeAlias = Literal["ok", "warning", "error"]
 SHORTEST_SECRET: Final = 8

@@ -12,17 +12,17 @@ from typing import Final
 import duckdb
 import trio
 
-from bridge.database_files import those_aside
-from bridge.doctor_entry import answers_locally
-from bridge.doctor_world import Patient, Seen
+from bridge.doctor.entry import answers_locally
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.world import Patient, Seen
 from bridge.errors import HeldError, LinkError
-from bridge.findings import Finding, doubtful, fine, wrong
-from bridge.listener import open_listener
-from bridge.lock import is_held
 from bridge.machine import FILES_A_CALL
-from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
-from bridge.store import MIGRATIONS, meaning_of
-from bridge.wording import counted
+from bridge.store.database import MIGRATIONS, meaning_of
+from bridge.store.database_files import those_aside
+from bridge.tapes.lock import is_held
+from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, tapes_under
+from bridge.text.wording import counted
+from bridge.web.listener import open_listener
 
 CLOCK, DISK, DATABASE, TAPES, DAEMON, FILES = "clock", "disk", "database", "tapes", "daemon", "open files"
 WARN_SKEW_SECONDS, MOST_SKEW_SECONDS = 5, 60

@@ -11,12 +11,12 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from bridge import twilio
-from bridge.doctor_public import as_signed, port_of
-from bridge.doctor_world import Patient, Stream, World
+from bridge.doctor.findings import Finding, fine, wrong
+from bridge.doctor.public_url import as_signed, port_of
+from bridge.doctor.world import Patient, Stream, World
 from bridge.errors import LinkError
-from bridge.findings import Finding, fine, wrong
-from bridge.links import READ_BYTES, Closing
+from bridge.links.phone import READ_BYTES, Closing
+from bridge.wire import twilio
 
 SOCKETS: Final = "media sockets"
 MOST_AGENTS: Final = 20

@@ -6,11 +6,11 @@ from typing import Final
 from urllib.parse import quote
 
 from bridge.config import Realtime
-from bridge.doctor_world import Answer, Patient, fetch
-from bridge.doubts import is_openai
+from bridge.doctor.doubts import is_openai
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.retirements import READ_ON, RETIREMENTS, SOURCE, STAYING
+from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
-from bridge.findings import Finding, doubtful, fine, wrong
-from bridge.retirements import READ_ON, RETIREMENTS, SOURCE, STAYING
 
 MODEL, RETIRING = "model", "retirement"
 NO_LIST: Final = (404, 405, 501)

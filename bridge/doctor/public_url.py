@@ -8,9 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import trio
 
-from bridge.doctor_world import Patient
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
-from bridge.findings import Finding, doubtful, fine, wrong
 
 URL, DNS, TLS = "public URL", "DNS", "certificate"
 LEAST_DAYS: Final = 14

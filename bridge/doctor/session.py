@@ -5,15 +5,15 @@ from typing import Final
 import trio
 from attrs import define, field
 
-from bridge import realtime
+from bridge.calls.setup import model_address
 from bridge.config import Agent
-from bridge.current import model_address
-from bridge.doctor_world import Patient
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
-from bridge.events import ModelErred, SessionCreated, SessionUpdated
-from bridge.findings import Finding, doubtful, fine, wrong
-from bridge.model_link import ModelLink, open_model
-from bridge.session import Session, other_format
+from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
+from bridge.heart.session import Session, other_format
+from bridge.links.model import ModelLink, open_model
+from bridge.wire import realtime
 
 SESSION: Final = "session"
 MOST_AGENTS: Final = 20

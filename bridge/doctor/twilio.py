@@ -8,12 +8,12 @@ import httpx2
 from attrs import frozen
 
 from bridge.checks import nearest
-from bridge.doctor_public import port_of
-from bridge.doctor_world import Answer, Patient, fetch
+from bridge.doctor.findings import Finding, doubtful, fine, wrong
+from bridge.doctor.public_url import port_of
+from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
-from bridge.findings import Finding, doubtful, fine, wrong
-from bridge.tape import mask
-from bridge.wording import counted
+from bridge.tapes.tape import mask
+from bridge.text.wording import counted
 
 ACCOUNT, NUMBERS = "Twilio account", "Twilio numbers"
 PAGE_SIZE: Final = 500

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from bridge import realtime
-from bridge.audio import is_audible, ms_of
 from bridge.config import Agent
-from bridge.dead_air import DeadAir
-from bridge.effects import (
+from bridge.heart.audio import is_audible, ms_of
+from bridge.heart.dead_air import DeadAir
+from bridge.heart.effects import (
     AddText,
     AnswerTool,
     AppendAudio,
@@ -28,7 +27,7 @@ from bridge.effects import (
     SendMark,
     TruncateItem,
 )
-from bridge.events import (
+from bridge.heart.events import (
     CallerSpoke,
     ClockRang,
     Event,
@@ -62,14 +61,15 @@ from bridge.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.held import HeldAudio
-from bridge.journal import Journal
-from bridge.keys import Keys
-from bridge.playout import Playout
-from bridge.realtime import Policy
-from bridge.session import Session, other_format
-from bridge.tool_calls import ToolCalls
-from bridge.turns import Turns
+from bridge.heart.held_audio import HeldAudio
+from bridge.heart.journal import Journal
+from bridge.heart.keys import Keys
+from bridge.heart.playout import Playout
+from bridge.heart.session import Session, other_format
+from bridge.heart.tool_calls import ToolCalls
+from bridge.heart.turns import Turns
+from bridge.wire import realtime
+from bridge.wire.realtime import Policy
 
 HANG_UP: Final = "hang_up"
 """The one built-in tool: it ends the call once its last words were heard."""

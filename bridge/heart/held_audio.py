@@ -6,8 +6,8 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.audio import bytes_of
-from bridge.effects import AppendAudio
+from bridge.heart.audio import bytes_of
+from bridge.heart.effects import AppendAudio
 
 FRAMES_A_MESSAGE: Final = 50
 """One second at a time: a few messages for all that was held, none of them large."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from attrs import define, field
 
-from bridge.audio import ms_of
-from bridge.effects import WriteNote
-from bridge.playout import Ledger
+from bridge.heart.audio import ms_of
+from bridge.heart.effects import WriteNote
+from bridge.heart.playout import Ledger
 
 
 @define

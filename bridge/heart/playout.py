@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
-from bridge.audio import FRAME_BYTES, bytes_of, ms_of
+from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of
 
 CHUNK_MS: Final = 100
 """One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.

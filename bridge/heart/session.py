@@ -5,11 +5,11 @@ from typing import Any
 
 from attrs import define, field
 
-from bridge import realtime
 from bridge.config import Agent
-from bridge.effects import UpdateSession
-from bridge.events import ModelErred, SessionUpdated
-from bridge.session_fields import without_refused
+from bridge.heart.effects import UpdateSession
+from bridge.heart.events import ModelErred, SessionUpdated
+from bridge.heart.session_fields import without_refused
+from bridge.wire import realtime
 
 
 @define

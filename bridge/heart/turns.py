@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.retry_after import retry_after_ms
+from bridge.wire.retry_after import retry_after_ms
 
 RETRY_MS: Final = 1000
 """First pause before a failed response is asked for again; each further one waits as much longer."""

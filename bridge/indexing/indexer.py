@@ -16,7 +16,9 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from bridge.config import Secrets, Settings
-from bridge.index_messages import (
+from bridge.indexing.process import IndexerProcess, ProcessDied, start_indexer
+from bridge.machine import resident_bytes
+from bridge.store.messages import (
     Added,
     AddTape,
     Closed,
@@ -33,11 +35,9 @@ from bridge.index_messages import (
     Reply,
     SaveTape,
 )
-from bridge.indexer_process import IndexerProcess, ProcessDied, start_indexer
-from bridge.machine import resident_bytes
-from bridge.recorder import OPEN_SUFFIX, tapes_under
-from bridge.records import Records
-from bridge.tape import Header
+from bridge.store.records import Records
+from bridge.tapes.recorder import OPEN_SUFFIX, tapes_under
+from bridge.tapes.tape import Header
 
 MOST_WAITING: Final = 10_000
 """Finished calls that may wait for the database; those beyond it are found on disk when these are done."""

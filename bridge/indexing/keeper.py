@@ -10,8 +10,8 @@ import trio
 from attrs import asdict, define, evolve
 
 from bridge.config import Settings
-from bridge.index_messages import Removed
-from bridge.indexer import Indexer
+from bridge.indexing.indexer import Indexer
+from bridge.store.messages import Removed
 
 EVERY_SECONDS: Final = 6 * 3600
 log = structlog.get_logger(__name__)

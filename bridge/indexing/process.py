@@ -7,8 +7,8 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-from bridge.index_messages import Job, Prepare, Ready, Reply
-from bridge.post import Post
+from bridge.links.channel import Post
+from bridge.store.messages import Job, Prepare, Ready, Reply
 
 JOB_SECONDS: Final = 600
 """What one job may take: indexing an hour of talk takes ten, looking through a hundred thousand tapes a minute."""
@@ -102,7 +102,7 @@ async def start_indexer(nursery: trio.Nursery, prepare: Prepare) -> IndexerProce
     with theirs:
         try:
             process = await trio.lowlevel.open_process(
-                [sys.executable, "-m", "bridge.indexing"], stdin=theirs
+                [sys.executable, "-m", "bridge.indexing.worker"], stdin=theirs
             )
         except OSError as error:
             ours.close()

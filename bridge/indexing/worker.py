@@ -18,7 +18,10 @@ import duckdb
 from attrs import define
 
 from bridge.errors import HeldError, StoreError
-from bridge.index_messages import (
+from bridge.links.channel import hear, say
+from bridge.logs import crash_logged, log_as
+from bridge.store.database import Store, finish_lost, finish_torn
+from bridge.store.messages import (
     Added,
     AddTape,
     Closed,
@@ -37,12 +40,9 @@ from bridge.index_messages import (
     SaveTape,
     counted,
 )
-from bridge.lock import one_after_the_other
-from bridge.logs import crash_logged, log_as
-from bridge.post import hear, say
-from bridge.recorder import DONE_SUFFIX, call_id_of, tapes_under
-from bridge.records import Records
-from bridge.store import Store, finish_lost, finish_torn
+from bridge.store.records import Records
+from bridge.tapes.lock import one_after_the_other
+from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, tapes_under
 
 IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10
@@ -92,7 +92,7 @@ class Indexing:
 
     def _look(self, job: Look) -> Found:
         """Return the complete tapes that are not in the database and shall be."""
-        from bridge.keep import keeps_rows
+        from bridge.retention.keep import keeps_rows
 
         known, wants, found = self.store.call_ids(), keeps_rows(job.settings), list[str]()
         for path in tapes_under(self.data / "tapes"):
@@ -104,7 +104,7 @@ class Indexing:
         return Found(tuple(found), has_more=False)
 
     def _keep(self, job: Keep) -> Kept:
-        from bridge.keep import keep_in_steps  # seldom wanted
+        from bridge.retention.keep import keep_in_steps  # seldom wanted
 
         if self._steps is None or self._steps_of != job.now:
             self._steps, self._steps_of = keep_in_steps(self.data, job.settings, job.now), job.now

@@ -15,11 +15,11 @@ from h11 import ProtocolError as HttpProtocolError
 from wsproto.utilities import ProtocolError
 
 from bridge.errors import DoorShutError, LinkError
-from bridge.late_pings import ignore_late_pings
-from bridge.links import MAX_MESSAGE_BYTES, READ_BYTES, Closing
+from bridge.links.late_pings import ignore_late_pings
+from bridge.links.phone import MAX_MESSAGE_BYTES, READ_BYTES, Closing
+from bridge.links.tunnel import reach
 from bridge.proxies import FROM_ENVIRONMENT, Proxy, proxy_for
-from bridge.retry_after import retry_after_ms
-from bridge.tunnel import reach
+from bridge.wire.retry_after import retry_after_ms
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 MODEL_QUEUE: Final = 256

@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from bridge.errors import DoorShutError
-from bridge.model_link import ModelAddress, ModelLink, open_model
+from bridge.links.model import ModelAddress, ModelLink, open_model
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 100, 1000
 """Doubled each time; each is drawn between half of it and all of it, so that many calls don't come back at once."""

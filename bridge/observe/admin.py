@@ -25,10 +25,10 @@ from quart_trio import QuartTrio
 from bridge import __version__
 from bridge.config import Admin
 from bridge.errors import LinkError
-from bridge.house import House, Peaks
-from bridge.http import HttpConnection
-from bridge.links import MOST_HEAD_BYTES
-from bridge.metrics import Metrics
+from bridge.links.phone import MOST_HEAD_BYTES
+from bridge.observe.metrics import Metrics
+from bridge.observe.snapshot import House, Peaks
+from bridge.web.http import HttpConnection
 
 MOST_CONNECTIONS: Final = 16
 """Whoever comes while so many are connected is let go: a few scrapers and a person are all there should be."""

@@ -20,8 +20,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
-from bridge.house import House, Peaks
-from bridge.metric_table import (
+from bridge.heart.session_fields import OPTIONAL
+from bridge.observe.metric_table import (
     COUNTERS,
     DEAD_AIR,
     ENDED_BY,
@@ -38,9 +38,9 @@ from bridge.metric_table import (
     TRY_KINDS,
     UNTRANSCRIBED,
 )
-from bridge.realtime import POLICIES
-from bridge.records import Records, Row
-from bridge.session_fields import OPTIONAL
+from bridge.observe.snapshot import House, Peaks
+from bridge.store.records import Records, Row
+from bridge.wire.realtime import POLICIES
 
 WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "bridge_model_errors": tuple(POLICIES),

@@ -14,12 +14,12 @@ from attrs import define, evolve, field
 from bridge.config import Admin, Secrets, Settings
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
-from bridge.house import House, Peaks
-from bridge.records import Records
+from bridge.observe.snapshot import House, Peaks
+from bridge.store.records import Records
 
 if TYPE_CHECKING:  # the packages they need are extras
-    from bridge.metrics import Metrics
-    from bridge.tracing import Tracer
+    from bridge.observe.metrics import Metrics
+    from bridge.observe.tracing import Tracer
 
 LOOK_SECONDS: Final = 1
 """From one look at the calls' buffers to the next: with a hundred calls a look takes less than 1 ms."""
@@ -46,11 +46,11 @@ class Watching:
             raise ConfigError(missing)
         watching = cls(secrets.admin_token, settings.admin)
         if settings.admin.bind:
-            from bridge.metrics import Metrics
+            from bridge.observe.metrics import Metrics
 
             watching.metrics = Metrics(tuple(settings.agents))
         if settings.tracing.endpoint:
-            from bridge.tracing import open_tracer
+            from bridge.observe.tracing import open_tracer
 
             watching.tracer = open_tracer(settings.tracing.endpoint)
         return watching
@@ -76,7 +76,7 @@ class Watching:
         if not self.admin.bind:
             yield
             return
-        from bridge.admin import address_of, admin_listener
+        from bridge.observe.admin import address_of, admin_listener
 
         with admin_listener(self.admin.bind) as self._listener:
             self.address = address_of(self._listener)
@@ -92,7 +92,7 @@ class Watching:
             if self.metrics is not None:
                 nursery.start_soon(never_fatal, self._look, house, name="peaks")
             if self.metrics is not None and self._listener is not None:
-                from bridge.admin import AdminServer, Doorkeeper, make_admin_app
+                from bridge.observe.admin import AdminServer, Doorkeeper, make_admin_app
 
                 app = make_admin_app(
                     lambda: Doorkeeper(self.admin, self.token), house, self.metrics, self.peaks

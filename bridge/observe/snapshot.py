@@ -6,11 +6,11 @@ from typing import Any, Final
 import trio
 from attrs import define, field, frozen
 
-from bridge import tape
-from bridge.indexer import Indexer
-from bridge.letters import Vitals
-from bridge.place import AnyCall, Place
-from bridge.switchboard import Switchboard
+from bridge.calls.host import AnyCall, Place
+from bridge.calls.messages import Vitals
+from bridge.calls.switchboard import Switchboard
+from bridge.indexing.indexer import Indexer
+from bridge.tapes import tape
 
 PEAK_SECONDS: Final = 15.0
 """A peak is of this interval and the one before: Prometheus looks every 15 s, and misses none of them."""

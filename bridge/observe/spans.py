@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from bridge.records import TOKEN_CLASSES, Records, Row
+from bridge.store.records import TOKEN_CLASSES, Records, Row
 
 NO_SPANS: Final = frozenset({"tool_called", "tool_answered"})
 """Milestones that are spans of their own already."""
@@ -47,7 +47,7 @@ def _call(records: Records) -> Span:
         attributes=_known({
             "bridge.call_sid": call["call_sid"], "bridge.agent": call["agent"], "gen_ai.request.model": call["model"],
             "bridge.ended_by": call["ended_by"], "bridge.next_step": call["next_step"],
-            "bridge.turns": call["turns"], "bridge.interruptions": call["interruptions"],
+            "bridge.heart.turns": call["turns"], "bridge.interruptions": call["interruptions"],
             "bridge.first_audio_heard_ms": call["first_audio_heard_ms"], "bridge.cost_usd": call["cost_usd"], **tokens,
         }),
         moments=tuple(Moment(row["name"], row["t_ms"]) for row in records.milestones if row["name"] not in NO_SPANS),

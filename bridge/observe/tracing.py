@@ -22,8 +22,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from bridge import __version__
-from bridge.records import Records
-from bridge.spans import Span, spans_of
+from bridge.observe.spans import Span, spans_of
+from bridge.store.records import Records
 
 MOST_WAITING: Final = 200
 """Ended calls that may wait for the collector, a few kilobytes each; beyond it a call has no trace, and is counted."""

@@ -14,16 +14,16 @@ import duckdb
 import msgspec
 from attrs import define, field
 
-from bridge.database_files import delete_database, replace_database, wal_of
 from bridge.errors import HeldError, TapeError
-from bridge.events import SessionCreated
-from bridge.forgotten import Forgotten
-from bridge.reading import about
-from bridge.recorder import call_id_of
-from bridge.redact import soundless
-from bridge.restore import Restorer
-from bridge.store import TABLES, Store, explained, quoted
-from bridge.tape import MODEL, PHONE, Line, checked, decode_header, encode, event_of
+from bridge.heart.events import SessionCreated
+from bridge.store.database import TABLES, Store, explained, quoted
+from bridge.store.database_files import delete_database, replace_database, wal_of
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.reading import about
+from bridge.tapes.recorder import call_id_of
+from bridge.tapes.redact import soundless
+from bridge.tapes.restore import Restorer
+from bridge.tapes.tape import MODEL, PHONE, Line, checked, decode_header, encode, event_of
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""

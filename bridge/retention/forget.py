@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from bridge.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently
 from bridge.errors import BridgeError, ForgetError, StoreError
-from bridge.forgotten import Forgotten
-from bridge.lock import held_alone
-from bridge.reading import about
-from bridge.recorder import DONE_SUFFIX, MOST_BYTES, OPEN_SUFFIX, Tape, call_id_of, read_tape
-from bridge.records import records_of
-from bridge.search import Needle, Proof, search
-from bridge.store import Store
-from bridge.tape import HTTP, checked, decode, decode_header, mask
+from bridge.retention.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently
+from bridge.retention.search import Needle, Proof, search
+from bridge.store.database import Store
+from bridge.store.records import records_of
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.lock import held_alone
+from bridge.tapes.reading import about
+from bridge.tapes.recorder import DONE_SUFFIX, MOST_BYTES, OPEN_SUFFIX, Tape, call_id_of, read_tape
+from bridge.tapes.tape import HTTP, checked, decode, decode_header, mask
 
 FEWEST_DIGITS: Final = 6
 """Of a phone number: fewer stand in other numbers by chance, and are not masked either."""

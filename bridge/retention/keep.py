@@ -9,13 +9,21 @@ import structlog
 from attrs import evolve, frozen
 
 from bridge.config import Keep, Settings
-from bridge.database_files import those_aside, wal_of
-from bridge.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently, silence
 from bridge.errors import TapeError
-from bridge.forgotten import Forgotten
-from bridge.index_messages import Removed
-from bridge.recorder import DONE_SUFFIX, call_id_of, header_of
-from bridge.store import Store
+from bridge.retention.erase import (
+    day_folders,
+    erase_files,
+    erase_rows,
+    files_of,
+    hearing_of,
+    patiently,
+    silence,
+)
+from bridge.store.database import Store
+from bridge.store.database_files import those_aside, wal_of
+from bridge.store.messages import Removed
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, header_of
 
 BATCH: Final = 20
 """Tapes in one go: rewriting a long call takes a second, and between two goes a daemon that ends is let go."""

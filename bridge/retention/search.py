@@ -9,10 +9,10 @@ from typing import IO, Final
 
 from attrs import field, frozen
 
-from bridge.database_files import those_aside
-from bridge.erase import patiently
-from bridge.recorder import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
-from bridge.store import TABLES, Store
+from bridge.retention.erase import patiently
+from bridge.store.database import TABLES, Store
+from bridge.store.database_files import those_aside
+from bridge.tapes.recorder import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 
 BLOCK: Final = 2**20
 UNREAD: Final = "perhaps rows of theirs, which this version can't read: delete it"

@@ -18,10 +18,10 @@ from rich.text import Text
 
 from bridge.errors import BridgeError, ConfigError, TapeError, first_of
 from bridge.machine import leave_hung_threads
-from bridge.reading import UNREADABLE
-from bridge.text import is_harmless
-from bridge.visible import all_visible, visible, visible_json
-from bridge.wording import seconds, short_id
+from bridge.tapes.reading import UNREADABLE
+from bridge.text.validity import is_harmless
+from bridge.text.visible import all_visible, visible, visible_json
+from bridge.text.wording import seconds, short_id
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge.errors import ForgetError
-from bridge.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
-from bridge.index_messages import Removed
-from bridge.keep import Due
-from bridge.lock import is_held
-from bridge.output import WRONG, moment, print_json, say
-from bridge.reading import UNREADABLE
-from bridge.wording import counted, short_id
+from bridge.retention.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
+from bridge.retention.keep import Due
+from bridge.screen.output import WRONG, moment, print_json, say
+from bridge.store.messages import Removed
+from bridge.tapes.lock import is_held
+from bridge.tapes.reading import UNREADABLE
+from bridge.text.wording import counted, short_id
 
 SHOWN: Final = 10
 """Calls and places named one by one; of more, only how many."""

@@ -14,15 +14,15 @@ import msgspec
 import structlog
 from attrs import define
 
-from bridge.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.errors import HeldError, NewerError, StoreError, TapeError
-from bridge.forgotten import Forgotten
-from bridge.reading import about, tried
+from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.reading import about, tried
 
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:
-    from bridge.records import Records
-    from bridge.tape import Header
+    from bridge.store.records import Records
+    from bridge.tapes.tape import Header
 
 log = structlog.get_logger(__name__)
 
@@ -188,9 +188,9 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
 
     A call that was erased has none, whoever brings its tape back.
     """
-    from bridge.recorder import read_tape
-    from bridge.records import records_of
-    from bridge.tape import decode
+    from bridge.store.records import records_of
+    from bridge.tapes.recorder import read_tape
+    from bridge.tapes.tape import decode
 
     tape = read_tape(path)
     if Forgotten.in_folder(folder).has(tape.header.call_id):
@@ -308,8 +308,8 @@ def _plain(value: Any) -> Any:
 
 def finish_lost(folder: Path, header: "Header") -> Path | None:
     """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
-    from bridge.recorder import DONE_SUFFIX, OPEN_SUFFIX, open_path
-    from bridge.tape import encode_header
+    from bridge.tapes.recorder import DONE_SUFFIX, OPEN_SUFFIX, open_path
+    from bridge.tapes.tape import encode_header
 
     done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
     if done is not None:
@@ -333,8 +333,8 @@ def finish_torn(path: Path) -> Path | None:
 
 
 def _closed(path: Path) -> Path:
-    from bridge.recorder import compress, finished_path, read_tape
-    from bridge.recovery import closing_lines
+    from bridge.tapes.recorder import compress, finished_path, read_tape
+    from bridge.tapes.recovery import closing_lines
 
     with about(path):
         tape = read_tape(path)

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 from attrs import asdict, frozen
 
 from bridge.config import Secrets, Settings
-from bridge.records import Records, Row
-from bridge.tape import Header
+from bridge.store.records import Records, Row
+from bridge.tapes.tape import Header
 
 # ---------------------------------------------------------------- to the indexer
 

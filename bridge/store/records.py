@@ -11,10 +11,10 @@ import msgspec
 from attrs import define, field
 
 from bridge.config import ServerVad
-from bridge.lines import MOST, Ending, ToolSaid
-from bridge.prices import cost_usd
-from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
-from bridge.text import valid_json
+from bridge.store.prices import cost_usd
+from bridge.tapes.lines import MOST, Ending, ToolSaid
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
+from bridge.text.validity import valid_json
 
 Row: TypeAlias = dict[str, Any]
 _decode = msgspec.json.Decoder().decode

@@ -17,10 +17,10 @@ import trio
 from attrs import define, field, frozen
 
 from bridge.errors import TapeError
-from bridge.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
-from bridge.reading import about
-from bridge.tape import Header, check_lines, decode_header, encode_header
-from bridge.tape_writer import TapeWriter
+from bridge.tapes.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
+from bridge.tapes.reading import about
+from bridge.tapes.tape import Header, check_lines, decode_header, encode_header
+from bridge.tapes.tape_writer import TapeWriter
 
 FLUSH_SECONDS: Final = 0.15
 """From one flush to the next. With the writing itself, and a loop that is late, it is less than 250 ms: what a

@@ -1,10 +1,10 @@
 """What to write on a tape that ends in the middle: the heart hears the tape again and is then told of the crash."""
 
-from bridge.call import Call
-from bridge.events import Stopped
-from bridge.lines import Ending
-from bridge.recorder import Tape
-from bridge.tape import BRIDGE, NOTE, Line, carry_out, decode, encode, event_of
+from bridge.heart.call import Call
+from bridge.heart.events import Stopped
+from bridge.tapes.lines import Ending
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import BRIDGE, NOTE, Line, carry_out, decode, encode, event_of
 
 
 def closing_lines(tape: Tape) -> tuple[list[bytes], str]:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.audio import SILENCE
-from bridge.tape import Line
+from bridge.heart.audio import SILENCE
+from bridge.tapes.tape import Line
 
 
 def silenced(line: Line) -> Line:

@@ -6,11 +6,11 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.audio import FRAME_BYTES, SILENCE
-from bridge.events import CallerSpoke, Event, ModelSpoke, StreamStarted
-from bridge.lines import MOST_MS
-from bridge.playout import Part
-from bridge.tape import Line
+from bridge.heart.audio import FRAME_BYTES, SILENCE
+from bridge.heart.events import CallerSpoke, Event, ModelSpoke, StreamStarted
+from bridge.heart.playout import Part
+from bridge.tapes.lines import MOST_MS
+from bridge.tapes.tape import Line
 
 LOST_FRAME: Final = SILENCE * FRAME_BYTES
 

@@ -10,9 +10,9 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from attrs import asdict
 
-from bridge import realtime, twilio
 from bridge.config import Agent, agent_from
-from bridge.effects import (
+from bridge.errors import TapeError
+from bridge.heart.effects import (
     AppendAudio,
     ClearPlayback,
     Effect,
@@ -22,8 +22,7 @@ from bridge.effects import (
     SendMark,
     WriteNote,
 )
-from bridge.errors import TapeError
-from bridge.events import (
+from bridge.heart.events import (
     ClockRang,
     Event,
     LinkStalled,
@@ -36,7 +35,7 @@ from bridge.events import (
     ToolAnswered,
     ToolFailed,
 )
-from bridge.lines import (
+from bridge.tapes.lines import (
     Append,
     Audio,
     Close,
@@ -52,7 +51,8 @@ from bridge.lines import (
     check_tool,
     check_webhook,
 )
-from bridge.nesting import MOST_DEEP, is_too_deep
+from bridge.text.nesting import MOST_DEEP, is_too_deep
+from bridge.wire import realtime, twilio
 
 FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""

@@ -8,9 +8,9 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-from bridge.events import CallerSpoke, Event, ModelSpoke
-from bridge.redact import silenced, without_sound
-from bridge.tape import BRIDGE, NOTE, Header, Line, encode
+from bridge.heart.events import CallerSpoke, Event, ModelSpoke
+from bridge.tapes.redact import silenced, without_sound
+from bridge.tapes.tape import BRIDGE, NOTE, Header, Line, encode
 
 MOST_LINES: Final = 20_000
 """Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""

@@ -13,15 +13,15 @@ from quart_trio import QuartTrio
 from websockets.http11 import Request as UpgradeRequest
 from werkzeug.exceptions import HTTPException
 
-from bridge import twilio
-from bridge.admission import Seldom
-from bridge.birth import Webhook
+from bridge.calls.admission import Seldom
+from bridge.calls.intake import Webhook
+from bridge.calls.setup import Current
+from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.current import Current
-from bridge.fallback import PatientConnection, QuartLink
-from bridge.links import PhoneSocket
-from bridge.signed_form import CALL_SID, read_form
-from bridge.switchboard import Switchboard
+from bridge.links.phone import PhoneSocket
+from bridge.web.fallback import PatientConnection, QuartLink
+from bridge.wire import twilio
+from bridge.wire.signed_form import CALL_SID, read_form
 
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""

@@ -11,7 +11,7 @@ from attrs import define, field
 from quart.wrappers import Websocket
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
-from bridge.links import Closing
+from bridge.links.phone import Closing
 
 
 class PatientConnection(TrioASGIWebsocketConnection):

@@ -8,11 +8,11 @@ import trio
 from attrs import frozen
 from structlog.contextvars import bind_contextvars
 
-from bridge import twilio
-from bridge.links import MOST_BYTES_BEFORE_START, Link, PhoneSocket
-from bridge.live import LiveCall
-from bridge.switchboard import Switchboard
-from bridge.tape import PHONE, TWILIO, Line
+from bridge.calls.live_call import LiveCall
+from bridge.calls.switchboard import Switchboard
+from bridge.links.phone import MOST_BYTES_BEFORE_START, Link, PhoneSocket
+from bridge.tapes.tape import PHONE, TWILIO, Line
+from bridge.wire import twilio
 
 START_SECONDS: Final = 10
 MOST_BEFORE_START: Final = 50

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bridge.config import Agent, SemanticVad, TurnDetection, silent
-from bridge.effects import (
+from bridge.heart.effects import (
     AddText,
     AnswerTool,
     AppendAudio,
@@ -23,7 +23,7 @@ from bridge.effects import (
     TruncateItem,
     UpdateSession,
 )
-from bridge.events import (
+from bridge.heart.events import (
     Event,
     MessageBroken,
     MessageIgnored,
@@ -42,8 +42,8 @@ from bridge.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.nesting import is_too_deep
-from bridge.text import valid_json
+from bridge.text.nesting import is_too_deep
+from bridge.text.validity import valid_json
 
 LEG: Final = "model"
 _decode = msgspec.json.Decoder().decode

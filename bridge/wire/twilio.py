@@ -17,8 +17,8 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
 from werkzeug.datastructures import MultiDict
 
-from bridge.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
-from bridge.events import (
+from bridge.heart.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
+from bridge.heart.events import (
     CallerSpoke,
     Event,
     KeyPressed,
@@ -29,8 +29,8 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
-from bridge.nesting import is_too_deep
-from bridge.text import valid_json
+from bridge.text.nesting import is_too_deep
+from bridge.text.validity import valid_json
 
 LEG: Final = "twilio"
 TOKEN_PARAMETER: Final = "token"

@@ -10,9 +10,7 @@ import structlog
 import trio
 from attrs import define, field
 
-from bridge.config import Agent, Secrets, Settings
-from bridge.effects import EndCall
-from bridge.letters import (
+from bridge.calls.messages import (
     Ask,
     Ends,
     Gone,
@@ -28,8 +26,10 @@ from bridge.letters import (
     Told,
     Vitals,
 )
-from bridge.post import Post
-from bridge.tape import BRIDGE, Header
+from bridge.config import Agent, Secrets, Settings
+from bridge.heart.effects import EndCall
+from bridge.links.channel import Post
+from bridge.tapes.tape import BRIDGE, Header
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -234,7 +234,7 @@ async def start_hand(number: int, lock: int | None) -> Hand:
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.worker", str(number), str(theirs.fileno())],
+            [sys.executable, "-m", "bridge.workers.worker", str(number), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )

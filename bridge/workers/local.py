@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable
 import trio
 from attrs import define, field
 
-from bridge.app import Gate, ServeLink
-from bridge.birth import Webhook, give_birth, line_of
-from bridge.current import Setup
-from bridge.lag import LoopLag
-from bridge.letters import Key, Vitals
-from bridge.links import HANDSHAKE_SECONDS, accept_phone
-from bridge.live import LiveCall
+from bridge.calls.host import AnyCall
+from bridge.calls.intake import Webhook, give_birth, line_of
+from bridge.calls.live_call import LiveCall
+from bridge.calls.messages import Key, Vitals
+from bridge.calls.setup import Setup
+from bridge.calls.switchboard import Switchboard
+from bridge.links.lag import LoopLag
+from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
-from bridge.place import AnyCall
-from bridge.recorder import Recorder
-from bridge.sockets import MediaSockets
-from bridge.switchboard import Switchboard
-from bridge.tape import Line
+from bridge.tapes.recorder import Recorder
+from bridge.tapes.tape import Line
+from bridge.web.app import Gate, ServeLink
+from bridge.web.media_sockets import MediaSockets
 
 
 @define(eq=False)

@@ -16,20 +16,20 @@ import structlog
 import trio
 from attrs import define, evolve, field
 
-from bridge.app import MEDIA_PATH, Gate
-from bridge.birth import Webhook, header_of
+from bridge.calls.host import AnyCall
+from bridge.calls.intake import Webhook, header_of
+from bridge.calls.messages import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
+from bridge.calls.setup import Setup
+from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.current import Setup
 from bridge.errors import ConfigError, LinkError
-from bridge.hand import Hand, RemoteCall, end_when_stuck, start_hand
-from bridge.indexer import Indexer
-from bridge.lag import LoopLag
-from bridge.letters import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
-from bridge.links import HANDSHAKE_SECONDS, accept_phone, peek
+from bridge.indexing.indexer import Indexer
+from bridge.links.lag import LoopLag
+from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import files_left, resident_bytes
-from bridge.place import AnyCall
-from bridge.recorder import agent_on_disk, call_id_of
-from bridge.switchboard import Switchboard
+from bridge.tapes.recorder import agent_on_disk, call_id_of
+from bridge.web.app import MEDIA_PATH, Gate
+from bridge.workers.handle import Hand, RemoteCall, end_when_stuck, start_hand
 
 LEAVE_SECONDS: Final = 5
 """What workers may take to write their last lines; their own bounds add up to less."""

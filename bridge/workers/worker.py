@@ -15,15 +15,9 @@ import trio
 from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
-from bridge.app import Gate
-from bridge.birth import Webhook
-from bridge.config import Secrets
-from bridge.current import Current, Setup, make_setup, make_setup_afresh
-from bridge.effects import EndCall
-from bridge.errors import fault_of
-from bridge.here import Here
-from bridge.lag import LoopLag
-from bridge.letters import (
+from bridge.calls.intake import Webhook
+from bridge.calls.live_call import LiveCall
+from bridge.calls.messages import (
     Ask,
     Begin,
     Carry,
@@ -44,13 +38,19 @@ from bridge.letters import (
     Taped,
     Told,
 )
-from bridge.live import LiveCall
+from bridge.calls.setup import Current, Setup, make_setup, make_setup_afresh
+from bridge.calls.switchboard import Switchboard
+from bridge.config import Secrets
+from bridge.errors import fault_of
+from bridge.heart.effects import EndCall
+from bridge.links.channel import MOST_WAITING, Post
+from bridge.links.lag import LoopLag
 from bridge.logs import crash_logged, log_as
 from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, use_few_arenas
-from bridge.post import MOST_WAITING, Post
-from bridge.recorder import Recorder
-from bridge.switchboard import Switchboard
-from bridge.tape import BRIDGE
+from bridge.tapes.recorder import Recorder
+from bridge.tapes.tape import BRIDGE
+from bridge.web.app import Gate
+from bridge.workers.local import Here
 
 TELL_SECONDS: Final = 1
 """How often the desk is told how this process is."""

@@ -5,13 +5,13 @@ their utterances is kept by the mode "clock" alone.
 """
 
 from collections.abc import Iterator
-from typing import Final, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
-from bridge.audio import bytes_of
-from bridge.recorder import Tape
-from replay.compare_types import Mode
-from replay.phone_line import REPLY_GAP_MS
-from replay.phone_script import (
+from bridge.heart.audio import bytes_of
+from bridge.tapes.recorder import Tape
+from replay.callers.recorded_line import Deed, Moment, RecordedCall, recorded_call
+from replay.phone.line import REPLY_GAP_MS
+from replay.phone.script import (
     Caller,
     HangUp,
     InterruptAfter,
@@ -22,7 +22,9 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.recorded_line import Deed, Moment, RecordedCall, recorded_call
+
+Mode: TypeAlias = Literal["clock", "turns"]
+"""Everything at its recorded moment, or each turn in answer to the agent's."""
 
 LONGEST_GAP_MS: Final = 5000
 """A caller who was silent for longer waited for something that another conversation does not have."""

@@ -11,9 +11,9 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bridge.audio import bytes_of, ms_of
 from bridge.errors import BridgeError
-from bridge.events import (
+from bridge.heart.audio import bytes_of, ms_of
+from bridge.heart.events import (
     CallerSpoke,
     KeyPressed,
     MessageIgnored,
@@ -23,13 +23,13 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
-from bridge.recorder import Tape
-from bridge.restore import spoken_at_ms
-from bridge.tape import MODEL, PHONE, TWILIO, Line, decode, event_of
-from replay.phone_line import FRAME_MS
-from replay.phone_line import Line as Telephone
-from replay.recordings import turns_of
-from replay.wav import sound_of
+from bridge.tapes.recorder import Tape
+from bridge.tapes.restore import spoken_at_ms
+from bridge.tapes.tape import MODEL, PHONE, TWILIO, Line, decode, event_of
+from replay.phone.line import FRAME_MS
+from replay.phone.line import Line as Telephone
+from replay.sound.recordings import turns_of
+from replay.tapes.wav import sound_of
 
 TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
 

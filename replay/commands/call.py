@@ -13,18 +13,17 @@ import click
 import trio
 from rich.console import Console
 
-from bridge.output import complain, console, explains_errors, print_json
-from bridge.recorder import Tape
-from replay.compare_types import Mode
-from replay.options import DATA, JSON, read
-from replay.phone import Account, CallReport, ring
-from replay.phone_audio import write_stereo
-from replay.phone_report import OnEvent
-from replay.phone_scenario import CallSettings, Expect, Scenario
-from replay.phone_screen import narrate, report_table
-from replay.phone_script import Caller, HangUp
-from replay.phone_verdict import Verdict, as_json, judge
-from replay.recorded_caller import caller_of, longest_ms
+from bridge.screen.output import complain, console, explains_errors, print_json
+from bridge.tapes.recorder import Tape
+from replay.callers.recorded_caller import Mode, caller_of, longest_ms
+from replay.commands.options import DATA, JSON, read
+from replay.phone.report import OnEvent
+from replay.phone.ring import Account, CallReport, ring
+from replay.phone.scenario import CallSettings, Expect, Scenario
+from replay.phone.screen import narrate, report_table
+from replay.phone.script import Caller, HangUp
+from replay.phone.sound_files import write_stereo
+from replay.phone.verdict import Verdict, as_json, judge
 
 OTHERWISE: Final = 1
 NO_CALL: Final = 2

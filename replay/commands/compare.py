@@ -19,11 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import BridgeError, TapeError
-from bridge.output import complain, console, explains_errors, leave_faults, print_json
-from bridge.visible import visible
-from replay.beside import written_beside
-from replay.compare_manifest import read_manifest
-from replay.compare_outcome import (
+from bridge.screen.output import complain, console, explains_errors, leave_faults, print_json
+from bridge.text.visible import visible
+from replay.commands.options import JSON
+from replay.compare.manifest import read_manifest
+from replay.compare.outcome import (
     FORMAT,
     Baseline,
     Comparison,
@@ -34,14 +34,14 @@ from replay.compare_outcome import (
     load_baseline,
     measured,
 )
-from replay.compare_outcome import compare as compare_calls
-from replay.compare_plan import callers_of, load_plan
-from replay.compare_report import page
-from replay.compare_run import run_plan
-from replay.compare_types import NamedCaller, Plan, Run
-from replay.compare_verdict import Call, Thresholds, Verdict, thresholds_of
-from replay.compare_words import change, proof, who
-from replay.options import JSON
+from replay.compare.outcome import compare as compare_calls
+from replay.compare.plan import callers_of, load_plan
+from replay.compare.report import page
+from replay.compare.run import run_plan
+from replay.compare.types import NamedCaller, Plan, Run
+from replay.compare.verdict import Call, Thresholds, Verdict, thresholds_of
+from replay.compare.words import change, proof, who
+from replay.tapes.beside import written_beside
 
 WORSE: Final = 1
 INTERRUPTED: Final = 130

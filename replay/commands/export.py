@@ -7,12 +7,12 @@ import click
 import msgspec
 
 from bridge.errors import TapeError
-from bridge.output import complain, explains_errors, leave_faults
-from bridge.visible import visible_json
-from replay.beside import written_beside
-from replay.options import DATA, OUTPUT, TAPES, complain_of_file, found, read, working_on
-from replay.wav import write_wav
-from replay.wire import wire_lines
+from bridge.screen.output import complain, explains_errors, leave_faults
+from bridge.text.visible import visible_json
+from replay.commands.options import DATA, OUTPUT, TAPES, complain_of_file, found, read, working_on
+from replay.tapes.beside import written_beside
+from replay.tapes.wav import write_wav
+from replay.tapes.wire import wire_lines
 
 
 @click.command()
@@ -72,7 +72,9 @@ def export(tapes: tuple[str, ...], wire: bool, parquet: Path | None, output: Pat
         return _export_wire(tapes, output, data)
     if output is not None:
         raise click.UsageError("--parquet DIR writes several files, all of them in DIR: leave -o out")
-    from replay.columns import write_parquet  # the database takes longer to load than most commands to run
+    from replay.tapes.columns import (
+        write_parquet,  # the database takes longer to load than most commands to run
+    )
 
     paths, faults = found(tapes, data), list[TapeError]()
     try:

@@ -9,13 +9,13 @@ import click
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import STYLES, complain, console, leave_faults, print_json, quiet_interrupt
-from bridge.reading import gone_through
-from bridge.recorder import Tape, read_tape
-from bridge.visible import visible
-from bridge.wording import short_id
-from replay.options import JSON, found
-from replay.pages import spoken
+from bridge.screen.output import STYLES, complain, console, leave_faults, print_json, quiet_interrupt
+from bridge.tapes.reading import gone_through
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.text.visible import visible
+from bridge.text.wording import short_id
+from replay.commands.options import JSON, found
+from replay.tapes.pages import spoken
 
 NOTHING = 1
 Hit = tuple[int, str, str]

@@ -8,16 +8,16 @@ from typing import Final
 import click
 
 from bridge import __version__
-from bridge.audio import FRAME_BYTES
 from bridge.config import Agent
 from bridge.errors import BridgeError
-from bridge.output import complain, explains_errors
-from bridge.tape import NOTE, Header, Line, decode, encode_header, settings_of
-from bridge.wording import counted, seconds
-from replay.options import complain_of_file
-from replay.recordings import Recording, RecordingError, Turn, give_words, read_recording, turns_of
-from replay.rehearsal import FRAME_MS, Rehearsal
-from replay.rewrite import write_tape
+from bridge.heart.audio import FRAME_BYTES
+from bridge.screen.output import complain, explains_errors
+from bridge.tapes.tape import NOTE, Header, Line, decode, encode_header, settings_of
+from bridge.text.wording import counted, seconds
+from replay.commands.options import complain_of_file
+from replay.simulation.rehearsal import FRAME_MS, Rehearsal
+from replay.sound.recordings import Recording, RecordingError, Turn, give_words, read_recording, turns_of
+from replay.tapes.rewrite import write_tape
 
 STARTED_MS: Final = 100
 """When the media stream starts: the model is ready by then."""

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.output import leave_faults, moment, print_json, quiet_interrupt, table_console
-from bridge.reading import gone_through
-from bridge.recorder import tapes_under
-from bridge.visible import visible
-from bridge.wording import seconds, short_id
-from replay.options import JSON, found
-from replay.pages import Entry, entry_of
+from bridge.screen.output import leave_faults, moment, print_json, quiet_interrupt, table_console
+from bridge.tapes.reading import gone_through
+from bridge.tapes.recorder import tapes_under
+from bridge.text.visible import visible
+from bridge.text.wording import seconds, short_id
+from replay.commands.options import JSON, found
+from replay.tapes.pages import Entry, entry_of
 
 WHO = ("caller", "model", "tool", "limit", "operator", "bridge")
 

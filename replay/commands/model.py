@@ -11,11 +11,11 @@ import msgspec
 import trio
 from rich.console import Console
 
-from bridge.output import complain, console, explains_errors, quiet_interrupt
-from bridge.visible import visible_json
-from replay.model import Cast, ModelServer, Watch, serve_model
-from replay.model_scenario import load_scenario
-from replay.model_watch import Happening, Watcher, as_json, narrate
+from bridge.screen.output import complain, console, explains_errors, quiet_interrupt
+from bridge.text.visible import visible_json
+from replay.model.scenario import load_scenario
+from replay.model.server import Cast, ModelServer, Watch, serve_model
+from replay.model.watch import Happening, Watcher, as_json, narrate
 
 PORT: Final = 8090
 

@@ -8,10 +8,10 @@ from typing import Final, NoReturn
 import click
 
 from bridge.errors import BridgeError
-from bridge.output import complain
-from bridge.reading import about, named
-from bridge.recorder import Tape, read_tape
-from replay.find import NoTapeError, find_tape, find_tapes
+from bridge.screen.output import complain
+from bridge.tapes.reading import about, named
+from bridge.tapes.recorder import Tape, read_tape
+from replay.tapes.find import NoTapeError, find_tape, find_tapes
 
 DATA = click.option(
     "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,

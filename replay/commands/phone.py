@@ -13,15 +13,15 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from bridge.output import complain, console, explains_errors, print_json
-from replay.phone import Account, CallReport, ring, ring_stream
-from replay.phone_audio import write_stereo
-from replay.phone_load import Lateness, make_calls
-from replay.phone_options import Destination, account_of, destination_of, parameters_of
-from replay.phone_report import OnEvent
-from replay.phone_scenario import CallSettings, Expect, Scenario, load
-from replay.phone_screen import failures, narrate, report_table, summary_table
-from replay.phone_verdict import Verdict, as_json, brief_json, judge, summarise
+from bridge.screen.output import complain, console, explains_errors, print_json
+from replay.commands.phone_options import Destination, account_of, destination_of, parameters_of
+from replay.phone.load import Lateness, make_calls
+from replay.phone.report import OnEvent
+from replay.phone.ring import Account, CallReport, ring, ring_stream
+from replay.phone.scenario import CallSettings, Expect, Scenario, load
+from replay.phone.screen import failures, narrate, report_table, summary_table
+from replay.phone.sound_files import write_stereo
+from replay.phone.verdict import Verdict, as_json, brief_json, judge, summarise
 
 T = TypeVar("T")
 

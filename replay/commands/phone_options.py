@@ -7,9 +7,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import attrs
 
 from bridge.checks import VARIABLE
-from bridge.output import complain
-from replay.phone_scenario import MAX_PARAMETER_CHARS, Scenario
-from replay.phone_script import Account
+from bridge.screen.output import complain
+from replay.phone.scenario import MAX_PARAMETER_CHARS, Scenario
+from replay.phone.script import Account
 
 TO_HINT = "--to https://bridge.example.com/voice/front-desk, or --to ws://127.0.0.1:8080/media"
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from bridge.output import explains_errors
-from bridge.recorder import Tape
-from bridge.tape import encode_header
-from replay.options import DATA, complain_of_file, read, working_on
-from replay.player import decisions, retold
-from replay.rewrite import write_tape
-from replay.scrub import Scrub, same_course
+from bridge.screen.output import explains_errors
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import encode_header
+from replay.commands.options import DATA, complain_of_file, read, working_on
+from replay.tapes.player import decisions, retold
+from replay.tapes.rewrite import write_tape
+from replay.tapes.scrub import Scrub, same_course
 
 
 @click.command()

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge.errors import BridgeError
-from bridge.output import complain, console, print_json, quiet_interrupt
-from bridge.reading import UNREADABLE, about, named
-from replay.junit import write_junit
-from replay.options import DATA, JSON, TAPES, found
-from replay.player import CONTEXT, replay_tape
-from replay.rewrite import accept as accept_tape
-from replay.run_report import STYLES, Verdict, around, as_json, one_line, summary
+from bridge.screen.output import complain, console, print_json, quiet_interrupt
+from bridge.tapes.reading import UNREADABLE, about, named
+from replay.commands.options import DATA, JSON, TAPES, found
+from replay.tapes.junit import write_junit
+from replay.tapes.player import CONTEXT, replay_tape
+from replay.tapes.rewrite import accept as accept_tape
+from replay.tapes.run_report import STYLES, Verdict, around, as_json, one_line, summary
 
 DIFFERS: Final = 1
 SHOW_PROGRESS_FROM: Final = 20

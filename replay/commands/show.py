@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from bridge.output import console, explains_errors, print_json, show_call
-from replay.options import DATA, JSON, read, working_on
-from replay.pages import page_of
+from bridge.screen.output import console, explains_errors, print_json, show_call
+from replay.commands.options import DATA, JSON, read, working_on
+from replay.tapes.pages import page_of
 
 
 @click.command()

@@ -4,12 +4,12 @@ from typing import Final
 
 import click
 
-from bridge.lazy_group import LazyCommands, LazyGroup
+from bridge.screen.lazy_group import LazyCommands, LazyGroup
 
 COMMANDS: Final[LazyCommands] = {
-    "sweep": "replay.vad.cmd_sweep:sweep",
-    "labels": "replay.vad.cmd_labels:labels",
-    "compose": "replay.vad.cmd_compose:compose",
+    "sweep": "replay.commands.vad_sweep:sweep",
+    "labels": "replay.commands.vad_labels:labels",
+    "compose": "replay.commands.vad_compose:compose",
 }
 
 

@@ -8,13 +8,13 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from bridge.output import complain, console, print_json, quiet_interrupt
-from bridge.wording import counted, seconds
-from replay.options import JSON
-from replay.vad.compose import ComposedCall, ComposeError, Recipe, composed_calls
-from replay.vad.composed_tape import write_composed
-from replay.vad.noises import NOISES, Noise
-from replay.vad.recipe import Range
+from bridge.screen.output import complain, console, print_json, quiet_interrupt
+from bridge.text.wording import counted, seconds
+from replay.commands.options import JSON
+from replay.vad.compose.compose import ComposedCall, ComposeError, Recipe, composed_calls
+from replay.vad.compose.composed_tape import write_composed
+from replay.vad.compose.noises import NOISES, Noise
+from replay.vad.compose.recipe import Range
 
 CALLS: Final = 20
 """About as many minutes: enough to see a setting miss or cut something, and written in ten seconds."""

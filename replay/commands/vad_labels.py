@@ -6,16 +6,16 @@ from typing import Any, NoReturn
 import click
 from attrs import asdict
 
-from bridge.output import complain, explains_errors, print_json
-from bridge.recorder import Tape
-from replay.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
-from replay.vad.derive import derive
-from replay.vad.labels import LabelError, default_path, labels_beside, read_labels, write_labels
-from replay.vad.moments import Moment, moments
-from replay.vad.recording import Recording, read_recording
-from replay.vad.silero import probabilities
-from replay.vad.truth import Truth
-from replay.wav import write_wav
+from bridge.screen.output import complain, explains_errors, print_json
+from bridge.tapes.recorder import Tape
+from replay.commands.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
+from replay.sound.silero import probabilities
+from replay.tapes.wav import write_wav
+from replay.vad.truth.derive import derive
+from replay.vad.truth.labels import LabelError, default_path, labels_beside, read_labels, write_labels
+from replay.vad.truth.moments import Moment, moments
+from replay.vad.truth.recording import Recording, read_recording
+from replay.vad.truth.truth import Truth
 
 FAULTY = 1
 

@@ -16,22 +16,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bridge.config import Agent, ServerVad, TurnBudget, load
 from bridge.errors import TapeError
-from bridge.output import complain, explains_errors, leave_faults, print_json, quiet_interrupt
-from replay.beside import written_beside
-from replay.options import DATA, JSON, TAPES, complain_of_file, found
-from replay.vad.cache import Cache
-from replay.vad.calibrate import ENOUGH
-from replay.vad.confirm import plan_of
-from replay.vad.crew import Crew, hired
-from replay.vad.machine import Setting
-from replay.vad.recording import Recording
-from replay.vad.report import page
-from replay.vad.screen import show, show_files
-from replay.vad.silero import POLICIES, Policy
-from replay.vad.study import Plan, Study, StudyError, Tell, read_recordings, study
-from replay.vad.sweep import Grid
-from replay.vad.tables import as_json, write_parquet
-from replay.vad.write import write_setting
+from bridge.screen.output import complain, explains_errors, leave_faults, print_json, quiet_interrupt
+from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.sound.silero import POLICIES, Policy
+from replay.tapes.beside import written_beside
+from replay.vad.engine.cache import Cache
+from replay.vad.engine.machine import Setting
+from replay.vad.engine.pool import Crew, hired
+from replay.vad.report.page import page
+from replay.vad.report.screen import show, show_files
+from replay.vad.study.calibrate import ENOUGH
+from replay.vad.study.confirm import plan_of
+from replay.vad.study.study import Plan, Study, StudyError, Tell, read_recordings, study
+from replay.vad.study.sweep import Grid
+from replay.vad.study.tables import as_json, write_parquet
+from replay.vad.study.write import write_setting
+from replay.vad.truth.recording import Recording
 
 N = TypeVar("N", int, float)
 NOTHING: Final = 1

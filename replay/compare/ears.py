@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from bridge.audio import FRAME_BYTES, ms_of
-from replay.ears import WINDOW_MS, Ears, SpeechStarted
+from bridge.heart.audio import FRAME_BYTES, ms_of
+from replay.sound.turn_detection import WINDOW_MS, Ears, SpeechStarted
 
 PAUSE_MS: Final = 300
 """A pause this long ends an utterance: shorter ones stand between the words of a sentence."""

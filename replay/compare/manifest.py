@@ -13,7 +13,7 @@ from attrs import define, field
 
 from bridge import __version__
 from bridge.errors import BridgeError
-from replay.compare_types import Run
+from replay.compare.types import Run
 
 NAME: Final = "runs.json"
 FORMAT: Final = 1

@@ -1,6 +1,6 @@
 """One tape in, what can be compared about its call out: greeting, interruptions, tools, turns, cost. Pure.
 
-It judges nothing; see `replay.compare_stats` for what counts as worse.
+It judges nothing; see `replay.compare.stats` for what counts as worse.
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field, frozen
 
-from bridge.records import SKIPPED, TOKEN_CLASSES, Records, Row, records_of
-from bridge.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line
-from replay.compare_ears import Span, Voice, audible
+from bridge.store.records import SKIPPED, TOKEN_CLASSES, Records, Row, records_of
+from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line
+from replay.compare.ears import Span, Voice, audible
 
 GOES_ON_MS: Final = 1000
 """An agent that is heard this long after the caller began to speak has not let itself be interrupted."""

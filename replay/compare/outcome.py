@@ -12,12 +12,12 @@ import msgspec
 from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
-from bridge.reading import about
-from bridge.recorder import read_tape
-from bridge.tape import decode
-from replay.beside import written_beside
-from replay.compare_metrics import measures_of
-from replay.compare_verdict import Call, Thresholds, Verdict, judge
+from bridge.tapes.reading import about
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.compare.metrics import measures_of
+from replay.compare.verdict import Call, Thresholds, Verdict, judge
+from replay.tapes.beside import written_beside
 
 FORMAT: Final = 1
 """The number in a saved baseline; it counts up when measures change their meaning."""

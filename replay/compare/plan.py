@@ -11,13 +11,13 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
 from bridge.errors import BridgeError, ConfigError, TapeError
-from bridge.reading import gone_through, named
-from bridge.recorder import read_tape, tapes_under
-from replay import phone_scenario
-from replay.compare_types import DEFAULT_AT_ONCE, Mode, NamedCaller, Plan, Variant
-from replay.compare_variants import read_base, settings_of
-from replay.model_scenario import load_scenario
-from replay.recorded_caller import caller_of, longest_ms
+from bridge.tapes.reading import gone_through, named
+from bridge.tapes.recorder import read_tape, tapes_under
+from replay.callers.recorded_caller import Mode, caller_of, longest_ms
+from replay.compare.types import DEFAULT_AT_ONCE, NamedCaller, Plan, Variant
+from replay.compare.variants import read_base, settings_of
+from replay.model.scenario import load_scenario
+from replay.phone import scenario as phone_scenario
 
 MOST_VARIANTS: Final = 16
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from replay.compare_words import amount
+from replay.compare.words import amount
 
 ROW: Final = 30
 """Height of a variant's strip, in pixels."""

@@ -7,14 +7,14 @@ from statistics import fmean
 from typing import Final
 from urllib.parse import quote
 
-from bridge.wording import counted, short_id
-from replay.compare_outcome import Comparison
-from replay.compare_plots import COLOURS, Dot, interval_plot, share_plot, strips
-from replay.compare_table import NUMBERS, Number
-from replay.compare_verdict import Call, Verdict
-from replay.compare_words import amount, change, difference, proof, who
+from bridge.text.wording import counted, short_id
+from replay.compare.outcome import Comparison
+from replay.compare.plots import COLOURS, Dot, interval_plot, share_plot, strips
+from replay.compare.table import NUMBERS, Number
+from replay.compare.verdict import Call, Verdict
+from replay.compare.words import amount, change, difference, proof, who
 
-STYLE: Final = Path(__file__).with_name("compare_report.css")
+STYLE: Final = Path(__file__).with_name("report.css")
 MOST_FINDINGS: Final = 6
 """Findings on the first screen; the rest stands in the table below it."""
 

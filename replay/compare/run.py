@@ -13,16 +13,16 @@ import attrs
 import trio
 
 from bridge.config import Secrets, Settings
-from bridge.recorder import DONE_SUFFIX
-from bridge.server import open_daemon
-from replay.compare_manifest import Manifest, Row, open_manifest
-from replay.compare_types import NamedCaller, Plan, Run, Variant
-from replay.compare_variants import PUBLIC_URL, described, for_calls, read_base, secrets_of, settings_of
-from replay.model import ModelServer, serve_model
-from replay.model_scenario import load_scenario
-from replay.phone import CallReport, ring
-from replay.phone_load import make_calls
-from replay.phone_script import Caller
+from bridge.daemon.server import open_daemon
+from bridge.tapes.recorder import DONE_SUFFIX
+from replay.compare.manifest import Manifest, Row, open_manifest
+from replay.compare.types import NamedCaller, Plan, Run, Variant
+from replay.compare.variants import PUBLIC_URL, described, for_calls, read_base, secrets_of, settings_of
+from replay.model.scenario import load_scenario
+from replay.model.server import ModelServer, serve_model
+from replay.phone.load import make_calls
+from replay.phone.ring import CallReport, ring
+from replay.phone.script import Caller
 
 Progress: TypeAlias = Callable[[Run, int, int], None]
 """Told of each call when it is over, how many are, and how many will be."""

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import frozen
 
-from replay.compare_metrics import Measures, ToolUse
+from replay.compare.metrics import Measures, ToolUse
 
 Labels: TypeAlias = dict[str, str]
 """What a call did, by a label that equal calls share; the value says it to people."""

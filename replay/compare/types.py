@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import attrs
 
-from replay.phone_script import Caller, Say
-
-Mode: TypeAlias = Literal["clock", "turns"]
+from replay.callers.recorded_caller import Mode
+from replay.phone.script import Caller, Say
 
 DEFAULT_AT_ONCE: Final = 4
 """Calls; one core of a laptop carries as many with both stand-ins, and no service limits so few."""

@@ -14,8 +14,8 @@ import attrs
 from bridge import config
 from bridge.config import Secrets, Settings
 from bridge.errors import ConfigError
-from replay.compare_types import Variant
-from replay.phone_script import Account
+from replay.compare.types import Variant
+from replay.phone.script import Account
 
 PUBLIC_URL: Final = "https://bridge.example.com"
 """What the invented Twilio signs; nothing is sent there."""

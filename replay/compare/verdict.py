@@ -11,12 +11,12 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 
 from bridge.errors import ConfigError
-from replay.compare_metrics import Measures
-from replay.compare_stats import Interval, Key, Status, apart, differences, interval_of, shuffled_chance
-from replay.compare_table import NUMBERS, TRAITS, Labels, Number, Trait
+from replay.compare.metrics import Measures
+from replay.compare.stats import Interval, Key, Status, apart, differences, interval_of, shuffled_chance
+from replay.compare.table import NUMBERS, TRAITS, Labels, Number, Trait
 
 Thresholds: TypeAlias = Mapping[str, Any]
-DEFAULTS: Final = Path(__file__).with_name("compare_defaults.toml")
+DEFAULTS: Final = Path(__file__).with_name("defaults.toml")
 FAILED: Final = "max_failed_calls"
 MOST_EXAMPLES: Final = 4
 SHIFTS: Final = 0.2

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from replay.compare_verdict import Verdict
+from replay.compare.verdict import Verdict
 
 GAP: Final = "\u00a0"
 """Between a value and its unit, where no line may be broken."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from bridge.audio import BYTES_PER_MS
-from replay.ears import Ears, Heard, SpeechStarted
-from replay.model_conversation import Conversation
-from replay.model_script import Hearing, Silence, Transcription
-from replay.model_settings import silence_ms
-from replay.model_speech import split_words
-from replay.model_wire import Message, RefusedError, Wire
+from bridge.heart.audio import BYTES_PER_MS
+from replay.model.conversation import Conversation
+from replay.model.script import Silence, Transcription
+from replay.model.settings import silence_ms
+from replay.model.speech import split_words
+from replay.model.wire import Message, RefusedError, Wire
+from replay.sound.hearing import Hearing
+from replay.sound.turn_detection import Ears, Heard, SpeechStarted
 
 SMALLEST_COMMIT_MS = 100
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from replay.model_wire import Message, RefusedError, Wire
+from replay.model.wire import Message, RefusedError, Wire
 
 _CONTENT = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text",)}
 

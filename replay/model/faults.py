@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from replay.model_script import Garbage
-from replay.model_wire import Message, RefusedError, Wire
+from replay.model.script import Garbage
+from replay.model.wire import Message, RefusedError, Wire
 
 HUGE_BYTES = 16 * 2**20  # exactly the message limit a client of this service is advised to set, or more
 

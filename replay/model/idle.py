@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from replay.model_caller import Caller
+from replay.model.caller import Caller
 
 
 @attrs.define

@@ -7,10 +7,10 @@ from collections import deque
 
 import attrs
 
-from replay.model_audio import Recode
-from replay.model_conversation import Entry
-from replay.model_speech import Chunk
-from replay.model_wire import Message, Wire
+from replay.model.conversation import Entry
+from replay.model.speech import Chunk
+from replay.model.wire import Message, Wire
+from replay.sound.formats import Recode
 
 
 @attrs.define

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import attrs
 
-from bridge.audio import BYTES_PER_MS, bytes_of
 from bridge.checks import Wrong, nearest, shown, text, whole
-from replay.clips import clip, names
-from replay.model_audio import murmur, ulaw_of
-from replay.model_script import CallTool, Reply, ReplyItem, Say
-from replay.wave_file import WaveError, read_wave
+from bridge.heart.audio import BYTES_PER_MS, bytes_of
+from replay.model.script import CallTool, Reply, ReplyItem, Say
+from replay.sound.clips import clip, names
+from replay.sound.formats import murmur, ulaw_of
+from replay.sound.wave_file import WaveError, read_wave
 
 LONGEST_MS: Final = 600_000
 MS_PER_CHARACTER: Final = 65

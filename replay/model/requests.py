@@ -2,7 +2,7 @@
 
 import msgspec
 
-from replay.model_wire import Message, RefusedError
+from replay.model.wire import Message, RefusedError
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "session.update": ("session",),

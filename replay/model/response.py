@@ -10,14 +10,14 @@ from typing import Literal
 
 import attrs
 
-from replay.model_audio import Recode, encoder
-from replay.model_conversation import Conversation, Entry
-from replay.model_message import OutgoingMessage
-from replay.model_script import CallTool, Delivery, Reply, Say, Silence
-from replay.model_silence import Stuck
-from replay.model_speech import cut_items, cut_speech, split_arguments
-from replay.model_usage import Meter, no_usage
-from replay.model_wire import Message, Wire
+from replay.model.conversation import Conversation, Entry
+from replay.model.message import OutgoingMessage
+from replay.model.script import CallTool, Delivery, Reply, Say, Silence
+from replay.model.silence import Stuck
+from replay.model.speech import cut_items, cut_speech, split_arguments
+from replay.model.usage import Meter, no_usage
+from replay.model.wire import Message, Wire
+from replay.sound.formats import Recode, encoder
 
 Occasion = Literal["opening", "turn", "answer"]
 

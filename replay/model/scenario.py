@@ -13,23 +13,21 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, flag, names_of, nearest, number, shown, text, whole
 from bridge.errors import ConfigError
-from replay.ears import Detector, MissingExtraError, open_detector, silero
-from replay.model_replies import Choices, Reader, draw
-from replay.model_script import (
+from replay.model.replies import Choices, Reader, draw
+from replay.model.script import (
     Delivery,
     DeltaMode,
     DoorFault,
-    Engine,
     Faults,
     Garbage,
-    Hearing,
-    Policy,
     Refusal,
     Script,
     Silence,
     Transcription,
     TranscriptMode,
 )
+from replay.sound.hearing import Engine, Hearing, Policy
+from replay.sound.turn_detection import Detector, MissingExtraError, open_detector, silero
 
 Part: TypeAlias = dict[str, Any]
 """What a file, a version or a `sometimes` says, checked; keys that it does not mention are missing."""
@@ -140,7 +138,7 @@ class Sometimes:
 
 @attrs.frozen
 class Scenario:
-    """A checked scenario; `script_for` is what `replay.model.serve_model` takes."""
+    """A checked scenario; `script_for` is what `replay.model.server.serve_model` takes."""
 
     base: Part
     versions: Mapping[str, Part] = attrs.field(factory=dict)

@@ -1,4 +1,4 @@
-"""What the Realtime stand-in says and how it misbehaves: plain values, given to `replay.model.serve_model`.
+"""What the Realtime stand-in says and how it misbehaves: plain values, given to `replay.model.server.serve_model`.
 
 Nothing here does anything; the session reads these values and acts on them.
 """
@@ -8,10 +8,10 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from replay.sound.hearing import Hearing
+
 DeltaMode = Literal["cut", "frames", "single", "odd"]
 TranscriptMode = Literal["soon", "late", "failed", "never"]
-Engine = Literal["level", "silero"]
-Policy = Literal["carry", "reset"]
 Refusal = Literal["http_401", "invalid_api_key", "model_not_found"]
 DoorFault = Literal["http_500", "http_503", "http_429", "reset", "cut_off", "silence"]
 Garbage = Literal[
@@ -24,9 +24,6 @@ Silence = Literal[
 """Ways to leave a caller in silence. no_response: nothing comes; no_stop: no end of a turn is heard; no_commit: it is,
 and the turn is not committed; begun: a response and nothing in it; stops: 0.3 s of it; empty, text, cancelled,
 incomplete: it ends without a sound; empty_deltas, quiet_audio, clicks: it never ends, and nobody hears an answer."""
-
-LEAST = 0.01
-"""Thresholds inside, and quiet marks, stay between this and one minus it."""
 
 
 @attrs.frozen
@@ -87,43 +84,6 @@ class Transcription:
     mode: TranscriptMode = "soon"
     """late: only after the next response ended, or the next turn began."""
     delay_ms: int = 350
-
-
-@attrs.frozen
-class Hearing:
-    """How the caller is heard, of which a session tells its client nothing; the usual is the level meter, as it is.
-
-    It means what `replay.vad.machine.Hearing` means there, so that the lab's calibration can be tried on a server
-    whose inside is known.
-    """
-
-    engine: Engine = "level"
-    """silero needs the extra `vad`."""
-    policy: Policy = "carry"
-    """What becomes of Silero's memory: kept over the call, or emptied every two seconds in quiet."""
-    threshold_shift: float = 0.0
-    threshold_slope: float = 1.0
-    """The threshold inside is slope * the session's + shift."""
-    hysteresis: float = 0.15
-    """The quiet mark lies this far under the threshold, as in Silero's own iterator."""
-    start_windows: int = 3
-    """96 ms: a click of 60 ms can touch two windows, never three; the shortest spoken digit fills four."""
-    lag_ms: int = 0
-    """Starts and stops are told, and dated, this much of the caller's audio later."""
-
-    def threshold_for(self, asked: float) -> float:
-        """The threshold inside, for a session's."""
-        if self._moves_nothing:
-            return asked  # 0 and 1 as well: the level meter reaches both
-        return min(max(self.threshold_slope * asked + self.threshold_shift, LEAST), 1 - LEAST)
-
-    def release_for(self, asked: float) -> float:
-        """The quiet mark, for a session's threshold."""
-        return max(self.threshold_for(asked) - self.hysteresis, LEAST)
-
-    @property
-    def _moves_nothing(self) -> bool:
-        return (self.engine, self.threshold_slope, self.threshold_shift) == ("level", 1.0, 0.0)
 
 
 @attrs.frozen

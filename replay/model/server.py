@@ -15,12 +15,12 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
-from bridge.late_pings import ignore_late_pings
-from replay.ears import open_detector
-from replay.model_line import Line, Tls, line_over
-from replay.model_script import DoorFault, Faults, Script
-from replay.model_session import Session
-from replay.model_wire import Wire
+from bridge.links.late_pings import ignore_late_pings
+from replay.model.line import Line, Tls, line_over
+from replay.model.script import DoorFault, Faults, Script
+from replay.model.session import Session
+from replay.model.wire import Wire
+from replay.sound.turn_detection import open_detector
 
 Cast = Callable[[str, int], Script]
 """Who plays: the script for a model's n-th session, counted from 1 for each model."""

@@ -13,23 +13,23 @@ from typing import Any
 import attrs
 import trio
 
-from replay.model_audio import Recode, decoder
-from replay.model_caller import Caller, Scribe
-from replay.model_conversation import Conversation
-from replay.model_faults import (
+from replay.model.caller import Caller, Scribe
+from replay.model.conversation import Conversation
+from replay.model.faults import (
     check_refused_settings,
     rate_limit_failure,
     send_garbage,
     send_stray_errors,
     with_other_format,
 )
-from replay.model_idle import Patience
-from replay.model_requests import checked_kind, parse_event
-from replay.model_response import Occasion, Response, Stage
-from replay.model_script import CallTool, Faults, Reply, Script
-from replay.model_settings import check_response_request, new_session, updated_session
-from replay.model_usage import Meter
-from replay.model_wire import Message, RefusedError, Wire
+from replay.model.idle import Patience
+from replay.model.requests import checked_kind, parse_event
+from replay.model.response import Occasion, Response, Stage
+from replay.model.script import CallTool, Faults, Reply, Script
+from replay.model.settings import check_response_request, new_session, updated_session
+from replay.model.usage import Meter
+from replay.model.wire import Message, RefusedError, Wire
+from replay.sound.formats import Recode, decoder
 
 KEPT_MESSAGES = 10_000  # a long call sends some hundred besides its audio; later ones are counted only
 KEPT_AUDIO = 8_000 * 600  # ten minutes of µ-law; later audio is heard but not kept

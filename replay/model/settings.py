@@ -6,7 +6,7 @@ An update is taken whole or refused whole. Values are checked where a bridge cou
 import copy
 from typing import Any
 
-from replay.model_wire import Message, RefusedError
+from replay.model.wire import Message, RefusedError
 
 Shape = dict[str, Any]
 

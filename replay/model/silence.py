@@ -8,9 +8,9 @@ from typing import Final
 
 import attrs
 
-from bridge.audio import silence
-from replay.model_script import Silence
-from replay.model_wire import Message, Wire
+from bridge.heart.audio import silence
+from replay.model.script import Silence
+from replay.model.wire import Message, Wire
 
 DELTA_MS: Final = 200
 CLICK_MS: Final = 20

@@ -7,8 +7,8 @@ from itertools import chain, pairwise, repeat
 
 import attrs
 
-from bridge.audio import BYTES_PER_MS
-from replay.model_script import Delivery, Say
+from bridge.heart.audio import BYTES_PER_MS
+from replay.model.script import Delivery, Say
 
 _FRAME_BYTES = 20 * BYTES_PER_MS
 _ARGUMENT_CHARS = 12

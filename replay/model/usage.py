@@ -4,8 +4,8 @@ from typing import Any
 
 import attrs
 
-from replay.model_conversation import Conversation
-from replay.model_wire import Message
+from replay.model.conversation import Conversation
+from replay.model.wire import Message
 
 INPUT_MS_PER_TOKEN = 100  # the service's own price guide
 OUTPUT_MS_PER_TOKEN = 50

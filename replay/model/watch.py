@@ -11,9 +11,9 @@ from attrs import define, field, frozen
 from rich.console import Console
 from rich.text import Text
 
-from bridge.output import STYLES
-from bridge.visible import visible
-from replay.model_wire import Message
+from bridge.screen.output import STYLES
+from bridge.text.visible import visible
+from replay.model.wire import Message
 
 Who = Literal["socket", "client", "model"]
 LONGEST_TEXT: Final = 4000
@@ -44,7 +44,7 @@ class Happening:
 
 @define
 class Watcher:
-    """Takes frames as `replay.model.serve_model` tells them, and passes on what they are."""
+    """Takes frames as `replay.model.server.serve_model` tells them, and passes on what they are."""
 
     _tell: Callable[[Happening], None]
     _clock: Callable[[], float]

@@ -2,8 +2,8 @@
 
 import attrs
 
-from replay.phone_line import FRAME_BYTES, SILENCE, Line
-from replay.phone_script import (
+from replay.phone.line import FRAME_BYTES, SILENCE, Line
+from replay.phone.script import (
     Act,
     Caller,
     HangUp,

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import attrs
 import trio
 
-from replay.phone_report import CallReport
-from replay.phone_twiml import Stream
-from replay.phone_web import Courier, Form
+from replay.phone.report import CallReport
+from replay.phone.twiml import Stream
+from replay.phone.web import Courier, Form
 
 CLOSING = ("stop", "close")
 PATIENCE_S = 1.0  # for a callback's answer, before a shuffled ending goes on

@@ -5,8 +5,8 @@ from typing import Protocol
 import attrs
 import trio
 
-from replay.phone_network import Delay, Network, OnTheWay
-from replay.phone_socket import Closed, MediaSocket
+from replay.phone.network import Delay, Network, OnTheWay
+from replay.phone.socket import Closed, MediaSocket
 
 
 class Socket(Protocol):

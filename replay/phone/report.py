@@ -7,10 +7,10 @@ from typing import Any, Literal
 import attrs
 import trio
 
-from replay.phone_actor import Missed
-from replay.phone_line import Clear, Gap, Line, Mark
-from replay.phone_script import Step
-from replay.phone_twiml import Verb
+from replay.phone.actor import Missed
+from replay.phone.line import Clear, Gap, Line, Mark
+from replay.phone.script import Step
+from replay.phone.twiml import Verb
 
 OnEvent = Callable[[str, dict[str, Any], int], None]
 ClosedBy = Literal["caller", "bridge", "rest"]

@@ -14,8 +14,8 @@ import attrs
 import h11
 import trio
 
-from replay.phone_script import Account
-from replay.phone_twiml import TwilioError, Verb, parse
+from replay.phone.script import Account
+from replay.phone.twiml import TwilioError, Verb, parse
 
 MAX_CALLS = 1_000
 MAX_CONNECTIONS = 100  # more wait to be accepted

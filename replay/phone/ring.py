@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 
-from replay import phone_twiml as twiml
-from replay.phone_actor import Actor
-from replay.phone_callbacks import Callbacks
-from replay.phone_delay import Socket, behind
-from replay.phone_report import CallReport, ClosedBy, OnEvent, SecondSocket
-from replay.phone_rest import Order, Orders, Redirection, Rest
-from replay.phone_script import Account, Caller, Step
-from replay.phone_socket import MediaSocket, open_media_socket
-from replay.phone_stream import MediaStream
-from replay.phone_twiml import TwilioError
-from replay.phone_web import Courier, Route, open_courier
-from replay.signing import sign, signed_url
+from replay.phone import twiml
+from replay.phone.actor import Actor
+from replay.phone.callbacks import Callbacks
+from replay.phone.delay import Socket, behind
+from replay.phone.report import CallReport, ClosedBy, OnEvent, SecondSocket
+from replay.phone.rest import Order, Orders, Redirection, Rest
+from replay.phone.script import Account, Caller, Step
+from replay.phone.signing import sign, signed_url
+from replay.phone.socket import MediaSocket, open_media_socket
+from replay.phone.stream import MediaStream
+from replay.phone.twiml import TwilioError
+from replay.phone.web import Courier, Route, open_courier
 
 __all__ = ["Account", "CallReport", "Caller", "ring", "ring_stream"]
 

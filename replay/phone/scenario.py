@@ -11,10 +11,8 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
 from bridge.errors import ConfigError
-from replay import clips
-from replay.phone_audio import SoundError, read_voice
-from replay.phone_network import Network
-from replay.phone_script import (
+from replay.phone.network import Network
+from replay.phone.script import (
     Caller,
     DropSocket,
     GoSilent,
@@ -29,6 +27,8 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
+from replay.phone.sound_files import SoundError, read_voice
+from replay.sound import clips
 
 MAX_FILE_BYTES = 1_048_576
 MAX_STEPS = 1000

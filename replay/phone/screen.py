@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.output import STYLES
-from bridge.visible import visible
-from bridge.wording import seconds, short_id
-from replay.phone_load import Lateness
-from replay.phone_report import CallReport, OnEvent
-from replay.phone_verdict import AUDIBLE_GAP_MS, Summary, Verdict
+from bridge.screen.output import STYLES
+from bridge.text.visible import visible
+from bridge.text.wording import seconds, short_id
+from replay.phone.load import Lateness
+from replay.phone.report import CallReport, OnEvent
+from replay.phone.verdict import AUDIBLE_GAP_MS, Summary, Verdict
 
 MAX_TEXT = 240
 MAX_COMPLAINTS = 10  # shown for one call, and calls shown for a load

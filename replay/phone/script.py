@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 
-from replay.phone_network import Network
+from replay.phone.network import Network
 
 Signature = Literal["right", "wrong", "https", "none"]
 

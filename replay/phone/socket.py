@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from replay.phone_twiml import BAD_STREAM_URL, TwilioError
+from replay.phone.twiml import BAD_STREAM_URL, TwilioError
 
 RECEIVE_BYTES = 65_536
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # a minute of audio in one message still fits

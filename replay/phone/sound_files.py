@@ -5,9 +5,9 @@ from array import array
 from pathlib import Path
 from typing import Final
 
-from bridge.audio import to_pcm16
 from bridge.errors import BridgeError
-from replay.wave_file import WaveError, read_wave
+from bridge.heart.audio import to_pcm16
+from replay.sound.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 MAX_SECONDS: Final = 600

@@ -13,15 +13,15 @@ import attrs
 import msgspec
 import trio
 
-from replay.phone_actor import Actor
-from replay.phone_callbacks import parting
-from replay.phone_delay import Socket
-from replay.phone_line import FRAME_MS, SILENT_FRAME
-from replay.phone_network import Loss
-from replay.phone_report import CallReport, ClosedBy
-from replay.phone_rest import Orders
-from replay.phone_script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
-from replay.phone_socket import GOODBYE_S
+from replay.phone.actor import Actor
+from replay.phone.callbacks import parting
+from replay.phone.delay import Socket
+from replay.phone.line import FRAME_MS, SILENT_FRAME
+from replay.phone.network import Loss
+from replay.phone.report import CallReport, ClosedBy
+from replay.phone.rest import Orders
+from replay.phone.script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
+from replay.phone.socket import GOODBYE_S
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 PROTOCOL_ERROR, OVERFLOW, MALFORMED, INVALID = 31924, 31930, 31950, 31951

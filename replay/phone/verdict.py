@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from replay.phone_report import CallReport
-from replay.phone_scenario import Expect, Scenario
+from replay.phone.report import CallReport
+from replay.phone.scenario import Expect, Scenario
 
 AUDIBLE_GAP_MS = 40  # two frames: from here on a hole in speech is heard as one
 

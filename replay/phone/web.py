@@ -13,10 +13,10 @@ import attrs
 import httpx2
 import trio
 
-from replay.phone_script import Account, Signature
-from replay.phone_socket import Target
-from replay.phone_twiml import BAD_URL, TwilioError
-from replay.signing import sign, signed_url
+from replay.phone.script import Account, Signature
+from replay.phone.signing import sign, signed_url
+from replay.phone.socket import Target
+from replay.phone.twiml import BAD_URL, TwilioError
 
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 15

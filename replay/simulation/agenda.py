@@ -10,11 +10,11 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.call import Call
-from bridge.effects import Effect
 from bridge.errors import BridgeError
-from bridge.events import ClockRang, Event
-from bridge.tape import NOTE, Line, encode, line_of
+from bridge.heart.call import Call
+from bridge.heart.effects import Effect
+from bridge.heart.events import ClockRang, Event
+from bridge.tapes.tape import NOTE, Line, encode, line_of
 
 MOST_ENTRIES: Final = 100_000
 """A long answer in 20 ms deltas, with its words, at once: beyond it somebody goes round in a circle."""

@@ -10,10 +10,10 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.model_link import HEARTBEAT_ANSWER_SECONDS, HEARTBEAT_SECONDS
-from replay.agenda import Agenda
-from replay.model_script import Script
-from replay.model_session import Session
+from bridge.links.model import HEARTBEAT_ANSWER_SECONDS, HEARTBEAT_SECONDS
+from replay.model.script import Script
+from replay.model.session import Session
+from replay.simulation.agenda import Agenda
 
 CONNECT_MS: Final = 1
 SESSION_SECONDS: Final = 3600

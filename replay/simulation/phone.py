@@ -12,12 +12,11 @@ from typing import Any, assert_never
 import msgspec
 from attrs import define, field
 
-from bridge.effects import ClearPlayback, PlayAudio, SendMark
-from replay.agenda import Agenda
-from replay.phone_actor import Actor
-from replay.phone_line import FRAME_MS, SILENT_FRAME, Line
-from replay.phone_network import Delay, Loss
-from replay.phone_script import (
+from bridge.heart.effects import ClearPlayback, PlayAudio, SendMark
+from replay.phone.actor import Actor
+from replay.phone.line import FRAME_MS, SILENT_FRAME, Line
+from replay.phone.network import Delay, Loss
+from replay.phone.script import (
     Account,
     Act,
     Caller,
@@ -29,6 +28,7 @@ from replay.phone_script import (
     SendRaw,
     StopReading,
 )
+from replay.simulation.agenda import Agenda
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 Message = dict[str, Any]

@@ -12,11 +12,11 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
-from bridge.audio import FRAME_BYTES, SILENCE, ms_of
-from bridge.call import Call
-from bridge.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
-from bridge.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Leg, Line, event_of
-from replay.agenda import Agenda, Paper
+from bridge.heart.audio import FRAME_BYTES, SILENCE, ms_of
+from bridge.heart.call import Call
+from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
+from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Leg, Line, event_of
+from replay.simulation.agenda import Agenda, Paper
 
 STREAM: Final = "MZ00000000000000000000000000000000"
 FRAME_MS: Final = ms_of(FRAME_BYTES)

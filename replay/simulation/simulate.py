@@ -13,10 +13,11 @@ import trio
 from attrs import define, field, frozen
 from trio.testing import MockClock
 
-from bridge import __version__, realtime, tape, twilio
-from bridge.call import Call
+from bridge import __version__
 from bridge.config import Agent, Realtime
-from bridge.effects import (
+from bridge.errors import BridgeError
+from bridge.heart.call import Call
+from bridge.heart.effects import (
     ClearPlayback,
     Effect,
     EndCall,
@@ -25,8 +26,7 @@ from bridge.effects import (
     SendMark,
     WriteNote,
 )
-from bridge.errors import BridgeError
-from bridge.events import (
+from bridge.heart.events import (
     LinkStalled,
     ModelLeft,
     ModelUnreachable,
@@ -34,17 +34,19 @@ from bridge.events import (
     ToolAnswered,
     ToolFailed,
 )
-from bridge.outbox import STALLED_SECONDS
-from bridge.recorder import Tape
-from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
+from bridge.links.outbox import STALLED_SECONDS
+from bridge.tapes import tape
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool, run_tool
-from replay.agenda import Agenda, Paper
-from replay.model_script import Script
-from replay.model_session import Session
-from replay.phone_line import Line as PhoneLine
-from replay.phone_script import Account, Caller
-from replay.simulated_model import CONNECT_MS, SimulatedModel
-from replay.simulated_phone import SimulatedPhone
+from bridge.wire import realtime, twilio
+from replay.model.script import Script
+from replay.model.session import Session
+from replay.phone.line import Line as PhoneLine
+from replay.phone.script import Account, Caller
+from replay.simulation.agenda import Agenda, Paper
+from replay.simulation.model import CONNECT_MS, SimulatedModel
+from replay.simulation.phone import SimulatedPhone
 
 STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
 """No clock is read: every simulated call was made at the same moment."""

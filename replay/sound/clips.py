@@ -1,6 +1,6 @@
 """The spoken phrases of the lab: short clips, ready to be sent down a phone line.
 
-It loads what `replay/voices` holds and makes no sound of its own; `docs/voices.md` says how clips are made.
+It loads what `replay/sound/voices` holds and makes no sound of its own; `docs/voices.md` says how clips are made.
 """
 
 import functools
@@ -10,8 +10,8 @@ from importlib.resources.abc import Traversable
 
 import attrs
 
-from bridge.audio import ms_of
 from bridge.errors import BridgeError
+from bridge.heart.audio import ms_of
 
 
 class UnknownClipError(BridgeError):
@@ -53,4 +53,4 @@ def _index() -> dict[str, dict[str, str]]:
 
 
 def _voices() -> Traversable:
-    return files("replay") / "voices"
+    return files("replay.sound") / "voices"

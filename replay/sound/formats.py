@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from bridge.audio import LINEAR, SILENCE, bytes_of
+from bridge.heart.audio import LINEAR, SILENCE, bytes_of
 
 Recode = Callable[[bytes], bytes]
 

@@ -8,10 +8,10 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bridge.audio import FRAME_BYTES, LINEAR, SILENCE
 from bridge.errors import BridgeError
-from replay.model_audio import ulaw_of
-from replay.wave_file import WaveError, read_wave
+from bridge.heart.audio import FRAME_BYTES, LINEAR, SILENCE
+from replay.sound.formats import ulaw_of
+from replay.sound.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 JOINED_FRAMES: Final = 25

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import attrs
 
-from bridge.audio import BYTES_PER_MS, LINEAR
 from bridge.errors import BridgeError
 from bridge.extras import install_hint
-from replay.model_script import Hearing, Policy
+from bridge.heart.audio import BYTES_PER_MS, LINEAR
+from replay.sound.hearing import Hearing, Policy
 
 WINDOW_MS = 32  # the published event times of the service are multiples of it
 WINDOW = WINDOW_MS * BYTES_PER_MS
@@ -69,7 +69,7 @@ class LevelMeter:
 
 def silero(policy: Policy) -> Detector:
     """The network of the VAD lab; it is imported here, because numpy and soxr are an extra. Raises ImportError."""
-    from replay.vad.silero import Listener
+    from replay.sound.silero import Listener
 
     return Listener(policy)
 

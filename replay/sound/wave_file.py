@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 from attrs import field, frozen
 
-from bridge.audio import LINEAR
 from bridge.errors import BridgeError
-from bridge.wording import counted
-from replay.model_audio import ALAW
+from bridge.heart.audio import LINEAR
+from bridge.text.wording import counted
+from replay.sound.formats import ALAW
 
 MOST_BYTES: Final = 2_000_000_000
 """An hour of stereo at 48 kHz and 32 bits is 1.4 GB."""

@@ -10,12 +10,12 @@ import duckdb
 import msgspec
 
 from bridge.errors import TapeError
-from bridge.reading import gone_through
-from bridge.recorder import read_tape
-from bridge.store import TABLES, Store, quoted
-from bridge.tape import MODEL, PHONE, decode
-from replay.beside import written_beside
-from replay.wire import WireLine, wire_lines
+from bridge.store.database import TABLES, Store, quoted
+from bridge.tapes.reading import gone_through
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import MODEL, PHONE, decode
+from replay.tapes.beside import written_beside
+from replay.tapes.wire import WireLine, wire_lines
 
 FRAMES: Final = """
     create table frames (

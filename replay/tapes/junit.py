@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from replay.beside import written_beside
-from replay.run_report import Verdict, around, headline
+from replay.tapes.beside import written_beside
+from replay.tapes.run_report import Verdict, around, headline
 
 
 def write_junit(verdicts: Sequence[Verdict], path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from attrs import define
 
-from bridge.lines import Ending
-from bridge.recorder import Tape, read_tape
-from bridge.tape import decode
-from replay.record_changes import records
+from bridge.tapes.lines import Ending
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import decode
+from replay.tapes.record_changes import records
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TURN_COLUMNS: Final = (

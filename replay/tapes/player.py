@@ -9,12 +9,12 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from bridge.call import Call
-from bridge.effects import Effect
-from bridge.events import ClockRang
-from bridge.recorder import Tape, read_tape
-from bridge.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, event_of, is_overdue, line_of
-from replay.record_changes import TableChange, record_changes
+from bridge.heart.call import Call
+from bridge.heart.effects import Effect
+from bridge.heart.events import ClockRang
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, event_of, is_overdue, line_of
+from replay.tapes.record_changes import TableChange, record_changes
 
 CONTEXT: Final = 5
 """Lines kept before and after a difference, unless more are asked for."""

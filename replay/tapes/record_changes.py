@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from bridge.records import Records, Row, records_of
-from bridge.tape import Header, decode
+from bridge.store.records import Records, Row, records_of
+from bridge.tapes.tape import Header, decode
 
 TABLES: Final = ("call", "transcript", "tool_calls", "milestones", "items", "turns", "log")
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.errors import BridgeError
-from bridge.recorder import Tape, read_tape
-from bridge.tape import FORMAT, decode
-from replay.beside import written_beside
-from replay.player import retold, shed_lines
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import FORMAT, decode
+from replay.tapes.beside import written_beside
+from replay.tapes.player import retold, shed_lines
 
 
 class RefusedError(BridgeError):

@@ -11,9 +11,9 @@ import msgspec
 from attrs import asdict, frozen
 from rich.text import Text
 
-from bridge.visible import visible
-from bridge.wording import counted
-from replay.player import Difference, Result
+from bridge.text.visible import visible
+from bridge.text.wording import counted
+from replay.tapes.player import Difference, Result
 
 STYLES: Final = {"ok": "green", "accepted": "bold green", "differs": "bold red", "unreadable": "bold yellow"}
 LONG: Final = pattern(r'"[A-Za-z0-9+/=]{60,}"')

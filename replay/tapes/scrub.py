@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import define, field, frozen
 
-from bridge.recorder import Tape
-from bridge.redact import silenced
-from bridge.tape import MODEL, PHONE, SHADOW_NOTE, Header, Line, decode, encode
-from replay.player import is_shed_note
+from bridge.tapes.recorder import Tape
+from bridge.tapes.redact import silenced
+from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Header, Line, decode, encode
+from replay.tapes.player import is_shed_note
 
 KEPT: Final = frozenset({
     # Twilio

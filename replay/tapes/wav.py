@@ -9,12 +9,12 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bridge.audio import SILENCE, bytes_of, to_pcm16
-from bridge.events import CallerSpoke, Event, StreamStarted, StreamStopped
-from bridge.recorder import Tape
-from bridge.restore import Restorer, spoken_at_ms
-from bridge.tape import PHONE, Line, decode, event_of
-from replay.beside import written_beside
+from bridge.heart.audio import SILENCE, bytes_of, to_pcm16
+from bridge.heart.events import CallerSpoke, Event, StreamStarted, StreamStopped
+from bridge.tapes.recorder import Tape
+from bridge.tapes.restore import Restorer, spoken_at_ms
+from bridge.tapes.tape import PHONE, Line, decode, event_of
+from replay.tapes.beside import written_beside
 
 RATE: Final = 8000
 BLOCK: Final = RATE

@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
-from bridge.recorder import Tape
-from bridge.restore import Restorer
-from bridge.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode, event_of
+from bridge.tapes.recorder import Tape
+from bridge.tapes.restore import Restorer
+from bridge.tapes.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode, event_of
 
 WireLine = dict[str, Any]
 

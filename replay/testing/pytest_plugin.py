@@ -14,13 +14,13 @@ import pytest
 if TYPE_CHECKING:
     from bridge.config import Agent
     from bridge.tools import Tool
-    from replay.model_script import Script
-    from replay.phone_script import Caller
-    from replay.rung_call import RungCall
+    from replay.model.script import Script
+    from replay.phone.script import Caller
+    from replay.testing.rung_call import RungCall
 
 
 class RingAgent(Protocol):
-    """What the fixture is; see `replay.rung_call.ring_agent`."""
+    """What the fixture is; see `replay.testing.rung_call.ring_agent`."""
 
     def __call__(
         self,
@@ -44,7 +44,7 @@ MADE = pytest.StashKey[list["RungCall"]]()
 def ring_agent(tmp_path: Path, request: pytest.FixtureRequest) -> RingAgent:
     """Return a function that calls an agent; paths start at the test's file, tapes go to `tmp_path / "calls"`."""
     # Imported here, because pytest loads plug-ins even where no test uses them: the daemon takes a second.
-    from replay import rung_call
+    from replay.testing import rung_call
 
     made = request.node.stash.setdefault(MADE, [])
 

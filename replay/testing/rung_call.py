@@ -14,23 +14,23 @@ from attrs import field, frozen
 
 from bridge import config
 from bridge.config import Agent, Realtime, Recording, Secrets, Server, Settings
+from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
-from bridge.recorder import read_tape
-from bridge.records import Records, Row, records_of
-from bridge.server import open_daemon
-from bridge.tape import decode, encode_header
+from bridge.store.records import Records, Row, records_of
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode, encode_header
 from bridge.tools import Tool, load_tools
-from replay import phone_scenario
-from replay.model import serve_model
-from replay.model_audio import murmur
-from replay.model_replies import MS_PER_CHARACTER
-from replay.model_scenario import load_scenario
-from replay.model_script import Reply, Say, Script
-from replay.phone import DEFAULT_ACCOUNT, ring
-from replay.phone_script import Caller
-from replay.recorded_caller import caller_of, longest_ms
-from replay.rewrite import write_tape
-from replay.simulate import PUBLIC_URL, simulate
+from replay.callers.recorded_caller import caller_of, longest_ms
+from replay.model.replies import MS_PER_CHARACTER
+from replay.model.scenario import load_scenario
+from replay.model.script import Reply, Say, Script
+from replay.model.server import serve_model
+from replay.phone import scenario as phone_scenario
+from replay.phone.ring import DEFAULT_ACCOUNT, ring
+from replay.phone.script import Caller
+from replay.simulation.simulate import PUBLIC_URL, simulate
+from replay.sound.formats import murmur
+from replay.tapes.rewrite import write_tape
 
 NAMELESS: Final = "agent"
 """An agent is part of a URL, so one made in a test has a name too."""

@@ -4,22 +4,22 @@ Everywhere: audio is µ-law at 8 kHz, one byte a sample; probabilities are float
 32 ms; times are whole ms of the audio that the model was given; shares are from 0 to 1.
 """
 
-from replay.vad.agreement import Case, cases_of
-from replay.vad.calibrate import Calibration, calibrate
-from replay.vad.changes import changes
-from replay.vad.compose import ComposedCall, Recipe, compose
-from replay.vad.corpus import Corpus
-from replay.vad.derive import derive
-from replay.vad.labels import read_labels, write_labels
-from replay.vad.machine import Hearing, Segment, Setting, naive_segments
-from replay.vad.recommend import Recommendation, recommend
-from replay.vad.recording import Recording, read_recording
-from replay.vad.report import page
-from replay.vad.silero import Listener, probabilities
-from replay.vad.study import Plan, Study, read_recordings, study
-from replay.vad.sweep import Grid, Sweep, sweep
-from replay.vad.tables import as_json, write_parquet
-from replay.vad.truth import Span, Truth, Turn
+from replay.sound.silero import Listener, probabilities
+from replay.vad.compose.compose import ComposedCall, Recipe, compose
+from replay.vad.engine.machine import Hearing, Segment, Setting, naive_segments
+from replay.vad.report.page import page
+from replay.vad.study.agreement import Case, cases_of
+from replay.vad.study.calibrate import Calibration, calibrate
+from replay.vad.study.changes import changes
+from replay.vad.study.recommend import Recommendation, recommend
+from replay.vad.study.study import Plan, Study, read_recordings, study
+from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.study.tables import as_json, write_parquet
+from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.derive import derive
+from replay.vad.truth.labels import read_labels, write_labels
+from replay.vad.truth.recording import Recording, read_recording
+from replay.vad.truth.truth import Span, Truth, Turn
 
 __all__ = [
     "Calibration",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bench import fuzz, fuzz_targets
 from bench.fault_words import golden
 from bench.fuzz_targets import TARGETS
-from bridge import twilio
+from bridge.wire import twilio
 
 some = settings(deadline=None, max_examples=60, database=None, derandomize="CI" in os.environ)
 WEIRD = st.one_of(

@@ -1,8 +1,8 @@
 """Calls with a model that goes silent in every way there is: what the caller hears, measured on their own line."""
 
 from bench.silent_calls import BOUND_MS, WAYS, Tally, drawn, longest_silence_ms, outcome_of
-from bridge.audio import silence
-from replay.model_silence import SOUND
+from bridge.heart.audio import silence
+from replay.model.silence import SOUND
 
 CALLS = 10 * len(WAYS)
 """`python -m bench.silent_calls` makes a thousand."""

@@ -104,7 +104,7 @@ def test_hours_in_which_memory_grows_are_a_fault(tmp_path: Path) -> None:
 
 def test_calls_without_a_row_or_a_tape_are_told(tmp_path: Path) -> None:
     (tmp_path / "data" / "tapes").mkdir(parents=True)
-    from bridge.store import Store
+    from bridge.store.database import Store
 
     Store(tmp_path / "data" / "calls.duckdb").rebuild([], lambda: None)
     assert soak.judge_records(tmp_path, 2, lambda *_: None) == ["0 rows of 2 calls", "0 tapes of 2 calls"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from bridge.calls.setup import model_address
 from bridge.config import parse, read_secrets
-from bridge.current import model_address
 from bridge.errors import ConfigError
 from bridge.proxies import Proxy, proxy_for
 

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.errors import ToolArgumentsError, ToolError
 from bridge.tools import HANG_UP, tool
-from replay import restaurant
+from replay.callers import restaurant
 
 
 class Seat(enum.Enum):

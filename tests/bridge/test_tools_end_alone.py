@@ -16,9 +16,9 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import tape
 from bridge.errors import ToolError, first_of
-from bridge.events import ToolAnswered, ToolFailed
+from bridge.heart.events import ToolAnswered, ToolFailed
+from bridge.tapes import tape
 from bridge.tools import Tool, afresh, load_tools, run_tool, tool
 
 HALF = "\ud83d"

@@ -15,10 +15,10 @@ import trio.lowlevel
 import trio.testing
 
 from bridge.errors import ToolError
-from bridge.events import ToolAnswered, ToolFailed
+from bridge.heart.events import ToolAnswered, ToolFailed
 from bridge.tools import MAX_OUTPUT_BYTES, Tool, load_tools, run_tool, tool
-from replay import restaurant
-from replay.restaurant import check_table
+from replay.callers import restaurant
+from replay.callers.restaurant import check_table
 
 TABLE = '{"day": "Friday", "people": 4, "time": "19:00"}'
 ONE_TOOL = '@tool\ndef {0}(x: int) -> int:\n    """Double it."""\n    return 2 * x\n'
@@ -230,7 +230,7 @@ def test_tools_are_loaded_from_modules_and_from_files(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     write(tmp_path, "tools_in_a_module.py", ONE_TOOL.format("double"))
     write(tmp_path / "inner", "tools.py", "import tools_in_a_module\n" + ONE_TOOL.format("twice"))
-    names = ["tools_in_a_module:double", "inner/tools.py:twice", "replay.restaurant:check_table"]
+    names = ["tools_in_a_module:double", "inner/tools.py:twice", "replay.callers.restaurant:check_table"]
     tools = load_tools(names, tmp_path)
     assert list(tools) == ["double", "twice", "check_table"]
     assert tools["twice"](4) == 8

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
-from bridge.audio import silence
-from replay.clips import clip
-from replay.model import ModelServer, serve_model
-from replay.model_audio import encoder
-from replay.model_script import CallTool, Delivery, Say, Script, Transcription
+from bridge.heart.audio import silence
+from replay.model.script import CallTool, Delivery, Say, Script, Transcription
+from replay.model.server import ModelServer, serve_model
+from replay.sound.clips import clip
+from replay.sound.formats import encoder
 
 T = TypeVar("T")
 SECONDS = 20

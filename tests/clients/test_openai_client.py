@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scene import AT_ONCE, in_asyncio, pcm, running
 
-from replay.clips import clip
+from replay.sound.clips import clip
 
 openai = pytest.importorskip("openai", reason="the openai package is not installed")
 websockets = pytest.importorskip("websockets", reason="openai[realtime] is not installed")

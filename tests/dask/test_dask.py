@@ -6,10 +6,10 @@ uv run --extra dask pytest tests/dask
 import pytest
 from vad_calls import recordings
 
-from replay.vad.crew import hired
-from replay.vad.machine import Hearing
-from replay.vad.study import Plan, study
-from replay.vad.sweep import Grid
+from replay.vad.engine.machine import Hearing
+from replay.vad.engine.pool import hired
+from replay.vad.study.study import Plan, study
+from replay.vad.study.sweep import Grid
 
 distributed = pytest.importorskip(
     "distributed", reason="Dask is not installed: uv run --extra dask pytest tests/dask"

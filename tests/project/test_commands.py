@@ -16,14 +16,14 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main as bridge
-from bridge.cmd_init import TOOLS, templates
+from bridge.commands.init import TOOLS, templates
 from bridge.extras import EXTRAS, Origin, command_for, extra_with
-from bridge.lazy_group import NOBODY_READS, LazyGroup
-from bridge.output import moment
-from bridge.wording import counted, seconds
+from bridge.screen.lazy_group import NOBODY_READS, LazyGroup
+from bridge.screen.output import moment
+from bridge.text.wording import counted, seconds
 from replay.cli import main as replay
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAINS = {"bridge": bridge, "replay": replay}
 
 # ---------------------------------------------------------------- what is loaded

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from test_golden import check_wire
+from wire_checker import check_wire
 
 from bridge.cli import main as bridge
-from bridge.recorder import read_tape
-from bridge.tape import decode, encode, encode_header
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode, encode, encode_header
 from replay.cli import main as replay
-from replay.clips import clip
-from replay.wire import wire_lines
+from replay.sound.clips import clip
+from replay.tapes.wire import wire_lines
 
 Record = dict[str, Any]
 

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from kept import Folder
 
 from bridge.cli import main as bridge
-from bridge.cmd_init import templates
-from bridge.lazy_group import LazyGroup
+from bridge.commands.init import templates
+from bridge.screen.lazy_group import LazyGroup
 from replay.cli import main as replay
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAINS = {"bridge": bridge, "replay": replay}
 PAGES = [
     path

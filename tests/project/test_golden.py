@@ -1,30 +1,15 @@
 """The example calls in `tests/golden` pass their checker, and a spoilt call does not."""
 
-import importlib.util
 import json
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from wire_checker import GOLDEN, check_wire
 
-GOLDEN = Path(__file__).parent / "golden"
 CALLS = sorted(path.name for path in GOLDEN.glob("*.jsonl"))
 
 Lines = list[dict[str, Any]]
-
-
-def load_checker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("check_wire", GOLDEN / "check_wire.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-check_wire = load_checker()
 
 
 def load(name: str) -> Lines:

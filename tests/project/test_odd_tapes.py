@@ -18,16 +18,16 @@ from vad_calls import write_calls
 
 from bridge.cli import main as bridge_main
 from bridge.errors import ConfigError, TapeError
-from bridge.reading import about
-from bridge.recorder import Tape, header_of, read_tape
-from bridge.records import records_of
-from bridge.recovery import closing_lines
-from bridge.store import Store, finish_torn
-from bridge.tape import decode, event_of
-from replay.beside import written_beside
+from bridge.store.database import Store, finish_torn
+from bridge.store.records import records_of
+from bridge.tapes.reading import about
+from bridge.tapes.recorder import Tape, header_of, read_tape
+from bridge.tapes.recovery import closing_lines
+from bridge.tapes.tape import decode, event_of
 from replay.cli import main as replay_main
-from replay.compare_plan import callers_of, load_plan
-from replay.player import replay_tape
+from replay.compare.plan import callers_of, load_plan
+from replay.tapes.beside import written_beside
+from replay.tapes.player import replay_tape
 
 CONFIG = "[agents.front-desk]\n"
 PLAN = 'callers = ["data/tapes"]\n[variants.today]\nstandin = "model.toml"\n'

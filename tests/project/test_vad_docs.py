@@ -9,7 +9,7 @@ from vad_calls import write_calls
 
 from replay.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "vad.md").read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import trio
 from attrs import frozen
 
 from bench.stage import AGENT, PUBLIC, Stage
-from replay.signing import sign
+from replay.phone.signing import sign
 
 TOKEN = "golden-test-auth-token-000000000"
 HOST = "Host: bridge.example.com\r\n"

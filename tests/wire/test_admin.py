@@ -18,12 +18,12 @@ from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.stage import AGENT, GREETING, PROMPT, MakePlace, Stage, open_stage, speech, words
-from bridge.admin import MOST_CONNECTIONS
 from bridge.errors import LinkError
-from bridge.tape import mask
-from replay.model_script import CallTool, Script
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
+from bridge.observe.admin import MOST_CONNECTIONS
+from bridge.tapes.tape import mask
+from replay.model.script import CallTool, Script
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LOOPBACK = {"bind": "127.0.0.1:0"}

@@ -10,12 +10,12 @@ import trio
 from structlog.testing import capture_logs
 
 from bench.stage import GREETING, PROMPT, MakePlace, Place, Stage, open_stage, speech, words
-from bridge.recorder import read_tape
-from bridge.tape import MODEL, PHONE, Line, decode
-from replay.model_faults import HUGE_BYTES
-from replay.model_script import CallTool, Faults, Garbage, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, SendRaw, Step, Wait, WaitForAgent, WaitForEnd
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import MODEL, PHONE, Line, decode
+from replay.model.faults import HUGE_BYTES
+from replay.model.script import CallTool, Faults, Garbage, Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, SendRaw, Step, Wait, WaitForAgent, WaitForEnd
 
 BAD: dict[str, tuple[str | bytes, str]] = {
     "binary frame": (b"\x00\xff", "broken twilio message: binary frame"),

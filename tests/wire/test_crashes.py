@@ -16,21 +16,21 @@ from attrs import define, evolve
 from trio.testing import MockClock
 
 from bench.stage import AGENT, GREETING, WEBHOOK, MakePlace, Stage, open_stage
-from bridge.birth import Webhook
-from bridge.call import Call
+from bridge.calls.intake import Webhook
+from bridge.calls.live_call import LiveCall
+from bridge.calls.messages import Key
+from bridge.calls.setup import Current, Setup
+from bridge.calls.switchboard import Switchboard
 from bridge.config import Agent, Secrets, Settings
-from bridge.current import Current, Setup
-from bridge.effects import Effect
-from bridge.events import Event
-from bridge.here import Here
-from bridge.letters import Key
-from bridge.live import LiveCall
-from bridge.model_link import ModelAddress
-from bridge.recorder import Recorder
-from bridge.switchboard import Switchboard
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
-from replay.phone_twiml import Hangup, Say
+from bridge.heart.call import Call
+from bridge.heart.effects import Effect
+from bridge.heart.events import Event
+from bridge.links.model import ModelAddress
+from bridge.tapes.recorder import Recorder
+from bridge.workers.local import Here
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
+from replay.phone.twiml import Hangup, Say
 
 STAYS: Final = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
 SEED: Final = 1

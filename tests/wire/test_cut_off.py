@@ -11,12 +11,12 @@ from attrs import define, field
 from bench.kills import Plan, check_kills
 from bench.power import Power
 from bench.stage import PUBLIC, WEBHOOK, MakePlace, Place, Stage, open_stage
-from bridge import files
-from bridge.recorder import header_of
-from bridge.switchboard import DISK_SECONDS
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
-from replay.phone_web import Route, open_courier
+from bridge.calls.switchboard import DISK_SECONDS
+from bridge.tapes import files
+from bridge.tapes.recorder import header_of
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
+from replay.phone.web import Route, open_courier
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 SID = "CA" + "1" * 32

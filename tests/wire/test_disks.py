@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, open_stage
 from bridge.errors import StoreError
-from bridge.files import append_to
-from bridge.lock import one_after_the_other
-from bridge.recorder import read_tape
-from replay.phone import Caller
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from bridge.tapes.files import append_to
+from bridge.tapes.lock import one_after_the_other
+from bridge.tapes.recorder import read_tape
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, Wait, WaitForAgent
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 

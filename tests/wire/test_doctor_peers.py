@@ -28,11 +28,11 @@ from doctor_town import (
 
 from bridge import config
 from bridge.config import Secrets
-from bridge.doctor_model import check_model
-from bridge.doctor_public import check_tls
-from bridge.doctor_twilio import check_twilio
-from bridge.doctor_world import Patient, World
-from bridge.findings import Finding
+from bridge.doctor.findings import Finding
+from bridge.doctor.model import check_model
+from bridge.doctor.public_url import check_tls
+from bridge.doctor.twilio import check_twilio
+from bridge.doctor.world import Patient, World
 
 ACCOUNT = f"/2010-04-01/Accounts/{SID}.json"
 NUMBERS = f"/2010-04-01/Accounts/{SID}/IncomingPhoneNumbers.json"

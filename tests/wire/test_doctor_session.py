@@ -8,11 +8,11 @@ from doctor_town import KEY, PUBLIC, TOKEN, only
 
 from bridge import config
 from bridge.config import Secrets
-from bridge.doctor_session import check_sessions
-from bridge.doctor_world import Patient, World
-from bridge.findings import Finding
-from replay.model import serve_model
-from replay.model_script import Faults, Script
+from bridge.doctor.findings import Finding
+from bridge.doctor.session import check_sessions
+from bridge.doctor.world import Patient, World
+from replay.model.script import Faults, Script
+from replay.model.server import serve_model
 
 TRANSCRIPTION = "audio.input.transcription"
 

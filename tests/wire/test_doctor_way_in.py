@@ -29,8 +29,8 @@ from doctor_town import (
     world_with,
 )
 
-from bridge.doctor_entry import check_reached, check_signatures, check_strangers
-from bridge.doctor_socket import check_sockets
+from bridge.doctor.entry import check_reached, check_signatures, check_strangers
+from bridge.doctor.media_socket import check_sockets
 
 MakeTown = Callable[..., AbstractAsyncContextManager[Town]]
 
@@ -349,7 +349,7 @@ async def test_numbers_of_twilio_that_lead_elsewhere_and_wrongly_are_told(town: 
 
 
 async def test_without_an_account_sid_there_is_a_warning_and_no_request(town: Town) -> None:
-    from bridge.doctor import examine
+    from bridge.doctor.examination import examine
 
     with trio.fail_after(10):
         report = await examine(town.path, ENVIRONMENT, world=town.world)

@@ -10,10 +10,10 @@ import trio
 from bench.endings import check_many
 from bench.stage import GREETING, PROMPT, PUBLIC, WEBHOOK, MakePlace, Place, Stage, open_stage, speech, words
 from bridge.tools import tool
-from replay import phone_twiml
-from replay.model_script import CallTool, Faults, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import (
+from replay.model.script import CallTool, Faults, Script
+from replay.phone import twiml as phone_twiml
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,
@@ -22,11 +22,11 @@ from replay.phone_script import (
     WaitForAgent,
     WaitForEnd,
 )
-from replay.phone_socket import Target, open_media_socket
-from replay.phone_stream import MEDIA_FORMAT
-from replay.phone_twiml import Hangup
-from replay.phone_web import Route, open_courier
-from replay.signing import sign
+from replay.phone.signing import sign
+from replay.phone.socket import Target, open_media_socket
+from replay.phone.stream import MEDIA_FORMAT
+from replay.phone.twiml import Hangup
+from replay.phone.web import Route, open_courier
 
 GONE_SECONDS = 2
 CALL = "CA" + "1" * 32

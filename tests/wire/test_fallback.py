@@ -15,9 +15,9 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from bench.stage import AGENT, PUBLIC, WEBHOOK, Stage
-from bridge.recorder import read_tape, tapes_under
-from bridge.tape import decode
-from replay.signing import sign
+from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.tape import decode
+from replay.phone.signing import sign
 
 MEDIA = f"{PUBLIC.replace('https', 'wss')}/voice/ws/{AGENT}"
 FORM = {

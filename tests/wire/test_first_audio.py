@@ -3,11 +3,11 @@
 import trio
 
 from bench.stage import PROMPT, MakePlace, open_stage, words
-from bridge.recorder import read_tape
-from bridge.tape import decode
-from replay.model_script import Script
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent, WaitForQuiet
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.model.script import Script
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent, WaitForQuiet
 
 GREETING = words("caller_yes")
 

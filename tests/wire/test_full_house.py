@@ -10,7 +10,7 @@ from strangers import FORM, Form, post, without
 from structlog.testing import capture_logs
 
 from bench.stage import AGENT, MakePlace, Stage, open_stage
-from bridge.admission import (
+from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
     DRAINING,
@@ -21,8 +21,8 @@ from bridge.admission import (
     WAITING_CALLS,
 )
 from bridge.machine import FILES_A_CALL, SPARE_FILES, file_limit, files_left
-from replay.phone import Caller
-from replay.phone_script import HangUp, Wait, WaitForAgent
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, Wait, WaitForAgent
 
 
 def call_number(number: int, caller: str = "+15550123456") -> Form:

@@ -10,12 +10,12 @@ import pytest
 import trio
 
 from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
-from replay.phone import Caller
-from replay.phone_script import HangUp, Signature, Wait, WaitForAgent
-from replay.phone_socket import Target, open_media_socket
-from replay.phone_twiml import Hangup, TwilioError
-from replay.phone_web import Courier, Route, open_courier
-from replay.signing import sign
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, Signature, Wait, WaitForAgent
+from replay.phone.signing import sign
+from replay.phone.socket import Target, open_media_socket
+from replay.phone.twiml import Hangup, TwilioError
+from replay.phone.web import Courier, Route, open_courier
 
 SID = "CA" + "1" * 32
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)

@@ -23,16 +23,16 @@ from structlog.testing import capture_logs
 from bench.disturbances import _holder
 from bench.process import Launch, a_process
 from bench.stage import MakePlace, open_stage
-from bridge import indexer as indexer_module
 from bridge.config import Secrets, Settings, parse
-from bridge.database_files import wal_of
-from bridge.indexer import Indexer
-from bridge.keeper import Keeper
-from bridge.lock import one_after_the_other
-from bridge.recorder import DONE_SUFFIX
-from bridge.records import Records
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
+from bridge.indexing import indexer as indexer_module
+from bridge.indexing.indexer import Indexer
+from bridge.indexing.keeper import Keeper
+from bridge.store.database_files import wal_of
+from bridge.store.records import Records
+from bridge.tapes.lock import one_after_the_other
+from bridge.tapes.recorder import DONE_SUFFIX
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -91,7 +91,7 @@ async def test_no_process_that_carries_calls_loads_duckdb(tmp_path: Path, worker
             loaded, commands = looked_at(daemon.process.pid)
             daemon.signal()
             await daemon.process.wait()
-    assert loaded == [b"bridge.indexing" in command for command in commands]
+    assert loaded == [b"bridge.indexing.worker" in command for command in commands]
     assert sorted(loaded) == [False] * (1 if workers == 1 else 3) + [True]
     assert len(in_rows(folder)) == 1
 

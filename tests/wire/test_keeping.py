@@ -9,13 +9,13 @@ import trio
 from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, Place, open_stage
-from bridge.files import append_to
-from bridge.forgotten import Forgotten
-from bridge.output_keep import forget
-from bridge.recorder import read_tape
-from replay.phone import Caller
-from replay.phone_script import HangUp, Wait, WaitForAgent
-from replay.player import replay_tape
+from bridge.screen.retention import forget
+from bridge.tapes.files import append_to
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.recorder import read_tape
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, Wait, WaitForAgent
+from replay.tapes.player import replay_tape
 
 QUICK = Caller(steps=(WaitForAgent(), Wait(300), HangUp()), answer_delay_ms=0)
 

@@ -15,17 +15,17 @@ import trustme
 from bench.fault_machine import Disk, no_names
 from bench.stage import GREETING, MakePlace, Place, open_stage
 from bridge.errors import DoorShutError, LinkError
-from bridge.model_door import ModelDoor
-from bridge.model_link import ModelAddress, ModelLink, asked_pause_ms
-from bridge.recorder import read_tape
-from bridge.tape import Line, decode
-from replay.model import serve_model
-from replay.model_line import Tls
-from replay.model_script import DoorFault, Faults, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
-from replay.phone_twiml import Hangup, Say
-from replay.player import replay_tape
+from bridge.links.model import ModelAddress, ModelLink, asked_pause_ms
+from bridge.links.model_door import ModelDoor
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import Line, decode
+from replay.model.line import Tls
+from replay.model.script import DoorFault, Faults, Script
+from replay.model.server import serve_model
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForEnd
+from replay.phone.twiml import Hangup, Say
+from replay.tapes.player import replay_tape
 
 SENTENCE = "The line is down, please call again."
 HEARS = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)

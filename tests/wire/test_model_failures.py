@@ -9,10 +9,10 @@ import pytest
 import trio
 
 from bench.stage import GREETING, PROMPT, MakePlace, Place, open_stage, speech, words
-from replay.model_script import Faults, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import WaitForAgent, WaitForEnd
-from replay.phone_twiml import Hangup, Say
+from replay.model.script import Faults, Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import WaitForAgent, WaitForEnd
+from replay.phone.twiml import Hangup, Say
 
 SENTENCE = "The line is down, please call again."
 FAULT_MS = 700

@@ -8,9 +8,9 @@ from strangers import FORM, post
 from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, open_stage
-from bridge.recorder import read_tape
-from replay.phone import Account, Caller
-from replay.phone_script import HangUp, WaitForAgent
+from bridge.tapes.recorder import read_tape
+from replay.phone.ring import Account, Caller
+from replay.phone.script import HangUp, WaitForAgent
 
 QUICK: dict[str, Any] = {"steps": (WaitForAgent(), HangUp()), "answer_delay_ms": 0}
 

@@ -28,9 +28,9 @@ from structlog.testing import capture_logs
 from websockets.frames import Frame, Opcode
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, living_tasks, open_files, open_stage
-from bridge.app import Gate, make_app
 from bridge.config import Secrets, Server, Settings, Twilio
-from replay.signing import sign
+from bridge.web.app import Gate, make_app
+from replay.phone.signing import sign
 
 HANDSHAKE_SECONDS = 0.3
 MEDIA_SIGNATURE = sign(f"{PUBLIC.replace('https', 'wss')}{MEDIA_PATH}", (), TOKEN)

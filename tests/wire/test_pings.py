@@ -10,8 +10,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from bench.stage import PUBLIC, Stage
-from bridge.links import MOST_BYTES_BEFORE_START, MediaProtocol, PhoneLink
-from replay.signing import sign
+from bridge.links.phone import MOST_BYTES_BEFORE_START, MediaProtocol, PhoneLink
+from replay.phone.signing import sign
 
 PINGS = 10_000
 BURST = b"".join(Frame(Opcode.PING, str(number).encode()).serialize(mask=True) for number in range(PINGS))

@@ -17,12 +17,12 @@ from bench.endings import LIMITS, SCRIPT, WAYS
 from bench.process import DRAIN_SECONDS, RUN, a_process
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, open_stage, words
 from bridge.errors import StoreError
-from bridge.recorder import read_tape
-from bridge.store import TABLES, Store
-from bridge.tape import decode
-from replay.model_script import Script
-from replay.phone import Caller
-from replay.phone_script import HangUp, StopReading, WaitForAgent, WaitForEnd
+from bridge.store.database import TABLES, Store
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.model.script import Script
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, StopReading, WaitForAgent, WaitForEnd
 
 LONG = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)

@@ -16,13 +16,13 @@ from small_proxies import NAME, PASSWORD, SmallProxy, Speak, proxy_of, speak_htt
 from bridge import config
 from bridge.cli import main
 from bridge.config import Secrets
-from bridge.doctor_model import check_model
-from bridge.doctor_world import Patient
+from bridge.doctor.model import check_model
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
-from bridge.model_link import ModelAddress, _reach, open_model
+from bridge.links.model import ModelAddress, _reach, open_model
 from bridge.proxies import Proxy
-from replay.model import ModelServer
-from replay.model_script import Script
+from replay.model.script import Script
+from replay.model.server import ModelServer
 
 KINDS: dict[str, tuple[Speak, str]] = {
     "http": (speak_http, "CONNECT model.invalid:80"),

@@ -5,10 +5,10 @@ import trio
 from attrs import evolve
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
-from bridge.tape import Line
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
-from replay.phone_twiml import Hangup
+from bridge.tapes.tape import Line
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
+from replay.phone.twiml import Hangup
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)

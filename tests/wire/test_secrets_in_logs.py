@@ -14,11 +14,11 @@ import trio
 
 from bench.stage import GREETING, PROMPT, MakePlace, Stage, open_stage, speech, words
 from bridge.logs import set_up_logging
-from bridge.tape import PHONE, TWILIO, Line
+from bridge.tapes.tape import PHONE, TWILIO, Line
 from bridge.tools import tool
-from replay.model_script import CallTool, Faults, Garbage, Script
-from replay.phone import Account, Caller
-from replay.phone_script import HangUp, Press, SendRaw, WaitForAgent, WaitForEnd
+from replay.model.script import CallTool, Faults, Garbage, Script
+from replay.phone.ring import Account, Caller
+from replay.phone.script import HangUp, Press, SendRaw, WaitForAgent, WaitForEnd
 
 ADMIN_TOKEN = "admin-token-of-this-test"
 API_KEY = "sk-stand-in"

@@ -18,15 +18,16 @@ import structlog
 import trio
 
 from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, Stage
-from bridge import config, service
-from bridge.lock import one_after_the_other
-from bridge.notify import Notifier
-from bridge.server import Daemon
-from replay.model import ModelServer, serve_model
-from replay.phone import Account, Caller, CallReport, ring
-from replay.phone_script import HangUp, WaitForAgent, WaitForEnd
-from replay.phone_twiml import Connect, Hangup, Redirect, Reject, Say, Verb, parse
-from replay.phone_web import Route, open_courier
+from bridge import config
+from bridge.daemon import service
+from bridge.daemon.notify import Notifier
+from bridge.daemon.server import Daemon
+from bridge.tapes.lock import one_after_the_other
+from replay.model.server import ModelServer, serve_model
+from replay.phone.ring import Account, Caller, CallReport, ring
+from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
+from replay.phone.twiml import Connect, Hangup, Redirect, Reject, Say, Verb, parse
+from replay.phone.web import Route, open_courier
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)

@@ -23,23 +23,23 @@ from bench.stage import (
     speech,
     words,
 )
-from bridge import outbox
-from bridge.audio import FRAME_BYTES
+from bridge.calls.shadow import MOST_BYTES, Shadow
 from bridge.config import Agent, ServerVad
-from bridge.effects import AppendAudio
-from bridge.model_link import ModelAddress
-from bridge.realtime import encode
-from bridge.recorder import read_tape
-from bridge.shadow import MOST_BYTES, Shadow
-from bridge.tape import BRIDGE, MODEL, OPENAI, SHADOW, Line, decode
-from replay.model import ModelServer, serve_model
-from replay.model_script import Faults, Script
-from replay.model_session import Session
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForQuiet
-from replay.player import replay_tape
-from replay.vad.machine import Setting
-from replay.vad.recording import read_recording
+from bridge.heart.audio import FRAME_BYTES
+from bridge.heart.effects import AppendAudio
+from bridge.links import outbox
+from bridge.links.model import ModelAddress
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, SHADOW, Line, decode
+from bridge.wire.realtime import encode
+from replay.model.script import Faults, Script
+from replay.model.server import ModelServer, serve_model
+from replay.model.session import Session
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForQuiet
+from replay.tapes.player import replay_tape
+from replay.vad.engine.machine import Setting
+from replay.vad.truth.recording import read_recording
 
 SCRIPT = Script(opening=(words("caller_yes"),), turns=((words("caller_no"),),), delivery=PROMPT)
 SPOKEN = [("agent", "caller_yes"), ("agent", "caller_no")]

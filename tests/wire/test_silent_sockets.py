@@ -11,9 +11,9 @@ import trio
 import trio.testing
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, living_tasks, open_files, open_stage
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
-from replay.signing import sign
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
+from replay.phone.signing import sign
 
 HANDSHAKE_SECONDS = 0.2
 PATH = f"/voice/ws/{AGENT}"

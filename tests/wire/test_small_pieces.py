@@ -3,12 +3,12 @@
 import trio
 
 from bench.stage import MakePlace, open_stage, words
-from bridge.recorder import read_tape
-from bridge.tape import decode
-from replay.model_script import Delivery, Script
-from replay.phone import Caller, CallReport
-from replay.phone_script import HangUp, WaitForQuiet
-from replay.player import replay_tape
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.model.script import Delivery, Script
+from replay.phone.ring import Caller, CallReport
+from replay.phone.script import HangUp, WaitForQuiet
+from replay.tapes.player import replay_tape
 
 CALLS = 5
 HEARS_OUT = Caller(steps=(WaitForQuiet(1000, timeout_ms=30_000), HangUp()), answer_delay_ms=0)

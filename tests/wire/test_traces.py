@@ -10,8 +10,8 @@ import trio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from bench.stage import MakePlace, open_stage
-from replay.phone import Caller
-from replay.phone_script import HangUp, WaitForAgent
+from replay.phone.ring import Caller
+from replay.phone.script import HangUp, WaitForAgent
 
 HELLO = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 

@@ -15,18 +15,18 @@ from attrs import evolve
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
 from bridge.config import Agent
-from bridge.crew import Crew
 from bridge.errors import StoreError, first_of
-from bridge.lock import held_alone
-from bridge.recorder import read_tape
-from bridge.store import Store
-from bridge.tape import decode
-from replay.phone import Caller, CallReport, ring
-from replay.phone_script import HangUp, Wait, WaitForAgent, WaitForEnd
-from replay.phone_socket import Target, open_media_socket
-from replay.phone_twiml import Say, TwilioError
-from replay.phone_web import Route, open_courier
-from replay.signing import sign
+from bridge.store.database import Store
+from bridge.tapes.lock import held_alone
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from bridge.workers.pool import Crew
+from replay.phone.ring import Caller, CallReport, ring
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForEnd
+from replay.phone.signing import sign
+from replay.phone.socket import Target, open_media_socket
+from replay.phone.twiml import Say, TwilioError
+from replay.phone.web import Route, open_courier
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)

@@ -1,7 +1,7 @@
 """Composed calls: a caller put together from known parts, so that every turn and pause in it is known exactly. Pure.
 
-The agent and the caller take turns. What is spoken are recordings (`replay.vad.material`), what disturbs it is made
-(`replay.vad.noises`), all of it in the band of a telephone line, as µ-law at 8 kHz. The same recipe, seed and number
+The agent and the caller take turns. What is spoken are recordings (`material`), what disturbs it is made
+(`noises`), all of it in the band of a telephone line, as µ-law at 8 kHz. The same recipe, seed and number
 give the same bytes wherever numpy is the same. What it is not: a conversation. Its words make no sense together, its
 callers have many voices, and nobody speaks at the same time as the agent, so it says nothing about barge-ins.
 """
@@ -13,14 +13,14 @@ from typing import Final
 import numpy as np
 from attrs import define, field, frozen
 
-from bridge.audio import BYTES_PER_MS, FRAME_BYTES, SILENCE, bytes_of, ms_of
-from replay.clips import clip
-from replay.vad import noises
-from replay.vad.material import ComposeError, Piece
-from replay.vad.noises import Noise
-from replay.vad.recipe import PauseDistribution, Random, Range, Recipe, fit_pauses
-from replay.vad.sound import Samples, gain_of, samples_of, ulaw_of
-from replay.vad.truth import Span, Truth, Turn
+from bridge.heart.audio import BYTES_PER_MS, FRAME_BYTES, SILENCE, bytes_of, ms_of
+from replay.sound.clips import clip
+from replay.vad.compose import noises
+from replay.vad.compose.material import ComposeError, Piece
+from replay.vad.compose.noises import Noise
+from replay.vad.compose.recipe import PauseDistribution, Random, Range, Recipe, fit_pauses
+from replay.vad.compose.sound import Samples, gain_of, samples_of, ulaw_of
+from replay.vad.truth.truth import Span, Truth, Turn
 
 __all__ = [
     "ComposeError",

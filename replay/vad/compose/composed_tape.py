@@ -7,16 +7,16 @@ from typing import Any, Final
 from attrs import asdict, evolve
 
 from bridge import __version__
-from bridge.audio import bytes_of
 from bridge.config import Agent
-from bridge.tape import NOTE, Header, Line, decode, encode_header, settings_of
-from replay.rehearsal import Rehearsal
-from replay.rewrite import write_tape
-from replay.vad.compose import ComposedCall, ComposeError
-from replay.vad.labels import COMPOSED
-from replay.vad.machine import Hearing, Setting, naive_segments
-from replay.vad.silero import WINDOW_MS, probabilities
-from replay.vad.truth import Span, Truth
+from bridge.heart.audio import bytes_of
+from bridge.tapes.tape import NOTE, Header, Line, decode, encode_header, settings_of
+from replay.simulation.rehearsal import Rehearsal
+from replay.sound.silero import WINDOW_MS, probabilities
+from replay.tapes.rewrite import write_tape
+from replay.vad.compose.compose import ComposedCall, ComposeError
+from replay.vad.engine.machine import Hearing, Setting, naive_segments
+from replay.vad.truth.labels import COMPOSED
+from replay.vad.truth.truth import Span, Truth
 
 AGENT: Final = "composed"
 COMPOSER: Final = "compose"

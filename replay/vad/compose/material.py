@@ -10,8 +10,9 @@ import soxr
 from attrs import field, frozen
 
 from bridge.errors import BridgeError
-from replay.clips import clip, names
-from replay.vad.sound import (
+from replay.sound.clips import clip, names
+from replay.sound.wave_file import WaveError, read_wave
+from replay.vad.compose.sound import (
     FRAME,
     FRAME_MS,
     FULL_SCALE,
@@ -22,8 +23,7 @@ from replay.vad.sound import (
     samples_of,
     spoken_level,
 )
-from replay.vad.truth import LONG_PAUSE_MS, SHORT_MS, Span
-from replay.wave_file import WaveError, read_wave
+from replay.vad.truth.truth import LONG_PAUSE_MS, SHORT_MS, Span
 
 DIGITS: Final = Path(__file__).parent / "data" / "digits.npz"
 NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from replay.vad.sound import RATE, Samples, at_unity
+from replay.vad.compose.sound import RATE, Samples, at_unity
 
 SEED: Final = 1893
 BARS: Final = 8

@@ -10,9 +10,9 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from replay.vad.material import words
-from replay.vad.music import tune
-from replay.vad.sound import RATE, Samples, at_unity, hz_of, loop_on_the_line, on_the_line
+from replay.vad.compose.material import words
+from replay.vad.compose.music import tune
+from replay.vad.compose.sound import RATE, Samples, at_unity, hz_of, loop_on_the_line, on_the_line
 
 Noise: TypeAlias = Literal["line", "hum", "office", "babble", "street", "none"]
 """line: hiss. hum: the mains and its overtones. office: people talking in the same room, and its ventilation. babble: a

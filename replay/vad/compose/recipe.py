@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from attrs import Attribute, field, frozen
 
-from replay.vad import material
-from replay.vad.material import ComposeError, Piece
-from replay.vad.noises import NOISES, Noise
-from replay.vad.truth import LONG_PAUSE_MS
+from replay.vad.compose import material
+from replay.vad.compose.material import ComposeError, Piece
+from replay.vad.compose.noises import NOISES, Noise
+from replay.vad.truth.truth import LONG_PAUSE_MS
 
 Range: TypeAlias = tuple[float, float]
 """The least and the most of what is drawn, every value between as likely as the other."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from replay.vad.silero import ENGINE, WINDOW_BYTES, Floats, Policy
+from replay.sound.silero import ENGINE, WINDOW_BYTES, Floats, Policy
 
 SUFFIX: Final = ".f32"
 

@@ -16,7 +16,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.vad.silero import WINDOW_MS, Floats, Policy
+from replay.sound.silero import WINDOW_MS, Floats, Policy
 
 Ints = NDArray[np.int64]
 

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from attrs import evolve
 
-from replay.vad.charts import Axis, Bar, Chart, Line, Rule, reaching
-from replay.vad.report_view import View, figure
-from replay.vad.report_words import allowed, amount, between, percent
-from replay.vad.sweep import CLIPPED
+from replay.vad.report.charts import Axis, Bar, Chart, Line, Rule, reaching
+from replay.vad.report.view import View, figure
+from replay.vad.report.words import allowed, amount, between, percent
+from replay.vad.study.sweep import CLIPPED
 
 LONGEST_PAUSE_MS: Final = 1600
 SMALL: Final = 220

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from bridge.audio import LINEAR, bytes_of
-from replay.vad.changes import Change
-from replay.vad.machine import Ints, Setting, runs_of, segments_of, silence_windows
-from replay.vad.metrics import outcome_of
-from replay.vad.recording import Recording
-from replay.vad.report_moments import Told, clock, kind_of, turn_at, what_of
-from replay.vad.report_view import View
-from replay.vad.silero import WINDOW_MS
-from replay.vad.truth import Span
+from bridge.heart.audio import LINEAR, bytes_of
+from replay.sound.silero import WINDOW_MS
+from replay.vad.engine.machine import Ints, Setting, runs_of, segments_of, silence_windows
+from replay.vad.report.moments import Told, clock, kind_of, turn_at, what_of
+from replay.vad.report.view import View
+from replay.vad.study.changes import Change
+from replay.vad.study.metrics import outcome_of
+from replay.vad.truth.recording import Recording
+from replay.vad.truth.truth import Span
 
 MOST_AUDIO_MS: Final = 10 * 60_000
 """Sound in the page: 10.7 kB of base64 a second, so 6.4 MB of the page are sound."""

@@ -6,7 +6,7 @@ from math import ceil, isfinite
 
 from attrs import frozen
 
-from replay.vad.charts import SHAPES, TICKS, Shape
+from replay.vad.report.charts import SHAPES, TICKS, Shape
 
 
 @frozen

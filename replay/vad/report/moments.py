@@ -7,9 +7,9 @@ from typing import Final
 
 from attrs import frozen
 
-from replay.vad.changes import Change, mistakes
-from replay.vad.report_view import View
-from replay.vad.truth import Turn
+from replay.vad.report.view import View
+from replay.vad.study.changes import Change, mistakes
+from replay.vad.truth.truth import Turn
 
 MOST_ROWS: Final = 200
 """Moments listed: more than anybody goes through, and 60 kB."""

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.wording import counted
-from replay.vad.recommend import Choice, nearest
-from replay.vad.report_calls import MOST_AUDIO_MS, calls_data, timeline
-from replay.vad.report_charts import charts
-from replay.vad.report_moments import MOST_DRAWN_MS, Told, listed
-from replay.vad.report_top import top
-from replay.vad.report_view import View
-from replay.vad.report_words import METRICS, MINUS, headline, in_words, sentence
-from replay.vad.study import Study
-from replay.vad.sweep import CLIPPED, RATIOS
+from bridge.text.wording import counted
+from replay.vad.report.calls import MOST_AUDIO_MS, calls_data, timeline
+from replay.vad.report.moments import MOST_DRAWN_MS, Told, listed
+from replay.vad.report.study_charts import charts
+from replay.vad.report.top import top
+from replay.vad.report.view import View
+from replay.vad.report.words import METRICS, MINUS, headline, in_words, sentence
+from replay.vad.study.recommend import Choice, nearest
+from replay.vad.study.study import Study
+from replay.vad.study.sweep import CLIPPED, RATIOS
 
 HERE: Final = Path(__file__).parent
 MOST_BYTES: Final = 8_000_000
@@ -50,10 +50,10 @@ def _page(told: Told, title: str) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}</title><style>{_file('report.css')}</style><body>{body}"
+        f"<title>{name}</title><style>{_file('page.css')}</style><body>{body}"
         f'<div id="tip" role="status" hidden></div>'
         f'<script type="application/json" id="data">{_data(view, told)}</script>'
-        f"<script>{_file('report.js')}</script>\n"
+        f"<script>{_file('page.js')}</script>\n"
     )
 
 

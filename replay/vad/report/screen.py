@@ -6,10 +6,10 @@ from typing import Final
 
 from rich.table import Table
 
-from bridge.output import console
-from replay.vad.report_top import snippet
-from replay.vad.report_words import METRICS, amount, between, headline, in_words, percent, sources, warnings
-from replay.vad.study import Study
+from bridge.screen.output import console
+from replay.vad.report.top import snippet
+from replay.vad.report.words import METRICS, amount, between, headline, in_words, percent, sources, warnings
+from replay.vad.study.study import Study
 
 
 def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:

@@ -5,13 +5,13 @@ from typing import Final
 
 import numpy as np
 
-from replay.vad.charts import Axis, Chart, Line, Mark, Rule, reaching
-from replay.vad.heat_map import HeatMap
-from replay.vad.recommend import pareto, within
-from replay.vad.report_along import along
-from replay.vad.report_view import View, figure
-from replay.vad.report_words import METRICS, Metric, allowed, amount, between
-from replay.vad.sweep import CLIPPED
+from replay.vad.report.along import along
+from replay.vad.report.charts import Axis, Chart, Line, Mark, Rule, reaching
+from replay.vad.report.heat_map import HeatMap
+from replay.vad.report.view import View, figure
+from replay.vad.report.words import METRICS, Metric, allowed, amount, between
+from replay.vad.study.recommend import pareto, within
+from replay.vad.study.sweep import CLIPPED
 
 PUBLISHED: Final = ((300, 0.556), (600, 0.217), (1000, 0.10), (1600, 0.05))
 """livekit/eot-bench, English: pauses of 200 ms and more cut by silence alone, by its mean delay in ms."""

@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 from attrs import frozen
 
-from replay.vad.charts import SHAPES
-from replay.vad.recommend import Choice, spread
-from replay.vad.report_view import View
-from replay.vad.report_words import (
+from replay.vad.report.charts import SHAPES
+from replay.vad.report.view import View
+from replay.vad.report.words import (
     METRICS,
     MINUS,
     NOT_VERY,
@@ -31,7 +30,8 @@ from replay.vad.report_words import (
     warnings,
     written,
 )  # fmt: skip
-from replay.vad.study import Study
+from replay.vad.study.recommend import Choice, spread
+from replay.vad.study.study import Study
 
 KINDS: Final = {"change": "fine", "keep": "fine", "impossible": "worse", "uncalibrated": "unknown"}
 

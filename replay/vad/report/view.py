@@ -5,9 +5,9 @@ from html import escape
 
 from attrs import frozen
 
-from replay.vad.charts import Shape
-from replay.vad.recommend import Choice
-from replay.vad.study import Study
+from replay.vad.report.charts import Shape
+from replay.vad.study.recommend import Choice
+from replay.vad.study.study import Study
 
 
 @frozen

@@ -8,10 +8,10 @@ import numpy as np
 from attrs import frozen
 
 from bridge.config import TurnBudget
-from replay.vad.machine import Setting
-from replay.vad.recommend import Choice, spread
-from replay.vad.study import Study
-from replay.vad.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+from replay.vad.engine.machine import Setting
+from replay.vad.study.recommend import Choice, spread
+from replay.vad.study.study import Study
+from replay.vad.study.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
 
 FEW_CALLS: Final = 20
 """With fewer, the resamples hold too few different calls: intervals come out too narrow."""

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from attrs import evolve, field, frozen
 
-from replay.vad.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
-from replay.vad.recording import Recording, ServerTurn
-from replay.vad.silero import WINDOW_MS, Floats, Policy
+from replay.sound.silero import WINDOW_MS, Floats, Policy
+from replay.vad.engine.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
+from replay.vad.truth.recording import Recording, ServerTurn
 
 TOLERANCE_MS: Final = 150
 """Two events this close are the same one: about five windows, less than the shortest pause that counts."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from attrs import evolve, frozen
 
-from replay.vad.agreement import TOLERANCE_MS, Agreement, Bench, Case, agreement_of, together
-from replay.vad.machine import Hearing, Setting
-from replay.vad.silero import POLICIES
+from replay.sound.silero import POLICIES
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.study.agreement import TOLERANCE_MS, Agreement, Bench, Case, agreement_of, together
 
 FEWEST_EVENTS: Final = 20
 """Fewer say nothing: six numbers are fitted to them."""

@@ -6,10 +6,10 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from replay.vad.corpus import Bools, Corpus
-from replay.vad.machine import Hearing, Ints, Setting, runs_of, segments_of, silence_windows
-from replay.vad.metrics import Outcome, outcome_of
-from replay.vad.silero import WINDOW_MS
+from replay.sound.silero import WINDOW_MS
+from replay.vad.engine.machine import Hearing, Ints, Setting, runs_of, segments_of, silence_windows
+from replay.vad.study.metrics import Outcome, outcome_of
+from replay.vad.truth.corpus import Bools, Corpus
 
 Kind: TypeAlias = Literal["cut off", "missed", "false start"]
 SAME_MS: Final = 500

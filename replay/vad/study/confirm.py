@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from replay.vad.machine import Setting
-from replay.vad.study import Study
+from replay.vad.engine.machine import Setting
+from replay.vad.study.study import Study
 
 
 def plan_of(made: Study, plan: Path, config: Path) -> str:

@@ -17,9 +17,9 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.vad.corpus import Bools, Corpus
-from replay.vad.machine import Ints, Segments
-from replay.vad.silero import WINDOW_MS
+from replay.sound.silero import WINDOW_MS
+from replay.vad.engine.machine import Ints, Segments
+from replay.vad.truth.corpus import Bools, Corpus
 
 EARLY_MS: Final = 50
 LATE_MS: Final = 100

@@ -7,9 +7,9 @@ import numpy as np
 from attrs import field, frozen
 
 from bridge.config import TurnBudget
-from replay.vad.corpus import Bools
-from replay.vad.machine import LEAST, Ints, Setting
-from replay.vad.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+from replay.vad.engine.machine import LEAST, Ints, Setting
+from replay.vad.study.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+from replay.vad.truth.corpus import Bools
 
 Place: TypeAlias = tuple[int, int, int]
 """The numbers of a setting's threshold, silence and prefix in its grid."""

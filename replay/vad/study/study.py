@@ -11,23 +11,23 @@ from attrs import field, frozen
 
 from bridge.config import TurnBudget
 from bridge.errors import BridgeError, TapeError
-from bridge.reading import tried
-from bridge.recorder import read_tape
-from bridge.wording import counted
-from replay.vad.agreement import cases_of
-from replay.vad.cache import Cache
-from replay.vad.calibrate import ENOUGH, Calibration, calibrate
-from replay.vad.changes import Change, changes
-from replay.vad.corpus import MS_PER_HOUR, Corpus
-from replay.vad.crew import Crew
-from replay.vad.derive import derive
-from replay.vad.labels import find_labels, read_labels
-from replay.vad.machine import Hearing, Setting
-from replay.vad.recommend import OperatingPoints, Recommendation, operating_points, recommend
-from replay.vad.recording import NoAudioError, Recording, read_recording
-from replay.vad.silero import POLICIES, Floats, Policy, probabilities
-from replay.vad.sweep import Grid, Sweep, sweep
-from replay.vad.truth import Truth
+from bridge.tapes.reading import tried
+from bridge.tapes.recorder import read_tape
+from bridge.text.wording import counted
+from replay.sound.silero import POLICIES, Floats, Policy, probabilities
+from replay.vad.engine.cache import Cache
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.engine.pool import Crew
+from replay.vad.study.agreement import cases_of
+from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
+from replay.vad.study.changes import Change, changes
+from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
+from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
+from replay.vad.truth.derive import derive
+from replay.vad.truth.labels import find_labels, read_labels
+from replay.vad.truth.recording import NoAudioError, Recording, read_recording
+from replay.vad.truth.truth import Truth
 
 CALIBRATION_HOURS: Final = 2.0
 """Six numbers are fitted; more audio than this costs time and moves none of them."""

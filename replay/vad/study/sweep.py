@@ -13,9 +13,9 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.vad.corpus import Corpus
-from replay.vad.machine import Hearing, Setting, runs_of, segments_of, silence_windows
-from replay.vad.metrics import BIN_MS, COUNTS, counts_of, outcome_of
+from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
+from replay.vad.study.metrics import BIN_MS, COUNTS, counts_of, outcome_of
+from replay.vad.truth.corpus import Corpus
 
 Array = NDArray[np.float32]
 Map = Callable[[Callable[[float], Any], Iterable[float]], Iterable[Any]]

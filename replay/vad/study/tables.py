@@ -9,11 +9,11 @@ import duckdb
 import numpy as np
 from attrs import asdict
 
-from replay.beside import written_beside
-from replay.vad.recommend import Choice
-from replay.vad.silero import WINDOW_MS
-from replay.vad.study import Study
-from replay.vad.sweep import CLIPPED, METRICS, Sweep
+from replay.sound.silero import WINDOW_MS
+from replay.tapes.beside import written_beside
+from replay.vad.study.recommend import Choice
+from replay.vad.study.study import Study
+from replay.vad.study.sweep import CLIPPED, METRICS, Sweep
 
 Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 TABLES: Final = ("settings", "calls", "turns", "changes", "probabilities")

@@ -11,7 +11,7 @@ from tomlkit.items import InlineTable
 
 from bridge.config import Settings, load
 from bridge.errors import BridgeError
-from replay.vad.machine import Setting
+from replay.vad.engine.machine import Setting
 
 
 class WriteError(BridgeError):

@@ -10,9 +10,9 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.vad.machine import Ints, Track
-from replay.vad.silero import WINDOW_MS, Floats
-from replay.vad.truth import LONG_PAUSE_MS, Source, Span, Truth
+from replay.sound.silero import WINDOW_MS, Floats
+from replay.vad.engine.machine import Ints, Track
+from replay.vad.truth.truth import LONG_PAUSE_MS, Source, Span, Truth
 
 Bools = NDArray[np.bool_]
 MS_PER_HOUR: Final = 3_600_000

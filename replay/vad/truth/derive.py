@@ -10,10 +10,10 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import evolve, field, frozen
 
-from replay.vad.machine import Ints, Setting, Track, runs_of
-from replay.vad.recording import Heard, Recording, ServerTurn
-from replay.vad.silero import WINDOW_MS, Floats
-from replay.vad.truth import Span, Truth, Turn
+from replay.sound.silero import WINDOW_MS, Floats
+from replay.vad.engine.machine import Ints, Setting, Track, runs_of
+from replay.vad.truth.recording import Heard, Recording, ServerTurn
+from replay.vad.truth.truth import Span, Truth, Turn
 
 SURE: Final = 0.5
 """From here on it is speech: the engine's default, at which it finds 98 to 100 % of short replies on the phone."""

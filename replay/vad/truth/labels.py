@@ -13,9 +13,9 @@ from typing import Final
 from attrs import define, field, frozen
 
 from bridge.errors import BridgeError
-from replay.beside import written_beside
-from replay.vad.recording import Recording
-from replay.vad.truth import Source, Span, Truth, Turn
+from replay.tapes.beside import written_beside
+from replay.vad.truth.recording import Recording
+from replay.vad.truth.truth import Source, Span, Truth, Turn
 
 COMPOSED: Final = "# composed"
 """The first line of labels that came with a recording put together from known parts."""

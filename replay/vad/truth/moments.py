@@ -8,9 +8,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from replay.vad.derive import Sound, Spans, goes_on, sounds_of
-from replay.vad.recording import Recording
-from replay.vad.truth import SHORT_MS, Span, Truth
+from replay.vad.truth.derive import Sound, Spans, goes_on, sounds_of
+from replay.vad.truth.recording import Recording
+from replay.vad.truth.truth import SHORT_MS, Span, Truth
 
 PROMPT_MS: Final = 10_000
 """An idle prompt this soon after a reply was not heard may be because of that; later ones have other reasons."""

@@ -12,18 +12,18 @@ import msgspec
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from bridge.audio import BYTES_PER_MS, ms_of
 from bridge.config import SemanticVad, ServerVad, TurnDetection
 from bridge.errors import BridgeError
-from bridge.events import CallerSpoke, SessionCreated, StreamStarted
-from bridge.lines import Ms
-from bridge.recorder import Tape
-from bridge.records import records_of
-from bridge.restore import Restorer, spoken_at_ms
-from bridge.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
-from replay.compare_ears import audible
-from replay.vad.machine import Ints, Setting
-from replay.vad.truth import Span
+from bridge.heart.audio import BYTES_PER_MS, ms_of
+from bridge.heart.events import CallerSpoke, SessionCreated, StreamStarted
+from bridge.store.records import records_of
+from bridge.tapes.lines import Ms
+from bridge.tapes.recorder import Tape
+from bridge.tapes.restore import Restorer, spoken_at_ms
+from bridge.tapes.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
+from replay.compare.ears import audible
+from replay.vad.engine.machine import Ints, Setting
+from replay.vad.truth.truth import Span
 
 Message: TypeAlias = dict[str, Any]
 Settings: TypeAlias = Setting | SemanticVad | None

@@ -9,7 +9,7 @@ from heart import agent_with
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.admission import (
+from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
     DRAINING,

@@ -9,18 +9,19 @@ import trio
 from attrs import define, field
 from heart import START as STARTED
 from heart import Driver, new_call, of, open_call
-from test_reaper import ModelLess, a_call
+from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge import tape, twilio
-from bridge.call import CATCH_UP_MS, Call
+from bridge.calls.live_call import LiveCall
 from bridge.config import Agent
-from bridge.effects import CreateResponse
-from bridge.events import ClockRang, SessionCreated, SessionUpdated
-from bridge.hand import STUCK_SECONDS, end_when_stuck
-from bridge.live import LiveCall
-from bridge.model_link import wait_silent
-from bridge.tape import Line
+from bridge.heart.call import CATCH_UP_MS, Call
+from bridge.heart.effects import CreateResponse
+from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated
+from bridge.links.model import wait_silent
+from bridge.tapes import tape
+from bridge.tapes.tape import Line
+from bridge.wire import twilio
+from bridge.workers.handle import STUCK_SECONDS, end_when_stuck
 
 START: dict[str, Any] = {
     "event": "start",

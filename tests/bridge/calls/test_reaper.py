@@ -1,110 +1,22 @@
 """Stuck calls: found by the clock, ended with a reason, and cancelled when even that doesn't help."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-from attrs import define, field
 from heart import agent_with
+from lone_calls import Broken, Clinging, ModelLess, Silence, Watched, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.call import Call
-from bridge.config import Agent, Secrets, Settings
-from bridge.current import Current, Setup
-from bridge.effects import Effect, EndCall
-from bridge.events import Event
-from bridge.here import Here
-from bridge.links import Closing
-from bridge.live import LiveCall, ModelAddress
-from bridge.reaper import reap
-from bridge.recorder import Recorder
-from bridge.switchboard import Switchboard
-from bridge.tape import HTTP, TWILIO, Header, Line
-from bridge.tape_writer import TapeWriter
-
-FAR = 10**9
-
-
-@define
-class Deaf(Call):
-    """A heart with a bug: no alarm of its own ever rings."""
-
-    @property
-    def deadline(self) -> int | None:
-        return None if self.is_over else FAR
-
-
-@define
-class Broken(Deaf):
-    """A heart that can't even be told to stop."""
-
-    def handle(self, event: Event, now: int) -> list[Effect]:
-        raise RuntimeError("a bug")
-
-
-@define
-class Silence:
-    """A socket on which nothing comes and everything goes."""
-
-    closing: Closing = Closing(1006, "")
-    on_control: Callable[[], None] = field(default=lambda: None)
-
-    def trust(self) -> None: ...
-
-    async def receive(self) -> str | bytes | None:
-        await trio.sleep_forever()
-
-    async def send(self, *messages: str) -> None: ...
-
-    async def close(self, code: int, reason: str = "") -> None: ...
-
-
-@define(eq=False)
-class Watched:
-    """A live call without a model, and its tape."""
-
-    live: LiveCall
-    lines: list[Line] = field(factory=list)
-
-    @property
-    def log(self) -> list[str]:
-        return [line.note["text"] for line in self.lines if line.note and line.note["kind"] == "log"]
-
-
-class ModelLess(LiveCall):
-    """A live call that waits for its model for ever."""
-
-    __slots__ = ()
-
-    async def _meet_model(self) -> None:
-        await trio.sleep_forever()
-
-
-class Clinging(ModelLess):
-    """A live call whose end takes for ever."""
-
-    __slots__ = ()
-
-    async def _wind_up(self) -> None:
-        await trio.sleep_forever()
-
-
-def a_call(agent: Agent, heart: type[Call] = Deaf, kind: type[LiveCall] = ModelLess) -> Watched:
-    header: Any = dict.fromkeys(Header.__struct_fields__, "") | {
-        "has_audio": True,
-        "settings": {},
-        "tools": [],
-    }
-    tape = TapeWriter(Path("none.jsonl"), Header(**header))
-    live = kind(
-        call_id="CA1", account_sid="AC1", agent=agent, address=ModelAddress("ws://x", "m", []), tools={},
-        tape=tape, call=heart(agent),
-    )  # fmt: skip
-    call = Watched(live)
-    tape.watch = call.lines.append
-    return call
+from bridge.calls.reaper import reap
+from bridge.calls.setup import Current, Setup
+from bridge.calls.switchboard import Switchboard
+from bridge.config import Secrets, Settings
+from bridge.heart.call import Call
+from bridge.heart.effects import EndCall
+from bridge.tapes.recorder import Recorder
+from bridge.tapes.tape import HTTP, TWILIO, Line
+from bridge.workers.local import Here
 
 
 async def life_of(call: Watched, *, most: float = 4000) -> float:

@@ -8,24 +8,26 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from taped import header_of, text_of
-from test_golden import check_wire
+from wire_checker import check_wire
 
-from bridge import config, realtime, tape
+from bridge import config
 from bridge.config import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
-from bridge.recorder import Tape, read_tape
-from bridge.records import records_of
-from bridge.recovery import closing_lines
-from bridge.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode, encode_header
+from bridge.store.records import records_of
+from bridge.tapes import tape
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.recovery import closing_lines
+from bridge.tapes.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode, encode_header
+from bridge.wire import realtime
 from replay.cli import main
-from replay.compare_types import Variant
-from replay.compare_variants import settings_of
-from replay.player import replay_tape, retold
-from replay.rewrite import accept
-from replay.scrub import Scrub
-from replay.vad.machine import Setting
-from replay.vad.recording import ServerTurn, read_recording
+from replay.compare.types import Variant
+from replay.compare.variants import settings_of
+from replay.tapes.player import replay_tape, retold
+from replay.tapes.rewrite import accept
+from replay.tapes.scrub import Scrub
+from replay.vad.engine.machine import Setting
+from replay.vad.truth.recording import ServerTurn, read_recording
 
-INTERRUPTED = Path(__file__).parent / "tapes" / "interrupted.jsonl.gz"
+INTERRUPTED = Path(__file__).parents[2] / "tapes" / "interrupted.jsonl.gz"
 PATH = Path("config.toml")
 SILENT = {"create_response": False, "interrupt_response": False}
 Message = dict[str, Any]
@@ -93,7 +95,7 @@ def test_a_header_without_one_reads_as_before() -> None:
 
 
 def test_the_file_that_comes_with_the_bridge_shows_a_shadow_that_can_be_used(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "config.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "config.toml").read_text(encoding="utf-8")
     at = text.index("# [agents.front-desk.shadow]")
     example = text[at:].split("\n\n")[0]
     shown = text.replace(example, "\n".join(line.removeprefix("# ") for line in example.splitlines()))

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bridge.cli import main
 from bridge.config import Agent, Secrets, parse
-from bridge.doubts import doubts
+from bridge.doctor.doubts import doubts
 
 SET = {
     "BRIDGE_PUBLIC_URL": "https://bridge.example.com",

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from bridge.cli import main
 from bridge.config import Settings, parse, read_secrets
+from bridge.daemon.install import MARGIN_SECONDS, Installation
 from bridge.errors import BridgeError, ConfigError
-from bridge.install import MARGIN_SECONDS, Installation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CONFIG = Path("/etc/bridge/config.toml")
 TEXT = '[server]\ndrain_seconds = 20\n[recording]\nfolder = "/var/lib/bridge"\n[agents.front-desk]\n'
 MOST_EXPOSED = 2.0
@@ -166,7 +166,7 @@ import ctypes, sys
 if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0:  # PR_SET_MDWE, which Linux 6.3 brought
     sys.exit(77)
 import duckdb, numpy, ssl
-import bridge.server
+import bridge.daemon.server
 numpy.linalg.svd(numpy.ones((50, 50)))
 assert duckdb.connect().execute("select sum(i) from range(1000) t(i)").fetchone() == (499500,)
 """

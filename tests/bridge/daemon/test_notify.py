@@ -9,7 +9,7 @@ import structlog
 import trio
 import trio.testing
 
-from bridge.notify import Notifier, notifier_from
+from bridge.daemon.notify import Notifier, notifier_from
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_manager_that_is_gone_is_logged_once_and_costs_nothing(tmp_path:
 async def test_a_manager_that_reads_nothing_is_waited_for_in_bounds(
     manager: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.notify.TELL_SECONDS", 0.05)
+    monkeypatch.setattr("bridge.daemon.notify.TELL_SECONDS", 0.05)
     with manager, structlog.testing.capture_logs() as logs, trio.fail_after(20):
         notifier = Notifier(address_of(manager))
         for number in range(1000):  # more than any kernel keeps for one reader

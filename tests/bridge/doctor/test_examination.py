@@ -23,8 +23,9 @@ from doctor_town import only
 from bridge import config
 from bridge.cli import main
 from bridge.config import Realtime, Secrets
-from bridge.doctor import CHECKS
-from bridge.doctor_machine import (
+from bridge.doctor.examination import CHECKS
+from bridge.doctor.findings import doubtful, fine, presentable, worst, wrong
+from bridge.doctor.machine import (
     check_daemon,
     check_disk,
     check_files,
@@ -33,18 +34,17 @@ from bridge.doctor_machine import (
     judge_room,
     runs_here,
 )
-from bridge.doctor_model import check_model, check_retirements, judge_day, models_url
-from bridge.doctor_public import check_dns, check_url
-from bridge.doctor_twilio import Number, judge_numbers
-from bridge.doctor_world import Patient, Seen, World
-from bridge.findings import doubtful, fine, presentable, worst, wrong
-from bridge.lock import held_alone
-from bridge.retirements import RETIREMENTS, STAYING
-from bridge.store import Store
+from bridge.doctor.model import check_model, check_retirements, judge_day, models_url
+from bridge.doctor.public_url import check_dns, check_url
+from bridge.doctor.retirements import RETIREMENTS, STAYING
+from bridge.doctor.twilio import Number, judge_numbers
+from bridge.doctor.world import Patient, Seen, World
+from bridge.store.database import Store
+from bridge.tapes.lock import held_alone
 
 PUBLIC = "https://bridge.example.com"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 
 
 def patient_with(folder: Path = Path(), *, is_up: bool = False, **tables: Any) -> Patient:
@@ -402,7 +402,7 @@ def holder(tmp_path: Path) -> Iterator[int]:
 async def test_a_database_that_somebody_holds_is_told_with_who(
     tmp_path: Path, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.doctor_machine.TRIES", 2)
+    monkeypatch.setattr("bridge.doctor.machine.TRIES", 2)
     ((level, text), _) = await records(tmp_path)
     assert (level, text) == (
         "warning", f"calls.duckdb is held open by PID {holder}: ended calls wait until it is let go",
@@ -497,7 +497,7 @@ SECRETS = {"TWILIO_AUTH_TOKEN": "a-token-of-this-test", "OPENAI_API_KEY": "sk-a-
 @pytest.fixture
 def as_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the command from ending the whole process for a thread that still works."""
-    monkeypatch.setattr("bridge.cmd_doctor.leave_hung_threads", lambda code: None)
+    monkeypatch.setattr("bridge.commands.doctor.leave_hung_threads", lambda code: None)
 
 
 pytestmark = pytest.mark.usefixtures("as_process")

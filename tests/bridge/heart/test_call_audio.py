@@ -3,8 +3,15 @@
 import pytest
 from heart import START, Driver, agent_with, new_call, of, open_call, played, ready_call, voice
 
-from bridge.effects import AppendAudio, CancelResponse, ClearPlayback, CreateResponse, PlayAudio, SendMark
-from bridge.events import (
+from bridge.heart.effects import (
+    AppendAudio,
+    CancelResponse,
+    ClearPlayback,
+    CreateResponse,
+    PlayAudio,
+    SendMark,
+)
+from bridge.heart.events import (
     CallerSpoke,
     MarkReached,
     ModelFinishedAudio,

@@ -2,8 +2,8 @@
 
 from heart import START, agent_with, new_call, of, open_call, played, truncations, voice
 
-from bridge.effects import CancelResponse, ClearPlayback, PlayAudio, TruncateItem
-from bridge.events import (
+from bridge.heart.effects import CancelResponse, ClearPlayback, PlayAudio, TruncateItem
+from bridge.heart.events import (
     MarkReached,
     ModelFinishedAudio,
     ResponseCreated,

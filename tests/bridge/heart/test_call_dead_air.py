@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from heart import SID, START, Driver, agent_with, new_call, of, open_call, ready_call
 
-from bridge.audio import silence
-from bridge.effects import CancelResponse, CommitAudio, CreateResponse
-from bridge.events import (
+from bridge.heart.audio import silence
+from bridge.heart.effects import CancelResponse, CommitAudio, CreateResponse
+from bridge.heart.events import (
     KeyPressed,
     ModelErred,
     ModelFinishedAudio,

@@ -3,9 +3,9 @@
 import pytest
 from heart import SID, START, Driver, agent_with, new_call, of, open_call, ready_call
 
-from bridge.call import Call
-from bridge.effects import AppendAudio, EndCall, PlayAudio
-from bridge.events import (
+from bridge.heart.call import Call
+from bridge.heart.effects import AppendAudio, EndCall, PlayAudio
+from bridge.heart.events import (
     CallerSpoke,
     Event,
     KeyPressed,

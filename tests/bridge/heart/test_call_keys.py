@@ -2,8 +2,8 @@
 
 from heart import START, Driver, new_call, of, open_call
 
-from bridge.effects import AddText, CreateResponse
-from bridge.events import KeyPressed, ResponseCreated, ResponseFinished, SessionCreated, SessionUpdated
+from bridge.heart.effects import AddText, CreateResponse
+from bridge.heart.events import KeyPressed, ResponseCreated, ResponseFinished, SessionCreated, SessionUpdated
 
 
 def asked(line: Driver) -> list[CreateResponse]:

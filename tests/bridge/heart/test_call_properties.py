@@ -11,10 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from taped import header_of, line_of, tape_of
 
-from bridge import realtime, twilio
-from bridge.call import Call
 from bridge.config import Agent
-from bridge.effects import (
+from bridge.heart.call import Call
+from bridge.heart.effects import (
     AnswerTool,
     AppendAudio,
     ClearPlayback,
@@ -24,14 +23,15 @@ from bridge.effects import (
     TruncateItem,
     WriteNote,
 )
-from bridge.events import (
+from bridge.heart.events import (
     Event,
     ModelSpoke,
     SessionUpdated,
     StreamStarted,
 )
-from bridge.tape import carry_out, decode, encode, encode_header, event_of
-from replay.player import decisions
+from bridge.tapes.tape import carry_out, decode, encode, encode_header, event_of
+from bridge.wire import realtime, twilio
+from replay.tapes.player import decisions
 
 some = settings(deadline=None, max_examples=80, database=None, derandomize="CI" in os.environ)
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from heart import Driver, agent_with, new_call, of, open_call
 
-from bridge.call import STILL_TALKING
-from bridge.effects import AnswerTool, CancelResponse, CreateResponse, EndCall, RunTool
-from bridge.events import (
+from bridge.heart.call import STILL_TALKING
+from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, EndCall, RunTool
+from bridge.heart.events import (
     LinkStalled,
     ModelLeft,
     ResponseCreated,

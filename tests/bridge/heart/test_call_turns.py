@@ -3,8 +3,8 @@
 import pytest
 from heart import Driver, agent_with, new_call, of, open_call, ready_call, truncations
 
-from bridge.effects import AnswerTool, CancelResponse, CreateResponse, UpdateSession
-from bridge.events import (
+from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, UpdateSession
+from bridge.heart.events import (
     ModelErred,
     ResponseCreated,
     ResponseFinished,

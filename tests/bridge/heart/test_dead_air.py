@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.audio import is_audible, silence
-from bridge.dead_air import DeadAir
+from bridge.heart.audio import is_audible, silence
+from bridge.heart.dead_air import DeadAir
 
 
 def waiting(bound_ms: int = 5000) -> DeadAir:

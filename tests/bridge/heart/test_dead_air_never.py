@@ -11,10 +11,10 @@ from heart import SID, agent_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import is_audible, ms_of, silence
 from bridge.config import Agent
-from bridge.effects import ClearPlayback, Effect, PlayAudio, RunTool
-from bridge.events import (
+from bridge.heart.audio import is_audible, ms_of, silence
+from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, RunTool
+from bridge.heart.events import (
     Event,
     KeyPressed,
     ModelSpoke,
@@ -28,7 +28,7 @@ from bridge.events import (
     ToolFailed,
     TurnCommitted,
 )
-from bridge.keys import PAUSE_MS
+from bridge.heart.keys import PAUSE_MS
 
 REST_MS = 100
 """At the end of a course nothing happens any more, looked at so often."""

@@ -1,7 +1,7 @@
 """The heard ledger: what was sent, what was heard, and what never will be."""
 
-from bridge.audio import bytes_of
-from bridge.playout import Piece, Playout
+from bridge.heart.audio import bytes_of
+from bridge.heart.playout import Piece, Playout
 
 ONE, TWO = ("i1", 0), ("i2", 0)
 

@@ -8,10 +8,10 @@ from heart import agent_with, of, open_call, ready_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import bytes_of, ms_of
-from bridge.effects import EndCall, PlayAudio, SendMark
-from bridge.events import ModelFinishedAudio, ResponseCreated, ResponseFinished, ToolCalled
-from bridge.playout import CHUNK_MS, Piece, Playout
+from bridge.heart.audio import bytes_of, ms_of
+from bridge.heart.effects import EndCall, PlayAudio, SendMark
+from bridge.heart.events import ModelFinishedAudio, ResponseCreated, ResponseFinished, ToolCalled
+from bridge.heart.playout import CHUNK_MS, Piece, Playout
 
 some = settings(deadline=None, max_examples=150, database=None, derandomize="CI" in os.environ)
 

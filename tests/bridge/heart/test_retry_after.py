@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.retry_after import retry_after_ms
+from bridge.wire.retry_after import retry_after_ms
 
 
 @pytest.mark.parametrize(("words", "ms"), [

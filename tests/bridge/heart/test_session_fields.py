@@ -6,10 +6,10 @@ import pytest
 from heart import TOOLS, agent_with, new_call, of
 
 from bridge.config import Agent, SemanticVad
-from bridge.effects import UpdateSession
-from bridge.events import ModelErred, SessionCreated, SessionUpdated
-from bridge.realtime import session_of
-from bridge.session_fields import OPTIONAL, without_refused
+from bridge.heart.effects import UpdateSession
+from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
+from bridge.heart.session_fields import OPTIONAL, without_refused
+from bridge.wire.realtime import session_of
 
 SESSION = session_of(agent_with(), TOOLS)
 FLAGS = {"create_response": True, "interrupt_response": True}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.turns import Turns
+from bridge.heart.turns import Turns
 
 
 def turns(*, creates: bool = True) -> Turns:

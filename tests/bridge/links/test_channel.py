@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trio
 
-from bridge import post as post_module
-from bridge.letters import Vitals, together
-from bridge.post import Post, hear, say
+from bridge.calls.messages import Vitals, together
+from bridge.links import channel as post_module
+from bridge.links.channel import Post, hear, say
 
 
 class Both:

@@ -8,7 +8,7 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.lag import TICK_SECONDS, TICKS_TO_ADMIT, TICKS_TO_REFUSE, LoopLag
+from bridge.links.lag import TICK_SECONDS, TICKS_TO_ADMIT, TICKS_TO_REFUSE, LoopLag
 
 MOST_MS = 200
 

@@ -9,9 +9,9 @@ from model_client import connected, running
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request
 
-from bridge.links import Closing
-from bridge.model_link import ModelAddress, open_model
-from replay.model_script import Faults, Script
+from bridge.links.model import ModelAddress, open_model
+from bridge.links.phone import Closing
+from replay.model.script import Faults, Script
 
 PING = b"\x89\x00"
 MASKED_PING = b"\x89\x80\x00\x00\x00\x00"

@@ -4,7 +4,7 @@ import trio
 from attrs import define
 from trio.testing import wait_all_tasks_blocked
 
-from bridge.outbox import MOST_AT_ONCE, MOST_BYTES, STALLED_SECONDS, Outbox
+from bridge.links.outbox import MOST_AT_ONCE, MOST_BYTES, STALLED_SECONDS, Outbox
 
 
 @define

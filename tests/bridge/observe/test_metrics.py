@@ -6,26 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from recorded import counted, record
 from structlog.testing import capture_logs
-from test_spans import record
 
 from bridge import config
 from bridge.extras import install_hint, missing_extras
-from bridge.house import PEAK_SECONDS, Peak
-from bridge.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
-from bridge.metrics import Metrics
-from bridge.records import Records
-from bridge.watching import Watching, never_fatal
+from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
+from bridge.observe.metrics import Metrics
+from bridge.observe.monitoring import Watching, never_fatal
+from bridge.observe.snapshot import PEAK_SECONDS, Peak
 
-ROOT = Path(__file__).parents[1]
-
-
-def counted(*calls: Records, agents: tuple[str, ...] = ("front-desk",)) -> Metrics:
-    """Return metrics that have seen these calls."""
-    metrics = Metrics(agents)
-    for call in calls:
-        metrics.add(call)
-    return metrics
+ROOT = Path(__file__).parents[3]
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -1,23 +1,12 @@
 """A call's record as a trace: which spans, when, under which; what of the call is in it, and what is not."""
 
 from datetime import datetime
-from pathlib import Path
 
 import pytest
+from recorded import record
 
-from bridge.recorder import read_tape
-from bridge.records import Records, records_of
-from bridge.spans import Span, spans_of
-from bridge.tape import decode
-from bridge.tracing import finished_spans
-
-TAPES = Path(__file__).parent / "tapes"
-
-
-def record(name: str) -> Records:
-    """Return the records of a recorded call."""
-    tape = read_tape(TAPES / f"{name}.jsonl.gz")
-    return records_of(tape.header, map(decode, tape.lines))
+from bridge.observe.spans import Span, spans_of
+from bridge.observe.tracing import finished_spans
 
 
 def outline(spans: list[Span]) -> list[tuple[str, int, int, str]]:

@@ -9,10 +9,10 @@ from attrs import define, field
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from recorded import record
 from structlog.testing import capture_logs
-from test_spans import record
 
-from bridge.tracing import MOST_WAITING, Tracer
+from bridge.observe.tracing import MOST_WAITING, Tracer
 
 
 @define(eq=False)

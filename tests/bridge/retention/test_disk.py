@@ -11,14 +11,14 @@ from attrs import define, field
 from structlog.testing import capture_logs
 from taped import header_of
 
-from bridge.audio import SILENCE
 from bridge.config import Agent, Recording
-from bridge.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
-from bridge.files import append_to
-from bridge.recorder import Recorder, compress, read_tape
-from bridge.tape import Line, decode, received
-from bridge.tape_writer import TapeWriter
-from bridge.twilio import parse
+from bridge.heart.audio import SILENCE
+from bridge.retention.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
+from bridge.tapes.files import append_to
+from bridge.tapes.recorder import Recorder, compress, read_tape
+from bridge.tapes.tape import Line, decode, received
+from bridge.tapes.tape_writer import TapeWriter
+from bridge.wire.twilio import parse
 
 ROOMY = Usage(0, 10**12)
 

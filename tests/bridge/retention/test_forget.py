@@ -9,21 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from kept import ALICE, CALLER, OURS, Folder
-from test_keep import cached
+from kept import ALICE, CALLER, OURS, Folder, cached
 
 from bridge.cli import main
 from bridge.config import parse
 from bridge.errors import ForgetError
-from bridge.forget import known_calls, meant_by, same_number
-from bridge.forgotten import Forgotten
-from bridge.index_messages import Found, Look
-from bridge.indexing import Indexing
-from bridge.lock import held_alone
-from bridge.recorder import read_tape
-from bridge.records import records_of
-from bridge.search import Needle, search
-from bridge.tape import decode
+from bridge.indexing.worker import Indexing
+from bridge.retention.forget import known_calls, meant_by, same_number
+from bridge.retention.search import Needle, search
+from bridge.store.messages import Found, Look
+from bridge.store.records import records_of
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.lock import held_alone
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
 
 SECRET = "Xylophone sonatas for Wednesday, please."
 
@@ -40,7 +39,7 @@ def forget(folder: Folder, who: str, *options: str, answer: str = "") -> Result:
 
 def a_call_of_alice(folder: Folder, call_id: str = "CAalice", **changes: Any) -> Path:
     """Put a call there in which something was said that nobody else says."""
-    tape = read_tape(Path(__file__).parent / "tapes" / "interrupted.jsonl.gz")
+    tape = read_tape(Path(__file__).parents[2] / "tapes" / "interrupted.jsonl.gz")
     records = records_of(tape.header, map(decode, tape.lines))
     said = max((row["said"] for row in records.transcript), key=len)
     return folder.put(call_id, tape="interrupted", caller=ALICE, **{said: SECRET}, **changes)
@@ -193,7 +192,7 @@ def test_masked_numbers_are_listed_for_nobody_can_tell(folder: Folder) -> None:
 
 def test_a_number_that_another_call_mentions_is_told_and_left(folder: Folder) -> None:
     a_call_of_alice(folder)
-    tape = read_tape(Path(__file__).parent / "tapes" / "hung_up.jsonl.gz")
+    tape = read_tape(Path(__file__).parents[2] / "tapes" / "hung_up.jsonl.gz")
     said = max((row["said"] for row in records_of(tape.header, map(decode, tape.lines)).transcript), key=len)
     folder.put("CAbob", **{said: f"Call Alice back at {ALICE}."})
     result = forget(folder, ALICE, "--yes")

@@ -6,31 +6,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from kept import Folder
+from kept import Folder, cached
 
-from bridge import keep as keeping
-from bridge.audio import SILENCE
 from bridge.cli import main
 from bridge.config import Agent, Settings, parse
-from bridge.erase import erase_rows, given_audio, patiently
 from bridge.errors import ConfigError, StoreError
-from bridge.events import CallerSpoke
-from bridge.forgotten import Forgotten
-from bridge.index_messages import Found, Look, Removed
-from bridge.indexing import Indexing
-from bridge.recorder import read_tape
-from bridge.records import records_of
-from bridge.redact import soundless
-from bridge.tape import Line, decode, received, settings_of
-from replay.player import replay_tape
-from replay.wav import sound_of
+from bridge.heart.audio import SILENCE
+from bridge.heart.events import CallerSpoke
+from bridge.indexing.worker import Indexing
+from bridge.retention import keep as keeping
+from bridge.retention.erase import erase_rows, given_audio, patiently
+from bridge.store.messages import Found, Look, Removed
+from bridge.store.records import records_of
+from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.redact import soundless
+from bridge.tapes.tape import Line, decode, received, settings_of
+from replay.tapes.player import replay_tape
+from replay.tapes.wav import sound_of
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 CALLS = ("hung_up", "interrupted", "late_model", "late_stream", "model_lost")
@@ -235,17 +234,8 @@ def test_labels_and_what_the_lab_heard_go_with_the_tape(folder: Folder) -> None:
     assert other.with_name("CA12.labels.txt").exists()
 
 
-def cached(folder: Folder, path: Path) -> Path:
-    """Put what the lab would have heard in a tape where it keeps that."""
-    audio = given_audio(map(decode, read_tape(path).lines))
-    file = folder.data / "vad-cache" / "silero-v5" / "carry" / f"{sha256(audio).hexdigest()}.f32"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(b"\x00" * 8)
-    return file
-
-
 def test_the_audio_that_the_lab_hears_is_found_as_it_finds_it(folder: Folder) -> None:
-    recording = pytest.importorskip("replay.vad.recording")
+    recording = pytest.importorskip("replay.vad.truth.recording")
     for name in ("interrupted", "hung_up", "late_model"):
         tape = read_tape(folder.put(f"CA{name}", tape=name))
         assert given_audio(map(decode, tape.lines)) == recording.read_recording(tape).audio

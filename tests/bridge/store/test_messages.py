@@ -3,11 +3,11 @@
 import pickle
 
 import pytest
-from test_metrics import counted as metrics_of
-from test_spans import TAPES, record
+from recorded import TAPES, record
+from recorded import counted as metrics_of
 
-from bridge.index_messages import MOST_CHARACTERS, MOST_ROWS, counted
-from bridge.spans import spans_of
+from bridge.observe.spans import spans_of
+from bridge.store.messages import MOST_CHARACTERS, MOST_ROWS, counted
 
 NAMES = sorted(path.name.removesuffix(".jsonl.gz") for path in TAPES.glob("*.jsonl.gz"))
 

@@ -6,8 +6,8 @@ import pytest
 from heart import SID, START, agent_with
 from taped import from_model, header_of, ledger, line_of, milestone
 
-from bridge.effects import AnswerTool, EndCall, RunTool, WriteNote
-from bridge.events import (
+from bridge.heart.effects import AnswerTool, EndCall, RunTool, WriteNote
+from bridge.heart.events import (
     Event,
     ModelSpoke,
     SpeechStarted,
@@ -15,8 +15,8 @@ from bridge.events import (
     ToolAnswered,
     TurnCommitted,
 )
-from bridge.records import Records, records_of, spoken_part
-from bridge.tape import Line, carry_out
+from bridge.store.records import Records, records_of, spoken_part
+from bridge.tapes.tape import Line, carry_out
 
 Message = dict[str, Any]
 

@@ -13,12 +13,12 @@ from taped import header_of
 from trio.testing import MockClock
 
 from bench.power import Power
-from bridge import files
 from bridge.config import Agent
 from bridge.errors import TapeError
-from bridge.recorder import SYNC_SECONDS, Recorder, read_tape, tapes_under
-from bridge.tape import NOTE, Line
-from bridge.tape_writer import TapeWriter
+from bridge.tapes import files
+from bridge.tapes.recorder import SYNC_SECONDS, Recorder, read_tape, tapes_under
+from bridge.tapes.tape import NOTE, Line
+from bridge.tapes.tape_writer import TapeWriter
 
 
 @define

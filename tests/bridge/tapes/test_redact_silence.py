@@ -9,10 +9,11 @@ import pytest
 from heart import agent_with
 from taped import header_of
 
-from bridge import realtime, tape, twilio
-from bridge.events import CallerSpoke, Event
-from bridge.tape import MODEL, PHONE, Line
-from bridge.tape_writer import TapeWriter
+from bridge.heart.events import CallerSpoke, Event
+from bridge.tapes import tape
+from bridge.tapes.tape import MODEL, PHONE, Line
+from bridge.tapes.tape_writer import TapeWriter
+from bridge.wire import realtime, twilio
 
 AUDIO = bytes(range(7))
 SPELLINGS = {

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from taped import header_of, line_of
 
-from bridge import tape
-from bridge.effects import (
+from bridge.errors import TapeError
+from bridge.heart.effects import (
     AnswerTool,
     AppendAudio,
     ClearPlayback,
@@ -20,11 +20,11 @@ from bridge.effects import (
     SendMark,
     WriteNote,
 )
-from bridge.errors import TapeError
-from bridge.events import CallerSpoke, MessageBroken, StreamConnected
-from bridge.redact import silenced, without
-from bridge.tape import BRIDGE, HTTP, MODEL, NOTE, PHONE, TWILIO, Line, carry_out, decode, encode
-from bridge.twilio import MOST_CHARACTERS, TOO_LONG, parse
+from bridge.heart.events import CallerSpoke, MessageBroken, StreamConnected
+from bridge.tapes import tape
+from bridge.tapes.redact import silenced, without
+from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, PHONE, TWILIO, Line, carry_out, decode, encode
+from bridge.wire.twilio import MOST_CHARACTERS, TOO_LONG, parse
 
 # ---------------------------------------------------------------- decisions
 

@@ -13,21 +13,21 @@ import trio
 from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_reaper import a_call
+from lone_calls import a_call
 
-from bridge import tape
-from bridge.app import _form_of
-from bridge.birth import Webhook, line_of
-from bridge.call import Call
+from bridge.calls.intake import Webhook, line_of
+from bridge.calls.setup import Setup
 from bridge.cli import main
 from bridge.config import Agent, Settings, parse, read_secrets
-from bridge.current import Setup
 from bridge.errors import BridgeError, ConfigError
+from bridge.heart.call import Call
+from bridge.links.model import ModelAddress
 from bridge.logs import set_up_logging
-from bridge.model_link import ModelAddress
-from bridge.records import records_of
-from bridge.tape import Header, Line
-from bridge.text import is_harmless, valid, valid_json, valid_value
+from bridge.store.records import records_of
+from bridge.tapes import tape
+from bridge.tapes.tape import Header, Line
+from bridge.text.validity import is_harmless, valid, valid_json, valid_value
+from bridge.web.app import _form_of
 
 HALF = "\ud83d"
 any_text = st.text(st.characters(exclude_categories=()))  # halves of pairs, too

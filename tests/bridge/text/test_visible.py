@@ -17,19 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import cli
-from bridge.findings import presentable, wrong
+from bridge.doctor.findings import presentable, wrong
 from bridge.logs import set_up_logging
-from bridge.output import Screen, calls_table, console, show_call
-from bridge.recorder import read_tape
-from bridge.store import Store
-from bridge.visible import UNSEEN, all_visible, visible, visible_json
+from bridge.screen.output import Screen, calls_table, console, show_call
+from bridge.store.database import Store
+from bridge.tapes.recorder import read_tape
+from bridge.text.visible import UNSEEN, all_visible, visible, visible_json
 from replay.cli import main as replay_main
-from replay.model_watch import Watcher
-from replay.model_watch import narrate as narrate_model
-from replay.pages import page_of
-from replay.phone_screen import narrate as narrate_phone
+from replay.model.watch import Watcher
+from replay.model.watch import narrate as narrate_model
+from replay.phone.screen import narrate as narrate_phone
+from replay.tapes.pages import page_of
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 FORGED = "2026-01-01 00:00:00 [error] FORGED"
 HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\b\u202egnorts\u2066\u2028\u200b\U000e0041\r"
@@ -247,6 +247,6 @@ CONSOLES = re.compile(r"(?<!\w)Console\((?!quiet=True|stderr=True)")
 
 
 def test_nothing_is_printed_on_another_console() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     sources = [*(root / "bridge").glob("*.py"), *(root / "replay").glob("*.py")]
     assert [path.name for path in sources if CONSOLES.search(path.read_text(encoding="utf-8"))] == []

@@ -9,7 +9,7 @@ import pytest
 
 from bench.process import pass_on
 from bridge.errors import LinkError
-from bridge.listener import USER_TIMEOUT_MS, adopt_listener, passed_socket
+from bridge.web.listener import USER_TIMEOUT_MS, adopt_listener, passed_socket
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd's")
 
@@ -24,7 +24,7 @@ def passing(fileno: int, code: str) -> str:
 
 TAKE = """
 import os
-from bridge.listener import passed_socket
+from bridge.web.listener import passed_socket
 try:
     taken = passed_socket(os.environ, os.getpid())
     print(taken.getsockname()[1], os.get_inheritable(3))

@@ -7,9 +7,8 @@ import pytest
 from attrs import evolve
 from heart import TOOLS, agent_with
 
-from bridge import realtime
 from bridge.config import SemanticVad
-from bridge.effects import (
+from bridge.heart.effects import (
     AddText,
     AnswerTool,
     AppendAudio,
@@ -19,7 +18,7 @@ from bridge.effects import (
     TruncateItem,
     UpdateSession,
 )
-from bridge.events import (
+from bridge.heart.events import (
     Event,
     MessageBroken,
     MessageIgnored,
@@ -36,7 +35,8 @@ from bridge.events import (
     ToolCalled,
     TurnCommitted,
 )
-from bridge.realtime import Policy
+from bridge.wire import realtime
+from bridge.wire.realtime import Policy
 
 FUNCTION = {
     "type": "function_call",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bridge.signed_form import Reading, read_form, signed_text
+from bridge.wire.signed_form import Reading, read_form, signed_text
 
 TARGET = "/voice/front-desk"
 ACCOUNT, CALL, OTHER = "AC" + "0" * 32, "CA" + "5" * 32, "CA" + "6" * 32

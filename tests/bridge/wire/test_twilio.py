@@ -8,9 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bridge import twilio
-from bridge.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
-from bridge.events import (
+from bridge.heart.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
+from bridge.heart.events import (
     CallerSpoke,
     Event,
     KeyPressed,
@@ -21,6 +20,7 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.wire import twilio
 
 TOKEN = "12345"
 URL = "https://example.com/myapp.php?foo=1&bar=2"

@@ -8,12 +8,12 @@ from typing import Any
 import trio
 from attrs import define, evolve, field
 
+from bridge.calls.messages import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
+from bridge.calls.setup import Current, make_setup
 from bridge.config import Agent, Secrets, Settings, parse
-from bridge.current import Current, make_setup
-from bridge.here import Here
-from bridge.letters import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
-from bridge.recorder import Recorder
-from bridge.worker import Letter, Worker
+from bridge.tapes.recorder import Recorder
+from bridge.workers.local import Here
+from bridge.workers.worker import Letter, Worker
 
 KEY = ("CA" + "1" * 32, "front-desk")
 GOOD = "from bridge.tools import tool\n@tool\ndef look() -> int: return 1\n"

@@ -7,12 +7,13 @@ import attrs
 import msgspec
 import pytest
 
-from bridge.recorder import Tape, read_tape
-from bridge.tape import PHONE, TWILIO, Line, encode
-from replay.compare_types import Mode
-from replay.phone_actor import Actor
-from replay.phone_line import Line as Telephone
-from replay.phone_script import (
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import PHONE, TWILIO, Line, encode
+from replay.callers.recorded_caller import Mode, caller_of, longest_ms
+from replay.callers.recorded_line import NoCallerError, recorded_call
+from replay.phone.actor import Actor
+from replay.phone.line import Line as Telephone
+from replay.phone.script import (
     Caller,
     HangUp,
     InterruptAfter,
@@ -23,10 +24,8 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.recorded_caller import caller_of, longest_ms
-from replay.recorded_line import NoCallerError, recorded_call
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 CLOSE_MS = 100
 
 

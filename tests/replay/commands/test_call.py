@@ -15,15 +15,15 @@ from click.testing import CliRunner, Result
 from record_tapes import PUBLIC, Scene, hung_up, interrupted
 
 from bridge import config
-from bridge.recorder import read_tape, tapes_under
-from bridge.records import Records, records_of
-from bridge.server import open_daemon
-from bridge.tape import decode
-from replay.cmd_call import call
-from replay.model import serve_model
-from replay.model_script import Faults
+from bridge.daemon.server import open_daemon
+from bridge.store.records import Records, records_of
+from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.tape import decode
+from replay.commands.call import call
+from replay.model.script import Faults
+from replay.model.server import serve_model
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 TOKEN = "golden-test-auth-token-000000000"
 
 
@@ -32,7 +32,7 @@ async def a_daemon(scene: Scene, folder: Path) -> AsyncIterator[str]:
     """A running daemon whose model plays the scene; its address. A test that hangs fails."""
     raw = {
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1},
-        "agents": {"front-desk": {"tools": ["replay.restaurant:check_table"]}},
+        "agents": {"front-desk": {"tools": ["replay.callers.restaurant:check_table"]}},
     }
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from replay.cmd_compare import compare
+from replay.commands.compare import compare
 
 BASE = """
 [agents.front-desk]

@@ -7,13 +7,13 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.recorder import read_tape
-from bridge.store import TABLES
+from bridge.store.database import TABLES
+from bridge.tapes.recorder import read_tape
 from replay.cli import main
-from replay.pages import page_of
-from replay.wire import wire_lines
+from replay.tapes.pages import page_of
+from replay.tapes.wire import wire_lines
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from replay.cli import main
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 
 

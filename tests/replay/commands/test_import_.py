@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from test_golden import check_wire
+from wire_checker import check_wire
 
-from bridge.audio import SILENCE, silence, to_pcm16
-from bridge.recorder import read_tape
+from bridge.heart.audio import SILENCE, silence, to_pcm16
+from bridge.tapes.recorder import read_tape
 from replay.cli import main
-from replay.clips import clip
-from replay.model_audio import ulaw_of
-from replay.pages import page_of
-from replay.player import replay_tape
-from replay.recordings import Turn, resampled, turns_of
-from replay.wav import sound_of
-from replay.wire import wire_lines
+from replay.sound.clips import clip
+from replay.sound.formats import ulaw_of
+from replay.sound.recordings import Turn, resampled, turns_of
+from replay.tapes.pages import page_of
+from replay.tapes.player import replay_tape
+from replay.tapes.wav import sound_of
+from replay.tapes.wire import wire_lines
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 GREETING, QUESTION = clip("agent_greeting").audio, clip("caller_yes").audio
 

@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from replay.cli import main
-from replay.cmd_list import table_of
-from replay.pages import entry_of
+from replay.commands.list_ import table_of
+from replay.tapes.pages import entry_of
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 
 

@@ -17,12 +17,12 @@ from click.testing import CliRunner
 from model_client import QUIET, SETTINGS, SPEECH, Client, connected, running
 from rich.console import Console
 
-from replay.clips import clip
-from replay.cmd_model import model
+from replay.commands.model import model
 from replay.demo import model_says
-from replay.model_replies import LONGEST_MS
-from replay.model_scenario import parse_scenario
-from replay.model_watch import LONGEST_TEXT, Happening, Watcher, as_json, narrate
+from replay.model.replies import LONGEST_MS
+from replay.model.scenario import parse_scenario
+from replay.model.watch import LONGEST_TEXT, Happening, Watcher, as_json, narrate
+from replay.sound.clips import clip
 
 SCENARIO: dict[str, Any] = {
     "opening": {"text": "Hello.", "ms": 400},
@@ -129,7 +129,7 @@ async def test_the_demos_script_is_played_without_a_scenario() -> None:
 @contextmanager
 def process(*args: str) -> Iterator[subprocess.Popen[str]]:
     """The command in a process of its own, which is gone afterwards."""
-    run = "from replay.cmd_model import model; model()"
+    run = "from replay.commands.model import model; model()"
     command = [sys.executable, "-c", run, "--port", "0", "--json", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running_one:
         try:

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from phone_peer import CONNECT, HANGUP, PUBLIC, Bridge, Media, goodbye, to_the_end
 from phone_strangers import anybody, http
 
-from replay.cmd_phone import phone
-from replay.phone_load import Lateness, make_calls
-from replay.phone_screen import plain, summary_table
-from replay.phone_verdict import Verdict, percentile, summarise
-from replay.signing import sign
+from replay.commands.phone import phone
+from replay.phone.load import Lateness, make_calls
+from replay.phone.screen import plain, summary_table
+from replay.phone.signing import sign
+from replay.phone.verdict import Verdict, percentile, summarise
 
 SHORT = 'steps = [{ wait_ms = 100 }, "hang_up"]\n'
 

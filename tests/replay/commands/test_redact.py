@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from test_golden import check_wire
+from wire_checker import check_wire
 
-from bridge.audio import SILENCE
 from bridge.errors import TapeError
-from bridge.recorder import Tape, read_tape
-from bridge.tape import Line, decode, encode
+from bridge.heart.audio import SILENCE
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.tape import Line, decode, encode
 from replay.cli import main
-from replay.cmd_redact import redacted_tape
-from replay.pages import page_of, spoken
-from replay.player import decisions, replay_tape
-from replay.scrub import Scrub, same_course
-from replay.wav import sound_of
-from replay.wire import wire_lines
+from replay.commands.redact import redacted_tape
+from replay.tapes.pages import page_of, spoken
+from replay.tapes.player import decisions, replay_tape
+from replay.tapes.scrub import Scrub, same_course
+from replay.tapes.wav import sound_of
+from replay.tapes.wire import wire_lines
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 PATHS = [*sorted(TAPES.glob("*.jsonl.gz")), TAPES / "formats" / "format1.jsonl"]
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 WORD = re.compile(r"[^\W\d_]{3,}")

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.recorder import Tape, read_tape, tapes_under
-from bridge.tape import decode, encode
+from bridge.tapes.recorder import Tape, read_tape, tapes_under
+from bridge.tapes.tape import decode, encode
 from replay.cli import main
-from replay.player import decisions, replay_tape, retold
+from replay.tapes.player import decisions, replay_tape, retold
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 ALL = len(tapes_under(TAPES))
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.recorder import read_tape
-from bridge.tape import decode
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
 from replay.cli import main
-from replay.player import replay_tape
+from replay.tapes.player import replay_tape
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 
 

@@ -10,17 +10,17 @@ from xml.etree import ElementTree as Xml
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.recorder import read_tape
+from bridge.tapes.recorder import read_tape
 from replay.cli import main
-from replay.player import retold
+from replay.tapes.player import retold
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 FINGERPRINT = """
 import hashlib, sys
 from pathlib import Path
-from bridge.recorder import read_tape
-from replay.player import retold
+from bridge.tapes.recorder import read_tape
+from replay.tapes.player import retold
 for name in sys.argv[1:]:
     print(hashlib.sha256(b"".join(retold(read_tape(Path(name))))).hexdigest())
 """

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from bridge.cmd_calls import read_record
-from bridge.output import show_call
-from bridge.recorder import read_tape
-from bridge.store import Store
+from bridge.commands.calls import read_record
+from bridge.screen.output import show_call
+from bridge.store.database import Store
+from bridge.tapes.recorder import read_tape
 from replay.cli import main
-from replay.pages import page_of
+from replay.tapes.pages import page_of
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 
 

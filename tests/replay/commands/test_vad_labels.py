@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from replay.vad.cmd_labels import labels
+from replay.commands.vad_labels import labels
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from vad_calls import SETTING, write_calls
 
 from bridge.config import load
 from replay.cli import main
-from replay.compare_plan import load_plan
+from replay.compare.plan import load_plan
 
 CONFIG = """\
 [agents.front-desk]            # the only one

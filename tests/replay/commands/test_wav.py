@@ -9,12 +9,12 @@ from re import finditer
 import pytest
 from click.testing import CliRunner
 
-from bridge.audio import SILENCE, to_pcm16
-from bridge.recorder import Tape, read_tape
+from bridge.heart.audio import SILENCE, to_pcm16
+from bridge.tapes.recorder import Tape, read_tape
 from replay.cli import main
-from replay.wav import Sound, sound_of, write_wav
+from replay.tapes.wav import Sound, sound_of, write_wav
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name.removesuffix(".jsonl.gz") for path in TAPES.glob("*.jsonl.gz"))
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 

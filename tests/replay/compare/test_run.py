@@ -9,22 +9,22 @@ import pytest
 import trio
 
 from bridge.errors import ConfigError
-from bridge.recorder import read_tape
-from bridge.records import records_of
-from bridge.tape import decode
-from replay.compare_manifest import ManifestError, read_manifest, read_runs
-from replay.compare_plan import callers_of, load_plan, parse_plan
-from replay.compare_run import run_plan
-from replay.compare_types import NamedCaller, Plan, Run, Variant
-from replay.compare_variants import read_base, secrets_of, settings_of
-from replay.phone_script import Caller, Wait, WaitForQuiet
+from bridge.store.records import records_of
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import decode
+from replay.compare.manifest import ManifestError, read_manifest, read_runs
+from replay.compare.plan import callers_of, load_plan, parse_plan
+from replay.compare.run import run_plan
+from replay.compare.types import NamedCaller, Plan, Run, Variant
+from replay.compare.variants import read_base, secrets_of, settings_of
+from replay.phone.script import Caller, Wait, WaitForQuiet
 
-ROOT = Path(__file__).parent.parent
-TAPES = Path(__file__).parent / "tapes"
+ROOT = Path(__file__).parents[3]
+TAPES = Path(__file__).parents[2] / "tapes"
 
 BASE = """
 [agents.front-desk]
-tools = ["replay.restaurant:check_table"]
+tools = ["replay.callers.restaurant:check_table"]
 greeting = "Hello."
 [agents.front-desk.turn_detection]
 threshold = 0.5

@@ -18,8 +18,8 @@ from measured import (
 )
 
 from bridge.errors import ConfigError
-from replay.compare_metrics import Measures
-from replay.compare_outcome import (
+from replay.compare.metrics import Measures
+from replay.compare.outcome import (
     FORMAT,
     Baseline,
     Comparison,
@@ -28,9 +28,9 @@ from replay.compare_outcome import (
     compare_with_saved,
     load_baseline,
 )
-from replay.compare_stats import Interval, differences, interval_of, shuffled_chance, student
-from replay.compare_table import form_of
-from replay.compare_verdict import thresholds_of
+from replay.compare.stats import Interval, differences, interval_of, shuffled_chance, student
+from replay.compare.table import form_of
+from replay.compare.verdict import thresholds_of
 
 FEW = {"resamples": 100}
 

@@ -13,7 +13,7 @@ import trio.testing
 from model_client import AT_ONCE, QUIET, SETTINGS, SPEECH, Client, connected, running
 from trio_websocket import ConnectionClosed, ConnectionRejected
 
-from replay.model_script import Faults, Garbage, Say, Script, Transcription, TranscriptMode
+from replay.model.script import Faults, Garbage, Say, Script, Transcription, TranscriptMode
 
 SCRIPT = Script(
     opening=(Say(b"\x55" * 160, "Hello."),),

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from model_client import checker
 
-from bridge.audio import silence
-from replay.agenda import Agenda
-from replay.clips import clip
-from replay.model_audio import murmur
-from replay.model_script import CallTool, Delivery, Reply, Say, Script
-from replay.simulated_model import SimulatedModel
+from bridge.heart.audio import silence
+from replay.model.script import CallTool, Delivery, Reply, Say, Script
+from replay.simulation.agenda import Agenda
+from replay.simulation.model import SimulatedModel
+from replay.sound.clips import clip
+from replay.sound.formats import murmur
 
 HELLO = (Say(murmur(2000), "Hello, this is the clinic."),)
 STILL_THERE = (Say(murmur(1000), "Are you still there?"),)

@@ -11,18 +11,19 @@ import attrs
 import pytest
 from model_client import connected, running
 
-from bridge.audio import silence, to_pcm16
 from bridge.checks import Wrong
 from bridge.errors import ConfigError
 from bridge.extras import install_hint
-from replay.clips import clip
-from replay.ears import Ears, SpeechStarted
-from replay.model_audio import murmur
-from replay.model_scenario import TABLES, engine, load_scenario, parse_scenario
-from replay.model_script import CallTool, Delivery, Faults, Hearing, Say, Script, Transcription
-from replay.model_speech import cut_items
+from bridge.heart.audio import silence, to_pcm16
+from replay.model.scenario import TABLES, engine, load_scenario, parse_scenario
+from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
+from replay.model.speech import cut_items
+from replay.sound.clips import clip
+from replay.sound.formats import murmur
+from replay.sound.hearing import Hearing
+from replay.sound.turn_detection import Ears, SpeechStarted
 
-EXAMPLE = Path(__file__).parent.parent / "docs" / "scenarios" / "restaurant-model.toml"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "scenarios" / "restaurant-model.toml"
 
 
 def scripts(text: str, model: str = "any", count: int = 1) -> list[Script]:

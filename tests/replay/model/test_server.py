@@ -8,7 +8,7 @@ import pytest
 import trio
 from model_client import AT_ONCE, DETECTION, QUIET, SETTINGS, SPEECH, Client, connected, running
 
-from replay.model_script import CallTool, Delivery, DeltaMode, Say, Script, Transcription
+from replay.model.script import CallTool, Delivery, DeltaMode, Say, Script, Transcription
 
 HELLO = Say(bytes(range(256)) * 25, "Hello, this is the clinic.")  # 800 ms
 OPEN_TILL_SIX = Say(b"\x55" * 4800, "We are open until six.")

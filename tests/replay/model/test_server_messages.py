@@ -12,7 +12,7 @@ import attrs
 import pytest
 from model_client import AT_ONCE, QUIET, SETTINGS, SPEECH, Client, checker, connected, running
 
-from replay.model_script import CallTool, Delivery, Faults, Say, Script, Transcription
+from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
 
 
 @attrs.frozen
@@ -238,7 +238,7 @@ async def test_no_message_is_left_out() -> None:
     }
 
 
-CODE = "\n".join(path.read_text() for path in (Path(__file__).parent.parent / "replay").glob("model_*.py"))
+CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "replay").glob("model_*.py"))
 
 
 def is_in_the_code(kind: str) -> bool:

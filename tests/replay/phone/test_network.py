@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone_peer import Media, a_bridge, to_the_end
 
-from replay.phone_network import MAX_ON_THE_WAY, Delay, Loss, Network, OnTheWay
-from replay.phone_script import DropSocket, HangUp, StopReading, Wait
+from replay.phone.network import MAX_ON_THE_WAY, Delay, Loss, Network, OnTheWay
+from replay.phone.script import DropSocket, HangUp, StopReading, Wait
 
 NETWORKS = st.builds(
     Network,

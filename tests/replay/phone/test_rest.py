@@ -7,11 +7,11 @@ import pytest
 import trio
 from phone_peer import HANGUP, PUBLIC, Bridge, Media, a_bridge, to_the_end
 
-from replay import phone_twiml as twiml
-from replay.phone import Account
-from replay.phone_callbacks import parting
-from replay.phone_rest import Rest, open_rest
-from replay.phone_script import HangUp, Wait
+from replay.phone import twiml
+from replay.phone.callbacks import parting
+from replay.phone.rest import Rest, open_rest
+from replay.phone.ring import Account
+from replay.phone.script import HangUp, Wait
 
 CALL = "CA" + "1" * 32
 TOLD = (

@@ -10,10 +10,10 @@ import trio
 from phone_peer import FRAME, PUBLIC, STREAM, Media, a_bridge, goodbye, to_the_end
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from replay import phone_twiml as twiml
-from replay.phone import Account
-from replay.phone_line import SILENT_FRAME
-from replay.phone_script import (
+from replay.phone import twiml
+from replay.phone.line import SILENT_FRAME
+from replay.phone.ring import Account
+from replay.phone.script import (
     HangUp,
     InterruptAfter,
     Press,
@@ -192,7 +192,7 @@ async def test_the_traffic_of_a_call_passes_the_checker_of_the_golden_calls() ->
 
 def load_checker() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        "check_wire", Path(__file__).parent / "golden/check_wire.py"
+        "check_wire", Path(__file__).parents[2] / "golden/check_wire.py"
     )
     assert spec is not None
     assert spec.loader is not None

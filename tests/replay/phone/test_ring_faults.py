@@ -6,8 +6,8 @@ import json
 import trio
 from phone_peer import CONNECT, Media, a_bridge, goodbye, to_the_end
 
-from replay import phone_twiml as twiml
-from replay.phone_script import (
+from replay.phone import twiml
+from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,

@@ -11,9 +11,9 @@ import trio
 import trio_websocket
 from phone_strangers import anybody
 
-from replay.phone import Account, CallReport, ring_stream
-from replay.phone_script import Caller, HangUp, Press, Say, Step, Wait
-from replay.signing import sign
+from replay.phone.ring import Account, CallReport, ring_stream
+from replay.phone.script import Caller, HangUp, Press, Say, Step, Wait
+from replay.phone.signing import sign
 
 TONE = b"\x10" * 160
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone_strangers import a_call_to, a_webhook_that_answers, frame, http, says, with_sid
 
-from replay.phone import CallReport
-from replay.phone_network import Network
+from replay.phone.network import Network
+from replay.phone.ring import CallReport
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),

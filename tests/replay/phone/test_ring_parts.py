@@ -3,11 +3,11 @@
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from replay import phone_twiml as twiml
-from replay.phone_actor import Actor, Missed
-from replay.phone_line import SILENT_FRAME, Clear, Gap, Line
-from replay.phone_script import Caller, HangUp, InterruptAfter, Press, Say, Wait, WaitForAgent, WaitForQuiet
-from replay.signing import sign, signed_url
+from replay.phone import twiml
+from replay.phone.actor import Actor, Missed
+from replay.phone.line import SILENT_FRAME, Clear, Gap, Line
+from replay.phone.script import Caller, HangUp, InterruptAfter, Press, Say, Wait, WaitForAgent, WaitForQuiet
+from replay.phone.signing import sign, signed_url
 
 BASE = "https://bridge.example.com/voice/front-desk"
 FRAME = b"\x10" * 160

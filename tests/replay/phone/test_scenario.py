@@ -11,13 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import LINEAR
 from bridge.errors import ConfigError
-from replay.clips import clip
-from replay.phone_audio import to_ulaw, write_stereo
-from replay.phone_network import Network
-from replay.phone_scenario import STEPS, CallSettings, Expect, load, parse
-from replay.phone_script import (
+from bridge.heart.audio import LINEAR
+from replay.phone.network import Network
+from replay.phone.scenario import STEPS, CallSettings, Expect, load, parse
+from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,
@@ -30,9 +28,11 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
+from replay.phone.sound_files import to_ulaw, write_stereo
+from replay.sound.clips import clip
 
 HERE = Path("call.toml")
-EXAMPLES = sorted((Path(__file__).parents[1] / "docs" / "scenarios").glob("*-phone.toml"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*-phone.toml"))
 
 
 def faults_of(text: str, path: Path = HERE) -> list[str]:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from replay.agenda import Agenda, AgendaFullError
+from replay.simulation.agenda import Agenda, AgendaFullError
 
 
 def all_steps(agenda: Agenda) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.audio import silence
 from bridge.config import Agent
-from bridge.recorder import Tape
-from bridge.tape import Header, Line, decode, settings_of
-from replay.model_audio import murmur
-from replay.player import replay_tape, retold
-from replay.rehearsal import Rehearsal
-from replay.rewrite import write_tape
+from bridge.heart.audio import silence
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import Header, Line, decode, settings_of
+from replay.simulation.rehearsal import Rehearsal
+from replay.sound.formats import murmur
+from replay.tapes.player import replay_tape, retold
+from replay.tapes.rewrite import write_tape
 
-BENCH = Path(__file__).parents[1] / "bench" / "replay_speed.py"
+BENCH = Path(__file__).parents[3] / "bench" / "replay_speed.py"
 
 
 def header() -> Header:

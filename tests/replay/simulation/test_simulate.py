@@ -8,21 +8,20 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from test_golden import check_wire
+from wire_checker import check_wire
 
-from bridge.audio import bytes_of
 from bridge.config import Agent, Limits
-from bridge.recorder import Tape
-from bridge.records import Records, records_of
-from bridge.tape import BRIDGE, decode, encode_header
+from bridge.heart.audio import bytes_of
+from bridge.store.records import Records, records_of
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import BRIDGE, decode, encode_header
 from bridge.tools import Tool, tool
-from replay.clips import clip
+from replay.callers.restaurant import check_table, opening_hours
 from replay.demo import caller_does, model_says
-from replay.model_audio import murmur
-from replay.model_script import CallTool, Delivery, Faults, Script
-from replay.model_script import Say as Words
-from replay.phone_network import Network
-from replay.phone_script import (
+from replay.model.script import CallTool, Delivery, Faults, Script
+from replay.model.script import Say as Words
+from replay.phone.network import Network
+from replay.phone.script import (
     Caller,
     DropSocket,
     GoSilent,
@@ -37,12 +36,13 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.player import replay_tape, retold
-from replay.restaurant import check_table, opening_hours
-from replay.rewrite import write_tape
-from replay.simulate import NotSimulatedError, Simulation, simulate
-from replay.wav import write_wav
-from replay.wire import wire_lines
+from replay.simulation.simulate import NotSimulatedError, Simulation, simulate
+from replay.sound.clips import clip
+from replay.sound.formats import murmur
+from replay.tapes.player import replay_tape, retold
+from replay.tapes.rewrite import write_tape
+from replay.tapes.wav import write_wav
+from replay.tapes.wire import wire_lines
 
 AGENT = Agent(name="front-desk", limits=Limits(lost_media_ms=3000))
 HELLO = Words(murmur(900), "Hello there.")

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from bridge.config import Agent, Limits
-from bridge.records import Records, records_of
-from bridge.tape import MODEL, OPENAI, Line, decode
-from replay.model_audio import murmur
-from replay.model_script import Faults, Say, Script, Silence, Transcription
-from replay.phone_script import Caller, WaitForEnd, WaitForQuiet
-from replay.phone_script import Say as Speak
-from replay.simulate import Simulation
+from bridge.store.records import Records, records_of
+from bridge.tapes.tape import MODEL, OPENAI, Line, decode
+from replay.model.script import Faults, Say, Script, Silence, Transcription
+from replay.phone.script import Caller, WaitForEnd, WaitForQuiet
+from replay.phone.script import Say as Speak
+from replay.simulation.simulate import Simulation
+from replay.sound.formats import murmur
 
 HELLO = Say(murmur(400), "Hello.")
 CALLER = Caller(

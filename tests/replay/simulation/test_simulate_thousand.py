@@ -8,15 +8,14 @@ import attrs
 import msgspec
 
 from bridge.config import Agent, Limits, ServerVad
-from bridge.recorder import Tape
-from bridge.records import Records, records_of
-from bridge.tape import MODEL, OPENAI, Line, decode
+from bridge.store.records import Records, records_of
+from bridge.tapes.recorder import Tape
+from bridge.tapes.tape import MODEL, OPENAI, Line, decode
 from bridge.tools import Tool, tool
-from replay.model_audio import murmur
-from replay.model_script import CallTool, Delivery, Faults, Reply, Script, Transcription
-from replay.model_script import Say as Words
-from replay.phone_network import Network
-from replay.phone_script import (
+from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Transcription
+from replay.model.script import Say as Words
+from replay.phone.network import Network
+from replay.phone.script import (
     Caller,
     DropSocket,
     GoSilent,
@@ -32,8 +31,9 @@ from replay.phone_script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.player import retold
-from replay.simulate import simulate
+from replay.simulation.simulate import simulate
+from replay.sound.formats import murmur
+from replay.tapes.player import retold
 
 CALLS: Final = 1000
 LIMITS: Final = Limits(

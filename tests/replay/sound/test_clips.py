@@ -7,10 +7,10 @@ import attrs
 import pytest
 
 import replay
-from bridge.audio import FRAME_BYTES, LINEAR
-from replay.clips import UnknownClipError, clip, names
+from bridge.heart.audio import FRAME_BYTES, LINEAR
+from replay.sound.clips import UnknownClipError, clip, names
 
-VOICES = Path(replay.__file__).parent / "voices"
+VOICES = Path(replay.__file__).parent / "sound" / "voices"
 QUIET = 10 ** (-30 / 10)  # the energy of a pause, against the loudest frame
 
 

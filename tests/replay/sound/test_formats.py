@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
-from bridge.audio import LINEAR, silence
-from replay.clips import clip
-from replay.model_audio import decoder, encoder, ulaw_of
+from bridge.heart.audio import LINEAR, silence
+from replay.sound.clips import clip
+from replay.sound.formats import decoder, encoder, ulaw_of
 
 VOICE = clip("caller_yes").audio
 FORMATS = {"audio/pcmu": 1, "audio/pcma": 1, "audio/pcm": 6}

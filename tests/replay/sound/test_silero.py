@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bridge.audio import silence
-from replay.clips import clip
-from replay.vad.cache import Cache
-from replay.vad.silero import POLICIES, WINDOW_BYTES, Listener, probabilities
+from bridge.heart.audio import silence
+from replay.sound.clips import clip
+from replay.sound.silero import POLICIES, WINDOW_BYTES, Listener, probabilities
+from replay.vad.engine.cache import Cache
 
 SPEECH = silence(700) + clip("caller_table").audio + silence(900) + clip("caller_yes").audio + silence(500)
 

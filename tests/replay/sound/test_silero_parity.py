@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from vad_recordings import HAS_ALL, RECORDINGS, REFERENCE, samples_of
 
-from replay.vad.silero import probabilities_of_samples
+from replay.sound.silero import probabilities_of_samples
 
 
 @pytest.fixture(scope="module")

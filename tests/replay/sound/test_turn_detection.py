@@ -6,9 +6,9 @@ from bisect import bisect_left
 
 import pytest
 
-from bridge.audio import LINEAR, bytes_of, silence
-from replay.clips import clip, names
-from replay.ears import Ears, Heard, SpeechStarted, SpeechStopped, speech_probability
+from bridge.heart.audio import LINEAR, bytes_of, silence
+from replay.sound.clips import clip, names
+from replay.sound.turn_detection import Ears, Heard, SpeechStarted, SpeechStopped, speech_probability
 
 CODES = sorted(range(256), key=LINEAR.__getitem__)
 SAMPLES = [LINEAR[code] for code in CODES]

@@ -12,20 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import LINEAR, silence
 from bridge.config import Agent, ServerVad
 from bridge.extras import install_hint
-from bridge.recorder import Tape
-from replay.clips import clip, names
-from replay.ears import Ears, Heard, MissingExtraError, SpeechStarted, SpeechStopped, open_detector
-from replay.model_script import Hearing, Say, Script
-from replay.phone_script import Caller, HangUp, Wait, WaitForQuiet
-from replay.phone_script import Say as Speak
-from replay.simulate import simulate
-from replay.vad import machine
-from replay.vad.machine import Setting, naive_segments
-from replay.vad.recording import read_recording
-from replay.vad.silero import Floats, Policy, probabilities
+from bridge.heart.audio import LINEAR, silence
+from bridge.tapes.recorder import Tape
+from replay.model.script import Say, Script
+from replay.phone.script import Caller, HangUp, Wait, WaitForQuiet
+from replay.phone.script import Say as Speak
+from replay.simulation.simulate import simulate
+from replay.sound.clips import clip, names
+from replay.sound.hearing import Hearing
+from replay.sound.silero import Floats, Policy, probabilities
+from replay.sound.turn_detection import (
+    Ears,
+    Heard,
+    MissingExtraError,
+    SpeechStarted,
+    SpeechStopped,
+    open_detector,
+)
+from replay.vad.engine import machine
+from replay.vad.engine.machine import Setting, naive_segments
+from replay.vad.truth.recording import read_recording
 
 WINDOW_MS = 32
 LEVELS = (0.0, 0.1, 0.3, 0.36, 0.45, 0.5, 0.52, 0.6, 0.7, 0.9, 1.0)

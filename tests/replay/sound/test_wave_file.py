@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio import LINEAR
+from bridge.heart.audio import LINEAR
 from replay.cli import main
-from replay.clips import clip
-from replay.model_audio import ulaw_of
-from replay.wave_file import WaveError, read_wave
+from replay.sound.clips import clip
+from replay.sound.formats import ulaw_of
+from replay.sound.wave_file import WaveError, read_wave
 
 GUID = bytes.fromhex("0000000000001000800000aa00389b71")[2:]
 SPEECH = clip("caller_hours").audio.replace(b"\x7f", b"\xff")  # of the two zeros one

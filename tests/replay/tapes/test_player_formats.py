@@ -7,15 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.errors import TapeError
-from bridge.recorder import read_tape
-from bridge.tape import FORMAT, Line, decode
+from bridge.tapes.recorder import read_tape
+from bridge.tapes.tape import FORMAT, Line, decode
 from replay.cli import main
-from replay.pages import page_of
-from replay.player import retold
-from replay.wav import sound_of
-from replay.wire import wire_lines
+from replay.tapes.pages import page_of
+from replay.tapes.player import retold
+from replay.tapes.wav import sound_of
+from replay.tapes.wire import wire_lines
 
-FORMATS = Path(__file__).parent / "tapes" / "formats"
+FORMATS = Path(__file__).parents[2] / "tapes" / "formats"
 TAPES = sorted(FORMATS.iterdir())
 FIELDS = {field.name for field in msgspec.structs.fields(Line)} - {"t_ms", "leg", "sender"}
 

@@ -8,18 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from test_golden import check_wire
+from wire_checker import check_wire
 
-from bridge.audio import SILENCE
 from bridge.config import Agent
-from bridge.recorder import Tape, read_tape
-from bridge.redact import silenced
-from bridge.tape import Header, Line, decode, encode, settings_of
+from bridge.heart.audio import SILENCE
+from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.redact import silenced
+from bridge.tapes.tape import Header, Line, decode, encode, settings_of
 from replay.cli import main
-from replay.player import decisions, retold
-from replay.wire import WireLine, wire_lines
+from replay.tapes.player import decisions, retold
+from replay.tapes.wire import WireLine, wire_lines
 
-TAPES = Path(__file__).parent / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 

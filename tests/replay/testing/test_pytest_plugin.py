@@ -10,10 +10,10 @@ import pytest
 
 from bridge.config import Agent
 from bridge.errors import BridgeError
-from replay.phone_script import Caller, HangUp, InterruptAfter, WaitForQuiet
-from replay.rung_call import RingError, ring_agent
+from replay.phone.script import Caller, HangUp, InterruptAfter, WaitForQuiet
+from replay.testing.rung_call import RingError, ring_agent
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "testing-your-agent.md"
 EXAMPLE = re.compile(r"<!-- (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 LONG = "Good day, this is a greeting of many words" + " and more of them" * 13
@@ -23,7 +23,17 @@ LISTENS = Caller(steps=(WaitForQuiet(300), HangUp()))
 def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run pytest there; nothing is loaded that is not named."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-p", "replay.pytest_plugin", "-q", str(folder)],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "pytest",
+            "-p",
+            "replay.testing.pytest_plugin",
+            "-q",
+            str(folder),
+        ],
         cwd=folder.parent,  # paths start at the test's file, wherever pytest was started
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -45,7 +55,7 @@ def test_the_examples_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
 def test_a_failed_assertion_shows_the_conversation(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "from bridge.config import Agent\n"
-        "from replay.phone_script import Caller, HangUp, WaitForQuiet\n"
+        "from replay.phone.script import Caller, HangUp, WaitForQuiet\n"
         "def test_it(ring_agent):\n"
         f"    call = ring_agent(Agent(greeting='{LONG}'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"
         "    ring_agent(Agent(greeting='Moin.'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"

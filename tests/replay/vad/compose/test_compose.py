@@ -16,13 +16,14 @@ import pytest
 import soxr
 from click.testing import CliRunner, Result
 
-from bridge.audio import bytes_of, to_pcm16
-from bridge.recorder import read_tape
-from replay.clips import clip
-from replay.player import replay_tape
-from replay.vad import material, noises
-from replay.vad.cmd_compose import compose as command
-from replay.vad.compose import (
+from bridge.heart.audio import bytes_of, to_pcm16
+from bridge.tapes.recorder import read_tape
+from replay.commands.vad_compose import compose as command
+from replay.sound.clips import clip
+from replay.sound.silero import WINDOW_MS, Ears, Policy, probabilities
+from replay.tapes.player import replay_tape
+from replay.vad.compose import material, noises
+from replay.vad.compose.compose import (
     ComposedCall,
     ComposeError,
     PauseDistribution,
@@ -31,14 +32,13 @@ from replay.vad.compose import (
     composed_calls,
     fit_pauses,
 )
-from replay.vad.composed_tape import heard_turns, labels_of, tape_of, write_composed
-from replay.vad.machine import Hearing, Setting, naive_segments
-from replay.vad.recording import Recording, ServerTurn, read_recording
-from replay.vad.silero import WINDOW_MS, Ears, Policy, probabilities
-from replay.vad.sound import RATE, Samples, gain_of, level_db, samples_of, spoken_level, ulaw_of
-from replay.vad.truth import LONG_PAUSE_MS, Span
+from replay.vad.compose.composed_tape import heard_turns, labels_of, tape_of, write_composed
+from replay.vad.compose.sound import RATE, Samples, gain_of, level_db, samples_of, spoken_level, ulaw_of
+from replay.vad.engine.machine import Hearing, Setting, naive_segments
+from replay.vad.truth.recording import Recording, ServerTurn, read_recording
+from replay.vad.truth.truth import LONG_PAUSE_MS, Span
 
-FSDD = Path(__file__).parent / "vad_data" / "fsdd"
+FSDD = Path(__file__).parents[3] / "vad_data" / "fsdd"
 CLEAN = Recipe.clean()
 DIFFICULT = Recipe(noises=("line", "hum", "office", "babble", "street"), music_seconds=3, turns=(2, 4))
 
@@ -74,7 +74,11 @@ def digest(calls: int) -> str:
 def test_a_seed_gives_the_same_calls_in_another_process() -> None:
     code = "import test_vad_compose as t; print(t.digest(5))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == digest(5)
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.vad.machine import (
+from replay.vad.engine.machine import (
     Hearing,
     Segment,
     Setting,

@@ -9,15 +9,15 @@ import pytest
 from attrs import evolve
 from vad_studies import HARD, NOW, a_study
 
-from replay.vad.charts import Axis, Chart, Line
-from replay.vad.recommend import nearest
-from replay.vad.report import MOST_BYTES, page
-from replay.vad.report_calls import MOST_AUDIO_MS
-from replay.vad.report_moments import MOST_ROWS, clock
-from replay.vad.report_top import snippet
-from replay.vad.report_words import how_sure, in_words
-from replay.vad.study import Study
-from replay.vad.sweep import METRICS
+from replay.vad.report.calls import MOST_AUDIO_MS
+from replay.vad.report.charts import Axis, Chart, Line
+from replay.vad.report.moments import MOST_ROWS, clock
+from replay.vad.report.page import MOST_BYTES, page
+from replay.vad.report.top import snippet
+from replay.vad.report.words import how_sure, in_words
+from replay.vad.study.recommend import nearest
+from replay.vad.study.study import Study
+from replay.vad.study.sweep import METRICS
 
 
 def data_of(text: str) -> Any:

@@ -5,18 +5,18 @@ import pytest
 from attrs import evolve
 
 from bridge.config import Agent, ServerVad
-from replay.model_audio import murmur
-from replay.model_script import Hearing as Hidden
-from replay.model_script import Say, Script
-from replay.phone_script import Caller, HangUp
-from replay.phone_script import Say as Speak
-from replay.simulate import simulate
-from replay.vad.agreement import agreement_of, cases_of
-from replay.vad.calibrate import FEWEST_EVENTS, calibrate
-from replay.vad.compose import Recipe, compose
-from replay.vad.machine import Hearing
-from replay.vad.recording import Heard, ServerTurn, read_recording
-from replay.vad.silero import POLICIES, probabilities
+from replay.model.script import Say, Script
+from replay.phone.script import Caller, HangUp
+from replay.phone.script import Say as Speak
+from replay.simulation.simulate import simulate
+from replay.sound.formats import murmur
+from replay.sound.hearing import Hearing as Hidden
+from replay.sound.silero import POLICIES, probabilities
+from replay.vad.compose.compose import Recipe, compose
+from replay.vad.engine.machine import Hearing
+from replay.vad.study.agreement import agreement_of, cases_of
+from replay.vad.study.calibrate import FEWEST_EVENTS, calibrate
+from replay.vad.truth.recording import Heard, ServerTurn, read_recording
 
 CALLS = 20
 RECIPE = Recipe(turns=(2, 3))

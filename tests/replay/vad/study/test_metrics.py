@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vad_naive import naive_counts
 
-from replay.vad.corpus import Corpus
-from replay.vad.machine import Hearing, Setting
-from replay.vad.sweep import Grid, sweep
-from replay.vad.truth import Span, Truth, Turn
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.study.sweep import Grid, sweep
+from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.truth import Span, Truth, Turn
 
 HEARING = Hearing()
 

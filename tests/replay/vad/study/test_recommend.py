@@ -5,13 +5,13 @@ import pytest
 from vad_naive import naive_counts
 
 from bridge.config import TurnBudget
-from replay.vad.changes import changes, outcome_under
-from replay.vad.compose import Recipe, compose
-from replay.vad.corpus import Corpus
-from replay.vad.machine import Hearing, Setting
-from replay.vad.recommend import choice_of, recommend
-from replay.vad.silero import probabilities
-from replay.vad.sweep import Grid, sweep
+from replay.sound.silero import probabilities
+from replay.vad.compose.compose import Recipe, compose
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.study.changes import changes, outcome_under
+from replay.vad.study.recommend import choice_of, recommend
+from replay.vad.study.sweep import Grid, sweep
+from replay.vad.truth.corpus import Corpus
 
 HEARING = Hearing()
 BUDGET = TurnBudget(turns_cut_percent=15, missed_above_best_points=2, false_per_hour=60)

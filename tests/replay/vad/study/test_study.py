@@ -5,13 +5,13 @@ from attrs import evolve
 from vad_calls import HEARING, SETTING, deaf, recordings, write_calls
 
 from bridge.config import SemanticVad, TurnBudget
-from replay.vad.cache import Cache
-from replay.vad.crew import Crew, CrewError, hired
-from replay.vad.machine import Hearing, Setting
-from replay.vad.recording import Heard
-from replay.vad.report_words import warnings
-from replay.vad.study import Plan, StudyError, read_recordings, setting_in_force, study
-from replay.vad.sweep import Grid
+from replay.vad.engine.cache import Cache
+from replay.vad.engine.machine import Hearing, Setting
+from replay.vad.engine.pool import Crew, CrewError, hired
+from replay.vad.report.words import warnings
+from replay.vad.study.study import Plan, StudyError, read_recordings, setting_in_force, study
+from replay.vad.study.sweep import Grid
+from replay.vad.truth.recording import Heard
 
 GRID = Grid((0.4, 0.5, 0.6), (300, 500, 700), (100, 300))
 EASY = TurnBudget(turns_cut_percent=60, missed_above_best_points=50, false_per_hour=1000)

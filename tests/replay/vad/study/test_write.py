@@ -6,10 +6,10 @@ import pytest
 
 from bridge.config import ServerVad, load
 from bridge.errors import ConfigError
-from replay.vad.machine import Setting
-from replay.vad.write import WriteError, write_setting
+from replay.vad.engine.machine import Setting
+from replay.vad.study.write import WriteError, write_setting
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[4]
 SETTING = Setting(0.45, 720, 200)
 
 

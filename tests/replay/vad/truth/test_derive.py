@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bridge.audio import silence
 from bridge.config import SemanticVad
-from bridge.recorder import read_tape
-from replay.vad import silero
-from replay.vad.derive import derive
-from replay.vad.machine import Setting
-from replay.vad.moments import moments
-from replay.vad.recording import Heard, Recording, ServerTurn, read_recording
-from replay.vad.silero import WINDOW_MS, Floats
-from replay.vad.truth import Span, Truth, Turn
+from bridge.heart.audio import silence
+from bridge.tapes.recorder import read_tape
+from replay.sound import silero
+from replay.sound.silero import WINDOW_MS, Floats
+from replay.vad.engine.machine import Setting
+from replay.vad.truth.derive import derive
+from replay.vad.truth.moments import moments
+from replay.vad.truth.recording import Heard, Recording, ServerTurn, read_recording
+from replay.vad.truth.truth import Span, Truth, Turn
 
-INTERRUPTED = Path(__file__).parent / "tapes" / "interrupted.jsonl.gz"
+INTERRUPTED = Path(__file__).parents[3] / "tapes" / "interrupted.jsonl.gz"
 SETTING = Setting(threshold=0.5, silence_duration_ms=500, prefix_padding_ms=300)
 LENGTH_MS = 500 * WINDOW_MS
 

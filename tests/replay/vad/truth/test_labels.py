@@ -10,10 +10,17 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import silence
-from replay.vad.labels import LabelError, default_path, find_labels, labels_beside, read_labels, write_labels
-from replay.vad.recording import Recording
-from replay.vad.truth import Span, Truth, Turn
+from bridge.heart.audio import silence
+from replay.vad.truth.labels import (
+    LabelError,
+    default_path,
+    find_labels,
+    labels_beside,
+    read_labels,
+    write_labels,
+)
+from replay.vad.truth.recording import Recording
+from replay.vad.truth.truth import Span, Truth, Turn
 
 LENGTH_MS = 10_000
 RECORDING = Recording(

@@ -1,0 +1,1 @@
+"""One call with its tasks, all calls, and who may become one."""

@@ -1,0 +1,1 @@
+"""The composition root, and the daemon as a service of its machine."""

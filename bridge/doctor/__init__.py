@@ -1,0 +1,1 @@
+"""`bridge doctor`: everything an operator gets wrong, looked at at once."""

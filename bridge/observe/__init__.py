@@ -1,0 +1,1 @@
+"""The running daemon seen from outside: metrics, traces, the admin address."""

@@ -1,0 +1,1 @@
+"""What `bridge init` writes into an empty folder."""

@@ -1,0 +1,1 @@
+"""Who may come in: the listening port, HTTP routes, signatures, media sockets."""

@@ -1,0 +1,1 @@
+"""Callers who ring again: recorded ones, and what they said to whom."""

@@ -1,0 +1,1 @@
+"""The commands of `replay`, one file each: options and printing, nothing else. Nobody imports them."""

@@ -1,0 +1,1 @@
+"""For tests of one's own agent: pytest's fixture, and the call it makes."""

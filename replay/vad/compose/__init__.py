@@ -1,0 +1,1 @@
+"""Calls composed of known parts, so that every turn in them is known exactly."""

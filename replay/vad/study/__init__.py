@@ -1,0 +1,1 @@
+"""From recordings to advice: sweep, calibrate, recommend, write."""
