@@ -99,7 +99,7 @@ def test_a_group_says_of_every_command_what_it_is_for(path: str) -> None:
 
 
 def test_a_command_whose_extra_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in [name for name in sys.modules if name.startswith("replay.vad")]:
+    for module in [name for name in sys.modules if name.startswith(("replay.vad", "replay.commands.vad"))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "numpy", None)
     result = CliRunner().invoke(replay, ["vad", "sweep", "data/tapes"])

@@ -24,6 +24,7 @@ from bridge.tapes.reading import about
 from bridge.tapes.recorder import Tape, header_of, read_tape
 from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import decode, event_of
+from bridge.text.wording import short_id
 from replay.cli import main as replay_main
 from replay.compare.plan import callers_of, load_plan
 from replay.tapes.beside import written_beside
@@ -88,7 +89,7 @@ def assert_told(result: Result, odd: tuple[Path, ...]) -> None:
 
 def reindexed(room: Room) -> Result:
     result = room.bridge("reindex")
-    assert f"1 call(s) from {len(room.odd) + 1} tape(s)" in result.stdout
+    assert f"1 call from {len(room.odd) + 1} tapes" in result.stdout
     assert Store(room.data / "calls.duckdb").call_ids() == {read_tape(room.good).header.call_id}
     return result
 
@@ -101,7 +102,7 @@ def listed(room: Room) -> Result:
 
 def searched(room: Room) -> Result:
     result = room.replay("grep", "Harbour Table opened", room.tapes)
-    assert result.stdout.startswith(GOOD_ID)
+    assert result.stdout.startswith(short_id(GOOD_ID))
     return result
 
 

@@ -238,7 +238,7 @@ async def test_no_message_is_left_out() -> None:
     }
 
 
-CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "replay").glob("model_*.py"))
+CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "replay" / "model").glob("*.py"))
 
 
 def is_in_the_code(kind: str) -> bool:
