@@ -10,6 +10,8 @@ from bench.disturbances import MOST_GAP_MS
 from bench.floods import flood_of, measure, wide_place
 from bench.stage import Place
 
+pytestmark = pytest.mark.real_time("measures how late the bridge is")
+
 MOST_SECONDS = 30
 
 

@@ -28,6 +28,8 @@ from replay.phone_twiml import Say, TwilioError
 from replay.phone_web import Route, open_courier
 from replay.signing import sign
 
+pytestmark = pytest.mark.real_time("workers are processes")
+
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
 SOON = Caller(steps=(WaitForAgent(), Wait(2500), HangUp()), answer_delay_ms=0)
