@@ -62,7 +62,7 @@ def test_a_baseline_is_saved_and_compared_with_and_what_differs_from_it_is_refus
     assert run(folder / "alone.toml", "--baseline", saved).exit_code == 0
     worse = run(folder / "plan.toml", "--baseline", saved, "--html", folder / "other" / "page.html")
     assert worse.exit_code == 1
-    assert worse.stdout.startswith("No: next is worse than today (saved) in ")
+    assert "No: next is worse than today (saved) in " in worse.stdout  # a busy machine is told of before
     assert (folder / "other" / "page.html").exists()
     refused = run(folder / "plan.toml", "--baseline", saved, "--repeats", "3")
     assert refused.exit_code == 2
