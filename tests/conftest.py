@@ -21,8 +21,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(autouse=True)
 def logging_as_it_comes() -> Iterator[None]:
+    """Log as structlog does unless told otherwise, but for tracebacks: drawn with all values they take seconds."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     yield
     structlog.reset_defaults()
     root.handlers[:] = handlers
