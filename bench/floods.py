@@ -131,6 +131,9 @@ async def measure(name: str, setup: Place, flood: list[str]) -> Measured:
     async with open_stage(setup) as stage:
         await stage.ring(QUICK)  # loads modules, starts threads
         await stage.wait_recorded()
+        with trio.move_on_after(5):
+            while stage.open_sessions:  # noqa: ASYNC110 - nobody tells when its last socket is closed
+                await trio.sleep(0.02)
         before = open_files()
         reports: list[CallReport] = []
         most_inside = [0]

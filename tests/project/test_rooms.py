@@ -23,7 +23,11 @@ def test_a_room_is_small_and_says_what_it_is(room: Path) -> None:
 
 
 def test_no_module_is_long() -> None:
-    long = {path: len(path.read_text(encoding="utf-8").splitlines()) for room in ROOMS for path in modules_of(room)}
+    long = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for room in ROOMS
+        for path in modules_of(room)
+    }
     assert {str(path.relative_to(ROOT)): lines for path, lines in long.items() if lines > MOST_LINES} == {}
 
 

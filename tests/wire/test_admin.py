@@ -25,6 +25,8 @@ from replay.model.script import CallTool, Script
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 
+pytestmark = pytest.mark.real_time("metrics come from threads and processes")
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LOOPBACK = {"bind": "127.0.0.1:0"}
 HELLO = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
@@ -252,7 +254,7 @@ async def test_a_refused_call_is_counted_by_its_reason(place: MakePlace) -> None
             async with trio.open_nursery() as calls:
                 calls.start_soon(stage.ring, Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0))
                 while not stage.daemon.switchboard.live:
-                    await trio.testing.wait_all_tasks_blocked(0.01)
+                    await trio.testing.wait_all_tasks_blocked(0.001)
                 await stage.ring(HELLO)
                 found = await numbers(stage)
                 calls.cancel_scope.cancel()

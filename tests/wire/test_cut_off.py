@@ -18,6 +18,8 @@ from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent
 from replay.phone.web import Route, open_courier
 
+pytestmark = pytest.mark.real_time("workers and daemons are processes")
+
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 SID = "CA" + "1" * 32
 

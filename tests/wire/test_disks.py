@@ -19,6 +19,8 @@ from bridge.tapes.recorder import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 
+pytestmark = pytest.mark.real_time("the indexer is a process")
+
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 
 
@@ -38,7 +40,7 @@ class FullDisk:
 
 async def test_a_disk_that_was_full_for_a_while_costs_no_line(place: MakePlace) -> None:
     setup = place(write=FullDisk(3).write)
-    with trio.fail_after(10), capture_logs() as logs:
+    with trio.fail_after(30), capture_logs() as logs:
         async with open_stage(setup) as stage:
             report = await stage.ring(attrs.evolve(QUICK, steps=(WaitForAgent(), Wait(900), HangUp())))
             await stage.wait_recorded()
@@ -51,7 +53,7 @@ async def test_a_disk_that_was_full_for_a_while_costs_no_line(place: MakePlace) 
 
 async def test_a_disk_that_stays_full_holds_up_no_call_and_no_end(place: MakePlace) -> None:
     setup = place(write=FullDisk(1_000_000).write)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
             report = await stage.ring(QUICK)
             await stage.wait_no_calls()
@@ -126,7 +128,7 @@ async def test_odd_files_among_the_tapes_keep_no_daemon_from_starting(place: Mak
     folder.mkdir(parents=True)
     for name, data in ODD.items():
         (folder / name).write_bytes(data)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
             report = await stage.ring(QUICK)
             await stage.wait_recorded()
@@ -137,7 +139,7 @@ async def test_a_database_that_is_none_keeps_no_caller_out(place: MakePlace) -> 
     setup = place()
     setup.store.path.parent.mkdir(parents=True)
     setup.store.path.write_bytes(b"not a database" * 1000)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
             report = await stage.ring(QUICK)
             await stage.wait_no_calls()

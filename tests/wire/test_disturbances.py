@@ -9,6 +9,8 @@ import trio
 from bench.disturbances import MOST_CLEAR_MS, MOST_GAP_MS, SHORT, Measured, measure_all
 from bench.stage import Place
 
+pytestmark = pytest.mark.real_time("measures how late the bridge is")
+
 
 @pytest.fixture
 async def measured(tmp_path: Path) -> list[Measured]:

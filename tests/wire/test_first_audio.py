@@ -1,5 +1,6 @@
 """The greeting is made while the phone rings, waits for the stream, and then comes whole and in order."""
 
+import pytest
 import trio
 
 from bench.stage import PROMPT, MakePlace, open_stage, words
@@ -8,6 +9,8 @@ from bridge.tapes.tape import decode
 from replay.model.script import Script
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForQuiet
+
+pytestmark = pytest.mark.real_time("measures how fast the bridge is")
 
 GREETING = words("caller_yes")
 

@@ -34,6 +34,8 @@ from bridge.tapes.recorder import DONE_SUFFIX
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent
 
+pytestmark = pytest.mark.real_time("the indexer is a process")
+
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -5,6 +5,7 @@ import gzip
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 from structlog.testing import capture_logs
 
@@ -16,6 +17,8 @@ from bridge.tapes.recorder import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 from replay.tapes.player import replay_tape
+
+pytestmark = pytest.mark.real_time("the indexer is a process")
 
 QUICK = Caller(steps=(WaitForAgent(), Wait(300), HangUp()), answer_delay_ms=0)
 
@@ -41,7 +44,7 @@ def log_of(setup: Place) -> list[str]:
 
 async def test_a_disk_that_fills_up_in_mid_call_costs_its_sound_and_nothing_else(place: MakePlace) -> None:
     setup = place(write=FillingDisk(1, 2).write)
-    with trio.fail_after(10), capture_logs() as logs:
+    with trio.fail_after(30), capture_logs() as logs:
         async with open_stage(setup) as stage:
             caller = attrs.evolve(QUICK, steps=(WaitForAgent(), Wait(1200), HangUp()))
             report = await stage.ring(caller)
@@ -61,7 +64,7 @@ async def test_beyond_the_quota_callers_hear_the_agent_and_records_are_kept_with
     place: MakePlace,
 ) -> None:
     setup = place(recording={"quota_gb": 1e-9})
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with open_stage(setup) as stage:
             while not stage.daemon.place.recorder.hushed_by:  # noqa: ASYNC110 - it looks at its start
                 await trio.sleep(0.01)

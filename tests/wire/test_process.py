@@ -24,6 +24,8 @@ from replay.model.script import Script
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, StopReading, WaitForAgent, WaitForEnd
 
+pytestmark = pytest.mark.real_time("daemons are processes")
+
 LONG = Script(opening=(words("agent_greeting"),), delivery=PROMPT)
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
 STALLED = Caller(steps=(WaitForAgent(), StopReading(), WaitForEnd()), answer_delay_ms=0)

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from bench.process import ENVIRONMENT, RUN, Launch, a_process
 from bench.restart import Plan, check_restart
 from bench.stage import AGENT, PUBLIC
+
+pytestmark = pytest.mark.real_time("daemons are processes")
 
 
 async def test_a_restart_costs_no_record_no_webhook_and_no_call_that_ends_in_time(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from replay.phone.socket import Target, open_media_socket
 from replay.phone.twiml import Say, TwilioError
 from replay.phone.web import Route, open_courier
 
+pytestmark = pytest.mark.real_time("workers are processes")
+
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
 SOON = Caller(steps=(WaitForAgent(), Wait(2500), HangUp()), answer_delay_ms=0)

@@ -1,5 +1,7 @@
 """The local machine is fitted to a server whose inner threshold, hysteresis and lag it is not told; or refuses."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from attrs import evolve
@@ -29,16 +31,25 @@ OTHER = Hidden(engine="level")
 
 def recordings(hidden, calls=CALLS, setting=SETTING):
     """Let composed callers ring a stand-in that hears in its own way; return what is on the tapes."""
+    return [recording(hidden, number, setting) for number in range(calls)]
+
+
+@cache
+def recording(hidden, number, setting):
     script = Script(
         opening=(Say(murmur(400), "Hello."),), fallback=(Say(murmur(400), "Yes."),), hearing=hidden
     )
     agent = Agent(name="front-desk", turn_detection=setting)
-    callers = (Caller(steps=(Speak(compose(RECIPE, 3, n).audio), HangUp())) for n in range(calls))
-    return [read_recording(simulate(caller, script, agent, seed=n)) for n, caller in enumerate(callers)]
+    caller = Caller(steps=(Speak(compose(RECIPE, 3, number).audio), HangUp()))
+    return read_recording(simulate(caller, script, agent, seed=number))
+
+
+heard_as = cache(probabilities)
+"""Two servers were told the same: what is heard of it is worked out once."""
 
 
 def calibrated(found):
-    heard = {policy: [probabilities(one.audio, policy) for one in found] for policy in POLICIES}
+    heard = {policy: [heard_as(one.audio, policy) for one in found] for policy in POLICIES}
     return calibrate(cases_of(found, heard))
 
 
