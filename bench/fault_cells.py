@@ -7,7 +7,7 @@ from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError
 from bridge.store.database import Store
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.phone.ring import CallReport
 from replay.phone.twiml import Hangup, Say

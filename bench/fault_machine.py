@@ -22,7 +22,8 @@ from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PROMPT, WEBHOOK, Place, Stage, open_stage, words
 from bridge.store.database import Store
 from bridge.tapes.files import append_to
-from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
 from bridge.tools import Tool, tool
 from replay.model.script import CallTool, Script
 from replay.model.server import ModelServer

@@ -10,7 +10,8 @@ from bench.fault_machine import LIMITS, QUICK, SCRIPTS, Company, players, sid_of
 from bench.power import Power
 from bench.stage import AGENT, Place, Stage, open_stage
 from bridge.calls.live_call import LiveCall
-from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 
 STAYS_SECONDS: Final = 2

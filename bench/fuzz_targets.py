@@ -21,7 +21,7 @@ from bridge.heart.effects import EndCall
 from bridge.heart.events import Event, Stopped
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line, carry_out
 from bridge.tools import tool

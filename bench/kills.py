@@ -31,7 +31,7 @@ from bench.process import Launch, Running, a_process
 from bench.stage import PROMPT, WEBHOOK, words
 from bridge.errors import BridgeError
 from bridge.store.database import Store
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import MODEL, PHONE, decode
 from replay.model.script import Script
 from replay.phone.ring import Caller, ring

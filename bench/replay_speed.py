@@ -19,7 +19,7 @@ from attrs import frozen
 
 from bridge.config import Agent
 from bridge.heart.audio import SILENCE, bytes_of
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Header, decode, encode_header, settings_of
 from replay.simulation.rehearsal import Rehearsal
 from replay.sound.formats import murmur

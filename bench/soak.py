@@ -40,7 +40,8 @@ from bench.shared_clock import SharedClock, in_real_time
 from bench.stage import AGENT, PUBLIC, WEBHOOK
 from bridge.errors import TapeError
 from bridge.store.database import Store
-from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.model import script as model_script
 from replay.model.script import CallTool, Script

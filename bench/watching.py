@@ -25,7 +25,8 @@ from bridge.observe.metrics import Metrics
 from bridge.observe.snapshot import House, Peaks
 from bridge.observe.tracing import finished_spans
 from bridge.store.records import Records, records_of
-from bridge.tapes.recorder import Recorder, read_tape
+from bridge.tapes.reader import read_tape
+from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import decode
 from replay.phone.ring import Caller
 from replay.phone.script import WaitForAgent, WaitForEnd

@@ -12,7 +12,7 @@ from rich.console import Console
 from bridge import config
 from bridge.daemon.server import open_daemon
 from bridge.screen.output import STYLES
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import MODEL, OPENAI, Line
 from bridge.text.visible import visible
 from replay.model import script as model_script

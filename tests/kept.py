@@ -9,7 +9,8 @@ from attrs import frozen
 
 from bridge.retention.erase import given_audio
 from bridge.store.database import TABLES, Store
-from bridge.tapes.recorder import finished_path, read_tape
+from bridge.tapes.names import finished_path
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 
 TAPES = Path(__file__).parent / "tapes"

@@ -21,7 +21,7 @@ import trio
 from bridge import config
 from bridge.daemon.server import open_daemon
 from bridge.heart.audio import bytes_of
-from bridge.tapes.recorder import tapes_under
+from bridge.tapes.names import tapes_under
 from replay.model.script import CallTool, Faults, Script
 from replay.model.script import Say as Words
 from replay.model.server import serve_model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bridge.observe.metrics import Metrics
 from bridge.store.records import Records, records_of
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 
 TAPES = Path(__file__).parent / "tapes"

@@ -42,7 +42,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (
     MODEL,
     NOTE,

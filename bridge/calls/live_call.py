@@ -12,6 +12,7 @@ import trio
 from attrs import Factory, define, field
 
 from bridge.calls.shadow import Shadow
+from bridge.calls.tool_runs import run_tool
 from bridge.config import Agent
 from bridge.errors import DoorShutError, LinkError, in_words
 from bridge.heart.call import Call
@@ -37,7 +38,7 @@ from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.text.validity import valid_json
-from bridge.tools import Tool, run_tool
+from bridge.tools import Tool
 from bridge.wire import realtime, twilio
 
 LINGER_SECONDS: Final = 0.8

@@ -15,8 +15,8 @@ from bridge.screen.output import complain, explains_errors, leave_faults
 from bridge.store.database import Store, finish_torn
 from bridge.store.database_files import those_aside
 from bridge.tapes.lock import is_held
+from bridge.tapes.names import DONE_SUFFIX, tapes_under
 from bridge.tapes.reading import tried
-from bridge.tapes.recorder import DONE_SUFFIX, tapes_under
 from bridge.text.wording import counted
 
 

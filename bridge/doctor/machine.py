@@ -20,7 +20,7 @@ from bridge.machine import FILES_A_CALL
 from bridge.store.database import MIGRATIONS, meaning_of
 from bridge.store.database_files import those_aside
 from bridge.tapes.lock import is_held
-from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, tapes_under
+from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 from bridge.text.wording import counted
 from bridge.web.listener import open_listener
 

@@ -36,7 +36,7 @@ from bridge.store.messages import (
     SaveTape,
 )
 from bridge.store.records import Records
-from bridge.tapes.recorder import OPEN_SUFFIX, tapes_under
+from bridge.tapes.names import OPEN_SUFFIX, tapes_under
 from bridge.tapes.tape import Header
 
 MOST_WAITING: Final = 10_000

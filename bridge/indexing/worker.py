@@ -42,7 +42,7 @@ from bridge.store.messages import (
 )
 from bridge.store.records import Records
 from bridge.tapes.lock import one_after_the_other
-from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, tapes_under
+from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 
 IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10

@@ -20,8 +20,9 @@ from bridge.store.database import Store
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.lock import held_alone
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
+from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
 from bridge.tapes.reading import about
-from bridge.tapes.recorder import DONE_SUFFIX, MOST_BYTES, OPEN_SUFFIX, Tape, call_id_of, read_tape
 from bridge.tapes.tape import HTTP, checked, decode, decode_header, mask
 
 FEWEST_DIGITS: Final = 6

@@ -23,7 +23,8 @@ from bridge.store.database import Store
 from bridge.store.database_files import those_aside, wal_of
 from bridge.store.messages import Removed
 from bridge.tapes.forgotten import Forgotten
-from bridge.tapes.recorder import DONE_SUFFIX, call_id_of, header_of
+from bridge.tapes.names import DONE_SUFFIX, call_id_of
+from bridge.tapes.reader import header_of
 
 BATCH: Final = 20
 """Tapes in one go: rewriting a long call takes a second, and between two goes a daemon that ends is let go."""

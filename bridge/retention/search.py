@@ -12,7 +12,7 @@ from attrs import field, frozen
 from bridge.retention.erase import patiently
 from bridge.store.database import TABLES, Store
 from bridge.store.database_files import those_aside
-from bridge.tapes.recorder import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 
 BLOCK: Final = 2**20
 UNREAD: Final = "perhaps rows of theirs, which this version can't read: delete it"

@@ -189,7 +189,7 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
     A call that was erased has none, whoever brings its tape back.
     """
     from bridge.store.records import records_of
-    from bridge.tapes.recorder import read_tape
+    from bridge.tapes.reader import read_tape
     from bridge.tapes.tape import decode
 
     tape = read_tape(path)
@@ -308,7 +308,7 @@ def _plain(value: Any) -> Any:
 
 def finish_lost(folder: Path, header: "Header") -> Path | None:
     """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
-    from bridge.tapes.recorder import DONE_SUFFIX, OPEN_SUFFIX, open_path
+    from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, open_path
     from bridge.tapes.tape import encode_header
 
     done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
@@ -333,7 +333,9 @@ def finish_torn(path: Path) -> Path | None:
 
 
 def _closed(path: Path) -> Path:
-    from bridge.tapes.recorder import compress, finished_path, read_tape
+    from bridge.tapes.names import finished_path
+    from bridge.tapes.reader import read_tape
+    from bridge.tapes.recorder import compress
     from bridge.tapes.recovery import closing_lines
 
     with about(path):

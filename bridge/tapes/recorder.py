@@ -5,21 +5,19 @@ and counted; decisions are kept. When it is full, sound is left out before words
 import errno
 import gzip
 import os
-import zlib
 from collections.abc import Callable, Iterable
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from bridge.errors import TapeError
 from bridge.tapes.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
-from bridge.tapes.reading import about
-from bridge.tapes.tape import Header, check_lines, decode_header, encode_header
+from bridge.tapes.names import finished_path, open_path
+from bridge.tapes.reader import agent_on_disk
+from bridge.tapes.tape import Header, encode_header
 from bridge.tapes.tape_writer import TapeWriter
 
 FLUSH_SECONDS: Final = 0.15
@@ -36,11 +34,7 @@ MOST_TAPES: Final = 1200
 """Tapes that may wait for a disk that fails, more than calls may be live; beyond it those of ended calls are lost."""
 
 LAST_SECONDS: Final = 2
-MOST_BYTES: Final = 2**30
-"""Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
 
-OPEN_SUFFIX: Final = ".jsonl"
-DONE_SUFFIX: Final = ".jsonl.gz"
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
@@ -301,44 +295,6 @@ class Recorder:
         return bool(self._failing)
 
 
-def open_path(folder: Path, header: Header) -> Path:
-    """Return where the tape of a call is while the call goes on."""
-    return folder / header.started_at[:10] / f"{header.call_id}{OPEN_SUFFIX}"
-
-
-def agent_on_disk(folder: Path, call_id: str) -> str | None:
-    """Return the agent of the tape of this id in a folder with a folder for each day; None when there is none."""
-    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
-    found = next((day / name for day in days for name in names if (day / name).exists()), None)
-    return None if found is None else _agent_on(found)
-
-
-def finished_path(path: Path) -> Path:
-    """Return the name of a complete tape."""
-    return path.with_name(path.name.removesuffix(OPEN_SUFFIX) + DONE_SUFFIX)
-
-
-def call_id_of(path: Path) -> str:
-    """Return the call id in a tape's name."""
-    return path.name.removesuffix(DONE_SUFFIX).removesuffix(OPEN_SUFFIX)
-
-
-def _agent_on(path: Path) -> str:
-    """Return the agent in a tape's header; nobody's when there is none to read."""
-    header = header_of(path)
-    return header.agent if header is not None else ""
-
-
-def header_of(path: Path) -> Header | None:
-    """Return a tape's header, reading no more than that; None when there is none to read."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return decode_header(file.readline(MOST_BYTES))
-    except (OSError, EOFError, zlib.error, TapeError):
-        return None
-
-
 def compress(path: Path, sync: Sync = sync) -> Path:
     """Replace a tape by its compressed form, never leaving a moment without one, whatever the power does."""
     done = finished_path(path)
@@ -356,52 +312,3 @@ def compress(path: Path, sync: Sync = sync) -> Path:
         sync(folder)
     path.unlink()
     return done
-
-
-# ---------------------------------------------------------------- reading
-
-
-@frozen
-class Tape:
-    """A tape in memory: its header and its lines as bytes; `is_torn` when the last line was cut off."""
-
-    path: Path
-    header: Header
-    lines: list[bytes]
-    is_torn: bool
-
-
-def read_tape(path: Path) -> Tape:
-    """Read a tape, compressed or not, and make sure that every line of it can be used. Raises `TapeError`."""
-    with about(path):
-        lines = BytesIO(_content_of(path)).readlines()
-        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
-        if len(lines) <= is_torn:
-            raise TapeError("not a tape: no whole line in it")
-        header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
-        check_lines(whole, first=2)
-    return Tape(path, header, [line for line in whole if not line.isspace()], is_torn)
-
-
-def _content_of(path: Path) -> bytes:
-    """Return what is in a tape, unpacked. Raises `TapeError`."""
-    blocks, size = list[bytes](), 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            while block := file.read(2**20):
-                blocks.append(block)
-                size += len(block)
-                if size > MOST_BYTES:
-                    raise TapeError(f"larger than any call is: more than {MOST_BYTES >> 20} MiB")
-    except OSError as error:
-        raise TapeError(f"can't be read: {error.strerror or error}") from None
-    except (EOFError, zlib.error) as error:
-        raise TapeError(f"can't be read: {error}") from None
-    return b"".join(blocks)
-
-
-def tapes_under(folder: Path, *, only_open: bool = False) -> list[Path]:
-    """Return the tapes in a folder, oldest first by name."""
-    suffixes = (OPEN_SUFFIX,) if only_open else (OPEN_SUFFIX, DONE_SUFFIX)
-    found = (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files))
-    return sorted(path for path in found if path.name.endswith(suffixes))

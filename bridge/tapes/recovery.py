@@ -3,7 +3,7 @@
 from bridge.heart.call import Call
 from bridge.heart.events import Stopped
 from bridge.tapes.lines import Ending
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, NOTE, Line, carry_out, decode, encode, event_of
 
 

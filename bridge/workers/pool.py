@@ -27,7 +27,8 @@ from bridge.indexing.indexer import Indexer
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import files_left, resident_bytes
-from bridge.tapes.recorder import agent_on_disk, call_id_of
+from bridge.tapes.names import call_id_of
+from bridge.tapes.reader import agent_on_disk
 from bridge.web.app import MEDIA_PATH, Gate
 from bridge.workers.handle import Hand, RemoteCall, end_when_stuck, start_hand
 

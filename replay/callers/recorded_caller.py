@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias, assert_never
 
 from bridge.heart.audio import bytes_of
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from replay.callers.recorded_line import Deed, Moment, RecordedCall, recorded_call
 from replay.phone.line import REPLY_GAP_MS
 from replay.phone.script import (

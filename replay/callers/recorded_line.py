@@ -23,7 +23,7 @@ from bridge.heart.events import (
     StreamStarted,
     StreamStopped,
 )
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.restore import spoken_at_ms
 from bridge.tapes.tape import MODEL, PHONE, TWILIO, Line, decode, event_of
 from replay.phone.line import FRAME_MS

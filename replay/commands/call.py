@@ -14,7 +14,7 @@ import trio
 from rich.console import Console
 
 from bridge.screen.output import complain, console, explains_errors, print_json
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.commands.options import DATA, JSON, read
 from replay.phone.report import OnEvent

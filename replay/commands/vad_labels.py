@@ -7,7 +7,7 @@ import click
 from attrs import asdict
 
 from bridge.screen.output import complain, explains_errors, print_json
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
 from replay.sound.silero import probabilities
 from replay.tapes.wav import write_wav

@@ -12,8 +12,8 @@ import msgspec
 from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
+from bridge.tapes.reader import read_tape
 from bridge.tapes.reading import about
-from bridge.tapes.recorder import read_tape
 from bridge.tapes.tape import decode
 from replay.compare.metrics import measures_of
 from replay.compare.verdict import Call, Thresholds, Verdict, judge

@@ -14,7 +14,7 @@ import trio
 
 from bridge.config import Secrets, Settings
 from bridge.daemon.server import open_daemon
-from bridge.tapes.recorder import DONE_SUFFIX
+from bridge.tapes.names import DONE_SUFFIX
 from replay.compare.manifest import Manifest, Row, open_manifest
 from replay.compare.types import NamedCaller, Plan, Run, Variant
 from replay.compare.variants import PUBLIC_URL, described, for_calls, read_base, secrets_of, settings_of

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from trio.testing import MockClock
 
 from bridge import __version__
+from bridge.calls.tool_runs import run_tool
 from bridge.config import Agent, Realtime
 from bridge.errors import BridgeError
 from bridge.heart.call import Call
@@ -36,9 +37,9 @@ from bridge.heart.events import (
 )
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
-from bridge.tools import HANG_UP, Tool, run_tool
+from bridge.tools import HANG_UP, Tool
 from bridge.wire import realtime, twilio
 from replay.model.script import Script
 from replay.model.session import Session

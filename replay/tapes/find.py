@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import BridgeError
-from bridge.tapes.recorder import tapes_under
+from bridge.tapes.names import tapes_under
 
 FEWEST_LETTERS: Final = 4
 """A call's id may be shortened as lists of calls show it, but not to what fits everything."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import define
 
 from bridge.tapes.lines import Ending
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import decode
 from replay.tapes.record_changes import records
 

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import ClockRang
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, event_of, is_overdue, line_of
 from replay.tapes.record_changes import TableChange, record_changes
 

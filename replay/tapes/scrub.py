@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import define, field, frozen
 
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Header, Line, decode, encode
 from replay.tapes.player import is_shed_note

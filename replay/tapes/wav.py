@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from bridge.heart.audio import SILENCE, bytes_of, to_pcm16
 from bridge.heart.events import CallerSpoke, Event, StreamStarted, StreamStopped
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.restore import Restorer, spoken_at_ms
 from bridge.tapes.tape import PHONE, Line, decode, event_of
 from replay.tapes.beside import written_beside

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, PHONE, SHADOW, Line, decode, encode, event_of
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from wire_checker import check_wire
 
 from bridge.cli import main as bridge
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode, encode, encode_header
 from replay.cli import main as replay
 from replay.sound.clips import clip

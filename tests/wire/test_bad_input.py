@@ -10,7 +10,7 @@ import trio
 from structlog.testing import capture_logs
 
 from bench.stage import GREETING, PROMPT, MakePlace, Place, Stage, open_stage, speech, words
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import MODEL, PHONE, Line, decode
 from replay.model.faults import HUGE_BYTES
 from replay.model.script import CallTool, Faults, Garbage, Script

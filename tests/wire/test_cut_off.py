@@ -13,7 +13,7 @@ from bench.power import Power
 from bench.stage import PUBLIC, WEBHOOK, MakePlace, Place, Stage, open_stage
 from bridge.calls.switchboard import DISK_SECONDS
 from bridge.tapes import files
-from bridge.tapes.recorder import header_of
+from bridge.tapes.reader import header_of
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent
 from replay.phone.web import Route, open_courier

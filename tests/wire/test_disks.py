@@ -15,7 +15,7 @@ from bench.stage import MakePlace, open_stage
 from bridge.errors import StoreError
 from bridge.tapes.files import append_to
 from bridge.tapes.lock import one_after_the_other
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 

@@ -15,7 +15,8 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from bench.stage import AGENT, PUBLIC, WEBHOOK, Stage
-from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.phone.signing import sign
 

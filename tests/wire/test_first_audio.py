@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from bench.stage import PROMPT, MakePlace, open_stage, words
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.model.script import Script
 from replay.phone.ring import Caller

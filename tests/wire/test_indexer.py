@@ -30,7 +30,7 @@ from bridge.indexing.keeper import Keeper
 from bridge.store.database_files import wal_of
 from bridge.store.records import Records
 from bridge.tapes.lock import one_after_the_other
-from bridge.tapes.recorder import DONE_SUFFIX
+from bridge.tapes.names import DONE_SUFFIX
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent
 

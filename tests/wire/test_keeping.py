@@ -13,7 +13,7 @@ from bench.stage import MakePlace, Place, open_stage
 from bridge.screen.retention import forget
 from bridge.tapes.files import append_to
 from bridge.tapes.forgotten import Forgotten
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 from replay.tapes.player import replay_tape

@@ -17,7 +17,7 @@ from bench.stage import GREETING, MakePlace, Place, open_stage
 from bridge.errors import DoorShutError, LinkError
 from bridge.links.model import ModelAddress, ModelLink, asked_pause_ms
 from bridge.links.model_door import ModelDoor
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, decode
 from replay.model.line import Tls
 from replay.model.script import DoorFault, Faults, Script

@@ -8,7 +8,7 @@ from strangers import FORM, post
 from structlog.testing import capture_logs
 
 from bench.stage import MakePlace, open_stage
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.phone.ring import Account, Caller
 from replay.phone.script import HangUp, WaitForAgent
 

@@ -18,7 +18,7 @@ from bench.process import DRAIN_SECONDS, RUN, a_process
 from bench.stage import AGENT, PROMPT, PUBLIC, MakePlace, Place, open_stage, words
 from bridge.errors import StoreError
 from bridge.store.database import TABLES, Store
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.model.script import Script
 from replay.phone.ring import Caller

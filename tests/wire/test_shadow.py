@@ -29,7 +29,7 @@ from bridge.heart.audio import FRAME_BYTES
 from bridge.heart.effects import AppendAudio
 from bridge.links import outbox
 from bridge.links.model import ModelAddress
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, SHADOW, Line, decode
 from bridge.wire.realtime import encode
 from replay.model.script import Faults, Script

@@ -3,7 +3,7 @@
 import trio
 
 from bench.stage import MakePlace, open_stage, words
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.model.script import Delivery, Script
 from replay.phone.ring import Caller, CallReport

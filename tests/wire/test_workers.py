@@ -18,7 +18,7 @@ from bridge.config import Agent
 from bridge.errors import StoreError, first_of
 from bridge.store.database import Store
 from bridge.tapes.lock import held_alone
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from bridge.workers.pool import Crew
 from replay.phone.ring import Caller, CallReport, ring

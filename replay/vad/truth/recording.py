@@ -18,7 +18,7 @@ from bridge.heart.audio import BYTES_PER_MS, ms_of
 from bridge.heart.events import CallerSpoke, SessionCreated, StreamStarted
 from bridge.store.records import records_of
 from bridge.tapes.lines import Ms
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.restore import Restorer, spoken_at_ms
 from bridge.tapes.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
 from replay.compare.ears import audible

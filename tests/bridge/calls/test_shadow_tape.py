@@ -14,7 +14,7 @@ from bridge import config
 from bridge.config import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
 from bridge.store.records import records_of
 from bridge.tapes import tape
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode, encode_header
 from bridge.wire import realtime

@@ -15,7 +15,8 @@ from bridge.config import Agent, Recording
 from bridge.heart.audio import SILENCE
 from bridge.retention.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
 from bridge.tapes.files import append_to
-from bridge.tapes.recorder import Recorder, compress, read_tape
+from bridge.tapes.reader import read_tape
+from bridge.tapes.recorder import Recorder, compress
 from bridge.tapes.tape import Line, decode, received
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.wire.twilio import parse

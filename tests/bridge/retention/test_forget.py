@@ -21,7 +21,7 @@ from bridge.store.messages import Found, Look
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.lock import held_alone
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 
 SECRET = "Xylophone sonatas for Wednesday, please."

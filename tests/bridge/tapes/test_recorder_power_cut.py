@@ -16,7 +16,9 @@ from bench.power import Power
 from bridge.config import Agent
 from bridge.errors import TapeError
 from bridge.tapes import files
-from bridge.tapes.recorder import SYNC_SECONDS, Recorder, read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
+from bridge.tapes.recorder import SYNC_SECONDS, Recorder
 from bridge.tapes.tape import NOTE, Line
 from bridge.tapes.tape_writer import TapeWriter
 

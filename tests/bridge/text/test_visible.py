@@ -21,7 +21,7 @@ from bridge.doctor.findings import presentable, wrong
 from bridge.logs import set_up_logging
 from bridge.screen.output import Screen, calls_table, console, show_call
 from bridge.store.database import Store
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.text.visible import UNSEEN, all_visible, visible, visible_json
 from replay.cli import main as replay_main
 from replay.model.watch import Watcher

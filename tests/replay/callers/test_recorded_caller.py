@@ -7,7 +7,7 @@ import attrs
 import msgspec
 import pytest
 
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import PHONE, TWILIO, Line, encode
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.callers.recorded_line import NoCallerError, recorded_call

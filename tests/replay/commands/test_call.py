@@ -17,7 +17,8 @@ from record_tapes import PUBLIC, Scene, hung_up, interrupted
 from bridge import config
 from bridge.daemon.server import open_daemon
 from bridge.store.records import Records, records_of
-from bridge.tapes.recorder import read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.commands.call import call
 from replay.model.script import Faults

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.store.database import TABLES
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.tapes.pages import page_of
 from replay.tapes.wire import wire_lines

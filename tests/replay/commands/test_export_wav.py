@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.heart.audio import SILENCE, to_pcm16
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from replay.cli import main
 from replay.tapes.wav import Sound, sound_of, write_wav
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from wire_checker import check_wire
 
 from bridge.heart.audio import SILENCE, silence, to_pcm16
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.sound.clips import clip
 from replay.sound.formats import ulaw_of

@@ -13,7 +13,7 @@ from wire_checker import check_wire
 
 from bridge.errors import TapeError
 from bridge.heart.audio import SILENCE
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import Line, decode, encode
 from replay.cli import main
 from replay.commands.redact import redacted_tape

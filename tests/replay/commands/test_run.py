@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.tapes.recorder import Tape, read_tape, tapes_under
+from bridge.tapes.names import tapes_under
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import decode, encode
 from replay.cli import main
 from replay.tapes.player import decisions, replay_tape, retold

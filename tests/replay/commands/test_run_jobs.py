@@ -10,7 +10,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.tapes.player import retold
 

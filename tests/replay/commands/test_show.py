@@ -12,7 +12,7 @@ from rich.console import Console
 from bridge.commands.calls import read_record
 from bridge.screen.output import show_call
 from bridge.store.database import Store
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.tapes.pages import page_of
 

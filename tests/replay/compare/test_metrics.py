@@ -10,7 +10,7 @@ from bridge.config import Agent
 from bridge.heart.audio import FRAME_BYTES, SILENCE
 from bridge.heart.effects import ClearPlayback
 from bridge.heart.events import CallerSpoke, SpeechStarted
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, carry_out, decode
 from replay.compare.metrics import Measures, agreement, measures_of
 from replay.sound.clips import clip

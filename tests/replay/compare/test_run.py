@@ -10,7 +10,7 @@ import trio
 
 from bridge.errors import ConfigError
 from bridge.store.records import records_of
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.compare.manifest import ManifestError, read_manifest, read_runs
 from replay.compare.plan import callers_of, load_plan, parse_plan

@@ -7,7 +7,7 @@ import msgspec
 
 from bridge.config import Agent
 from bridge.heart.audio import silence
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.tape import Header, Line, decode, settings_of
 from replay.simulation.rehearsal import Rehearsal
 from replay.sound.formats import murmur

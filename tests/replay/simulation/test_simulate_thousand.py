@@ -9,7 +9,7 @@ import msgspec
 
 from bridge.config import Agent, Limits, ServerVad
 from bridge.store.records import Records, records_of
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from bridge.tapes.tape import MODEL, OPENAI, Line, decode
 from bridge.tools import Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Transcription

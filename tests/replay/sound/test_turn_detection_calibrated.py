@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridge.config import Agent, ServerVad
 from bridge.extras import install_hint
 from bridge.heart.audio import LINEAR, silence
-from bridge.tapes.recorder import Tape
+from bridge.tapes.reader import Tape
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp, Wait, WaitForQuiet
 from replay.phone.script import Say as Speak

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.errors import TapeError
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import FORMAT, Line, decode
 from replay.cli import main
 from replay.tapes.pages import page_of

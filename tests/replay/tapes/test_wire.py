@@ -12,7 +12,7 @@ from wire_checker import check_wire
 
 from bridge.config import Agent
 from bridge.heart.audio import SILENCE
-from bridge.tapes.recorder import Tape, read_tape
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import Header, Line, decode, encode, settings_of
 from replay.cli import main

@@ -17,7 +17,7 @@ import soxr
 from click.testing import CliRunner, Result
 
 from bridge.heart.audio import bytes_of, to_pcm16
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.commands.vad_compose import compose as command
 from replay.sound.clips import clip
 from replay.sound.silero import WINDOW_MS, Ears, Policy, probabilities

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from bridge.config import SemanticVad
 from bridge.heart.audio import silence
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.sound import silero
 from replay.sound.silero import WINDOW_MS, Floats
 from replay.vad.engine.machine import Setting

@@ -14,9 +14,10 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from bridge.calls.tool_runs import MAX_OUTPUT_BYTES, run_tool
 from bridge.errors import ToolError
 from bridge.heart.events import ToolAnswered, ToolFailed
-from bridge.tools import MAX_OUTPUT_BYTES, Tool, load_tools, run_tool, tool
+from bridge.tools import Tool, load_tools, tool
 from replay.callers import restaurant
 from replay.callers.restaurant import check_table
 

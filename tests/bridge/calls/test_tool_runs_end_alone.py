@@ -16,10 +16,11 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.calls.tool_runs import run_tool
 from bridge.errors import ToolError, first_of
 from bridge.heart.events import ToolAnswered, ToolFailed
 from bridge.tapes import tape
-from bridge.tools import Tool, afresh, load_tools, run_tool, tool
+from bridge.tools import Tool, afresh, load_tools, tool
 
 HALF = "\ud83d"
 Answer = ToolAnswered | ToolFailed

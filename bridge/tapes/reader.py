@@ -1,0 +1,79 @@
+"""Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
+
+import gzip
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bridge.errors import TapeError
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
+from bridge.tapes.reading import about
+from bridge.tapes.tape import Header, check_lines, decode_header
+
+MOST_BYTES: Final = 2**30
+"""Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
+
+
+@frozen
+class Tape:
+    """A tape in memory: its header and its lines as bytes; `is_torn` when the last line was cut off."""
+
+    path: Path
+    header: Header
+    lines: list[bytes]
+    is_torn: bool
+
+
+def read_tape(path: Path) -> Tape:
+    """Read a tape, compressed or not, and make sure that every line of it can be used. Raises `TapeError`."""
+    with about(path):
+        lines = BytesIO(_content_of(path)).readlines()
+        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
+        if len(lines) <= is_torn:
+            raise TapeError("not a tape: no whole line in it")
+        header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
+        check_lines(whole, first=2)
+    return Tape(path, header, [line for line in whole if not line.isspace()], is_torn)
+
+
+def _content_of(path: Path) -> bytes:
+    """Return what is in a tape, unpacked. Raises `TapeError`."""
+    blocks, size = list[bytes](), 0
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            while block := file.read(2**20):
+                blocks.append(block)
+                size += len(block)
+                if size > MOST_BYTES:
+                    raise TapeError(f"larger than any call is: more than {MOST_BYTES >> 20} MiB")
+    except OSError as error:
+        raise TapeError(f"can't be read: {error.strerror or error}") from None
+    except (EOFError, zlib.error) as error:
+        raise TapeError(f"can't be read: {error}") from None
+    return b"".join(blocks)
+
+
+def header_of(path: Path) -> Header | None:
+    """Return a tape's header, reading no more than that; None when there is none to read."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            return decode_header(file.readline(MOST_BYTES))
+    except (OSError, EOFError, zlib.error, TapeError):
+        return None
+
+
+def agent_on_disk(folder: Path, call_id: str) -> str | None:
+    """Return the agent of the tape of this id in a folder with a folder for each day; None when there is none."""
+    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
+    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
+    found = next((day / name for day in days for name in names if (day / name).exists()), None)
+    return None if found is None else _agent_on(found)
+
+
+def _agent_on(path: Path) -> str:
+    """Return the agent in a tape's header; nobody's when there is none to read."""
+    header = header_of(path)
+    return header.agent if header is not None else ""
