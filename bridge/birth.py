@@ -9,6 +9,7 @@ from bridge import __version__, tape
 from bridge.call import Call
 from bridge.config import Agent
 from bridge.current import Setup
+from bridge.key_mask import MASKED
 from bridge.lag import LoopLag
 from bridge.letters import Key
 from bridge.live import LiveCall
@@ -71,7 +72,11 @@ def give_birth(
 
 def line_of(webhook: Webhook) -> Line:
     """Return the first line after the header of a new call's tape."""
-    form = tape.webhook_form(webhook.form, masked=webhook.setup.settings.recording.mask_numbers)
+    form = tape.webhook_form(
+        webhook.form,
+        masked=webhook.setup.settings.recording.mask_numbers,
+        keys_masked=webhook.agent.keys == MASKED,
+    )
     return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST", "url": webhook.url, "form": form})
 
 

@@ -64,7 +64,7 @@ from bridge.events import (
 )
 from bridge.held import HeldAudio
 from bridge.journal import Journal
-from bridge.keys import Keys
+from bridge.keys import Keys, sentence_of
 from bridge.playout import Playout
 from bridge.realtime import Policy
 from bridge.session import Session, other_format
@@ -185,7 +185,8 @@ class Call:
         is_to_speak = (
             not self._tool_calls.running or self._dead_air.is_asked
         )  # while a tool runs: if it takes too long
-        if self._session.is_ready and is_to_speak and not self._farewell and self._turns.may_ask:
+        may_ask = self._turns.may_ask and not self._keys.are_coming
+        if self._session.is_ready and is_to_speak and not self._farewell and may_ask:
             self._ask()
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - a table of one line per event
@@ -299,8 +300,10 @@ class Call:
     def _look_for_dead_air(self) -> None:
         """Say who waits now: the one rule for every way in which a caller could be left without a sound."""
         is_there = bool(self._stream_sid) or self._session.is_ready
+        is_pressing = self._keys.are_coming and self._session.is_ready
         self._dead_air.look(
-            is_waiting=is_there and self._waiting_for != "", is_caller_talking=self._turns.caller_is_talking
+            is_waiting=is_there and self._waiting_for != "",
+            is_caller_talking=self._turns.caller_is_talking or is_pressing,
         )
 
     @property
@@ -397,12 +400,15 @@ class Call:
             return
         self._last_voice = self._now
         self._keys.press(event.digit, self._now)
+        is_known = self._turns.is_cut(self._turns.active)
+        if (active := self._interrupt()) and not is_known:
+            self._say(CancelResponse(self._id(), active))  # the server does it for speech alone
 
     def _give_keys(self) -> None:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""
         keys = self._keys.take()
         self._journal.milestone("keys_pressed", keys=len(keys))
-        self._say(AddText(self._id(), "user", f"(The caller pressed these keys on the phone: {keys})"))
+        self._say(AddText(self._id(), "user", sentence_of(keys), keys))
         self._turns.owe()
 
     def _play(self) -> None:
@@ -455,9 +461,21 @@ class Call:
     def _on_speech_started(self) -> None:
         self._last_voice = self._now
         self._turns.caller_began(self._now)
-        if self.agent.turn_detection.interrupt_response:
-            self._withdraw_farewell()
-            self._stop_playing(self._turns.cut_active())
+        self._interrupt()
+
+    def _interrupt(self) -> str:
+        """Let the caller have their turn, if they may; return the response that is cut off by it, or nothing."""
+        if not self.agent.turn_detection.interrupt_response:
+            return ""
+        self._withdraw_farewell()
+        self._stop_playing(active := self._turns.cut_active())
+        return active
+
+    @property
+    def _is_taking_turn(self) -> bool:
+        """Say whether the caller speaks or presses keys, and may have what is said to them cut off by it."""
+        is_taking = self._turns.caller_is_speaking or self._keys.are_coming
+        return is_taking and self.agent.turn_detection.interrupt_response
 
     def _stop_playing(self, response_id: str) -> None:
         """Silence the agent now, and tell the model what was heard of each item it had begun."""
@@ -476,7 +494,7 @@ class Call:
 
     def _on_response_created(self, event: ResponseCreated) -> None:
         self._turns.created(event.response_id)
-        if self._turns.caller_is_speaking and self.agent.turn_detection.interrupt_response:
+        if self._is_taking_turn:
             self._turns.cut_active()  # asked for before we knew that the caller had begun
             self._say(CancelResponse(self._id(), event.response_id))
 
@@ -594,7 +612,7 @@ class Call:
         self._journal.milestone("hang_up_asked")
         self._farewell = (event.call_id, realtime.reason_of(event.arguments))
         self._farewell_due = self._latest_farewell()
-        if self._turns.caller_is_speaking and self.agent.turn_detection.interrupt_response:
+        if self._is_taking_turn:
             self._withdraw_farewell()  # asked for before the model knew that the caller had begun
 
     def _latest_farewell(self) -> int:

@@ -244,6 +244,7 @@ class Agent:
     voice: str = setting("marin", choice(*VOICES))
     language: str = setting("en", text('a language code, for example "en"'))
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
+    keys: str = setting("masked", choice("masked", "kept"))
     transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
     failure_sentence: str = setting(

@@ -26,6 +26,7 @@ from bridge.events import (
     PhoneLeft,
     Stopped,
 )
+from bridge.key_mask import KeyMask
 from bridge.lag import LoopLag
 from bridge.lines import Close, Ending, TryFailed
 from bridge.links import FLUSH, Link, PhoneSocket
@@ -113,8 +114,10 @@ class LiveCall:
     _shadow: Shadow | None = field(init=False, default=None)
     _threads: trio.CapacityLimiter = field(init=False)
     _log: Any = field(init=False)
+    _mask: KeyMask = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._mask = KeyMask.of(self.agent.keys)
         self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
         self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
@@ -142,7 +145,10 @@ class LiveCall:
 
     def record(self, line: Line) -> None:
         """Put a line on the tape that the heart need not know."""
-        self.tape.append(line)
+        self._write(line)
+
+    def _write(self, line: Line, event: Event | None = None) -> None:
+        self.tape.append(self._mask.line(line), event)
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
@@ -151,7 +157,7 @@ class LiveCall:
                 line.t_ms
             )  # the whole process was held up: what was due comes before what came meanwhile
         self.last_event = trio.current_time()
-        self.tape.append(line, event)
+        self._write(line, event)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
         if self._stalled:
             leg, self._stalled = self._stalled, ""
@@ -165,8 +171,9 @@ class LiveCall:
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
         for effect in effects:
+            self._mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
-            self.tape.append(line)
+            self._write(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
                 if isinstance(effect, AppendAudio) and self._shadow is not None:
@@ -174,9 +181,9 @@ class LiveCall:
             elif isinstance(effect, RunTool):
                 self._start_tool(effect)
             elif isinstance(effect, WriteNote):
-                self._log_note(effect)
+                self._log_note(self._mask.note(effect))
             elif isinstance(effect, EndCall):
-                self._finish(effect)
+                self._finish(self._mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
         if not leg.outbox.put(message):

@@ -29,6 +29,7 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.keys import HIDDEN
 from bridge.nesting import is_too_deep
 from bridge.text import valid_json
 
@@ -40,7 +41,7 @@ up every other call for a third of a second."""
 
 TOO_LONG: Final = "longer than any"
 
-DIGITS: Final = frozenset("0123456789*#ABCD")
+DIGITS: Final = frozenset(f"0123456789*#ABCD{HIDDEN}")
 _decode = msgspec.json.Decoder().decode
 
 # ---------------------------------------------------------------- messages

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from bridge.audio import bytes_of
+from bridge.keys import HIDDEN
 from bridge.recorder import Tape
 from replay.compare_types import Mode
 from replay.phone_line import REPLY_GAP_MS
@@ -35,6 +36,9 @@ SAT_OUT_MS: Final = 300
 
 KEYS_TOGETHER_MS: Final = 2000
 """Keys that come so close to each other are one number, whatever the agent says meanwhile."""
+
+UNKNOWN_KEY: Final = "0"
+"""What is pressed for a key that the tape has hidden."""
 
 ANSWER_MS: Final = 45_000
 """The longest answer that is listened to. A bridge whose agent says nothing at all ends the call before that."""
@@ -127,4 +131,4 @@ def _quiet_ms(moment: Moment) -> int:
 def _act(deed: Deed) -> Step:
     if deed.audio:
         return Say(deed.audio, deed.words)
-    return Press(deed.key) if deed.key else HangUp()
+    return Press(UNKNOWN_KEY if deed.key == HIDDEN else deed.key) if deed.key else HangUp()

@@ -31,7 +31,7 @@ FLOORS = [
     {"config", "findings", "held", "playout", "turns"},
     {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
     {"session", "tape", "tool_calls"},
-    {"call", "reading", "records", "redact", "restore"},
+    {"call", "key_mask", "reading", "records", "redact", "restore"},
     {"files", "tape_writer"},
     {
         "doctor_world",

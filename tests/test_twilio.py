@@ -76,7 +76,7 @@ def test_a_message_is_understood(message: dict[str, Any], event: Event) -> None:
         (MEDIA % '{"chunk":"1","payload":"?"}', "media with missing or wrong fields"),
         (MEDIA % '{"chunk":"1","payload":""}', "media with missing or wrong fields"),
         ('{"event":"mark","streamSid":"","mark":{"name":"m1"}}', "mark with missing or wrong fields"),
-        ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"x"}}', "dtmf with missing or wrong fields"),
+        ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"y"}}', "dtmf with missing or wrong fields"),
         ('{"event":"start","streamSid":"MZ1","start":[]}', "start with missing or wrong fields"),
     ],
 )  # fmt: skip
