@@ -59,12 +59,14 @@ from bridge.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.held import HeldAudio
 from bridge.journal import Journal
 from bridge.keys import Keys, sentence_of
+from bridge.last_words import LastWords
 from bridge.playout import Playout
 from bridge.realtime import Policy
 from bridge.session import Session, other_format
@@ -118,6 +120,7 @@ class Call:
     _turns: Turns = field(init=False)
     _dead_air: DeadAir = field(init=False)
     _tool_calls: ToolCalls = field(init=False)
+    _last_words: LastWords = field(init=False)
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
     _deadline: int = 0
@@ -132,6 +135,7 @@ class Call:
         self._playout = Playout(lead_ms=limits.lead_ms)
         self._turns = Turns(vad.create_response, limits.max_turn_seconds * 1000)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
+        self._last_words = LastWords(bool(self.agent.transcription_model))
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
@@ -143,12 +147,13 @@ class Call:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Return what to do because of `event`, which happened at `now` (ms since the call's birth)."""
-        if self.is_over:
-            return []
         self._now = max(self._now, now)
+        if self.is_over:
+            return self._hear_out(event)
         if self._now - self._deadline >= HELD_UP_MS:
             self._caught_up_at = self._now + CATCH_UP_MS
         self._dead_air.pass_time(self._now)
+        self._last_words.follow(event, self._now)
         if isinstance(event, STIRRING):
             self._dead_air.stirred_at = self._now
         self._decide(event)
@@ -180,7 +185,7 @@ class Call:
             self._play()
         for ledger in self._playout.settled():
             self._journal.item(ledger)
-        if self._farewell and not self._turns.active and self._playout.is_idle:
+        if self._may_leave and not self._turns.active and self._playout.is_idle:
             return self._leave()
         is_to_speak = (
             not self._tool_calls.running or self._dead_air.is_asked
@@ -199,7 +204,7 @@ class Call:
                 self._on_mark(event)
             case ClockRang() | StreamConnected():
                 pass
-            case MessageIgnored():
+            case MessageIgnored() | TranscriptCame():
                 self._journal.counts["ignored"] += 1
             case StreamStarted():
                 self._on_stream_started(event)
@@ -282,7 +287,7 @@ class Call:
             yield self._turns.retry_at, self._turns.retry_is_due
         if self._keys.due is not None and self._session.is_ready:
             yield self._keys.due, self._give_keys
-        if self._farewell:
+        if self._may_leave:
             yield self._farewell_due, self._leave
 
     def _silent_at(self, ms: int) -> int:
@@ -308,8 +313,9 @@ class Call:
 
     @property
     def _waiting_for(self) -> str:
-        is_working = self._tool_calls.running and not self._turns.active and not self._farewell
-        return "a tool" if is_working else self._turns.waiting_for
+        if not self._tool_calls.running or self._turns.active:
+            return self._turns.waiting_for
+        return "" if self._farewell else "a tool"  # after the goodbye nobody waits to hear anything
 
     def _on_dead_air(self) -> None:
         """Ask once; when that brought no sound either, there is the failure plan."""
@@ -615,6 +621,11 @@ class Call:
         if self._is_taking_turn:
             self._withdraw_farewell()  # asked for before the model knew that the caller had begun
 
+    @property
+    def _may_leave(self) -> bool:
+        """Say whether the goodbye may be the end: not before everything that was promised with it is done."""
+        return self._farewell is not None and not self._tool_calls.running
+
     def _latest_farewell(self) -> int:
         return self._playout.plays_until(self._now) + self.agent.limits.farewell_grace_ms
 
@@ -638,13 +649,37 @@ class Call:
         for ledger in self._playout.close(self._now):
             self._journal.item(ledger)
         for call_id, name in self._tool_calls.running.items():
-            self._journal.note("tool_cancelled", call_id=call_id, tool=name)
+            self._journal.milestone("tool_outlives_call", call_id=call_id, tool=name)
         self._journal.first("call_ended")
+        self._ask_for_last_words(by)
         if self._held.dropped:
             self._journal.counts["held caller frames dropped"] = self._held.dropped
         self._journal.close()
         self._say(EndCall(by, why, say))
         self.is_over = True
+
+    # ------------------------------------------------------------ the caller's last words
+
+    def _ask_for_last_words(self, by: str) -> None:
+        """Have what the caller was saying written down, and nothing answered to it."""
+        if self._turns.caller_is_speaking and self._last_words.may_be_asked_for(by):
+            self._last_words.committed()
+            self._say(CommitAudio(self._id()))
+        self._last_words.call_ended(by, self._now)
+        if self.is_listening and self._turns.active and not self._turns.is_cut(self._turns.active):
+            self._say(CancelResponse(self._id(), self._turns.active))
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether the model has still to tell some of the caller's words, though the call is over."""
+        return self._last_words.are_to_come(self._now)
+
+    def _hear_out(self, event: Event) -> list[Effect]:
+        """Nothing is decided after the end, but that nobody needs an answer any more."""
+        self._last_words.follow(event, self._now)
+        if self.is_listening and isinstance(event, ResponseCreated):
+            self._say(CancelResponse(self._id(), event.response_id))
+        return self._take()
 
     # ------------------------------------------------------------ saying
 

@@ -25,9 +25,12 @@ from bridge.events import (
     ModelUnreachable,
     PhoneLeft,
     Stopped,
+    ToolAnswered,
+    ToolFailed,
 )
 from bridge.key_mask import KeyMask
 from bridge.lag import LoopLag
+from bridge.last_words import LISTEN_MS
 from bridge.lines import Close, Ending, TryFailed
 from bridge.links import FLUSH, Link, PhoneSocket
 from bridge.model_door import ModelDoor
@@ -45,6 +48,9 @@ LINGER_SECONDS: Final = 0.8
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a peer may take to answer our close frame."""
+
+WIND_UP_SECONDS: Final = 5.0
+"""What all of that takes at most, the caller's last words first, and a little: 3.4 s."""
 
 SHADOW_SECONDS: Final = 0.1
 """How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
@@ -104,7 +110,10 @@ class LiveCall:
     token: str = field(default="", repr=False)
     phone: Leg = field(default=Factory(_phone_leg, takes_self=True))
     model: Leg = field(default=Factory(_model_leg, takes_self=True))
+    leaves_by: float = float("inf")
     _over: trio.Event = field(factory=trio.Event)
+    _heard_out: trio.Event = field(factory=trio.Event)
+    _tools_until: float = 0.0
     _phone_came: trio.Event = field(factory=trio.Event)
     _preamble: list[str | bytes] = field(factory=list)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
@@ -159,6 +168,8 @@ class LiveCall:
         self.last_event = trio.current_time()
         self._write(line, event)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
+        if self.end is not None and not self.call.is_listening:
+            self._heard_out.set()
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=line.t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
@@ -196,9 +207,9 @@ class LiveCall:
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
+        self.leaves_by = max(self.ended, self._tools_until) + WIND_UP_SECONDS
         self._over.set()
-        for leg in (self.phone, self.model):
-            leg.outbox.close()
+        self.phone.outbox.close()
         if self._shadow is not None:
             self._shadow.leave()
         self.on_end(effect)
@@ -218,16 +229,16 @@ class LiveCall:
             self.phone.ended.set()  # a socket that came in the last moment is let go too
 
     async def _live(self) -> None:
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._meet_model, name="model leg")
-            nursery.start_soon(self._meet_phone, name="phone leg")
-            nursery.start_soon(self._keep_time, name="alarm")
+        # A tool that the call leaves behind ends by itself, in the outer nursery.
+        async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
+            legs.start_soon(self._meet_model, name="model leg")
+            legs.start_soon(self._meet_phone, name="phone leg")
+            legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
-                nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
+                legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
             await self._over.wait()
             await self._wind_up()
-            nursery.cancel_scope.cancel(reason="the call is over")
+            legs.cancel_scope.cancel(reason="the call is over")
 
     @contextmanager
     def _crashing_alone(self) -> Iterator[None]:
@@ -286,17 +297,28 @@ class LiveCall:
 
     async def _wind_up(self) -> None:
         """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""
-        legs = [leg for leg in (self.phone, self.model) if leg.link is not None]
-        with trio.move_on_after(LINGER_SECONDS):
-            for leg in legs:
-                await leg.drained.wait()
-        with trio.move_on_after(GOODBYE_SECONDS):
-            async with trio.open_nursery() as goodbyes:
-                for leg in legs:
-                    goodbyes.start_soon(leg.say_goodbye, 1000)
+        async with trio.open_nursery() as goodbyes:
+            goodbyes.start_soon(self._part_from, self.phone)
+            goodbyes.start_soon(self._part_from_model)
         if self._shadow is not None and self._shadow.is_open:
             with trio.move_on_after(SHADOW_SECONDS):
                 await self._shadow.ended.wait()
+
+    async def _part_from_model(self) -> None:
+        """Hear the caller's last words out, whose transcripts are under way; nothing else waits for them."""
+        if self.model.link is not None and self.call.is_listening:
+            with trio.move_on_after(LISTEN_MS / 1000):
+                await self._heard_out.wait()
+        self.model.outbox.close()
+        await self._part_from(self.model)
+
+    async def _part_from(self, leg: Leg) -> None:
+        if leg.link is None:
+            return
+        with trio.move_on_after(LINGER_SECONDS):
+            await leg.drained.wait()
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await leg.say_goodbye(1000)
 
     async def _keep_time(self) -> None:
         while (deadline := self.call.deadline) is not None:
@@ -446,9 +468,16 @@ class LiveCall:
 
     def _start_tool(self, effect: RunTool) -> None:
         assert self._nursery is not None
+        until = trio.current_time() + self.tools[effect.name].timeout_ms / 1000
+        self._tools_until = max(self._tools_until, until)
         self._nursery.start_soon(self._run_tool, effect, name=f"tool {effect.name}")
 
     async def _run_tool(self, effect: RunTool) -> None:
+        """Run it to its end, which may come after the call's; only who cancels the call cancels what it began."""
         tool = self.tools[effect.name]
-        answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
-        self.feed(tape.tool_line(self.now_ms(), answer), answer)
+        answer: ToolAnswered | ToolFailed = ToolFailed(effect.call_id, "cancelled", "cancelled with the call")
+        try:
+            answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
+        finally:
+            with self._crashing_alone():
+                self.feed(tape.tool_line(self.now_ms(), answer), answer)

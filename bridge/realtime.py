@@ -39,6 +39,7 @@ from bridge.events import (
     SpeechStarted,
     SpeechStopped,
     ToolCalled,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
@@ -56,7 +57,6 @@ IGNORED: Final = frozenset(
         "conversation.item.created",
         "conversation.item.deleted",
         "conversation.item.done",
-        "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
@@ -228,6 +228,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.output_item.done": _item_finished,
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
+    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
     "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,
 }

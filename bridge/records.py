@@ -187,6 +187,10 @@ class _Reader:
     def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "caller").text = _words(message["transcript"])
 
+    def _conversation_item_input_audio_transcription_delta(self, t_ms: int, message: Row) -> None:
+        """Kept where nothing more came: the call may have been over."""
+        self._item(message["item_id"], "caller").text += _words(message["delta"])
+
     def _conversation_item_input_audio_transcription_failed(self, t_ms: int, message: Row) -> None:
         self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": {**message["error"]}})
 
@@ -200,7 +204,21 @@ class _Reader:
         self._turn(message["item_id"])["speech_stopped_ms"] = t_ms
 
     def _input_audio_buffer_committed(self, t_ms: int, message: Row) -> None:
+        self._rename_turn(_words(message["item_id"]))
         self._turn(message["item_id"])["committed_ms"] = t_ms
+
+    def _rename_turn(self, item_id: str) -> None:
+        """A turn that the bridge closed may become another item than the one it was told to become."""
+        turn = self.turns[-1] if self.turns else None
+        if (
+            turn is None
+            or "committed_ms" in turn
+            or any(one["caller_item_id"] == item_id for one in self.turns)
+        ):
+            return
+        begun = self.items.pop(turn["caller_item_id"], None)
+        turn["caller_item_id"] = item_id
+        self._item(item_id, "caller").began_ms = begun.began_ms if begun else -1
 
     def _turn(self, item_id: str) -> Row:
         for turn in reversed(self.turns):
@@ -337,6 +355,7 @@ FROM_MODEL: Final = frozenset(
     {
         "conversation.item.added",
         "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.failed",
         "input_audio_buffer.committed",
         "input_audio_buffer.speech_started",

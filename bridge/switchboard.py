@@ -76,16 +76,17 @@ class Switchboard:
     def ages(self) -> list[tuple[str, int]]:
         """Return the id of each waiting or live call and how many seconds old it is, the oldest first."""
         now = trio.current_time()
-        return [(call.call_id, int(now - call.born)) for call in self._calls.values()]
+        calls = [call for call in self._calls.values() if call.end is None]
+        return [(call.call_id, int(now - call.born)) for call in calls]
 
     @property
     def live(self) -> int:
-        """Return how many calls are waiting or live."""
-        return len(self._calls)
+        """Return how many calls are waiting or live; of one that is over, a tool may still run."""
+        return sum(call.end is None for call in self._calls.values())
 
     @property
     def calls(self) -> tuple[AnyCall, ...]:
-        """Return the calls that are waiting or live."""
+        """Return the calls of which something is left: waiting, live or ending."""
         return tuple(self._calls.values())
 
     def find(self, key: Key) -> AnyCall | None:
@@ -148,9 +149,10 @@ class Switchboard:
 
     def _refuses(self, webhook: Webhook) -> bool:
         """Say whether there is no room for a new call; one that is let in counts as its caller's."""
-        calls = self._calls.values()
+        calls = [call for call in self._calls.values() if call.end is None]
+        left_over = len(self._calls) - len(calls)  # as many as there may be calls: beyond that they take room
         load = Load(
-            live=len(calls),
+            live=len(calls) + max(0, left_over - self.settings.server.max_calls),
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
             waiting=sum(call.is_waiting for call in calls),
             has_room=self.place.has_room,

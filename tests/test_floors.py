@@ -28,7 +28,7 @@ FLOORS = [
         "visible",
         "wording",
     },
-    {"config", "findings", "held", "playout", "turns"},
+    {"config", "findings", "held", "last_words", "playout", "turns"},
     {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
     {"session", "tape", "tool_calls"},
     {"call", "key_mask", "reading", "records", "redact", "restore"},
@@ -156,6 +156,7 @@ def test_the_heart_iterates_over_no_set() -> None:
         "journal",
         "held",
         "keys",
+        "last_words",
         "session",
         "session_fields",
     ):
