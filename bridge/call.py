@@ -641,7 +641,7 @@ class Call:
 
     def _fail(self, why: str) -> None:
         """The model can't be had: the caller hears the configured sentence instead of dead air."""
-        self._end("model", why, say=self.agent.failure_sentence)
+        self._end("model", why, say=self.agent.failure_sentence.text)
 
     def _end(self, by: str, why: str, say: str = "") -> None:
         if self.is_over:

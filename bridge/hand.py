@@ -115,7 +115,7 @@ class RemoteCall:
 
     def is_lost(self) -> None:
         """Take note that its worker has died: what the caller hears next is ours to say."""
-        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence))
+        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence.text))
         self.is_gone()
 
     def is_gone(self) -> None:

@@ -254,7 +254,7 @@ class LiveCall:
 
     def abandon(self, why: str) -> None:
         """End the call without asking its peers; its caller hears the failure sentence, whatever is broken here."""
-        self._give_up(why, say=self.agent.failure_sentence)
+        self._give_up(why, say=self.agent.failure_sentence.text)
 
     def _give_up(self, why: str, *, say: str = "") -> None:
         """The heart may be what is broken, or the tape: each is asked only once."""

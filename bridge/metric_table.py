@@ -77,8 +77,8 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "bridge_tool_calls",
-        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with their "
-        "call; not_run for hang_up, a tool that there isn't, one too many at once.",
+        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with the "
+        "daemon; not_run for hang_up, a tool that there isn't, one too many at once.",
         ("agent", "outcome"),
     ),
     Metric(

@@ -18,6 +18,7 @@ from bridge.config import Settings
 from bridge.current import Current
 from bridge.errors import in_words
 from bridge.forgotten import Forgotten
+from bridge.languages import Sentence
 from bridge.letters import Key
 from bridge.place import AnyCall, Place
 from bridge.reaper import LOOK_SECONDS, reap
@@ -46,7 +47,7 @@ class Switchboard:
     _has_drained: bool = False
     _admission: Admission = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
-    _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
+    _outcomes: OrderedDict[Key, Sentence] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
     _quiet: trio.Event = field(factory=trio.Event)
     _unasked: dict[Key, float] = field(factory=dict)
@@ -134,7 +135,7 @@ class Switchboard:
         call = call or self._open(webhook, call_id or webhook.call_sid)
         await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
-            return twilio.hangup_twiml(call.end.say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
         return self._connect_twiml(webhook, call)
 
     async def _wait_on_disk(self, call: AnyCall) -> None:
@@ -223,7 +224,7 @@ class Switchboard:
         finally:
             self._calls.pop(key, None)
             self.on_gone(key)
-            self._outcomes[key] = call.end.say if call.end else ""
+            self._outcomes[key] = call.agent.sentence(call.end.say if call.end else "")
             if call.end is None or call.end.by != "caller":
                 seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
                 self._unasked[key] = (
@@ -247,9 +248,9 @@ class Switchboard:
             log.exception("webhook crashed", call_id=call_sid, agent=agent)
             return twilio.hangup_twiml(self._failure_sentence(agent))
 
-    def _failure_sentence(self, agent: str) -> str:
+    def _failure_sentence(self, agent: str) -> Sentence:
         known = self.settings.agents.get(agent)
-        return known.failure_sentence if known is not None else ""
+        return known.failure_sentence if known is not None else twilio.NOTHING
 
     async def _next_twiml(self, call_sid: str, agent: str) -> str:
         call = self._calls.get((call_sid, agent))
@@ -257,11 +258,11 @@ class Switchboard:
         if call is not None:
             await call.settle()
         if call is not None and call.end is not None:
-            return twilio.hangup_twiml(call.end.say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
         if call is not None:  # Twilio left it, though its socket hasn't told us yet; or never got in with one
-            say = call.agent.failure_sentence if call.is_waiting else ""
+            say = call.agent.failure_sentence.text if call.is_waiting else ""
             call.stop("caller", "media stream ended", say=say)
-            return twilio.hangup_twiml(call.end.say if call.end is not None else say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say if call.end is not None else say))
         outcome = self._outcomes.get((call_sid, agent))
         return twilio.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
 

@@ -218,11 +218,12 @@ def settings_of(agent: Agent) -> dict[str, Any]:
 
     That is asked of today's configuration.
     """
-    return {
+    kept = {
         name: value
         for name, value in asdict(agent).items()
         if name not in ("name", "keep") and value is not None
     }
+    return kept | {"failure_sentence": agent.failure_sentence.text}
 
 
 def encode_header(header: Header) -> bytes:

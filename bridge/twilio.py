@@ -30,6 +30,7 @@ from bridge.events import (
     StreamStopped,
 )
 from bridge.keys import HIDDEN
+from bridge.languages import Sentence
 from bridge.nesting import is_too_deep
 from bridge.text import valid_json
 
@@ -185,11 +186,14 @@ NOT_IN_XML: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010f
 """Characters that XML 1.0 has no way to write: https://www.w3.org/TR/xml/#charsets"""
 
 
-def hangup_twiml(say: str = "") -> str:
+NOTHING: Final = Sentence("")
+
+
+def hangup_twiml(say: Sentence = NOTHING) -> str:
     """Return TwiML that hangs up, after a sentence if there is one to say."""
     response = VoiceResponse()
-    if say:
-        response.say(NOT_IN_XML.sub("", say))
+    if say.text:
+        response.say(NOT_IN_XML.sub("", say.text), language=say.language or None, voice=say.voice or None)
     response.hangup()
     return str(response)
 

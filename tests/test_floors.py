@@ -28,6 +28,7 @@ FLOORS = [
         "visible",
         "wording",
     },
+    {"languages"},
     {"config", "findings", "held", "last_words", "playout", "turns"},
     {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
     {"session", "tape", "tool_calls"},
@@ -98,7 +99,7 @@ FLOORS = [
     {"cmd_demo"},
     {"cli"},
 ]
-PURE = set().union(*FLOORS[:6])
+PURE = set().union(*FLOORS[:7])
 ACTING = {
     "asyncio", "datetime", "duckdb", "hypercorn", "logging", "os", "quart", "quart_trio", "random", "secrets",
     "select", "signal", "socket", "structlog", "subprocess", "threading", "time", "trio", "trio_websocket", "uuid",

@@ -213,7 +213,7 @@ async def test_a_stuck_or_crashed_call_has_a_sentence_for_its_caller_and_a_cance
     stuck, cancelled = a_call(agent_with(max_call_seconds=100)), a_call(agent_with())
     await life_of(stuck)
     assert stuck.live.end is not None
-    assert stuck.live.end.say == stuck.live.agent.failure_sentence
+    assert stuck.live.end.say == stuck.live.agent.failure_sentence.text
     with trio.move_on_after(1):
         await cancelled.live.run()
     assert cancelled.live.end == EndCall("bridge", "cancelled")

@@ -21,6 +21,7 @@ from bridge.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.languages import Sentence
 
 TOKEN = "12345"
 URL = "https://example.com/myapp.php?foo=1&bar=2"
@@ -121,7 +122,7 @@ def test_the_stream_gets_its_token_and_the_call_its_way_on() -> None:
 
 
 def test_words_to_say_are_escaped() -> None:
-    say, hangup = ElementTree.fromstring(twilio.hangup_twiml("Fish & <chips>; good night"))
+    say, hangup = ElementTree.fromstring(twilio.hangup_twiml(Sentence("Fish & <chips>; good night")))
     assert (say.text, hangup.tag) == ("Fish & <chips>; good night", "Hangup")
 
 
