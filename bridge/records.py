@@ -4,7 +4,7 @@ Used when a call ends, by reindex, and by replay; so all three give the same row
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -15,6 +15,7 @@ from bridge.lines import MOST, Ending, ToolSaid
 from bridge.prices import cost_usd
 from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
 from bridge.text import valid_json
+from bridge.transcribed import Transcribed
 
 Row: TypeAlias = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -83,6 +84,7 @@ class _Reader:
     tokens: Counter[str] = field(factory=Counter)
     counts: Row = field(factory=dict)
     responses: int = 0
+    transcribed: Transcribed = field(factory=Transcribed)
 
     # ------------------------------------------------------------ lines
 
@@ -186,6 +188,7 @@ class _Reader:
 
     def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "caller").text = _words(message["transcript"])
+        self.transcribed.add(message.get("usage"))
 
     def _conversation_item_input_audio_transcription_delta(self, t_ms: int, message: Row) -> None:
         """Kept where nothing more came: the call may have been over."""
@@ -339,11 +342,22 @@ class _Reader:
             "tool_calls": len(self.tools),
             "responses": self.responses,
             **{f"{name}_tokens": count for name, count in tokens.items()},
-            "cost_usd": cost_usd(header.model, tokens),
+            "transcription_seconds": round(self.transcribed.seconds, 1),
+            "transcription_in_tokens": self.transcribed.in_tokens,
+            "transcription_out_tokens": self.transcribed.out_tokens,
+            **self._cost(tokens),
             "counts": self.counts,
             "is_torn": is_torn,
             "code": header.code,
         }
+
+    def _cost(self, tokens: Mapping[str, int]) -> Row:
+        """Return what has a price, and say what of the call has none."""
+        model = cost_usd(self.header.model, tokens)
+        words = self.transcribed.usd(self.header.agent_settings().transcription_model)
+        left_out = [name for name, usd in (("the model", model), ("transcription", words)) if usd is None]
+        whole = None if model is None else round(model + (words or 0), 6)
+        return {"cost_usd": whole, "cost_without": " and ".join(left_out)}
 
 
 LEDGER: Final = (

@@ -85,6 +85,7 @@ class Measures:
     why: str
     tokens: dict[str, int]
     cost_usd: float | None
+    cost_without: str
     duration_ms: int
 
     @property
@@ -204,6 +205,7 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
         why=call["why"],
         tokens={name: call[f"{name}_tokens"] for name in TOKEN_CLASSES},
         cost_usd=call["cost_usd"],
+        cost_without=call["cost_without"],
         duration_ms=call["duration_ms"],
     )
 

@@ -28,7 +28,7 @@ FLOORS = [
         "visible",
         "wording",
     },
-    {"languages"},
+    {"languages", "transcribed"},
     {"config", "findings", "held", "last_words", "playout", "turns"},
     {"admission", "doubts", "journal", "letters", "lines", "realtime", "twilio"},
     {"session", "tape", "tool_calls"},

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from attrs import evolve
 from heart import SID, START, agent_with
 from taped import from_model, header_of, ledger, line_of, milestone
 
@@ -230,6 +231,49 @@ def test_tokens_are_summed_and_priced_by_class() -> None:
     )
     once = (400 * 4 + 600 * 0.40 + 100 * 24 + 1500 * 32 + 500 * 0.40 + 400 * 64) / 1e6
     assert call["cost_usd"] == pytest.approx(2 * once)
+
+
+TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+
+
+def cost_of(*usages: Any, model: str = "gpt-transcribe") -> Message:
+    told = [
+        from_model(n, TRANSCRIBED, item_id=f"i{n}", transcript="yes", usage=usage)
+        for n, usage in enumerate(usages)
+    ]
+    return records_of(header_of(evolve(agent_with(), transcription_model=model), []), told).call
+
+
+def test_what_transcription_took_in_seconds_is_recorded_and_priced() -> None:
+    call = cost_of(*[{"type": "duration", "seconds": 300}] * 2)
+    assert (call["transcription_seconds"], call["cost_without"]) == (600, "")
+    assert call["cost_usd"] == pytest.approx(10 * 0.0045)
+
+
+def test_what_transcription_took_in_tokens_is_recorded_and_said_to_be_left_out() -> None:
+    call = cost_of({"type": "tokens", "input_tokens": 8000, "output_tokens": 1000})
+    assert (call["transcription_in_tokens"], call["transcription_out_tokens"]) == (8000, 1000)
+    assert (call["cost_usd"], call["cost_without"]) == (0, "transcription")
+
+
+def test_a_transcription_model_without_a_price_is_said_to_be_left_out() -> None:
+    assert (
+        transcribed({"type": "duration", "seconds": 60}, model="whisper-1")["cost_without"] == "transcription"
+    )
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, 5, {}, {"type": "duration"}, {"type": "duration", "seconds": -1}, {"type": "duration", "seconds": 10**9},
+     {"type": "duration", "seconds": True}, {"type": "tokens", "input_tokens": "9"}, {"type": "breaths"}],
+)  # fmt: skip
+def test_usage_that_can_not_be_is_no_usage(usage: Any) -> None:
+    call = cost_of(usage, {"type": "duration", "seconds": 60})
+    assert (call["transcription_seconds"], call["cost_without"]) == (60, "transcription")
+
+
+def test_a_call_in_which_nothing_was_written_down_has_its_whole_cost() -> None:
+    assert cost_of(model="")["cost_without"] == ""
 
 
 def test_a_response_without_usage_costs_nothing() -> None:
