@@ -85,6 +85,8 @@ class _Reader:
     counts: Row = field(factory=dict)
     responses: int = 0
     transcribed: Transcribed = field(factory=Transcribed)
+    prompted: dict[str, None] = field(factory=dict)
+    """Turns in which the caller said nothing: the server made them, to have the model say something."""
 
     # ------------------------------------------------------------ lines
 
@@ -210,14 +212,14 @@ class _Reader:
         self._rename_turn(_words(message["item_id"]))
         self._turn(message["item_id"])["committed_ms"] = t_ms
 
+    def _input_audio_buffer_timeout_triggered(self, t_ms: int, message: Row) -> None:
+        self.prompted[_words(message["item_id"])] = None
+
     def _rename_turn(self, item_id: str) -> None:
         """A turn that the bridge closed may become another item than the one it was told to become."""
         turn = self.turns[-1] if self.turns else None
-        if (
-            turn is None
-            or "committed_ms" in turn
-            or any(one["caller_item_id"] == item_id for one in self.turns)
-        ):
+        is_known = item_id in self.prompted or any(one["caller_item_id"] == item_id for one in self.turns)
+        if turn is None or "committed_ms" in turn or is_known:
             return
         begun = self.items.pop(turn["caller_item_id"], None)
         turn["caller_item_id"] = item_id
@@ -273,6 +275,7 @@ class _Reader:
         """Give each turn the first audio that the caller heard in answer to it.
 
         `response_ms` counts from when turn detection spoke; `latency_ms` from the caller's last sound, as they feel it.
+        Nobody waits since a turn that an idle time-out made, and where no end was heard nobody knows since when.
         """
         silence = self._silence_ms()
         for ledger in self.ledgers:
@@ -281,8 +284,12 @@ class _Reader:
                 continue
             heard = min(turn.get("first_heard_ms", ledger["first_heard"]), ledger["first_heard"])
             turn["first_heard_ms"] = heard
+            if turn["caller_item_id"] in self.prompted:
+                turn["response_ms"] = turn["latency_ms"] = None
+                continue
             turn["response_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
-            turn["latency_ms"] = None if silence is None else turn["response_ms"] + silence
+            was_felt = silence is not None and "speech_stopped_ms" in turn
+            turn["latency_ms"] = turn["response_ms"] + silence if was_felt else None
 
     def _silence_ms(self) -> int | None:
         """Return how long turn detection waited before it called the caller's turn over; None if unknown."""
@@ -374,6 +381,7 @@ FROM_MODEL: Final = frozenset(
         "input_audio_buffer.committed",
         "input_audio_buffer.speech_started",
         "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.timeout_triggered",
         "response.created",
         "response.done",
         "response.output_audio_transcript.delta",

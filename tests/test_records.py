@@ -205,6 +205,40 @@ def test_a_milestone_may_have_been_earlier_than_it_was_known() -> None:
     assert row == {"position": 0, "name": "first_audio_heard", "t_ms": 840, "data": {}}
 
 
+def test_a_turn_that_an_idle_time_out_made_was_nobodys_and_has_no_latency() -> None:
+    at = {"audio_start_ms": 0, "audio_end_ms": 900, "item_id": "u1"}
+    lines = [
+        from_model(900, "input_audio_buffer.timeout_triggered", **at),
+        line_of(901, TurnCommitted("u1")),
+        from_model(950, "response.created", response={"id": "r1"}),
+        ledger(2000, "i1", first_heard=1400),
+    ]
+    (row,) = rows_of(*lines).turns
+    assert (row["first_heard_ms"], row.get("response_ms"), row.get("latency_ms")) == (1400, None, None)
+
+
+def test_a_turn_whose_end_nobody_heard_has_no_latency_as_the_caller_felt_it() -> None:
+    lines = [
+        line_of(100, SpeechStarted("u1", 100)),
+        line_of(901, TurnCommitted("u1")),
+        from_model(950, "response.created", response={"id": "r1"}),
+        ledger(2000, "i1", first_heard=1400),
+    ]
+    (row,) = rows_of(*lines).turns
+    assert (row["response_ms"], row["latency_ms"]) == (499, None)
+
+
+def test_a_turn_that_the_bridge_closed_is_one_turn_whatever_its_item_is_called() -> None:
+    lines = [
+        line_of(100, SpeechStarted("u1", 100)),
+        line_of(901, TurnCommitted("u2")),
+        added(902, "u2", None, "user"),
+    ]
+    records = rows_of(*lines)
+    assert [(row["caller_item_id"], row["speech_started_ms"]) for row in records.turns] == [("u2", 100)]
+    assert [row["item_id"] for row in records.transcript] == ["u2"]
+
+
 def test_debug_lines_are_apart() -> None:
     records = rows_of(carry_out(5, WriteNote("log", {"text": "odd", "code": 7}))[0])
     assert records.log == [{"position": 0, "t_ms": 5, "text": "odd", "data": {"code": 7}}]
@@ -257,9 +291,7 @@ def test_what_transcription_took_in_tokens_is_recorded_and_said_to_be_left_out()
 
 
 def test_a_transcription_model_without_a_price_is_said_to_be_left_out() -> None:
-    assert (
-        transcribed({"type": "duration", "seconds": 60}, model="whisper-1")["cost_without"] == "transcription"
-    )
+    assert cost_of({"type": "duration", "seconds": 60}, model="whisper-1")["cost_without"] == "transcription"
 
 
 @pytest.mark.parametrize(
