@@ -11,6 +11,7 @@ import msgspec
 from attrs import define, field
 
 from bridge.config import ServerVad
+from bridge.heard_text import spoken_part
 from bridge.lines import MOST, Ending, ToolSaid
 from bridge.prices import cost_usd
 from bridge.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
@@ -450,12 +451,3 @@ def _as_json(text: str) -> Any:
     except (msgspec.DecodeError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
-
-
-def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:
-    """Return the words of `text` that fit in the heard share of its audio: an estimate, cut between words."""
-    if generated_ms <= 0 or heard_ms >= generated_ms:
-        return text if heard_ms >= generated_ms > 0 else ""
-    limit = len(text) * heard_ms // generated_ms
-    cut = text.rfind(" ", 0, limit + 1)
-    return text[: max(cut, 0)].rstrip()

@@ -16,6 +16,7 @@ FLOORS = [
         "effects",
         "errors",
         "events",
+        "heard_text",
         "keys",
         "metric_table",
         "nesting",

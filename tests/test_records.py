@@ -16,7 +16,7 @@ from bridge.events import (
     ToolAnswered,
     TurnCommitted,
 )
-from bridge.records import Records, records_of, spoken_part
+from bridge.records import Records, records_of
 from bridge.tape import Line, carry_out
 
 Message = dict[str, Any]
@@ -103,23 +103,6 @@ def test_a_text_for_the_model_is_in_the_transcript() -> None:
 def test_an_answer_began_when_it_was_first_heard() -> None:
     (row,) = rows_of(added(1, "i1", None, "assistant"), ledger(2, "i1", first_heard=130)).transcript
     assert row["began_ms"] == 130
-
-
-@pytest.mark.parametrize(
-    ("text", "heard_ms", "generated_ms", "part"),
-    [
-        ("one two three", 1000, 1000, "one two three"),
-        ("one two three", 1200, 1000, "one two three"),
-        ("one two three", 0, 1000, ""),
-        ("one two three", 500, 1000, "one"),
-        ("one two three", 600, 1000, "one two"),
-        ("one two three", 0, 0, ""),
-        ("", 10, 20, ""),
-        ("unbreakable", 900, 1000, ""),
-    ],
-)
-def test_the_heard_part_is_cut_between_words(text: str, heard_ms: int, generated_ms: int, part: str) -> None:
-    assert spoken_part(text, heard_ms, generated_ms) == part
 
 
 @pytest.mark.parametrize("nothing", [None, 7, ["x"]])
