@@ -19,6 +19,7 @@ from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
 from bridge.heart.events import Event, Stopped
+from bridge.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape
 from bridge.tapes.reader import Tape
@@ -130,7 +131,7 @@ def twiml(data: bytes) -> None:
     """Put words into TwiML, and find them there again."""
     text = data.decode("utf-8", "replace")
     kept = twilio.NOT_IN_XML.sub("", text)
-    said = ElementTree.fromstring(twilio.hangup_twiml(text)).find("Say")
+    said = ElementTree.fromstring(twilio.hangup_twiml(Sentence(text))).find("Say")
     assert said is None or (said.text or "").split() == kept.split()
     for page in (
         twilio.connect_twiml(stream_url="wss://x/" + kept, action_url="https://x/" + kept, token=kept),

@@ -2,13 +2,14 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from attrs import evolve, field, fields_dict, frozen
 
+from bridge import languages
 from bridge.checks import (
     account,
     address,
@@ -31,6 +32,7 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
+from bridge.languages import Sentence, sayable
 from bridge.proxies import Proxy, proxy_for
 from bridge.text.validity import is_harmless
 
@@ -60,7 +62,7 @@ class Server:
     drain_seconds: int = setting(20, whole(1, 14400))
     when_draining: str = setting("busy", refusal())
     closing_sentence: str = setting(
-        "", text("the words a caller hears when draining ends the call", empty=True)
+        "", sayable("the words a caller hears when draining ends the call", empty=True)
     )
 
 
@@ -242,14 +244,17 @@ class Agent:
     )
     greeting: str = setting("Hello! How can I help you?", text("the agent's first words"))
     voice: str = setting("marin", choice(*VOICES))
-    language: str = setting("en", text('a language code, for example "en"'))
+    language: str | tuple[str, ...] = setting("en", languages.language)
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
+    keys: str = setting("masked", choice("masked", "kept"))
     transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
-    failure_sentence: str = setting(
-        "I'm sorry, something went wrong on our side. Please call again in a moment.",
-        text("the words a caller hears when the model can't be had"),
+    failure_sentence: Sentence = setting(
+        Sentence("I'm sorry, something went wrong on our side. Please call again in a moment.", "en-US"),
+        sayable("the words a caller hears when the model can't be had"),
     )
+    say_language: str = setting("", languages.twilio_language)
+    say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))
     when_full: str = setting("", refusal(empty=True))
     turn_detection: TurnDetection = setting(ServerVad(), _table)
@@ -257,6 +262,19 @@ class Agent:
     shadow: TurnDetection | None = setting(None, _table)
     limits: Limits = setting(Limits(), _table)
     keep: Keep = setting(Keep(), _table)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Return what callers may speak; nothing if it is to be detected."""
+        return languages.all_of(self.language)
+
+    def sentence(self, words: str) -> Sentence:
+        """Return words as Twilio shall say them to this agent's callers."""
+        if words == self.failure_sentence.text:
+            return self.failure_sentence
+        spoken = self.say_language or languages.said_by_twilio(self.languages)
+        # A voice that is named has its language; a pair that doesn't fit may not be said at all.
+        return Sentence(words, "" if "." in self.say_voice else spoken, self.say_voice)
 
 
 @frozen
@@ -354,6 +372,9 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         faults.append(f"[{at}] name: unknown key; the agent's name is its table's: {name}")
     agent = read_table(Agent, raw, at=at, faults=faults)
     tables = raw if isinstance(raw, dict) else {}
+    faults += _about_languages(agent, at)
+    if isinstance(words := agent.failure_sentence, str):
+        agent = evolve(agent, failure_sentence=evolve(agent, failure_sentence=Sentence("")).sentence(words))
     return evolve(
         agent,
         name=name,
@@ -365,6 +386,21 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
     )
+
+
+def _about_languages(agent: Agent, at: str) -> Iterator[str]:
+    """Yield what each value alone doesn't show."""
+    several, model = len(agent.languages) > 1, agent.transcription_model
+    if several and model and model not in languages.SEVERAL:
+        yield f'[{at}] language: {model} takes one language; name one, or "" for all, or use {languages.SEVERAL[0]}'
+    if agent.languages and not (
+        agent.say_language or agent.say_voice or languages.said_by_twilio(agent.languages)
+    ):
+        known = ", ".join(languages.OF_TWILIO)
+        yield (
+            f'[{at}] language: no voice of Twilio\'s is known for "{agent.languages[0]}", to say the failure_sentence; '
+            f"set say_voice, or say_language to one of {known}"
+        )
 
 
 def _read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:

@@ -43,6 +43,7 @@ def measures(random: Random, noise_ms: float = 40) -> Measures:
             "audio_out": 500,
         },
         cost_usd=random.gauss(0.04, 0.001),
+        cost_without="",
         duration_ms=about(14_000),
     )
 

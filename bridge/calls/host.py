@@ -13,7 +13,8 @@ from bridge.heart.effects import EndCall
 
 
 class AnyCall(Protocol):
-    """A call, wherever it is carried. Times are in seconds of trio's clock; `ended` is infinite until then."""
+    """A call, wherever it is carried. Times are in seconds of trio's clock; `ended` is infinite until then, and so is
+    `leaves_by`, when nothing of it may be left, a tool that it left behind included."""
 
     call_id: str
     agent: Agent
@@ -21,6 +22,7 @@ class AnyCall(Protocol):
     born: float
     last_event: float
     ended: float
+    leaves_by: float
     end: EndCall | None
     is_cancelled: bool
 

@@ -13,6 +13,7 @@ from bridge.config import Agent
 from bridge.heart.call import Call
 from bridge.links.lag import LoopLag
 from bridge.tapes import tape
+from bridge.tapes.key_mask import MASKED
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Header, Line
 from bridge.tools import HANG_UP, Tool
@@ -72,7 +73,11 @@ def give_birth(
 
 def line_of(webhook: Webhook) -> Line:
     """Return the first line after the header of a new call's tape."""
-    form = tape.webhook_form(webhook.form, masked=webhook.setup.settings.recording.mask_numbers)
+    form = tape.webhook_form(
+        webhook.form,
+        masked=webhook.setup.settings.recording.mask_numbers,
+        keys_masked=webhook.agent.keys == MASKED,
+    )
     return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST", "url": webhook.url, "form": form})
 
 

@@ -26,13 +26,17 @@ from bridge.heart.events import (
     ModelUnreachable,
     PhoneLeft,
     Stopped,
+    ToolAnswered,
+    ToolFailed,
 )
+from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
 from bridge.links.model import ModelAddress, ModelLink, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
 from bridge.links.phone import FLUSH, Link, PhoneSocket
 from bridge.tapes import tape
+from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.lines import Close, Ending, TryFailed
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
@@ -46,6 +50,9 @@ LINGER_SECONDS: Final = 0.8
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a peer may take to answer our close frame."""
+
+WIND_UP_SECONDS: Final = 5.0
+"""What all of that takes at most, the caller's last words first, and a little: 3.4 s."""
 
 SHADOW_SECONDS: Final = 0.1
 """How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
@@ -105,7 +112,10 @@ class LiveCall:
     token: str = field(default="", repr=False)
     phone: Leg = field(default=Factory(_phone_leg, takes_self=True))
     model: Leg = field(default=Factory(_model_leg, takes_self=True))
+    leaves_by: float = float("inf")
     _over: trio.Event = field(factory=trio.Event)
+    _heard_out: trio.Event = field(factory=trio.Event)
+    _tools_until: float = 0.0
     _phone_came: trio.Event = field(factory=trio.Event)
     _preamble: list[str | bytes] = field(factory=list)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
@@ -115,8 +125,10 @@ class LiveCall:
     _shadow: Shadow | None = field(init=False, default=None)
     _threads: trio.CapacityLimiter = field(init=False)
     _log: Any = field(init=False)
+    _mask: KeyMask = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._mask = KeyMask.of(self.agent.keys)
         self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
         self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
@@ -144,7 +156,10 @@ class LiveCall:
 
     def record(self, line: Line) -> None:
         """Put a line on the tape that the heart need not know."""
-        self.tape.append(line)
+        self._write(line)
+
+    def _write(self, line: Line, event: Event | None = None) -> None:
+        self.tape.append(self._mask.line(line), event)
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
@@ -153,8 +168,10 @@ class LiveCall:
                 line.t_ms
             )  # the whole process was held up: what was due comes before what came meanwhile
         self.last_event = trio.current_time()
-        self.tape.append(line, event)
+        self._write(line, event)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
+        if self.end is not None and not self.call.is_listening:
+            self._heard_out.set()
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=line.t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
@@ -167,8 +184,9 @@ class LiveCall:
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
         for effect in effects:
+            self._mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
-            self.tape.append(line)
+            self._write(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
                 if isinstance(effect, AppendAudio) and self._shadow is not None:
@@ -176,9 +194,9 @@ class LiveCall:
             elif isinstance(effect, RunTool):
                 self._start_tool(effect)
             elif isinstance(effect, WriteNote):
-                self._log_note(effect)
+                self._log_note(self._mask.note(effect))
             elif isinstance(effect, EndCall):
-                self._finish(effect)
+                self._finish(self._mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
         if not leg.outbox.put(message):
@@ -191,9 +209,9 @@ class LiveCall:
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
+        self.leaves_by = max(self.ended, self._tools_until) + WIND_UP_SECONDS
         self._over.set()
-        for leg in (self.phone, self.model):
-            leg.outbox.close()
+        self.phone.outbox.close()
         if self._shadow is not None:
             self._shadow.leave()
         self.on_end(effect)
@@ -213,16 +231,16 @@ class LiveCall:
             self.phone.ended.set()  # a socket that came in the last moment is let go too
 
     async def _live(self) -> None:
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._meet_model, name="model leg")
-            nursery.start_soon(self._meet_phone, name="phone leg")
-            nursery.start_soon(self._keep_time, name="alarm")
+        # A tool that the call leaves behind ends by itself, in the outer nursery.
+        async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
+            legs.start_soon(self._meet_model, name="model leg")
+            legs.start_soon(self._meet_phone, name="phone leg")
+            legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
-                nursery.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
+                legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
             await self._over.wait()
             await self._wind_up()
-            nursery.cancel_scope.cancel(reason="the call is over")
+            legs.cancel_scope.cancel(reason="the call is over")
 
     @contextmanager
     def _crashing_alone(self) -> Iterator[None]:
@@ -238,7 +256,7 @@ class LiveCall:
 
     def abandon(self, why: str) -> None:
         """End the call without asking its peers; its caller hears the failure sentence, whatever is broken here."""
-        self._give_up(why, say=self.agent.failure_sentence)
+        self._give_up(why, say=self.agent.failure_sentence.text)
 
     def _give_up(self, why: str, *, say: str = "") -> None:
         """The heart may be what is broken, or the tape: each is asked only once."""
@@ -281,17 +299,28 @@ class LiveCall:
 
     async def _wind_up(self) -> None:
         """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""
-        legs = [leg for leg in (self.phone, self.model) if leg.link is not None]
-        with trio.move_on_after(LINGER_SECONDS):
-            for leg in legs:
-                await leg.drained.wait()
-        with trio.move_on_after(GOODBYE_SECONDS):
-            async with trio.open_nursery() as goodbyes:
-                for leg in legs:
-                    goodbyes.start_soon(leg.say_goodbye, 1000)
+        async with trio.open_nursery() as goodbyes:
+            goodbyes.start_soon(self._part_from, self.phone)
+            goodbyes.start_soon(self._part_from_model)
         if self._shadow is not None and self._shadow.is_open:
             with trio.move_on_after(SHADOW_SECONDS):
                 await self._shadow.ended.wait()
+
+    async def _part_from_model(self) -> None:
+        """Hear the caller's last words out, whose transcripts are under way; nothing else waits for them."""
+        if self.model.link is not None and self.call.is_listening:
+            with trio.move_on_after(LISTEN_MS / 1000):
+                await self._heard_out.wait()
+        self.model.outbox.close()
+        await self._part_from(self.model)
+
+    async def _part_from(self, leg: Leg) -> None:
+        if leg.link is None:
+            return
+        with trio.move_on_after(LINGER_SECONDS):
+            await leg.drained.wait()
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await leg.say_goodbye(1000)
 
     async def _keep_time(self) -> None:
         while (deadline := self.call.deadline) is not None:
@@ -441,9 +470,16 @@ class LiveCall:
 
     def _start_tool(self, effect: RunTool) -> None:
         assert self._nursery is not None
+        until = trio.current_time() + self.tools[effect.name].timeout_ms / 1000
+        self._tools_until = max(self._tools_until, until)
         self._nursery.start_soon(self._run_tool, effect, name=f"tool {effect.name}")
 
     async def _run_tool(self, effect: RunTool) -> None:
+        """Run it to its end, which may come after the call's; only who cancels the call cancels what it began."""
         tool = self.tools[effect.name]
-        answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
-        self.feed(tape.tool_line(self.now_ms(), answer), answer)
+        answer: ToolAnswered | ToolFailed = ToolFailed(effect.call_id, "cancelled", "cancelled with the call")
+        try:
+            answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
+        finally:
+            with self._crashing_alone():
+                self.feed(tape.tool_line(self.now_ms(), answer), answer)

@@ -21,8 +21,8 @@ SILENT_SECONDS: Final = 60
 HELD_UP_SECONDS: Final = 1
 """A look that comes so late says that the whole process was held up, and nothing about calls."""
 
-GRACE_SECONDS: Final = 3
-"""What a call may take from its end until nothing of it is left; its linger and its goodbyes take 1.3 s at most."""
+GRACE_SECONDS: Final = 5
+"""What a call that was ended here may take until nothing of it is left: its last words and its goodbyes."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,6 @@ def _cancel_left_over(calls: Iterable[AnyCall]) -> None:
     """Cancel what should have gone after its end, once: against a task that shields itself nothing helps."""
     now = trio.current_time()
     for call in calls:
-        if now - call.ended > GRACE_SECONDS and not call.is_cancelled:
+        if now > call.leaves_by and not call.is_cancelled:
             log.error("call did not go after its end: cancelled", call_id=call.call_id)
-            call.cancel(f"did not go within {GRACE_SECONDS} s of its end: cancelled")
+            call.cancel("did not go after its end: cancelled")

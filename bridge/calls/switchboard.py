@@ -19,6 +19,7 @@ from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.setup import Current
 from bridge.config import Settings
 from bridge.errors import in_words
+from bridge.languages import Sentence
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.forgotten import Forgotten
 from bridge.wire import twilio
@@ -47,7 +48,7 @@ class Switchboard:
     _has_drained: bool = False
     _admission: Admission = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
-    _outcomes: OrderedDict[Key, str] = field(factory=OrderedDict)
+    _outcomes: OrderedDict[Key, Sentence] = field(factory=OrderedDict)
     _nursery: trio.Nursery | None = None
     _quiet: trio.Event = field(factory=trio.Event)
     _unasked: dict[Key, float] = field(factory=dict)
@@ -77,16 +78,17 @@ class Switchboard:
     def ages(self) -> list[tuple[str, int]]:
         """Return the id of each waiting or live call and how many seconds old it is, the oldest first."""
         now = trio.current_time()
-        return [(call.call_id, int(now - call.born)) for call in self._calls.values()]
+        calls = [call for call in self._calls.values() if call.end is None]
+        return [(call.call_id, int(now - call.born)) for call in calls]
 
     @property
     def live(self) -> int:
-        """Return how many calls are waiting or live."""
-        return len(self._calls)
+        """Return how many calls are waiting or live; of one that is over, a tool may still run."""
+        return sum(call.end is None for call in self._calls.values())
 
     @property
     def calls(self) -> tuple[AnyCall, ...]:
-        """Return the calls that are waiting or live."""
+        """Return the calls of which something is left: waiting, live or ending."""
         return tuple(self._calls.values())
 
     def find(self, key: Key) -> AnyCall | None:
@@ -134,7 +136,7 @@ class Switchboard:
         call = call or self._open(webhook, call_id or webhook.call_sid)
         await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
-            return twilio.hangup_twiml(call.end.say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
         return self._connect_twiml(webhook, call)
 
     async def _wait_on_disk(self, call: AnyCall) -> None:
@@ -149,10 +151,11 @@ class Switchboard:
 
     def _refuses(self, webhook: Webhook) -> bool:
         """Say whether there is no room for a new call; one that is let in counts as its caller's."""
-        calls = self._calls.values()
+        calls = [call for call in self._calls.values() if call.end is None]
+        left_over = len(self._calls) - len(calls)  # as many as there may be calls: beyond that they take room
         waiting = sum(call.is_waiting for call in calls)
         load = Load(
-            live=len(calls),
+            live=len(calls) + max(0, left_over - self.settings.server.max_calls),
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
             waiting=waiting,
             has_room=self.place.has_room,
@@ -224,7 +227,7 @@ class Switchboard:
         finally:
             self._calls.pop(key, None)
             self.on_gone(key)
-            self._outcomes[key] = call.end.say if call.end else ""
+            self._outcomes[key] = call.agent.sentence(call.end.say if call.end else "")
             if call.end is None or call.end.by != "caller":
                 seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
                 self._unasked[key] = (
@@ -248,9 +251,9 @@ class Switchboard:
             log.exception("webhook crashed", call_id=call_sid, agent=agent)
             return twilio.hangup_twiml(self._failure_sentence(agent))
 
-    def _failure_sentence(self, agent: str) -> str:
+    def _failure_sentence(self, agent: str) -> Sentence:
         known = self.settings.agents.get(agent)
-        return known.failure_sentence if known is not None else ""
+        return known.failure_sentence if known is not None else twilio.NOTHING
 
     async def _next_twiml(self, call_sid: str, agent: str) -> str:
         call = self._calls.get((call_sid, agent))
@@ -258,11 +261,11 @@ class Switchboard:
         if call is not None:
             await call.settle()
         if call is not None and call.end is not None:
-            return twilio.hangup_twiml(call.end.say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
         if call is not None:  # Twilio left it, though its socket hasn't told us yet; or never got in with one
-            say = call.agent.failure_sentence if call.is_waiting else ""
+            say = call.agent.failure_sentence.text if call.is_waiting else ""
             call.stop("caller", "media stream ended", say=say)
-            return twilio.hangup_twiml(call.end.say if call.end is not None else say)
+            return twilio.hangup_twiml(call.agent.sentence(call.end.say if call.end is not None else say))
         outcome = self._outcomes.get((call_sid, agent))
         return twilio.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
 

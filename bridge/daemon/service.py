@@ -98,7 +98,7 @@ class Service:
     def status(self) -> str:
         """Return what the daemon does at this moment, in a line."""
         board = self.daemon.switchboard
-        waiting = max(0, self.daemon.place.backlog - board.live) + self.daemon.indexer.lag
+        waiting = max(0, self.daemon.place.backlog - len(board.calls)) + self.daemon.indexer.lag
         what = "draining" if board.is_closing else "answering"
         text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
         if fault := self.daemon.indexer.fault:

@@ -58,12 +58,14 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.journal import Journal
-from bridge.heart.keys import Keys
+from bridge.heart.keys import Keys, sentence_of
+from bridge.heart.last_words import LastWords
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
@@ -118,6 +120,7 @@ class Call:
     _turns: Turns = field(init=False)
     _dead_air: DeadAir = field(init=False)
     _tool_calls: ToolCalls = field(init=False)
+    _last_words: LastWords = field(init=False)
     _farewell: tuple[str, str] | None = None
     _farewell_due: int = 0
     _deadline: int = 0
@@ -132,6 +135,7 @@ class Call:
         self._playout = Playout(lead_ms=limits.lead_ms)
         self._turns = Turns(vad.create_response, limits.max_turn_seconds * 1000)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
+        self._last_words = LastWords(bool(self.agent.transcription_model))
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
@@ -143,12 +147,13 @@ class Call:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Return what to do because of `event`, which happened at `now` (ms since the call's birth)."""
-        if self.is_over:
-            return []
         self._now = max(self._now, now)
+        if self.is_over:
+            return self._hear_out(event)
         if self._now - self._deadline >= HELD_UP_MS:
             self._caught_up_at = self._now + CATCH_UP_MS
         self._dead_air.pass_time(self._now)
+        self._last_words.follow(event, self._now)
         if isinstance(event, STIRRING):
             self._dead_air.stirred_at = self._now
         self._decide(event)
@@ -180,12 +185,13 @@ class Call:
             self._play()
         for ledger in self._playout.settled():
             self._journal.item(ledger)
-        if self._farewell and not self._turns.active and self._playout.is_idle:
+        if self._may_leave and not self._turns.active and self._playout.is_idle:
             return self._leave()
         is_to_speak = (
             not self._tool_calls.running or self._dead_air.is_asked
         )  # while a tool runs: if it takes too long
-        if self._session.is_ready and is_to_speak and not self._farewell and self._turns.may_ask:
+        may_ask = self._turns.may_ask and not self._keys.are_coming
+        if self._session.is_ready and is_to_speak and not self._farewell and may_ask:
             self._ask()
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - a table of one line per event
@@ -198,7 +204,7 @@ class Call:
                 self._on_mark(event)
             case ClockRang() | StreamConnected():
                 pass
-            case MessageIgnored():
+            case MessageIgnored() | TranscriptCame():
                 self._journal.counts["ignored"] += 1
             case StreamStarted():
                 self._on_stream_started(event)
@@ -281,7 +287,7 @@ class Call:
             yield self._turns.retry_at, self._turns.retry_is_due
         if self._keys.due is not None and self._session.is_ready:
             yield self._keys.due, self._give_keys
-        if self._farewell:
+        if self._may_leave:
             yield self._farewell_due, self._leave
 
     def _silent_at(self, ms: int) -> int:
@@ -299,17 +305,23 @@ class Call:
     def _look_for_dead_air(self) -> None:
         """Say who waits now: the one rule for every way in which a caller could be left without a sound."""
         is_there = bool(self._stream_sid) or self._session.is_ready
+        is_pressing = self._keys.are_coming and self._session.is_ready
         self._dead_air.look(
-            is_waiting=is_there and self._waiting_for != "", is_caller_talking=self._turns.caller_is_talking
+            is_waiting=is_there and self._waiting_for != "",
+            is_caller_talking=self._turns.caller_is_talking or is_pressing,
         )
 
     @property
     def _waiting_for(self) -> str:
-        is_working = self._tool_calls.running and not self._turns.active and not self._farewell
-        return "a tool" if is_working else self._turns.waiting_for
+        if not self._tool_calls.running or self._turns.active:
+            return self._turns.waiting_for
+        return "a tool"
 
     def _on_dead_air(self) -> None:
-        """Ask once; when that brought no sound either, there is the failure plan."""
+        """Ask once; when that brought no sound either, there is the failure plan.
+
+        After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded.
+        """
         if self._farewell:
             return self._leave()
         if self._dead_air.is_asked:
@@ -397,12 +409,15 @@ class Call:
             return
         self._last_voice = self._now
         self._keys.press(event.digit, self._now)
+        is_known = self._turns.is_cut(self._turns.active)
+        if (active := self._interrupt()) and not is_known:
+            self._say(CancelResponse(self._id(), active))  # the server does it for speech alone
 
     def _give_keys(self) -> None:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""
         keys = self._keys.take()
         self._journal.milestone("keys_pressed", keys=len(keys))
-        self._say(AddText(self._id(), "user", f"(The caller pressed these keys on the phone: {keys})"))
+        self._say(AddText(self._id(), "user", sentence_of(keys), keys))
         self._turns.owe()
 
     def _play(self) -> None:
@@ -455,9 +470,21 @@ class Call:
     def _on_speech_started(self) -> None:
         self._last_voice = self._now
         self._turns.caller_began(self._now)
-        if self.agent.turn_detection.interrupt_response:
-            self._withdraw_farewell()
-            self._stop_playing(self._turns.cut_active())
+        self._interrupt()
+
+    def _interrupt(self) -> str:
+        """Let the caller have their turn, if they may; return the response that is cut off by it, or nothing."""
+        if not self.agent.turn_detection.interrupt_response:
+            return ""
+        self._withdraw_farewell()
+        self._stop_playing(active := self._turns.cut_active())
+        return active
+
+    @property
+    def _is_taking_turn(self) -> bool:
+        """Say whether the caller speaks or presses keys, and may have what is said to them cut off by it."""
+        is_taking = self._turns.caller_is_speaking or self._keys.are_coming
+        return is_taking and self.agent.turn_detection.interrupt_response
 
     def _stop_playing(self, response_id: str) -> None:
         """Silence the agent now, and tell the model what was heard of each item it had begun."""
@@ -476,7 +503,7 @@ class Call:
 
     def _on_response_created(self, event: ResponseCreated) -> None:
         self._turns.created(event.response_id)
-        if self._turns.caller_is_speaking and self.agent.turn_detection.interrupt_response:
+        if self._is_taking_turn:
             self._turns.cut_active()  # asked for before we knew that the caller had begun
             self._say(CancelResponse(self._id(), event.response_id))
 
@@ -594,8 +621,13 @@ class Call:
         self._journal.milestone("hang_up_asked")
         self._farewell = (event.call_id, realtime.reason_of(event.arguments))
         self._farewell_due = self._latest_farewell()
-        if self._turns.caller_is_speaking and self.agent.turn_detection.interrupt_response:
+        if self._is_taking_turn:
             self._withdraw_farewell()  # asked for before the model knew that the caller had begun
+
+    @property
+    def _may_leave(self) -> bool:
+        """Say whether the goodbye may be the end: not before everything that was promised with it is done."""
+        return self._farewell is not None and not self._tool_calls.running
 
     def _latest_farewell(self) -> int:
         return self._playout.plays_until(self._now) + self.agent.limits.farewell_grace_ms
@@ -612,7 +644,7 @@ class Call:
 
     def _fail(self, why: str) -> None:
         """The model can't be had: the caller hears the configured sentence instead of dead air."""
-        self._end("model", why, say=self.agent.failure_sentence)
+        self._end("model", why, say=self.agent.failure_sentence.text)
 
     def _end(self, by: str, why: str, say: str = "") -> None:
         if self.is_over:
@@ -620,13 +652,37 @@ class Call:
         for ledger in self._playout.close(self._now):
             self._journal.item(ledger)
         for call_id, name in self._tool_calls.running.items():
-            self._journal.note("tool_cancelled", call_id=call_id, tool=name)
+            self._journal.milestone("tool_outlives_call", call_id=call_id, tool=name)
         self._journal.first("call_ended")
+        self._ask_for_last_words(by)
         if self._held.dropped:
             self._journal.counts["held caller frames dropped"] = self._held.dropped
         self._journal.close()
         self._say(EndCall(by, why, say))
         self.is_over = True
+
+    # ------------------------------------------------------------ the caller's last words
+
+    def _ask_for_last_words(self, by: str) -> None:
+        """Have what the caller was saying written down, and nothing answered to it."""
+        if self._turns.caller_is_speaking and self._last_words.may_be_asked_for(by):
+            self._last_words.committed()
+            self._say(CommitAudio(self._id()))
+        self._last_words.call_ended(by, self._now)
+        if self.is_listening and self._turns.active and not self._turns.is_cut(self._turns.active):
+            self._say(CancelResponse(self._id(), self._turns.active))
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether the model has still to tell some of the caller's words, though the call is over."""
+        return self._last_words.are_to_come(self._now)
+
+    def _hear_out(self, event: Event) -> list[Effect]:
+        """Nothing is decided after the end, but that nobody needs an answer any more."""
+        self._last_words.follow(event, self._now)
+        if self.is_listening and isinstance(event, ResponseCreated):
+            self._say(CancelResponse(self._id(), event.response_id))
+        return self._take()
 
     # ------------------------------------------------------------ saying
 

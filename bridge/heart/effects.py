@@ -98,11 +98,12 @@ class AnswerTool:
 
 @frozen
 class AddText:
-    """Add a text item to the conversation, for what can't be heard: pressed keys, for example."""
+    """Add a text item to the conversation, for what can't be heard: pressed keys, which stand in `keys` too."""
 
     event_id: str
     role: str
     text: str
+    keys: str = ""
 
 
 # ---------------------------------------------------------------- to the call's own tasks

@@ -169,6 +169,13 @@ class RateLimitsTold:
 
 
 @frozen
+class TranscriptCame:
+    """The words of a turn of the caller's are known."""
+
+    item_id: str
+
+
+@frozen
 class TranscriptionFailed:
     """The words of a turn of the caller's will not be known."""
 
@@ -286,6 +293,7 @@ Event: TypeAlias = (
     | ResponseFinished
     | ModelErred
     | RateLimitsTold
+    | TranscriptCame
     | TranscriptionFailed
     | ModelLeft
     | ModelTryFailed

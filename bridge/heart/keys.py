@@ -1,5 +1,6 @@
-"""Keys that the caller presses, put together to one entry until they pause. Pure, int ms."""
+"""Keys that the caller presses, put together to one entry until they pause, and how they are kept. Pure, int ms."""
 
+import re
 from typing import Final
 
 from attrs import define
@@ -11,6 +12,11 @@ MOST: Final = 32
 LAST: Final = "#"
 """Ends an entry at once, as every phone menu has it."""
 
+HIDDEN: Final = "x"
+"""What a tape has in place of a key, where keys are masked; a replay takes it for one."""
+
+_SECRET: Final = re.compile(f"[^{LAST}]")
+
 
 @define
 class Keys:
@@ -19,6 +25,11 @@ class Keys:
     due: int | None = None
     """When the entry is over; None while there is none."""
     _pressed: str = ""
+
+    @property
+    def are_coming(self) -> bool:
+        """Say whether the caller is in the middle of an entry."""
+        return self.due is not None
 
     def press(self, key: str, now: int) -> None:
         """Take one more key."""
@@ -30,3 +41,13 @@ class Keys:
         """Return the entry, and begin another."""
         pressed, self._pressed, self.due = self._pressed, "", None
         return pressed
+
+
+def hidden(keys: str) -> str:
+    """Return an entry as it is kept where keys are masked: as long, and ended by what ended it."""
+    return _SECRET.sub(HIDDEN, keys)
+
+
+def sentence_of(keys: str) -> str:
+    """Return what the model reads of an entry."""
+    return f"(The caller pressed these keys on the phone: {keys})"

@@ -10,6 +10,7 @@ TRANSCRIPTION: Final = "audio.input.transcription"
 TURN_DETECTION: Final = "audio.input.turn_detection"
 OPTIONAL: Final = (
     f"{TRANSCRIPTION}.language",
+    f"{TRANSCRIPTION}.languages",
     TRANSCRIPTION,
     "audio.input.noise_reduction",
     f"{TURN_DETECTION}.threshold",

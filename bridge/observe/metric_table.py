@@ -54,6 +54,8 @@ PER_AGENT: Final = (
     "bridge_barge_ins",
     "bridge_truncated_items",
     "bridge_cost_usd",
+    "bridge_calls_without_price",
+    "bridge_transcription_seconds",
 )
 
 COUNTERS: Final[tuple[Metric, ...]] = (
@@ -77,8 +79,8 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "bridge_tool_calls",
-        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with their "
-        "call; not_run for hang_up, a tool that there isn't, one too many at once.",
+        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with the "
+        "daemon; not_run for hang_up, a tool that there isn't, one too many at once.",
         ("agent", "outcome"),
     ),
     Metric(
@@ -89,6 +91,16 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_cost_usd",
         "What ended calls cost by the published prices; models without a known price add nothing.",
+        ("agent",),
+    ),
+    Metric(
+        "bridge_calls_without_price",
+        "Ended calls whose cost leaves something out: the model, or the transcription, has no known price.",
+        ("agent",),
+    ),
+    Metric(
+        "bridge_transcription_seconds",
+        "Seconds of callers' speech that were written down, where the server tells them.",
         ("agent",),
     ),
     Metric(

@@ -159,6 +159,8 @@ class Metrics:
         self._count("bridge_barge_ins", call["interruptions"], agent)
         self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)
+        self._count("bridge_calls_without_price", bool(call["cost_without"]), agent)
+        self._count("bridge_transcription_seconds", call["transcription_seconds"], agent)
         for kind, tokens in _tokens(call).items():
             self._count("bridge_tokens", tokens, agent, kind)
         for row in records.tool_calls:

@@ -213,7 +213,7 @@ def _summary(record: dict[str, Any]) -> Table:
     call = record["call"]
     turns = sorted(turn["response_ms"] for turn in record["turns"] if turn["response_ms"] is not None)
     felt = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
-    cost = "" if call["cost_usd"] is None else f", {call['cost_usd']:.4f} USD"
+    cost = _cost(call)
     tokens = sum(call[f"{name}_tokens"] for name in ("text_in", "text_out", "audio_in", "audio_out"))
     used = f"{tokens}{cost}" if tokens else "the model told of none"
     first = (
@@ -238,6 +238,16 @@ def _summary(record: dict[str, Any]) -> Table:
     ):
         grid.add_row(Text(name, style="dim"), Text(value))
     return grid
+
+
+def _cost(call: dict[str, Any]) -> str:
+    """Return what a call cost, and what of it has no price; a row of an older version knows of no transcription."""
+    left_out = (
+        f" without {call['cost_without']}, which has no known price" if call.get("cost_without") else ""
+    )
+    if call["cost_usd"] is None:
+        return ", cost not known: the model has no known price"
+    return f", {call['cost_usd']:.4f} USD{left_out}"
 
 
 def _timeline(record: dict[str, Any], *, has_styles: bool) -> Table:

@@ -54,6 +54,12 @@ MIGRATIONS: Final = [
         response_ms integer, latency_ms integer);
     create table log (call_id varchar, position integer, t_ms integer, text varchar, data json);
     """,
+    """
+    alter table calls add column transcription_seconds double;
+    alter table calls add column transcription_in_tokens integer;
+    alter table calls add column transcription_out_tokens integer;
+    alter table calls add column cost_without varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 

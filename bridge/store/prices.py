@@ -1,4 +1,4 @@
-"""What tokens cost, in USD for a million, as published on the models' own pages, read on the date below."""
+"""What tokens and seconds cost, as published on the models' own pages, read on the date below."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -26,6 +26,19 @@ PRICES: Final[Mapping[str, Price]] = {
     "gpt-realtime-2.1-mini": Price(0.60, 0.06, 2.40, 10, 0.30, 20),
     "gpt-realtime-1.5": Price(4, 0.40, 16, 32, 0.40, 64),
 }
+
+
+TRANSCRIPTION_USD_PER_MINUTE: Final[Mapping[str, float]] = {
+    "gpt-transcribe": 0.0045,
+    "gpt-live-transcribe": 0.017,
+}
+"""Of the caller's audio; of the other transcription models no price was read."""
+
+
+def transcription_usd(model: str, seconds: float) -> float | None:
+    """Return what it costs to write down so many seconds, or None for a model without a price."""
+    per_minute = TRANSCRIPTION_USD_PER_MINUTE.get(model)
+    return None if per_minute is None else seconds / 60 * per_minute
 
 
 def cost_usd(model: str, tokens: Mapping[str, int]) -> float | None:

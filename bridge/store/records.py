@@ -4,14 +4,16 @@ Used when a call ends, by reindex, and by replay; so all three give the same row
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from attrs import define, field
 
 from bridge.config import ServerVad
+from bridge.store.heard_text import spoken_part
 from bridge.store.prices import cost_usd
+from bridge.store.transcribed import Transcribed
 from bridge.tapes.lines import MOST, Ending, ToolSaid
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
 from bridge.text.validity import valid_json
@@ -83,6 +85,9 @@ class _Reader:
     tokens: Counter[str] = field(factory=Counter)
     counts: Row = field(factory=dict)
     responses: int = 0
+    transcribed: Transcribed = field(factory=Transcribed)
+    prompted: dict[str, None] = field(factory=dict)
+    """Turns in which the caller said nothing: the server made them, to have the model say something."""
 
     # ------------------------------------------------------------ lines
 
@@ -186,6 +191,11 @@ class _Reader:
 
     def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "caller").text = _words(message["transcript"])
+        self.transcribed.add(message.get("usage"))
+
+    def _conversation_item_input_audio_transcription_delta(self, t_ms: int, message: Row) -> None:
+        """Kept where nothing more came: the call may have been over."""
+        self._item(message["item_id"], "caller").text += _words(message["delta"])
 
     def _conversation_item_input_audio_transcription_failed(self, t_ms: int, message: Row) -> None:
         self.log.append({"t_ms": t_ms, "text": "transcription failed", "data": {**message["error"]}})
@@ -200,7 +210,21 @@ class _Reader:
         self._turn(message["item_id"])["speech_stopped_ms"] = t_ms
 
     def _input_audio_buffer_committed(self, t_ms: int, message: Row) -> None:
+        self._rename_turn(_words(message["item_id"]))
         self._turn(message["item_id"])["committed_ms"] = t_ms
+
+    def _input_audio_buffer_timeout_triggered(self, t_ms: int, message: Row) -> None:
+        self.prompted[_words(message["item_id"])] = None
+
+    def _rename_turn(self, item_id: str) -> None:
+        """A turn that the bridge closed may become another item than the one it was told to become."""
+        turn = self.turns[-1] if self.turns else None
+        is_known = item_id in self.prompted or any(one["caller_item_id"] == item_id for one in self.turns)
+        if turn is None or "committed_ms" in turn or is_known:
+            return
+        begun = self.items.pop(turn["caller_item_id"], None)
+        turn["caller_item_id"] = item_id
+        self._item(item_id, "caller").began_ms = begun.began_ms if begun else -1
 
     def _turn(self, item_id: str) -> Row:
         for turn in reversed(self.turns):
@@ -252,6 +276,7 @@ class _Reader:
         """Give each turn the first audio that the caller heard in answer to it.
 
         `response_ms` counts from when turn detection spoke; `latency_ms` from the caller's last sound, as they feel it.
+        Nobody waits since a turn that an idle time-out made, and where no end was heard nobody knows since when.
         """
         silence = self._silence_ms()
         for ledger in self.ledgers:
@@ -260,8 +285,12 @@ class _Reader:
                 continue
             heard = min(turn.get("first_heard_ms", ledger["first_heard"]), ledger["first_heard"])
             turn["first_heard_ms"] = heard
+            if turn["caller_item_id"] in self.prompted:
+                turn["response_ms"] = turn["latency_ms"] = None
+                continue
             turn["response_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
-            turn["latency_ms"] = None if silence is None else turn["response_ms"] + silence
+            was_felt = silence is not None and "speech_stopped_ms" in turn
+            turn["latency_ms"] = turn["response_ms"] + silence if was_felt else None
 
     def _silence_ms(self) -> int | None:
         """Return how long turn detection waited before it called the caller's turn over; None if unknown."""
@@ -321,11 +350,22 @@ class _Reader:
             "tool_calls": len(self.tools),
             "responses": self.responses,
             **{f"{name}_tokens": count for name, count in tokens.items()},
-            "cost_usd": cost_usd(header.model, tokens),
+            "transcription_seconds": round(self.transcribed.seconds, 1),
+            "transcription_in_tokens": self.transcribed.in_tokens,
+            "transcription_out_tokens": self.transcribed.out_tokens,
+            **self._cost(tokens),
             "counts": self.counts,
             "is_torn": is_torn,
             "code": header.code,
         }
+
+    def _cost(self, tokens: Mapping[str, int]) -> Row:
+        """Return what has a price, and say what of the call has none."""
+        model = cost_usd(self.header.model, tokens)
+        words = self.transcribed.usd(self.header.agent_settings().transcription_model)
+        left_out = [name for name, usd in (("the model", model), ("transcription", words)) if usd is None]
+        whole = None if model is None else round(model + (words or 0), 6)
+        return {"cost_usd": whole, "cost_without": " and ".join(left_out)}
 
 
 LEDGER: Final = (
@@ -337,10 +377,12 @@ FROM_MODEL: Final = frozenset(
     {
         "conversation.item.added",
         "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.failed",
         "input_audio_buffer.committed",
         "input_audio_buffer.speech_started",
         "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.timeout_triggered",
         "response.created",
         "response.done",
         "response.output_audio_transcript.delta",
@@ -409,12 +451,3 @@ def _as_json(text: str) -> Any:
     except (msgspec.DecodeError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
-
-
-def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:
-    """Return the words of `text` that fit in the heard share of its audio: an estimate, cut between words."""
-    if generated_ms <= 0 or heard_ms >= generated_ms:
-        return text if heard_ms >= generated_ms > 0 else ""
-    limit = len(text) * heard_ms // generated_ms
-    cut = text.rfind(" ", 0, limit + 1)
-    return text[: max(cut, 0)].rstrip()

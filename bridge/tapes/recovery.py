@@ -21,7 +21,7 @@ def closing_lines(tape: Tape) -> tuple[list[bytes], str]:
         if event is not None:
             call.handle(event, t_ms)
     # Should Twilio still ask what comes next, that is what the caller is told.
-    told = Ending(by=BRIDGE, why="crashed", say=call.agent.failure_sentence)
+    told = Ending(by=BRIDGE, why="crashed", say=call.agent.failure_sentence.text)
     stopped = Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=told)
-    effects = call.handle(Stopped(BRIDGE, "crashed", call.agent.failure_sentence), t_ms)
+    effects = call.handle(Stopped(BRIDGE, "crashed", call.agent.failure_sentence.text), t_ms)
     return [encode(stopped), *(encode(carry_out(t_ms, effect)[0]) for effect in effects)], "crashed"

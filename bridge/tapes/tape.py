@@ -35,6 +35,7 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.heart.keys import hidden
 from bridge.tapes.lines import (
     Append,
     Audio,
@@ -217,11 +218,12 @@ def settings_of(agent: Agent) -> dict[str, Any]:
 
     That is asked of today's configuration.
     """
-    return {
+    kept = {
         name: value
         for name, value in asdict(agent).items()
         if name not in ("name", "keep") and value is not None
     }
+    return kept | {"failure_sentence": agent.failure_sentence.text}
 
 
 def encode_header(header: Header) -> bytes:
@@ -368,6 +370,9 @@ UNMASKED: Final = frozenset({"ApiVersion"})
 NAMES: Final = frozenset({"CallerName"})
 """Left out where numbers are masked: it names the person."""
 
+PRESSED: Final = "Digits"
+"""What the caller pressed before Twilio asked."""
+
 
 def mask(value: str) -> str:
     """Return a phone number with all but its last two digits hidden; anything else as it is."""
@@ -382,9 +387,11 @@ def mask(value: str) -> str:
     return "".join(masked)
 
 
-def webhook_form(form: Mapping[str, str], *, masked: bool) -> dict[str, str]:
+def webhook_form(form: Mapping[str, str], *, masked: bool, keys_masked: bool = False) -> dict[str, str]:
     """Return a webhook's parameters as a tape may keep them."""
     kept = {name: value for name, value in form.items() if name not in DROPPED_PARAMETERS}
+    if keys_masked and PRESSED in kept:
+        kept[PRESSED] = hidden(kept[PRESSED])
     if not masked:
         return kept
     return {name: value if name in UNMASKED or name.endswith("Sid") else mask(value)

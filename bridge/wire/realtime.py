@@ -39,9 +39,11 @@ from bridge.heart.events import (
     SpeechStarted,
     SpeechStopped,
     ToolCalled,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.languages import spoken_code
 from bridge.text.nesting import is_too_deep
 from bridge.text.validity import valid_json
 
@@ -56,7 +58,6 @@ IGNORED: Final = frozenset(
         "conversation.item.created",
         "conversation.item.deleted",
         "conversation.item.done",
-        "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
@@ -228,6 +229,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.output_item.done": _item_finished,
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
+    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
     "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,
 }
@@ -321,7 +323,11 @@ def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) ->
 def _transcription(agent: Agent) -> Message | None:
     if not agent.transcription_model:
         return None
-    return {"model": agent.transcription_model, "language": agent.language}
+    codes = list(dict.fromkeys(map(spoken_code, agent.languages)))
+    asked: Message = {"model": agent.transcription_model}
+    if len(codes) > 1:
+        return asked | {"languages": codes}
+    return asked | {"language": codes[0]} if codes else asked
 
 
 def _turn_detection(vad: TurnDetection) -> Message:
@@ -339,17 +345,16 @@ def _turn_detection(vad: TurnDetection) -> Message:
 
 def opening_instructions(agent: Agent) -> str:
     """Return the instructions of the first response: the same opening in every call."""
-    return (
-        f"The call has just been answered. Say exactly this, in language '{agent.language}', and nothing more: "
-        f"{agent.greeting}"
-    )
+    named = f", in language '{agent.languages[0]}'," if agent.languages else ""
+    return f"The call has just been answered. Say exactly this{named} and nothing more: {agent.greeting}"
 
 
 def patience_instructions(agent: Agent) -> str:
     """Return the instructions of a response that only says that a tool still runs."""
+    named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
     return (
         "What you are looking for takes longer than usual. Say in one short sentence that you are still on it, in the "
-        f"language of this conversation (at first '{agent.language}'). Promise nothing, and ask nothing."
+        f"language of this conversation{named}. Promise nothing, and ask nothing."
     )
 
 

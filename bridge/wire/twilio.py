@@ -29,6 +29,8 @@ from bridge.heart.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.heart.keys import HIDDEN
+from bridge.languages import Sentence
 from bridge.text.nesting import is_too_deep
 from bridge.text.validity import valid_json
 
@@ -40,7 +42,7 @@ up every other call for a third of a second."""
 
 TOO_LONG: Final = "longer than any"
 
-DIGITS: Final = frozenset("0123456789*#ABCD")
+DIGITS: Final = frozenset(f"0123456789*#ABCD{HIDDEN}")
 _decode = msgspec.json.Decoder().decode
 
 # ---------------------------------------------------------------- messages
@@ -184,11 +186,14 @@ NOT_IN_XML: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010f
 """Characters that XML 1.0 has no way to write: https://www.w3.org/TR/xml/#charsets"""
 
 
-def hangup_twiml(say: str = "") -> str:
+NOTHING: Final = Sentence("")
+
+
+def hangup_twiml(say: Sentence = NOTHING) -> str:
     """Return TwiML that hangs up, after a sentence if there is one to say."""
     response = VoiceResponse()
-    if say:
-        response.say(NOT_IN_XML.sub("", say))
+    if say.text:
+        response.say(NOT_IN_XML.sub("", say.text), language=say.language or None, voice=say.voice or None)
     response.hangup()
     return str(response)
 

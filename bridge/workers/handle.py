@@ -39,6 +39,9 @@ SLOW_SECONDS: Final = 3
 
 SETTLE_SECONDS: Final = 1
 
+GONE_SECONDS: Final = 610
+"""An ended call is its worker's to let go of: after the longest tool, and a little."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -56,6 +59,7 @@ class RemoteCall:
     born: float = field(factory=trio.current_time)
     last_event: float = float("inf")
     ended: float = float("inf")
+    leaves_by: float = float("inf")
     end: EndCall | None = None
     is_cancelled: bool = False
     has_stream: bool = False
@@ -107,10 +111,11 @@ class RemoteCall:
         """Take note of its end."""
         if self.end is None:
             self.end, self.ended = end, trio.current_time()
+            self.leaves_by = self.ended + GONE_SECONDS
 
     def is_lost(self) -> None:
         """Take note that its worker has died: what the caller hears next is ours to say."""
-        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence))
+        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence.text))
         self.is_gone()
 
     def is_gone(self) -> None:

@@ -145,7 +145,7 @@ class Worker:
             call = self.switchboard.take(webhook, letter.call_id, letter.token)
         except Exception:  # the top of a call, before there is one
             log.exception("call could not begin", call_id=letter.call_id)
-            self.post.send(Ends(letter.key, EndCall(BRIDGE, "crashed", letter.agent.failure_sentence)))
+            self.post.send(Ends(letter.key, EndCall(BRIDGE, "crashed", letter.agent.failure_sentence.text)))
             self.post.send(Gone(letter.key))
         else:
             if letter.agent.name not in setup.tools:

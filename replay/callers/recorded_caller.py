@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias, assert_never
 
 from bridge.heart.audio import bytes_of
+from bridge.heart.keys import HIDDEN
 from bridge.tapes.reader import Tape
 from replay.callers.recorded_line import Deed, Moment, RecordedCall, recorded_call
 from replay.phone.line import REPLY_GAP_MS
@@ -37,6 +38,9 @@ SAT_OUT_MS: Final = 300
 
 KEYS_TOGETHER_MS: Final = 2000
 """Keys that come so close to each other are one number, whatever the agent says meanwhile."""
+
+UNKNOWN_KEY: Final = "0"
+"""What is pressed for a key that the tape has hidden."""
 
 ANSWER_MS: Final = 45_000
 """The longest answer that is listened to. A bridge whose agent says nothing at all ends the call before that."""
@@ -129,4 +133,4 @@ def _quiet_ms(moment: Moment) -> int:
 def _act(deed: Deed) -> Step:
     if deed.audio:
         return Say(deed.audio, deed.words)
-    return Press(deed.key) if deed.key else HangUp()
+    return Press(UNKNOWN_KEY if deed.key == HIDDEN else deed.key) if deed.key else HangUp()

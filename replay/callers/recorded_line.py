@@ -7,7 +7,6 @@ call over the internet, the agent was heard a little later than it says.
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
 
 from attrs import define, field, frozen
 
@@ -16,12 +15,12 @@ from bridge.heart.audio import bytes_of, ms_of
 from bridge.heart.events import (
     CallerSpoke,
     KeyPressed,
-    MessageIgnored,
     SessionCreated,
     SpeechStarted,
     SpeechStopped,
     StreamStarted,
     StreamStopped,
+    TranscriptCame,
 )
 from bridge.tapes.reader import Tape
 from bridge.tapes.restore import spoken_at_ms
@@ -30,8 +29,6 @@ from replay.phone.line import FRAME_MS
 from replay.phone.line import Line as Telephone
 from replay.sound.recordings import turns_of
 from replay.tapes.wav import sound_of
-
-TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
 
 
 class NoCallerError(BridgeError):
@@ -208,8 +205,8 @@ class _Reader:
                 self.spoke[event.item_id] = [self._place(event.audio_start_ms)]
             case SpeechStopped() as event if event.item_id in self.spoke:
                 self.spoke[event.item_id][1:] = [self._place(event.audio_end_ms)]
-            case MessageIgnored(name) if name == TRANSCRIBED:
-                self.words[str(line.message.get("item_id"))] = str(line.message.get("transcript") or "")
+            case TranscriptCame() as event:
+                self.words[event.item_id] = str(line.message.get("transcript") or "")
 
     def _leave(self, line: Line) -> None:
         """The stream is over, or the call: whatever comes first says who ended it."""

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from unicodedata import normalize
 
 import click
 from rich.text import Text
@@ -18,6 +19,9 @@ from replay.commands.options import JSON, found
 from replay.tapes.pages import spoken
 
 NOTHING = 1
+FORM: Final = "NFC"
+"""Speech models write an accent in its letter or behind it: whoever looks for the word means both."""
+
 Hit = tuple[int, str, str]
 
 
@@ -48,7 +52,8 @@ def grep(pattern: str, folder: str, ignore_case: bool, who: str | None, wants_js
 
     def search(path: Path) -> tuple[Tape, list[Hit]]:
         tape = read_tape(path)
-        return tape, [hit for hit in spoken(tape) if wanted.search(hit[2]) and who in (None, hit[1])]
+        said = ((t_ms, side, normalize(FORM, text)) for t_ms, side, text in spoken(tape))
+        return tape, [hit for hit in said if wanted.search(hit[2]) and who in (None, hit[1])]
 
     with quiet_interrupt():
         for tape, matching in gone_through(found([folder], Path("data")), search, faults):
@@ -64,7 +69,7 @@ def grep(pattern: str, folder: str, ignore_case: bool, who: str | None, wants_js
 
 def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     try:
-        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+        return re.compile(normalize(FORM, pattern), re.IGNORECASE if ignore_case else 0)
     except re.error as error:
         hint = f"{re.escape(pattern)!r}, for the words as such"
         complain(f"{pattern!r} is no regular expression: {error}", hint=hint)

@@ -85,6 +85,7 @@ class Measures:
     why: str
     tokens: dict[str, int]
     cost_usd: float | None
+    cost_without: str
     duration_ms: int
 
     @property
@@ -204,6 +205,7 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
         why=call["why"],
         tokens={name: call[f"{name}_tokens"] for name in TOKEN_CLASSES},
         cost_usd=call["cost_usd"],
+        cost_without=call["cost_without"],
         duration_ms=call["duration_ms"],
     )
 
@@ -294,7 +296,7 @@ def _is_spoken(sent_ms: int, records: Records, facts: _Facts) -> bool:
 def _latencies(records: Records, sound: _Sound) -> Iterator[int]:
     """Yield, for each turn that was answered, the ms from the caller's last sound to the agent's first."""
     for turn in records.turns:
-        heard = turn.get("first_heard_ms")
+        heard = turn.get("first_heard_ms") if turn.get("response_ms") is not None else None
         ended = None if heard is None else sound.turn_end(heard)
         if heard is not None and ended is not None and ended >= turn.get("speech_started_ms", 0) - GOES_ON_MS:
             yield heard - ended

@@ -14,6 +14,7 @@ from bridge.errors import BridgeError
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import ClockRang, Event
+from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.tape import NOTE, Line, encode, line_of
 
 MOST_ENTRIES: Final = 100_000
@@ -58,6 +59,10 @@ class Paper:
     carry_out: Callable[[Effect], None]
     agenda: Agenda = field(factory=Agenda)
     lines: list[bytes] = field(factory=list)
+    _mask: KeyMask = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._mask = KeyMask.of(self.call.agent.keys)
 
     def begin(self) -> None:
         """Let the heart begin."""
@@ -74,14 +79,15 @@ class Paper:
 
     def write(self, line: Line) -> None:
         """Put a line on the tape that the heart need not know."""
-        self.lines.append(encode(line))
+        self.lines.append(encode(self._mask.line(line)))
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, tell the heart, carry out what it wants."""
-        self.lines.append(encode(line))
+        self.write(line)
         self._do(self.call.handle(event, line.t_ms))
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
-            self.lines.append(encode(line_of(self.agenda.now_ms, effect)))
+            self._mask.learn(effect)
+            self.write(line_of(self.agenda.now_ms, effect))
             self.carry_out(effect)

@@ -3,7 +3,7 @@
 Nothing here waits and nothing is sent; the tape is one like any other. An hour of calls takes some seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -35,11 +35,12 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.heart.last_words import LISTEN_MS
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
-from bridge.tools import HANG_UP, Tool
+from bridge.tools import HANG_UP, LONGEST_TIMEOUT_MS, Tool
 from bridge.wire import realtime, twilio
 from replay.model.script import Script
 from replay.model.session import Session
@@ -52,6 +53,7 @@ from replay.simulation.phone import SimulatedPhone
 STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
 """No clock is read: every simulated call was made at the same moment."""
 
+CLOSED: Final = {"code": 1000, "reason": ""}
 PUBLIC_URL: Final = "https://bridge.example.com"
 MODEL_URL: Final = "wss://simulated/v1/realtime"
 ASKED_OF_A_SERVER: Final = {
@@ -105,6 +107,7 @@ class Simulation:
     _paper: Paper = field(init=False, repr=False)
     _agenda: Agenda = field(init=False, repr=False)
     _has_stalled: bool = False
+    _tools_running: int = 0
 
     def __attrs_post_init__(self) -> None:
         _check(self.caller)
@@ -149,11 +152,15 @@ class Simulation:
         return self.model.session
 
     def run(self) -> Tape:
-        """Make the call, from the webhook to its end."""
+        """Make the call, from the webhook to its end, and what comes after it."""
         self._ring()
         while not self._paper.call.is_over:
             self._paper.step()
-        self._wind_up()
+        self.ended_ms = self._agenda.now_ms
+        self._part_from_phone()
+        self._wait_while(lambda: self._paper.call.is_listening, self.ended_ms + LISTEN_MS)
+        self._part_from_model()
+        self._wait_while(lambda: self._tools_running > 0, self.ended_ms + LONGEST_TIMEOUT_MS)
         return Tape(Path(f"{self.header.call_id}.jsonl.gz"), self.header, self.lines, is_torn=False)
 
     # ------------------------------------------------------------ beginning and end
@@ -182,20 +189,26 @@ class Simulation:
         self._paper.write(self._line(PHONE, BRIDGE, accept={"status": 101}))
         self.phone.begin()
 
-    def _wind_up(self) -> None:
-        """Close both sides, as the daemon does."""
-        self.ended_ms = self._agenda.now_ms
-        close = {"code": 1000, "reason": ""}
-        if self.model.has_begun and not self.model.is_gone:
-            self._paper.write(self._line(MODEL, BRIDGE, close=close))
+    def _part_from_phone(self) -> None:
         if self.phone.has_begun and not self.phone.has_left:
-            self._paper.write(self._line(PHONE, BRIDGE, close=close))
-        self.model.end()
+            self._paper.write(self._line(PHONE, BRIDGE, close=CLOSED))
         self.phone.hang_up()
+
+    def _part_from_model(self) -> None:
+        if self.model.has_begun and not self.model.is_gone:
+            self._paper.write(self._line(MODEL, BRIDGE, close=CLOSED))
+        self.model.end()
+
+    def _wait_while(self, is_to_come: Callable[[], bool], until_ms: int) -> None:
+        """Let happen what is planned, as long as the daemon would wait for it."""
+        while is_to_come() and (next_ms := self._agenda.next_ms) is not None and next_ms < until_ms:
+            self._agenda.step()
 
     # ------------------------------------------------------------ what comes
 
     def _hear_phone(self, message: str | bytes) -> None:
+        if self._paper.call.is_over:
+            return
         event = twilio.parse(message)
         self._paper.feed(tape.received(self._agenda.now_ms, PHONE, TWILIO, message, event), event)
 
@@ -204,6 +217,8 @@ class Simulation:
         self._paper.feed(tape.received(self._agenda.now_ms, MODEL, OPENAI, message, event), event)
 
     def _phone_left(self, code: int) -> None:
+        if self._paper.call.is_over:
+            return
         self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
 
     def _model_left(self, code: int, reason: str) -> None:
@@ -240,9 +255,12 @@ class Simulation:
         clock = MockClock(autojump_threshold=0) if tool.is_async else None
         answer, took_ms = trio.run(_answer, tool, effect, clock=clock)
         when_ms = self._agenda.now_ms + (took_ms if tool.is_async else 0)
-        self._agenda.at(
-            when_ms, lambda: self._paper.feed(tape.tool_line(self._agenda.now_ms, answer), answer)
-        )
+        self._tools_running += 1
+        self._agenda.at(when_ms, partial(self._tool_done, answer))
+
+    def _tool_done(self, answer: ToolAnswered | ToolFailed) -> None:
+        self._tools_running -= 1
+        self._paper.feed(tape.tool_line(self._agenda.now_ms, answer), answer)
 
     # ------------------------------------------------------------ the tape
 

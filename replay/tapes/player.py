@@ -111,8 +111,6 @@ def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
 
 def _answers(call: Call, line: Line) -> list[bytes]:
     """Return what today's heart says to an input."""
-    if call.is_over:
-        return []
     event = event_of(line)
     return _said(call.handle(event, line.t_ms), line.t_ms) if event is not None else []
 
@@ -174,8 +172,8 @@ def _was_cut_off(tape: Tape, difference: Difference) -> bool:
     return is_short and all(decode(raw).end is None for raw in tape.lines[-LAST_LINES:])
 
 
-LAST_LINES: Final = 50
-"""An `end` stands this near the end of every whole tape: only what the sockets still said comes after it."""
+LAST_LINES: Final = 500
+"""An `end` stands this near the end of every whole tape: only what the sockets and tools still said comes after it."""
 
 
 def _duration(tape: Tape) -> int:

@@ -132,7 +132,7 @@ async def test_whatever_breaks_in_a_call_and_whenever_its_caller_hears_a_sentenc
     with trio.fail_after(60):
         async with open_stage(place(script=GREETING, limits=PATIENT)) as stage:
             breaks_at_birth(stage, broken)
-            sentence = stage.daemon.current.setup.settings.agents["front-desk"].failure_sentence
+            sentence = stage.daemon.current.setup.settings.agents["front-desk"].failure_sentence.text
             async with trio.open_nursery() as calls:
                 calls.start_soon(
                     ring, stage, "beside", verbs, evolve(STAYS, steps=(WaitForAgent(), HangUp()))
@@ -141,7 +141,7 @@ async def test_whatever_breaks_in_a_call_and_whenever_its_caller_hears_a_sentenc
                     calls.start_soon(ring, stage, call_sid, verbs, STAYS)
                     await trio.sleep(0.01)
             await stage.wait_recorded()
-    assert {verbs[call_sid][0] for call_sid in broken} == {Say(sentence)}
+    assert {verbs[call_sid][0] for call_sid in broken} == {Say(sentence, "en-US")}
     assert {verbs[call_sid][1] for call_sid in broken} == {Hangup()}
     rows = {row["call_id"]: row for row in place().calls()}
     assert len(rows) == 41
@@ -176,8 +176,8 @@ async def test_a_bug_before_a_call_begins_is_told_to_its_caller(place: MakePlace
         place_of_calls.on_birth = fail
         report = await stage.ring(STAYS)
         place_of_calls.on_birth = lambda key, call: None
-        sentence = stage.daemon.current.setup.settings.agents["front-desk"].failure_sentence
-        assert report.next_verbs == [Say(sentence), Hangup()]
+        sentence = stage.daemon.current.setup.settings.agents["front-desk"].failure_sentence.text
+        assert report.next_verbs == [Say(sentence, "en-US"), Hangup()]
         assert (await stage.ring(evolve(STAYS, steps=(WaitForAgent(), HangUp())))).frames_sent > 0
 
 
@@ -207,5 +207,5 @@ async def test_a_webhook_that_waits_for_a_dead_disk_is_answered_while_twilio_lis
 
 async def test_whose_call_was_in_a_process_that_is_gone_hears_a_sentence(stage: Stage) -> None:
     board = stage.daemon.switchboard
-    assert "<Say>" in await board.next_twiml("CA" + "0" * 32, "front-desk")
+    assert "<Say " in await board.next_twiml("CA" + "0" * 32, "front-desk")
     assert "<Say>" not in await board.next_twiml("CA" + "0" * 32, "nobody")

@@ -9,7 +9,7 @@ import trio
 
 from bench.endings import check_many
 from bench.stage import GREETING, PROMPT, PUBLIC, WEBHOOK, MakePlace, Place, Stage, open_stage, speech, words
-from bridge.tools import tool
+from bridge.tools import Tool, tool
 from replay.model.script import CallTool, Faults, Script
 from replay.phone import twiml as phone_twiml
 from replay.phone.ring import Caller, CallReport
@@ -155,6 +155,62 @@ async def test_a_tool_that_crashes_ends_no_call(place: MakePlace) -> None:
         "error": "RuntimeError: no such luck",
         "is_delivered": True,
     }
+
+
+async def _hung_up_during(place: MakePlace, booking: Tool) -> dict[str, Any]:
+    """Hang up while this tool runs, see that nothing but the tool is left, and return its row."""
+    script = Script(opening=(words("caller_yes"),), turns=((CallTool(booking.name),),), delivery=PROMPT)
+    setup = place(script=script, tools={booking.name: booking})
+    leaves = attrs.evolve(TALKER, steps=(WaitForAgent(), speech("caller_yes"), Wait(1500), HangUp()))
+    with trio.fail_after(15):
+        async with open_stage(setup) as stage:
+            await stage.ring(leaves)
+            while stage.daemon.switchboard.live:  # noqa: ASYNC110 - for a moment
+                await trio.sleep(0.02)
+            assert [call.end.by for call in stage.daemon.switchboard.calls if call.end] == ["caller"]
+            if booking.timeout_ms < 10_000:
+                await stage.wait_no_calls()
+    (row,) = setup.store.query("select output, error_kind, is_delivered, answered_ms from tool_calls")
+    (call,) = setup.calls()
+    return {**row, "came_late": row["answered_ms"] > call["duration_ms"]}
+
+
+async def test_a_tool_outlives_the_call_and_its_outcome_is_in_the_record(place: MakePlace) -> None:
+    @tool
+    async def book() -> str:
+        """Book."""
+        await trio.sleep(2.5)
+        return "booked"
+
+    row = await _hung_up_during(place, book)
+    assert (row["output"], row["error_kind"], row["is_delivered"], row["came_late"]) == (
+        "booked",
+        None,
+        False,
+        True,
+    )
+
+
+async def test_a_tool_that_still_runs_when_the_daemon_ends_is_cancelled_and_recorded(
+    place: MakePlace,
+) -> None:
+    @tool(timeout_ms=60_000)
+    async def book() -> str:
+        """Book, for ever."""
+        await trio.sleep_forever()
+        return ""
+
+    row = await _hung_up_during(place, book)
+    assert (row["output"], row["error_kind"], row["is_delivered"]) == (None, "cancelled", False)
+
+
+async def test_the_last_words_of_a_caller_are_in_the_record(place: MakePlace) -> None:
+    script = Script(opening=(words("caller_yes"),), heard=("Cancel my table.",), delivery=PROMPT)
+    setup = place(script=script)
+    ended = attrs.evolve(TALKER, steps=(WaitForAgent(), speech("caller_no"), HangUp()))
+    assert (await a_call(setup, ended)).by == ("caller", "hung up")
+    said = setup.store.query("select said from transcript where role = 'caller'")
+    assert [row["said"] for row in said] == ["Cancel my table."]
 
 
 async def test_a_caller_who_says_nothing(place: MakePlace) -> None:

@@ -104,7 +104,7 @@ async def test_a_pause_that_is_asked_for_is_made(place: MakePlace) -> None:
 async def test_with_too_little_time_for_the_pause_the_call_fails_at_once(place: MakePlace) -> None:
     setup = place(script=with_door("http_429", retry_after="60"), agent={"failure_sentence": SENTENCE})
     report, row, lines = await a_call(setup, WAITS)
-    assert report.next_verbs == [Say(SENTENCE), Hangup()]
+    assert report.next_verbs == [Say(SENTENCE, "en-US"), Hangup()]
     assert "HTTP 429, and asks for a pause of 60000 ms" in row["why"]
     assert (len(tries_of(lines)), failed_tries(lines)) == (1, [])
     assert row["duration_ms"] < 4000
@@ -118,7 +118,7 @@ async def test_a_door_that_stays_shut_fails_the_call_with_its_reason_within_the_
         script=with_door(*shut), limits={"model_ready_ms": 1500}, agent={"failure_sentence": SENTENCE}
     )
     report, row, lines = await a_call(setup, WAITS)
-    assert report.next_verbs == [Say(SENTENCE), Hangup()]
+    assert report.next_verbs == [Say(SENTENCE, "en-US"), Hangup()]
     assert "HTTP 503" in row["why"] or row["why"] == "the model was not ready in time"
     assert 2 <= len(tries_of(lines)) <= 15
     assert row["ended_by"] == "model"

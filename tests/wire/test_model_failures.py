@@ -51,7 +51,7 @@ def dead_url() -> Iterator[str]:
 
 def check_failure(report: CallReport, row: dict[str, Any], why: str) -> None:
     """Check that the caller heard the sentence, and that the record blames the model."""
-    assert report.next_verbs == [Say(SENTENCE), Hangup()]
+    assert report.next_verbs == [Say(SENTENCE, "en-US"), Hangup()]
     assert (report.error, report.close_code) == (None, 1000)
     assert (row["ended_by"], row["next_step"]) == ("model", "say")
     assert why in row["why"]
@@ -59,7 +59,7 @@ def check_failure(report: CallReport, row: dict[str, Any], why: str) -> None:
 
 async def test_a_model_that_cant_be_reached(place: MakePlace, dead_url: str) -> None:
     report, row = await a_failing_call(place(model_url=dead_url, agent={"failure_sentence": SENTENCE}))
-    assert report.next_verbs == [Say(SENTENCE), Hangup()]
+    assert report.next_verbs == [Say(SENTENCE, "en-US"), Hangup()]
     assert (row["ended_by"], row["next_step"]) == ("model", "say")
     assert "can't be reached" in row["why"]
     assert said_ms(report) <= MOST_MS
@@ -82,7 +82,7 @@ async def test_a_model_that_gives_no_session(
     report, row = await a_failing_call(
         place(script=script, limits=limits, agent={"failure_sentence": SENTENCE})
     )
-    assert report.next_verbs == [Say(SENTENCE), Hangup()]
+    assert report.next_verbs == [Say(SENTENCE, "en-US"), Hangup()]
     assert (row["ended_by"], row["next_step"]) == ("model", "say")
     assert why in row["why"]
     assert said_ms(report) <= MOST_MS

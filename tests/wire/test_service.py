@@ -383,7 +383,7 @@ async def test_a_call_that_is_ended_hears_the_closing_sentence(tmp_path: Path) -
             os.kill(os.getpid(), signal.SIGTERM)
     (line,) = [line for line in logs if line["event"] == "draining"]
     assert line["calls"] == f"{on.reports[0].call_sid} (0 s)"
-    assert on.reports[0].next_verbs == [Say("Goodbye for now."), Hangup()]
+    assert on.reports[0].next_verbs == [Say("Goodbye for now.", "en-US"), Hangup()]
 
 
 def test_a_log_line_names_so_many_calls_and_counts_the_others() -> None:

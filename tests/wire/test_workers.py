@@ -152,7 +152,7 @@ async def test_a_worker_that_dies_takes_its_own_calls_alone_and_is_replaced(plac
         hand.process.kill()
         while "first" not in calls.reports:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
-        assert calls.reports["first"].next_verbs[0] == Say(failure_sentence(stage))  # no dead line
+        assert calls.reports["first"].next_verbs[0] == Say(failure_sentence(stage), "en-US")  # no dead line
         assert stage.daemon.switchboard.live == 1
         await calls.begin("third", QUICK)  # at once, by the other one
         while carried(crew).keys() != {1, 2} or len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
@@ -340,7 +340,7 @@ async def upgrade(stage: Stage, path: str, key: str = "") -> int:
 
 
 def failure_sentence(stage: Stage) -> str:
-    return stage.daemon.current.setup.settings.agents[AGENT].failure_sentence
+    return stage.daemon.current.setup.settings.agents[AGENT].failure_sentence.text
 
 
 def is_held(folder: Path) -> bool:

@@ -24,7 +24,7 @@ from bridge.heart.events import (
 )
 
 BOUND_MS = 5000
-FAILURE = agent_with().failure_sentence
+FAILURE = agent_with().failure_sentence.text
 Happening = Callable[[Driver], object]
 
 

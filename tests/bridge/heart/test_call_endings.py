@@ -29,7 +29,7 @@ from bridge.heart.events import (
     StreamStopped,
 )
 
-FAILURE = agent_with().failure_sentence
+FAILURE = agent_with().failure_sentence.text
 
 
 def ended(line: Driver) -> tuple[str, str, str]:

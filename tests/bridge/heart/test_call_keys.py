@@ -1,8 +1,17 @@
 """The heart and pressed keys: collected, given to the model as text, answered when nothing is in the way."""
 
-from heart import START, Driver, new_call, of, open_call
+from heart import START, Driver, agent_with, new_call, of, open_call
 
-from bridge.heart.effects import AddText, CreateResponse
+from bridge.heart.effects import (
+    AddText,
+    AnswerTool,
+    CancelResponse,
+    ClearPlayback,
+    CreateResponse,
+    EndCall,
+    PlayAudio,
+    TruncateItem,
+)
 from bridge.heart.events import KeyPressed, ResponseCreated, ResponseFinished, SessionCreated, SessionUpdated
 
 
@@ -56,3 +65,61 @@ def test_keys_during_a_response_are_answered_after_it() -> None:
     assert (len(of(line.wanted, AddText)), asked(line)) == (1, [])
     line.tell(ResponseFinished("r1", "completed"))
     assert len(asked(line)) == 1
+
+
+def test_a_key_interrupts_as_speech_does() -> None:
+    line = open_call()
+    line.answer("r1", "menu", 20_000)
+    line.wait_with_frames(2000)
+    line.echo()
+    before = len(line.wanted)
+    press(line, "1")
+    (cut,) = of(line.wanted[before:], TruncateItem)
+    assert len(of(line.wanted[before:], ClearPlayback)) == 1
+    assert (cut.item_id, 2000 <= cut.audio_end_ms < 3000) == ("menu", True)
+    line.wait_with_frames(2000)
+    assert (of(line.wanted[before:], PlayAudio), len(asked(line))) == ([], 1)
+
+
+def test_a_response_that_goes_on_is_cancelled_once_for_all_keys_of_an_entry() -> None:
+    line = open_call()
+    line.tell(ResponseCreated("r1"))
+    line.generate("r1", "menu", 400)
+    press(line, "471")
+    line.tell(ResponseFinished("r1", "cancelled"))
+    assert [cancel.response_id for cancel in of(line.wanted, CancelResponse)] == ["r1"]
+
+
+def test_nothing_new_is_said_in_the_middle_of_an_entry() -> None:
+    line = open_call()
+    press(line, "4")
+    line.tell(ResponseCreated("r1"))
+    assert [cancel.response_id for cancel in of(line.wanted, CancelResponse)] == ["r1"]
+
+
+def test_whoever_can_not_interrupt_by_speech_can_not_by_keys() -> None:
+    line = open_call(agent_with(interrupt=False))
+    line.tell(ResponseCreated("r1"))
+    line.generate("r1", "menu", 4000)
+    press(line, "1#")
+    assert of(line.wanted, ClearPlayback) + of(line.wanted, CancelResponse) == []
+
+
+def test_a_key_during_the_goodbye_keeps_the_call() -> None:
+    line = open_call()
+    line.answer("r1", "goodbye", 3000)
+    line.call_tool("c1", "hang_up")
+    press(line, "0")
+    line.wait_with_frames(5000)
+    assert "not hung up" in of(line.wanted, AnswerTool)[0].output
+    assert of(line.wanted, EndCall) == []
+
+
+def test_a_caller_who_enters_a_long_number_is_not_given_up_meanwhile() -> None:
+    line = open_call()
+    line.caller_begins()
+    line.caller_ends(after=800)
+    for _ in range(15):
+        press(line, "5")
+        line.wait_with_frames(1400)
+    assert of(line.wanted, EndCall) == []

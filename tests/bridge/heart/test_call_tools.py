@@ -9,6 +9,7 @@ from bridge.heart.call import STILL_TALKING
 from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, EndCall, RunTool
 from bridge.heart.events import (
     LinkStalled,
+    ModelFinishedAudio,
     ModelLeft,
     ResponseCreated,
     ResponseFinished,
@@ -134,11 +135,13 @@ def test_a_second_answer_of_one_tool_is_not_passed_on() -> None:
     assert of(line.tell(ToolFailed("c1", "timeout", "late")), AnswerTool) == []
 
 
-def test_a_running_tool_is_noted_as_cancelled_when_the_call_ends() -> None:
+def test_a_tool_that_runs_when_the_call_ends_runs_on_and_the_record_says_so() -> None:
     line = in_a_response(open_call())
     line.call_tool("c1")
     line.tell(StreamStopped("MZ1"))
-    assert line.notes("tool_cancelled") == [{"call_id": "c1", "tool": "look_up"}]
+    (left,) = [note for note in line.notes("milestone") if note["name"] == "tool_outlives_call"]
+    assert (left["call_id"], left["tool"]) == ("c1", "look_up")
+    assert line.tell(ToolAnswered("c1", "booked")) == []
 
 
 # ---------------------------------------------------------------- hang_up
@@ -246,3 +249,40 @@ def test_a_hang_up_needs_no_reason(arguments: str) -> None:
     line.call_tool("c9", "hang_up", arguments)
     assert line.end is not None
     assert line.end.why == "the agent hung up"
+
+
+def test_hang_up_waits_for_a_tool_that_still_runs() -> None:
+    line = open_call()
+    line.tell(ResponseCreated("r9"))
+    line.generate("r9", "i9", 1000)
+    line.call_tool("c1", "book_table")
+    line.call_tool("c2", "hang_up")
+    line.tell(ModelFinishedAudio("i9", 0), ResponseFinished("r9", "completed"))
+    line.wait_with_frames(4000)
+    line.hear_out()
+    assert line.end is None
+    line.tell(ToolAnswered("c1", "booked"))
+    assert [answer.call_id for answer in of(line.wanted, AnswerTool)] == ["c1"]
+    assert line.end is not None
+
+
+def test_hang_up_waits_for_a_tool_no_longer_than_anybody_waits_in_silence() -> None:
+    line = open_call(agent_with(answer_timeout_ms=3000))
+    line.tell(ResponseCreated("r9"))
+    line.generate("r9", "i9", 1000)
+    line.call_tool("c1", "book_table")
+    line.call_tool("c2", "hang_up")
+    line.tell(ModelFinishedAudio("i9", 0), ResponseFinished("r9", "completed"))
+    line.wait_with_frames(1200)
+    line.hear_out()
+    line.wait_with_frames(4000)
+    assert line.end is not None
+    assert (line.end.by, line.end.say) == ("tool", "")
+
+
+def test_a_call_that_may_not_last_longer_does_not_wait_for_a_tool() -> None:
+    line = in_a_response(open_call(agent_with(max_call_seconds=10)))
+    line.call_tool("c1")
+    line.wait_with_frames(10_000)
+    assert line.end is not None
+    assert line.end.by == "limit"

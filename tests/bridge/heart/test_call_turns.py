@@ -159,7 +159,7 @@ def test_a_model_that_answers_nothing_is_asked_once_more_and_then_given_up() -> 
     line.wait_with_frames(5000)
     assert line.end is not None
     assert (line.end.by, line.end.why) == ("model", "the model answered nothing")
-    assert line.end.say == line.call.agent.failure_sentence
+    assert line.end.say == line.call.agent.failure_sentence.text
 
 
 def test_a_response_that_says_nothing_is_cancelled_before_it_is_asked_for_again() -> None:

@@ -124,7 +124,7 @@ class Ear:
                 self.is_talking = False
                 self.owed_since["turn"] = now
             case KeyPressed() if event.stream_sid == SID and self.is_there:
-                self.owed_since["keys"] = now + PAUSE_MS
+                self.owed_since["keys"] = self.quiet_since = now + PAUSE_MS  # their turn, as speech is
             case ResponseCreated():
                 self.owed_since["response"] = now
                 self.response = event.response_id

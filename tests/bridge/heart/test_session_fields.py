@@ -127,7 +127,7 @@ def test_a_setting_that_the_call_needs_is_a_refused_session() -> None:
     line.tell(SessionCreated(0), refusal("session.instructions", "b1"))
     assert line.end is not None
     assert line.end.why == "the model refused the session (invalid_value: Invalid 'session.instructions')"
-    assert line.end.say == line.call.agent.failure_sentence
+    assert line.end.say == line.call.agent.failure_sentence.text
 
 
 @pytest.mark.parametrize(("granted", "speaks"), [
@@ -138,4 +138,4 @@ def test_a_session_that_speaks_another_format_is_no_session(granted: SessionUpda
     line.tell(SessionCreated(0), granted)
     assert line.end is not None
     assert (line.end.by, line.end.why) == ("model", f"the model refused the session (it speaks {speaks})")
-    assert line.end.say == line.call.agent.failure_sentence
+    assert line.end.say == line.call.agent.failure_sentence.text

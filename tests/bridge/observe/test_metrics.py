@@ -41,7 +41,7 @@ def test_turns_tokens_and_endings_are_those_of_the_record() -> None:
     assert value(metrics, "bridge_first_audio_seconds_sum", **agent) == pytest.approx(2 * 0.075)
     assert value(metrics, "bridge_barge_ins_total", **agent) == 2
     assert value(metrics, "bridge_truncated_items_total", **agent) == 2
-    assert value(metrics, "bridge_cost_usd_total", **agent) == pytest.approx(2 * 0.012635)
+    assert value(metrics, "bridge_cost_usd_total", **agent) == pytest.approx(2 * 0.013287)
     assert value(metrics, "bridge_tool_calls_total", outcome="answered", **agent) == 2
     assert value(metrics, "bridge_tool_calls_total", outcome="not_run", **agent) == 2
 

@@ -28,7 +28,7 @@ def test_a_call_is_a_span_around_its_legs_turns_and_tools() -> None:
 def test_the_call_names_its_outcome_its_cost_and_its_milestones() -> None:
     call = spans_of(record("interrupted"))[0]
     assert call.attributes["bridge.ended_by"] == "tool"
-    assert call.attributes["bridge.cost_usd"] == 0.012635
+    assert call.attributes["bridge.cost_usd"] == 0.013287
     assert "barge_in" in [moment.name for moment in call.moments]
     assert call.fault == ""
 

@@ -14,7 +14,7 @@ from kept import Folder
 
 from bridge.cli import main
 from bridge.errors import HeldError, NewerError, StoreError
-from bridge.store.database import Store, meaning_of
+from bridge.store.database import MIGRATIONS, Store, meaning_of
 from bridge.store.database_files import delete_database, replace_database, set_aside, those_aside, wal_of
 
 WRITE = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(0)"
@@ -86,6 +86,7 @@ def a_newer_schema(folder: Folder) -> None:
         connection.execute("alter table calls add column mood varchar default 'merry'")
 
 
+SCHEMA = len(MIGRATIONS)
 FAULTS = [a_damaged_log, a_foreign_log, a_log_alone, no_database, a_damaged_file, half_a_file, an_empty_file,
           a_newer_schema]  # fmt: skip
 READERS = [("calls",), ("show", "last"), ("keep", "--dry-run"), ("forget", "CA1", "--dry-run")]
@@ -131,11 +132,11 @@ def test_rows_of_calls_without_a_tape_outlive_a_database_that_is_made_anew(
 def test_a_newer_database_is_kept_aside_whole_and_its_own_version_can_read_it(folder: Folder) -> None:
     folder.put("CA1")
     a_newer_schema(folder)
-    with pytest.raises(NewerError, match=r"schema 2, this one knows 1.*bridge reindex"):
+    with pytest.raises(NewerError, match=rf"schema {SCHEMA + 1}, this one knows {SCHEMA}.*bridge reindex"):
         folder.store.call_ids()
     said = bridge(folder, "reindex").output
     (aside,) = those_aside(folder.store.path)
-    assert (aside.name, aside.name in said) == ("calls.set-aside-schema-2.duckdb", True)
+    assert (aside.name, aside.name in said) == (f"calls.set-aside-schema-{SCHEMA + 1}.duckdb", True)
     with duckdb.connect(str(aside), read_only=True) as connection:
         assert connection.execute("select call_id, mood from calls").fetchall() == [("CA1", "merry")]
 
@@ -153,7 +154,7 @@ def test_forgetting_says_that_a_database_aside_was_not_looked_into(folder: Folde
     bridge(folder, "reindex")
     done = bridge(folder, "forget", "CA1", "--yes")
     assert done.exit_code == 1
-    assert "calls.set-aside-schema-2.duckdb" in done.output
+    assert f"calls.set-aside-schema-{SCHEMA + 1}.duckdb" in done.output
     delete_database(those_aside(folder.store.path)[0])
     assert folder.holding("CA1") == []
 

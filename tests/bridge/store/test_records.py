@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from attrs import evolve
 from heart import SID, START, agent_with
 from taped import from_model, header_of, ledger, line_of, milestone
 
@@ -15,7 +16,7 @@ from bridge.heart.events import (
     ToolAnswered,
     TurnCommitted,
 )
-from bridge.store.records import Records, records_of, spoken_part
+from bridge.store.records import Records, records_of
 from bridge.tapes.tape import Line, carry_out
 
 Message = dict[str, Any]
@@ -104,23 +105,6 @@ def test_an_answer_began_when_it_was_first_heard() -> None:
     assert row["began_ms"] == 130
 
 
-@pytest.mark.parametrize(
-    ("text", "heard_ms", "generated_ms", "part"),
-    [
-        ("one two three", 1000, 1000, "one two three"),
-        ("one two three", 1200, 1000, "one two three"),
-        ("one two three", 0, 1000, ""),
-        ("one two three", 500, 1000, "one"),
-        ("one two three", 600, 1000, "one two"),
-        ("one two three", 0, 0, ""),
-        ("", 10, 20, ""),
-        ("unbreakable", 900, 1000, ""),
-    ],
-)
-def test_the_heard_part_is_cut_between_words(text: str, heard_ms: int, generated_ms: int, part: str) -> None:
-    assert spoken_part(text, heard_ms, generated_ms) == part
-
-
 @pytest.mark.parametrize("nothing", [None, 7, ["x"]])
 def test_a_transcript_that_is_no_text_is_logged_and_left_out(nothing: Any) -> None:
     records = rows_of(transcribed(1, "u1", nothing), spoken(2, "i1", nothing))
@@ -204,6 +188,40 @@ def test_a_milestone_may_have_been_earlier_than_it_was_known() -> None:
     assert row == {"position": 0, "name": "first_audio_heard", "t_ms": 840, "data": {}}
 
 
+def test_a_turn_that_an_idle_time_out_made_was_nobodys_and_has_no_latency() -> None:
+    at = {"audio_start_ms": 0, "audio_end_ms": 900, "item_id": "u1"}
+    lines = [
+        from_model(900, "input_audio_buffer.timeout_triggered", **at),
+        line_of(901, TurnCommitted("u1")),
+        from_model(950, "response.created", response={"id": "r1"}),
+        ledger(2000, "i1", first_heard=1400),
+    ]
+    (row,) = rows_of(*lines).turns
+    assert (row["first_heard_ms"], row.get("response_ms"), row.get("latency_ms")) == (1400, None, None)
+
+
+def test_a_turn_whose_end_nobody_heard_has_no_latency_as_the_caller_felt_it() -> None:
+    lines = [
+        line_of(100, SpeechStarted("u1", 100)),
+        line_of(901, TurnCommitted("u1")),
+        from_model(950, "response.created", response={"id": "r1"}),
+        ledger(2000, "i1", first_heard=1400),
+    ]
+    (row,) = rows_of(*lines).turns
+    assert (row["response_ms"], row["latency_ms"]) == (499, None)
+
+
+def test_a_turn_that_the_bridge_closed_is_one_turn_whatever_its_item_is_called() -> None:
+    lines = [
+        line_of(100, SpeechStarted("u1", 100)),
+        line_of(901, TurnCommitted("u2")),
+        added(902, "u2", None, "user"),
+    ]
+    records = rows_of(*lines)
+    assert [(row["caller_item_id"], row["speech_started_ms"]) for row in records.turns] == [("u2", 100)]
+    assert [row["item_id"] for row in records.transcript] == ["u2"]
+
+
 def test_debug_lines_are_apart() -> None:
     records = rows_of(carry_out(5, WriteNote("log", {"text": "odd", "code": 7}))[0])
     assert records.log == [{"position": 0, "t_ms": 5, "text": "odd", "data": {"code": 7}}]
@@ -230,6 +248,47 @@ def test_tokens_are_summed_and_priced_by_class() -> None:
     )
     once = (400 * 4 + 600 * 0.40 + 100 * 24 + 1500 * 32 + 500 * 0.40 + 400 * 64) / 1e6
     assert call["cost_usd"] == pytest.approx(2 * once)
+
+
+TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+
+
+def cost_of(*usages: Any, model: str = "gpt-transcribe") -> Message:
+    told = [
+        from_model(n, TRANSCRIBED, item_id=f"i{n}", transcript="yes", usage=usage)
+        for n, usage in enumerate(usages)
+    ]
+    return records_of(header_of(evolve(agent_with(), transcription_model=model), []), told).call
+
+
+def test_what_transcription_took_in_seconds_is_recorded_and_priced() -> None:
+    call = cost_of(*[{"type": "duration", "seconds": 300}] * 2)
+    assert (call["transcription_seconds"], call["cost_without"]) == (600, "")
+    assert call["cost_usd"] == pytest.approx(10 * 0.0045)
+
+
+def test_what_transcription_took_in_tokens_is_recorded_and_said_to_be_left_out() -> None:
+    call = cost_of({"type": "tokens", "input_tokens": 8000, "output_tokens": 1000})
+    assert (call["transcription_in_tokens"], call["transcription_out_tokens"]) == (8000, 1000)
+    assert (call["cost_usd"], call["cost_without"]) == (0, "transcription")
+
+
+def test_a_transcription_model_without_a_price_is_said_to_be_left_out() -> None:
+    assert cost_of({"type": "duration", "seconds": 60}, model="whisper-1")["cost_without"] == "transcription"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, 5, {}, {"type": "duration"}, {"type": "duration", "seconds": -1}, {"type": "duration", "seconds": 10**9},
+     {"type": "duration", "seconds": True}, {"type": "tokens", "input_tokens": "9"}, {"type": "breaths"}],
+)  # fmt: skip
+def test_usage_that_can_not_be_is_no_usage(usage: Any) -> None:
+    call = cost_of(usage, {"type": "duration", "seconds": 60})
+    assert (call["transcription_seconds"], call["cost_without"]) == (60, "transcription")
+
+
+def test_a_call_in_which_nothing_was_written_down_has_its_whole_cost() -> None:
+    assert cost_of(model="")["cost_without"] == ""
 
 
 def test_a_response_without_usage_costs_nothing() -> None:

@@ -20,6 +20,7 @@ from bridge.heart.events import (
     StreamStarted,
     StreamStopped,
 )
+from bridge.languages import Sentence
 from bridge.wire import twilio
 
 TOKEN = "12345"
@@ -76,7 +77,7 @@ def test_a_message_is_understood(message: dict[str, Any], event: Event) -> None:
         (MEDIA % '{"chunk":"1","payload":"?"}', "media with missing or wrong fields"),
         (MEDIA % '{"chunk":"1","payload":""}', "media with missing or wrong fields"),
         ('{"event":"mark","streamSid":"","mark":{"name":"m1"}}', "mark with missing or wrong fields"),
-        ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"x"}}', "dtmf with missing or wrong fields"),
+        ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"y"}}', "dtmf with missing or wrong fields"),
         ('{"event":"start","streamSid":"MZ1","start":[]}', "start with missing or wrong fields"),
     ],
 )  # fmt: skip
@@ -121,7 +122,7 @@ def test_the_stream_gets_its_token_and_the_call_its_way_on() -> None:
 
 
 def test_words_to_say_are_escaped() -> None:
-    say, hangup = ElementTree.fromstring(twilio.hangup_twiml("Fish & <chips>; good night"))
+    say, hangup = ElementTree.fromstring(twilio.hangup_twiml(Sentence("Fish & <chips>; good night")))
     assert (say.text, hangup.tag) == ("Fish & <chips>; good night", "Hangup")
 
 

@@ -74,7 +74,7 @@ async def test_a_call_of_an_agent_that_a_worker_has_not_heard_of_ends_with_a_sen
         desk.tell(carry("newcomer"))
         ends = await desk.wait(lambda letter: isinstance(letter, Ends))
         assert ends.key == (KEY[0], "newcomer")
-        assert (ends.end.by, ends.end.say) == ("bridge", Agent().failure_sentence)
+        assert (ends.end.by, ends.end.say) == ("bridge", Agent().failure_sentence.text)
         assert "has not the configuration" in ends.end.why
         await desk.wait(lambda letter: letter == Gone(ends.key))
         desk.tell(evolve(carry(), call_id="another"))
@@ -90,7 +90,11 @@ async def test_a_call_that_cannot_begin_ends_with_a_sentence_and_no_other_with_i
         worker.here.on_birth = fail
         desk.tell(carry())
         ends = await desk.wait(lambda letter: isinstance(letter, Ends))
-        assert (ends.end.by, ends.end.why, ends.end.say) == ("bridge", "crashed", Agent().failure_sentence)
+        assert (ends.end.by, ends.end.why, ends.end.say) == (
+            "bridge",
+            "crashed",
+            Agent().failure_sentence.text,
+        )
         await desk.wait(lambda letter: letter == Gone(KEY))
 
 

@@ -1,11 +1,17 @@
 """`replay grep`: words, tools and log lines found in calls."""
 
 import json
+import unicodedata
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
+from taped import from_model, header_of
 
+from bridge.config import Agent
+from bridge.tapes.tape import encode, encode_header
 from replay.cli import main
+from replay.tapes.rewrite import write_tape
 
 TAPES = Path(__file__).parents[2] / "tapes"
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
@@ -41,6 +47,17 @@ def test_what_was_said_and_never_heard_is_found_too() -> None:
 def test_capitals_matter_unless_told() -> None:
     assert replay("grep", "FRIDAY", TAPES).exit_code == 1
     assert replay("grep", "-i", "FRIDAY", TAPES).exit_code == 0
+
+
+@pytest.mark.parametrize(("written", "asked"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")])
+def test_a_word_is_found_whichever_way_its_accents_are_written(
+    tmp_path: Path, written: str, asked: str
+) -> None:
+    said = from_model(5, "response.output_audio_transcript.done", item_id="i1",
+                      transcript=unicodedata.normalize(written, "Das Café, Größe L, phở."))  # fmt: skip
+    write_tape(tmp_path / "x.jsonl.gz", [encode_header(header_of(Agent(name="a"), [])), encode(said)])
+    for word in ("Café", "Größe", "phở"):
+        assert replay("grep", unicodedata.normalize(asked, word), tmp_path).exit_code == 0
 
 
 def test_one_side_alone_can_be_searched() -> None:

@@ -19,7 +19,7 @@ NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
 FINGERPRINT = """
 import hashlib, sys
 from pathlib import Path
-from bridge.tapes.recorder import read_tape
+from bridge.tapes.reader import read_tape
 from replay.tapes.player import retold
 for name in sys.argv[1:]:
     print(hashlib.sha256(b"".join(retold(read_tape(Path(name))))).hexdigest())

@@ -170,10 +170,45 @@ def test_a_tool_that_breaks_is_an_answer_too() -> None:
     assert ending(simulation) == ("tool", "all said")
 
 
-def test_a_running_tool_is_cancelled_with_the_call() -> None:
+def test_a_tool_outlives_a_call_and_its_outcome_is_in_the_record() -> None:
     says = script((CallTool("slow_look_up", {"day": "Friday"}),))
     simulation = call(Caller(steps=(*ASKS, Wait(2000), HangUp())), says, [slow_look_up])
-    assert [row["error_kind"] for row in records(simulation).tool_calls] == ["cancelled"]
+    (row,) = records(simulation).tool_calls
+    assert (row["error_kind"], row["output"], row["is_delivered"]) == (None, "nothing on Friday", False)
+    assert row["answered_ms"] > records(simulation).call["duration_ms"]
+
+
+BOOKED = (
+    Words(murmur(1000), "It's booked. Goodbye!"),
+    CallTool("slow_look_up", {"day": "Friday"}),
+    CallTool("hang_up"),
+)
+
+
+@pytest.mark.parametrize("turn", [BOOKED, BOOKED[1:]], ids=["with a goodbye", "without a word"])
+def test_hang_up_waits_for_what_was_promised_with_it(turn: tuple[Words | CallTool, ...]) -> None:
+    simulation = call(Caller(steps=(*ASKS, WaitForEnd())), script(turn), [slow_look_up])
+    row = next(row for row in records(simulation).tool_calls if row["name"] == "slow_look_up")
+    ended = records(simulation).call
+    assert (ended["ended_by"], row["output"]) == ("tool", "nothing on Friday")
+    assert row["sent_ms"] is not None
+
+
+@pytest.mark.parametrize("pause_ms", [100, 550, 700])
+def test_what_a_caller_says_before_hanging_up_is_in_the_record(pause_ms: int) -> None:
+    words = "Cancel my table, my number is 4711."
+    steps = (WaitForQuiet(300), Say(murmur(1500), words), Wait(pause_ms), HangUp())
+    simulation = Simulation(Caller(steps=steps), script(heard=(words,)), AGENT)
+    tape = simulation.run()
+    assert [row["said"] for row in records(simulation).transcript if row["role"] == "caller"] == [words]
+    assert list(retold(tape)) == tape.lines
+    assert simulation.ended_ms + 2000 >= decode(tape.lines[-1]).t_ms
+
+
+def test_nothing_is_answered_to_the_last_words() -> None:
+    steps = (WaitForQuiet(300), Say(murmur(1500), "Bye"), Wait(700), HangUp())
+    simulation = call(Caller(steps=steps), script(BYE, heard=("Bye",)), [])
+    assert [response.status for response in simulation.session.responses[1:]] in ([], ["cancelled"])
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -282,4 +317,4 @@ def test_every_way_of_delivering_is_heard_whole(mode: Any) -> None:
 def test_the_bridge_closes_what_its_peers_left_open() -> None:
     tape = simulate(Caller(steps=ASKS), script(BYE), AGENT)
     closes = [line.leg for line in map(decode, tape.lines) if line.close and line.sender == BRIDGE]
-    assert closes == ["openai_ws", "twilio_ws"]
+    assert closes == ["twilio_ws", "openai_ws"]

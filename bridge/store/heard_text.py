@@ -1,0 +1,52 @@
+"""Which words of a text were heard, from how much of its sound was: an estimate, for any way of writing. Pure.
+
+Words and letters are those of Unicode (https://www.unicode.org/reports/tr29): where a language writes without spaces
+each of its letters may be the last one heard; nowhere is one letter cut from its accent, or a flag in two.
+"""
+
+import unicodedata
+from itertools import accumulate
+from typing import Final
+
+import regex  # type: ignore[import-untyped]  # ships no types
+
+_WORD: Final = regex.compile(r"(?w).+?(?:\b|$)", regex.DOTALL)
+_LETTER: Final = regex.compile(r"\X")
+_DASH: Final = "Pd"
+_CLOSING: Final = frozenset({"Pe", "Pf", "Po", _DASH})
+"""Kinds of characters that end a word and are not spoken: they go with it."""
+
+
+def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:
+    """Return the words of `text` that fit in the heard share of its sound."""
+    if generated_ms <= 0 or heard_ms <= 0:
+        return ""
+    if heard_ms >= generated_ms:
+        return text
+    words = _words(text)
+    letters = list(accumulate(map(_letters, words)))
+    room = letters[-1] * heard_ms // generated_ms if letters else 0
+    return "".join(words[: sum(end <= room for end in letters)]).rstrip()
+
+
+def _words(text: str) -> list[str]:
+    """Return a text in pieces that are heard or not as a whole: words, what stands between, letters without spaces."""
+    pieces: list[str] = []
+    for word in _WORD.findall(text):
+        if pieces and not _begins_a_piece(word, pieces[-1]):
+            pieces[-1] += word
+        else:
+            pieces.append(word)
+    return pieces
+
+
+def _begins_a_piece(word: str, before: str) -> bool:
+    """Say whether a pause may come before it: not within a letter, nor at the mark that closes a word or joins two."""
+    if len(_LETTER.match(before[-1:] + word)[0]) > 1:
+        return False
+    is_joined = unicodedata.category(before[-1]) == _DASH or unicodedata.category(word[0]) in _CLOSING
+    return before[-1].isspace() or not is_joined
+
+
+def _letters(word: str) -> int:
+    return len(_LETTER.findall(word))
