@@ -60,7 +60,8 @@ class Turn:
 class ToolRun:
     """One tool that the model asked for, with its arguments as they were parsed, or None where that can't be done.
 
-    `error_kind` is None when it answered, else arguments, crashed, timeout, busy, limit or unknown. `is_delivered`: the
+    `error_kind` is None when it answered, else arguments, crashed, timeout, busy, limit, unknown or cancelled.
+    `is_delivered`: the
     model was given the answer.
     """
 
