@@ -27,7 +27,7 @@ PAGES = [
     path
     for path in sorted(ROOT.glob("**/*.md"))
     if path.relative_to(ROOT).parts[0]
-    in ("README.md", "CHANGELOG.md", "bench", "deploy", "docs", "replay", "tests")
+    in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench", "deploy", "docs", "replay", "tests")
 ]
 BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
