@@ -1,4 +1,4 @@
-"""Every setting, command, metric and table stands in the documents, where somebody would look for it."""
+"""Every room, setting, command, metric and table stands in the documents, where somebody would look for it."""
 
 import re
 import tomllib
@@ -23,6 +23,18 @@ ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIG = (ROOT / "config.toml").read_text(encoding="utf-8")
+
+# ---------------------------------------------------------------- rooms
+
+
+@pytest.mark.parametrize("top", ["bridge", "replay"])
+def test_every_room_stands_in_the_picture_and_has_its_sentence(top: str) -> None:
+    rooms = {path.parent.name for path in (ROOT / top).glob("*/__init__.py")}
+    picture, sentences = DOCS["architecture.md"].split("```")[1:3]
+    assert len(rooms) > 8
+    assert [room for room in sorted(rooms) if not re.search(rf"\b{room}\b", picture)] == []
+    assert [room for room in sorted(rooms) if f"`{room}/`" not in sentences] == []
+
 
 # ---------------------------------------------------------------- settings
 
