@@ -37,7 +37,7 @@ def outcome_under(corpus: Corpus, setting: Setting, hearing: Hearing) -> Outcome
 
 
 def changes(corpus: Corpus, hearing: Hearing, now: Setting, then: Setting) -> list[Change]:
-    """Return every moment that would have gone otherwise, by recording and time: turns cut off or missed, false starts."""
+    """Return the turns cut off or missed and the false starts that would have gone otherwise, by recording and time."""
     before, after = outcome_under(corpus, now, hearing), outcome_under(corpus, then, hearing)
     found = [
         *_turned(corpus, "cut off", before.is_cut, after.is_cut),
