@@ -231,7 +231,7 @@ def study(
     """Find out which setting these callers should have.
 
     `tell` is told what is being done. Raises `StudyError` when nothing can be found out from these recordings,
-    `LabelError` for a label file that is wrong, `CrewError` when the processes at work are gone.
+    `LabelError` for a label file that is wrong, `CrewError` when the work can't be handed out.
 
     >>> recordings, _ = read_recordings(sorted(Path("calls").glob("*.jsonl.gz")))
     >>> few = Grid(thresholds=(0.4, 0.5, 0.6), silences_ms=(300, 500, 700), prefixes_ms=(300,))
