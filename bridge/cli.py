@@ -1,4 +1,4 @@
-"""The `bridge` command. Each of its commands is in a module `cmd_…`; those alone read the environment."""
+"""The `bridge` command. Each of its commands is a module of `bridge.commands`; those alone read the environment."""
 
 from typing import Final
 

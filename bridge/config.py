@@ -202,7 +202,10 @@ def silent(vad: TurnDetection) -> TurnDetection:
 
 @frozen
 class TurnBudget:
-    """What turn detection may cost callers: `replay vad sweep` looks for the quickest setting within it."""
+    """What turn detection may cost callers: `replay vad sweep` looks for the quickest setting within it.
+
+    In percent of turns, percentage points above the best setting, and times an hour; docs/vad.md says what is counted.
+    """
 
     turns_cut_percent: float = setting(10.0, number(0, 100))
     missed_above_best_points: float = setting(1.0, number(0, 100))

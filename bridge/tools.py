@@ -1,6 +1,18 @@
 """Tools: a typed function becomes a JSON Schema and checked arguments; and finding the tools that a file names.
 
 They are run in `calls/tool_runs.py`, and `hang_up` is only described here: the heart carries it out.
+
+    >>> from typing import Annotated
+    >>> @tool(timeout_ms=2000)
+    ... def book_table(day: Annotated[str, "such as Friday"], people: int = 2) -> str:
+    ...     "Book a table."
+    ...     return f"booked for {people} on {day}"
+    >>> book_table.parameters["properties"]["day"]["description"], book_table.parameters["required"]
+    ('such as Friday', ['day'])
+    >>> book_table.check('{"day": "Friday"}')
+    {'day': 'Friday', 'people': 2}
+    >>> book_table("Friday", people=4)
+    'booked for 4 on Friday'
 """
 
 import importlib
@@ -28,11 +40,15 @@ TIMEOUT_MS: Final = 8000
 LONGEST_TIMEOUT_MS: Final = 600_000
 MAX_MESSAGE_CHARACTERS: Final = 500
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What OpenAI takes as a function's name: https://platform.openai.com/docs/api-reference/chat/create"""
 
 
 @frozen(eq=False)
 class Tool:
-    """A function that the model may call; it can still be called as the function it was."""
+    """A function that the model may call; it can still be called as the function it was.
+
+    `description` is its docstring, `parameters` a JSON Schema in which nothing is referred to.
+    """
 
     name: str
     description: str
@@ -57,7 +73,10 @@ class Tool:
         }
 
     def check(self, arguments: str) -> dict[str, Any]:
-        """Return the function's keyword arguments, or raise `ToolArgumentsError` with words for the model."""
+        """Return the function's keyword arguments from their JSON text.
+
+        Raises `ToolArgumentsError`, whose words the model reads to do better the next time.
+        """
         try:
             text = valid_json(valid(arguments)).strip()
             checked = msgspec.json.decode(text or "{}", type=self._arguments)
@@ -86,7 +105,13 @@ def tool(*, name: str = ..., timeout_ms: int = ...) -> Callable[[Callable[..., A
 def tool(
     function: Callable[..., Any] | None = None, /, *, name: str = "", timeout_ms: int = TIMEOUT_MS
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
-    """Make a tool of a function whose parameters are all typed. Raises `ToolError` when it can't be one."""
+    """Make a tool of a function, sync or async, whose parameters are all typed.
+
+    Types may be str, int, float, bool, list, dict, Literal, Enums, and attrs, dataclass or msgspec classes;
+    `Annotated[str, "…"]` describes one to the model. Past `timeout_ms` (1 to 600 000) the model is told that no answer
+    came. A str is the answer as it is; anything else goes out as JSON, of 32 KiB at most. What it raises is told to the
+    model, and ends no call. Raises `ToolError` when the function can't be a tool.
+    """
     declare = partial(_declare, name=name, timeout_ms=timeout_ms)
     return declare if function is None else declare(function)
 
@@ -188,7 +213,10 @@ HANG_UP: Final = tool(name="hang_up")(_hang_up).definition
 
 
 def load_tools(names: Iterable[str], folder: Path) -> dict[str, Tool]:
-    """Import the tools a configuration names, from `folder` or installed. Raises `ToolError`."""
+    """Return the tools that a configuration names, by their own names: "module:function" or "file.py:function".
+
+    Files and modules are looked for in `folder` first. Raises `ToolError` for the first that can't be had.
+    """
     tools: dict[str, Tool] = {}
     for name in names:
         found = _load(name, folder)

@@ -1,7 +1,6 @@
 """`bridge doctor`: everything an operator gets wrong, looked at at once, with the next step in plain words.
 
-The checks themselves are in `doctor_public`, `doctor_entry`, `doctor_socket`, `doctor_twilio`, `doctor_model`,
-`doctor_session` and `doctor_machine`.
+The checks themselves are in `public_url`, `entry`, `media_socket`, `twilio`, `model`, `session` and `machine`.
 """
 
 import contextlib

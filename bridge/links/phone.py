@@ -1,7 +1,7 @@
 """Each socket behind one shape: `receive()` until the end, `send()`, `close()`. A closed peer is the end, no error.
 
 The phone's link is the sans-I/O core of `websockets` over the bare trio stream, so that a peer that stops reading
-can hold up nobody but itself. The model's link is in `model_link.py`.
+can hold up nobody but itself. The model's link is in `model.py`.
 """
 
 import socket

@@ -19,7 +19,10 @@ MOST_BYTES: Final = 2**30
 
 @frozen
 class Tape:
-    """A tape in memory: its header and its lines as bytes; `is_torn` when the last line was cut off."""
+    """A tape in memory: its header, and its lines after that as bytes, for `tape.decode` (docs/tape.md has the format).
+
+    `is_torn` when the last line was cut off, and left out: the call's process died, or the call goes on.
+    """
 
     path: Path
     header: Header
@@ -28,7 +31,18 @@ class Tape:
 
 
 def read_tape(path: Path) -> Tape:
-    """Read a tape, compressed or not, and make sure that every line of it can be used. Raises `TapeError`."""
+    """Read a tape, compressed or not, and make sure that every line of it can be used.
+
+    Raises `TapeError`, with the path and the line, when it can't be read, is none, or is larger than 1 GiB unpacked.
+
+    >>> from bridge.tapes.tape import decode
+    >>> tape = read_tape(Path("call.jsonl.gz"))
+    >>> tape.header.agent, tape.is_torn
+    ('front-desk', False)
+    >>> lines = [decode(line) for line in tape.lines]
+    >>> [line.end["by"] for line in lines if line.end]
+    ['tool']
+    """
     with about(path):
         lines = BytesIO(_content_of(path)).readlines()
         is_torn = bool(lines) and not lines[-1].endswith(b"\n")

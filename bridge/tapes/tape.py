@@ -148,7 +148,12 @@ def encode(line: Line) -> bytes:
 
 
 def decode(line: bytes) -> Line:
-    """Return the line that these bytes are. Raises `TapeError`, but for content that only `checked` looks at."""
+    """Return the line that these bytes are. Raises `TapeError`, but for content that only `checked` looks at.
+
+    >>> line = decode(b'{"t_ms": 1520, "leg": "twilio_ws", "from": "twilio", "msg": {"event": "stop"}}')
+    >>> line.t_ms, line.leg, line.sender, line.message, line.is_input
+    (1520, 'twilio_ws', 'twilio', {'event': 'stop'}, True)
+    """
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

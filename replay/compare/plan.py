@@ -47,7 +47,21 @@ class _Top:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan. Raises `ConfigError` with one sentence per fault."""
+    """Read and check a plan (docs/compare.md has an example). Raises `ConfigError` with one sentence per fault.
+
+    >>> _ = Path("switch.toml").write_text('''
+    ... callers = ["call.jsonl.gz"]
+    ... repeats = 5
+    ... [variants.today]
+    ... [variants.next]
+    ... realtime.model = "gpt-realtime-2.1-mini"
+    ... ''')
+    >>> plan = load_plan(Path("switch.toml"))
+    >>> plan.agent, plan.baseline, plan.repeats
+    ('front-desk', 'today', 5)
+    >>> [(caller.name, caller.max_ms > 0) for caller in callers_of(plan, odd=[])]
+    [('call', True)]
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

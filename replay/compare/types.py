@@ -48,7 +48,12 @@ class Variant:
 
 @attrs.frozen
 class Plan:
-    """A comparison as it was asked for, checked; relative paths are resolved against the plan's folder."""
+    """A comparison as it was asked for, checked; relative paths are resolved against the plan's folder.
+
+    Each of the variants is called `repeats` times by each caller, `at_once` calls together. `callers` are tapes,
+    folders of them, and phone scenarios; `thresholds` is what stands over those of `replay/compare/defaults.toml`,
+    in the units that their names end in. `mode` says when a recorded caller speaks: in turn, or on the recorded clock.
+    """
 
     base: Path
     agent: str

@@ -1,4 +1,4 @@
-"""The caller at work: walks the steps of a script, one 20 ms tick at a time; `phone_stream` does the acts."""
+"""The caller at work: walks the steps of a script, one 20 ms tick at a time; `stream` does the acts."""
 
 import attrs
 

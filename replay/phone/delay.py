@@ -1,4 +1,4 @@
-"""A media socket behind a bad network: the same words, later. When they arrive is computed in `phone_network`."""
+"""A media socket behind a bad network: the same words, later. When they arrive is computed in `network`."""
 
 from typing import Protocol
 

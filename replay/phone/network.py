@@ -18,7 +18,7 @@ MAX_ON_THE_WAY = 4096  # messages; the longest delay allowed here holds about 75
 
 @attrs.frozen
 class Network:
-    """How bad it is. Nothing is wrong with the network of the defaults."""
+    """How bad the network between caller, Twilio and bridge is. Nothing is wrong with that of the defaults."""
 
     seed: int = setting(1, whole(0, 2**31))
     loss: float = setting(0.0, number(0.0, 0.9))  # the part of 20 ms frames that gets lost, each way

@@ -50,7 +50,7 @@ async def ring(
     total_ms: int = TOTAL_MS,
     rest: Rest | None = None,
 ) -> CallReport:
-    """Make one call, of total_ms at most. What the bridge does wrong is reported, never raised.
+    """Make one call, of total_ms at most, in real time. What the bridge does wrong is reported, never raised.
 
     `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there.
     With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else.

@@ -1,5 +1,5 @@
 """What a caller does, as plain values: the steps of a call, and the ways in which a call can go wrong.
-Nothing here acts; `phone_actor` walks the steps and `phone` makes the call."""
+Nothing here acts; `actor` walks the steps and `ring` makes the call."""
 
 from typing import Literal
 

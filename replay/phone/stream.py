@@ -1,6 +1,6 @@
 """One media stream of a call, from `connected` to its end: numbers and times messages, plays what comes back.
 
-It decides nothing: the caller's acts come from `phone_actor`, what is heard from `phone_line`."""
+It decides nothing: the caller's acts come from `actor`, what is heard from `line`."""
 
 import base64
 import binascii

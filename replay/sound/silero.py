@@ -65,6 +65,10 @@ def probabilities(ulaw: bytes, policy: Policy = "carry") -> Floats:
     """Return the speech probability of each whole window of 32 ms (256 bytes) of µ-law at 8 kHz, from 0 to 1.
 
     What is left at the end, less than a window, is not looked at: nor would a server look at it yet.
+
+    >>> found = probabilities(bytes([0xFF]) * 8000)  # a second of silence
+    >>> found.shape, str(found.dtype), bool(found.max() < 0.1)
+    ((31,), 'float32', True)
     """
     listener, step = Listener(policy), BLOCK * WINDOW_BYTES
     found = [listener.hear(ulaw[start : start + step]) for start in range(0, len(ulaw), step)]

@@ -1,1 +1,126 @@
-"""For tests of one's own agent: pytest's fixture, and the call it makes."""
+"""For tests of one's own agent, and whoever else wants a call made: everything to import for that is here.
+
+Agents, what callers and models do (the caller's `Say` is `Speak` here, for the model has one too), clips, both
+stand-ins, simulated and real calls, and what comes of them. The fixture `ring_agent` needs no import: pytest has it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bridge.config import Agent, Limits, SemanticVad, ServerVad
+    from bridge.tapes.reader import Tape, read_tape
+    from bridge.tapes.tape import Line, decode
+    from replay.model.line import Tls
+    from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
+    from replay.model.server import serve_model
+    from replay.phone.network import Network
+    from replay.phone.rest import open_rest
+    from replay.phone.ring import ring
+    from replay.phone.script import (
+        Account,
+        Caller,
+        DropSocket,
+        GoSilent,
+        HangUp,
+        InterruptAfter,
+        Press,
+        SendRaw,
+        StopReading,
+        Wait,
+        WaitForAgent,
+        WaitForEnd,
+        WaitForQuiet,
+    )
+    from replay.phone.script import Say as Speak
+    from replay.simulation.simulate import NotSimulatedError, simulate
+    from replay.sound.clips import Clip, clip
+    from replay.sound.formats import murmur
+    from replay.sound.hearing import Hearing
+    from replay.testing.pytest_plugin import RingAgent
+    from replay.testing.rung_call import RingError, RungCall, ToolRun, Turn, ring_agent
+
+__all__ = [
+    "Account",
+    "Agent",
+    "CallTool",
+    "Caller",
+    "Clip",
+    "Delivery",
+    "DropSocket",
+    "Faults",
+    "GoSilent",
+    "HangUp",
+    "Hearing",
+    "InterruptAfter",
+    "Limits",
+    "Line",
+    "Network",
+    "NotSimulatedError",
+    "Press",
+    "RingAgent",
+    "RingError",
+    "RungCall",
+    "Say",
+    "Script",
+    "SemanticVad",
+    "SendRaw",
+    "ServerVad",
+    "Speak",
+    "StopReading",
+    "Tape",
+    "Tls",
+    "ToolRun",
+    "Transcription",
+    "Turn",
+    "Wait",
+    "WaitForAgent",
+    "WaitForEnd",
+    "WaitForQuiet",
+    "clip",
+    "decode",
+    "murmur",
+    "open_rest",
+    "read_tape",
+    "ring",
+    "ring_agent",
+    "serve_model",
+    "simulate",
+]
+
+_HOMES: Final = {
+    "bridge.config": "Agent Limits SemanticVad ServerVad",
+    "bridge.tapes.reader": "Tape read_tape",
+    "bridge.tapes.tape": "Line decode",
+    "replay.model.line": "Tls",
+    "replay.model.script": "CallTool Delivery Faults Say Script Transcription",
+    "replay.model.server": "serve_model",
+    "replay.phone.network": "Network",
+    "replay.phone.rest": "open_rest",
+    "replay.phone.ring": "ring",
+    "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Press SendRaw Speak StopReading "
+    "Wait WaitForAgent WaitForEnd WaitForQuiet",
+    "replay.simulation.simulate": "NotSimulatedError simulate",
+    "replay.sound.clips": "Clip clip",
+    "replay.sound.formats": "murmur",
+    "replay.sound.hearing": "Hearing",
+    "replay.testing.pytest_plugin": "RingAgent",
+    "replay.testing.rung_call": "RingError RungCall ToolRun Turn ring_agent",
+}
+"""Where each name is. It is imported when it is asked for: pytest loads this package even where no test makes a call,
+and the daemon takes a second."""
+
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names.split()}
+_NAMED_OTHERWISE: Final = {"Speak": "Say"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOME_OF[name]), _NAMED_OTHERWISE.get(name, name))
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

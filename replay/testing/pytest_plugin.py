@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RingAgent(Protocol):
-    """What the fixture is; see `replay.testing.rung_call.ring_agent`."""
+    """What the fixture is, for annotations; see `replay.testing.ring_agent`."""
 
     def __call__(
         self,
@@ -42,7 +42,14 @@ MADE = pytest.StashKey[list["RungCall"]]()
 
 @pytest.fixture
 def ring_agent(tmp_path: Path, request: pytest.FixtureRequest) -> RingAgent:
-    """Return a function that calls an agent; paths start at the test's file, tapes go to `tmp_path / "calls"`."""
+    """Return a function that calls an agent: `replay.testing.ring_agent`, with the folders chosen for a test.
+
+    Paths start at the test's file, tapes go to `tmp_path / "calls"`, and a failed test shows its calls' conversations.
+
+        def test_the_greeting_is_heard(ring_agent):
+            call = ring_agent("config.toml", Caller(steps=(WaitForQuiet(300), HangUp())))
+            assert call.heard("good evening")
+    """
     # Imported here, because pytest loads plug-ins even where no test uses them: the daemon takes a second.
     from replay.testing import rung_call
 

@@ -42,7 +42,11 @@ class RingError(BridgeError):
 
 @frozen
 class Turn:
-    """What one side said in one go; `heard` is how much of the agent's words the caller heard, an estimate."""
+    """What one side said in one go, as the `transcript` table has it. `role` is agent or caller.
+
+    `heard` and `unheard` divide the agent's words as its audio was divided: an estimate, for nobody tells which word a
+    millisecond belongs to. `began_ms` counts from the accepted webhook; None when that is not known.
+    """
 
     role: str
     said: str
@@ -54,7 +58,12 @@ class Turn:
 
 @frozen
 class ToolRun:
-    """One tool that the model asked for; `error_kind` is None when it answered."""
+    """One tool that the model asked for, with its arguments as they were parsed, or None where that can't be done.
+
+    `error_kind` is None when it answered, else arguments, crashed, timeout, busy, limit, unknown or cancelled.
+    `is_delivered`: the
+    model was given the answer.
+    """
 
     name: str
     arguments: Any
@@ -151,7 +160,16 @@ def ring_agent(
 
     `agent` is one, or a configuration file with the `name` of one; `caller` is one, a phone scenario (.toml) or a
     tape; `model` is a script or a model scenario, by default one that greets and says one sentence to everything.
-    `real` calls through the daemon's own sockets, in real time. Not for async code. Raises `BridgeError` children.
+    `real` calls through the daemon's own sockets, in real time. Not for async code. Raises `BridgeError` children:
+    `RingError`, `NotSimulatedError`, `ConfigError`, `ToolError`, `TapeError`.
+
+    >>> from replay.testing import Agent, Caller, HangUp, WaitForQuiet
+    >>> listens = Caller(steps=(WaitForQuiet(300), HangUp()))
+    >>> call = ring_agent(Agent(greeting="Good evening."), listens, folder=Path("calls"))
+    >>> call.heard("good evening"), call.ended_by, call.why
+    (True, 'caller', 'hung up')
+    >>> [(turn.role, turn.said, turn.unheard) for turn in call.transcript]
+    [('agent', 'Good evening.', '')]
     """
     if trio.lowlevel.in_trio_run():
         raise RingError("ring_agent runs a loop of its own: call it from a plain def test, not an async one")

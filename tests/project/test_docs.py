@@ -1,9 +1,13 @@
 """What the README, the pages and the help texts tell people to type exists, and what can be tried here works."""
 
+import ast
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +27,7 @@ PAGES = [
     path
     for path in sorted(ROOT.glob("**/*.md"))
     if path.relative_to(ROOT).parts[0]
-    in ("README.md", "CHANGELOG.md", "bench", "deploy", "docs", "replay", "tests")
+    in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench", "deploy", "docs", "replay", "tests")
 ]
 BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -197,3 +201,67 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
         return  # what was there then
     named = [code for code in INLINE.findall(page.read_text(encoding="utf-8")) if FILE.fullmatch(code)]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+# ---------------------------------------------------------------- what people are shown in Python
+
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+FACES: Final = {"bridge.tools", "replay.testing", "replay.vad"}
+"""What others import. The lab's own page has the third, for a notebook: it needs the packages of an extra."""
+
+EXAMPLES = [
+    *(
+        (page.relative_to(ROOT).as_posix(), block)
+        for page in PAGES
+        for block in PYTHON.findall(page.read_text("utf-8"))
+    ),
+    *(
+        (path.name, path.read_text("utf-8"))
+        for path in sorted((ROOT / "bridge" / "templates").glob("my_*.py"))
+    ),
+]
+
+
+def ours_imported_in(code: str) -> Iterator[tuple[str, str]]:
+    """Yield each module of ours that is imported, with a name that is taken from it."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", name.name) for name in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((name.name, "__name__") for name in node.names)
+
+
+IMPORTED = sorted(
+    {
+        (where, module, name)
+        for where, code in EXAMPLES
+        for module, name in ours_imported_in(code)
+        if module.partition(".")[0] in MAINS
+    }
+)
+
+
+def test_examples_of_all_faces_are_looked_at() -> None:
+    assert {module for _, module, _ in IMPORTED} == FACES
+
+
+@pytest.mark.parametrize(("where", "module", "name"), IMPORTED)
+def test_examples_import_from_the_faces_alone(where: str, module: str, name: str) -> None:
+    assert module in FACES
+    assert hasattr(import_module(module), name)
+
+
+def test_the_face_for_tests_has_what_it_says_and_each_under_its_own_name() -> None:
+    face = import_module("replay.testing")
+    assert len(face.__all__) == len({id(getattr(face, name)) for name in face.__all__})
+    assert set(face.__all__) == set(face._HOME_OF)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = face.nonsense
+
+
+def test_the_face_for_tests_loads_nothing_until_it_is_asked() -> None:
+    code = "import sys, replay.testing; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
+    )
+    assert {"trio", "attrs", "bridge", "msgspec"} & set(done.stdout.split()) == set()

@@ -71,7 +71,12 @@ class ComposedCall:
 
 
 def compose(recipe: Recipe, seed: int, number: int = 0) -> ComposedCall:
-    """Return the call of that number in the series that recipe and seed stand for. Raises `ComposeError`."""
+    """Return the call of that number in the series that recipe and seed stand for. Raises `ComposeError`.
+
+    >>> call = compose(Recipe(turns=(2, 2), pieces=(1, 1)), seed=1)
+    >>> len(call.truth.turns), len(call.audio) == len(call.agent_audio), len(call.audio) % 160
+    (2, True, 0)
+    """
     if seed < 0 or number < 0:
         raise ComposeError(f"seed {seed}, call {number}: use 0 or more")
     rng = np.random.default_rng((seed, number))

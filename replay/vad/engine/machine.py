@@ -29,7 +29,10 @@ PAD_WINDOWS: Final = 10_000 // WINDOW_MS + 1
 
 @frozen
 class Setting:
-    """One server_vad setting, by the field names of the Realtime API."""
+    """One server_vad setting, by the field names of the Realtime API: a threshold from 0 to 1, the rest in ms.
+
+    https://platform.openai.com/docs/guides/realtime-vad
+    """
 
     threshold: float
     silence_duration_ms: int
@@ -53,7 +56,11 @@ class Hearing:
     lag_ms: int = 0
 
     def threshold(self, remote: float) -> float:
-        """Return the local threshold that stands for the server's."""
+        """Return the local threshold that stands for the server's, 0.01 to 0.99.
+
+        >>> Hearing(shift=0.25).threshold(0.5)
+        0.75
+        """
         return min(max(self.slope * remote + self.shift, LEAST), 1 - LEAST)
 
     def release(self, remote: float) -> float:
@@ -81,7 +88,12 @@ def silence_windows(silence_ms: int) -> int:
 
 
 def naive_segments(probabilities: Floats, setting: Setting, hearing: Hearing) -> list[Segment]:
-    """Return the segments of one recording, window by window: slow, and easy to believe."""
+    """Return the segments of one recording, window by window: slow, and easy to believe.
+
+    >>> heard = np.array([0.1, 0.9, 0.9, 0.2, 0.1, 0.1], dtype=np.float32)  # windows of 32 ms
+    >>> naive_segments(heard, Setting(threshold=0.5, silence_duration_ms=90), Hearing())
+    [Segment(first=1, heard=1, end=3, stop=5)]
+    """
     threshold, release = hearing.threshold(setting.threshold), hearing.release(setting.threshold)
     found: list[Segment] = []
     first = end = 0

@@ -34,7 +34,10 @@ OTHERS: Final = {
 
 
 def page(study: Study, *, title: str = "") -> str:
-    """Return the page, never larger than MOST_BYTES but for grids of tens of thousands of settings."""
+    """Return a study as one HTML page that needs nothing else, with the sound of the moments that would change.
+
+    It is never larger than MOST_BYTES but for grids of tens of thousands of settings.
+    """
     view = View(study, _shown(study), ROLES.get(study.status, "recommended"))
     text = _page(Told.of(view, MOST_AUDIO_MS), title)
     if len(text.encode()) > MOST_BYTES:  # a fine grid leaves less room

@@ -19,7 +19,10 @@ REACH_MS: Final = 600
 
 @frozen
 class Case:
-    """One session's events on one recording: the local machine is to find the same ones in the same probabilities."""
+    """One session's events on one recording: the local machine is to find the same ones in the same probabilities.
+
+    probabilities: (windows of 32 ms,) float32, by the policy of the engine's memory.
+    """
 
     call_id: str
     setting: Setting

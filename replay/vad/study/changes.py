@@ -18,7 +18,10 @@ SAME_MS: Final = 500
 
 @frozen
 class Change:
-    """One moment that another setting would have changed: for the better, or not. ms is on its recording's clock."""
+    """One moment that another setting would have changed: for the better, or not.
+
+    call: the number of the recording in its corpus, from 0. ms: on the recording's clock.
+    """
 
     call: int
     ms: int
@@ -34,7 +37,7 @@ def outcome_under(corpus: Corpus, setting: Setting, hearing: Hearing) -> Outcome
 
 
 def changes(corpus: Corpus, hearing: Hearing, now: Setting, then: Setting) -> list[Change]:
-    """Return every moment that would have gone otherwise, by recording and time."""
+    """Return the turns cut off or missed and the false starts that would have gone otherwise, by recording and time."""
     before, after = outcome_under(corpus, now, hearing), outcome_under(corpus, then, hearing)
     found = [
         *_turned(corpus, "cut off", before.is_cut, after.is_cut),

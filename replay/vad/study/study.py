@@ -74,7 +74,11 @@ class Plan:
 
 @frozen
 class Study:
-    """Everything that was found out; lists are in the order of the recordings."""
+    """Everything that was found out; lists are in the order of the recordings.
+
+    status: change or keep, with `advised`; impossible when no setting is within the budget; uncalibrated when it isn't
+    known how the server hears. probabilities: of each recording, (windows of 32 ms,) float32, 0 to 1.
+    """
 
     agent: str
     recordings: tuple[Recording, ...] = field(repr=False)
@@ -224,7 +228,19 @@ def study(
     cache: Cache | None = None,
     tell: Tell = lambda what, done, total: None,
 ) -> Study:
-    """Find out which setting these callers should have. Raises `StudyError`, `LabelError` and `CrewError`."""
+    """Find out which setting these callers should have.
+
+    `tell` is told what is being done. Raises `StudyError` when nothing can be found out from these recordings,
+    `LabelError` for a label file that is wrong, `CrewError` when the work can't be handed out.
+
+    >>> recordings, _ = read_recordings(sorted(Path("calls").glob("*.jsonl.gz")))
+    >>> few = Grid(thresholds=(0.4, 0.5, 0.6), silences_ms=(300, 500, 700), prefixes_ms=(300,))
+    >>> found = study(recordings, Plan(grid=few, trusts_engine=True, current=Setting(0.6, 500, 300), resamples=100))
+    >>> found.sweep.values["turns_cut"].shape, len(found.truths) == len(recordings)
+    ((3, 3), True)
+    >>> found.status in ("change", "keep", "impossible")
+    True
+    """
     plan, crew, cache = plan or Plan(), crew or Crew(), cache or Cache()
     work = _Work(recordings, crew, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)

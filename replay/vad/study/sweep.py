@@ -43,7 +43,13 @@ LEVEL: Final = 0.95
 
 @frozen
 class Grid:
-    """The settings that are tried: local ones in the server's own terms, in ascending order."""
+    """The settings that are tried: local ones in the server's own terms, in ascending order, times in ms.
+
+    Raises `ValueError` for a list that is empty, out of order or has something twice.
+
+    >>> Grid(thresholds=(0.4, 0.5), silences_ms=(300, 500, 700), prefixes_ms=(300,)).size
+    6
+    """
 
     thresholds: tuple[float, ...] = tuple(round(0.3 + 0.05 * step, 2) for step in range(13))
     silences_ms: tuple[int, ...] = tuple(range(200, 1001, 20))
@@ -113,7 +119,11 @@ def sweep(
     seed: int = 0,
     mapped: Map = map,
 ) -> Sweep:
-    """Try every setting of the grid. `mapped` may be an executor's map: it is given one threshold at a time."""
+    """Try every setting of the grid, by default with a server that hears just as the local engine does.
+
+    `resamples` of the corpus' calls give the intervals; the same `seed` gives the same ones. `mapped` may be an
+    executor's map: it is given one threshold at a time.
+    """
     grid, hearing = grid or Grid(), hearing or Hearing()
     random = np.random.default_rng(seed)
     weights = random.multinomial(corpus.calls, np.full(corpus.calls, 1 / corpus.calls), resamples)

@@ -20,7 +20,11 @@ TABLES: Final = ("settings", "calls", "turns", "changes", "probabilities")
 
 
 def write_parquet(study: Study, folder: Path) -> Iterator[tuple[Path, int]]:
-    """Write all tables into a folder, a file each; yield each file and its rows. Raises `OSError`."""
+    """Write settings, calls, turns, changes and probabilities into a folder, a Parquet file each, one row a thing.
+
+    Yields each file, once it is there, with its number of rows: nothing is written that is not iterated over. Raises
+    `OSError`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     makers = (settings_table(study.sweep), calls_table(study), turns_table(study), changes_table(study),
               probabilities_table(study))  # fmt: skip

@@ -50,7 +50,11 @@ Verdict: TypeAlias = Literal["speech", "unsure", "nothing"]
 
 
 def derive(recording: Recording, probabilities: Floats) -> Truth:
-    """Return what the caller did, from the local engine's probability of each 32 ms and what came of the call."""
+    """Return what the caller did, from the local engine's probability of each 32 ms and what came of the call.
+
+    `probabilities` are those of the recording's own audio, (windows,) float32. Every rule has its reason beside its
+    constant in this module.
+    """
     heard = sounds_of(recording)
     spans = Spans.of(sound.span for sound in heard)
     judged = [

@@ -24,7 +24,7 @@ LONG_PAUSE_MS: Final = 200
 
 @frozen(order=True)
 class Span:
-    """A stretch of audio in ms; `end_ms` is the first moment that is no longer in it."""
+    """A stretch of audio in ms; `end_ms` is the first moment that is no longer in it. Raises `ValueError` for none."""
 
     start_ms: int
     end_ms: int
@@ -54,7 +54,12 @@ class Turn:
 
     @classmethod
     def of_speech(cls, speech: Sequence[Span], words: str = "") -> "Turn":
-        """Return the turn that consists of these stretches of speech, in order; what lies between them are pauses."""
+        """Return the turn that consists of these stretches of speech, in order; what lies between them are pauses.
+
+        >>> turn = Turn.of_speech([Span(100, 600), Span(900, 1200)])
+        >>> turn.span, turn.pauses, turn.is_short
+        (Span(start_ms=100, end_ms=1200), (Span(start_ms=600, end_ms=900),), False)
+        """
         pauses = tuple(Span(a.end_ms, b.start_ms) for a, b in pairwise(speech) if b.start_ms > a.end_ms)
         return cls(Span(speech[0].start_ms, speech[-1].end_ms), pauses, words)
 

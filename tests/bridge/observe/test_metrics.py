@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bridge import config
 from bridge.extras import install_hint, missing_extras
-from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
+from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS
 from bridge.observe.metrics import Metrics
 from bridge.observe.monitoring import Watching, never_fatal
 from bridge.observe.snapshot import PEAK_SECONDS, Peak
@@ -176,23 +176,6 @@ def test_an_option_without_its_packages_says_what_to_install(monkeypatch: pytest
 
 
 # ---------------------------------------------------------------- what is written elsewhere
-
-
-def shown_rows() -> list[str]:
-    """Return the table of all metrics as the page must have it."""
-    kinds: list[tuple[str, str, tuple[Metric, ...]]] = [
-        ("counter", "_total", (*COUNTERS, *TOTALS)), ("gauge", "", GAUGES), ("histogram", "", HISTOGRAMS),
-    ]  # fmt: skip
-    return [
-        f"| `{metric.name}{ending}` | {kind} | {', '.join(metric.labels) or '-'} | {metric.text} |"
-        for kind, ending, metrics in kinds
-        for metric in metrics
-    ]
-
-
-def test_the_page_has_the_table_of_the_code() -> None:
-    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
-    assert [line for line in page.splitlines() if line.startswith("| `bridge_")] == shown_rows()
 
 
 def test_every_metric_is_in_the_registry_with_its_unit_and_help() -> None:
