@@ -22,6 +22,7 @@ from bridge.errors import BridgeError, TapeError
 from bridge.output import complain, console, explains_errors, leave_faults, print_json
 from bridge.visible import visible
 from replay.beside import written_beside
+from replay.compare_columns import Call
 from replay.compare_manifest import read_manifest
 from replay.compare_outcome import (
     FORMAT,
@@ -39,7 +40,7 @@ from replay.compare_plan import callers_of, load_plan
 from replay.compare_report import page
 from replay.compare_run import run_plan
 from replay.compare_types import NamedCaller, Plan, Run
-from replay.compare_verdict import Call, Thresholds, Verdict, thresholds_of
+from replay.compare_verdict import Thresholds, Verdict, thresholds_of
 from replay.compare_words import change, proof, who
 from replay.options import JSON
 

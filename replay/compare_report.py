@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from bridge.wording import counted, short_id
+from replay.compare_columns import Call
 from replay.compare_outcome import Comparison
 from replay.compare_plots import COLOURS, Dot, interval_plot, share_plot, strips
 from replay.compare_table import NUMBERS, Number
-from replay.compare_verdict import Call, Verdict
-from replay.compare_words import amount, change, difference, proof, who
+from replay.compare_verdict import Verdict
+from replay.compare_words import amount, change, proof, who
 
 STYLE: Final = Path(__file__).with_name("compare_report.css")
 MOST_FINDINGS: Final = 6
@@ -91,7 +92,7 @@ def _plot(verdict: Verdict) -> str:
         return ""
     if verdict.is_trait:
         return share_plot(verdict.low, verdict.high, verdict.now, verdict.tolerance)
-    return interval_plot(verdict.low, verdict.high, difference(verdict), verdict.tolerance)
+    return interval_plot(verdict.low, verdict.high, verdict.difference, verdict.tolerance)
 
 
 # ---------------------------------------------------------------- all measures

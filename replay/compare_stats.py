@@ -1,106 +1,272 @@
-"""The arithmetic of a comparison: differences between paired calls, their interval, and what it allows to say. Pure.
+"""The arithmetic of a comparison: differences, how surely they are known, and what chance alone would have made. Pure.
 
-Two variants are compared call by call, the same caller's n-th with the same caller's n-th, and the pairs are drawn
-again and again (a bootstrap). A bootstrap of few pairs is too sure of itself, as it knows only the values it saw:
-so its interval is never taken narrower than Student's.
+Chance is what comes of drawing anew which of a caller's calls belong to which side (a permutation test): between equal
+variants every such drawing is as likely as what was seen. All measures are drawn together, so that what they have in
+common counts once (Westfall and Young's step-down of smallest chances).
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from math import atan, cos, exp, lgamma, log, pi, sqrt
-from random import Random
-from statistics import fmean, stdev
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+import scipy.special as special  # first among what the extra brings: whoever lacks it is told of it
 from attrs import frozen
+from numpy.typing import NDArray
 
 Status: TypeAlias = Literal["worse", "unclear", "better", "same", "no data"]
-Key: TypeAlias = tuple[str, int]
-"""Which call: its caller, and its repeat."""
+Array: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int64]
+"""Labels as numbers from 0; `MISSING` for a call that has none."""
 
-WIDEST: Final = 1e6
-"""Student's quantiles are not looked for beyond this: one pair allows to say nothing anyway."""
+MISSING: Final = -1
+SURENESS: Final = 0.95
+"""Each end of an interval is beyond the truth in at most one of twenty comparisons."""
+
+SURELY: Final = 1e9
+"""How many standard errors a difference is worth that was the same in every call."""
 
 
 @frozen
 class Interval:
-    """A mean difference, and between which ends it surely lies; `pairs` is how many calls it stands on."""
+    """A difference, and between which ends it surely lies; more is worse."""
 
     mean: float
     low: float
     high: float
-    pairs: int
 
     def status(self, tolerance: float) -> Status:
-        """Say what is proved: more is worse here."""
+        """Say what is proved of one measure alone."""
         if self.low > tolerance:
             return "worse"
         if self.high < -tolerance:
             return "better"
-        return "same" if -tolerance <= self.low and self.high <= tolerance else "unclear"
+        return "same" if self.high <= tolerance else "unclear"
 
 
-def differences(was: Mapping[Key, float], now: Mapping[Key, float]) -> dict[str, list[float]]:
-    """Return, by caller, now less was for the same repeats; repeats that one side lacks are paired in their order."""
-    found: dict[str, list[float]] = {}
-    for caller in dict.fromkeys(caller for caller, _ in was):
-        left, right = (
-            {n: value for (name, n), value in side.items() if name == caller} for side in (was, now)
-        )
-        both = [n for n in left if n in right]
-        rest = zip(
-            *([side[n] for n in sorted(side) if n not in both] for side in (left, right)), strict=False
-        )
-        pairs = [*((left[n], right[n]) for n in both), *rest]
-        if pairs:
-            found[caller] = [after - before for before, after in pairs]
+@frozen(eq=False)
+class Draws:
+    """Which calls are taken as the variant's: in the first row those that are, in the others as chance has it.
+
+    `sides` has an array (draws x calls, 1 for the variant's) for each caller, `rows` which calls are that caller's.
+    """
+
+    rows: tuple[Codes, ...]
+    sides: tuple[Array, ...]
+
+    @property
+    def count(self) -> int:
+        """Return how many draws there are, the true one among them."""
+        return len(self.sides[0])
+
+
+def draw(callers: Sequence[str], is_now: Sequence[bool], *, resamples: int, seed: int) -> Draws:
+    """Draw sides anew within each caller; every caller keeps as many calls on each."""
+    random = np.random.default_rng(seed)
+    names, true = np.asarray(callers), np.asarray(is_now, dtype=np.float64)
+    rows = tuple(np.flatnonzero(names == name) for name in dict.fromkeys(callers))
+    sides = tuple(
+        np.vstack([true[calls], random.permuted(np.tile(true[calls], (resamples, 1)), axis=1)])
+        for calls in rows
+    )
+    return Draws(rows, sides)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+@frozen(eq=False)
+class Differences:
+    """Mean differences within callers, draws x measures, and their standard errors; `..._of` has callers first.
+
+    `weights` is how much the true difference stands on: its variance is `spread ** 2 / weights`.
+    """
+
+    mean: Array
+    error: Array
+    freedom: Array
+    mean_of: Array
+    error_of: Array
+    freedom_of: Array
+    spread: Array
+    weights: Array
+
+    @property
+    def excess(self) -> Array:
+        """Return the differences in standard errors."""
+        return ratio(self.mean, self.error)
+
+    @property
+    def excess_of(self) -> Array:
+        """Return the differences of each caller, in standard errors of that caller's."""
+        return ratio(self.mean_of, self.error_of)
+
+
+def differences(draws: Draws, values: Array, weights: Array) -> Differences:
+    """Compare calls x measures within callers. A weight of 0 means that a call has no such value."""
+    parts = [
+        _sums(side, values[rows], weights[rows]) for rows, side in zip(draws.rows, draws.sides, strict=True)
+    ]
+    mean_of, weight_of, squares, freedom_of = (np.stack(part) for part in zip(*parts, strict=True))
+    weight = weight_of.sum(axis=0)
+    mean = _over((weight_of * mean_of).sum(axis=0), weight)
+    freedom, total = freedom_of.sum(axis=0), squares.sum(axis=0)
+    # One call of each caller a side has no spread of its own: then callers differ as much as they differ.
+    callers = (weight_of > 0).sum(axis=0)
+    between = (weight_of * (mean_of - mean) ** 2).sum(axis=0)
+    is_single = freedom < 1
+    freedom = np.where(is_single, callers - 1, freedom)
+    variance = _over(np.where(is_single, between, total), freedom)
+    return Differences(
+        mean=mean,
+        error=_root(variance, weight, freedom),
+        freedom=freedom,
+        mean_of=mean_of,
+        error_of=_root(_over(squares, freedom_of), weight_of, freedom_of),
+        freedom_of=freedom_of,
+        spread=np.sqrt(variance[0]),
+        weights=weight[0],
+    )
+
+
+def _sums(side: Array, values: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
+    """Return one caller's difference, what it weighs, its squares within both sides, and their degrees of freedom."""
+    has = (weights > 0).astype(np.float64)
+    centred = np.where(has > 0, values - _over((values * weights).sum(axis=0), weights.sum(axis=0)), 0.0)
+    weight, first, second = weights, weights * centred, weights * centred**2
+    now = [side @ part for part in (weight, first, second, has)]
+    was = [part.sum(axis=0) - known for part, known in zip((weight, first, second, has), now, strict=True)]
+    is_both = (now[3] > 0.5) & (was[3] > 0.5)
+    mean = np.where(is_both, _over(now[1], now[0]) - _over(was[1], was[0]), 0.0)
+    weighs = np.where(is_both, _over(now[0] * was[0], now[0] + was[0]), 0.0)
+    within = sum(part[2] - _over(part[1] ** 2, part[0]) for part in (now, was))
+    freedom = np.where(is_both, now[3] + was[3] - 2, 0.0)
+    return mean, weighs, np.where(is_both, np.maximum(within, 0.0), 0.0), freedom
+
+
+def _over(part: Array, whole: Array) -> Array:
+    """Return a quotient, and 0 where there is nothing to divide by."""
+    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
+
+
+def _root(variance: Array, weight: Array, freedom: Array) -> Array:
+    """Return standard errors; infinite where nothing is known of them."""
+    return np.where((freedom >= 1) & (weight > 0), np.sqrt(_over(variance, weight)), np.inf)
+
+
+def ratio(mean: Array, error: Array) -> Array:
+    """Return differences in standard errors; one that is the same in every call is worth `SURELY` many."""
+    slight = 1e-9 * np.maximum(1.0, np.abs(mean))
+    is_sure = error <= slight
+    known = np.divide(mean, error, out=np.zeros(mean.shape), where=~is_sure)
+    return np.where(is_sure, np.where(np.abs(mean) <= slight, 0.0, np.sign(mean) * SURELY), known)
+
+
+def interval_of(mean: float, error: float, freedom: float) -> Interval:
+    """Return Student's interval of a difference."""
+    half = quantile(SURENESS, freedom) * error if error > 0 else 0.0
+    return Interval(mean, mean - half, mean + half)
+
+
+def quantile(share: float, freedom: float) -> float:
+    """Return Student's quantile; infinite where there are no degrees of freedom."""
+    return float(special.stdtrit(freedom, share)) if freedom >= 1 else float("inf")
+
+
+# ---------------------------------------------------------------- labels
+
+
+@frozen(eq=False)
+class Departures:
+    """How many calls of each side depart from what the baseline usually does, for each draw."""
+
+    was: Array
+    now: Array
+    was_calls: Array
+    now_calls: Array
+
+    @property
+    def mean(self) -> Array:
+        """Return by how much more calls depart, as a share."""
+        return np.round(_over(self.now, self.now_calls) - _over(self.was, self.was_calls), 12)
+
+
+def departures(draws: Draws, codes: Codes, *, is_of_caller: bool, fine: int | None = None) -> Departures:
+    """Count the calls whose label is not the baseline's most frequent one, of their caller or of all; `fine` never is.
+
+    Which label that is, is drawn anew with the sides: so the baseline's own calls don't pass for steadier than they are.
+    """
+    kinds = int(codes.max(initial=MISSING)) + 1
+    tables = [(codes[rows][:, None] == np.arange(kinds)).astype(np.float64) for rows in draws.rows]
+    now = [side @ table for side, table in zip(draws.sides, tables, strict=True)]
+    both = [table.sum(axis=0) for table in tables]
+    if not is_of_caller:
+        now, both = [np.sum(now, axis=0)], [np.sum(both, axis=0)]
+    counted = np.zeros((4, draws.count))
+    for part, whole in zip(now, both, strict=True):
+        counted += _departed(whole - part, part, fine)
+    return Departures(*counted)
+
+
+def _departed(was: Array, now: Array, fine: int | None) -> Array:
+    if not was.shape[1]:
+        return np.zeros((4, len(was)))
+    usual = was.argmax(axis=1)
+    kept = [np.take_along_axis(side, usual[:, None], axis=1)[:, 0] for side in (was, now)]
+    if fine is not None:
+        kept = [
+            known + np.where(usual == fine, 0.0, side[:, fine])
+            for known, side in zip(kept, (was, now), strict=True)
+        ]
+    calls = [side.sum(axis=1) for side in (was, now)]
+    is_both = (calls[0] > 0.5) & (calls[1] > 0.5)
+    counted: Array = np.stack([calls[0] - kept[0], calls[1] - kept[1], *calls]) * is_both
+    return counted
+
+
+def share_interval(was: float, was_calls: float, now: float, now_calls: float) -> Interval:
+    """Return Newcombe's interval of a difference of two shares, from Wilson's of each."""
+    before, after = was / was_calls, now / now_calls
+    before_low, before_high = wilson(was, was_calls)
+    after_low, after_high = wilson(now, now_calls)
+    mean = after - before
+    low = mean - ((after - after_low) ** 2 + (before_high - before) ** 2) ** 0.5
+    high = mean + ((after_high - after) ** 2 + (before - before_low) ** 2) ** 0.5
+    return Interval(mean, low, high)
+
+
+def wilson(hits: float, count: float, sureness: float = SURENESS) -> tuple[float, float]:
+    """Return Wilson's interval of a share, each end wrong in `1 - sureness` of all cases."""
+    z = float(special.ndtri(sureness))
+    share, weight = hits / count, z * z / count
+    middle, half = share + weight / 2, z * ((share * (1 - share) + weight / 4) / count) ** 0.5
+    return max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))
+
+
+# ---------------------------------------------------------------- chance
+
+
+def ranked(excess: Array) -> Array:
+    """Return, for draws x columns, how often chance makes as much of a column as each draw does."""
+    ordered, count = np.sort(excess, axis=0), len(excess)
+    below = np.stack(
+        [np.searchsorted(ordered[:, k], excess[:, k], side="left") for k in range(excess.shape[1])], axis=1
+    )
+    chances: Array = (count - below) / count
+    return chances
+
+
+def together(chances: Array) -> Array:
+    """Return the chance of each column as it is among all of them: how often equal variants have one as small."""
+    order = np.argsort(chances[0], kind="stable")
+    least = np.minimum.accumulate(chances[:, order][:, ::-1], axis=1)[:, ::-1]
+    adjusted = np.maximum.accumulate((least <= least[0] + 1e-12).mean(axis=0))
+    found = np.empty_like(adjusted)
+    found[order] = adjusted
     return found
 
 
-def interval_of(values: Sequence[float], *, error: float, resamples: int, random: Random) -> Interval | None:
-    """Return the interval of their mean, each end wrong with a chance of `error`; None for no values."""
-    if not values:
-        return None
-    mean, count = fmean(values), len(values)
-    if count == 1:
-        return Interval(mean, mean - WIDEST, mean + WIDEST, 1)
-    means = sorted(fmean(random.choices(values, k=count)) for _ in range(resamples))
-    place = min(int(error * resamples), resamples - 1)
-    half = student(1 - error, count - 1) * stdev(values) / sqrt(count)
-    return Interval(mean, min(means[place], mean - half), max(means[-1 - place], mean + half), count)
-
-
-@cache
-def student(share: float, freedom: int) -> float:
-    """Return the quantile of Student's distribution for a share above one half."""
-    low, high = 0.0, WIDEST
-    while high - low > 1e-6 * max(1.0, low):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _below(middle, freedom) < share else (low, middle)
-    return high
-
-
-def _below(t: float, freedom: int) -> float:
-    """Return the share below t: Simpson's rule over the angle with tangent t / sqrt(freedom), where it is smooth."""
-    steps, end = 400, atan(t / sqrt(freedom))
-    factor = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - log(pi) / 2)
-    heights = [cos(end * n / steps) ** (freedom - 1) for n in range(steps + 1)]
-    area = heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2])
-    return 0.5 + factor * area * end / steps / 3
-
-
-def shuffled_chance(was: Sequence[str], now: Sequence[str], *, resamples: int, random: Random) -> float:
-    """Return how often chance alone would make two lists of labels differ as much as these do."""
-    seen, pool, hits = apart(was, now), [*was, *now], 0
-    for _ in range(resamples):
-        random.shuffle(pool)
-        hits += apart(pool[: len(was)], pool[len(was) :]) >= seen
-    return (hits + 1) / (resamples + 1)
-
-
-def apart(was: Sequence[str], now: Sequence[str]) -> float:
-    """Return how far two lists of labels differ: 0 for the same shares of each, 1 for no label in common."""
-    if not was or not now:
-        return 0.0
-    labels = {*was, *now}
-    return sum(abs(was.count(label) / len(was) - now.count(label) / len(now)) for label in sorted(labels)) / 2
+def bar_of(chances: Array, error: float) -> float:
+    """Return the largest chance that is small enough among all columns, if a column is judged that never varied."""
+    least = np.sort(chances.min(axis=1))
+    spent = np.arange(1, len(least) + 1) / len(least) + least
+    return float(max(least[spent <= error].max(initial=0.0), 1 / len(least)))

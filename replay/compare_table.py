@@ -1,6 +1,6 @@
 """What is compared between calls: numbers, and the labels by which calls are alike or not. Pure; it judges nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from re import Match
 from re import compile as pattern
 from statistics import fmean
@@ -9,22 +9,35 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import frozen
 
+from replay.compare_free import words_of
 from replay.compare_metrics import Measures, ToolUse
 
-Labels: TypeAlias = dict[str, str]
-"""What a call did, by a label that equal calls share; the value says it to people."""
+Labels: TypeAlias = dict[str, tuple[str, str]]
+"""What a call did in each of its fields: a label that equal calls share, and how it is said to people."""
+
+Values: TypeAlias = list[int] | list[float]
+ONE: Final = ""
+"""The field of a trait that has but one."""
 
 
 @frozen
 class Number:
-    """A measure of calls; `allowed` is its key among the thresholds, which may be a share of the baseline's mean."""
+    """A measure of calls; `allowed` is its key among the thresholds, which may be a share of the baseline's mean.
+
+    `all_of` has one value a turn, a tool call, an interruption, or one for the whole call.
+    """
 
     allowed: str
     title: str
     unit: str
-    of: Callable[[Measures], float | None]
+    all_of: Callable[[Measures], Values]
     is_percent: bool = False
     is_better_up: bool = False
+
+    def of(self, measures: Measures) -> float | None:
+        """Return the call's mean."""
+        values = self.all_of(measures)
+        return fmean(values) if values else None
 
 
 @frozen
@@ -41,54 +54,52 @@ class Trait:
 # ---------------------------------------------------------------- numbers
 
 
-def _mean(values: list[int] | list[float]) -> float | None:
-    return fmean(values) if values else None
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
-def _onset_to_silence(measures: Measures) -> float | None:
-    meant = [one for one in measures.interruptions if not one.is_false]
-    return _mean([one.onset_to_silence_ms for one in meant if one.onset_to_silence_ms is not None])
+def _onsets(measures: Measures) -> list[float]:
+    return _known(one.onset_to_silence_ms for one in measures.interruptions if not one.is_false)
 
 
-def _detected_to_silence(measures: Measures) -> float | None:
-    found = [one.detected_to_silence_ms for one in measures.interruptions]
-    return _mean([value for value in found if value is not None])
-
-
-def _unspoken(measures: Measures) -> float | None:
-    return _mean([float(not tool.is_spoken) for tool in measures.tools if tool.is_answered])
-
-
-def _output_tokens(measures: Measures) -> float | None:
-    return float(measures.tokens["text_out"] + measures.tokens["audio_out"]) if measures.has_usage else None
-
-
-def _cost(measures: Measures) -> float | None:
-    return measures.cost_usd if measures.has_usage else None
+def _free_words(measures: Measures) -> list[float]:
+    found = [_texts(tool) for tool in measures.tools if tool.free and tool.name != HANG_UP]
+    return [float(sum(len(words_of(text)) for text in texts.values())) for texts in found if texts]
 
 
 NUMBERS: Final = (
-    Number("greeting_agreement", "opening as wanted", "share", lambda m: m.greeting_agreement, is_better_up=True),
-    Number("first_heard_ms", "first word heard", "ms", lambda m: m.first_heard_ms),
-    Number("onset_to_silence_ms", "interrupted: speech to silence", "ms", _onset_to_silence),
-    Number("detected_to_silence_ms", "interrupted: detection to silence", "ms", _detected_to_silence),
-    Number("missed_interruptions", "interruptions not honoured", "a call", lambda m: m.missed_interruptions),
     Number(
-        "false_interruptions", "false interruptions", "a call", lambda m: sum(one.is_false for one in m.interruptions)
+        "greeting_agreement", "opening as wanted", "share", lambda m: _known([m.greeting_agreement]), is_better_up=True
     ),
-    Number("words_lost", "words lost", "a call", lambda m: m.words_lost),
-    Number("latency_ms", "answer heard after", "ms", lambda m: _mean(list(m.latencies_ms))),
+    Number("first_heard_ms", "first word heard", "ms", lambda m: _known([m.first_heard_ms])),
+    Number("onset_to_silence_ms", "interrupted: speech to silence", "ms", _onsets),
     Number(
-        "tool_called_ms", "tool called after", "ms",
-        lambda m: _mean([tool.called_ms for tool in m.tools if tool.called_ms is not None]),
+        "detected_to_silence_ms", "interrupted: detection to silence", "ms",
+        lambda m: _known(one.detected_to_silence_ms for one in m.interruptions),
+    ),
+    Number("missed_interruptions", "interruptions not honoured", "a call", lambda m: [m.missed_interruptions]),
+    Number(
+        "false_interruptions", "false interruptions", "a call",
+        lambda m: [sum(one.is_false for one in m.interruptions)],
+    ),
+    Number("words_lost", "words lost", "a call", lambda m: [m.words_lost]),
+    Number("latency_ms", "answer heard after", "ms", lambda m: list(m.latencies_ms)),
+    Number("tool_called_ms", "tool called after", "ms", lambda m: _known(tool.called_ms for tool in m.tools)),
+    Number("tool_took_ms", "tool took", "ms", lambda m: _known(tool.took_ms for tool in m.tools)),
+    Number(
+        "unspoken_answers", "tool answers not spoken", "share",
+        lambda m: [float(not tool.is_spoken) for tool in m.tools if tool.is_answered],
+    ),
+    Number("items_per_response", "output items a response", "items", lambda m: list(m.items_per_response)),
+    Number("free_words_percent", "words of a free argument", "words", _free_words, is_percent=True),
+    Number(
+        "output_tokens_percent", "output tokens", "tokens",
+        lambda m: [float(m.tokens["text_out"] + m.tokens["audio_out"])] if m.has_usage else [], is_percent=True,
     ),
     Number(
-        "tool_took_ms", "tool took", "ms", lambda m: _mean([t.took_ms for t in m.tools if t.took_ms is not None])
+        "cost_percent", "cost of a call", "USD", lambda m: _known([m.cost_usd]) if m.has_usage else [],
+        is_percent=True,
     ),
-    Number("unspoken_answers", "tool answers not spoken", "share", _unspoken),
-    Number("items_per_response", "output items a response", "items", lambda m: _mean(list(m.items_per_response))),
-    Number("output_tokens_percent", "output tokens", "tokens", _output_tokens, is_percent=True),
-    Number("cost_percent", "cost of a call", "USD", _cost, is_percent=True),
 )  # fmt: skip
 
 
@@ -140,43 +151,91 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fields(tool: ToolUse) -> Iterator[tuple[str, str, str]]:
-    """Yield (field, form, value as text); what can't be read as JSON is one field of its own form."""
+def _fields(tool: ToolUse) -> Iterator[tuple[str, Any]]:
+    """Yield (field, value); what can't be read as JSON is one field."""
     if tool.arguments is None and tool.arguments_raw:
-        yield "", "no JSON", _shown(tool.arguments_raw)
-    for name, value in fields_of(tool.arguments if tool.arguments is not None else {}):
-        yield name, form_of(value), _shown(value)
+        yield "", tool.arguments_raw
+    yield from fields_of(tool.arguments if tool.arguments is not None else {})
+
+
+def _texts(tool: ToolUse) -> dict[str, str]:
+    """Return the free arguments that are there, as text."""
+    return {name: value for name, value in _fields(tool) if name in tool.free and isinstance(value, str)}
+
+
+def _exact(tool: ToolUse) -> Iterator[tuple[str, Any]]:
+    free = _texts(tool)
+    return (pair for pair in _fields(tool) if pair[0] not in free)
+
+
+def _merged(found: Iterable[tuple[str, str, str]]) -> Labels:
+    """Return labels by field; a field that comes again in a call has all that it had, once each."""
+    labels: Labels = {}
+    for field, label, text in found:
+        known = labels.get(field)
+        if known is None:
+            labels[field] = (label, text)
+        elif label not in known[0].split(AND):
+            labels[field] = (f"{known[0]}{AND}{label}", f"{known[1]}; {text}")
+    return labels
+
+
+AND: Final = "\n"
+HANG_UP: Final = "hang_up"
+"""Its reason is for the record: no caller hears it, and no program reads it."""
+
+
+def _judged(measures: Measures) -> list[ToolUse]:
+    return [tool for tool in measures.tools if tool.name != HANG_UP]
 
 
 def _greeting(measures: Measures) -> Labels:
-    return {} if measures.greeting is None else {measures.greeting: f"\u201c{measures.greeting}\u201d"}
+    return {} if measures.greeting is None else {ONE: (measures.greeting, f"\u201c{measures.greeting}\u201d")}
 
 
 def _tools(measures: Measures) -> Labels:
     order = " \u2192 ".join(tool.name for tool in measures.tools) or "no tool"
-    return {order: order}
+    return {ONE: (order, order)}
 
 
 def _forms(measures: Measures) -> Labels:
-    labels: Labels = {}
-    for tool in measures.tools:
-        found = list(_fields(tool))
-        names = ", ".join(sorted({name.lstrip(".") for name, _, _ in found}))
-        labels[f"{tool.name}({names})"] = f"{tool.name}({names})"
-        labels |= {
-            f"{tool.name}{name}: {form}": f"{tool.name}{name} = {value}" for name, form, value in found
-        }
-    return labels
+    """Return which exact arguments are there, and the form of each."""
+    found: list[tuple[str, str, str]] = []
+    for tool in _judged(measures):
+        fields = list(_exact(tool))
+        names = ", ".join(sorted({name.lstrip(".") for name, _ in fields}))
+        found.append((tool.name, names, f"{tool.name}({names})"))
+        found += [
+            (f"{tool.name}{name}", _form(name, value), f"{tool.name}{name} = {_shown(value)}")
+            for name, value in fields
+        ]
+    return _merged(found)
+
+
+def _form(name: str, value: Any) -> str:
+    return form_of(value) if name else "no JSON"
 
 
 def _values(measures: Measures) -> Labels:
-    found = [f"{tool.name}{name} = {value}" for tool in measures.tools for name, _, value in _fields(tool)]
-    return dict(zip(found, found, strict=True))
+    return _merged(
+        (f"{tool.name}{name}", _shown(value), f"{tool.name}{name} = {_shown(value)}")
+        for tool in _judged(measures)
+        for name, value in _exact(tool)
+    )
+
+
+def _free(measures: Measures) -> Labels:
+    """Return the words of each free argument, which differ from call to call where a model is free indeed."""
+    return _merged(
+        (f"{tool.name}{name}", " ".join(words_of(text)), f"{tool.name}{name} = {_shown(text)}")
+        for tool in _judged(measures)
+        for name, text in (dict.fromkeys(tool.free, "") | _texts(tool)).items()
+    )
 
 
 def _ending(measures: Measures) -> Labels:
     ended = f"{measures.ended_by}: {measures.why}"
-    return {ended: ended}
+    return {ONE: (ended, ended)}
 
 
 TRAITS: Final = (
@@ -187,5 +246,6 @@ TRAITS: Final = (
     Trait("max_tools_change", "which tools", _tools),
     Trait("max_format_change", "form of tool arguments", _forms),
     Trait("max_argument_change", "values of tool arguments", _values),
+    Trait("max_free_argument_change", "free arguments of tools", _free),
     Trait("max_ending_change", "how calls ended", _ending),
 )  # fmt: skip
