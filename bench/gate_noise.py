@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Final
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError
 from bridge.recorder import read_tape, tapes_under
@@ -25,7 +25,20 @@ OTHERS: Final = (
     "Hi, this is Harbour Table. How can I help you today?",
     "Hello and welcome to Harbour Table. What can I do for you?",
 )
-NOTES: Final = ("window", "quiet", "birthday", "pram", "terrace", "near", "the", "a", "please", "table", "for", "dog")
+NOTES: Final = (
+    "window",
+    "quiet",
+    "birthday",
+    "pram",
+    "terrace",
+    "near",
+    "the",
+    "a",
+    "please",
+    "table",
+    "for",
+    "dog",
+)
 TURNS: Final = (2, 3, 4)
 """Answers of a call, by caller: some callers say more than others."""
 
@@ -53,7 +66,9 @@ class Noise:
 LIVE: Final = Noise()
 """What was reported of live models."""
 
-CALM: Final = Noise(reworded=0.02, other_tool=0.02, answer_spread=0.15, silence_spread=0.15, token_spread=0.06)
+CALM: Final = Noise(
+    reworded=0.02, other_tool=0.02, answer_spread=0.15, silence_spread=0.15, token_spread=0.06
+)
 """A model that varies a third to half as much."""
 
 
@@ -104,7 +119,10 @@ class Town:
         noise, random, mood = self.noise, self.random, self.moods[caller]
         turns = TURNS[list(self.moods).index(caller) % len(TURNS)]
         slow = mood * _about(random, 1.0, noise.call_spread)
-        delays = [_about(random, noise.answer_ms * slow, noise.answer_spread) + change.answer_ms for _ in range(turns)]
+        delays = [
+            _about(random, noise.answer_ms * slow, noise.answer_spread) + change.answer_ms
+            for _ in range(turns)
+        ]
         silence = _about(random, noise.silence_ms, noise.silence_spread) + change.silence_ms
         tokens = _about(random, noise.tokens, noise.token_spread) * (1 + change.tokens_percent / 100)
         is_reworded = random.random() < noise.reworded + change.reworded
@@ -130,7 +148,9 @@ class Town:
         random = self.random
         is_other = random.random() < self.noise.other_tool
         arguments = {"people": 4, "time": "7 pm" if random.random() < change.other_form else "19:00"}
-        words = random.choice(NOTES, size=int(random.integers(1, 6))) if self.noise.free_words else ("window",)
+        words = (
+            random.choice(NOTES, size=int(random.integers(1, 6))) if self.noise.free_words else ("window",)
+        )
         called, took = (_about(random, mean, self.noise.answer_spread) for mean in (700 * slow, 200))
         return ToolUse(
             "find_table" if is_other else "check_table", {**arguments, "note": " ".join(words)}, "{}",
@@ -150,6 +170,23 @@ def town_of(noise: Noise, callers: int, seed: int) -> Town:
     return Town(noise, random, {name: _about(random, 1.0, noise.mood) for name in callers_of(callers)})
 
 
+@frozen(eq=False)
+class Ledger:
+    """Calls that are made when they are asked for, and kept: what a folder of tapes is to the command."""
+
+    town: Town
+    changes: Mapping[str, Change]
+    kept: dict[tuple[str, str], list[Call]] = field(factory=dict)
+
+    def make(self, counts: Mapping[tuple[str, str], int]) -> list[Call]:
+        """Return so many calls of each caller to each variant."""
+        for (variant, caller), count in counts.items():
+            known = self.kept.setdefault((variant, caller), [])
+            more = range(len(known), count)
+            known += self.town.calls(variant, more, self.changes.get(variant, EQUAL), [caller])
+        return [call for key, count in counts.items() for call in self.kept[key][:count]]
+
+
 # ---------------------------------------------------------------- fitted to tapes
 
 
@@ -160,11 +197,18 @@ def fitted(folder: Path, *, base: Noise = LIVE) -> Noise:
     """
     found = list(_measured(tapes_under(folder)))
     if len(found) < 5:
-        raise ValueError(f"{folder}: {len(found)} tapes that can be read; five are the least that show any noise")
+        raise ValueError(
+            f"{folder}: {len(found)} tapes that can be read; five are the least that show any noise"
+        )
     delays = [list(map(float, one.latencies_ms)) for one in found if one.latencies_ms]
     means = [fmean(turns) for turns in delays]
     within = [value / fmean(turns) for turns in delays if len(turns) > 1 for value in turns]
-    silences = [float(cut.onset_to_silence_ms) for one in found for cut in one.interruptions if cut.onset_to_silence_ms]
+    silences = [
+        float(cut.onset_to_silence_ms)
+        for one in found
+        for cut in one.interruptions
+        if cut.onset_to_silence_ms
+    ]
     tokens = [float(one.tokens["text_out"] + one.tokens["audio_out"]) for one in found if one.has_usage]
     tools = [" ".join(tool.name for tool in one.tools) for one in found]
     greetings = [one.greeting for one in found if one.greeting is not None]
@@ -193,7 +237,11 @@ def _measured(paths: Sequence[Path] | Iterator[Path]) -> Iterator[Measures]:
 
 
 def _spread(values: Sequence[float], default: float) -> float:
-    return float(np.std(values, ddof=1) / np.mean(values)) if len(values) > 2 and np.mean(values) > 0 else default
+    return (
+        float(np.std(values, ddof=1) / np.mean(values))
+        if len(values) > 2 and np.mean(values) > 0
+        else default
+    )
 
 
 def _departing(labels: Sequence[str], default: float) -> float:

@@ -19,7 +19,8 @@ from bridge.wording import counted
 from replay.beside import written_beside
 from replay.compare_columns import Call
 from replay.compare_metrics import measures_of
-from replay.compare_verdict import Thresholds, Verdict, judge
+from replay.compare_thresholds import Thresholds
+from replay.compare_verdict import Verdict, judge
 from replay.compare_words import size
 
 Answer: TypeAlias = Literal["worse", "unproved", "blind", "fine"]
@@ -90,7 +91,8 @@ def load_baseline(path: Path) -> Baseline:
 class Comparison:
     """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too.
 
-    `remarks` is what else to know before the verdicts are believed; `critical` names measures that must be settled.
+    `remarks` is what else to know before the verdicts are believed; `critical` names measures that must be settled;
+    `cut_short` says of variants that were not settled yet why no more calls were made.
     """
 
     conditions: Conditions
@@ -100,6 +102,7 @@ class Comparison:
     thresholds: Thresholds
     remarks: tuple[str, ...] = ()
     critical: tuple[str, ...] = ()
+    cut_short: Mapping[str, str] = {}
 
     def with_status(self, variant: str, status: str) -> list[Verdict]:
         """Return a variant's verdicts of one status, the worst first."""
@@ -117,6 +120,8 @@ class Comparison:
         unclear = self.with_status(variant, "unclear")
         if any(verdict.name in self.critical for verdict in unclear):
             return "unproved"
+        if variant in self.cut_short:
+            return "blind"
         return "blind" if len(unclear) * 2 > self._judged(variant) else "fine"
 
     def sentence(self, variant: str) -> str:
@@ -129,6 +134,11 @@ class Comparison:
             case "unproved":
                 missing = listed([verdict.title for verdict in unclear if verdict.name in self.critical])
                 return f"Not yet: {missing} must not get worse, and {calls} a side can't tell."
+            case "blind" if variant in self.cut_short:
+                return (
+                    f"Not sure yet: {calls} a side show nothing worse in {variant} than in {self.baseline}, "
+                    f"but {self.cut_short[variant]}."
+                )
             case "blind":
                 return (
                     f"Nothing shows that {variant} is worse than {self.baseline}, but {calls} a side "
@@ -136,7 +146,7 @@ class Comparison:
                 )
         return f"Yes: nothing got worse from {self.baseline} to {variant}, in {judged} measures."
 
-    def details(self, variant: str) -> str:
+    def details(self, variant: str) -> list[str]:
         """Return what the answer stands on: what got worse, how sure that is, and what is not settled."""
         worse, unclear, better = (
             self.with_status(variant, status) for status in ("worse", "unclear", "better")
@@ -146,10 +156,10 @@ class Comparison:
             for what, found in (("Worse", worse), ("Better", better), ("Too few calls to tell", unclear))
             if found
         ]
-        return " ".join([*self._sureness(variant), *told])
+        return [*self._sureness(variant), " ".join(told)] if told else list(self._sureness(variant))
 
     def _sureness(self, variant: str) -> Iterator[str]:
-        """Yield how often this answer is wrong: of a red one, that equal variants get it; of a green one, what it missed."""
+        """Yield how often chance alone gives a red answer, or what a green one would not have missed."""
         worse = self.with_status(variant, "worse")
         if worse:
             chance = min(verdict.chance or 0.0 for verdict in worse)

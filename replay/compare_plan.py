@@ -21,7 +21,7 @@ from replay.recorded_caller import caller_of, longest_ms
 
 MOST_VARIANTS: Final = 16
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-TABLES: Final = ("variants", "thresholds")
+TABLES: Final = ("variants", "thresholds", "gate")
 
 
 def _callers(value: Any) -> tuple[str, ...]:
@@ -45,6 +45,19 @@ class _Top:
     mode: Mode = setting("turns", choice(*get_args(Mode)))
 
 
+def _measures(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise Wrong('a list of measures by their names in [thresholds], such as ["latency_ms"]')
+    return tuple(value)
+
+
+@attrs.frozen
+class _Gate:
+    """The table [gate]: what must be proved not to be worse."""
+
+    critical: tuple[str, ...] = setting((), _measures)
+
+
 def load_plan(path: Path) -> Plan:
     """Read and check a plan. Raises `ConfigError` with one sentence per fault."""
     try:
@@ -64,6 +77,7 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
     agent = _agent(top.agent, base, faults)
     variants = _variants(raw.get("variants"), folder, faults)
     thresholds = _thresholds(raw.get("thresholds", {}), faults)
+    gate = read_table(_Gate, raw.get("gate", {}), at="gate", faults=faults)
     callers = _paths(top.callers, folder, faults) if top.callers else ()
     if not callers and "callers" not in raw:
         faults.append('callers: missing; write callers = ["data/tapes"], tapes or phone scenarios')
@@ -85,6 +99,7 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
         variants=tuple(variants),
         thresholds=thresholds,
         mode=top.mode,
+        critical=gate.critical,
     )
 
 

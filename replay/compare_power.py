@@ -7,7 +7,7 @@ import scipy.special as special
 from attrs import frozen
 from numpy.typing import ArrayLike
 
-from replay.compare_stats import SURENESS, Array, quantile, wilson
+from replay.compare_stats import SURENESS, Array, quantile, share_ends
 
 SEEN: Final = 0.8
 """The part of comparisons in which a change of the told size is found."""
@@ -60,10 +60,7 @@ def seen_share(bar: Bar, own: float, was: int, now: int) -> float | None:
 def _fewest(bar: Bar, was: int, now: int) -> Array:
     """Return, for each count of departing calls in the baseline, how few of the variant's are worse."""
     before, after = np.meshgrid(np.arange(was + 1.0), np.arange(now + 1.0), indexing="ij")
-    lows = np.array([wilson(hits, now)[0] for hits in range(now + 1)])
-    highs = np.array([wilson(hits, was)[1] for hits in range(was + 1)])
-    mean = after / now - before / was
-    low = mean - np.sqrt((after / now - lows[None, :]) ** 2 + (highs[:, None] - before / was) ** 2)
+    low, _ = share_ends(before, np.full_like(before, was), after, np.full_like(after, now))
     is_worse = (low > bar.tolerance) & (_tail(before, after, was, now) <= bar.chance + 1e-12)
     return np.where(is_worse.any(axis=1), is_worse.argmax(axis=1), now + 1).astype(np.float64)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from bridge.wording import counted, short_id
 from replay.compare_columns import Call
 from replay.compare_outcome import Comparison
-from replay.compare_plots import COLOURS, Dot, interval_plot, share_plot, strips
+from replay.compare_plots import COLOURS, Dot, interval_plot, strips
 from replay.compare_table import NUMBERS, Number
 from replay.compare_verdict import Verdict
 from replay.compare_words import amount, change, proof, who
@@ -52,15 +52,17 @@ def _top(comparison: Comparison) -> str:
 
 
 def _answer(comparison: Comparison, variant: str) -> str:
-    worse = comparison.with_status(variant, "worse")
-    sentence = escape(comparison.sentence(variant))
-    kind = "worse" if worse else "fine"
-    found = worse or comparison.with_status(variant, "better") + comparison.with_status(variant, "unclear")
+    answer = comparison.answer(variant)
+    worse, unclear, better = (
+        comparison.with_status(variant, name) for name in ("worse", "unclear", "better")
+    )
+    found = worse or [*unclear, *better]
     rest = len(found) - MOST_FINDINGS
     more = f'<p class="dim">and {rest} more, in the table below</p>' if rest > 0 else ""
     shown = "".join(_finding(verdict) for verdict in found[:MOST_FINDINGS])
-    details = escape(comparison.details(variant))
-    return f'<div class="answer {kind}"><strong>{sentence}</strong><p>{details}</p></div>{shown}{more}'
+    told = "".join(f"<p>{escape(text)}</p>" for text in comparison.details(variant))
+    sentence = escape(comparison.sentence(variant))
+    return f'<div class="answer {answer}"><strong>{sentence}</strong>{told}</div>{shown}{more}'
 
 
 def _finding(verdict: Verdict) -> str:
@@ -79,7 +81,7 @@ def _by_caller(verdict: Verdict) -> str:
 
 
 def _ends(verdict: Verdict) -> str:
-    left, right = ("no call", "all calls") if verdict.is_trait else ("\u2190 better", "worse \u2192")
+    left, right = "\u2190 better", "worse \u2192"
     return f'<div class="axis"><span>{left}</span><span>{right}</span></div>' if _plot(verdict) else ""
 
 
@@ -90,8 +92,6 @@ def _tag(verdict: Verdict) -> str:
 def _plot(verdict: Verdict) -> str:
     if verdict.low is None or verdict.high is None or verdict.now is None:
         return ""
-    if verdict.is_trait:
-        return share_plot(verdict.low, verdict.high, verdict.now, verdict.tolerance)
     return interval_plot(verdict.low, verdict.high, verdict.difference, verdict.tolerance)
 
 
@@ -99,12 +99,14 @@ def _plot(verdict: Verdict) -> str:
 
 
 def _all_measures(comparison: Comparison) -> str:
+    error = f"{comparison.thresholds['false_alarms'] * 100:.0f}"
     note = (
-        "The dot is the mean difference, the line how far chance alone may have moved it, the shaded band what is "
-        "allowed. Worse means that the whole line is right of the band; unclear, that more calls would be needed "
-        "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the "
-        "baseline does. Chance alone makes a number worse in "
-        f"{comparison.thresholds['false_alarms'] * 100:.0f} of 100 comparisons at most."
+        "The dot is the difference, the line between which ends it surely lies (each wrong in one of 20 cases), "
+        "the shaded band what is allowed. Worse means that the whole line is right of the band, and that chance alone "
+        f"does so, in any measure of this table, in {error} of 100 comparisons of equal variants at most; unclear, "
+        "that more calls would be needed to say. For greetings, tools and endings it is the share of calls that depart from "
+        "what the baseline usually does. What would have been seen is the smallest change that these calls show in "
+        "8 of 10 comparisons."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'

@@ -2,7 +2,8 @@
 
 Chance is what comes of drawing anew which of a caller's calls belong to which side (a permutation test): between equal
 variants every such drawing is as likely as what was seen. All measures are drawn together, so that what they have in
-common counts once (Westfall and Young's step-down of smallest chances).
+common counts once (Westfall and Young's step-down of smallest chances), and a drawing counts only where it passes the
+tolerance, too: a measure that chance never moves so far takes nothing from the others.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ Codes: TypeAlias = NDArray[np.int64]
 MISSING: Final = -1
 SURENESS: Final = 0.95
 """Each end of an interval is beyond the truth in at most one of twenty comparisons."""
+
+NOTHING: Final = -1e12
+"""What a difference is worth that is borne: less than any."""
 
 SURELY: Final = 1e9
 """How many standard errors a difference is worth that was the same in every call."""
@@ -90,16 +94,6 @@ class Differences:
     spread: Array
     weights: Array
 
-    @property
-    def excess(self) -> Array:
-        """Return the differences in standard errors."""
-        return ratio(self.mean, self.error)
-
-    @property
-    def excess_of(self) -> Array:
-        """Return the differences of each caller, in standard errors of that caller's."""
-        return ratio(self.mean_of, self.error_of)
-
 
 def differences(draws: Draws, values: Array, weights: Array) -> Differences:
     """Compare calls x measures within callers. A weight of 0 means that a call has no such value."""
@@ -133,8 +127,10 @@ def _sums(side: Array, values: Array, weights: Array) -> tuple[Array, Array, Arr
     has = (weights > 0).astype(np.float64)
     centred = np.where(has > 0, values - _over((values * weights).sum(axis=0), weights.sum(axis=0)), 0.0)
     weight, first, second = weights, weights * centred, weights * centred**2
-    now = [side @ part for part in (weight, first, second, has)]
-    was = [part.sum(axis=0) - known for part, known in zip((weight, first, second, has), now, strict=True)]
+    parts = np.hstack([weight, first, second, has])
+    products = side @ parts
+    now = np.split(products, 4, axis=1)
+    was = np.split(parts.sum(axis=0) - products, 4, axis=1)
     is_both = (now[3] > 0.5) & (was[3] > 0.5)
     mean = np.where(is_both, _over(now[1], now[0]) - _over(was[1], was[0]), 0.0)
     weighs = np.where(is_both, _over(now[0] * was[0], now[0] + was[0]), 0.0)
@@ -172,6 +168,18 @@ def quantile(share: float, freedom: float) -> float:
     return float(special.stdtrit(freedom, share)) if freedom >= 1 else float("inf")
 
 
+def passing(mean: Array, error: Array, freedom: Array, tolerance: Array) -> Array:
+    """Return the differences in standard errors where they are surely beyond what is borne, elsewhere nothing."""
+    known, places = np.unique(
+        np.maximum(freedom, 1), return_inverse=True
+    )  # a slow function, and few are different
+    quantiles = special.stdtrit(known, SURENESS)[places].reshape(freedom.shape)
+    half = quantiles * np.where(np.isfinite(error), error, 0.0)
+    is_beyond = (mean - half > tolerance) & np.isfinite(error)
+    beyond: Array = np.where(is_beyond, ratio(mean, error), NOTHING)
+    return beyond
+
+
 # ---------------------------------------------------------------- labels
 
 
@@ -184,40 +192,45 @@ class Departures:
     was_calls: Array
     now_calls: Array
 
-    @property
-    def mean(self) -> Array:
-        """Return by how much more calls depart, as a share."""
-        return np.round(_over(self.now, self.now_calls) - _over(self.was, self.was_calls), 12)
+    def beyond(self, tolerance: float) -> Array:
+        """Return by how much more calls depart, as a share, where that is surely more than is borne."""
+        mean = _over(self.now, self.now_calls) - _over(self.was, self.was_calls)
+        low, _ = share_ends(self.was, self.was_calls, self.now, self.now_calls)
+        beyond: Array = np.where(low > tolerance, mean, NOTHING)
+        return beyond
 
 
 def departures(draws: Draws, codes: Codes, *, is_of_caller: bool, fine: int | None = None) -> Departures:
-    """Count the calls whose label is not the baseline's most frequent one, of their caller or of all; `fine` never is.
+    """Count the calls whose label is neither `fine` nor the baseline's most frequent, of their caller or of all.
 
-    Which label that is, is drawn anew with the sides: so the baseline's own calls don't pass for steadier than they are.
+    Which label that is, is drawn anew with the sides: the baseline's calls must not pass for steadier than they are.
     """
-    kinds = int(codes.max(initial=MISSING)) + 1
-    tables = [(codes[rows][:, None] == np.arange(kinds)).astype(np.float64) for rows in draws.rows]
-    now = [side @ table for side, table in zip(draws.sides, tables, strict=True)]
-    both = [table.sum(axis=0) for table in tables]
+    groups = list(zip(draws.rows, draws.sides, strict=True))
     if not is_of_caller:
-        now, both = [np.sum(now, axis=0)], [np.sum(both, axis=0)]
+        groups = [(np.concatenate(draws.rows), np.concatenate(draws.sides, axis=1))]
     counted = np.zeros((4, draws.count))
-    for part, whole in zip(now, both, strict=True):
-        counted += _departed(whole - part, part, fine)
+    for rows, side in groups:
+        counted += _departed(side, codes[rows], fine)
     return Departures(*counted)
 
 
-def _departed(was: Array, now: Array, fine: int | None) -> Array:
-    if not was.shape[1]:
-        return np.zeros((4, len(was)))
+def _departed(side: Array, codes: Codes, fine: int | None) -> Array:
+    """Count one group's departures: of the baseline, of the variant, and the calls of each."""
+    kinds = np.unique(codes[codes != MISSING])
+    if not len(kinds):
+        return np.zeros((4, len(side)))
+    table = (codes[:, None] == kinds).astype(side.dtype)
+    now = side @ table
+    was = table.sum(axis=0) - now
     usual = was.argmax(axis=1)
-    kept = [np.take_along_axis(side, usual[:, None], axis=1)[:, 0] for side in (was, now)]
-    if fine is not None:
+    kept = [np.take_along_axis(part, usual[:, None], axis=1)[:, 0] for part in (was, now)]
+    if fine in kinds:
+        place = int(np.flatnonzero(kinds == fine)[0])
         kept = [
-            known + np.where(usual == fine, 0.0, side[:, fine])
-            for known, side in zip(kept, (was, now), strict=True)
+            known + np.where(usual == place, 0.0, part[:, place])
+            for known, part in zip(kept, (was, now), strict=True)
         ]
-    calls = [side.sum(axis=1) for side in (was, now)]
+    calls = [part.sum(axis=1) for part in (was, now)]
     is_both = (calls[0] > 0.5) & (calls[1] > 0.5)
     counted: Array = np.stack([calls[0] - kept[0], calls[1] - kept[1], *calls]) * is_both
     return counted
@@ -225,21 +238,30 @@ def _departed(was: Array, now: Array, fine: int | None) -> Array:
 
 def share_interval(was: float, was_calls: float, now: float, now_calls: float) -> Interval:
     """Return Newcombe's interval of a difference of two shares, from Wilson's of each."""
-    before, after = was / was_calls, now / now_calls
+    sides = [np.array([part]) for part in (was, was_calls, now, now_calls)]
+    low, high = share_ends(*sides)
+    return Interval(now / now_calls - was / was_calls, float(low[0]), float(high[0]))
+
+
+def share_ends(was: Array, was_calls: Array, now: Array, now_calls: Array) -> tuple[Array, Array]:
+    """Return the ends of Newcombe's intervals."""
+    before, after = _over(was, was_calls), _over(now, now_calls)
     before_low, before_high = wilson(was, was_calls)
     after_low, after_high = wilson(now, now_calls)
-    mean = after - before
-    low = mean - ((after - after_low) ** 2 + (before_high - before) ** 2) ** 0.5
-    high = mean + ((after_high - after) ** 2 + (before - before_low) ** 2) ** 0.5
-    return Interval(mean, low, high)
+    low = after - before - np.hypot(after - after_low, before_high - before)
+    high = after - before + np.hypot(after_high - after, before - before_low)
+    return low, high
 
 
-def wilson(hits: float, count: float, sureness: float = SURENESS) -> tuple[float, float]:
-    """Return Wilson's interval of a share, each end wrong in `1 - sureness` of all cases."""
-    z = float(special.ndtri(sureness))
-    share, weight = hits / count, z * z / count
-    middle, half = share + weight / 2, z * ((share * (1 - share) + weight / 4) / count) ** 0.5
-    return max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))
+def wilson(hits: Array, count: Array) -> tuple[Array, Array]:
+    """Return the ends of Wilson's intervals of shares, each wrong in one of twenty cases."""
+    z = float(special.ndtri(SURENESS))
+    share, weight = _over(hits, count), z * z / np.maximum(count, 1e-9)
+    middle = share + weight / 2
+    half = z * np.sqrt(np.maximum(share * (1 - share) + weight / 4, 0.0) / np.maximum(count, 1e-9))
+    low = np.maximum((middle - half) / (1 + weight), 0.0)
+    high = np.minimum((middle + half) / (1 + weight), 1.0)
+    return low, high
 
 
 # ---------------------------------------------------------------- chance

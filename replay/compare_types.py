@@ -60,6 +60,7 @@ class Plan:
     variants: tuple[Variant, ...]
     thresholds: Mapping[str, Any]
     mode: Mode = "turns"
+    critical: tuple[str, ...] = ()
 
 
 @attrs.frozen

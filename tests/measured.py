@@ -8,7 +8,7 @@ from attrs import evolve
 from replay.compare_columns import Call
 from replay.compare_metrics import Interruption, Measures, ToolUse
 from replay.compare_outcome import Comparison, Conditions, compare
-from replay.compare_verdict import Thresholds, thresholds_of
+from replay.compare_thresholds import Thresholds, thresholds_of
 
 CALLERS = ("asks-hours", "books-table", "interrupts")
 WANTED = "Hello, this is Harbour Table. How can I help you?"
