@@ -108,7 +108,7 @@ MOST_CALLS: Final = 120
 
 
 def searching(noise: Noise, change: Change, seed: int) -> tuple[bool, int]:
-    """Return whether a comparison that stops as soon as it is sure found something worse, and how many calls it took."""
+    """Return whether a comparison that stops when it is sure found something worse, and how many calls it took."""
     ledger = Ledger(town_of(noise, 6, seed), {"new": change})
     thresholds = thresholds_of({"resamples": RESAMPLES, "seed": seed % 1000})
     conditions = conditions_of(6, 10)

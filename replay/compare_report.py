@@ -104,9 +104,9 @@ def _all_measures(comparison: Comparison) -> str:
         "The dot is the difference, the line between which ends it surely lies (each wrong in one of 20 cases), "
         "the shaded band what is allowed. Worse means that the whole line is right of the band, and that chance alone "
         f"does so, in any measure of this table, in {error} of 100 comparisons of equal variants at most; unclear, "
-        "that more calls would be needed to say. For greetings, tools and endings it is the share of calls that depart from "
-        "what the baseline usually does. What would have been seen is the smallest change that these calls show in "
-        "8 of 10 comparisons."
+        "that more calls would be needed to say. For greetings, tools and endings it is the share of calls that depart "
+        "from what the baseline usually does. What would have been seen is the smallest change that these calls show "
+        "in 8 of 10 comparisons."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'
