@@ -10,6 +10,7 @@ from replay.compare_power import Bar
 from replay.compare_stats import (
     NOTHING,
     SURELY,
+    SURENESS,
     Array,
     Departures,
     Differences,
@@ -38,6 +39,7 @@ class Evidence:
     numbers: Differences
     traits: tuple[Departures, ...]
     error: float
+    sureness: float
     excess: Array
     own: Array
     """Draws x columns: numbers, numbers by caller, fields; in standard errors, and the chance of each alone."""
@@ -46,7 +48,9 @@ class Evidence:
     among_all: Array
 
 
-def evidence_of(table: Table, thresholds: Thresholds, variants: int) -> Evidence:
+def evidence_of(table: Table, thresholds: Thresholds, *, variants: int, looks: int) -> Evidence:
+    """Return what is known of one of so many variants, at one of so many looks at them."""
+    sureness = 1 - (1 - SURENESS) / looks
     signs = np.array([-1.0 if number.is_better_up else 1.0 for number in table.numbers])
     draws = draw(
         table.callers, table.is_now, resamples=int(thresholds["resamples"]), seed=int(thresholds["seed"])
@@ -58,20 +62,21 @@ def evidence_of(table: Table, thresholds: Thresholds, variants: int) -> Evidence
     )
     tolerances = np.array([tolerance_of(table, place, thresholds) for place in range(len(table.numbers))])
     stretches = np.array([stretch_of(number, thresholds) for number in table.numbers])
-    whole = passing(numbers.mean, numbers.error * stretches, numbers.freedom, tolerances)
-    single = passing(numbers.mean_of, numbers.error_of, numbers.freedom_of, tolerances)
+    whole = passing(numbers.mean, numbers.error * stretches, numbers.freedom, tolerances, sureness=sureness)
+    alone = 1 - (1 - sureness) / len(draws.rows)
+    single = passing(numbers.mean_of, numbers.error_of, numbers.freedom_of, tolerances, sureness=alone)
     labels = [
-        found.beyond(float(thresholds[field.trait.allowed]))
+        found.beyond(float(thresholds[field.trait.allowed]), sureness)
         for found, field in zip(traits, table.fields, strict=True)
     ]
     callers = single.transpose(1, 2, 0).reshape(draws.count, -1)
     excess: Array = np.hstack([whole, callers, *(found[:, None] for found in labels)]).round(9)
     own = ranked(excess)
-    alone = SINGLE_CALLERS / len(draws.rows) if len(draws.rows) > 1 else 1e-9
-    shares = [np.ones(len(signs)), np.full(callers.shape[1], alone), np.ones(len(traits))]
+    part = SINGLE_CALLERS / len(draws.rows) if len(draws.rows) > 1 else 1e-9
+    shares = [np.ones(len(signs)), np.full(callers.shape[1], part), np.ones(len(traits))]
     weighted = own / np.concatenate(shares)
-    error = float(thresholds["false_alarms"]) / variants
-    return Evidence(table, draws, numbers, traits, error, excess, own, weighted, together(weighted))
+    error = float(thresholds["false_alarms"]) / variants / looks
+    return Evidence(table, draws, numbers, traits, error, sureness, excess, own, weighted, together(weighted))
 
 
 def tolerance_of(table: Table, place: int, thresholds: Thresholds) -> float:
@@ -92,7 +97,7 @@ def bar_for(known: Evidence, column: int, tolerance: float) -> Bar:
     chance = bar_of(known.weighted, known.error)
     excess = known.excess[:, column]
     enough = excess[(known.own[:, column] <= chance) & (excess > NOTHING / 2)]
-    return Bar(chance, float(enough.min(initial=SURELY)) if len(enough) else 0.0, tolerance)
+    return Bar(chance, float(enough.min(initial=SURELY)) if len(enough) else 0.0, tolerance, known.sureness)
 
 
 def means_of(table: Table, place: int) -> tuple[float | None, float | None]:

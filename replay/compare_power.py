@@ -29,13 +29,14 @@ class Bar:
     chance: float
     excess: float
     tolerance: float
+    sureness: float = SURENESS
 
 
 def seen_number(bar: Bar, error: float, margin_error: float, freedom: float) -> float | None:
     """Return the smallest difference of means that is seen; None if none is."""
     if error <= 0 or freedom < 1 or not np.isfinite(error + bar.excess):
         return None
-    limit = bar.tolerance + quantile(SURENESS, freedom) * margin_error
+    limit = bar.tolerance + quantile(bar.sureness, freedom) * margin_error
     passes = max(limit, bar.excess * error)
     return float(passes + quantile(SEEN, freedom) * error)
 
@@ -60,7 +61,7 @@ def seen_share(bar: Bar, own: float, was: int, now: int) -> float | None:
 def _fewest(bar: Bar, was: int, now: int) -> Array:
     """Return, for each count of departing calls in the baseline, how few of the variant's are worse."""
     before, after = np.meshgrid(np.arange(was + 1.0), np.arange(now + 1.0), indexing="ij")
-    low, _ = share_ends(before, np.full_like(before, was), after, np.full_like(after, now))
+    low, _ = share_ends(before, np.full_like(before, was), after, np.full_like(after, now), bar.sureness)
     is_worse = (low > bar.tolerance) & (_tail(before, after, was, now) <= bar.chance + 1e-12)
     return np.where(is_worse.any(axis=1), is_worse.argmax(axis=1), now + 1).astype(np.float64)
 

@@ -157,9 +157,9 @@ def ratio(mean: Array, error: Array) -> Array:
     return np.where(is_sure, np.where(np.abs(mean) <= slight, 0.0, np.sign(mean) * SURELY), known)
 
 
-def interval_of(mean: float, error: float, freedom: float) -> Interval:
+def interval_of(mean: float, error: float, freedom: float, sureness: float = SURENESS) -> Interval:
     """Return Student's interval of a difference."""
-    half = quantile(SURENESS, freedom) * error if error > 0 else 0.0
+    half = quantile(sureness, freedom) * error if error > 0 else 0.0
     return Interval(mean, mean - half, mean + half)
 
 
@@ -168,12 +168,12 @@ def quantile(share: float, freedom: float) -> float:
     return float(special.stdtrit(freedom, share)) if freedom >= 1 else float("inf")
 
 
-def passing(mean: Array, error: Array, freedom: Array, tolerance: Array) -> Array:
+def passing(mean: Array, error: Array, freedom: Array, tolerance: Array, *, sureness: float) -> Array:
     """Return the differences in standard errors where they are surely beyond what is borne, elsewhere nothing."""
     known, places = np.unique(
         np.maximum(freedom, 1), return_inverse=True
     )  # a slow function, and few are different
-    quantiles = special.stdtrit(known, SURENESS)[places].reshape(freedom.shape)
+    quantiles = special.stdtrit(known, sureness)[places].reshape(freedom.shape)
     half = quantiles * np.where(np.isfinite(error), error, 0.0)
     is_beyond = (mean - half > tolerance) & np.isfinite(error)
     beyond: Array = np.where(is_beyond, ratio(mean, error), NOTHING)
@@ -192,10 +192,10 @@ class Departures:
     was_calls: Array
     now_calls: Array
 
-    def beyond(self, tolerance: float) -> Array:
+    def beyond(self, tolerance: float, sureness: float = SURENESS) -> Array:
         """Return by how much more calls depart, as a share, where that is surely more than is borne."""
         mean = _over(self.now, self.now_calls) - _over(self.was, self.was_calls)
-        low, _ = share_ends(self.was, self.was_calls, self.now, self.now_calls)
+        low, _ = share_ends(self.was, self.was_calls, self.now, self.now_calls, sureness)
         beyond: Array = np.where(low > tolerance, mean, NOTHING)
         return beyond
 
@@ -236,26 +236,30 @@ def _departed(side: Array, codes: Codes, fine: int | None) -> Array:
     return counted
 
 
-def share_interval(was: float, was_calls: float, now: float, now_calls: float) -> Interval:
+def share_interval(
+    was: float, was_calls: float, now: float, now_calls: float, sureness: float = SURENESS
+) -> Interval:
     """Return Newcombe's interval of a difference of two shares, from Wilson's of each."""
-    sides = [np.array([part]) for part in (was, was_calls, now, now_calls)]
-    low, high = share_ends(*sides)
+    before, before_calls, after, after_calls = (np.array([part]) for part in (was, was_calls, now, now_calls))
+    low, high = share_ends(before, before_calls, after, after_calls, sureness)
     return Interval(now / now_calls - was / was_calls, float(low[0]), float(high[0]))
 
 
-def share_ends(was: Array, was_calls: Array, now: Array, now_calls: Array) -> tuple[Array, Array]:
+def share_ends(
+    was: Array, was_calls: Array, now: Array, now_calls: Array, sureness: float
+) -> tuple[Array, Array]:
     """Return the ends of Newcombe's intervals."""
     before, after = _over(was, was_calls), _over(now, now_calls)
-    before_low, before_high = wilson(was, was_calls)
-    after_low, after_high = wilson(now, now_calls)
+    before_low, before_high = wilson(was, was_calls, sureness)
+    after_low, after_high = wilson(now, now_calls, sureness)
     low = after - before - np.hypot(after - after_low, before_high - before)
     high = after - before + np.hypot(after_high - after, before - before_low)
     return low, high
 
 
-def wilson(hits: Array, count: Array) -> tuple[Array, Array]:
-    """Return the ends of Wilson's intervals of shares, each wrong in one of twenty cases."""
-    z = float(special.ndtri(SURENESS))
+def wilson(hits: Array, count: Array, sureness: float) -> tuple[Array, Array]:
+    """Return the ends of Wilson's intervals of shares, each right in a part `sureness` of all cases."""
+    z = float(special.ndtri(sureness))
     share, weight = _over(hits, count), z * z / np.maximum(count, 1e-9)
     middle = share + weight / 2
     half = z * np.sqrt(np.maximum(share * (1 - share) + weight / 4, 0.0) / np.maximum(count, 1e-9))

@@ -76,11 +76,11 @@ class Search:
     def look(self, calls: Sequence[Call]) -> None:
         """Judge what is still open with this look's part of the false alarms, and say who calls next."""
         self.looked += 1
-        error = self.thresholds["false_alarms"] / self.plan.looks
-        allowed = {**self.thresholds, "false_alarms": error}
         for name in tuple(self._open):
             was, now = _matching(self.baseline, name, calls)
-            self.verdicts[name] = judge(was, now, allowed, variants=len(self.variants))
+            self.verdicts[name] = judge(
+                was, now, self.thresholds, variants=len(self.variants), looks=self.plan.looks
+            )
             statuses = {verdict.status for verdict in self.verdicts[name]}
             if "worse" in statuses or "unclear" not in statuses:
                 self._open.remove(name)

@@ -66,10 +66,18 @@ class Verdict:
 
 
 def judge(
-    baseline: Sequence[Call], calls: Sequence[Call], thresholds: Thresholds, *, variants: int = 1
+    baseline: Sequence[Call],
+    calls: Sequence[Call],
+    thresholds: Thresholds,
+    *,
+    variants: int = 1,
+    looks: int = 1,
 ) -> list[Verdict]:
-    """Return every verdict on one of so many variants' calls against the baseline's, the worst first."""
-    known = evidence_of(table_of(baseline, calls, thresholds), thresholds, variants)
+    """Return every verdict on one of so many variants' calls against the baseline's, the worst first.
+
+    Who looks several times while calls are made says how often: each look has its part of what may be wrong.
+    """
+    known = evidence_of(table_of(baseline, calls, thresholds), thresholds, variants=variants, looks=looks)
     judged = [
         _number(known, place, number, calls[0].variant, thresholds)
         for place, number in enumerate(known.table.numbers)
@@ -90,8 +98,8 @@ def _number(known: Evidence, place: int, number: Number, variant: str, threshold
         return verdict
     plain, freedom = float(found.error[0, place]), float(found.freedom[0, place])
     error = plain * stretch_of(number, thresholds)
-    interval = interval_of(float(found.mean[0, place]), error, freedom)
-    blamed = tuple(_blamed(known, place, tolerance))
+    interval = interval_of(float(found.mean[0, place]), error, freedom, known.sureness)
+    blamed = tuple(_blamed(known, place))
     status = _status(interval, tolerance, known.among_all[place], known.error)
     return evolve(
         verdict, status="worse" if blamed else status, was=was, now=now, low=interval.low, high=interval.high,
@@ -112,17 +120,13 @@ def _calls(table: Table, place: int) -> int:
     return int(min((has & is_now).sum(), (has & ~is_now).sum()))
 
 
-def _blamed(known: Evidence, place: int, tolerance: float) -> Iterator[str]:
+def _blamed(known: Evidence, place: int) -> Iterator[str]:
     """Yield the callers with whom alone it is worse already."""
-    found, numbers = known.numbers, len(known.table.numbers)
-    callers = len(known.draws.rows)
-    for caller in range(callers) if callers > 1 else ():
-        column = numbers + place * callers + caller
-        mean, error = float(found.mean_of[caller, 0, place]), float(found.error_of[caller, 0, place])
-        freedom = float(found.freedom_of[caller, 0, place])
-        is_proved = known.among_all[column] <= known.error and np.isfinite(error)
-        if is_proved and interval_of(mean, error, freedom).status(tolerance) == "worse":
-            yield known.table.callers[known.draws.rows[caller][0]]
+    callers = known.draws.rows
+    for caller, rows in enumerate(callers) if len(callers) > 1 else ():
+        column = len(known.table.numbers) + place * len(callers) + caller
+        if known.excess[0, column] > 0 and known.among_all[column] <= known.error:
+            yield known.table.callers[rows[0]]
 
 
 def _by_caller(known: Evidence, place: int) -> dict[str, float]:
@@ -173,7 +177,7 @@ def _field(
     )
     if not was_calls or not now_calls:
         return verdict
-    interval = share_interval(was, was_calls, now, now_calls)
+    interval = share_interval(was, was_calls, now, now_calls, known.sureness)
     own = (was + now) / (was_calls + now_calls)
     return evolve(
         verdict, status=_status(interval, tolerance, known.among_all[column], known.error),
