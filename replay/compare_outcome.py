@@ -122,7 +122,7 @@ class Comparison:
             return "unproved"
         if variant in self.cut_short:
             return "blind"
-        return "blind" if len(unclear) * 2 > self._judged(variant) else "fine"
+        return "blind" if len(unclear) > self._judged(variant) * BLIND else "fine"
 
     def sentence(self, variant: str) -> str:
         """Return the answer to "may I switch to this variant?", in one sentence."""
@@ -137,7 +137,7 @@ class Comparison:
             case "blind" if variant in self.cut_short:
                 return (
                     f"Not sure yet: {calls} a side show nothing worse in {variant} than in {self.baseline}, "
-                    f"but {self.cut_short[variant]}."
+                    "and no more can be paid."
                 )
             case "blind":
                 return (
@@ -160,6 +160,8 @@ class Comparison:
 
     def _sureness(self, variant: str) -> Iterator[str]:
         """Yield how often chance alone gives a red answer, or what a green one would not have missed."""
+        if variant in self.cut_short:
+            yield f"{self.cut_short[variant]}."
         worse = self.with_status(variant, "worse")
         if worse:
             chance = min(verdict.chance or 0.0 for verdict in worse)
@@ -170,8 +172,8 @@ class Comparison:
         by_name = {verdict.name: verdict for verdict in self.verdicts[variant]}
         told = [by_name[name] for name in TOLD if name in by_name and by_name[name].seen is not None]
         if told:
-            sizes = listed([f"{TOLD[verdict.name]} {size(verdict)}" for verdict in told])
-            yield f"In 8 of 10 comparisons these calls would have shown {sizes}."
+            sizes = listed([TOLD[verdict.name].format(size(verdict)) for verdict in told])
+            yield f"8 of 10 such comparisons would have shown {sizes}."
 
     def _judged(self, variant: str) -> int:
         return sum(verdict.status != "no data" for verdict in self.verdicts[variant])
@@ -185,12 +187,15 @@ def _one_of(chance: float) -> str:
 
 
 TOLD: Final = {
-    "latency_ms": "answers that come",
-    "onset_to_silence_ms": "interruptions that take",
-    "max_greeting_change": "in the greeting",
-    "max_format_change": "in the form of arguments",
+    "latency_ms": "answers {} later",
+    "onset_to_silence_ms": "interruptions heeded {} later",
+    "max_greeting_change": "another greeting {}",
+    "max_format_change": "another form of an argument {}",
 }
 """Whose smallest visible change the headline names: what callers notice first, and what breaks programs."""
+
+BLIND: Final = 1 / 3
+"""The part of all measures that may be unclear in a comparison that is still an answer."""
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -41,7 +41,9 @@ def _top(comparison: Comparison) -> str:
     who_called = ", ".join(conditions.callers)
     calls = sum(call.variant == comparison.baseline for call in comparison.calls)
     callers = counted(len(conditions.callers), "recorded caller")
-    several = "once" if conditions.repeats == 1 else f"{conditions.repeats} times each"
+    is_even = calls == len(conditions.callers) * conditions.repeats
+    times = f"{conditions.repeats} times each" if is_even else f"up to {conditions.repeats} times"
+    several = "once" if conditions.repeats == 1 else times
     head = (
         f"<h1>May agent <b>{escape(conditions.agent)}</b> be switched from <b>{escape(comparison.baseline)}</b> to "
         f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {callers} "
@@ -66,7 +68,8 @@ def _answer(comparison: Comparison, variant: str) -> str:
 
 
 def _finding(verdict: Verdict) -> str:
-    examples = "".join(f"<li>{escape(text)}</li>" for text in verdict.examples)
+    is_proved = verdict.status == "worse"  # what is not proved needs no examples on the first screen
+    examples = "".join(f"<li>{escape(text)}</li>" for text in verdict.examples if is_proved)
     listed = f"<ul>{examples}</ul>" if examples else ""
     return (
         f'<div class="finding"><div><b>{escape(verdict.title)} {_tag(verdict)}</b>'
@@ -76,7 +79,7 @@ def _finding(verdict: Verdict) -> str:
 
 
 def _by_caller(verdict: Verdict) -> str:
-    told = who(verdict)
+    told = who(verdict) if verdict.status == "worse" else ""
     return f'<div class="dim">By caller: {escape(told)}</div>' if told else ""
 
 

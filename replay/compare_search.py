@@ -6,7 +6,7 @@ It decides nothing of its own: see `compare_sure`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
 from replay.compare_columns import Call
@@ -48,12 +48,16 @@ def searched(
             calls = make(search.counts)
             search.look(calls)
     if not search.verdicts:
-        raise NoLookError(f"no look at the calls was possible: {ended}")
+        raise NoLookError(f"no look at the calls was possible: {ended[:1].lower()}{ended[1:]}")
     return Comparison(
-        conditions, baseline, tuple(calls), {name: tuple(found) for name, found in search.verdicts.items()},
-        thresholds, remarks=(_spent(search, calls, limits),),
+        evolve(conditions, repeats=max(search.counts.values())),
+        baseline,
+        tuple(calls),
+        {name: tuple(found) for name, found in search.verdicts.items()},
+        thresholds,
+        remarks=(_spent(search, calls, limits),),
         cut_short=dict.fromkeys(search.unsettled, ended) if ended else {},
-    )  # fmt: skip
+    )
 
 
 def _too_dear(search: Search, calls: Sequence[Call], limits: Limits) -> str:
@@ -62,10 +66,10 @@ def _too_dear(search: Search, calls: Sequence[Call], limits: Limits) -> str:
         return ""
     more, spent = next_usd(search.counts, calls), spent_usd(calls)
     if more is None:
-        return "what a call costs is not known, so a budget can't be kept"
+        return "What a call costs is not known, so a budget can't be kept"
     if spent + more <= limits.budget_usd:
         return ""
-    return f"the budget of ${limits.budget_usd:.2f} ends here: ${spent:.2f} are spent, the next calls cost ${more:.2f}"
+    return f"The budget of ${limits.budget_usd:.2f} ends here: ${spent:.2f} are spent, the next calls cost ${more:.2f}"
 
 
 def _spent(search: Search, calls: Sequence[Call], limits: Limits) -> str:

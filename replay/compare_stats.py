@@ -292,7 +292,12 @@ def together(chances: Array) -> Array:
 
 
 def bar_of(chances: Array, error: float) -> float:
-    """Return the largest chance that is small enough among all columns, if a column is judged that never varied."""
-    least = np.sort(chances.min(axis=1))
-    spent = np.arange(1, len(least) + 1) / len(least) + least
-    return float(max(least[spent <= error].max(initial=0.0), 1 / len(least)))
+    """Return the largest chance of its own with which a measure is still worse, that never varied in these draws.
+
+    What all others take of `error` up to that chance, and the chance itself, must not be more than `error`.
+    """
+    least = np.append(np.sort(chances.min(axis=1)), 1.0)
+    left = error - np.arange(len(least)) / (len(least) - 1)
+    bars = np.minimum(np.nextafter(least, 0.0), left)
+    is_held = np.append(0.0, least[:-1]) <= bars
+    return float(bars[is_held].max(initial=1 / (len(least) - 1)))

@@ -104,9 +104,24 @@ def _number(known: Evidence, place: int, number: Number, variant: str, threshold
     return evolve(
         verdict, status="worse" if blamed else status, was=was, now=now, low=interval.low, high=interval.high,
         pairs=_calls(known.table, place), chance=float(known.among_all[place]),
-        seen=seen_number(bar_for(known, place, tolerance), plain, error, freedom),
+        seen=_seen(known, place, (plain, error, freedom), tolerance),
         by_caller=_by_caller(known, place), blamed=blamed, is_better_up=number.is_better_up,
     )  # fmt: skip
+
+
+def _seen(known: Evidence, place: int, errors: tuple[float, float, float], tolerance: float) -> float | None:
+    """Return the smallest change that is seen; of what never varied, one that comes in few calls, or in all of them."""
+    bar, calls = bar_for(known, place, tolerance), _calls(known.table, place)
+    if errors[0] > 0:
+        return seen_number(bar, *errors)
+    if known.table.numbers[place].unit in COUNTED and tolerance < 1:
+        return seen_share(bar, 0.0, calls, calls)
+    return tolerance if calls > FEW else None
+
+
+COUNTED: Final = ("a call", "share")
+FEW: Final = 4
+"""Calls a side with which not even a change in each of them is surely more than chance."""
 
 
 def _status(interval: Interval, tolerance: float, chance: float, error: float) -> Status:

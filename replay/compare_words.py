@@ -82,17 +82,20 @@ def sight(verdict: Verdict) -> str:
     """Return which change these calls would have shown in eight of ten comparisons."""
     if verdict.seen is None:
         return "these calls would show no change of it surely"
-    return f"{size(verdict)} would have been seen in 8 of 10 comparisons"
+    if verdict.is_trait:
+        return f"a change {size(verdict)} would have been seen in 8 of 10 comparisons"
+    more = "" if verdict.name.endswith("_percent") else " less" if verdict.is_better_up else " more"
+    return f"{size(verdict)}{more} would have been seen in 8 of 10 comparisons"
 
 
 def size(verdict: Verdict) -> str:
     """Return the smallest change that is seen, in words."""
     seen = verdict.seen or 0.0
     if verdict.is_trait:
-        return f"a change in {_percent(seen)} more of the calls"
+        return f"in {_percent(seen)} more of the calls"
     if verdict.name.endswith("_percent") and verdict.was:
         return f"{_percent(seen / verdict.was)} more"
-    return f"{amount(seen, verdict.unit)} {'less' if verdict.is_better_up else 'more'}"
+    return amount(seen, verdict.unit)
 
 
 def _ends(low: float, high: float, unit: str) -> str:

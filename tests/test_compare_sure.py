@@ -143,7 +143,8 @@ def test_callers_who_vary_more_call_more_often_and_both_sides_equally() -> None:
 def test_a_budget_that_ends_first_is_said_in_the_answer() -> None:
     found, _ = search(EQUAL, 1, Limits(120, budget_usd=2.0))
     assert found.answer("new") == "blind"
-    assert "the budget of $2.00 ends here" in found.sentence("new")
+    assert found.sentence("new").startswith("Not sure yet: 24 calls a side show nothing worse")
+    assert "The budget of $2.00 ends here" in found.details("new")[0]
     assert sum(call.measures.cost_usd or 0 for call in found.calls if call.measures) <= 2.0
 
 
