@@ -92,6 +92,15 @@ def stretch_of(number: Number, thresholds: Thresholds) -> float:
     return float(((1 + (1 + part) ** 2) / 2) ** 0.5)
 
 
+def spread_when_seen(number: Number, thresholds: Thresholds) -> float:
+    """Return by how much more calls vary with a change that can be seen, where what is borne is a part of the mean.
+
+    Such a change is about twice what is borne; its side's calls vary as much more as they are larger.
+    """
+    part = 2 * float(thresholds[number.allowed]) / 100 if number.is_percent else 0.0
+    return float(((1 + (1 + part) ** 2) / 2) ** 0.5)
+
+
 def bar_for(known: Evidence, column: int, tolerance: float) -> Bar:
     """Return what a column must pass to be worse."""
     chance = bar_of(known.weighted, known.error)

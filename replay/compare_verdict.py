@@ -11,7 +11,15 @@ import numpy as np
 from attrs import evolve, frozen
 
 from replay.compare_columns import Call, Field, Table, table_of
-from replay.compare_evidence import Evidence, bar_for, evidence_of, means_of, stretch_of, tolerance_of
+from replay.compare_evidence import (
+    Evidence,
+    bar_for,
+    evidence_of,
+    means_of,
+    spread_when_seen,
+    stretch_of,
+    tolerance_of,
+)
 from replay.compare_examples import examples_of
 from replay.compare_power import seen_number, seen_share
 from replay.compare_stats import Interval, Status, interval_of, share_interval
@@ -99,12 +107,13 @@ def _number(known: Evidence, place: int, number: Number, variant: str, threshold
     plain, freedom = float(found.error[0, place]), float(found.freedom[0, place])
     error = plain * stretch_of(number, thresholds)
     interval = interval_of(float(found.mean[0, place]), error, freedom, known.sureness)
+    grown = spread_when_seen(number, thresholds)
     blamed = tuple(_blamed(known, place))
     status = _status(interval, tolerance, known.among_all[place], known.error)
     return evolve(
         verdict, status="worse" if blamed else status, was=was, now=now, low=interval.low, high=interval.high,
         pairs=_calls(known.table, place), chance=float(known.among_all[place]),
-        seen=_seen(known, place, (plain, error, freedom), tolerance),
+        seen=_seen(known, place, (plain * grown, error * grown, freedom), tolerance),
         by_caller=_by_caller(known, place), blamed=blamed, is_better_up=number.is_better_up,
     )  # fmt: skip
 

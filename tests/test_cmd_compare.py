@@ -84,6 +84,37 @@ def test_what_is_critical_and_not_settled_fails_the_gate(folder: Path) -> None:
     assert "[gate] critical: greeting: no measure that is judged" in run(folder / "plan.toml").stderr
 
 
+def test_an_estimate_needs_some_calls_and_makes_none(folder: Path) -> None:
+    refused = run(folder / "plan.toml", "--estimate")
+    assert refused.exit_code == 2
+    assert "a few pilot calls first" in refused.stderr
+    assert run(folder / "alone.toml", "--save-baseline", folder / "today.json").exit_code == 0
+    told = run(folder / "alone.toml", "--baseline", folder / "today.json", "--estimate")
+    assert (told.exit_code, "--repeats" in told.stdout) == (0, True)
+
+
+def test_calls_are_made_until_it_is_plain(folder: Path) -> None:
+    done = run(folder / "plan.toml", "--until-sure", "--most-calls", "60", "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert len(told["calls"]) < 60
+    assert "looked" in told["remarks"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--budget", "3"], "--most-calls and --budget bound --until-sure"),
+        (["--until-sure", "--save-baseline", "x.json"], "which a saved baseline does not have"),
+    ],
+)
+def test_options_that_mean_nothing_together_are_refused(folder: Path, options: list[str], fault: str) -> None:
+    done = run(folder / "plan.toml", *options)
+    assert done.exit_code == 2
+    assert fault in done.stderr
+    assert not (folder / "plan.compare").exists()
+
+
 def test_one_variant_alone_is_not_called_for_nothing(folder: Path) -> None:
     done = run(folder / "alone.toml")
     assert done.exit_code == 2

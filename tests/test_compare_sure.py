@@ -17,7 +17,7 @@ from replay.compare_thresholds import thresholds_of
 from replay.compare_verdict import Verdict, judge
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
-from gate_noise import EQUAL, LIVE, Change, Ledger, conditions_of, town_of
+from gate_noise import EQUAL, LIVE, Change, Ledger, conditions_of, fitted, town_of
 
 THRESHOLDS = thresholds_of({"resamples": 1000})
 LATE = Change(answer_ms=400)
@@ -193,3 +193,18 @@ def test_an_estimate_has_minutes_and_dollars() -> None:
 def test_what_is_to_be_seen_is_checked(told: str, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         wanted_of([told], THRESHOLDS)
+
+
+# ---------------------------------------------------------------- the noise itself
+
+
+def test_noise_is_fitted_to_recorded_calls() -> None:
+    found = fitted(Path(__file__).parent / "tapes")
+    assert 300 < found.answer_ms < 2000
+    assert 0 <= found.answer_spread < 1
+    assert 0 <= found.reworded < 1
+
+
+def test_too_few_tapes_fit_no_noise(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="five are the least"):
+        fitted(tmp_path)
