@@ -21,6 +21,7 @@ from bridge.errors import BridgeError, TapeError
 from bridge.output import complain, explains_errors, leave_faults, print_json
 from replay.beside import written_beside
 from replay.compare_columns import Call
+from replay.compare_days import drift, pooled
 from replay.compare_estimate import estimate as estimate_of
 from replay.compare_estimate import wanted_of
 from replay.compare_manifest import NAME, read_manifest, read_runs
@@ -61,6 +62,7 @@ class _Job:
     saved: Baseline | None
     faults: Sequence[TapeError]
     critical: tuple[str, ...] = ()
+    days: Sequence[Baseline] = ()
 
     @property
     def conditions(self) -> Conditions:
@@ -86,7 +88,8 @@ class _Job:
         """Return what was found; None when there is but one variant, and nothing to compare it with."""
         sides = {name: [call for call in calls if call.variant == name] for name in self.variants}
         if self.saved is not None:
-            return compare_with_saved(self.saved, self.conditions, sides.values(), self.thresholds)
+            found = compare_with_saved(self.saved, self.conditions, sides.values(), self.thresholds)
+            return attrs.evolve(found, remarks=tuple(drift(self.days, self.thresholds)))
         baseline = sides.pop(self.plan.baseline)
         return compare_calls(self.conditions, baseline, sides.values(), self.thresholds) if sides else None
 
@@ -103,7 +106,8 @@ class _Job:
 @click.option("--html", type=FILE, help="Where the page goes; FOLDER/report.html unless told.")
 @click.option("--repeats", "-k", type=click.IntRange(1, 1000), help="Calls of each caller to each variant.")
 @click.option("--save-baseline", "save", type=FILE, help="Save what the baseline's calls were like.")
-@click.option("--baseline", type=FILE, help="Compare with what was saved, not with the plan's baseline.")
+@click.option("--baseline", type=FILE, multiple=True,
+              help="Compare with what was saved; several days are taken together.")  # fmt: skip
 @click.option(
     "--until-sure", is_flag=True, help="Look while calls are made, and stop as soon as it is plain."
 )
@@ -119,7 +123,7 @@ class _Job:
 @JSON
 @explains_errors
 def compare(
-    plan: Path, out: Path | None, html: Path | None, repeats: int | None, save: Path | None, baseline: Path | None,
+    plan: Path, out: Path | None, html: Path | None, repeats: int | None, save: Path | None, baseline: Sequence[Path],
     until_sure: bool, most_calls: int | None, budget: float | None, estimate: bool, to_see: Sequence[str],
     wants_json: bool,
 ) -> None:  # fmt: skip
@@ -145,7 +149,9 @@ def compare(
     screen = Console(stderr=True, quiet=wants_json)
     folder = out or plan.with_suffix(".compare")
     job = _job(plan, repeats, baseline)
-    _check_options(job, until_sure=until_sure, only_then=(most_calls, budget), others=(save, baseline))
+    _check_options(
+        job, until_sure=until_sure, only_then=(most_calls, budget), others=(save, baseline or None)
+    )
     if len(job.plan.variants) == 1 and not job.saved and not save:
         complain("one variant alone: there is nothing to compare it with", hint=ALONE)
     if estimate:
@@ -172,11 +178,12 @@ def _leave(job: _Job, comparison: Comparison, folder: Path, html: Path | None, *
     sys.exit(WORSE if comparison.is_worse else 0)
 
 
-def _job(path: Path, repeats: int | None, baseline: Path | None) -> _Job:
+def _job(path: Path, repeats: int | None, baseline: Sequence[Path]) -> _Job:
     """Return the job, refused before the first call if it can't come to anything."""
     plan = load_plan(path)
     plan = attrs.evolve(plan, repeats=repeats) if repeats else plan
-    saved = load_baseline(baseline) if baseline else None
+    days = [load_baseline(file) for file in baseline]
+    saved = pooled(days) if days else None
     if saved and len(plan.variants) > 1:
         others = tuple(variant for variant in plan.variants if variant.name != plan.baseline)
         plan = attrs.evolve(
@@ -185,9 +192,11 @@ def _job(path: Path, repeats: int | None, baseline: Path | None) -> _Job:
     faults = list[TapeError]()
     thresholds = thresholds_of(plan.thresholds)
     critical = critical_of(plan.critical, thresholds)
-    job = _Job(plan, callers_of(plan, faults), thresholds, saved, faults, critical)
+    job = _Job(plan, callers_of(plan, faults), thresholds, saved, faults, critical, days)
     if saved and (reasons := list(job.conditions.differences(saved.conditions))):
-        raise IncomparableError(f"this can't be compared with {baseline}: {'; '.join(reasons)}")
+        raise IncomparableError(
+            f"this can't be compared with {', '.join(map(str, baseline))}: {'; '.join(reasons)}"
+        )
     return job
 
 

@@ -19,6 +19,7 @@ from measured import (
 )
 
 from bridge.errors import ConfigError
+from replay.compare_days import drift, pooled
 from replay.compare_metrics import Measures
 from replay.compare_outcome import (
     FORMAT,
@@ -195,6 +196,36 @@ def test_a_saved_baseline_is_compared_like_a_variant() -> None:
     saved = Baseline(FORMAT, conditions(), "old", tuple(calls("old", 1)))
     found = compare_with_saved(saved, conditions(), [calls("new", 1, one_more_item)], thresholds_of(FEW))
     assert names(found) == {"items_per_response"}
+
+
+def a_day(seed: int, change: Change = same) -> Baseline:
+    """Return a saved day of one variant."""
+    return Baseline(FORMAT, conditions(), "old", tuple(calls("old", seed, change)))
+
+
+def test_days_are_taken_together_and_see_more() -> None:
+    new = calls("new", 9)
+    one, three = (
+        compare_with_saved(pooled(days), conditions(), [new], thresholds_of(FEW))
+        for days in ([a_day(1)], [a_day(1), a_day(2), a_day(3)])
+    )
+    few, many = (
+        {verdict.name: verdict.seen or 9.0 for verdict in found.verdicts["new"]} for found in (one, three)
+    )
+    assert many["max_format_change"] < few["max_format_change"]
+    assert not three.is_worse
+
+
+def test_a_server_that_drifts_is_told_from_the_change_under_test() -> None:
+    assert list(drift([a_day(1), a_day(2)], thresholds_of(FEW))) == []
+    [told] = drift([a_day(1), a_day(2, one_more_item)], thresholds_of(FEW))
+    assert told == "The baseline itself drifted: old, day 2 is worse than day 1 in output items a response."
+
+
+def test_days_of_another_agent_are_not_taken_together() -> None:
+    other = evolve(a_day(2), conditions=evolve(conditions(), agent="sales"))
+    with pytest.raises(IncomparableError, match="agent: front-desk in the baseline, sales here"):
+        pooled([a_day(1), other])
 
 
 @pytest.mark.parametrize(
