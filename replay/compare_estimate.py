@@ -108,13 +108,17 @@ def _full(calls: int, callers: int) -> int:
 
 
 def _spread(values: Array, names: NDArray[np.str_]) -> float:
-    """Return how much calls of one caller vary."""
+    """Return how much calls of one caller vary; few calls vary less by chance, so rather too much than too little."""
     squares, freedom = 0.0, 0
     for name in np.unique(names):
         mine = values[names == name]
         squares += float(((mine - mine.mean()) ** 2).sum())
         freedom += len(mine) - 1
-    return float((squares / freedom) ** 0.5) if freedom > 0 else float(values.std())
+    if freedom < 1:
+        return float(values.std())
+    return float(
+        (squares / (2 * special.gammaincinv(freedom / 2, 1 - SEEN))) ** 0.5
+    )  # above the truth in 4 of 5
 
 
 def _of_number(spread: float, tolerance: float, size: float, chance: float) -> int | None:
@@ -142,7 +146,7 @@ def _own(field: Field, names: NDArray[np.str_], half: int) -> float:
     known = [group[group != MISSING] for group in groups]
     kept = sum(max(np.bincount(group)) for group in known if len(group))
     total = sum(map(len, known))
-    return 1 - kept / total if total else 0.0
+    return (total - kept + 0.5) / (total + 1) if total else 0.0  # none of a few is no promise of never
 
 
 def wanted_of(told: Sequence[str], thresholds: Thresholds) -> dict[str, float]:
