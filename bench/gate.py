@@ -33,6 +33,9 @@ from replay.model.server import ModelServer, serve_model
 
 REPORT: Final = Path(__file__).with_suffix(".md")
 LATE_MS: Final = 300
+SELDOM: Final = 10
+"""Times as many calls for what is planted in one of five: one of five calls a side is what equal variants show, too."""
+
 AT_ONCE: Final = 10
 MOST_WAITING: Final = 10_000
 """Messages between both sockets of the delaying relay; a call has some hundreds."""
@@ -160,23 +163,23 @@ def standin(version: str) -> str:
     return f'standin = "model.toml"\nversion = "{version}"\n'
 
 
-def comparisons(url: str, late_url: str, equal: int) -> Iterator[tuple[str, str, str]]:
-    """Yield (what is planted, old variant, new variant)."""
+def comparisons(url: str, late_url: str, equal: int) -> Iterator[tuple[str, str, str, int]]:
+    """Yield (what is planted, old variant, new variant, how many times as many calls)."""
     same = standin("equal")
-    yield "greeting worded otherwise in 1 of 5 calls", same, standin("greeting")
+    yield "greeting worded otherwise in 1 of 5 calls", same, standin("greeting"), SELDOM
     server = 'realtime = {{ url = "{}", model = "equal" }}\n'
-    yield f"interruption {LATE_MS} ms later", server.format(url), server.format(late_url)
-    yield 'tool argument "7 pm" for "19:00"', same, standin("format")
-    yield "one more output item a response", same, standin("items")
+    yield f"interruption {LATE_MS} ms later", server.format(url), server.format(late_url), 1
+    yield 'tool argument "7 pm" for "19:00"', same, standin("format"), 1
+    yield "one more output item a response", same, standin("items"), 1
     for _ in range(equal):
-        yield "", same, same
+        yield "", same, same, 1
 
 
-async def compare(folder: Path, number: int, planted: tuple[str, str, str], repeats: int) -> Outcome:
+async def compare(folder: Path, number: int, planted: tuple[str, str, str, int], repeats: int) -> Outcome:
     """Run `replay compare` once, in a process of its own."""
-    what, old, new = planted
+    what, old, new, times = planted
     plan = folder / f"plan-{number}.toml"
-    plan.write_text(plan_of(old, new, repeats), encoding="utf-8")
+    plan.write_text(plan_of(old, new, repeats * times), encoding="utf-8")
     begun = perf_counter()
     command = [
         sys.executable,
@@ -238,7 +241,8 @@ def report(outcomes: Sequence[Outcome], repeats: int) -> str:
     rows.append(f"| nothing, {len(equal)} times | 0, and 1 in {len(alarms)} of them | {_listed(alarms)} |")
     return (
         "# What the gate finds\n\n"
-        f"`replay compare`, one caller, {repeats} calls a side, default thresholds, both stand-ins: `bench/gate.py`.\n"
+        f"`replay compare`, one caller, {repeats} calls a side ({repeats * SELDOM} for the greeting), "
+        "default thresholds, both stand-ins: `bench/gate.py`. Calls that vary like a live model's: `gate-noise.md`.\n"
         "Every planted difference must end with exit code 1, at most one of twenty comparisons of equal ones may.\n\n"
         "| planted | exit code | worse |\n|---|---|---|\n" + "\n".join(rows) + "\n\n"
         f"{sum(one.took_s for one in outcomes) / len(outcomes):.0f} s a comparison, {AT_ONCE} calls at once; "

@@ -15,6 +15,7 @@ from bridge.config import Settings
 DISTRIBUTION: Final = "phone-bridge"
 EXTRAS: Final = {
     "vad": ("numpy", "soxr", "tomlkit"),
+    "compare": ("scipy",),
     "metrics": ("prometheus_client",),
     "otel": ("opentelemetry",),
     "dask": ("dask", "distributed"),

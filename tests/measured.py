@@ -5,9 +5,10 @@ from random import Random
 
 from attrs import evolve
 
-from replay.compare.metrics import Interruption, Measures, ToolUse
 from replay.compare.outcome import Comparison, Conditions, compare
-from replay.compare.verdict import Call, Thresholds, thresholds_of
+from replay.judge.columns import Call
+from replay.judge.metrics import Interruption, Measures, ToolUse
+from replay.judge.thresholds import Thresholds, thresholds_of
 
 CALLERS = ("asks-hours", "books-table", "interrupts")
 WANTED = "Hello, this is Harbour Table. How can I help you?"

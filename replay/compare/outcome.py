@@ -6,7 +6,7 @@ conditions can be compared.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import msgspec
 from attrs import evolve, frozen
@@ -15,11 +15,17 @@ from bridge.errors import BridgeError
 from bridge.tapes.reader import read_tape
 from bridge.tapes.reading import about
 from bridge.tapes.tape import decode
-from replay.compare.metrics import measures_of
-from replay.compare.verdict import Call, Thresholds, Verdict, judge
+from bridge.text.wording import counted
+from replay.compare.words import size
+from replay.judge.columns import Call
+from replay.judge.metrics import measures_of
+from replay.judge.thresholds import Thresholds
+from replay.judge.verdict import Verdict, judge
 from replay.tapes.beside import written_beside
 
-FORMAT: Final = 1
+Answer: TypeAlias = Literal["worse", "unproved", "blind", "fine"]
+
+FORMAT: Final = 2
 """The number in a saved baseline; it counts up when measures change their meaning."""
 
 
@@ -85,7 +91,8 @@ def load_baseline(path: Path) -> Baseline:
 class Comparison:
     """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too.
 
-    `remarks` is what else to know before the verdicts are believed.
+    `remarks` is what else to know before the verdicts are believed; `critical` names measures that must be settled;
+    `cut_short` says of variants that were not settled yet why no more calls were made.
     """
 
     conditions: Conditions
@@ -94,6 +101,8 @@ class Comparison:
     verdicts: Mapping[str, tuple[Verdict, ...]]
     thresholds: Thresholds
     remarks: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    cut_short: Mapping[str, str] = {}
 
     def with_status(self, variant: str, status: str) -> list[Verdict]:
         """Return a variant's verdicts of one status, the worst first."""
@@ -101,18 +110,44 @@ class Comparison:
 
     @property
     def is_worse(self) -> bool:
-        """Say whether any variant got worse in anything."""
-        return any(self.with_status(variant, "worse") for variant in self.verdicts)
+        """Say whether any variant got worse in anything, or may have where the plan wants proof."""
+        return any(self.answer(variant) in ("worse", "unproved") for variant in self.verdicts)
+
+    def answer(self, variant: str) -> Answer:
+        """Say in one word whether one may switch to this variant, and whether these calls could have told."""
+        if self.with_status(variant, "worse"):
+            return "worse"
+        unclear = self.with_status(variant, "unclear")
+        if any(verdict.name in self.critical for verdict in unclear):
+            return "unproved"
+        if variant in self.cut_short:
+            return "blind"
+        return "blind" if len(unclear) > self._judged(variant) * BLIND else "fine"
 
     def sentence(self, variant: str) -> str:
         """Return the answer to "may I switch to this variant?", in one sentence."""
-        worse = self.with_status(variant, "worse")
-        if worse:
-            return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {self._judged(variant)}."
-        return f"Yes: nothing got worse from {self.baseline} to {variant}, in {self._judged(variant)}."
+        judged, calls = self._judged(variant), self._calls(variant)
+        worse, unclear = self.with_status(variant, "worse"), self.with_status(variant, "unclear")
+        match self.answer(variant):
+            case "worse":
+                return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {judged} measures."
+            case "unproved":
+                missing = listed([verdict.title for verdict in unclear if verdict.name in self.critical])
+                return f"Not yet: {missing} must not get worse, and {calls} a side can't tell."
+            case "blind" if variant in self.cut_short:
+                return (
+                    f"Not sure yet: {calls} a side show nothing worse in {variant} than in {self.baseline}, "
+                    "and no more can be paid."
+                )
+            case "blind":
+                return (
+                    f"Nothing shows that {variant} is worse than {self.baseline}, but {calls} a side "
+                    f"can't tell in {len(unclear)} of {judged} measures."
+                )
+        return f"Yes: nothing got worse from {self.baseline} to {variant}, in {judged} measures."
 
-    def details(self, variant: str) -> str:
-        """Return what the answer stands on: what got worse, or what is not settled."""
+    def details(self, variant: str) -> list[str]:
+        """Return what the answer stands on: what got worse, how sure that is, and what is not settled."""
         worse, unclear, better = (
             self.with_status(variant, status) for status in ("worse", "unclear", "better")
         )
@@ -121,11 +156,46 @@ class Comparison:
             for what, found in (("Worse", worse), ("Better", better), ("Too few calls to tell", unclear))
             if found
         ]
-        return " ".join(told)
+        return [*self._sureness(variant), " ".join(told)] if told else list(self._sureness(variant))
 
-    def _judged(self, variant: str) -> str:
-        count = sum(verdict.status != "no data" for verdict in self.verdicts[variant])
-        return f"{count} measures"
+    def _sureness(self, variant: str) -> Iterator[str]:
+        """Yield how often chance alone gives a red answer, or what a green one would not have missed."""
+        if variant in self.cut_short:
+            yield f"{self.cut_short[variant]}."
+        worse = self.with_status(variant, "worse")
+        if worse:
+            chance = min(verdict.chance or 0.0 for verdict in worse)
+            least = 1 / self.thresholds["resamples"]
+            rate = f"fewer than {_one_of(least)}" if chance <= 2 * least else _one_of(chance)
+            yield f"Of comparisons of equal variants, {rate} would look like this."
+            return
+        by_name = {verdict.name: verdict for verdict in self.verdicts[variant]}
+        told = [by_name[name] for name in TOLD if name in by_name and by_name[name].seen is not None]
+        if told:
+            sizes = listed([TOLD[verdict.name].format(size(verdict)) for verdict in told])
+            yield f"8 of 10 such comparisons would have shown {sizes}."
+
+    def _judged(self, variant: str) -> int:
+        return sum(verdict.status != "no data" for verdict in self.verdicts[variant])
+
+    def _calls(self, variant: str) -> str:
+        return counted(sum(call.variant == variant for call in self.calls), "call")
+
+
+def _one_of(chance: float) -> str:
+    return f"1 in {round(1 / max(chance, 1e-9))}"
+
+
+TOLD: Final = {
+    "latency_ms": "answers {} later",
+    "onset_to_silence_ms": "interruptions heeded {} later",
+    "max_greeting_change": "another greeting {}",
+    "max_format_change": "another form of an argument {}",
+}
+"""Whose smallest visible change the headline names: what callers notice first, and what breaks programs."""
+
+BLIND: Final = 1 / 3
+"""The part of all measures that may be unclear in a comparison that is still an answer."""
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
@@ -147,13 +217,17 @@ def compare(
     sides = list(variants)
     if not sides:
         raise IncomparableError("there is nothing to compare the baseline with: name a second variant")
-    expected = {(call.caller, call.repeat) for call in baseline}
+    expected = {
+        (call.caller, call.repeat) for call in baseline if call.repeat < conditions.repeats
+    }  # of one day
     for calls in sides:
         if {(call.caller, call.repeat) for call in calls} != expected:
             raise IncomparableError(
                 f"{calls[0].variant}: called by others, or more or less often, than the baseline"
             )
-    verdicts = {calls[0].variant: tuple(judge(baseline, calls, thresholds)) for calls in sides}
+    verdicts = {
+        calls[0].variant: tuple(judge(baseline, calls, thresholds, variants=len(sides))) for calls in sides
+    }
     every = (*baseline, *(call for calls in sides for call in calls))
     return Comparison(conditions, baseline[0].variant, every, verdicts, thresholds)
 

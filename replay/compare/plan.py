@@ -22,7 +22,7 @@ from replay.phone import scenario as phone_scenario
 
 MOST_VARIANTS: Final = 16
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-TABLES: Final = ("variants", "thresholds")
+TABLES: Final = ("variants", "thresholds", "gate")
 
 
 def _callers(value: Any) -> tuple[str, ...]:
@@ -44,6 +44,19 @@ class _Top:
     at_once: int = setting(DEFAULT_AT_ONCE, whole(1, 200))
     baseline: str = setting("", text("the name of a variant"))
     mode: Mode = setting("turns", choice(*get_args(Mode)))
+
+
+def _measures(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise Wrong('a list of measures by their names in [thresholds], such as ["latency_ms"]')
+    return tuple(value)
+
+
+@attrs.frozen
+class _Gate:
+    """The table [gate]: what must be proved not to be worse."""
+
+    critical: tuple[str, ...] = setting((), _measures)
 
 
 def load_plan(path: Path) -> Plan:
@@ -79,6 +92,7 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
     agent = _agent(top.agent, base, faults)
     variants = _variants(raw.get("variants"), folder, faults)
     thresholds = _thresholds(raw.get("thresholds", {}), faults)
+    gate = read_table(_Gate, raw.get("gate", {}), at="gate", faults=faults)
     callers = _paths(top.callers, folder, faults) if top.callers else ()
     if not callers and "callers" not in raw:
         faults.append('callers: missing; write callers = ["data/tapes"], tapes or phone scenarios')
@@ -100,6 +114,7 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
         variants=tuple(variants),
         thresholds=thresholds,
         mode=top.mode,
+        critical=gate.critical,
     )
 
 

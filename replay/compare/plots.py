@@ -39,17 +39,6 @@ def interval_plot(low: float, high: float, mean: float, tolerance: float) -> str
     )
 
 
-def share_plot(low: float, high: float, share: float, tolerance: float) -> str:
-    """Return a share of calls with its interval, from none to all, against what is allowed."""
-    place = _scale(0, 1, 2, 98)
-    return (
-        '<svg class="interval" height="22" role="img" aria-hidden="true">'
-        f'<rect class="band" x="2%" width="{max(place(tolerance) - 2, 0.6):.1f}%" y="3" height="16"/>'
-        f'<line class="reach" x1="{place(low):.1f}%" x2="{place(high):.1f}%" y1="11" y2="11"/>'
-        f'<circle class="mean" cx="{place(share):.1f}%" cy="11" r="4.5"/></svg>'
-    )
-
-
 def strips(rows: Mapping[str, Sequence[Dot]], unit: str, limit: float | None) -> str:
     """Return a strip of dots for each variant on one common axis; `limit` is where worse begins."""
     values = [dot.value for dots in rows.values() for dot in dots]

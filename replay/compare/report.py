@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from bridge.text.wording import counted, short_id
 from replay.compare.outcome import Comparison
-from replay.compare.plots import COLOURS, Dot, interval_plot, share_plot, strips
-from replay.compare.table import NUMBERS, Number
-from replay.compare.verdict import Call, Verdict
-from replay.compare.words import amount, change, difference, proof, who
+from replay.compare.plots import COLOURS, Dot, interval_plot, strips
+from replay.compare.words import amount, change, proof, who
+from replay.judge.columns import Call
+from replay.judge.table import NUMBERS, Number
+from replay.judge.verdict import Verdict
 
 STYLE: Final = Path(__file__).with_name("report.css")
 MOST_FINDINGS: Final = 6
@@ -40,7 +41,9 @@ def _top(comparison: Comparison) -> str:
     who_called = ", ".join(conditions.callers)
     calls = sum(call.variant == comparison.baseline for call in comparison.calls)
     callers = counted(len(conditions.callers), "recorded caller")
-    several = "once" if conditions.repeats == 1 else f"{conditions.repeats} times each"
+    is_even = calls == len(conditions.callers) * conditions.repeats
+    times = f"{conditions.repeats} times each" if is_even else f"up to {conditions.repeats} times"
+    several = "once" if conditions.repeats == 1 else times
     head = (
         f"<h1>May agent <b>{escape(conditions.agent)}</b> be switched from <b>{escape(comparison.baseline)}</b> to "
         f"<b>{escape(' or '.join(comparison.verdicts))}</b>? The same {callers} "
@@ -51,19 +54,22 @@ def _top(comparison: Comparison) -> str:
 
 
 def _answer(comparison: Comparison, variant: str) -> str:
-    worse = comparison.with_status(variant, "worse")
-    sentence = escape(comparison.sentence(variant))
-    kind = "worse" if worse else "fine"
-    found = worse or comparison.with_status(variant, "better") + comparison.with_status(variant, "unclear")
+    answer = comparison.answer(variant)
+    worse, unclear, better = (
+        comparison.with_status(variant, name) for name in ("worse", "unclear", "better")
+    )
+    found = worse or [*unclear, *better]
     rest = len(found) - MOST_FINDINGS
     more = f'<p class="dim">and {rest} more, in the table below</p>' if rest > 0 else ""
     shown = "".join(_finding(verdict) for verdict in found[:MOST_FINDINGS])
-    details = escape(comparison.details(variant))
-    return f'<div class="answer {kind}"><strong>{sentence}</strong><p>{details}</p></div>{shown}{more}'
+    told = "".join(f"<p>{escape(text)}</p>" for text in comparison.details(variant))
+    sentence = escape(comparison.sentence(variant))
+    return f'<div class="answer {answer}"><strong>{sentence}</strong>{told}</div>{shown}{more}'
 
 
 def _finding(verdict: Verdict) -> str:
-    examples = "".join(f"<li>{escape(text)}</li>" for text in verdict.examples)
+    is_proved = verdict.status == "worse"  # what is not proved needs no examples on the first screen
+    examples = "".join(f"<li>{escape(text)}</li>" for text in verdict.examples if is_proved)
     listed = f"<ul>{examples}</ul>" if examples else ""
     return (
         f'<div class="finding"><div><b>{escape(verdict.title)} {_tag(verdict)}</b>'
@@ -73,12 +79,12 @@ def _finding(verdict: Verdict) -> str:
 
 
 def _by_caller(verdict: Verdict) -> str:
-    told = who(verdict)
+    told = who(verdict) if verdict.status == "worse" else ""
     return f'<div class="dim">By caller: {escape(told)}</div>' if told else ""
 
 
 def _ends(verdict: Verdict) -> str:
-    left, right = ("no call", "all calls") if verdict.is_trait else ("\u2190 better", "worse \u2192")
+    left, right = "\u2190 better", "worse \u2192"
     return f'<div class="axis"><span>{left}</span><span>{right}</span></div>' if _plot(verdict) else ""
 
 
@@ -89,21 +95,21 @@ def _tag(verdict: Verdict) -> str:
 def _plot(verdict: Verdict) -> str:
     if verdict.low is None or verdict.high is None or verdict.now is None:
         return ""
-    if verdict.is_trait:
-        return share_plot(verdict.low, verdict.high, verdict.now, verdict.tolerance)
-    return interval_plot(verdict.low, verdict.high, difference(verdict), verdict.tolerance)
+    return interval_plot(verdict.low, verdict.high, verdict.difference, verdict.tolerance)
 
 
 # ---------------------------------------------------------------- all measures
 
 
 def _all_measures(comparison: Comparison) -> str:
+    error = f"{comparison.thresholds['false_alarms'] * 100:.0f}"
     note = (
-        "The dot is the mean difference, the line how far chance alone may have moved it, the shaded band what is "
-        "allowed. Worse means that the whole line is right of the band; unclear, that more calls would be needed "
-        "to say. For greetings, tools and endings, the dot is the share of calls that do what no call of the "
-        "baseline does. Chance alone makes a number worse in "
-        f"{comparison.thresholds['false_alarms'] * 100:.0f} of 100 comparisons at most."
+        "The dot is the difference, the line between which ends it surely lies (each wrong in one of 20 cases), "
+        "the shaded band what is allowed. Worse means that the whole line is right of the band, and that chance alone "
+        f"does so, in any measure of this table, in {error} of 100 comparisons of equal variants at most; unclear, "
+        "that more calls would be needed to say. For greetings, tools and endings it is the share of calls that depart "
+        "from what the baseline usually does. What would have been seen is the smallest change that these calls show "
+        "in 8 of 10 comparisons."
     )
     tables = "".join(_measures_of(comparison, variant) for variant in comparison.verdicts)
     return f'<h2>All measures</h2><p class="note">{note}</p>{tables}'

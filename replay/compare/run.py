@@ -27,6 +27,9 @@ from replay.phone.script import Caller
 Progress: TypeAlias = Callable[[Run, int, int], None]
 """Told of each call when it is over, how many are, and how many will be."""
 
+Counts: TypeAlias = Mapping[tuple[str, str], int]
+"""How many calls there are to be, by variant and caller."""
+
 LOOK_SECONDS: Final = 0.05
 TAPE_LOOKS: Final = 100
 """A tape is complete a quarter of a second after its call; on a full disk, never."""
@@ -39,14 +42,15 @@ async def run_plan(
     out: Path,
     progress: Progress,
     environment: Mapping[str, str],
+    counts: Counts | None = None,
 ) -> list[Run]:
-    """Make the calls of a plan; see `run_variants`."""
+    """Make the calls of a plan, or as many of each caller to each variant as `counts` says; see `run_variants`."""
     return await run_variants(
         callers,
         plan.variants,
         base=plan.base,
         agent=plan.agent,
-        repeats=plan.repeats,
+        counts=counts or {(v.name, c.name): plan.repeats for v in plan.variants for c in callers},
         at_once=plan.at_once,
         out=out,
         progress=progress,
@@ -60,13 +64,13 @@ async def run_variants(
     *,
     base: Path,
     agent: str,
-    repeats: int,
+    counts: Counts,
     at_once: int,
     out: Path,
     progress: Progress,
     environment: Mapping[str, str],
 ) -> list[Run]:
-    """Let every caller ring every variant so many times, at_once calls at any time; all is kept under `out`.
+    """Let every caller ring every variant as often as `counts` says, at_once calls at any time; all is kept in `out`.
 
     Calls that `out` has already, of the same callers and settings, are not made again. Raises `ConfigError` before
     the first call, `ManifestError` and `StoreError` for what is wrong with `out`.
@@ -76,18 +80,18 @@ async def run_variants(
     manifest = open_manifest(out, facts, {caller.name: {"sha256": caller.sha256} for caller in callers})
     jobs = [
         _Job(stage, caller, repeat)
-        for repeat in range(repeats)
+        for repeat in range(max(counts.values(), default=0))
         for caller in callers
         for stage in stages
-        if not manifest.has((stage.name, caller.name, repeat))
+        if repeat < counts.get((stage.name, caller.name), 0)
+        and not manifest.has((stage.name, caller.name, repeat))
     ]
     if jobs:
         wanted = {job.stage.name for job in jobs}
         async with _open_stages([stage for stage in stages if stage.name in wanted]) as ports:
             await _Round(jobs, ports, manifest, agent, progress).make(at_once)
     await trio.to_thread.run_sync(manifest.save)
-    names = {caller.name for caller in callers}
-    return [run for run in manifest.runs if run.caller in names and run.repeat < repeats]
+    return [run for run in manifest.runs if run.repeat < counts.get((run.variant, run.caller), 0)]
 
 
 @attrs.frozen

@@ -51,7 +51,7 @@ class Plan:
     """A comparison as it was asked for, checked; relative paths are resolved against the plan's folder.
 
     Each of the variants is called `repeats` times by each caller, `at_once` calls together. `callers` are tapes,
-    folders of them, and phone scenarios; `thresholds` is what stands over those of `replay/compare/defaults.toml`,
+    folders of them, and phone scenarios; `thresholds` is what stands over those of `replay/judge/defaults.toml`,
     in the units that their names end in. `mode` says when a recorded caller speaks: in turn, or on the recorded clock.
     """
 
@@ -64,6 +64,7 @@ class Plan:
     variants: tuple[Variant, ...]
     thresholds: Mapping[str, Any]
     mode: Mode = "turns"
+    critical: tuple[str, ...] = ()
 
 
 @attrs.frozen

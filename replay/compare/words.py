@@ -2,17 +2,18 @@
 
 from typing import Final
 
-from replay.compare.verdict import Verdict
+from replay.judge.verdict import Verdict
 
 GAP: Final = "\u00a0"
 """Between a value and its unit, where no line may be broken."""
 
-DOES: Final = {
-    "max_greeting_change": "greet with words that no call of the baseline uses",
-    "max_tools_change": "call other tools, or in another order, than any call of the baseline",
-    "max_format_change": "write a tool argument in a form that no call of the baseline uses",
-    "max_argument_change": "give a tool argument a value that no call of the baseline gives",
-    "max_ending_change": "end otherwise than any call of the baseline",
+DEPARTS: Final = {
+    "max_greeting_change": "greet with other words than the baseline does",
+    "max_tools_change": "call other tools, or in another order, than the baseline usually does",
+    "max_format_change": "write a tool argument in another form than the baseline usually does",
+    "max_argument_change": "give a tool argument another value than the baseline usually does",
+    "max_free_argument_change": "say in a free argument something else than the baseline usually does",
+    "max_ending_change": "end otherwise than the baseline usually does",
     "max_failed_calls": "failed",
 }
 
@@ -40,26 +41,61 @@ def change(verdict: Verdict) -> str:
 
 
 def proof(verdict: Verdict) -> str:
-    """Return by how much it is worse or better, between which bounds, and what would have been borne."""
+    """Return by how much it is worse or better, between which bounds, what is borne, and what would have been seen."""
     if verdict.low is None or verdict.high is None or verdict.now is None:
         return "no call of one side has it"
-    allowed = f"{amount(verdict.tolerance, verdict.unit)} is allowed"
-    if verdict.is_trait:
-        return f"{_share(verdict)}; {allowed}"
     if verdict.pairs < 2:
         return "one call a side proves nothing"
+    allowed = f"{amount(verdict.tolerance, verdict.unit)} is allowed"
+    told = [_shares(verdict) if verdict.is_trait else _moved(verdict), allowed]
+    if verdict.status == "unclear" and verdict.low > verdict.tolerance:
+        told.append(f"chance makes as much of some measure in {_percent(verdict.chance)} of comparisons")
+    return "; ".join([*told, *([sight(verdict)] if verdict.status in ("same", "unclear") else [])])
+
+
+def _moved(verdict: Verdict) -> str:
+    assert verdict.low is not None
+    assert verdict.high is not None
     if verdict.low == verdict.high == 0:
-        return f"no difference; {allowed}"
+        return "no difference"
     ends = _ends(verdict.low, verdict.high, verdict.unit)
-    return f"{worse_by(difference(verdict), verdict.unit)} ({ends}); {allowed}"
+    return f"{worse_by(verdict.difference, verdict.unit)} ({ends})"
 
 
-def _share(verdict: Verdict) -> str:
-    own = f"; {amount(verdict.was, 'share')} of its own do so too" if verdict.was else ""
+def _shares(verdict: Verdict) -> str:
+    own = f"{_count(verdict.was or 0, verdict.pairs)} of the baseline's"
     if not verdict.now:
-        return f"none of {verdict.pairs} calls{own}"
-    low, high = amount(verdict.low or 0, "share"), amount(verdict.high or 0, "share")
-    return f"{change(verdict)} {DOES[verdict.name]} ({low} to {high} of all such calls{own})"
+        return f"none of {verdict.pairs} calls; {own}"
+    low, high = (amount(end or 0, "share") for end in (verdict.low, verdict.high))
+    return f"{change(verdict)} {DEPARTS[verdict.name]}, {own} ({low} to {high} more of all such calls)"
+
+
+def _count(share: float, calls: int) -> str:
+    return str(round(share * calls)) if share else "none"
+
+
+def _percent(share: float | None) -> str:
+    return f"{(share or 0) * 100:.0f}{GAP}%"
+
+
+def sight(verdict: Verdict) -> str:
+    """Return which change these calls would have shown in eight of ten comparisons."""
+    if verdict.seen is None:
+        return "these calls would show no change of it surely"
+    if verdict.is_trait:
+        return f"a change {size(verdict)} would have been seen in 8 of 10 comparisons"
+    more = "" if verdict.name.endswith("_percent") else " less" if verdict.is_better_up else " more"
+    return f"{size(verdict)}{more} would have been seen in 8 of 10 comparisons"
+
+
+def size(verdict: Verdict) -> str:
+    """Return the smallest change that is seen, in words."""
+    seen = verdict.seen or 0.0
+    if verdict.is_trait:
+        return f"in {_percent(seen)} more of the calls"
+    if verdict.name.endswith("_percent") and verdict.was:
+        return f"{_percent(seen / verdict.was)} more"
+    return amount(seen, verdict.unit)
 
 
 def _ends(low: float, high: float, unit: str) -> str:
@@ -75,18 +111,11 @@ def worse_by(value: float, unit: str) -> str:
     return f"{amount(abs(value), unit)} {'worse' if value >= 0 else 'better'}"
 
 
-def difference(verdict: Verdict) -> float:
-    """Return the mean difference over all pairs; more is worse."""
-    if verdict.is_trait or verdict.was is None or verdict.now is None:
-        return verdict.now or 0.0
-    return (verdict.was - verdict.now) if verdict.is_better_up else (verdict.now - verdict.was)
-
-
 def who(verdict: Verdict, most: int = 3) -> str:
     """Return with which callers it is worst."""
     ranked = sorted(verdict.by_caller.items(), key=lambda pair: -pair[1])
     if verdict.is_trait:
-        ranked = [pair for pair in ranked if pair[1]]
+        ranked = [pair for pair in ranked if pair[1] > 0]
     if not ranked:
         return ""
     tell = amount if verdict.is_trait else worse_by

@@ -21,7 +21,7 @@ from bridge.tapes.lines import Ms
 from bridge.tapes.reader import Tape
 from bridge.tapes.restore import Restorer, spoken_at_ms
 from bridge.tapes.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
-from replay.compare.ears import audible
+from replay.judge.ears import audible
 from replay.vad.engine.machine import Ints, Setting
 from replay.vad.truth.truth import Span
 

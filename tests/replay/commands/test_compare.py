@@ -21,7 +21,7 @@ opening = { text = "Hello and welcome.", ms = 300 }
 CALL = 'steps = [{ wait_for_quiet_ms = 200 }, "hang_up"]'
 PLAN = """
 callers = ["call.toml"]
-repeats = 2
+repeats = 5
 [variants.today]
 standin = "model.toml"
 """
@@ -58,7 +58,7 @@ def test_a_variant_that_greets_with_other_words_ends_with_exit_code_1(folder: Pa
 def test_a_baseline_is_saved_and_compared_with_and_what_differs_from_it_is_refused(folder: Path) -> None:
     saved = folder / "today.json"
     made = run(folder / "alone.toml", "--save-baseline", saved)
-    assert (made.exit_code, made.stderr) == (0, f"2 calls saved as a baseline: {saved}\n")
+    assert (made.exit_code, made.stderr) == (0, f"5 calls saved as a baseline: {saved}\n")
     assert run(folder / "alone.toml", "--baseline", saved).exit_code == 0
     worse = run(folder / "plan.toml", "--baseline", saved, "--html", folder / "other" / "page.html")
     assert worse.exit_code == 1
@@ -66,12 +66,53 @@ def test_a_baseline_is_saved_and_compared_with_and_what_differs_from_it_is_refus
     assert (folder / "other" / "page.html").exists()
     refused = run(folder / "plan.toml", "--baseline", saved, "--repeats", "3")
     assert refused.exit_code == 2
-    assert refused.stderr.endswith("repeats: 2 in the baseline, 3 here\n")
+    assert refused.stderr.endswith("repeats: 5 in the baseline, 3 here\n")
     (folder / "call.toml").write_text(CALL.replace("200", "250"))
     assert (
         "caller call: says other audio, or at another time"
         in run(folder / "plan.toml", "--baseline", saved).stderr
     )
+
+
+def test_what_is_critical_and_not_settled_fails_the_gate(folder: Path) -> None:
+    same = PLAN.replace("repeats = 5", "repeats = 2") + '[variants.next]\nstandin = "model.toml"\n'
+    (folder / "plan.toml").write_text(f'{same}[gate]\ncritical = ["max_greeting_change"]\n')
+    done = run(folder / "plan.toml")
+    assert done.exit_code == 1
+    assert "Not yet: greeting must not get worse, and 2 calls a side can't tell." in done.stdout
+    (folder / "plan.toml").write_text(f'{same}[gate]\ncritical = ["greeting"]\n')
+    assert "[gate] critical: greeting: no measure that is judged" in run(folder / "plan.toml").stderr
+
+
+def test_an_estimate_needs_some_calls_and_makes_none(folder: Path) -> None:
+    refused = run(folder / "plan.toml", "--estimate")
+    assert refused.exit_code == 2
+    assert "a few pilot calls first" in refused.stderr
+    assert run(folder / "alone.toml", "--save-baseline", folder / "today.json").exit_code == 0
+    told = run(folder / "alone.toml", "--baseline", folder / "today.json", "--estimate")
+    assert (told.exit_code, "--repeats" in told.stdout) == (0, True)
+
+
+def test_calls_are_made_until_it_is_plain(folder: Path) -> None:
+    done = run(folder / "plan.toml", "--until-sure", "--most-calls", "60", "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert len(told["calls"]) < 60
+    assert "looked" in told["remarks"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--budget", "3"], "--most-calls and --budget bound --until-sure"),
+        (["--until-sure", "--save-baseline", "x.json"], "which a saved baseline does not have"),
+    ],
+)
+def test_options_that_mean_nothing_together_are_refused(folder: Path, options: list[str], fault: str) -> None:
+    done = run(folder / "plan.toml", *options)
+    assert done.exit_code == 2
+    assert fault in done.stderr
+    assert not (folder / "plan.compare").exists()
 
 
 def test_one_variant_alone_is_not_called_for_nothing(folder: Path) -> None:

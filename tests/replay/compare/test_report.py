@@ -6,9 +6,9 @@ from pathlib import Path
 from attrs import evolve
 from measured import compared, one_more_item, other_greeting_in_one_of_five, other_time_format, tool
 
-from replay.compare.metrics import Measures
 from replay.compare.outcome import as_json
 from replay.compare.report import STYLE, page
+from replay.judge.metrics import Measures
 
 
 def test_the_first_words_say_whether_one_may_switch() -> None:

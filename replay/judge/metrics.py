@@ -1,6 +1,6 @@
 """One tape in, what can be compared about its call out: greeting, interruptions, tools, turns, cost. Pure.
 
-It judges nothing; see `replay.compare.stats` for what counts as worse.
+It judges nothing; see `replay.judge.stats` for what counts as worse.
 """
 
 from collections import Counter
@@ -14,7 +14,8 @@ from attrs import define, field, frozen
 
 from bridge.store.records import SKIPPED, TOKEN_CLASSES, Records, Row, records_of
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line
-from replay.compare.ears import Span, Voice, audible
+from replay.judge.ears import Span, Voice, audible
+from replay.judge.free import free_arguments
 
 GOES_ON_MS: Final = 1000
 """An agent that is heard this long after the caller began to speak has not let itself be interrupted."""
@@ -54,7 +55,10 @@ class Interruption:
 
 @frozen
 class ToolUse:
-    """One tool call; `called_ms` counts from the end of the caller's turn, `took_ms` from call to answer."""
+    """One tool call; `called_ms` counts from the end of the caller's turn, `took_ms` from call to answer.
+
+    `free` names the arguments whose form the tool's schema leaves to the model.
+    """
 
     name: str
     arguments: Any
@@ -63,6 +67,7 @@ class ToolUse:
     took_ms: int | None
     is_answered: bool
     is_spoken: bool
+    free: tuple[str, ...] = ()
 
 
 @frozen
@@ -188,7 +193,7 @@ class _Sound:
 
 def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
     sound = _sound(header, records, facts)
-    greeting, call = _greeting(facts), records.call
+    greeting, call, free = _greeting(facts), records.call, free_arguments(header.tools)
     wanted = header.agent_settings().greeting
     interruptions = tuple(_interruption(clear, records, facts, sound) for clear in facts.clears)
     return Measures(
@@ -198,7 +203,9 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
         interruptions=interruptions,
         missed_interruptions=len(list(_missed(facts.clears, sound))),
         words_lost=_words_lost(records, interruptions),
-        tools=tuple(_tool(row, records, facts, sound) for row in records.tool_calls),
+        tools=tuple(
+            _tool(row, records, facts, sound, free.get(row["name"] or "", ())) for row in records.tool_calls
+        ),
         latencies_ms=tuple(_latencies(records, sound)),
         items_per_response=tuple(facts.items[name] for name in facts.created if facts.items[name]),
         ended_by=call["ended_by"],
@@ -273,7 +280,7 @@ def _words_lost(records: Records, interruptions: tuple[Interruption, ...]) -> in
 # ---------------------------------------------------------------- tools and turns
 
 
-def _tool(row: Row, records: Records, facts: _Facts, sound: _Sound) -> ToolUse:
+def _tool(row: Row, records: Records, facts: _Facts, sound: _Sound, free: tuple[str, ...]) -> ToolUse:
     called, answered = row["called_ms"], row["answered_ms"]
     ended = None if called is None else sound.turn_end(called)
     return ToolUse(
@@ -284,6 +291,7 @@ def _tool(row: Row, records: Records, facts: _Facts, sound: _Sound) -> ToolUse:
         took_ms=None if called is None or answered is None else answered - called,
         is_answered=row["is_delivered"],
         is_spoken=row["sent_ms"] is not None and _is_spoken(row["sent_ms"], records, facts),
+        free=free,
     )
 
 

@@ -12,7 +12,8 @@ from bridge.heart.effects import ClearPlayback
 from bridge.heart.events import CallerSpoke, SpeechStarted
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, carry_out, decode
-from replay.compare.metrics import Measures, agreement, measures_of
+from replay.judge.free import free_arguments, words_of
+from replay.judge.metrics import Measures, agreement, measures_of
 from replay.sound.clips import clip
 
 TAPES = Path(__file__).parents[2] / "tapes"
@@ -196,3 +197,35 @@ def test_audio_that_is_no_base64_is_skipped() -> None:
 def broken_line(message: bytes) -> bytes:
     """Return a tape line with this message of the phone's."""
     return b'{"t_ms":0,"leg":"twilio_ws","from":"twilio","msg":' + message + b"}"
+
+
+# ---------------------------------------------------------------- what a schema leaves free
+
+
+def test_text_that_no_schema_binds_is_free() -> None:
+    properties = {
+        "note": {"type": "string"},
+        "day": {"type": "string", "enum": ["Friday", "Sunday"]},
+        "date": {"type": "string", "format": "date"},
+        "people": {"type": "integer"},
+        "wish": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "guests": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    }
+    tool = {"name": "book", "parameters": {"type": "object", "properties": properties}}
+    assert free_arguments([tool, "odd", {"name": "none"}]) == {
+        "book": (".note", ".wish", ".guests[].name"),
+        "none": (),
+    }
+
+
+def test_free_words_are_compared_without_capitals_and_punctuation() -> None:
+    assert (
+        words_of("By the window, please!")
+        == words_of("by the Window please")
+        == ("by", "the", "window", "please")
+    )
+
+
+def test_a_recorded_tool_call_knows_which_arguments_its_tool_left_free() -> None:
+    table, hang_up = of_tape("interrupted").tools
+    assert (table.free, hang_up.free) == ((".day", ".time"), (".reason",))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from attrs import evolve
 from measured import (
@@ -18,7 +19,7 @@ from measured import (
 )
 
 from bridge.errors import ConfigError
-from replay.compare.metrics import Measures
+from replay.compare.days import drift, pooled
 from replay.compare.outcome import (
     FORMAT,
     Baseline,
@@ -28,11 +29,22 @@ from replay.compare.outcome import (
     compare_with_saved,
     load_baseline,
 )
-from replay.compare.stats import Interval, differences, interval_of, shuffled_chance, student
-from replay.compare.table import form_of
-from replay.compare.verdict import thresholds_of
+from replay.judge.metrics import Measures
+from replay.judge.stats import (
+    Differences,
+    Interval,
+    departures,
+    differences,
+    draw,
+    interval_of,
+    quantile,
+    ranked,
+    together,
+)
+from replay.judge.table import form_of
+from replay.judge.thresholds import thresholds_of
 
-FEW = {"resamples": 100}
+FEW = {"resamples": 1000}
 
 
 def names(comparison: Comparison, status: str = "worse") -> set[str]:
@@ -50,7 +62,7 @@ def names(comparison: Comparison, status: str = "worse") -> set[str]:
     ],
 )
 def test_what_was_planted_is_found_every_time(change: Change, name: str) -> None:
-    assert all(name in names(compared(change, seed=seed, thresholds=FEW)) for seed in range(20))
+    assert all(name in names(compared(change, seed=seed, thresholds=FEW, repeats=20)) for seed in range(10))
 
 
 def test_only_what_was_planted_is_found() -> None:
@@ -134,12 +146,13 @@ def test_an_ending_that_was_rare_and_became_the_rule_is_found() -> None:
         thresholds_of(FEW),
     )
     [verdict] = found.with_status("new", "worse")
-    assert verdict.examples[0].startswith("more often than before: model: the model left (20 of 20 calls")
+    text = "model: the model left (60 of 60 calls; baseline: tool: the agent hung up, and 6 so)"
+    assert verdict.examples == (text,)
 
 
 def test_calls_that_fail_are_worse() -> None:
     new = [
-        evolve(call, measures=None, error="refused") if call.repeat == 0 else call for call in calls("new", 1)
+        evolve(call, measures=None, error="refused") if call.repeat < 3 else call for call in calls("new", 1)
     ]
     found = compare(conditions(), calls("old", 1), [new], thresholds_of(FEW))
     assert names(found) == {"max_failed_calls"}
@@ -185,6 +198,36 @@ def test_a_saved_baseline_is_compared_like_a_variant() -> None:
     assert names(found) == {"items_per_response"}
 
 
+def a_day(seed: int, change: Change = same) -> Baseline:
+    """Return a saved day of one variant."""
+    return Baseline(FORMAT, conditions(), "old", tuple(calls("old", seed, change)))
+
+
+def test_days_are_taken_together_and_see_more() -> None:
+    new = calls("new", 9)
+    one, three = (
+        compare_with_saved(pooled(days), conditions(), [new], thresholds_of(FEW))
+        for days in ([a_day(1)], [a_day(1), a_day(2), a_day(3)])
+    )
+    few, many = (
+        {verdict.name: verdict.seen or 9.0 for verdict in found.verdicts["new"]} for found in (one, three)
+    )
+    assert many["max_format_change"] < few["max_format_change"]
+    assert not three.is_worse
+
+
+def test_a_server_that_drifts_is_told_from_the_change_under_test() -> None:
+    assert list(drift([a_day(1), a_day(2)], thresholds_of(FEW))) == []
+    [told] = drift([a_day(1), a_day(2, one_more_item)], thresholds_of(FEW))
+    assert told == "The baseline itself drifted: old, day 2 is worse than day 1 in output items a response."
+
+
+def test_days_of_another_agent_are_not_taken_together() -> None:
+    other = evolve(a_day(2), conditions=evolve(conditions(), agent="sales"))
+    with pytest.raises(IncomparableError, match="agent: front-desk in the baseline, sales here"):
+        pooled([a_day(1), other])
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
@@ -219,37 +262,85 @@ def test_a_baseline_of_failed_calls_is_refused() -> None:
 
 
 def test_students_quantiles_are_those_of_the_tables() -> None:
-    found = [student(0.975, 4), student(0.995, 2), student(0.995, 1), student(0.975, 1000)]
+    found = [quantile(0.975, 4), quantile(0.995, 2), quantile(0.995, 1), quantile(0.975, 1000)]
     assert found == pytest.approx([2.7764, 9.9248, 63.6567, 1.9623], rel=1e-4)
 
 
-def test_calls_are_paired_by_caller_and_repeat_and_what_is_left_over_in_order() -> None:
-    was = {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0}
-    now = {("a", 1): 3.0, ("a", 2): 7.0, ("c", 0): 9.0}
-    assert differences(was, now) == {"a": [1.0, 6.0]}
+def found_in(callers: list[str], was: list[float], now: list[float]) -> Differences:
+    """Return the differences of one number; both sides have the same callers, in this order."""
+    sides = draw(callers * 2, [False] * len(was) + [True] * len(now), resamples=1000, seed=1)
+    values = np.array([was + now], dtype=float).T
+    return differences(sides, np.nan_to_num(values), np.isfinite(values).astype(float))
+
+
+def test_calls_are_compared_within_their_caller() -> None:
+    """One caller is ten times as slow: that is no spread of the difference."""
+    found = found_in(["a", "a", "b", "b"], [1.0, 1.2, 10.0, 10.2], [2.0, 2.2, 11.0, 11.2])
+    assert found.mean[0, 0] == pytest.approx(1.0)
+    assert found.error[0, 0] == pytest.approx(0.1)
+    assert found.freedom[0, 0] == 4
+
+
+def test_one_call_of_each_caller_is_compared_between_callers() -> None:
+    found = found_in(["a", "b", "c"], [1.0, 2.0, 3.0], [2.0, 3.0, 5.0])
+    assert found.freedom[0, 0] == 2
+    assert found.error[0, 0] == pytest.approx(1 / 3)
+
+
+def test_a_call_that_lacks_a_number_is_left_out() -> None:
+    found = found_in(["a", "a", "a"], [1.0, 1.2, np.nan], [2.0, 2.2, 2.1])
+    assert found.mean[0, 0] == pytest.approx(1.0)
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """An end is wrong in at most 1 of 20 draws, also with five pairs."""
-    random, wrong = Random(5), 0
-    for _ in range(300):
-        values = [random.gauss(0, 1) for _ in range(5)]
-        found = interval_of(values, error=0.05, resamples=200, random=random)
-        assert found is not None
-        wrong += found.low > 0
-    assert wrong <= 300 * 0.05 + 10
+    """An end is wrong in 1 of 20 draws, also with five calls a side."""
+    random, wrong = np.random.default_rng(5), 0
+    for _ in range(400):
+        found = found_in(["a"] * 5, list(random.normal(0, 1, 5)), list(random.normal(0, 1, 5)))
+        ends = interval_of(*(float(part[0, 0]) for part in (found.mean, found.error, found.freedom)))
+        wrong += ends.low > 0
+    assert wrong <= 400 * 0.05 + 12
 
 
 @pytest.mark.parametrize(
     ("low", "high", "status"), [(11, 20, "worse"), (-20, -11, "better"), (-5, 5, "same"), (5, 15, "unclear")]
 )
 def test_an_interval_says_no_more_than_it_proves(low: float, high: float, status: str) -> None:
-    assert Interval((low + high) / 2, low, high, 9).status(10) == status
+    assert Interval((low + high) / 2, low, high).status(10) == status
+
+
+def departing(was: str, now: str) -> tuple[float, float]:
+    """Return by how much more calls depart, and the chance of it, nothing borne; a letter is a call's label."""
+    sides = draw(["a"] * len(was + now), [False] * len(was) + [True] * len(now), resamples=2000, seed=1)
+    codes = np.array([ord(label) - ord("a") for label in was + now])
+    beyond = departures(sides, codes, is_of_caller=True).beyond(0.0)[:, None]
+    return float(beyond[0, 0]), float(ranked(beyond)[0, 0])
 
 
 def test_labels_that_swap_places_are_hardly_chance_and_equal_ones_are() -> None:
-    assert shuffled_chance(["a"] * 10, ["b"] * 10, resamples=500, random=Random(1)) < 0.01
-    assert shuffled_chance(["a", "b"] * 5, ["b", "a"] * 5, resamples=500, random=Random(1)) > 0.5
+    assert departing("aaaaaaaaaa", "bbbbbbbbbb")[1] < 0.001
+    assert departing("ababababab", "bababababa")[1] == 1.0
+
+
+def test_a_baseline_that_never_varied_in_few_calls_is_no_promise() -> None:
+    """Of five calls a side, one that departs is what equal variants show half the time; five never a tenth so often."""
+    assert departing("aaaaa", "aaaab")[1] > 0.4
+    assert departing("aaaaa", "bbbbb")[1] == pytest.approx(2 / 252, abs=0.004)
+
+
+def test_what_is_more_frequent_already_may_become_the_rule() -> None:
+    assert departing("aaaaaaabbb" * 2, "aaaaaaaaaa" * 2)[1] == 1.0
+    assert departing("aaaaaaabbb" * 2, "bbbbbbbbbb" * 2)[1] < 0.001
+
+
+def test_chances_are_taken_together_and_what_measures_have_in_common_counts_once() -> None:
+    random = np.random.default_rng(1)
+    excess = random.normal(size=(4000, 1))
+    excess[0] = 2.5
+    many = np.hstack([excess, random.normal(size=(4000, 9))])
+    own, same_ten, ten = (together(ranked(part))[0] for part in (excess, np.tile(excess, 10), many))
+    assert same_ten == own
+    assert 6 * own < ten < 10.5 * own
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What can be compared about calls, and whether one side of a comparison is worse: statistics, no calls."""
