@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.stage import Place, open_stage
 from bridge.calls.live_call import Leg, LiveCall
 from bridge.observe.metrics import Metrics
-from bridge.observe.snapshot import House, Peaks
+from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.observe.tracing import finished_spans
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import read_tape
@@ -102,7 +102,7 @@ async def measure(folder: Path, calls: int) -> list[tuple[str, str]]:
             ringing.start_soon(stage.ring, LISTENER)
         while stage.daemon.switchboard.live < calls:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.05)
-        house = House(stage.daemon.switchboard, stage.daemon.place, stage.daemon.indexer)
+        house = Snapshot(stage.daemon.switchboard, stage.daemon.host, stage.daemon.indexer)
         look = microseconds(lambda: peaks.look_at(house, 0.0), 200)
         ask = microseconds(lambda: metrics._look_at(house, peaks), 200)
         began = time.perf_counter()

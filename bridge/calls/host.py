@@ -65,7 +65,7 @@ class AnyCall(Protocol):
         """Cancel whatever is left of a call that is over."""
 
 
-class Place(Protocol):
+class CallHost(Protocol):
     """What carries calls."""
 
     @property
@@ -84,7 +84,7 @@ class Place(Protocol):
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
 
-    def birth(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
         """Return a new call."""
 
     def agent_taped_as(self, call_id: str) -> str | None:

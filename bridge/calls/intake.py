@@ -44,7 +44,7 @@ class Webhook:
         return self.call_sid, self.agent.name
 
 
-def give_birth(
+def begin_call(
     webhook: Webhook,
     call_id: str,
     token: str,

@@ -1,4 +1,4 @@
-"""What the desk and its workers tell each other: the desk decides about calls, a worker carries them."""
+"""What the supervisor and its workers tell each other: the supervisor decides about calls, a worker carries them."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -16,7 +16,7 @@ Key: TypeAlias = tuple[str, str]
 
 @frozen
 class Begin:
-    """The first letter: what the configuration says, and how long a handshake may take."""
+    """The first message: what the configuration says, and how long a handshake may take."""
 
     settings: Settings
     secrets: Secrets
@@ -90,7 +90,7 @@ class Leave:
     """Write what is left and end."""
 
 
-# ---------------------------------------------------------------- to the desk
+# ---------------------------------------------------------------- to the supervisor
 
 
 @frozen

@@ -32,7 +32,7 @@ class Setup:
 
 
 @define(eq=False)
-class Current:
+class CurrentSetup:
     """The holder of what is current."""
 
     setup: Setup

@@ -12,11 +12,11 @@ from attrs import define, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.calls.admission import Admission, Load
-from bridge.calls.host import AnyCall, Place
+from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.intake import Webhook
 from bridge.calls.messages import Key
 from bridge.calls.reaper import LOOK_SECONDS, reap
-from bridge.calls.setup import Current
+from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
 from bridge.languages import Sentence
@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 class Switchboard:
     """All calls of this daemon; in a worker, those that it carries."""
 
-    current: Current
-    place: Place
+    current: CurrentSetup
+    host: CallHost
     is_closing: bool = False
     on_gone: Callable[[Key], None] = lambda key: None
     look_seconds: float = LOOK_SECONDS
@@ -158,9 +158,9 @@ class Switchboard:
             live=len(calls) + max(0, left_over - self.settings.server.max_calls),
             of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
             waiting=waiting,
-            has_room=self.place.has_room,
-            is_late=self.place.is_late,
-            has_files=self.place.files_left >= SPARE_FILES + FILES_A_CALL * (waiting + 1),
+            has_room=self.host.has_room,
+            is_late=self.host.is_late,
+            has_files=self.host.files_left >= SPARE_FILES + FILES_A_CALL * (waiting + 1),
         )
         number, now = webhook.form.get("From", ""), trio.current_time()
         self._admission.follow(self.settings.server)
@@ -206,7 +206,7 @@ class Switchboard:
     def _agent_before(self, call_id: str) -> str | None:
         """Return who had the call of this id; nobody may have one that was erased. Blocks."""
         is_forgotten = Forgotten.in_folder(self.settings.data_folder).has(call_id)
-        return NOBODY if is_forgotten else self.place.agent_taped_as(call_id)
+        return NOBODY if is_forgotten else self.host.agent_taped_as(call_id)
 
     def _open(self, webhook: Webhook, call_id: str) -> AnyCall:
         log.info("call accepted", call_id=call_id, agent=webhook.agent.name, live=self.live + 1)
@@ -214,7 +214,7 @@ class Switchboard:
 
     def take(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
         """Begin a call that was let in."""
-        call = self.place.birth(webhook, call_id, token)
+        call = self.host.begin_call(webhook, call_id, token)
         self._calls[webhook.key] = call
         assert self._nursery is not None
         self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")

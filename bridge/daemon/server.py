@@ -15,7 +15,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from bridge.calls.admission import Door, Seldom
-from bridge.calls.setup import Current, Setup, make_setup
+from bridge.calls.setup import CurrentSetup, Setup, make_setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
@@ -23,8 +23,8 @@ from bridge.indexing.keeper import Keeper
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
-from bridge.observe.monitoring import Watching
-from bridge.observe.snapshot import House
+from bridge.observe.monitoring import Monitoring
+from bridge.observe.snapshot import Snapshot
 from bridge.retention.disk import DiskWatch
 from bridge.tapes.files import Sync, Write, append_to, sync
 from bridge.tapes.lock import held_alone
@@ -34,8 +34,8 @@ from bridge.tools import Tool
 from bridge.web.app import MEDIA_PATH, Gate, make_app
 from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
-from bridge.workers.local import Here
-from bridge.workers.pool import Crew
+from bridge.workers.local import LocalHost
+from bridge.workers.pool import WorkerPool
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -49,11 +49,11 @@ class Daemon:
     """What a running daemon lets its surroundings see."""
 
     port: int
-    current: Current
+    current: CurrentSetup
     switchboard: Switchboard
-    place: Here | Crew
+    host: LocalHost | WorkerPool
     indexer: Indexer
-    watching: Watching
+    monitoring: Monitoring
     keeper: Keeper
     disk_watch: DiskWatch
 
@@ -61,10 +61,10 @@ class Daemon:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
-        self.place.renew(self.current.setup)
+        self.host.renew(self.current.setup)
         self.indexer.settings = self.keeper.settings = settings
         self.disk_watch.recording = settings.recording
-        self.watching.admin, self.watching.token = settings.admin, self.current.setup.secrets.admin_token
+        self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
 
     async def drain(self) -> None:
@@ -75,7 +75,7 @@ class Daemon:
     async def wait_recorded(self) -> None:
         """Return when no call is waiting or live, and every one that ended has its tape and its rows."""
         await self.switchboard.wait_quiet()
-        while self.place.backlog or self.indexer.is_busy:  # noqa: ASYNC110 - nobody tells when
+        while self.host.backlog or self.indexer.is_busy:  # noqa: ASYNC110 - nobody tells when
             await trio.sleep(0.02)
 
 
@@ -97,48 +97,48 @@ async def open_daemon(
     known. Those are closed and indexed meanwhile, by a process that no call waits for. With `passed`, a listening
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
-    current = Current(make_setup(settings, secrets, tools))
+    current = CurrentSetup(make_setup(settings, secrets, tools))
     tapes = settings.data_folder / "tapes"
-    watching = Watching.of(settings, secrets)
-    indexer = Indexer(settings, secrets, watching.add if watching.wants_records else None)
-    lag = LoopLag(settings.server.max_lag_ms, watching.felt)
-    place: Here | Crew
+    monitoring = Monitoring.of(settings, secrets)
+    indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
+    lag = LoopLag(settings.server.max_lag_ms, monitoring.felt)
+    host: LocalHost | WorkerPool
     if settings.server.workers > 1:
-        place = Crew(settings, secrets, indexer, handshake_seconds, lag)
+        host = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
     else:
         recorder = Recorder(tapes, on_done=indexer.add, write=write, sync=sync)
-        place = Here(recorder, lag, watch, handshake_seconds)
-    switchboard = Switchboard(current, place)
-    with held_alone(settings.data_folder) as lock, watching.listening():
-        place.lock = lock
+        host = LocalHost(recorder, lag, watch, handshake_seconds)
+    switchboard = Switchboard(current, host)
+    with held_alone(settings.data_folder) as lock, monitoring.listening():
+        host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         async with listener, trio.open_nursery() as background:
             await background.start(indexer.run, name="indexer")
             keeper = Keeper(settings, indexer)
             background.start_soon(keeper.run, name="keeper")
-            disk_watch = DiskWatch(settings.data_folder, settings.recording, place)
+            disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
             background.start_soon(disk_watch.run, name="disk watch")
-            background.start_soon(watching.run, House(switchboard, place, indexer), name="watching")
+            background.start_soon(monitoring.run, Snapshot(switchboard, host, indexer), name="watching")
             async with trio.open_nursery() as carrying:
-                await carrying.start(place.run, name="calls' place")
+                await carrying.start(host.run, name="calls' host")
                 try:
                     async with trio.open_nursery() as calls:
                         await calls.start(switchboard.run)
                         async with trio.open_nursery() as serving:
-                            front = Front(Gate(current, switchboard), place, handshake_seconds)
+                            front = Front(Gate(current, switchboard), host, handshake_seconds)
                             await serving.start(partial(front.serve, listener), name="listener")
                             port: int = listener.socket.getsockname()[1]
                             daemon = Daemon(
-                                port, current, switchboard, place, indexer, watching, keeper, disk_watch
+                                port, current, switchboard, host, indexer, monitoring, keeper, disk_watch
                             )
                             yield daemon
                             await daemon.drain()
                             front.stop()
                         calls.cancel_scope.cancel(reason="shutting down")
                 finally:
-                    place.finish()
+                    host.finish()
             await indexer.finish()
-            await watching.finish()
+            await monitoring.finish()
             background.cancel_scope.cancel(reason="shutting down")
 
 
@@ -147,7 +147,7 @@ class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
 
     gate: Gate
-    place: Here | Crew
+    host: LocalHost | WorkerPool
     handshake_seconds: float = HANDSHAKE_SECONDS
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
@@ -159,7 +159,7 @@ class Front:
 
     def __attrs_post_init__(self) -> None:
         self._door = Door(*self._limits())
-        serve_link = self.place.link_server(self.gate.switchboard)
+        serve_link = self.host.link_server(self.gate.switchboard)
         self._app = ASGIWrapper(make_app(self.gate, self.gate.switchboard, serve_link))
         if serve_link is None:  # then a media socket has to be the first request of its connection
             self._config.keep_alive_max_requests = 1
@@ -214,7 +214,7 @@ class Front:
         with trio.move_on_after(self.handshake_seconds):
             is_media = await self._is_media(stream)
         if is_media:
-            await self.place.serve_media(stream, self.gate)
+            await self.host.serve_media(stream, self.gate)
         elif is_media is not None:
             state = ConnectionState({})
             await HttpConnection(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]  # plain TCP works too

@@ -98,7 +98,7 @@ class Service:
     def status(self) -> str:
         """Return what the daemon does at this moment, in a line."""
         board = self.daemon.switchboard
-        waiting = max(0, self.daemon.place.backlog - len(board.calls)) + self.daemon.indexer.lag
+        waiting = max(0, self.daemon.host.backlog - len(board.calls)) + self.daemon.indexer.lag
         what = "draining" if board.is_closing else "answering"
         text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
         if fault := self.daemon.indexer.fault:
@@ -146,7 +146,7 @@ class Service:
             await self.notifier.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
             try:
                 setup = await trio.to_thread.run_sync(self._read_afresh, abandon_on_cancel=True)
-                await self.daemon.place.prepare(setup)
+                await self.daemon.host.prepare(setup)
             except Exception as error:  # whatever a file says: no reason to end calls
                 self._refuse(error)
             else:

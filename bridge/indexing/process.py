@@ -7,7 +7,7 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-from bridge.links.channel import Post
+from bridge.links.channel import Channel
 from bridge.store.messages import Job, Prepare, Ready, Reply
 
 JOB_SECONDS: Final = 600
@@ -36,7 +36,7 @@ class IndexerProcess:
     """A process that answers jobs with replies."""
 
     process: trio.Process
-    _post: Post
+    _post: Channel
     _is_ready: bool = False
     _replies: Replies = field(factory=_replies)
     _is_over: trio.Event = field(factory=trio.Event)
@@ -107,6 +107,6 @@ async def start_indexer(nursery: trio.Nursery, prepare: Prepare) -> IndexerProce
         except OSError as error:
             ours.close()
             raise ProcessDied(f"it can't be started: {error}") from None
-    it = IndexerProcess(process, Post.on(ours))
+    it = IndexerProcess(process, Channel.on(ours))
     nursery.start_soon(it.carry, prepare, name="indexer process")
     return it

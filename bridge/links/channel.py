@@ -1,4 +1,4 @@
-"""Letters between the desk and a worker process: Python objects, each perhaps with an open file, over one socket pair.
+"""Messages between two processes of ours: Python objects, each perhaps with an open file, over one socket pair.
 
 Pickle, because both ends are this program: one process started the other, and nobody else can reach the socket. When
 either end dies the other hears the end of the stream.
@@ -17,17 +17,17 @@ import trio
 from attrs import define, field
 
 HEAD: Final = struct.Struct(">IB")
-"""How long a letter is, in bytes, and whether a file comes with its first byte."""
+"""How long a message is, in bytes, and whether a file comes with its first byte."""
 
 READ_BYTES: Final = 65_536
 MOST_FILES_AT_ONCE: Final = 64
 MOST_WAITING: Final = 10_000
-"""Letters for a process that does not read; with that many it counts as stuck."""
+"""Messages for a process that does not read; with that many it counts as stuck."""
 
 
 @define(eq=False)
-class Post:
-    """One end. `send` never waits; `run` carries letters both ways until the other end is gone, then returns."""
+class Channel:
+    """One end. `send` never waits; `run` carries messages both ways until the other end is gone, then returns."""
 
     _socket: trio.socket.SocketType
     is_gone: bool = False
@@ -37,27 +37,27 @@ class Post:
     _files: deque[int] = field(factory=deque)
 
     @classmethod
-    def on(cls, raw: socket.socket) -> "Post":
+    def on(cls, raw: socket.socket) -> "Channel":
         """Return the end that a socket of a pair is."""
         raw.setblocking(False)
         return cls(trio.socket.from_stdlib_socket(raw))
 
     @property
     def waiting(self) -> int:
-        """Return how many letters the other end has not taken yet."""
+        """Return how many messages the other end has not taken yet."""
         return len(self._waiting)
 
-    def send(self, letter: Any, file: int | None = None) -> None:
-        """Queue a letter; the file is ours to close. Whoever is gone, or `MOST_WAITING` behind, gets nothing more."""
+    def send(self, message: Any, file: int | None = None) -> None:
+        """Queue a message; the file is ours to close. Whoever is gone, or `MOST_WAITING` behind, gets nothing more."""
         if self.is_gone or len(self._waiting) >= MOST_WAITING:
             self.is_gone = True
             _close([file])
         else:
-            self._waiting.append((_packed(letter, has_file=file is not None), file))
+            self._waiting.append((_packed(message, has_file=file is not None), file))
         self._news.set()
 
     async def run(self, take: Callable[[Any, int | None], None]) -> None:
-        """Send what is queued and let `take` have each letter, with its file, until the other end is gone."""
+        """Send what is queued and let `take` have each message, with its file, until the other end is gone."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send_all, nursery.cancel_scope)
@@ -84,7 +84,7 @@ class Post:
         scope.cancel(reason="the other process is gone")
 
     async def _send_one(self, data: bytes, file: int | None) -> None:
-        """Send a letter; the file goes with its first byte, once."""
+        """Send a message; the file goes with its first byte, once."""
         rest = memoryview(data)
         if file is not None:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", file))]
@@ -110,27 +110,27 @@ class Post:
         return bool(data)
 
     def _unpacked(self) -> tuple[Any, int | None] | None:
-        """Return the next whole letter, with its file."""
+        """Return the next whole message, with its file."""
         if len(self._read) < HEAD.size:
             return None
         size, has_file = HEAD.unpack_from(self._read)
         if len(self._read) < HEAD.size + size:
             return None
-        letter = pickle.loads(self._read[HEAD.size : HEAD.size + size])
+        message = pickle.loads(self._read[HEAD.size : HEAD.size + size])
         del self._read[: HEAD.size + size]
-        return letter, self._files.popleft() if has_file else None
+        return message, self._files.popleft() if has_file else None
 
 
 # ---------------------------------------------------------------- for a process that does one thing at a time
 
 
-def say(raw: socket.socket, letter: Any) -> None:
-    """Send a letter, and wait until it is gone. Raises `OSError` when the other end is."""
-    raw.sendall(_packed(letter, has_file=False))
+def say(raw: socket.socket, message: Any) -> None:
+    """Send a message, and wait until it is gone. Raises `OSError` when the other end is."""
+    raw.sendall(_packed(message, has_file=False))
 
 
 def hear(raw: socket.socket, seconds: float) -> Any:
-    """Return the next letter. Raises `TimeoutError` when none begins in so many seconds, `EOFError` at the end."""
+    """Return the next message. Raises `TimeoutError` when none begins in so many seconds, `EOFError` at the end."""
     raw.settimeout(seconds)
     first = raw.recv(1)
     raw.settimeout(None)
@@ -148,8 +148,8 @@ def _exactly(raw: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def _packed(letter: Any, *, has_file: bool) -> bytes:
-    data = pickle.dumps(letter)
+def _packed(message: Any, *, has_file: bool) -> bytes:
+    data = pickle.dumps(message)
     return HEAD.pack(len(data), has_file) + data
 
 

@@ -27,7 +27,7 @@ from bridge.config import Admin
 from bridge.errors import LinkError
 from bridge.links.phone import MOST_HEAD_BYTES
 from bridge.observe.metrics import Metrics
-from bridge.observe.snapshot import House, Peaks
+from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.web.http import HttpConnection
 
 MOST_CONNECTIONS: Final = 16
@@ -114,7 +114,7 @@ class Doorkeeper:
 
 
 def make_admin_app(
-    doorkeeper: Callable[[], Doorkeeper], house: House, metrics: Metrics, peaks: Peaks
+    doorkeeper: Callable[[], Doorkeeper], snapshot: Snapshot, metrics: Metrics, peaks: Peaks
 ) -> QuartTrio:
     """Return the app: three pages to GET, 404 for all else, for those whom the doorkeeper of the moment lets in."""
     app = QuartTrio("bridge-admin", static_folder=None)
@@ -130,15 +130,15 @@ def make_admin_app(
 
     @app.get("/metrics")
     async def metrics_page() -> Response:
-        return Response(await metrics.page(house, peaks), content_type=PROMETHEUS)
+        return Response(await metrics.page(snapshot, peaks), content_type=PROMETHEUS)
 
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
-        return {"seconds_up": round(trio.current_time() - started, 1), **health_of(house, peaks)}
+        return {"seconds_up": round(trio.current_time() - started, 1), **health_of(snapshot, peaks)}
 
     @app.get("/calls")
     async def calls() -> list[dict[str, Any]]:
-        return house.calls()
+        return snapshot.calls()
 
     return app
 
@@ -149,16 +149,16 @@ def _has_token(given: list[str], token: str) -> bool:
     return len(given) == 1 and secrets.compare_digest(given[0].encode("utf-8", "replace"), wanted)
 
 
-def health_of(house: House, peaks: Peaks) -> dict[str, Any]:
+def health_of(snapshot: Snapshot, peaks: Peaks) -> dict[str, Any]:
     """Return how the daemon is: ok, draining, or degraded while tapes or their rows can't be written."""
-    switchboard, vitals, indexer = house.switchboard, house.vitals(), house.indexer
+    switchboard, vitals, indexer = snapshot.switchboard, snapshot.vitals(), snapshot.indexer
     is_degraded = vitals.is_failing or bool(indexer.fault)
     status = "draining" if switchboard.is_closing else "degraded" if is_degraded else "ok"
     return {
         "status": status,
         "version": __version__,
         "workers": vitals.workers,
-        "calls": {"live": house.live, "waiting": house.waiting, "limit": house.limit},
+        "calls": {"live": snapshot.live, "waiting": snapshot.waiting, "limit": snapshot.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},
         "store": {

@@ -1,5 +1,5 @@
 """What the daemon counts, in Prometheus' words: fed with each call's record when it is over, and with a look at the
-house when somebody asks. Nothing here is called while a call's audio moves. Needs the `metrics` extra.
+snapshot when somebody asks. Nothing here is called while a call's audio moves. Needs the `metrics` extra.
 """
 
 import platform
@@ -38,7 +38,7 @@ from bridge.observe.metric_table import (
     TRY_KINDS,
     UNTRANSCRIBED,
 )
-from bridge.observe.snapshot import House, Peaks
+from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.store.records import Records, Row
 from bridge.wire.realtime import POLICIES
 
@@ -67,14 +67,14 @@ class _Totals:
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
 
-    def look_at(self, house: House) -> None:
+    def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
-        self.refused = dict(house.switchboard.refused)
-        self.traces = dict(house.trace_outcomes)
-        vitals = house.vitals()
+        self.refused = dict(snapshot.switchboard.refused)
+        self.traces = dict(snapshot.trace_outcomes)
+        vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
-        self.indexer_deaths, self.refused_tapes = house.indexer.deaths, house.indexer.refused
+        self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
@@ -192,29 +192,29 @@ class Metrics:
         """Count how late the loop was once."""
         self._histograms["bridge_loop_lag_seconds"].observe(seconds)
 
-    async def page(self, house: House, peaks: Peaks) -> bytes:
+    async def page(self, snapshot: Snapshot, peaks: Peaks) -> bytes:
         """Return all metrics as Prometheus reads them; the text is made in a thread, it takes milliseconds."""
-        self._look_at(house, peaks)
+        self._look_at(snapshot, peaks)
         return await trio.to_thread.run_sync(generate_latest, self.registry, limiter=self._limiter)
 
-    def _look_at(self, house: House, peaks: Peaks) -> None:
-        vitals = house.vitals()
+    def _look_at(self, snapshot: Snapshot, peaks: Peaks) -> None:
+        vitals = snapshot.vitals()
         values: dict[str, float] = {
-            "bridge_calls_live": house.live,
-            "bridge_calls_waiting": house.waiting,
-            "bridge_calls_limit": house.limit,
-            "bridge_loop_is_late": house.place.is_late,
-            "bridge_draining": house.switchboard.is_closing,
+            "bridge_calls_live": snapshot.live,
+            "bridge_calls_waiting": snapshot.waiting,
+            "bridge_calls_limit": snapshot.limit,
+            "bridge_loop_is_late": snapshot.host.is_late,
+            "bridge_draining": snapshot.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
             "bridge_tape_lines_waiting": vitals.lines,
             "bridge_tape_lines_waiting_max": peaks.tape_lines.highest,
             "bridge_tapes_open": vitals.tapes,
             "bridge_recorder_failing": vitals.is_failing,
-            "bridge_store_waiting_tapes": house.indexer.lag,
-            "bridge_store_oldest_seconds": house.indexer.lag_seconds,
-            "bridge_store_failing": bool(house.indexer.fault),
-            "bridge_store_tapes_set_aside": house.indexer.set_aside,
-            "bridge_indexer_memory_bytes": house.indexer.memory_bytes,
+            "bridge_store_waiting_tapes": snapshot.indexer.lag,
+            "bridge_store_oldest_seconds": snapshot.indexer.lag_seconds,
+            "bridge_store_failing": bool(snapshot.indexer.fault),
+            "bridge_store_tapes_set_aside": snapshot.indexer.set_aside,
+            "bridge_indexer_memory_bytes": snapshot.indexer.memory_bytes,
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,
@@ -225,7 +225,7 @@ class Metrics:
         outbox = self._gauges["bridge_outbox_messages_max"]
         outbox.labels("phone").set(peaks.phone_outbox.highest)
         outbox.labels("model").set(peaks.model_outbox.highest)
-        self._totals.look_at(house)
+        self._totals.look_at(snapshot)
 
 
 def _among(known: Iterable[str], word: str) -> str:

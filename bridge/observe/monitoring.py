@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from bridge.config import Admin, Secrets, Settings
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
-from bridge.observe.snapshot import House, Peaks
+from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.store.records import Records
 
 if TYPE_CHECKING:  # the packages they need are extras
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 @define(eq=False)
-class Watching:
+class Monitoring:
     """Whatever the settings ask for; `address` is where the admin listener really is, for a port of 0."""
 
     token: str = field(default="", repr=False)
@@ -40,7 +40,7 @@ class Watching:
     _listener: trio.SocketListener | None = None
 
     @classmethod
-    def of(cls, settings: Settings, secrets: Secrets) -> "Watching":
+    def of(cls, settings: Settings, secrets: Secrets) -> "Monitoring":
         """Return what the settings ask for. Raises `ConfigError` when packages for it are missing."""
         if missing := missing_extras(settings):
             raise ConfigError(missing)
@@ -82,20 +82,20 @@ class Watching:
             self.address = address_of(self._listener)
             yield
 
-    async def run(self, house: House) -> None:
+    async def run(self, snapshot: Snapshot) -> None:
         """Serve the admin address, look at the buffers and export traces, until cancelled."""
         if self.tracer is not None:
-            house = evolve(house, trace_outcomes=self.tracer.outcomes)
+            snapshot = evolve(snapshot, trace_outcomes=self.tracer.outcomes)
         async with trio.open_nursery() as nursery:
             if self.tracer is not None:
                 nursery.start_soon(self.tracer.run, name="traces")
             if self.metrics is not None:
-                nursery.start_soon(never_fatal, self._look, house, name="peaks")
+                nursery.start_soon(never_fatal, self._look, snapshot, name="peaks")
             if self.metrics is not None and self._listener is not None:
                 from bridge.observe.admin import AdminServer, Doorkeeper, make_admin_app
 
                 app = make_admin_app(
-                    lambda: Doorkeeper(self.admin, self.token), house, self.metrics, self.peaks
+                    lambda: Doorkeeper(self.admin, self.token), snapshot, self.metrics, self.peaks
                 )
                 server = AdminServer(app)
                 nursery.start_soon(server.serve, self._listener, name="admin listener")
@@ -106,11 +106,11 @@ class Watching:
             self.metrics.lagged(seconds)
             self.peaks.lag_seconds.see(seconds, trio.current_time())
 
-    async def _look(self, house: House) -> None:
+    async def _look(self, snapshot: Snapshot) -> None:
         """Look now and then how deep the buffers are."""
         while True:
             await trio.sleep(LOOK_SECONDS)
-            self.peaks.look_at(house, trio.current_time())
+            self.peaks.look_at(snapshot, trio.current_time())
 
     async def finish(self) -> None:
         """Let what is queued leave, for a moment."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import trio
 from attrs import define, field, frozen
 
-from bridge.calls.host import AnyCall, Place
+from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
 from bridge.indexing.indexer import Indexer
@@ -17,17 +17,17 @@ PEAK_SECONDS: Final = 15.0
 
 
 @frozen
-class House:
+class Snapshot:
     """The parts of a daemon that can be looked at."""
 
     switchboard: Switchboard
-    place: Place
+    host: CallHost
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""
-        return self.place.vitals(self.switchboard.calls)
+        return self.host.vitals(self.switchboard.calls)
 
     @property
     def waiting(self) -> int:
@@ -97,9 +97,9 @@ class Peaks:
     model_outbox: Peak = field(factory=Peak)
     tape_lines: Peak = field(factory=Peak)
 
-    def look_at(self, house: House, at: float) -> None:
+    def look_at(self, snapshot: Snapshot, at: float) -> None:
         """Look at the depth of every call's buffers: under 10 µs a call."""
-        vitals = house.vitals()
+        vitals = snapshot.vitals()
         self.phone_outbox.see(vitals.phone, at)
         self.model_outbox.see(vitals.model, at)
         self.tape_lines.see(vitals.most_lines, at)

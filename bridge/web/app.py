@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from bridge.calls.admission import Seldom
 from bridge.calls.intake import Webhook
-from bridge.calls.setup import Current
+from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.links.phone import PhoneSocket
@@ -44,7 +44,7 @@ class Gate:
     `way` is what the paths of media sockets for this process end with.
     """
 
-    current: Current
+    current: CurrentSetup
     switchboard: Switchboard
     way: str = ""
     _seldom: Seldom = field(factory=Seldom)

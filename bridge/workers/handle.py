@@ -1,4 +1,4 @@
-"""A worker process as its desk knows it: how it is started and ended, what it was given to do, what it tells of it."""
+"""A worker process as its supervisor knows it: how it starts and ends, what it was given to do, what it tells."""
 
 import signal
 import socket
@@ -28,7 +28,7 @@ from bridge.calls.messages import (
 )
 from bridge.config import Agent, Secrets, Settings
 from bridge.heart.effects import EndCall
-from bridge.links.channel import Post
+from bridge.links.channel import Channel
 from bridge.tapes.tape import BRIDGE, Header
 
 STUCK_SECONDS: Final = 20
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 @define(eq=False)
 class RemoteCall:
-    """A call that a worker carries, as far as the desk knows it."""
+    """A call that a worker carries, as far as the supervisor knows it."""
 
     key: Key
     call_id: str
@@ -55,7 +55,7 @@ class RemoteCall:
     token: str = field(repr=False)
     caller: str
     called: str
-    hand: "Hand" = field(repr=False)
+    worker: "WorkerHandle" = field(repr=False)
     born: float = field(factory=trio.current_time)
     last_event: float = float("inf")
     ended: float = float("inf")
@@ -71,7 +71,7 @@ class RemoteCall:
     @property
     def way(self) -> str:
         """Return what its media socket's path ends with, so that the socket finds the process."""
-        return f"/{self.hand.number}"
+        return f"/{self.worker.number}"
 
     @property
     def is_waiting(self) -> bool:
@@ -83,7 +83,7 @@ class RemoteCall:
         try:
             await self._gone.wait()
         finally:
-            self.hand.calls.pop(self.key, None)
+            self.worker.calls.pop(self.key, None)
 
     async def wait_on_disk(self) -> None:
         """Return when its worker has told that the beginning of its tape is on the disk, or has died."""
@@ -92,15 +92,19 @@ class RemoteCall:
     async def settle(self) -> None:
         """Return when the worker has told all that has happened to the call until now, or keeps us waiting."""
         with trio.move_on_after(SETTLE_SECONDS):
-            await self.hand.ask()
+            await self.worker.ask()
+            if self.worker.channel.is_gone:
+                await (
+                    self._gone.wait()
+                )  # it died before it could tell: the call is lost, not ended by its caller
 
     def stop(self, by: str, why: str, *, say: str = "") -> None:
         """Let its worker end the call, with a sentence for the caller if there is one to say."""
-        self.hand.post.send(Stop(self.key, by, why, say))
+        self.worker.channel.send(Stop(self.key, by, why, say))
 
     def abandon(self, why: str) -> None:
         """Let its worker end the call without asking its peers."""
-        self.hand.post.send(Stop(self.key, BRIDGE, why, is_stuck=True))
+        self.worker.channel.send(Stop(self.key, BRIDGE, why, is_stuck=True))
 
     def cancel(self, why: str) -> None:
         """Count the call as gone: its worker has had its time."""
@@ -129,12 +133,12 @@ class RemoteCall:
 
 
 @define(eq=False)
-class Hand:
+class WorkerHandle:
     """A worker process, and what it was given to do."""
 
     number: int
     process: trio.Process
-    post: Post
+    channel: Channel
     heard: float = field(factory=trio.current_time)
     is_ready: bool = False
     is_prepared: bool = False
@@ -153,7 +157,7 @@ class Hand:
     @property
     def is_able(self) -> bool:
         """Say whether it may be given a call."""
-        is_well = not self.post.is_gone and self.silent_seconds < SLOW_SECONDS
+        is_well = not self.channel.is_gone and self.silent_seconds < SLOW_SECONDS
         return self.is_ready and not self.is_behind and is_well
 
     @property
@@ -164,44 +168,44 @@ class Hand:
     async def ask(self) -> None:
         """Return when it has told everything that has happened until now, or has died."""
         number, told = self._new(self._asked)
-        self.post.send(Ask(number))
+        self.channel.send(Ask(number))
         await _wait_in(self._asked, number, told)
 
     async def prepare(self, settings: Settings, secrets: Secrets) -> str:
         """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
         self.is_prepared = False
         number, told = self._new(self._asked)
-        self.post.send(Prepare(number, settings, secrets))
+        self.channel.send(Prepare(number, settings, secrets))
         await _wait_in(self._asked, number, told)
         fault = self._faults.pop(number, "")
-        self.is_prepared = not fault and not self.post.is_gone
+        self.is_prepared = not fault and not self.channel.is_gone
         return fault
 
     def renew(self, settings: Settings, secrets: Secrets) -> None:
         """Let it use another configuration; until one that prepared nothing has caught up it gets no new calls."""
         self.is_behind, self.is_prepared = not self.is_prepared, False
         self._count = self._renewal = self._count + 1
-        self.post.send(Renew(self._renewal, settings, secrets))
+        self.channel.send(Renew(self._renewal, settings, secrets))
 
     async def have(self, stream: trio.SocketStream) -> None:
         """Pass a socket on, and return when the worker is done with it, or has died."""
         number, over = self._new(self._sockets)
-        self.post.send(Media(number), stream.socket.dup().detach())
+        self.channel.send(Media(number), stream.socket.dup().detach())
         await stream.aclose()  # of this process' copy alone
         await _wait_in(self._sockets, number, over)
 
     def _new(self, events: dict[int, trio.Event]) -> tuple[int, trio.Event]:
         self._count += 1
         event = events[self._count] = trio.Event()
-        if self.post.is_gone:
+        if self.channel.is_gone:
             event.set()
         return self._count, event
 
-    def take(self, letter: Any) -> None:
+    def take(self, message: Any) -> None:
         """Take note of what it tells of calls and sockets."""
-        match letter:
+        match message:
             case Vitals():
-                self.vitals = letter
+                self.vitals = message
             case Streams(key) if key in self.calls:
                 self.calls[key].has_stream = True
             case Ends(key, end) if key in self.calls:
@@ -219,7 +223,7 @@ class Hand:
             case Renewed(number) if number == self._renewal:
                 self.is_behind = False
 
-    def bury(self) -> None:
+    def has_died(self) -> None:
         """Let go of all that waited for it: it has died."""
         for call in list(self.calls.values()):
             call.is_lost()
@@ -234,7 +238,7 @@ async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event
         del events[number]
 
 
-async def start_hand(number: int, lock: int | None) -> Hand:
+async def start_worker(number: int, lock: int | None) -> WorkerHandle:
     """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -243,19 +247,19 @@ async def start_hand(number: int, lock: int | None) -> Hand:
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )
-    return Hand(number, process, Post.on(ours))
+    return WorkerHandle(number, process, Channel.on(ours))
 
 
-async def end_when_stuck(hand: Hand) -> None:
+async def end_when_stuck(worker: WorkerHandle) -> None:
     """End a worker that says nothing any more, so that others can have its place.
 
     Silent looks are counted, not seconds: after a pause of the whole machine what it said is still to be read.
     """
-    looks, heard = 0, hand.heard
+    looks, heard = 0, worker.heard
     while looks < STUCK_SECONDS:
         await trio.sleep(1)
-        looks, heard = (looks + 1 if hand.heard == heard else 0), hand.heard
-    log.error("worker is stuck: ending it", worker=hand.number, silent_seconds=round(hand.silent_seconds))
-    hand.process.send_signal(signal.SIGABRT)
+        looks, heard = (looks + 1 if worker.heard == heard else 0), worker.heard
+    log.error("worker is stuck: ending it", worker=worker.number, silent_seconds=round(worker.silent_seconds))
+    worker.process.send_signal(signal.SIGABRT)
     await trio.sleep(1)
-    hand.process.kill()
+    worker.process.kill()

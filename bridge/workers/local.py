@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from bridge.calls.host import AnyCall
-from bridge.calls.intake import Webhook, give_birth, line_of
+from bridge.calls.intake import Webhook, begin_call, line_of
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
@@ -23,15 +23,15 @@ from bridge.web.media_sockets import MediaSockets
 
 
 @define(eq=False)
-class Here:
-    """This process as a place for calls; `on_birth` is told each one before anything has happened to it."""
+class LocalHost:
+    """This process as a place for calls; `on_begin` is told each one before anything has happened to it."""
 
     recorder: Recorder
     lag: LoopLag = field(factory=LoopLag)
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = HANDSHAKE_SECONDS
     lock: int | None = None
-    on_birth: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
+    on_begin: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
 
     @property
     def has_room(self) -> bool:
@@ -53,10 +53,10 @@ class Here:
         """Return how many tapes are not complete on disk."""
         return self.recorder.backlog
 
-    def birth(self, webhook: Webhook, call_id: str, token: str) -> LiveCall:
+    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> LiveCall:
         """Return a new call."""
-        call = give_birth(webhook, call_id, token, self.recorder, self.lag, self.watch)
-        self.on_birth(webhook.key, call)
+        call = begin_call(webhook, call_id, token, self.recorder, self.lag, self.watch)
+        self.on_begin(webhook.key, call)
         call.begin(line_of(webhook))
         return call
 

@@ -1,7 +1,7 @@
-"""Calls carried by worker processes, one event loop each: the desk's side.
+"""Calls carried by worker processes, one event loop each: the supervisor's side.
 
-The desk accepts connections, answers webhooks and decides about calls; a media socket is passed on to the process of
-its call before a byte of it is read. A worker that dies takes its own calls with it, and is started again.
+The supervisor accepts connections, answers webhooks and decides about calls; a media socket is passed on to the
+process of its call before a byte of it is read. A worker that dies takes its own calls with it, and is started again.
 """
 
 import re
@@ -30,7 +30,7 @@ from bridge.machine import files_left, resident_bytes
 from bridge.tapes.names import call_id_of
 from bridge.tapes.reader import agent_on_disk
 from bridge.web.app import MEDIA_PATH, Gate
-from bridge.workers.handle import Hand, RemoteCall, end_when_stuck, start_hand
+from bridge.workers.handle import RemoteCall, WorkerHandle, end_when_stuck, start_worker
 
 LEAVE_SECONDS: Final = 5
 """What workers may take to write their last lines; their own bounds add up to less."""
@@ -52,8 +52,8 @@ log = structlog.get_logger(__name__)
 
 
 @define(eq=False)
-class Crew:
-    """All workers; `lag` is of the desk's own loop, and told of theirs."""
+class WorkerPool:
+    """All workers; `lag` is of the supervisor's own loop, and told of theirs."""
 
     settings: Settings
     secrets: Secrets
@@ -62,8 +62,8 @@ class Crew:
     lag: LoopLag = field(factory=LoopLag)
     lock: int | None = None
     """The file that keeps other daemons out: workers hold it too, for as long as they write tapes."""
-    _hands: dict[int, Hand] = field(factory=dict)
-    _dead: list[Hand] = field(factory=list)
+    _workers: dict[int, WorkerHandle] = field(factory=dict)
+    _dead: list[WorkerHandle] = field(factory=list)
     """Those whose tapes are being closed."""
     _before: Vitals = Vitals(workers=0)
     _all_ready: trio.Event = field(factory=trio.Event)
@@ -74,13 +74,13 @@ class Crew:
     # ------------------------------------------------------------ giving calls to workers
 
     @property
-    def _able(self) -> list[Hand]:
-        return [hand for hand in self._hands.values() if hand.is_able]
+    def _able(self) -> list[WorkerHandle]:
+        return [worker for worker in self._workers.values() if worker.is_able]
 
     @property
-    def _freest(self) -> Hand:
+    def _freest(self) -> WorkerHandle:
         """Return the worker with the fewest calls; one that is late with those it has comes last."""
-        return min(self._able, key=lambda hand: (hand.vitals.is_late, len(hand.calls)))
+        return min(self._able, key=lambda worker: (worker.vitals.is_late, len(worker.calls)))
 
     @property
     def has_room(self) -> bool:
@@ -91,33 +91,33 @@ class Crew:
     def is_late(self) -> bool:
         """Say whether no worker is in time enough for one more call, or this process isn't."""
         able = self._able
-        return self.lag.is_late or (bool(able) and all(hand.vitals.is_late for hand in able))
+        return self.lag.is_late or (bool(able) and all(worker.vitals.is_late for worker in able))
 
     @property
     def files_left(self) -> int:
         """Return what is left here, or in the worker that has most, a second ago at most."""
-        return min(files_left(), max((hand.vitals.files_left for hand in self._able), default=0))
+        return min(files_left(), max((worker.vitals.files_left for worker in self._able), default=0))
 
     @property
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
-        return sum(len(hand.tapes) for hand in (*self._hands.values(), *self._dead))
+        return sum(len(worker.tapes) for worker in (*self._workers.values(), *self._dead))
 
-    def birth(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
         """Let a worker begin a new one."""
-        hand = self._freest
+        worker = self._freest
         form = dict(webhook.form)
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
-        call = RemoteCall(webhook.key, call_id, agent, token, caller, called, hand)
-        hand.calls[webhook.key], hand.tapes[call_id] = call, header_of(webhook, call_id)
-        hand.post.send(Carry(webhook.key, call_id, token, form, webhook.url, agent))
+        call = RemoteCall(webhook.key, call_id, agent, token, caller, called, worker)
+        worker.calls[webhook.key], worker.tapes[call_id] = call, header_of(webhook, call_id)
+        worker.channel.send(Carry(webhook.key, call_id, token, form, webhook.url, agent))
         return call
 
     def agent_taped_as(self, call_id: str) -> str | None:
         """Return the agent of the call recorded under this id, here or by an earlier process; looks at the disk."""
-        for hand in list(self._hands.values()):
-            if call_id in hand.tapes:
-                return hand.tapes[call_id].agent
+        for worker in list(self._workers.values()):
+            if call_id in worker.tapes:
+                return worker.tapes[call_id].agent
         return agent_on_disk(self.settings.data_folder / "tapes", call_id)
 
     async def serve_media(self, stream: trio.SocketStream, gate: Gate) -> None:
@@ -126,9 +126,9 @@ class Crew:
         with trio.move_on_after(self.handshake_seconds):
             first = await peek(stream, MOST_PATH_BYTES, lambda data: data.count(b" ") > 1)
         found = PATH.match(first)
-        hand = self._hands.get(int(found[1])) if found else None
-        if hand is not None and not hand.post.is_gone:
-            await hand.have(stream)
+        worker = self._workers.get(int(found[1])) if found else None
+        if worker is not None and not worker.channel.is_gone:
+            await worker.have(stream)
             return
         async with stream:
             await accept_phone(
@@ -140,27 +140,27 @@ class Crew:
 
     # ------------------------------------------------------------ telling all of them
 
-    def _tell_all(self, letter: Any) -> None:
-        for hand in self._hands.values():
-            hand.post.send(letter)
+    def _tell_all(self, message: Any) -> None:
+        for worker in self._workers.values():
+            worker.channel.send(message)
 
     def renew(self, setup: Setup) -> None:
         """Let calls from now on be made with another configuration."""
         self.settings, self.secrets = setup.settings, setup.secrets
         self.lag.most_ms = setup.settings.server.max_lag_ms
-        for hand in self._hands.values():
-            hand.renew(self.settings, self.secrets)
+        for worker in self._workers.values():
+            worker.renew(self.settings, self.secrets)
 
     async def prepare(self, setup: Setup) -> None:
         """Let every worker load another configuration. Raises `ConfigError` when one of them can't use it."""
         answers: dict[int, str] = {}
-        asked = [hand for hand in self._hands.values() if hand.is_ready]
+        asked = [worker for worker in self._workers.values() if worker.is_ready]
         with trio.move_on_after(PREPARE_SECONDS):
             async with trio.open_nursery() as nursery:
-                for hand in asked:
-                    nursery.start_soon(_prepare, hand, setup, answers)
+                for worker in asked:
+                    nursery.start_soon(_prepare, worker, setup, answers)
         late = f"it could not be loaded within {PREPARE_SECONDS} s"
-        faults = [(hand.number, answers.get(hand.number, late)) for hand in asked]
+        faults = [(worker.number, answers.get(worker.number, late)) for worker in asked]
         if any(fault for _, fault in faults):
             raise ConfigError([f"worker {number}: {fault}" for number, fault in faults if fault])
 
@@ -183,7 +183,7 @@ class Crew:
             memory_bytes=resident_bytes(),
             cpu_seconds=time.process_time(),
         )
-        seen = together([self._before, here, *(hand.vitals for hand in self._hands.values())])
+        seen = together([self._before, here, *(worker.vitals for worker in self._workers.values())])
         return evolve(seen, tapes=self.backlog, workers=len(self._able))
 
     # ------------------------------------------------------------ keeping them alive
@@ -209,76 +209,77 @@ class Crew:
     async def _keep_alive(self, number: int, nursery: trio.Nursery) -> None:
         pauses, born = _pauses(), trio.current_time()
         while True:
-            hand = await self._live(number)
+            worker = await self._live(number)
             if self._is_leaving:
                 return
             if not self._all_ready.is_set():
                 raise LinkError(f"worker {number} could not start; its own lines say why")
             if trio.current_time() - born > 2 * LONGEST_PAUSE:
                 pauses = _pauses()
-            pause, status = next(pauses), hand.process.returncode
+            pause, status = next(pauses), worker.process.returncode
             log.error("worker died, and its calls with it", worker=number, status=status, again_in=pause)
-            nursery.start_soon(self._save_tapes, hand, name="tapes of a dead worker")
+            nursery.start_soon(self._save_tapes, worker, name="tapes of a dead worker")
             await trio.sleep(pause)
             born = trio.current_time()
 
-    async def _live(self, number: int) -> Hand:
+    async def _live(self, number: int) -> WorkerHandle:
         """Live one life of a worker; return when its process is gone."""
-        hand = self._hands[number] = await start_hand(number, self.lock)
-        hand.post.send(Begin(self.settings, self.secrets, self.handshake_seconds))
+        worker = self._workers[number] = await start_worker(number, self.lock)
+        worker.channel.send(Begin(self.settings, self.secrets, self.handshake_seconds))
         if self._hushed_by:
-            hand.post.send(Hush(self._hushed_by))
+            worker.channel.send(Hush(self._hushed_by))
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(end_when_stuck, hand, name="worker's watchdog")
-                await hand.post.run(partial(self._take, hand))
+                nursery.start_soon(end_when_stuck, worker, name="worker's watchdog")
+                await worker.channel.run(partial(self._take, worker))
                 nursery.cancel_scope.cancel(reason="it is gone")
         finally:
+            worker.has_died()  # nothing more will be told: whose call it carried need not wait for the process to end
             with trio.move_on_after(LEAVE_SECONDS, shield=True):
-                await hand.process.wait()  # it hears that we are gone, and ends its calls
-            hand.process.kill()
+                await worker.process.wait()  # it hears that we are gone, and ends its calls
+            worker.process.kill()
             with trio.CancelScope(shield=True):
-                await hand.process.wait()
-            self._bury(hand)
-        return hand
+                await worker.process.wait()
+            self._has_died(worker)
+        return worker
 
-    def _take(self, hand: Hand, letter: Any, _: int | None) -> None:
-        hand.heard = trio.current_time()
-        match letter:
+    def _take(self, worker: WorkerHandle, message: Any, _: int | None) -> None:
+        worker.heard = trio.current_time()
+        match message:
             case Ready():
-                hand.is_ready = True
+                worker.is_ready = True
                 if all(self._is_up(number) for number in range(1, self.settings.server.workers + 1)):
                     self._all_ready.set()
             case Taped(path):
-                hand.tapes.pop(call_id_of(Path(path)), None)
+                worker.tapes.pop(call_id_of(Path(path)), None)
                 self.indexer.add(Path(path))
             case _:
-                hand.take(letter)
-        if isinstance(letter, Vitals):
-            for lag in letter.lags:
+                worker.take(message)
+        if isinstance(message, Vitals):
+            for lag in message.lags:
                 self.lag.felt(lag)
 
     def _is_up(self, number: int) -> bool:
-        return number in self._hands and self._hands[number].is_ready
+        return number in self._workers and self._workers[number].is_ready
 
-    def _bury(self, hand: Hand) -> None:
+    def _has_died(self, worker: WorkerHandle) -> None:
         """Let go of a worker that is gone: its counts stay, its calls are over."""
-        self._hands.pop(hand.number, None)
-        self._dead.append(hand)
+        self._workers.pop(worker.number, None)
+        self._dead.append(worker)
         deaths = 0 if self._is_leaving else 1
-        seen = hand.vitals
+        seen = worker.vitals
         last = Vitals(shed=seen.shed, lost=seen.lost, cpu_seconds=seen.cpu_seconds, workers=0, deaths=deaths)
         self._before = together([self._before, last])
-        hand.bury()
+        worker.has_died()
 
-    async def _save_tapes(self, hand: Hand) -> None:
+    async def _save_tapes(self, worker: WorkerHandle) -> None:
         """Close the tapes that it left open, and index them; a call too young to be on disk gets its record too."""
-        await self.indexer.save_tapes(list(hand.tapes.values()))
-        self._dead.remove(hand)
+        await self.indexer.save_tapes(list(worker.tapes.values()))
+        self._dead.remove(worker)
 
 
-async def _prepare(hand: Hand, setup: Setup, answers: dict[int, str]) -> None:
-    answers[hand.number] = await hand.prepare(setup.settings, setup.secrets)
+async def _prepare(worker: WorkerHandle, setup: Setup, answers: dict[int, str]) -> None:
+    answers[worker.number] = await worker.prepare(setup.settings, setup.secrets)
 
 
 def _pauses() -> Iterator[float]:

@@ -43,7 +43,9 @@ TALK = Script(
 async def get(stage: Stage, path: str, *, method: str = "GET", **headers: str) -> httpx2.Response:
     """Ask the admin address for something."""
     async with httpx2.AsyncClient(trust_env=False) as client:
-        return await client.request(method, f"http://{stage.daemon.watching.address}{path}", headers=headers)
+        return await client.request(
+            method, f"http://{stage.daemon.monitoring.address}{path}", headers=headers
+        )
 
 
 async def numbers(stage: Stage) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -66,7 +68,7 @@ def one(found: Mapping[Any, float], name: str, **labels: str) -> float:
 
 
 async def test_without_an_address_nothing_listens_and_nothing_is_measured(stage: Stage) -> None:
-    watching = stage.daemon.watching
+    watching = stage.daemon.monitoring
     assert (watching.address, watching.metrics, watching.tracer) == ("", None, None)
 
 
@@ -96,7 +98,7 @@ async def test_a_path_that_has_to_be_decoded_is_not_found(place: MakePlace, path
 
 async def raw(stage: Stage, words: str) -> int:
     """Say something to the admin address; return the status of the answer, 0 for none."""
-    host, port = stage.daemon.watching.address.split(":")
+    host, port = stage.daemon.monitoring.address.split(":")
     heard = b""
     with trio.fail_after(15):
         async with await trio.open_tcp_stream(host, int(port)) as stream:
@@ -179,7 +181,7 @@ async def test_a_unix_socket_is_for_owner_and_group_and_goes_with_the_daemon(
     left.bind(str(path))  # as a daemon that was killed leaves it
     left.close()
     async with open_stage(place(admin={"bind": f"unix:{path}"})) as stage:
-        assert stage.daemon.watching.address == f"unix:{path}"
+        assert stage.daemon.monitoring.address == f"unix:{path}"
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         transport = httpx2.AsyncHTTPTransport(uds=str(path))
         async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
@@ -199,7 +201,7 @@ async def test_an_address_that_is_taken_is_told_and_nothing_is_left(place: MakeP
 
 async def test_whoever_only_holds_connections_is_let_go_and_calls_go_on(place: MakePlace) -> None:
     async with open_stage(place(admin=LOOPBACK)) as stage:
-        host, port = stage.daemon.watching.address.split(":")
+        host, port = stage.daemon.monitoring.address.split(":")
         idle = [await trio.open_tcp_stream(host, int(port)) for _ in range(MOST_CONNECTIONS)]
         await trio.testing.wait_all_tasks_blocked(0.05)
         refused = await trio.open_tcp_stream(host, int(port))

@@ -19,7 +19,7 @@ from bench.stage import AGENT, GREETING, WEBHOOK, MakePlace, Stage, open_stage
 from bridge.calls.intake import Webhook
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
-from bridge.calls.setup import Current, Setup
+from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Agent, Secrets, Settings
 from bridge.heart.call import Call
@@ -27,7 +27,7 @@ from bridge.heart.effects import Effect
 from bridge.heart.events import Event
 from bridge.links.model import ModelAddress
 from bridge.tapes.recorder import Recorder
-from bridge.workers.local import Here
+from bridge.workers.local import LocalHost
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 from replay.phone.twiml import Hangup, Say
@@ -154,8 +154,8 @@ def breaks_at_birth(stage: Stage, broken: dict[str, Callable[[LiveCall], None]])
     def plant(key: Key, call: LiveCall) -> None:
         broken.get(key[0], lambda call: None)(call)
 
-    assert isinstance(stage.daemon.place, Here)
-    stage.daemon.place.on_birth = plant
+    assert isinstance(stage.daemon.host, LocalHost)
+    stage.daemon.host.on_begin = plant
 
 
 async def ring(stage: Stage, name: str, verbs: dict[str, list[Any]], caller: Caller) -> None:
@@ -168,14 +168,14 @@ async def ring(stage: Stage, name: str, verbs: dict[str, list[Any]], caller: Cal
 
 async def test_a_bug_before_a_call_begins_is_told_to_its_caller(place: MakePlace) -> None:
     async with open_stage(place()) as stage:
-        place_of_calls: Any = stage.daemon.place
+        host: Any = stage.daemon.host
 
         def fail(key: Key, call: LiveCall) -> None:
             raise Bug
 
-        place_of_calls.on_birth = fail
+        host.on_begin = fail
         report = await stage.ring(STAYS)
-        place_of_calls.on_birth = lambda key, call: None
+        host.on_begin = lambda key, call: None
         sentence = stage.daemon.current.setup.settings.agents["front-desk"].failure_sentence.text
         assert report.next_verbs == [Say(sentence, "en-US"), Hangup()]
         assert (await stage.ring(evolve(STAYS, steps=(WaitForAgent(), HangUp())))).frames_sent > 0
@@ -186,7 +186,7 @@ async def test_a_webhook_that_waits_for_a_dead_disk_is_answered_while_twilio_lis
 ) -> None:
     is_mended = threading.Event()
 
-    class Dead(Here):
+    class Dead(LocalHost):
         def agent_taped_as(self, call_id: str) -> str | None:
             is_mended.wait(60)
             return None
@@ -195,7 +195,7 @@ async def test_a_webhook_that_waits_for_a_dead_disk_is_answered_while_twilio_lis
     setup = Setup(
         Settings(agents={AGENT: agent}, folder=tmp_path), Secrets(), ModelAddress("ws://x", "m", []), {}
     )
-    board = Switchboard(Current(setup), Dead(Recorder(tmp_path)))
+    board = Switchboard(CurrentSetup(setup), Dead(Recorder(tmp_path)))
     began = trio.current_time()
     try:
         twiml = await board.answer(Webhook(setup, agent, {"CallSid": "CA1"}, WEBHOOK))

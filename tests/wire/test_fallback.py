@@ -116,7 +116,7 @@ async def test_a_call_goes_through_a_used_connection_and_no_message_is_lost_at_i
             phone.protocol.send_close(1000)
             await phone.flush()
             await stage.wait_recorded()
-    (path,) = tapes_under(stage.daemon.place.recorder.folder)
+    (path,) = tapes_under(stage.daemon.host.recorder.folder)
     lines = [decode(line) for line in read_tape(path).lines]
     heard = [line for line in lines if line.leg == "twilio_ws" and line.sender == "twilio" and line.msg]
     assert len(heard) == 1 + 1 + 30 + 1

@@ -139,10 +139,10 @@ async def test_a_loop_that_is_late_takes_no_new_call_and_keeps_those_it_has(plac
     with trio.fail_after(10), capture_logs() as logs:
         async with open_stage(place()) as stage:
             assert (await verb_of(stage, call_number(1)))[0] == "Connect"
-            stage.daemon.place.lag.is_late = True
+            stage.daemon.host.lag.is_late = True
             assert await verb_of(stage, call_number(2)) == ("Reject", {"reason": "busy"}, None)
             assert (await verb_of(stage, call_number(1)))[0] == "Connect"
-            stage.daemon.place.lag.is_late = False
+            stage.daemon.host.lag.is_late = False
             assert (await verb_of(stage, call_number(3)))[0] == "Connect"
             assert stage.daemon.switchboard.refused == {**dict.fromkeys(REASONS, 0), MAX_LAG: 1}
     assert [entry["reason"] for entry in logs if entry["event"] == "call refused"] == ["max_lag_ms"]
@@ -151,10 +151,10 @@ async def test_a_loop_that_is_late_takes_no_new_call_and_keeps_those_it_has(plac
 async def test_how_late_the_loop_may_be_is_followed_by_a_reload(place: MakePlace) -> None:
     async with open_stage(place(server={"max_lag_ms": 300})) as stage:
         setup = stage.daemon.current.setup
-        assert stage.daemon.place.lag.most_ms == 300
+        assert stage.daemon.host.lag.most_ms == 300
         server = evolve(setup.settings.server, max_lag_ms=0)
         stage.daemon.change(evolve(setup, settings=evolve(setup.settings, server=server)))
-        assert stage.daemon.place.lag.most_ms == 0
+        assert stage.daemon.host.lag.most_ms == 0
 
 
 async def test_a_draining_daemon_counts_whom_it_turns_away(place: MakePlace) -> None:

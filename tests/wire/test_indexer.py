@@ -251,7 +251,7 @@ async def test_calls_are_answered_beside_a_database_that_cant_be_used_and_rows_c
             report = await stage.ring(QUICK)
             assert report.first_heard_ms is not None
             assert "bridge reindex" in indexer.fault
-            await wait_for(lambda: stage.daemon.place.backlog == 0)
+            await wait_for(lambda: stage.daemon.host.backlog == 0)
             await trio.to_thread.run_sync(reindexed, folder)
             await stage.wait_recorded()
             await wait_for(lambda: not indexer.fault)

@@ -66,7 +66,7 @@ async def test_beyond_the_quota_callers_hear_the_agent_and_records_are_kept_with
     setup = place(recording={"quota_gb": 1e-9})
     with trio.fail_after(30):
         async with open_stage(setup) as stage:
-            while not stage.daemon.place.recorder.hushed_by:  # noqa: ASYNC110 - it looks at its start
+            while not stage.daemon.host.recorder.hushed_by:  # noqa: ASYNC110 - it looks at its start
                 await trio.sleep(0.01)
             report = await stage.ring(QUICK)
             await stage.wait_recorded()

@@ -20,7 +20,7 @@ from bridge.store.database import Store
 from bridge.tapes.lock import held_alone
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
-from bridge.workers.pool import Crew
+from bridge.workers.pool import WorkerPool
 from replay.phone.ring import Caller, CallReport, ring
 from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForEnd
 from replay.phone.signing import sign
@@ -58,18 +58,18 @@ class Calls:
 
 
 @asynccontextmanager
-async def two_workers(place: MakePlace, **setup: Any) -> AsyncIterator[tuple[Stage, Crew, Calls]]:
-    """Run a desk with two workers."""
+async def two_workers(place: MakePlace, **setup: Any) -> AsyncIterator[tuple[Stage, WorkerPool, Calls]]:
+    """Run a supervisor with two workers."""
     server = {"workers": 2, "drain_seconds": 2, **setup.pop("server", {})}
     with trio.fail_after(30):
         async with open_stage(place(server=server, **setup)) as stage, trio.open_nursery() as nursery:
-            assert isinstance(stage.daemon.place, Crew)
-            yield stage, stage.daemon.place, Calls(stage, nursery)
+            assert isinstance(stage.daemon.host, WorkerPool)
+            yield stage, stage.daemon.host, Calls(stage, nursery)
 
 
-def carried(crew: Crew) -> dict[int, int]:
+def carried(pool: WorkerPool) -> dict[int, int]:
     """Return how many calls each worker has."""
-    return {number: len(hand.calls) for number, hand in sorted(crew._hands.items())}
+    return {number: len(worker.calls) for number, worker in sorted(pool._workers.items())}
 
 
 # ---------------------------------------------------------------- who takes which call
@@ -78,23 +78,23 @@ def carried(crew: Crew) -> dict[int, int]:
 async def test_a_worker_that_is_late_gets_a_call_only_if_all_are_and_then_there_is_none(
     place: MakePlace,
 ) -> None:
-    async with two_workers(place) as (_, crew, _):
-        first, second = crew._hands[1], crew._hands[2]
+    async with two_workers(place) as (_, pool, _):
+        first, second = pool._workers[1], pool._workers[2]
         first.vitals = evolve(first.vitals, is_late=True)  # no await from here on: nothing new is told
-        assert (crew._freest, crew.is_late) == (second, False)
+        assert (pool._freest, pool.is_late) == (second, False)
         second.vitals = evolve(second.vitals, is_late=True)
-        assert crew.is_late
+        assert pool.is_late
         first.vitals = second.vitals = evolve(first.vitals, is_late=False)
-        assert not crew.is_late
-        crew.lag.is_late = True
-        assert crew.is_late
+        assert not pool.is_late
+        pool.lag.is_late = True
+        assert pool.is_late
 
 
 async def test_calls_are_shared_out_recorded_and_counted_as_if_by_one_process(place: MakePlace) -> None:
-    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, crew, calls):
+    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, pool, calls):
         for name in ("a", "b", "c", "d"):
             await calls.begin(name, SOON)
-        assert carried(crew) == {1: 2, 2: 2}
+        assert carried(pool) == {1: 2, 2: 2}
         assert [call["phase"] for call in await admin(stage, "/calls")] == ["talking"] * 4
         health = await admin(stage, "/healthz")
         assert (health["calls"]["live"], health["workers"], health["status"]) == (4, 2, "ok")
@@ -118,13 +118,13 @@ async def test_limits_hold_for_all_workers_together(place: MakePlace) -> None:
 
 async def test_a_webhook_that_comes_twice_is_one_call(place: MakePlace) -> None:
     call_sid = "CA" + "1" * 32
-    async with two_workers(place) as (stage, crew, calls):
+    async with two_workers(place) as (stage, pool, calls):
         await calls.begin("a", evolve(SOON, second_socket=True), call_sid=call_sid)
         route = Route(urlsplit(PUBLIC), urlsplit(stage.via))
         async with open_courier(stage.account, call_sid, route) as carrying:
             again, once_more = [await carrying.twiml(WEBHOOK, "ringing") for _ in range(2)]
         assert again == once_more
-        assert sum(carried(crew).values()) == 1
+        assert sum(carried(pool).values()) == 1
     report = calls.reports["a"]
     assert report.second_socket is not None
     assert (report.second_socket.upgrade_status, report.second_socket.close_code) == (101, 1008)
@@ -145,17 +145,17 @@ async def test_no_way_leads_to_a_call_but_its_own(place: MakePlace) -> None:
 
 
 async def test_a_worker_that_dies_takes_its_own_calls_alone_and_is_replaced(place: MakePlace) -> None:
-    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, crew, calls):
+    async with two_workers(place, admin={"bind": "127.0.0.1:0"}) as (stage, pool, calls):
         await calls.begin("first", STAYS)
-        (hand,) = [hand for hand in crew._hands.values() if hand.calls]
+        (worker,) = [worker for worker in pool._workers.values() if worker.calls]
         await calls.begin("second", SOON)
-        hand.process.kill()
+        worker.process.kill()
         while "first" not in calls.reports:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
         assert calls.reports["first"].next_verbs[0] == Say(failure_sentence(stage), "en-US")  # no dead line
         assert stage.daemon.switchboard.live == 1
         await calls.begin("third", QUICK)  # at once, by the other one
-        while carried(crew).keys() != {1, 2} or len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+        while carried(pool).keys() != {1, 2} or len(pool._able) < 2:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
         await stage.wait_recorded()
         page = await admin(stage, "/metrics")
@@ -173,14 +173,14 @@ async def test_a_worker_that_dies_takes_its_own_calls_alone_and_is_replaced(plac
 
 
 async def test_with_no_worker_left_callers_hear_a_busy_tone_until_there_is_one(place: MakePlace) -> None:
-    async with two_workers(place) as (stage, crew, _):
-        for hand in list(crew._hands.values()):
-            hand.process.kill()
-        while crew._able:  # noqa: ASYNC110 - nobody tells
+    async with two_workers(place) as (stage, pool, _):
+        for worker in list(pool._workers.values()):
+            worker.process.kill()
+        while pool._able:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.001)
         refused = await stage.ring(QUICK)
         assert (refused.frames_sent, stage.daemon.switchboard.refused["no_worker"]) == (0, 1)
-        while len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+        while len(pool._able) < 2:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
         assert (await stage.ring(QUICK)).frames_sent > 0
 
@@ -299,20 +299,20 @@ async def test_a_configuration_that_one_worker_refuses_changes_nothing_in_any_pr
 
 
 async def test_a_worker_that_is_behind_gets_no_calls_until_it_has_caught_up(place: MakePlace) -> None:
-    async with two_workers(place) as (stage, crew, calls):
-        hand, current = crew._hands[1], stage.daemon.current
-        hand.is_behind = True
+    async with two_workers(place) as (stage, pool, calls):
+        worker, current = pool._workers[1], stage.daemon.current
+        worker.is_behind = True
         for name in ("a", "b"):
             await calls.begin(name, SOON)
-        assert carried(crew) == {1: 0, 2: 2}
+        assert carried(pool) == {1: 0, 2: 2}
         stage.daemon.change(
             current.setup
         )  # which nobody has prepared, as for workers that were started meanwhile
-        assert not crew.has_room
-        while len(crew._able) < 2:  # noqa: ASYNC110 - nobody tells
+        assert not pool.has_room
+        while len(pool._able) < 2:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
         await calls.begin("c", SOON)
-        assert carried(crew) == {1: 1, 2: 2}
+        assert carried(pool) == {1: 1, 2: 2}
 
 
 # ---------------------------------------------------------------- helpers
@@ -324,7 +324,7 @@ async def status_of(daemon: Running, webhook: str) -> int | None:
 
 async def admin(stage: Stage, path: str) -> Any:
     async with httpx2.AsyncClient(trust_env=False) as client:
-        answer = await client.get(f"http://{stage.daemon.watching.address}{path}")
+        answer = await client.get(f"http://{stage.daemon.monitoring.address}{path}")
     return answer.text if path == "/metrics" else answer.json()
 
 

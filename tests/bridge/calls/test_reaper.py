@@ -9,14 +9,14 @@ from lone_calls import Broken, Clinging, ModelLess, Silence, Watched, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.calls.reaper import reap
-from bridge.calls.setup import Current, Setup
+from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
-from bridge.workers.local import Here
+from bridge.workers.local import LocalHost
 
 
 async def life_of(call: Watched, *, most: float = 4000) -> float:
@@ -141,8 +141,8 @@ async def test_a_call_in_good_order_is_left_alone(autojump_clock: MockClock) -> 
 
 async def test_the_switchboard_looks_after_its_calls(autojump_clock: MockClock) -> None:
     call = a_call(agent_with(max_call_seconds=100))
-    current = Current(Setup(Settings(), Secrets(), call.live.address, {}))
-    board = Switchboard(current, Here(Recorder(Path("none"), on_done=lambda path: None)))
+    current = CurrentSetup(Setup(Settings(), Secrets(), call.live.address, {}))
+    board = Switchboard(current, LocalHost(Recorder(Path("none"), on_done=lambda path: None)))
     async with trio.open_nursery() as nursery:
         await nursery.start(board.run)
         board._calls["CA1", "front-desk"] = call.live

@@ -1,4 +1,4 @@
-"""Letters between processes: whole, in order, with their files, and bounded when nobody reads."""
+"""Messages between processes: whole, in order, with their files, and bounded when nobody reads."""
 
 import os
 import socket
@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from bridge.calls.messages import Vitals, together
-from bridge.links import channel as post_module
-from bridge.links.channel import Post, hear, say
+from bridge.links import channel as channel_module
+from bridge.links.channel import Channel, hear, say
 
 
 class Both:
@@ -18,14 +18,14 @@ class Both:
 
     def __init__(self) -> None:
         first, second = socket.socketpair()
-        self.first, self.second = Post.on(first), Post.on(second)
+        self.first, self.second = Channel.on(first), Channel.on(second)
         self.arrived: list[tuple[Any, int | None]] = []
 
-    def take(self, letter: Any, file: int | None) -> None:
-        self.arrived.append((letter, file))
+    def take(self, message: Any, file: int | None) -> None:
+        self.arrived.append((message, file))
 
     async def carry(self, count: int) -> None:
-        """Carry so many letters to the second end."""
+        """Carry so many messages to the second end."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.first.run, self.take)
             nursery.start_soon(self.second.run, self.take)
@@ -37,11 +37,11 @@ class Both:
 
 async def test_letters_of_any_size_arrive_in_order() -> None:
     both = Both()
-    letters = ["a", "b" * 3_000_000, {"c": 1}, *range(2000)]
-    for letter in letters:
-        both.first.send(letter)
-    await both.carry(len(letters))
-    assert [letter for letter, _ in both.arrived] == letters
+    messages = ["a", "b" * 3_000_000, {"c": 1}, *range(2000)]
+    for message in messages:
+        both.first.send(message)
+    await both.carry(len(messages))
+    assert [message for message, _ in both.arrived] == messages
     assert both.first.waiting == 0
 
 
@@ -53,10 +53,10 @@ async def test_each_file_arrives_with_its_own_letter_and_no_copy_is_left(tmp_pat
         path.write_text(str(number))
         both.first.send(number, os.open(path, os.O_RDONLY) if number % 3 else None)
     await both.carry(200)
-    for letter, file in both.arrived:
-        assert (file is None) == (letter % 3 == 0)
+    for message, file in both.arrived:
+        assert (file is None) == (message % 3 == 0)
         if file is not None:
-            assert os.read(file, 9) == str(letter).encode()
+            assert os.read(file, 9) == str(message).encode()
             os.close(file)
     assert len(set(os.listdir("/proc/self/fd")) - before) == 0
 
@@ -83,7 +83,7 @@ async def test_the_end_of_one_process_ends_the_other_ones_post() -> None:
 
 
 async def test_whoever_does_not_read_counts_as_gone(monkeypatch: Any) -> None:
-    monkeypatch.setattr(post_module, "MOST_WAITING", 3)
+    monkeypatch.setattr(channel_module, "MOST_WAITING", 3)
     both = Both()
     for number in range(5):
         both.first.send(number)
@@ -96,8 +96,8 @@ async def test_whoever_does_not_read_counts_as_gone(monkeypatch: Any) -> None:
 def test_a_process_that_does_one_thing_at_a_time_says_and_hears_the_same_letters() -> None:
     first, second = socket.socketpair()
     with first, second:
-        for letter in ("a", {"b": 1}):
-            say(first, letter)
+        for message in ("a", {"b": 1}):
+            say(first, message)
         assert [hear(second, 5), hear(second, 5)] == ["a", {"b": 1}]
         with pytest.raises(TimeoutError):
             hear(second, 0.01)
@@ -109,10 +109,10 @@ def test_a_process_that_does_one_thing_at_a_time_says_and_hears_the_same_letters
 
 async def test_both_kinds_of_ends_understand_each_other() -> None:
     first, second = socket.socketpair()
-    post, arrived = Post.on(first), list[Any]()
-    post.send("a" * 1_000_000)
+    channel, arrived = Channel.on(first), list[Any]()
+    channel.send("a" * 1_000_000)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(post.run, lambda letter, _: arrived.append(letter))
+        nursery.start_soon(channel.run, lambda message, _: arrived.append(message))
         with second, trio.fail_after(5):
             assert await trio.to_thread.run_sync(hear, second, 5) == "a" * 1_000_000
             await trio.to_thread.run_sync(say, second, "b")

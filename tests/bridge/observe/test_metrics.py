@@ -13,7 +13,7 @@ from bridge import config
 from bridge.extras import install_hint, missing_extras
 from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS
 from bridge.observe.metrics import Metrics
-from bridge.observe.monitoring import Watching, never_fatal
+from bridge.observe.monitoring import Monitoring, never_fatal
 from bridge.observe.snapshot import PEAK_SECONDS, Peak
 
 ROOT = Path(__file__).parents[3]
@@ -129,7 +129,7 @@ def test_a_record_that_cant_be_counted_is_logged_and_no_more() -> None:
     call = record("interrupted")
     del call.call["counts"]
     with capture_logs() as logs:
-        Watching(metrics=counted()).add(call)
+        Monitoring(metrics=counted()).add(call)
     assert [entry["event"] for entry in logs] == ["an ended call could not be counted"]
 
 

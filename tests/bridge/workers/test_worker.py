@@ -1,4 +1,4 @@
-"""A worker as its desk's letters move it: another configuration, and calls that it can't have."""
+"""A worker as its supervisor's messages move it: another configuration, and calls that it can't have."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,38 +9,38 @@ import trio
 from attrs import define, evolve, field
 
 from bridge.calls.messages import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
-from bridge.calls.setup import Current, make_setup
+from bridge.calls.setup import CurrentSetup, make_setup
 from bridge.config import Agent, Secrets, Settings, parse
 from bridge.tapes.recorder import Recorder
-from bridge.workers.local import Here
-from bridge.workers.worker import Letter, Worker
+from bridge.workers.local import LocalHost
+from bridge.workers.worker import Message, Worker
 
 KEY = ("CA" + "1" * 32, "front-desk")
 GOOD = "from bridge.tools import tool\n@tool\ndef look() -> int: return 1\n"
 
 
 @define(eq=False)
-class Desk:
+class Supervisor:
     """What a worker tells, and how it is told things."""
 
-    inbox: trio.MemorySendChannel[Letter]
+    inbox: trio.MemorySendChannel[Message]
     told: list[Any] = field(factory=list)
 
-    def send(self, letter: Any) -> None:
-        """Take a letter of the worker's, as its end of the post does."""
-        self.told.append(letter)
+    def send(self, message: Any) -> None:
+        """Take a message of the worker's, as its end of the channel does."""
+        self.told.append(message)
 
-    def tell(self, letter: Any) -> None:
-        """Send the worker a letter."""
-        self.inbox.send_nowait((letter, None))
+    def tell(self, message: Any) -> None:
+        """Send the worker a message."""
+        self.inbox.send_nowait((message, None))
 
     async def wait(self, is_it: Callable[[Any], bool]) -> Any:
-        """Return the first letter that is the one waited for."""
+        """Return the first message that is the one waited for."""
         with trio.fail_after(20):
             while True:
-                for letter in self.told:
-                    if is_it(letter):
-                        return letter
+                for message in self.told:
+                    if is_it(message):
+                        return message
                 await trio.sleep(0.005)
 
 
@@ -57,45 +57,45 @@ def carry(agent: str = "front-desk") -> Carry:
 
 
 @asynccontextmanager
-async def a_worker(folder: Path, settings: Settings) -> AsyncIterator[tuple[Worker, Desk]]:
-    inbox, letters = trio.open_memory_channel[Letter](100)
-    desk = Desk(inbox)
-    here = Here(Recorder(folder / "tapes", on_done=lambda path: None))
-    worker = Worker(1, desk, Current(make_setup(settings, Secrets())), here)  # type: ignore[arg-type]  # all of a post it uses
+async def a_worker(folder: Path, settings: Settings) -> AsyncIterator[tuple[Worker, Supervisor]]:
+    inbox, messages = trio.open_memory_channel[Message](100)
+    supervisor = Supervisor(inbox)
+    host = LocalHost(Recorder(folder / "tapes", on_done=lambda path: None))
+    worker = Worker(1, supervisor, CurrentSetup(make_setup(settings, Secrets())), host)  # type: ignore[arg-type]  # all of a channel it uses
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(worker.run, letters)
-        await desk.wait(lambda letter: letter == Ready())
-        yield worker, desk
+        nursery.start_soon(worker.run, messages)
+        await supervisor.wait(lambda message: message == Ready())
+        yield worker, supervisor
         inbox.close()
 
 
 async def test_a_call_of_an_agent_that_a_worker_has_not_heard_of_ends_with_a_sentence(tmp_path: Path) -> None:
-    async with a_worker(tmp_path, settings_of(tmp_path)) as (_, desk):
-        desk.tell(carry("newcomer"))
-        ends = await desk.wait(lambda letter: isinstance(letter, Ends))
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (_, supervisor):
+        supervisor.tell(carry("newcomer"))
+        ends = await supervisor.wait(lambda message: isinstance(message, Ends))
         assert ends.key == (KEY[0], "newcomer")
         assert (ends.end.by, ends.end.say) == ("bridge", Agent().failure_sentence.text)
         assert "has not the configuration" in ends.end.why
-        await desk.wait(lambda letter: letter == Gone(ends.key))
-        desk.tell(evolve(carry(), call_id="another"))
-        await desk.wait(lambda letter: isinstance(letter, Ends) and letter.key == KEY)  # it lives on
+        await supervisor.wait(lambda message: message == Gone(ends.key))
+        supervisor.tell(evolve(carry(), call_id="another"))
+        await supervisor.wait(lambda message: isinstance(message, Ends) and message.key == KEY)  # it lives on
 
 
 async def test_a_call_that_cannot_begin_ends_with_a_sentence_and_no_other_with_it(tmp_path: Path) -> None:
-    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
 
         def fail(*_: Any) -> None:
             raise RuntimeError("a bug")
 
-        worker.here.on_birth = fail
-        desk.tell(carry())
-        ends = await desk.wait(lambda letter: isinstance(letter, Ends))
+        worker.host.on_begin = fail
+        supervisor.tell(carry())
+        ends = await supervisor.wait(lambda message: isinstance(message, Ends))
         assert (ends.end.by, ends.end.why, ends.end.say) == (
             "bridge",
             "crashed",
             Agent().failure_sentence.text,
         )
-        await desk.wait(lambda letter: letter == Gone(KEY))
+        await supervisor.wait(lambda message: message == Gone(KEY))
 
 
 async def test_a_configuration_is_used_when_the_desk_says_so_and_not_when_it_is_loaded(
@@ -103,11 +103,11 @@ async def test_a_configuration_is_used_when_the_desk_says_so_and_not_when_it_is_
 ) -> None:
     (tmp_path / "mine.py").write_text(GOOD)
     new = settings_of(tmp_path, newcomer={"tools": ["mine.py:look"]})
-    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
-        desk.tell(Prepare(1, new, Secrets()))
-        assert await desk.wait(lambda letter: isinstance(letter, Told)) == Told(1)
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
+        supervisor.tell(Prepare(1, new, Secrets()))
+        assert await supervisor.wait(lambda message: isinstance(message, Told)) == Told(1)
         assert list(worker.current.setup.settings.agents) == ["front-desk"]
-        desk.tell(Renew(2, new, Secrets()))
+        supervisor.tell(Renew(2, new, Secrets()))
         await _until(lambda: list(worker.current.setup.settings.agents) == ["newcomer"])
         assert list(worker.current.setup.tools["newcomer"]) == ["look"]
 
@@ -115,26 +115,28 @@ async def test_a_configuration_is_used_when_the_desk_says_so_and_not_when_it_is_
 async def test_a_configuration_that_a_worker_cannot_load_is_refused_with_the_fault(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("raise GeneratorExit\n")
     new = settings_of(tmp_path, newcomer={"tools": ["mine.py:look"]})
-    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
-        desk.tell(Prepare(1, new, Secrets()))
-        told = await desk.wait(lambda letter: isinstance(letter, Told))
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
+        supervisor.tell(Prepare(1, new, Secrets()))
+        told = await supervisor.wait(lambda message: isinstance(message, Told))
         assert told == Told(1, "mine.py:look: mine.py can't be imported: GeneratorExit: ")
-        desk.tell(Renew(2, new, Secrets()))  # as to one that was started meanwhile
+        supervisor.tell(Renew(2, new, Secrets()))  # as to one that was started meanwhile
         (tmp_path / "mine.py").write_text(GOOD)
-        desk.tell(Renew(3, new, Secrets()))
-        assert await desk.wait(lambda letter: isinstance(letter, Renewed)) in (Renewed(2), Renewed(3))
+        supervisor.tell(Renew(3, new, Secrets()))
+        assert await supervisor.wait(lambda message: isinstance(message, Renewed)) in (Renewed(2), Renewed(3))
         assert list(worker.current.setup.settings.agents) == ["newcomer"]
 
 
 async def test_what_was_prepared_before_is_not_taken_for_what_is_prepared_now(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(GOOD)
     first = settings_of(tmp_path, first={})
-    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, desk):
-        desk.tell(Prepare(1, first, Secrets()))
-        await desk.wait(lambda letter: letter == Told(1))
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
+        supervisor.tell(Prepare(1, first, Secrets()))
+        await supervisor.wait(lambda message: message == Told(1))
         (tmp_path / "mine.py").write_text("1 / 0\n")
-        desk.tell(Prepare(2, settings_of(tmp_path, second={"tools": ["mine.py:look"]}), Secrets()))
-        assert (await desk.wait(lambda letter: isinstance(letter, Told) and letter.number == 2)).fault
+        supervisor.tell(Prepare(2, settings_of(tmp_path, second={"tools": ["mine.py:look"]}), Secrets()))
+        assert (
+            await supervisor.wait(lambda message: isinstance(message, Told) and message.number == 2)
+        ).fault
         assert worker._prepared is None
 
 
