@@ -205,6 +205,13 @@ def test_what_a_caller_says_before_hanging_up_is_in_the_record(pause_ms: int) ->
     assert simulation.ended_ms + 2000 >= decode(tape.lines[-1]).t_ms
 
 
+def test_on_the_line_nothing_goes_on_after_the_end() -> None:
+    """A tool outlives the call that its caller left; the line does not."""
+    simulation = call(Caller(steps=(*ASKS, Wait(300), HangUp())), script(BOOKED), [slow_look_up])
+    assert len(simulation.line.heard) / 8 <= simulation.ended_ms + 40
+    assert decode(simulation.lines[-1]).t_ms > simulation.ended_ms
+
+
 def test_nothing_is_answered_to_the_last_words() -> None:
     steps = (WaitForQuiet(300), Say(murmur(1500), "Bye"), Wait(700), HangUp())
     simulation = call(Caller(steps=steps), script(BYE, heard=("Bye",)), [])
