@@ -139,7 +139,9 @@ def most_ms(simulation: Simulation, way: Silence) -> int:
     vad = simulation.agent.turn_detection
     pause_ms = vad.silence_duration_ms if isinstance(vad, ServerVad) else 0
     if any(isinstance(step, Press) for step in simulation.caller.steps):
-        pause_ms = PAUSE_MS
+        pause_ms = (
+            2 * PAUSE_MS
+        )  # an entry is the caller's turn, as speech is: it lasts so long, and takes back as much waiting
     if way == "no_stop":
         pause_ms = TURN_SECONDS * 1000
     return pause_ms + 2 * BOUND_MS + SLACK_MS
