@@ -22,9 +22,10 @@ from bridge.heart.events import Event, Stopped
 from bridge.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape
+from bridge.tapes.header import FORMAT, Header, decode_header
 from bridge.tapes.reader import Tape
 from bridge.tapes.recovery import closing_lines
-from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Header, Line, carry_out
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, carry_out
 from bridge.tools import tool
 from bridge.web.app import ROUTES, _form_of
 from bridge.wire import realtime, twilio
@@ -33,7 +34,7 @@ SECRET: Final = "golden-test-auth-token-000000000"
 URL: Final = "https://bridge.example.com/voice/a"
 HEADER: Final = msgspec.convert(  # of no call there is
     {name: "x" for name in Header.__struct_fields__ if name not in ("tape", "settings", "tools", "has_audio")}
-    | {"tape": tape.FORMAT, "started_at": "2026-11-23", "settings": {}, "tools": [], "has_audio": True},
+    | {"tape": FORMAT, "started_at": "2026-11-23", "settings": {}, "tools": [], "has_audio": True},
     Header,
 )
 MOST_INTEGER: Final = 2**31
@@ -109,7 +110,7 @@ def tape_line(data: bytes) -> None:
     """Read lines as a tape, and close it as if its process had died."""
     header, _, rest = data.partition(b"\n")
     with suppress(TapeError):
-        tape.decode_header(header)
+        decode_header(header)
     with suppress(TapeError):
         lines = [line + b"\n" for line in rest.split(b"\n") if line]
         tape.check_lines(lines, first=2)

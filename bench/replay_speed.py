@@ -19,8 +19,9 @@ from attrs import frozen
 
 from bridge.config import Agent
 from bridge.heart.audio import SILENCE, bytes_of
+from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.reader import read_tape
-from bridge.tapes.tape import Header, decode, encode_header, settings_of
+from bridge.tapes.tape import decode
 from replay.simulation.rehearsal import Rehearsal
 from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape

@@ -22,9 +22,10 @@ from rich.table import Table
 
 from bridge.config import Agent
 from bridge.heart.events import Event
+from bridge.tapes.header import Header
 from bridge.tapes.reader import Tape
 from bridge.tapes.recorder import FLUSH_SECONDS, Recorder
-from bridge.tapes.tape import Header, Line, decode, event_of, received
+from bridge.tapes.tape import Line, decode, event_of, received
 from replay.demo import caller_does, model_says
 from replay.simulation.simulate import simulate
 

@@ -13,7 +13,8 @@ from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import Event
 from bridge.links.phone import Closing
-from bridge.tapes.tape import Header, Line
+from bridge.tapes.header import Header
+from bridge.tapes.tape import Line
 from bridge.tapes.tape_writer import TapeWriter
 
 FAR = 10**9

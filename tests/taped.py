@@ -42,20 +42,9 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import (
-    MODEL,
-    NOTE,
-    OPENAI,
-    PHONE,
-    TWILIO,
-    Header,
-    Line,
-    carry_out,
-    received,
-    settings_of,
-    tool_line,
-)
+from bridge.tapes.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Line, carry_out, received, tool_line
 
 Message = dict[str, Any]
 

@@ -12,10 +12,11 @@ from bridge.calls.setup import Setup
 from bridge.config import Agent
 from bridge.heart.call import Call
 from bridge.links.lag import LoopLag
-from bridge.tapes import tape
+from bridge.tapes.header import Header, settings_of
 from bridge.tapes.key_mask import MASKED
+from bridge.tapes.masking import mask, webhook_form
 from bridge.tapes.recorder import Recorder
-from bridge.tapes.tape import HTTP, TWILIO, Header, Line
+from bridge.tapes.tape import HTTP, TWILIO, Line
 from bridge.tools import HANG_UP, Tool
 
 
@@ -73,7 +74,7 @@ def begin_call(
 
 def line_of(webhook: Webhook) -> Line:
     """Return the first line after the header of a new call's tape."""
-    form = tape.webhook_form(
+    form = webhook_form(
         webhook.form,
         masked=webhook.setup.settings.recording.mask_numbers,
         keys_masked=webhook.agent.keys == MASKED,
@@ -85,7 +86,7 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
     """Return the header of the tape of a new call."""
     setup, form = webhook.setup, webhook.form
     recording = setup.settings.recording
-    show = tape.mask if recording.mask_numbers else str
+    show = mask if recording.mask_numbers else str
     definitions = [tool.definition for tool in webhook.tools.values()]
     return Header(
         call_id=call_id,
@@ -98,6 +99,6 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
         model=setup.address.model,
         code=__version__,
         has_audio=recording.audio,
-        settings=tape.settings_of(webhook.agent),
+        settings=settings_of(webhook.agent),
         tools=[*definitions, HANG_UP],
     )

@@ -12,7 +12,7 @@ from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.public_url import port_of
 from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
-from bridge.tapes.tape import mask
+from bridge.tapes.masking import mask
 from bridge.text.wording import counted
 
 ACCOUNT, NUMBERS = "Twilio account", "Twilio numbers"

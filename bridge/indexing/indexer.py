@@ -36,8 +36,8 @@ from bridge.store.messages import (
     SaveTape,
 )
 from bridge.store.records import Records
+from bridge.tapes.header import Header
 from bridge.tapes.names import OPEN_SUFFIX, tapes_under
-from bridge.tapes.tape import Header
 
 MOST_WAITING: Final = 10_000
 """Finished calls that may wait for the database; those beyond it are found on disk when these are done."""

@@ -10,7 +10,7 @@ from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
 from bridge.indexing.indexer import Indexer
-from bridge.tapes import tape
+from bridge.tapes.masking import mask
 
 PEAK_SECONDS: Final = 15.0
 """A peak is of this interval and the one before: Prometheus looks every 15 s, and misses none of them."""
@@ -53,8 +53,8 @@ class Snapshot:
                 "agent": call.agent.name,
                 "phase": phase_of(call),
                 "seconds": round(now - call.born, 1),
-                "from": tape.mask(call.caller),
-                "to": tape.mask(call.called),
+                "from": mask(call.caller),
+                "to": mask(call.called),
             }
             for call in self.switchboard.calls
         ]

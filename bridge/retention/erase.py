@@ -19,11 +19,12 @@ from bridge.heart.events import SessionCreated
 from bridge.store.database import TABLES, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
 from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.header import decode_header
 from bridge.tapes.names import call_id_of
 from bridge.tapes.reading import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
-from bridge.tapes.tape import MODEL, PHONE, Line, checked, decode_header, encode, event_of
+from bridge.tapes.tape import MODEL, PHONE, Line, checked, encode, event_of
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""

@@ -19,11 +19,13 @@ from bridge.retention.search import Needle, Proof, search
 from bridge.store.database import Store
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.header import decode_header
 from bridge.tapes.lock import held_alone
+from bridge.tapes.masking import mask
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
 from bridge.tapes.reading import about
-from bridge.tapes.tape import HTTP, checked, decode, decode_header, mask
+from bridge.tapes.tape import HTTP, checked, decode
 
 FEWEST_DIGITS: Final = 6
 """Of a phone number: fewer stand in other numbers by chance, and are not masked either."""

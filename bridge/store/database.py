@@ -22,7 +22,7 @@ from bridge.tapes.reading import about, tried
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:
     from bridge.store.records import Records
-    from bridge.tapes.tape import Header
+    from bridge.tapes.header import Header
 
 log = structlog.get_logger(__name__)
 
@@ -314,8 +314,8 @@ def _plain(value: Any) -> Any:
 
 def finish_lost(folder: Path, header: "Header") -> Path | None:
     """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
+    from bridge.tapes.header import encode_header
     from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, open_path
-    from bridge.tapes.tape import encode_header
 
     done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
     if done is not None:

@@ -9,7 +9,7 @@ from attrs import asdict, frozen
 
 from bridge.config import Secrets, Settings
 from bridge.store.records import Records, Row
-from bridge.tapes.tape import Header
+from bridge.tapes.header import Header
 
 # ---------------------------------------------------------------- to the indexer
 

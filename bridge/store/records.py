@@ -14,8 +14,9 @@ from bridge.config import ServerVad
 from bridge.store.heard_text import spoken_part
 from bridge.store.prices import cost_usd
 from bridge.store.transcribed import Transcribed
+from bridge.tapes.header import Header
 from bridge.tapes.lines import MOST, Ending, ToolSaid
-from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Header, Line
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
 from bridge.text.validity import valid_json
 
 Row: TypeAlias = dict[str, Any]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from bridge.tapes.tape import Header
+from bridge.tapes.header import Header
 
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"

@@ -9,9 +9,10 @@ from typing import Final
 from attrs import frozen
 
 from bridge.errors import TapeError
+from bridge.tapes.header import Header, decode_header
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
 from bridge.tapes.reading import about
-from bridge.tapes.tape import Header, check_lines, decode_header
+from bridge.tapes.tape import check_lines
 
 MOST_BYTES: Final = 2**30
 """Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""

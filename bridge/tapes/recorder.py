@@ -15,9 +15,9 @@ import trio
 from attrs import define, field
 
 from bridge.tapes.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
+from bridge.tapes.header import Header, encode_header
 from bridge.tapes.names import finished_path, open_path
 from bridge.tapes.reader import agent_on_disk
-from bridge.tapes.tape import Header, encode_header
 from bridge.tapes.tape_writer import TapeWriter
 
 FLUSH_SECONDS: Final = 0.15

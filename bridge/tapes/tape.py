@@ -4,13 +4,11 @@ What came in is kept word for word. Of what we sent, audio is kept as a referenc
 everything else in full. A line from anybody but the bridge is an input of the heart; a replay is those lines again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from attrs import asdict
 
-from bridge.config import Agent, agent_from
 from bridge.errors import TapeError
 from bridge.heart.effects import (
     AppendAudio,
@@ -35,7 +33,6 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
-from bridge.heart.keys import hidden
 from bridge.tapes.lines import (
     Append,
     Audio,
@@ -46,7 +43,6 @@ from bridge.tapes.lines import (
     Run,
     ToolSaid,
     TryFailed,
-    When,
     check_append,
     check_note,
     check_tool,
@@ -54,9 +50,6 @@ from bridge.tapes.lines import (
 )
 from bridge.text.nesting import MOST_DEEP, is_too_deep
 from bridge.wire import realtime, twilio
-
-FORMAT: Final = 1
-"""The format number in every header; a reader keeps reading the older ones."""
 
 HTTP: Final = "twilio_http"
 PHONE: Final = "twilio_ws"
@@ -193,71 +186,6 @@ def _check(line: Line, raw: bytes) -> None:
         check_webhook(line.http)
 
 
-# ---------------------------------------------------------------- the header
-
-
-class Header(msgspec.Struct, kw_only=True):
-    """A tape's first line: which call, when, and with which settings; it holds no secrets."""
-
-    tape: int = FORMAT
-    call_id: str
-    call_sid: str
-    account_sid: str
-    agent: str
-    started_at: When
-    caller: str = msgspec.field(name="from", default="")
-    called: str = msgspec.field(name="to", default="")
-    model: str = ""
-    code: str = ""
-    has_audio: bool = True
-    settings: dict[str, Any] = {}
-    tools: list[dict[str, Any]] = []
-
-    def agent_settings(self) -> Agent:
-        """Return the agent's settings as they were in force."""
-        return agent_from(self.agent, self.settings)
-
-
-def settings_of(agent: Agent) -> dict[str, Any]:
-    """Return the settings that a header keeps: no shadow where there is none, and not how long a tape is kept.
-
-    That is asked of today's configuration.
-    """
-    kept = {
-        name: value
-        for name, value in asdict(agent).items()
-        if name not in ("name", "keep") and value is not None
-    }
-    return kept | {"failure_sentence": agent.failure_sentence.text}
-
-
-def encode_header(header: Header) -> bytes:
-    """Return the header's line."""
-    return _encoder.encode(header) + b"\n"
-
-
-def decode_header(line: bytes) -> Header:
-    """Return the header that a tape begins with. Raises `TapeError`."""
-    try:
-        if is_too_deep(line.decode("utf-8")):
-            raise TapeError("not a tape: its first line is nested too deeply")
-        number = msgspec.json.decode(line, type=_Format).tape
-        if not 1 <= number <= FORMAT:
-            raise TapeError(f"a tape of format {number}; this version reads formats 1 to {FORMAT}")
-        header = msgspec.json.decode(line, type=Header)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise TapeError(f"not a tape: its first line is no header ({error})") from None
-    if not all(isinstance(tool.get("name"), str) for tool in header.tools):
-        raise TapeError("not a tape: its header has a tool without a name")
-    return header
-
-
-class _Format(msgspec.Struct):
-    """The number alone: whatever else a header of another format has."""
-
-    tape: int = FORMAT
-
-
 # ---------------------------------------------------------------- inputs: message -> line, line -> event
 
 
@@ -363,41 +291,3 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=end)
         case _:
             return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(realtime.encode(effect)))
-
-
-# ---------------------------------------------------------------- what must not be on a tape
-
-DROPPED_PARAMETERS: Final = frozenset({"CallToken", "StirPassportToken"})
-"""Webhook parameters that are credentials, or hold the caller's number where masking can't reach it."""
-
-
-UNMASKED: Final = frozenset({"ApiVersion"})
-NAMES: Final = frozenset({"CallerName"})
-"""Left out where numbers are masked: it names the person."""
-
-PRESSED: Final = "Digits"
-"""What the caller pressed before Twilio asked."""
-
-
-def mask(value: str) -> str:
-    """Return a phone number with all but its last two digits hidden; anything else as it is."""
-    digits = sum(char.isdigit() for char in value)
-    if digits < 6:
-        return value
-    hidden = digits - 2
-    masked = []
-    for char in value:
-        masked.append("x" if char.isdigit() and hidden > 0 else char)
-        hidden -= char.isdigit()
-    return "".join(masked)
-
-
-def webhook_form(form: Mapping[str, str], *, masked: bool, keys_masked: bool = False) -> dict[str, str]:
-    """Return a webhook's parameters as a tape may keep them."""
-    kept = {name: value for name, value in form.items() if name not in DROPPED_PARAMETERS}
-    if keys_masked and PRESSED in kept:
-        kept[PRESSED] = hidden(kept[PRESSED])
-    if not masked:
-        return kept
-    return {name: value if name in UNMASKED or name.endswith("Sid") else mask(value)
-            for name, value in kept.items() if name not in NAMES}  # fmt: skip

@@ -9,8 +9,9 @@ import trio
 from attrs import define, field
 
 from bridge.heart.events import CallerSpoke, Event, ModelSpoke
+from bridge.tapes.header import Header
 from bridge.tapes.redact import silenced, without_sound
-from bridge.tapes.tape import BRIDGE, NOTE, Header, Line, encode
+from bridge.tapes.tape import BRIDGE, NOTE, Line, encode
 
 MOST_LINES: Final = 20_000
 """Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""

@@ -29,7 +29,8 @@ from bridge.calls.messages import (
 from bridge.config import Agent, Secrets, Settings
 from bridge.heart.effects import EndCall
 from bridge.links.channel import Channel
-from bridge.tapes.tape import BRIDGE, Header
+from bridge.tapes.header import Header
+from bridge.tapes.tape import BRIDGE
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""

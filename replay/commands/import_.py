@@ -12,7 +12,8 @@ from bridge.config import Agent
 from bridge.errors import BridgeError
 from bridge.heart.audio import FRAME_BYTES
 from bridge.screen.output import complain, explains_errors
-from bridge.tapes.tape import NOTE, Header, Line, decode, encode_header, settings_of
+from bridge.tapes.header import Header, encode_header, settings_of
+from bridge.tapes.tape import NOTE, Line, decode
 from bridge.text.wording import counted, seconds
 from replay.commands.options import complain_of_file
 from replay.simulation.rehearsal import FRAME_MS, Rehearsal

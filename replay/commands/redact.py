@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from bridge.screen.output import explains_errors
+from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import encode_header
 from replay.commands.options import DATA, complain_of_file, read, working_on
 from replay.tapes.player import decisions, retold
 from replay.tapes.rewrite import write_tape

@@ -13,7 +13,8 @@ import msgspec
 from attrs import define, field, frozen
 
 from bridge.store.records import SKIPPED, TOKEN_CLASSES, Records, Row, records_of
-from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Line
+from bridge.tapes.header import Header
+from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
 from replay.judge.ears import Span, Voice, audible
 from replay.judge.free import free_arguments
 

@@ -15,7 +15,8 @@ from attrs import define, field
 from bridge.heart.audio import FRAME_BYTES, SILENCE, ms_of
 from bridge.heart.call import Call
 from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
-from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Header, Leg, Line, event_of
+from bridge.tapes.header import Header
+from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Leg, Line, event_of
 from replay.simulation.agenda import Agenda, Paper
 
 STREAM: Final = "MZ00000000000000000000000000000000"

@@ -38,8 +38,9 @@ from bridge.heart.events import (
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
+from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Header, Line
+from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
 from bridge.tools import HANG_UP, LONGEST_TIMEOUT_MS, Tool
 from bridge.wire import realtime, twilio
 from replay.model.script import Script
@@ -296,6 +297,6 @@ def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account
         called=account.number,
         model=Realtime().model,
         code=__version__,
-        settings=tape.settings_of(agent),
+        settings=settings_of(agent),
         tools=[*(tool.definition for tool in tools), HANG_UP],
     )

@@ -6,7 +6,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from bridge.store.records import Records, Row, records_of
-from bridge.tapes.tape import Header, decode
+from bridge.tapes.header import Header
+from bridge.tapes.tape import decode
 
 TABLES: Final = ("call", "transcript", "tool_calls", "milestones", "items", "turns", "log")
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.errors import BridgeError
+from bridge.tapes.header import FORMAT
 from bridge.tapes.reader import Tape, read_tape
-from bridge.tapes.tape import FORMAT, decode
+from bridge.tapes.tape import decode
 from replay.tapes.beside import written_beside
 from replay.tapes.player import retold, shed_lines
 

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import define, field, frozen
 
+from bridge.tapes.header import Header
 from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
-from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Header, Line, decode, encode
+from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Line, decode, encode
 from replay.tapes.player import is_shed_note
 
 KEPT: Final = frozenset({

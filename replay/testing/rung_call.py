@@ -17,8 +17,9 @@ from bridge.config import Agent, Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
 from bridge.store.records import Records, Row, records_of
+from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape
-from bridge.tapes.tape import decode, encode_header
+from bridge.tapes.tape import decode
 from bridge.tools import Tool, load_tools
 from replay.callers.recorded_caller import caller_of, longest_ms
 from replay.model.replies import MS_PER_CHARACTER

@@ -9,7 +9,7 @@ from bridge import languages
 from bridge.config import Agent, agent_from, parse
 from bridge.errors import ConfigError
 from bridge.languages import MOST_SPOKEN, OF_TWILIO, Sentence
-from bridge.tapes.tape import settings_of
+from bridge.tapes.header import settings_of
 from bridge.wire.realtime import opening_instructions, session_of
 from bridge.wire.twilio import hangup_twiml
 

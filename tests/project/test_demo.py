@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from wire_checker import check_wire
 
 from bridge.cli import main as bridge
+from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape
-from bridge.tapes.tape import decode, encode, encode_header
+from bridge.tapes.tape import decode, encode
 from replay.cli import main as replay
 from replay.sound.clips import clip
 from replay.tapes.wire import wire_lines

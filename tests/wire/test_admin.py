@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench.stage import AGENT, GREETING, PROMPT, MakePlace, Stage, open_stage, speech, words
 from bridge.errors import LinkError
 from bridge.observe.admin import MOST_CONNECTIONS
-from bridge.tapes.tape import mask
+from bridge.tapes.masking import mask
 from replay.model.script import CallTool, Script
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd

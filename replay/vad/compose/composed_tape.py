@@ -9,7 +9,8 @@ from attrs import asdict, evolve
 from bridge import __version__
 from bridge.config import Agent
 from bridge.heart.audio import bytes_of
-from bridge.tapes.tape import NOTE, Header, Line, decode, encode_header, settings_of
+from bridge.tapes.header import Header, encode_header, settings_of
+from bridge.tapes.tape import NOTE, Line, decode
 from replay.simulation.rehearsal import Rehearsal
 from replay.sound.silero import WINDOW_MS, probabilities
 from replay.tapes.rewrite import write_tape

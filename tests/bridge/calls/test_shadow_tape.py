@@ -14,13 +14,14 @@ from bridge import config
 from bridge.config import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
 from bridge.store.records import records_of
 from bridge.tapes import tape
+from bridge.tapes.header import decode_header, encode_header, settings_of
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.recovery import closing_lines
-from bridge.tapes.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode, encode_header
+from bridge.tapes.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode
 from bridge.wire import realtime
 from replay.cli import main
+from replay.compare import variants
 from replay.compare.types import Variant
-from replay.compare.variants import settings_of
 from replay.tapes.player import replay_tape, retold
 from replay.tapes.rewrite import accept
 from replay.tapes.scrub import Scrub
@@ -84,12 +85,12 @@ def test_a_shadow_that_is_no_table_is_a_fault() -> None:
 @pytest.mark.parametrize("shadow", [{"silence_duration_ms": 300}, {"type": "semantic_vad"}])
 def test_a_header_keeps_the_shadow(shadow: Message) -> None:
     agent = agent_with(**shadow)
-    header = tape.decode_header(encode_header(header_of(agent, [])))
+    header = decode_header(encode_header(header_of(agent, [])))
     assert header.agent_settings() == agent
 
 
 def test_a_header_without_one_reads_as_before() -> None:
-    settings = tape.settings_of(Agent(name="a"))
+    settings = settings_of(Agent(name="a"))
     assert "shadow" not in settings
     assert agent_from("a", settings) == Agent(name="a")
 
@@ -326,9 +327,9 @@ def test_a_shadow_that_was_given_no_audio_heard_nothing(shadowed: Tape) -> None:
 def test_a_comparison_makes_calls_without_the_baselines_shadow() -> None:
     base = {"agents": {"a": {"shadow": {"silence_duration_ms": 300}}}}
     variant = Variant(name="v")
-    assert settings_of(variant, base, PATH, "a").agents["a"].shadow is None
+    assert variants.settings_of(variant, base, PATH, "a").agents["a"].shadow is None
     wanted = Variant(name="v", agent={"shadow": {"silence_duration_ms": 400}})
-    assert settings_of(wanted, base, PATH, "a").agents["a"].shadow == ServerVad(
+    assert variants.settings_of(wanted, base, PATH, "a").agents["a"].shadow == ServerVad(
         silence_duration_ms=400, **SILENT
     )
 

@@ -30,7 +30,8 @@ from bridge.heart.events import (
     SessionUpdated,
     StreamStarted,
 )
-from bridge.tapes.tape import carry_out, decode, encode, encode_header, event_of
+from bridge.tapes.header import encode_header
+from bridge.tapes.tape import carry_out, decode, encode, event_of
 from bridge.wire import realtime, twilio
 from replay.tapes.player import decisions
 

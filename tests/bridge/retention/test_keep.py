@@ -25,9 +25,10 @@ from bridge.retention.erase import erase_rows, given_audio, patiently
 from bridge.store.messages import Found, Look, Removed
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.header import settings_of
 from bridge.tapes.reader import read_tape
 from bridge.tapes.redact import soundless
-from bridge.tapes.tape import Line, decode, received, settings_of
+from bridge.tapes.tape import Line, decode, received
 from replay.tapes.player import replay_tape
 from replay.tapes.wav import sound_of
 

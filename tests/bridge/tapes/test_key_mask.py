@@ -14,6 +14,7 @@ from bridge.heart.keys import sentence_of
 from bridge.store.records import records_of
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
+from bridge.tapes.masking import webhook_form
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, decode
 from bridge.tools import tool
@@ -141,7 +142,7 @@ def test_the_end_of_a_call_tells_no_number() -> None:
 
 
 def test_digits_of_the_webhook_are_hidden() -> None:
-    assert tape.webhook_form({"Digits": "4711#"}, masked=False, keys_masked=True) == {"Digits": "xxxx#"}
+    assert webhook_form({"Digits": "4711#"}, masked=False, keys_masked=True) == {"Digits": "xxxx#"}
 
 
 def test_the_message_that_is_sent_has_the_keys_and_its_line_has_not() -> None:

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from heart import SID, TOOLS, agent_with
+from heart import SID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from taped import header_of, line_of
+from taped import line_of
 
 from bridge.errors import TapeError
 from bridge.heart.effects import (
@@ -137,68 +137,7 @@ def test_what_is_no_line_is_said_to_be_none(line: bytes) -> None:
         decode(line)
 
 
-# ---------------------------------------------------------------- the header
-
-
-def test_a_header_keeps_the_settings_in_force() -> None:
-    agent = agent_with(interrupt=False, lead_ms=120)
-    header = tape.decode_header(tape.encode_header(header_of(agent, list(TOOLS))))
-    assert (header.agent_settings(), header.tools) == (agent, list(TOOLS))
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        (b'{"t_ms":0,"leg":"note","from":"bridge"}', "its first line is no header"),
-        (b"garbage", "its first line is no header"),
-        (
-            tape.encode_header(header_of(agent_with(), [])).replace(b'"tape":1', b'"tape":9'),
-            "a tape of format 9",
-        ),
-        (
-            tape.encode_header(header_of(agent_with(), [])).replace(b'"tape":1', b'"tape":0'),
-            "a tape of format 0",
-        ),
-    ],
-)
-def test_what_is_no_header_is_said_to_be_none(line: bytes, problem: str) -> None:
-    with pytest.raises(TapeError, match=problem):
-        tape.decode_header(line)
-
-
 # ---------------------------------------------------------------- what is not on it
-
-
-@pytest.mark.parametrize(
-    ("number", "hidden"),
-    [
-        ("+15551230042", "+xxxxxxxxx42"), ("sip:4930123456@x.example", "sip:xxxxxxxx56@x.example"),
-        ("anonymous", "anonymous"), ("12345", "12345"), ("", ""),
-    ],
-)  # fmt: skip
-def test_a_number_is_hidden_but_for_two_digits(number: str, hidden: str) -> None:
-    assert tape.mask(number) == hidden
-
-
-FORM = {
-    "CallSid": "CA00112233",
-    "From": "+15551230042",
-    "CallToken": "t",
-    "StirPassportToken": "p",
-    "FromCity": "Ulm",
-}
-
-
-def test_credentials_in_a_webhook_are_never_kept() -> None:
-    assert tape.webhook_form(FORM, masked=False) == {
-        "CallSid": "CA00112233", "From": "+15551230042", "FromCity": "Ulm",
-    }  # fmt: skip
-
-
-def test_numbers_in_a_webhook_can_be_hidden() -> None:
-    assert tape.webhook_form(FORM, masked=True) == {
-        "CallSid": "CA00112233", "From": "+xxxxxxxxx42", "FromCity": "Ulm",
-    }  # fmt: skip
 
 
 @settings(deadline=None, database=None, max_examples=30)

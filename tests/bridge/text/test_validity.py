@@ -25,7 +25,8 @@ from bridge.links.model import ModelAddress
 from bridge.logs import set_up_logging
 from bridge.store.records import records_of
 from bridge.tapes import tape
-from bridge.tapes.tape import Header, Line
+from bridge.tapes.header import Header, settings_of
+from bridge.tapes.tape import Line
 from bridge.text.validity import is_harmless, valid, valid_json, valid_value
 from bridge.web.app import _form_of
 
@@ -159,7 +160,7 @@ def test_every_setting_can_be_written_or_is_refused_in_words_that_can(key: str, 
     raw = {"agents": {"a": {key: [text] if key == "tools" else text}}}
     faults: list[str] = []
     try:
-        msgspec.json.encode(tape.settings_of(parse(raw, PATH).agents["a"]))
+        msgspec.json.encode(settings_of(parse(raw, PATH).agents["a"]))
     except ConfigError as error:
         faults = error.faults
     assert [fault for fault in faults if not is_harmless(fault)] == []

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from taped import from_model, header_of
 
 from bridge.config import Agent
-from bridge.tapes.tape import encode, encode_header
+from bridge.tapes.header import encode_header
+from bridge.tapes.tape import encode
 from replay.cli import main
 from replay.tapes.rewrite import write_tape
 

@@ -7,8 +7,9 @@ import msgspec
 
 from bridge.config import Agent
 from bridge.heart.audio import silence
+from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import Header, Line, decode, settings_of
+from bridge.tapes.tape import Line, decode
 from replay.simulation.rehearsal import Rehearsal
 from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape, retold

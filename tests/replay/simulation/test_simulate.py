@@ -13,8 +13,9 @@ from wire_checker import check_wire
 from bridge.config import Agent, Limits
 from bridge.heart.audio import bytes_of
 from bridge.store.records import Records, records_of
+from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import BRIDGE, decode, encode_header
+from bridge.tapes.tape import BRIDGE, decode
 from bridge.tools import Tool, tool
 from replay.callers.restaurant import check_table, opening_hours
 from replay.demo import caller_does, model_says

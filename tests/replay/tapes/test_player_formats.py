@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.errors import TapeError
+from bridge.tapes.header import FORMAT
 from bridge.tapes.reader import read_tape
-from bridge.tapes.tape import FORMAT, Line, decode
+from bridge.tapes.tape import Line, decode
 from replay.cli import main
 from replay.tapes.pages import page_of
 from replay.tapes.player import retold

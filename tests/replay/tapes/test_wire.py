@@ -12,9 +12,10 @@ from wire_checker import check_wire
 
 from bridge.config import Agent
 from bridge.heart.audio import SILENCE
+from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.redact import silenced
-from bridge.tapes.tape import Header, Line, decode, encode, settings_of
+from bridge.tapes.tape import Line, decode, encode
 from replay.cli import main
 from replay.tapes.player import decisions, retold
 from replay.tapes.wire import WireLine, wire_lines

@@ -1,0 +1,76 @@
+"""A tape's first line: which call it is, when it was, and with which settings. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+from attrs import asdict
+
+from bridge.config import Agent, agent_from
+from bridge.errors import TapeError
+from bridge.tapes.lines import When
+from bridge.text.nesting import is_too_deep
+
+FORMAT: Final = 1
+"""The format number in every header; a reader keeps reading the older ones."""
+
+
+class Header(msgspec.Struct, kw_only=True):
+    """A tape's first line: which call, when, and with which settings; it holds no secrets."""
+
+    tape: int = FORMAT
+    call_id: str
+    call_sid: str
+    account_sid: str
+    agent: str
+    started_at: When
+    caller: str = msgspec.field(name="from", default="")
+    called: str = msgspec.field(name="to", default="")
+    model: str = ""
+    code: str = ""
+    has_audio: bool = True
+    settings: dict[str, Any] = {}
+    tools: list[dict[str, Any]] = []
+
+    def agent_settings(self) -> Agent:
+        """Return the agent's settings as they were in force."""
+        return agent_from(self.agent, self.settings)
+
+
+def settings_of(agent: Agent) -> dict[str, Any]:
+    """Return the settings that a header keeps: no shadow where there is none, and not how long a tape is kept.
+
+    That is asked of today's configuration.
+    """
+    kept = {
+        name: value
+        for name, value in asdict(agent).items()
+        if name not in ("name", "keep") and value is not None
+    }
+    return kept | {"failure_sentence": agent.failure_sentence.text}
+
+
+def encode_header(header: Header) -> bytes:
+    """Return the header's line."""
+    return msgspec.json.encode(header) + b"\n"
+
+
+def decode_header(line: bytes) -> Header:
+    """Return the header that a tape begins with. Raises `TapeError`."""
+    try:
+        if is_too_deep(line.decode("utf-8")):
+            raise TapeError("not a tape: its first line is nested too deeply")
+        number = msgspec.json.decode(line, type=_Format).tape
+        if not 1 <= number <= FORMAT:
+            raise TapeError(f"a tape of format {number}; this version reads formats 1 to {FORMAT}")
+        header = msgspec.json.decode(line, type=Header)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise TapeError(f"not a tape: its first line is no header ({error})") from None
+    if not all(isinstance(tool.get("name"), str) for tool in header.tools):
+        raise TapeError("not a tape: its header has a tool without a name")
+    return header
+
+
+class _Format(msgspec.Struct):
+    """The number alone: whatever else a header of another format has."""
+
+    tape: int = FORMAT

@@ -1,0 +1,40 @@
+"""What must not be on a tape: a webhook's credentials and, where the configuration asks for it, who called. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bridge.heart.keys import hidden
+
+DROPPED_PARAMETERS: Final = frozenset({"CallToken", "StirPassportToken"})
+"""Webhook parameters that are credentials, or hold the caller's number where masking can't reach it."""
+
+UNMASKED: Final = frozenset({"ApiVersion"})
+NAMES: Final = frozenset({"CallerName"})
+"""Left out where numbers are masked: it names the person."""
+
+PRESSED: Final = "Digits"
+"""What the caller pressed before Twilio asked."""
+
+
+def mask(value: str) -> str:
+    """Return a phone number with all but its last two digits hidden; anything else as it is."""
+    digits = sum(char.isdigit() for char in value)
+    if digits < 6:
+        return value
+    hidden = digits - 2
+    masked = []
+    for char in value:
+        masked.append("x" if char.isdigit() and hidden > 0 else char)
+        hidden -= char.isdigit()
+    return "".join(masked)
+
+
+def webhook_form(form: Mapping[str, str], *, masked: bool, keys_masked: bool = False) -> dict[str, str]:
+    """Return a webhook's parameters as a tape may keep them."""
+    kept = {name: value for name, value in form.items() if name not in DROPPED_PARAMETERS}
+    if keys_masked and PRESSED in kept:
+        kept[PRESSED] = hidden(kept[PRESSED])
+    if not masked:
+        return kept
+    return {name: value if name in UNMASKED or name.endswith("Sid") else mask(value)
+            for name, value in kept.items() if name not in NAMES}  # fmt: skip
