@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from bridge import config
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall

@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import SILENCE, bytes_of
 from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.reader import read_tape

@@ -20,7 +20,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.events import Event
 from bridge.tapes.header import Header
 from bridge.tapes.reader import Tape

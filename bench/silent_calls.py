@@ -16,7 +16,7 @@ from typing import Final, get_args
 import trio
 from attrs import define, field, frozen
 
-from bridge.config import Agent, Limits, ServerVad
+from bridge.agents import Agent, Limits, ServerVad
 from bridge.heart.audio import FRAME_BYTES, is_audible
 from bridge.heart.keys import PAUSE_MS
 from bridge.store.records import Records, records_of

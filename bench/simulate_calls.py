@@ -8,7 +8,7 @@ It prints what `bench/simulation.md` keeps, and checks that every call ended as 
 import sys
 from time import perf_counter, process_time
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from replay.callers.restaurant import check_table, opening_hours
 from replay.demo import caller_does, model_says
 from replay.simulation.simulate import Simulation

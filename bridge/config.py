@@ -2,14 +2,14 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from attrs import evolve, field, fields_dict, frozen
+from attrs import field, frozen
 
-from bridge import languages
+from bridge.agents import MOST_DAYS, Agent, Keep, read_agents
 from bridge.checks import (
     account,
     address,
@@ -17,7 +17,6 @@ from bridge.checks import (
     choice,
     flag,
     hosts,
-    names_of,
     nearest,
     number,
     proxy,
@@ -32,16 +31,12 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
-from bridge.languages import Sentence, sayable
+from bridge.languages import sayable
 from bridge.proxies import Proxy, proxy_for
 from bridge.text.validity import is_harmless
 
-VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
-MOST_DAYS = 36_500
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
-
-AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 @frozen
@@ -108,15 +103,6 @@ class Recording:
 
 
 @frozen
-class Keep:
-    """How many days an agent's calls are kept; 0 is for ever. In the file, what is left out is as [recording] says."""
-
-    audio_days: int | None = setting(None, whole(0, MOST_DAYS))
-    tapes_days: int | None = setting(None, whole(0, MOST_DAYS))
-    rows_days: int | None = setting(None, whole(0, MOST_DAYS))
-
-
-@frozen
 class Logging:
     """How the daemon logs; under systemd the journal keeps the time."""
 
@@ -165,119 +151,6 @@ class Tracing:
     """Where a trace of each call goes once it has ended: an OpenTelemetry collector's OTLP address."""
 
     endpoint: str = setting("", url("https", "http", example="http://127.0.0.1:4318/v1/traces", empty=True))
-
-
-@frozen
-class ServerVad:
-    """Turn detection by loudness and silence; the defaults are where phone audio should start."""
-
-    type: str = setting("server_vad", choice("server_vad"))
-    threshold: float = setting(0.6, number(0.0, 1.0))
-    prefix_padding_ms: int = setting(300, whole(0, 5000))
-    silence_duration_ms: int = setting(500, whole(50, 10000))
-    create_response: bool = setting(True, flag)
-    interrupt_response: bool = setting(True, flag)
-
-
-@frozen
-class SemanticVad:
-    """Turn detection by a model of when a sentence is over."""
-
-    type: str = setting("semantic_vad", choice("semantic_vad"))
-    eagerness: str = setting("auto", choice("low", "medium", "high", "auto"))
-    create_response: bool = setting(True, flag)
-    interrupt_response: bool = setting(True, flag)
-
-
-TurnDetection: TypeAlias = ServerVad | SemanticVad
-
-ANSWERING = ("create_response", "interrupt_response")
-"""What turn detection may do beside detecting turns."""
-
-
-def silent(vad: TurnDetection) -> TurnDetection:
-    """Return this turn detection as a shadow has it: it answers nobody and interrupts nobody."""
-    return evolve(vad, create_response=False, interrupt_response=False)
-
-
-@frozen
-class TurnBudget:
-    """What turn detection may cost callers: `replay vad sweep` looks for the quickest setting within it.
-
-    In percent of turns, percentage points above the best setting, and times an hour; docs/vad.md says what is counted.
-    """
-
-    turns_cut_percent: float = setting(10.0, number(0, 100))
-    missed_above_best_points: float = setting(1.0, number(0, 100))
-    false_per_hour: float = setting(60.0, number(0, 100_000))
-    onset_clipped_percent: float = setting(3.0, number(0, 100))
-
-
-@frozen
-class Limits:
-    """What bounds a call. OpenAI ends a session after 60 minutes, so the longest call is a little shorter."""
-
-    calls_at_once: int = setting(1000, whole(1, 1000))
-    max_call_seconds: int = setting(1800, whole(5, 3540))
-    waiting_seconds: int = setting(30, whole(1, 300))
-    quiet_seconds: int = setting(60, whole(2, 3540))
-    lost_media_ms: int = setting(10_000, whole(500, 120_000))
-    model_ready_ms: int = setting(4000, whole(100, 60_000))
-    answer_timeout_ms: int = setting(5000, whole(500, 60_000))
-    max_turn_seconds: int = setting(60, whole(2, 3540))
-    tools_at_once: int = setting(8, whole(1, 64))
-    tool_calls_per_call: int = setting(50, whole(1, 10_000))
-    held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
-    lead_ms: int = setting(300, whole(40, 2000))
-    farewell_grace_ms: int = setting(2000, whole(100, 10_000))
-
-
-def _table(raw: Any) -> Any:
-    return raw  # a table of its own: read in `_agent`, where its faults can be placed
-
-
-@frozen
-class Agent:
-    """One voice agent: what it says, how it listens, what it may do."""
-
-    name: str = field(default="", metadata={"check": text("no name here: it is the table's")})
-    instructions: str = setting(
-        "You are a friendly assistant on the phone. Keep answers short.",
-        text("the goal of the agent, in plain words"),
-    )
-    greeting: str = setting("Hello! How can I help you?", text("the agent's first words"))
-    voice: str = setting("marin", choice(*VOICES))
-    language: str | tuple[str, ...] = setting("en", languages.language)
-    noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
-    keys: str = setting("masked", choice("masked", "kept"))
-    transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
-    tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
-    failure_sentence: Sentence = setting(
-        Sentence("I'm sorry, something went wrong on our side. Please call again in a moment.", "en-US"),
-        sayable("the words a caller hears when the model can't be had"),
-    )
-    say_language: str = setting("", languages.twilio_language)
-    say_voice: str = setting("", languages.twilio_voice)
-    max_output_tokens: int = setting(4096, whole(1, 4096))
-    when_full: str = setting("", refusal(empty=True))
-    turn_detection: TurnDetection = setting(ServerVad(), _table)
-    turn_budget: TurnBudget = setting(TurnBudget(), _table)
-    shadow: TurnDetection | None = setting(None, _table)
-    limits: Limits = setting(Limits(), _table)
-    keep: Keep = setting(Keep(), _table)
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Return what callers may speak; nothing if it is to be detected."""
-        return languages.all_of(self.language)
-
-    def sentence(self, words: str) -> Sentence:
-        """Return words as Twilio shall say them to this agent's callers."""
-        if words == self.failure_sentence.text:
-            return self.failure_sentence
-        spoken = self.say_language or languages.said_by_twilio(self.languages)
-        # A voice that is named has its language; a pair that doesn't fit may not be said at all.
-        return Sentence(words, "" if "." in self.say_voice else spoken, self.say_voice)
 
 
 @frozen
@@ -352,102 +225,10 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     read: dict[str, Any] = {
         name: read_table(cls, raw.get(name, {}), at=name, faults=faults) for name, cls in tables.items()
     }
-    agents = _agents(raw.get("agents", {}), faults)
+    agents = read_agents(raw.get("agents", {}), faults)
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults])
     return Settings(**read, agents=agents, folder=path.parent)
-
-
-def _agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
-    if not isinstance(raw, dict) or not raw:
-        faults.append("[agents]: no agent; add a table [agents.front-desk] with instructions and a greeting")
-        return {}
-    return {name: _agent(name, table, faults) for name, table in raw.items()}
-
-
-def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
-    at = f"agents.{name}"
-    if not AGENT_NAME.fullmatch(name) or name == "ws":
-        faults.append(
-            f'[{at}]: use a name of a-z, 0-9, "-" and "_" other than "ws": it becomes part of a URL'
-        )
-    if isinstance(raw, dict) and "name" in raw:
-        faults.append(f"[{at}] name: unknown key; the agent's name is its table's: {name}")
-    agent = read_table(Agent, raw, at=at, faults=faults)
-    tables = raw if isinstance(raw, dict) else {}
-    faults += _about_languages(agent, at)
-    if isinstance(words := agent.failure_sentence, str):
-        agent = evolve(agent, failure_sentence=evolve(agent, failure_sentence=Sentence("")).sentence(words))
-    return evolve(
-        agent,
-        name=name,
-        turn_detection=_read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
-        turn_budget=read_table(
-            TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
-        ),
-        shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
-        limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
-        keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
-    )
-
-
-def _about_languages(agent: Agent, at: str) -> Iterator[str]:
-    """Yield what each value alone doesn't show."""
-    several, model = len(agent.languages) > 1, agent.transcription_model
-    if several and model and model not in languages.SEVERAL:
-        yield f'[{at}] language: {model} takes one language; name one, or "" for all, or use {languages.SEVERAL[0]}'
-    if agent.languages and not (
-        agent.say_language or agent.say_voice or languages.said_by_twilio(agent.languages)
-    ):
-        known = ", ".join(languages.OF_TWILIO)
-        yield (
-            f'[{at}] language: no voice of Twilio\'s is known for "{agent.languages[0]}", to say the failure_sentence; '
-            f"set say_voice, or say_language to one of {known}"
-        )
-
-
-def _read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:
-    if raw is None:
-        return None
-    if isinstance(raw, dict):
-        answering = [key for key in raw if key in ANSWERING]
-        faults += [
-            f"[{at}] {key} = {shown(key, raw[key])}: a shadow never answers: leave it out"
-            for key in answering
-        ]
-        raw = {key: value for key, value in raw.items() if key not in answering}
-    return silent(_read_turn_detection(raw, at, faults, without=ANSWERING))
-
-
-def _read_turn_detection(
-    raw: Any, at: str, faults: list[str], *, without: Collection[str] = ()
-) -> TurnDetection:
-    kind = raw.get("type", "server_vad") if isinstance(raw, dict) else "server_vad"
-    if kind not in ("server_vad", "semantic_vad"):
-        faults.append(f'[{at}] type = {shown("type", kind)}: use "server_vad" or "semantic_vad"')
-        return ServerVad()
-    raw = _without_foreign(raw, kind, at, faults)
-    if kind == "semantic_vad":
-        return read_table(SemanticVad, raw, at=at, faults=faults, without=without)
-    return read_table(ServerVad, raw, at=at, faults=faults, without=without)
-
-
-def _without_foreign(raw: Any, kind: str, at: str, faults: list[str]) -> Any:
-    """Return a table without the keys that only the other turn detection has, each of them told."""
-    own, other = (ServerVad, SemanticVad) if kind == "server_vad" else (SemanticVad, ServerVad)
-    foreign = fields_dict(other).keys() - fields_dict(own).keys()
-    if not isinstance(raw, dict):
-        return raw
-    faults += [
-        f'[{at}] {key}: type = "{other().type}" has it, "{kind}" has not' for key in raw if key in foreign
-    ]
-    return {key: value for key, value in raw.items() if key not in foreign}
-
-
-def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
-    """Return an agent from settings written before, by any version: what this one can't use has its default."""
-    tables = {key: list(value) if isinstance(value, tuple) else value for key, value in raw.items()}
-    return _agent(name, tables, [])
 
 
 def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:

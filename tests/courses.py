@@ -4,7 +4,7 @@ from attrs import define, field
 from heart import SID, START, TOOLS, agent_with, of
 from hypothesis import strategies as st
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     Effect,

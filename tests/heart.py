@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 
-from bridge.config import Agent, Limits, ServerVad
+from bridge.agents import Agent, Limits, ServerVad
 from bridge.heart.audio import bytes_of
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect, EndCall, PlayAudio, SendMark, TruncateItem, WriteNote

@@ -7,8 +7,8 @@ from typing import Any
 import trio
 from attrs import define, field
 
+from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall, ModelAddress
-from bridge.config import Agent
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import Event

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.effects import WriteNote
 from bridge.heart.events import (
     CallerSpoke,

@@ -10,7 +10,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bridge.config import Agent, Server
+from bridge.agents import Agent
+from bridge.config import Server
 
 MOST_CALLERS: Final = 10_000
 """Callers whose last calls are remembered; beyond it the one who called longest ago is forgotten."""

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 import trio
 
+from bridge.agents import Agent
 from bridge.calls.intake import Webhook
 from bridge.calls.messages import Vitals
 from bridge.calls.setup import Setup
-from bridge.config import Agent
 from bridge.heart.effects import EndCall
 
 

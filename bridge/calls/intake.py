@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from attrs import frozen
 
 from bridge import __version__
+from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
-from bridge.config import Agent
 from bridge.heart.call import Call
 from bridge.links.lag import LoopLag
 from bridge.tapes.header import Header, settings_of

@@ -11,9 +11,9 @@ import structlog
 import trio
 from attrs import Factory, define, field
 
+from bridge.agents import Agent
 from bridge.calls.shadow import Shadow
 from bridge.calls.tool_runs import run_tool
-from bridge.config import Agent
 from bridge.errors import DoorShutError, LinkError, in_words
 from bridge.heart.call import Call
 from bridge.heart.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote

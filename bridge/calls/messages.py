@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from bridge.config import Agent, Secrets, Settings
+from bridge.agents import Agent
+from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
 
 Key: TypeAlias = tuple[str, str]

@@ -9,7 +9,7 @@ import msgspec
 import trio
 from attrs import define, field
 
-from bridge.config import Agent, TurnDetection
+from bridge.agents import Agent, TurnDetection
 from bridge.errors import DoorShutError, LinkError, first_of, in_words
 from bridge.heart.effects import AppendAudio, UpdateSession
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated

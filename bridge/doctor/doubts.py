@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bridge.config import Agent, Realtime, Secrets, Settings
+from bridge.agents import Agent
+from bridge.config import Realtime, Secrets, Settings
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 """In the names of models that listen on the Realtime API and can't hold a conversation."""

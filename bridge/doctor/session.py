@@ -5,8 +5,8 @@ from typing import Final
 import trio
 from attrs import define, field
 
+from bridge.agents import Agent
 from bridge.calls.setup import model_address
-from bridge.config import Agent
 from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.world import Patient
 from bridge.errors import LinkError

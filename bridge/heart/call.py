@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import is_audible, ms_of
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.effects import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import define, field
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.effects import UpdateSession
 from bridge.heart.events import ModelErred, SessionUpdated
 from bridge.heart.session_fields import without_refused

@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 from attrs import evolve, frozen
 
-from bridge.config import Keep, Settings
+from bridge.agents import Keep
+from bridge.config import Settings
 from bridge.errors import TapeError
 from bridge.retention.erase import (
     day_folders,

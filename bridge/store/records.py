@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import define, field
 
-from bridge.config import ServerVad
+from bridge.agents import ServerVad
 from bridge.store.heard_text import spoken_part
 from bridge.store.prices import cost_usd
 from bridge.store.transcribed import Transcribed

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from attrs import asdict
 
-from bridge.config import Agent, agent_from
+from bridge.agents import Agent, agent_from
 from bridge.errors import TapeError
 from bridge.tapes.lines import When
 from bridge.text.nesting import is_too_deep

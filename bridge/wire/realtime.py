@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.config import Agent, SemanticVad, TurnDetection, silent
+from bridge.agents import Agent, SemanticVad, TurnDetection, silent
 from bridge.heart.effects import (
     AddText,
     AnswerTool,

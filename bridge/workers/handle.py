@@ -10,6 +10,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from bridge.agents import Agent
 from bridge.calls.messages import (
     Ask,
     Ends,
@@ -26,7 +27,7 @@ from bridge.calls.messages import (
     Told,
     Vitals,
 )
-from bridge.config import Agent, Secrets, Settings
+from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
 from bridge.links.channel import Channel
 from bridge.tapes.header import Header

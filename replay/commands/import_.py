@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from bridge import __version__
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.errors import BridgeError
 from bridge.heart.audio import FRAME_BYTES
 from bridge.screen.output import complain, explains_errors

@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.config import Agent, ServerVad, TurnBudget, load
+from bridge.agents import Agent, ServerVad, TurnBudget
+from bridge.config import load
 from bridge.errors import TapeError
 from bridge.screen.output import complain, explains_errors, leave_faults, print_json, quiet_interrupt
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found

@@ -14,8 +14,9 @@ from attrs import define, field, frozen
 from trio.testing import MockClock
 
 from bridge import __version__
+from bridge.agents import Agent
 from bridge.calls.tool_runs import run_tool
-from bridge.config import Agent, Realtime
+from bridge.config import Realtime
 from bridge.errors import BridgeError
 from bridge.heart.call import Call
 from bridge.heart.effects import (

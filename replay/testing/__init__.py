@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bridge.config import Agent, Limits, SemanticVad, ServerVad
+    from bridge.agents import Agent, Limits, SemanticVad, ServerVad
     from bridge.tapes.reader import Tape, read_tape
     from bridge.tapes.tape import Line, decode
     from replay.model.line import Tls
@@ -89,7 +89,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "bridge.config": "Agent Limits SemanticVad ServerVad",
+    "bridge.agents": "Agent Limits SemanticVad ServerVad",
     "bridge.tapes.reader": "Tape read_tape",
     "bridge.tapes.tape": "Line decode",
     "replay.model.line": "Tls",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from bridge.config import Agent
+    from bridge.agents import Agent
     from bridge.tools import Tool
     from replay.model.script import Script
     from replay.phone.script import Caller

@@ -13,7 +13,8 @@ import trio
 from attrs import field, frozen
 
 from bridge import config
-from bridge.config import Agent, Realtime, Recording, Secrets, Server, Settings
+from bridge.agents import Agent
+from bridge.config import Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
 from bridge.store.records import Records, Row, records_of

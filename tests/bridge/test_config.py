@@ -8,16 +8,8 @@ from attrs import asdict, fields
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.config import (
-    Agent,
-    Limits,
-    SemanticVad,
-    ServerVad,
-    Settings,
-    agent_from,
-    load,
-    parse,
-)
+from bridge.agents import Agent, Limits, SemanticVad, ServerVad, agent_from
+from bridge.config import Settings, load, parse
 from bridge.errors import ConfigError
 
 PATH = Path("/etc/bridge/config.toml")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bridge import languages
-from bridge.config import Agent, agent_from, parse
+from bridge.agents import Agent, agent_from
+from bridge.config import parse
 from bridge.errors import ConfigError
 from bridge.languages import MOST_SPOKEN, OF_TWILIO, Sentence
 from bridge.tapes.header import settings_of

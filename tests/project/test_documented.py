@@ -12,8 +12,9 @@ import duckdb
 import pytest
 from kept import Folder
 
+from bridge.agents import Agent, SemanticVad, ServerVad
 from bridge.cli import main as bridge
-from bridge.config import Agent, SemanticVad, ServerVad, Settings
+from bridge.config import Settings
 from bridge.languages import Sentence
 from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
 from bridge.screen.lazy_group import LazyGroup

@@ -16,12 +16,13 @@ from attrs import define, evolve
 from trio.testing import MockClock
 
 from bench.stage import AGENT, GREETING, WEBHOOK, MakePlace, Stage, open_stage
+from bridge.agents import Agent
 from bridge.calls.intake import Webhook
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
-from bridge.config import Agent, Secrets, Settings
+from bridge.config import Secrets, Settings
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import Event

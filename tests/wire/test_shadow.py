@@ -23,8 +23,8 @@ from bench.stage import (
     speech,
     words,
 )
+from bridge.agents import Agent, ServerVad
 from bridge.calls.shadow import MOST_BYTES, Shadow
-from bridge.config import Agent, ServerVad
 from bridge.heart.audio import FRAME_BYTES
 from bridge.heart.effects import AppendAudio
 from bridge.links import outbox

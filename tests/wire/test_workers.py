@@ -14,7 +14,7 @@ from attrs import evolve
 
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.errors import StoreError, first_of
 from bridge.store.database import Store
 from bridge.tapes.lock import held_alone

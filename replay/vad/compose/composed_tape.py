@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import asdict, evolve
 
 from bridge import __version__
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import bytes_of
 from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.tape import NOTE, Line, decode

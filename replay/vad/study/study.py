@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from bridge.config import TurnBudget
+from bridge.agents import TurnBudget
 from bridge.errors import BridgeError, TapeError
 from bridge.tapes.reader import read_tape
 from bridge.tapes.reading import tried

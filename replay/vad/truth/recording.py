@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from bridge.config import SemanticVad, ServerVad, TurnDetection
+from bridge.agents import SemanticVad, ServerVad, TurnDetection
 from bridge.errors import BridgeError
 from bridge.heart.audio import BYTES_PER_MS, ms_of
 from bridge.heart.events import CallerSpoke, SessionCreated, StreamStarted

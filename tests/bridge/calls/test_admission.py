@@ -9,6 +9,7 @@ from heart import agent_with
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.agents import Agent
 from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
@@ -28,7 +29,7 @@ from bridge.calls.admission import (
     caller_of,
     house_of,
 )
-from bridge.config import Agent, Server
+from bridge.config import Server
 
 NOBODY = Load(live=0, of_agent=0, waiting=0)
 CALLER = "+15550123456"

@@ -12,8 +12,8 @@ from heart import Driver, new_call, of, open_call
 from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall
-from bridge.config import Agent
 from bridge.heart.call import CATCH_UP_MS, Call
 from bridge.heart.effects import CreateResponse
 from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated

@@ -11,7 +11,7 @@ from taped import header_of, text_of
 from wire_checker import check_wire
 
 from bridge import config
-from bridge.config import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
+from bridge.agents import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
 from bridge.store.records import records_of
 from bridge.tapes import tape
 from bridge.tapes.header import decode_header, encode_header, settings_of

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bridge.agents import Agent
 from bridge.cli import main
-from bridge.config import Agent, Secrets, parse
+from bridge.config import Secrets, parse
 from bridge.doctor.doubts import doubts
 
 SET = {

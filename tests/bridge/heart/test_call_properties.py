@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from taped import header_of, line_of, tape_of
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     AnswerTool,

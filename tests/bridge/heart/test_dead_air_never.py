@@ -11,7 +11,7 @@ from heart import SID, agent_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import is_audible, ms_of, silence
 from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, RunTool
 from bridge.heart.events import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from heart import TOOLS, agent_with, new_call, of
 
-from bridge.config import Agent, SemanticVad
+from bridge.agents import Agent, SemanticVad
 from bridge.heart.effects import UpdateSession
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.heart.session_fields import OPTIONAL, without_refused

@@ -11,7 +11,8 @@ from attrs import define, field
 from structlog.testing import capture_logs
 from taped import header_of
 
-from bridge.config import Agent, Recording
+from bridge.agents import Agent
+from bridge.config import Recording
 from bridge.heart.audio import SILENCE
 from bridge.retention.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
 from bridge.tapes.files import append_to

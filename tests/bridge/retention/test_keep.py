@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from kept import Folder, cached
 
+from bridge.agents import Agent
 from bridge.cli import main
-from bridge.config import Agent, Settings, parse
+from bridge.config import Settings, parse
 from bridge.errors import ConfigError, StoreError
 from bridge.heart.audio import SILENCE
 from bridge.heart.events import CallerSpoke

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pytest
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.effects import AddText, EndCall
 from bridge.heart.keys import sentence_of
 from bridge.store.records import records_of

@@ -13,7 +13,7 @@ from taped import header_of
 from trio.testing import MockClock
 
 from bench.power import Power
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.errors import TapeError
 from bridge.tapes import files
 from bridge.tapes.names import tapes_under

@@ -15,10 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lone_calls import a_call
 
+from bridge.agents import Agent
 from bridge.calls.intake import Webhook, line_of
 from bridge.calls.setup import Setup
 from bridge.cli import main
-from bridge.config import Agent, Settings, parse, read_secrets
+from bridge.config import Settings, parse, read_secrets
 from bridge.errors import BridgeError, ConfigError
 from bridge.heart.call import Call
 from bridge.links.model import ModelAddress

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from heart import TOOLS, agent_with
 
-from bridge.config import SemanticVad
+from bridge.agents import SemanticVad
 from bridge.heart.effects import (
     AddText,
     AnswerTool,

@@ -8,9 +8,10 @@ from typing import Any
 import trio
 from attrs import define, evolve, field
 
+from bridge.agents import Agent
 from bridge.calls.messages import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
 from bridge.calls.setup import CurrentSetup, make_setup
-from bridge.config import Agent, Secrets, Settings, parse
+from bridge.config import Secrets, Settings, parse
 from bridge.tapes.recorder import Recorder
 from bridge.workers.local import LocalHost
 from bridge.workers.worker import Message, Worker

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from taped import from_model, header_of
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.tapes.header import encode_header
 from bridge.tapes.tape import encode
 from replay.cli import main

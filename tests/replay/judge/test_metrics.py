@@ -6,7 +6,7 @@ from typing import Any
 
 from taped import from_model, header_of, ledger, line_of, milestone
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import FRAME_BYTES, SILENCE
 from bridge.heart.effects import ClearPlayback
 from bridge.heart.events import CallerSpoke, SpeechStarted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import silence
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape

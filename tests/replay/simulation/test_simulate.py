@@ -10,7 +10,7 @@ import pytest
 import trio
 from wire_checker import check_wire
 
-from bridge.config import Agent, Limits
+from bridge.agents import Agent, Limits
 from bridge.heart.audio import bytes_of
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import encode_header

@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from bridge.config import Agent, Limits, ServerVad
+from bridge.agents import Agent, Limits, ServerVad
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import MODEL, OPENAI, Line, decode

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.config import Agent, ServerVad
+from bridge.agents import Agent, ServerVad
 from bridge.extras import install_hint
 from bridge.heart.audio import LINEAR, silence
 from bridge.tapes.reader import Tape

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from wire_checker import check_wire
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.heart.audio import SILENCE
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape, read_tape

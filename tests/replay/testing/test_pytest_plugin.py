@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Agent
+from bridge.agents import Agent
 from bridge.errors import BridgeError
 from replay.phone.script import Caller, HangUp, InterruptAfter, WaitForQuiet
 from replay.testing.rung_call import RingError, ring_agent
@@ -54,7 +54,7 @@ def test_the_examples_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
 
 def test_a_failed_assertion_shows_the_conversation(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
-        "from bridge.config import Agent\n"
+        "from bridge.agents import Agent\n"
         "from replay.phone.script import Caller, HangUp, WaitForQuiet\n"
         "def test_it(ring_agent):\n"
         f"    call = ring_agent(Agent(greeting='{LONG}'), Caller(steps=(WaitForQuiet(300), HangUp())))\n"

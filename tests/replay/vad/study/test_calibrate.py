@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bridge.config import Agent, ServerVad
+from bridge.agents import Agent, ServerVad
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp
 from replay.phone.script import Say as Speak

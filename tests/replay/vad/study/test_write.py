@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import ServerVad, load
+from bridge.agents import ServerVad
+from bridge.config import load
 from bridge.errors import ConfigError
 from replay.vad.engine.machine import Setting
 from replay.vad.study.write import WriteError, write_setting

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bridge.config import SemanticVad
+from bridge.agents import SemanticVad
 from bridge.heart.audio import silence
 from bridge.tapes.reader import read_tape
 from replay.sound import silero
