@@ -11,9 +11,11 @@ import msgspec
 from attrs import define, field
 
 from bridge.agents import ServerVad
-from bridge.store.heard_text import spoken_part
 from bridge.store.prices import cost_usd
+from bridge.store.tokens import TOKEN_CLASSES, tokens_of
 from bridge.store.transcribed import Transcribed
+from bridge.store.transcript import Item, Transcript
+from bridge.store.turns import Turns
 from bridge.tapes.header import Header
 from bridge.tapes.lines import MOST, Ending, ToolSaid
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
@@ -56,17 +58,6 @@ def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) 
 
 
 @define
-class _Item:
-    """An item of the conversation as it became known."""
-
-    item_id: str
-    role: str
-    text: str = ""
-    began_ms: int = -1
-    ended_ms: int = -1
-
-
-@define
 class _Reader:
     """Folds a tape's lines into rows."""
 
@@ -75,20 +66,16 @@ class _Reader:
     frames: int = 0
     end: Ending | None = None
     end_ms: int = -1
-    order: list[str] = field(factory=list)
-    items: dict[str, _Item] = field(factory=dict)
+    transcript: Transcript = field(factory=Transcript)
     ledgers: list[Row] = field(factory=list)
     tools: dict[str, Row] = field(factory=dict)
     milestones: list[Row] = field(factory=list)
-    turns: list[Row] = field(factory=list)
-    turn_of_response: dict[str, Row] = field(factory=dict)
+    turns: Turns = field(factory=Turns)
     log: list[Row] = field(factory=list)
     tokens: Counter[str] = field(factory=Counter)
     counts: Row = field(factory=dict)
     responses: int = 0
     transcribed: Transcribed = field(factory=Transcribed)
-    prompted: dict[str, None] = field(factory=dict)
-    """Turns in which the caller said nothing: the server made them, to have the model say something."""
 
     # ------------------------------------------------------------ lines
 
@@ -153,17 +140,13 @@ class _Reader:
         except (KeyError, TypeError, ValueError, AttributeError):
             self.log.append({"t_ms": line.t_ms, "text": f"{kind} with missing or wrong fields", "data": {}})
 
-    def _item(self, item_id: str, role: str = "") -> _Item:
-        item = self.items.get(_words(item_id))
-        if item is None:
-            item = self.items[item_id] = _Item(item_id, role)
-        item.role = item.role or role
-        return item
+    def _item(self, item_id: Any, role: str = "") -> Item:
+        return self.transcript.item(_words(item_id), role)
 
     def _conversation_item_added(self, t_ms: int, message: Row) -> None:
         """Place an item behind the one it follows, tool calls included: arrival is not order."""
         raw = message["item"]
-        self._place(_words(raw["id"]), message.get("previous_item_id"))
+        self.transcript.place(_words(raw["id"]), message.get("previous_item_id"))
         match raw["type"]:
             case "function_call":
                 self._tool(raw["call_id"]).update(item_id=raw["id"], name=_words(raw["name"]), called_ms=t_ms)
@@ -171,11 +154,6 @@ class _Reader:
                 self._tool(raw["call_id"])["is_delivered"] = True
             case "message":
                 self._message_added(t_ms, raw)
-
-    def _place(self, item_id: str, before: str | None) -> None:
-        if item_id not in self.order:
-            place = self.order.index(before) + 1 if before in self.order else len(self.order)
-            self.order.insert(place, item_id)
 
     def _message_added(self, t_ms: int, raw: Row) -> None:
         role = str(raw["role"])
@@ -204,45 +182,31 @@ class _Reader:
     def _input_audio_buffer_speech_started(self, t_ms: int, message: Row) -> None:
         item = self._item(message["item_id"], "caller")
         item.began_ms = t_ms
-        self.turns.append({"caller_item_id": item.item_id, "speech_started_ms": t_ms})
+        self.turns.begin(item.item_id, t_ms)
 
     def _input_audio_buffer_speech_stopped(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "caller").ended_ms = t_ms
-        self._turn(message["item_id"])["speech_stopped_ms"] = t_ms
+        self.turns.of(message["item_id"])["speech_stopped_ms"] = t_ms
 
     def _input_audio_buffer_committed(self, t_ms: int, message: Row) -> None:
-        self._rename_turn(_words(message["item_id"]))
-        self._turn(message["item_id"])["committed_ms"] = t_ms
+        item_id = _words(message["item_id"])
+        former = self.turns.rename(item_id)
+        if former is not None:
+            self.transcript.rename(former, item_id)
+        self.turns.of(item_id)["committed_ms"] = t_ms
 
     def _input_audio_buffer_timeout_triggered(self, t_ms: int, message: Row) -> None:
-        self.prompted[_words(message["item_id"])] = None
-
-    def _rename_turn(self, item_id: str) -> None:
-        """A turn that the bridge closed may become another item than the one it was told to become."""
-        turn = self.turns[-1] if self.turns else None
-        is_known = item_id in self.prompted or any(one["caller_item_id"] == item_id for one in self.turns)
-        if turn is None or "committed_ms" in turn or is_known:
-            return
-        begun = self.items.pop(turn["caller_item_id"], None)
-        turn["caller_item_id"] = item_id
-        self._item(item_id, "caller").began_ms = begun.began_ms if begun else -1
-
-    def _turn(self, item_id: str) -> Row:
-        for turn in reversed(self.turns):
-            if turn["caller_item_id"] == item_id:
-                return turn
-        self.turns.append({"caller_item_id": _words(item_id)})
-        return self.turns[-1]
+        self.turns.prompt(_words(message["item_id"]))
 
     def _response_created(self, t_ms: int, message: Row) -> None:
         self.responses += 1
-        if self.turns and "committed_ms" in self.turns[-1]:
-            self.turns[-1].setdefault("response_created_ms", t_ms)
-            self.turn_of_response[_words(message["response"]["id"])] = self.turns[-1]
+        turn = self.turns.answer(t_ms)
+        if turn is not None:
+            self.turns.of_response[_words(message["response"]["id"])] = turn
 
     def _response_done(self, t_ms: int, message: Row) -> None:
         usage = message["response"].get("usage") or {}
-        tokens = self.tokens + _tokens_of(usage)
+        tokens = self.tokens + tokens_of(usage)
         if tokens and max(tokens.values()) > MOST:
             raise ValueError
         self.tokens = tokens
@@ -262,67 +226,21 @@ class _Reader:
 
     def finish(self, is_torn: bool) -> Records:
         """Return the rows."""
-        self._measure_turns()
+        self.turns.measure(self.ledgers, self._silence_ms())
         return Records(
             call=self._call_row(is_torn),
-            transcript=self._transcript(),
+            transcript=self.transcript.rows(self.ledgers),
             tool_calls=[{"position": n, **_tool_row(row)} for n, row in enumerate(self.tools.values())],
             milestones=[{"position": n, **row} for n, row in enumerate(self.milestones)],
             items=[{"position": n, **row} for n, row in enumerate(self.ledgers)],
-            turns=[{"position": n, **row} for n, row in enumerate(self.turns)],
+            turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
         )
-
-    def _measure_turns(self) -> None:
-        """Give each turn the first audio that the caller heard in answer to it.
-
-        `response_ms` counts from when turn detection spoke; `latency_ms` from the caller's last sound, as they feel it.
-        Nobody waits since a turn that an idle time-out made, and where no end was heard nobody knows since when.
-        """
-        silence = self._silence_ms()
-        for ledger in self.ledgers:
-            turn = self.turn_of_response.get(ledger["response_id"])
-            if turn is None or ledger["first_heard"] < 0:
-                continue
-            heard = min(turn.get("first_heard_ms", ledger["first_heard"]), ledger["first_heard"])
-            turn["first_heard_ms"] = heard
-            if turn["caller_item_id"] in self.prompted:
-                turn["response_ms"] = turn["latency_ms"] = None
-                continue
-            turn["response_ms"] = heard - turn.get("speech_stopped_ms", turn["committed_ms"])
-            was_felt = silence is not None and "speech_stopped_ms" in turn
-            turn["latency_ms"] = turn["response_ms"] + silence if was_felt else None
 
     def _silence_ms(self) -> int | None:
         """Return how long turn detection waited before it called the caller's turn over; None if unknown."""
         vad = self.header.agent_settings().turn_detection
         return vad.silence_duration_ms if isinstance(vad, ServerVad) else None
-
-    def _transcript(self) -> list[Row]:
-        placed = [item_id for item_id in self.order if item_id in self.items]
-        known = [*placed, *(item_id for item_id in self.items if item_id not in self.order)]
-        rows = []
-        for position, item_id in enumerate(known):
-            item = self.items[item_id]
-            heard_ms, generated_ms, cut = self._heard(item_id)
-            heard = spoken_part(item.text, heard_ms, generated_ms) if item.role == "agent" else item.text
-            rows.append({
-                "position": position, "item_id": item_id, "role": item.role,
-                "said": item.text, "heard": heard, "unheard": item.text[len(heard):].strip(),
-                "began_ms": self._began(item), "ended_ms": item.ended_ms if item.ended_ms >= 0 else None,
-                "interrupted": cut,
-            })  # fmt: skip
-        return rows
-
-    def _began(self, item: _Item) -> int | None:
-        heard = [row["first_heard"] for row in self.ledgers if row["item_id"] == item.item_id]
-        began = heard[0] if heard and heard[0] >= 0 else item.began_ms
-        return began if began >= 0 else None
-
-    def _heard(self, item_id: str) -> tuple[int, int, bool]:
-        mine = [row for row in self.ledgers if row["item_id"] == item_id]
-        heard, generated = sum(row["heard_ms"] for row in mine), sum(row["generated_ms"] for row in mine)
-        return heard, generated, any(row["cut"] for row in mine)
 
     def _milestone_ms(self, name: str) -> int | None:
         return next((row["t_ms"] for row in self.milestones if row["name"] == name), None)
@@ -346,7 +264,7 @@ class _Reader:
             "duration_ms": ended,
             "stream_started_ms": started,
             "first_audio_heard_ms": None if started is None or heard is None else heard - started,
-            "turns": len(self.turns),
+            "turns": len(self.turns.rows),
             "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
             "tool_calls": len(self.tools),
             "responses": self.responses,
@@ -391,38 +309,12 @@ FROM_MODEL: Final = frozenset(
         "response.output_item.done",
     }
 )
-MOST_TOKENS: Final = 1_000_000
-"""Of one response: several times what any model can read."""
-
-TOKEN_CLASSES: Final = ("text_in", "text_cached", "text_out", "audio_in", "audio_cached", "audio_out")
 
 
 def _words(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
-
-
-def _count(tokens: Any) -> int:
-    """Return how many tokens of a class one response took."""
-    count = int(tokens or 0)
-    if not 0 <= count <= MOST_TOKENS:
-        raise ValueError
-    return count
-
-
-def _tokens_of(usage: Row) -> Counter[str]:
-    into = usage.get("input_token_details") or {}
-    cached = into.get("cached_tokens_details") or {}
-    out = usage.get("output_token_details") or {}
-    return Counter(
-        text_in=_count(into.get("text_tokens")),
-        text_cached=_count(cached.get("text_tokens")),
-        text_out=_count(out.get("text_tokens")),
-        audio_in=_count(into.get("audio_tokens")),
-        audio_cached=_count(cached.get("audio_tokens")),
-        audio_out=_count(out.get("audio_tokens")),
-    )
 
 
 def _tool_row(row: Row) -> Row:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field, frozen
 
-from bridge.store.records import SKIPPED, TOKEN_CLASSES, Records, Row, records_of
+from bridge.store.records import SKIPPED, Records, Row, records_of
+from bridge.store.tokens import TOKEN_CLASSES
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
 from replay.judge.ears import Span, Voice, audible
