@@ -80,7 +80,7 @@ class Clinging(ModelLess):
 
     __slots__ = ()
 
-    async def _wind_up(self) -> None:
+    async def _hear_out(self) -> None:
         await trio.sleep_forever()
 
 

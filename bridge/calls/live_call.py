@@ -5,15 +5,17 @@ They decide nothing. `feed` is the one way in, it has no await, and what the hea
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import trio
 from attrs import Factory, define, field
 
 from bridge.agents import Agent
+from bridge.calls.leg import Leg, model_leg, phone_leg
 from bridge.calls.shadow import Shadow
-from bridge.calls.tool_runs import run_tool
+from bridge.calls.tool_tasks import ToolTasks
+from bridge.calls.wind_up import WIND_UP_SECONDS, wind_up
 from bridge.errors import DoorShutError, LinkError, in_words
 from bridge.heart.call import Call
 from bridge.heart.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
@@ -21,10 +23,8 @@ from bridge.heart.events import (
     ClockRang,
     Event,
     LinkStalled,
-    ModelLeft,
     ModelTryFailed,
     ModelUnreachable,
-    PhoneLeft,
     Stopped,
     ToolAnswered,
     ToolFailed,
@@ -37,57 +37,13 @@ from bridge.links.outbox import Outbox
 from bridge.links.phone import FLUSH, Link, PhoneSocket
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Close, Ending, TryFailed
+from bridge.tapes.lines import Ending, TryFailed
 from bridge.tapes.redact import without
-from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
+from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.text.validity import valid_json
 from bridge.tools import Tool
-from bridge.wire import realtime, twilio
-
-LINGER_SECONDS: Final = 0.8
-"""How long the last words may take to leave our buffers once a call has ended."""
-
-GOODBYE_SECONDS: Final = 0.5
-"""How long a peer may take to answer our close frame."""
-
-WIND_UP_SECONDS: Final = 5.0
-"""What all of that takes at most, the caller's last words first, and a little: 3.4 s."""
-
-SHADOW_SECONDS: Final = 0.1
-"""How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
-
-
-@define(eq=False)
-class Leg:
-    """One side of a call: its outbox now, its socket once there is one."""
-
-    name: tape.Leg
-    peer: str
-    stalled: str
-    parse: Callable[[str | bytes], Event]
-    left: Callable[[int, str], Event]
-    outbox: Outbox
-    link: Link | None = None
-    drained: trio.Event = field(factory=trio.Event)
-    ended: trio.Event = field(factory=trio.Event)
-    is_closed_by_us: bool = False
-
-    async def say_goodbye(self, code: int) -> None:
-        """Close the socket and wait for the peer to do the same."""
-        if self.link is None or self.ended.is_set():
-            return
-        self.is_closed_by_us = True
-        await self.link.close(code)
-        await self.ended.wait()
-
-
-def _phone_leg(call: "LiveCall") -> Leg:
-    return Leg(PHONE, TWILIO, twilio.LEG, twilio.parse, PhoneLeft, Outbox(call.lag.awake))
-
-
-def _model_leg(call: "LiveCall") -> Leg:
-    return Leg(MODEL, OPENAI, realtime.LEG, realtime.parse, ModelLeft, Outbox(call.lag.awake))
+from bridge.wire import realtime
 
 
 @define(eq=False)
@@ -110,12 +66,11 @@ class LiveCall:
     on_stream: Callable[[], None] = lambda: None
     on_end: Callable[[EndCall], None] = lambda end: None
     token: str = field(default="", repr=False)
-    phone: Leg = field(default=Factory(_phone_leg, takes_self=True))
-    model: Leg = field(default=Factory(_model_leg, takes_self=True))
+    phone: Leg = field(default=Factory(lambda call: phone_leg(Outbox(call.lag.awake)), takes_self=True))
+    model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
     leaves_by: float = float("inf")
     _over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
-    _tools_until: float = 0.0
     _phone_came: trio.Event = field(factory=trio.Event)
     _preamble: list[str | bytes] = field(factory=list)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
@@ -123,13 +78,13 @@ class LiveCall:
     _stalled: str = ""
     _model_came: trio.Event = field(factory=trio.Event)
     _shadow: Shadow | None = field(init=False, default=None)
-    _threads: trio.CapacityLimiter = field(init=False)
+    _tool_tasks: ToolTasks = field(init=False)
     _log: Any = field(init=False)
     _mask: KeyMask = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._mask = KeyMask.of(self.agent.keys)
-        self._threads = trio.CapacityLimiter(self.agent.limits.tools_at_once)
+        self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once)
         self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
             self._shadow = Shadow(
@@ -192,7 +147,8 @@ class LiveCall:
                 if isinstance(effect, AppendAudio) and self._shadow is not None:
                     self._shadow.offer(effect, message)
             elif isinstance(effect, RunTool):
-                self._start_tool(effect)
+                assert self._nursery is not None
+                self._tool_tasks.start(effect, self._nursery, self._tool_answered)
             elif isinstance(effect, WriteNote):
                 self._log_note(self._mask.note(effect))
             elif isinstance(effect, EndCall):
@@ -209,7 +165,7 @@ class LiveCall:
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
-        self.leaves_by = max(self.ended, self._tools_until) + WIND_UP_SECONDS
+        self.leaves_by = max(self.ended, self._tool_tasks.until) + WIND_UP_SECONDS
         self._over.set()
         self.phone.outbox.close()
         if self._shadow is not None:
@@ -239,8 +195,14 @@ class LiveCall:
             if self._shadow is not None:
                 legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
             await self._over.wait()
-            await self._wind_up()
+            await wind_up(self.phone, self.model, self._shadow, hear_out=self._hear_out)
             legs.cancel_scope.cancel(reason="the call is over")
+
+    async def _hear_out(self) -> None:
+        """Hear the caller's last words out, whose transcripts are under way; nothing else waits for them."""
+        if self.model.link is not None and self.call.is_listening:
+            with trio.move_on_after(LISTEN_MS / 1000):
+                await self._heard_out.wait()
 
     @contextmanager
     def _crashing_alone(self) -> Iterator[None]:
@@ -296,31 +258,6 @@ class LiveCall:
             self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note=note))
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=why)
-
-    async def _wind_up(self) -> None:
-        """Let the last words out, then close both sockets; bounded, because a peer may have stalled."""
-        async with trio.open_nursery() as goodbyes:
-            goodbyes.start_soon(self._part_from, self.phone)
-            goodbyes.start_soon(self._part_from_model)
-        if self._shadow is not None and self._shadow.is_open:
-            with trio.move_on_after(SHADOW_SECONDS):
-                await self._shadow.ended.wait()
-
-    async def _part_from_model(self) -> None:
-        """Hear the caller's last words out, whose transcripts are under way; nothing else waits for them."""
-        if self.model.link is not None and self.call.is_listening:
-            with trio.move_on_after(LISTEN_MS / 1000):
-                await self._heard_out.wait()
-        self.model.outbox.close()
-        await self._part_from(self.model)
-
-    async def _part_from(self, leg: Leg) -> None:
-        if leg.link is None:
-            return
-        with trio.move_on_after(LINGER_SECONDS):
-            await leg.drained.wait()
-        with trio.move_on_after(GOODBYE_SECONDS):
-            await leg.say_goodbye(1000)
 
     async def _keep_time(self) -> None:
         while (deadline := self.call.deadline) is not None:
@@ -391,7 +328,7 @@ class LiveCall:
         assert self.phone.link is not None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._speak, self.phone, self.phone.link, name="speak to phone")
+                nursery.start_soon(self.phone.speak, self.phone.link, name="speak to phone")
                 for message in self._preamble:
                     self._hear(self.phone, message)
                 await self._listen(self.phone, self.phone.link)
@@ -423,7 +360,7 @@ class LiveCall:
         self._model_came.set()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._speak, self.model, link, name="speak to model")
+                nursery.start_soon(self.model.speak, link, name="speak to model")
                 nursery.start_soon(self._feel_pulse, link, name="model heartbeat")
                 await self._listen(self.model, link)
                 nursery.cancel_scope.cancel(reason="the model has left")
@@ -439,26 +376,13 @@ class LiveCall:
         """Feed everything a peer says until it leaves, and that too."""
         while (message := await link.receive()) is not None:
             self._hear(leg, message)
-        closing = link.closing
-        sender = BRIDGE if leg.is_closed_by_us else leg.peer
-        close = Close(code=closing.code, reason=closing.reason)
-        self.feed(
-            Line(t_ms=self.now_ms(), leg=leg.name, sender=sender, close=close),
-            leg.left(closing.code, closing.reason),
-        )
+        self.feed(*leg.left_with(link.closing, self.now_ms()))
 
     def _hear(self, leg: Leg, message: str | bytes) -> None:
         if isinstance(message, str):
             message = without(valid_json(message), self.token)  # `start` brings it, and may come twice
         event = leg.parse(message)
         self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
-
-    async def _speak(self, leg: Leg, link: Link) -> None:
-        try:
-            while messages := await leg.outbox.take():
-                await link.send(*messages)
-        finally:
-            leg.drained.set()  # of a peer that has left, too
 
     async def _feel_pulse(self, link: ModelLink) -> None:
         """Tell the heart of a model that is gone without a word."""
@@ -468,18 +392,6 @@ class LiveCall:
 
     # ------------------------------------------------------------ tools
 
-    def _start_tool(self, effect: RunTool) -> None:
-        assert self._nursery is not None
-        until = trio.current_time() + self.tools[effect.name].timeout_ms / 1000
-        self._tools_until = max(self._tools_until, until)
-        self._nursery.start_soon(self._run_tool, effect, name=f"tool {effect.name}")
-
-    async def _run_tool(self, effect: RunTool) -> None:
-        """Run it to its end, which may come after the call's; only who cancels the call cancels what it began."""
-        tool = self.tools[effect.name]
-        answer: ToolAnswered | ToolFailed = ToolFailed(effect.call_id, "cancelled", "cancelled with the call")
-        try:
-            answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
-        finally:
-            with self._crashing_alone():
-                self.feed(tape.tool_line(self.now_ms(), answer), answer)
+    def _tool_answered(self, answer: ToolAnswered | ToolFailed) -> None:
+        with self._crashing_alone():
+            self.feed(tape.tool_line(self.now_ms(), answer), answer)
