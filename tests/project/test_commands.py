@@ -211,7 +211,7 @@ def test_the_first_tool_is_the_one_of_the_readme() -> None:
 
 
 def test_nobody_is_shown_a_plural_in_parentheses() -> None:
-    sources = [*ROOT.glob("bridge/*.py"), *ROOT.glob("replay/**/*.py")]
+    sources = [*ROOT.glob("bridge/**/*.py"), *ROOT.glob("replay/**/*.py")]
     assert [path.name for path in sources if re.search(r"\w\(s\)", path.read_text(encoding="utf-8"))] == []
 
 
