@@ -98,14 +98,17 @@ def test_a_group_says_of_every_command_what_it_is_for(path: str) -> None:
 # ---------------------------------------------------------------- what is not installed
 
 
-def test_a_command_whose_extra_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in [name for name in sys.modules if name.startswith(("replay.vad", "replay.commands.vad"))]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "numpy", None)
-    result = CliRunner().invoke(replay, ["vad", "sweep", "data/tapes"])
-    assert result.exit_code == 2
-    assert "vad sweep` needs numpy" in result.stderr
-    assert "uv sync --extra vad" in result.stderr or "phone-bridge[vad]" in result.stderr
+@pytest.mark.parametrize(
+    ("words", "extra"), [("vad sweep data/tapes", "vad"), ("compare plan.toml", "compare")]
+)
+def test_a_command_whose_extra_is_missing_says_what_to_install(words: str, extra: str) -> None:
+    code = f"import sys; sys.modules['numpy'] = None; from replay.cli import main; main({words.split()!r})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert result.returncode == 2
+    assert re.search(rf"`\w+ {extra}.*` needs numpy", result.stderr)
+    assert f"uv sync --extra {extra}" in result.stderr or f"phone-bridge[{extra}]" in result.stderr
 
 
 WHEEL = "file:///tmp/phone_bridge-0.1.0-py3-none-any.whl"
