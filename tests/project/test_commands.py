@@ -102,12 +102,12 @@ def test_a_group_says_of_every_command_what_it_is_for(path: str) -> None:
     ("words", "extra"), [("vad sweep data/tapes", "vad"), ("compare plan.toml", "compare")]
 )
 def test_a_command_whose_extra_is_missing_says_what_to_install(words: str, extra: str) -> None:
-    code = f"import sys; sys.modules['numpy'] = None; from replay.cli import main; main({words.split()!r})"
+    code = f"import sys; sys.modules['numpy'] = None; from replay.cli import main; main({words.split()!r}, 'replay')"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT
     )
     assert result.returncode == 2
-    assert re.search(rf"`\w+ {extra}.*` needs numpy", result.stderr)
+    assert re.search(rf"`replay {extra}.*` needs numpy", result.stderr)
     assert f"uv sync --extra {extra}" in result.stderr or f"phone-bridge[{extra}]" in result.stderr
 
 
