@@ -20,6 +20,7 @@ from bridge.commands.init import TOOLS, templates
 from bridge.extras import EXTRAS, Origin, command_for, extra_with
 from bridge.screen.lazy_group import NOBODY_READS, LazyGroup
 from bridge.screen.output import moment
+from bridge.store.database import Store
 from bridge.text.wording import counted, seconds
 from replay.cli import main as replay
 
@@ -50,6 +51,7 @@ def test_asking_for_help_loads_nothing_heavy(words: str) -> None:
 
 
 def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -> None:
+    Store(tmp_path / "calls.duckdb").add([ROOT / "tests" / "tapes" / "hung_up.jsonl.gz"])
     loaded = loaded_by("bridge", "calls", "--data", str(tmp_path))
     neither = {
         "httpx",
@@ -58,6 +60,8 @@ def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -
         "numpy",
         "quart",
         "replay",
+        "structlog",
+        "trio",
         "trio_websocket",
         "twilio",
         "werkzeug",
