@@ -15,7 +15,7 @@ from bridge.config import Settings
 DISTRIBUTION: Final = "phone-bridge"
 EXTRAS: Final = {
     "vad": ("numpy", "soxr", "tomlkit"),
-    "compare": ("scipy",),
+    "compare": ("numpy", "scipy"),
     "metrics": ("prometheus_client",),
     "otel": ("opentelemetry",),
     "dask": ("dask", "distributed"),
@@ -44,10 +44,11 @@ def is_installed(package: str) -> bool:
         return False
 
 
-def extra_with(module: str) -> str | None:
-    """Return the extra that a module comes with."""
+def extra_with(module: str, command: str = "") -> str | None:
+    """Return the extra that a module comes with; of several, the one that the command is called like."""
     package = module.partition(".")[0]
-    return next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+    having = [extra for extra, packages in EXTRAS.items() if package in packages]
+    return next((extra for extra in having if extra in command.split()), having[0] if having else None)
 
 
 # ---------------------------------------------------------------- what to install, here

@@ -9,7 +9,7 @@ import msgspec
 from bridge.commands.options import CONFIG, DATA, JSON, data_folder
 from bridge.errors import BridgeError
 from bridge.screen.output import calls_table, console, explains_errors, print_json, show_call, table_console
-from bridge.store.database import TABLES, Store
+from bridge.store.database import TABLES, Store, patiently
 
 
 @click.command()
@@ -32,7 +32,7 @@ def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: A
     where = " and ".join(clauses[name] for name in used) or "true"
     sql = f"select * from calls where {where} order by started_at desc limit {limit}"
     store = Store(data_folder(path, data) / "calls.duckdb")
-    rows = store.query(sql, used.values()) if store.path.exists() else []
+    rows = patiently(lambda: store.query(sql, used.values())) if store.path.exists() else []
     for row in rows:
         row["counts"] = _json(row["counts"])
     if as_json:
@@ -58,7 +58,8 @@ def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
     CALL is a call id or its beginning, or "last". Words that were said but never heard are struck through, or in
     [not heard: …] where no screen can do that.
     """
-    record = read_record(Store(data_folder(path, data) / "calls.duckdb"), call)
+    store = Store(data_folder(path, data) / "calls.duckdb")
+    record = patiently(lambda: read_record(store, call))
     if as_json:
         print_json(record)
     else:

@@ -12,11 +12,12 @@ from bridge.commands.options import CONFIG, DATA, data_folder
 from bridge.errors import TapeError
 from bridge.retention.keep import keeps_rows
 from bridge.screen.output import complain, explains_errors, leave_faults
-from bridge.store.database import Store, finish_torn
+from bridge.store.database import Store
 from bridge.store.database_files import those_aside
 from bridge.tapes.lock import is_held
 from bridge.tapes.names import DONE_SUFFIX, tapes_under
 from bridge.tapes.reading import tried
+from bridge.tapes.recovery import finish_torn
 from bridge.text.wording import counted
 
 

@@ -13,7 +13,9 @@ from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
 
 MODEL, RETIRING = "model", "retirement"
-NO_LIST: Final = (404, 405, 501)
+NO_LIST: Final = (400, 404, 405, 426, 501)
+"""What servers answer that have none; 400 and 426 come from those that know web sockets only, as `replay model`."""
+
 WARN_DAYS: Final = 60
 """Ahead of a retirement: time for `replay compare` and a trial on a few calls."""
 
@@ -84,7 +86,7 @@ def _found(realtime: Realtime, url: str, answer: Answer) -> Finding:
     if answer.status == 404 and (is_openai(realtime) or code == "model_not_found"):
         step = "is the name in [realtime] model right, and may this key's project use it?"
         return wrong(MODEL, f"{host} has no model {model} for our key (404)", step)
-    if answer.status in NO_LIST:
+    if answer.status in NO_LIST and not is_openai(realtime):
         return fine(
             MODEL, f"{host} answers, but has no list of models, so nobody knows whether it has {model}"
         )

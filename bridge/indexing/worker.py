@@ -20,7 +20,7 @@ from attrs import define
 from bridge.errors import HeldError, StoreError
 from bridge.links.channel import hear, say
 from bridge.logs import crash_logged, log_as
-from bridge.store.database import Store, finish_lost, finish_torn
+from bridge.store.database import Store
 from bridge.store.messages import (
     Added,
     AddTape,
@@ -77,10 +77,8 @@ class Indexing:
 
     def _do(self, job: Job) -> Reply:
         match job:
-            case CloseTape(path):
-                return _closed(finish_torn(Path(path)))
-            case SaveTape(header):
-                return _closed(finish_lost(self.data / "tapes", header))
+            case CloseTape() | SaveTape():
+                return self._close(job)
             case Look():
                 return self._look(job)
             case AddTape(path, wants_records):
@@ -89,6 +87,16 @@ class Indexing:
                 return Added(counted(found[0]) if wants_records else None)
             case Keep():
                 return self._keep(job)
+
+    def _close(self, job: CloseTape | SaveTape) -> Closed:
+        from bridge.tapes.recovery import finish_lost, finish_torn  # seldom wanted
+
+        match job:
+            case CloseTape(path):
+                done = finish_torn(Path(path))
+            case SaveTape(header):
+                done = finish_lost(self.data / "tapes", header)
+        return Closed(None if done is None else str(done))
 
     def _look(self, job: Look) -> Found:
         """Return the complete tapes that are not in the database and shall be."""
@@ -112,10 +120,6 @@ class Indexing:
             return Kept(removed, is_done=False)
         self._steps = None
         return Kept(Removed(), is_done=True)
-
-
-def _closed(path: Path | None) -> Closed:
-    return Closed(None if path is None else str(path))
 
 
 # ---------------------------------------------------------------- the process

@@ -2,13 +2,12 @@
 
 import gzip
 import os
-import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import duckdb
 import msgspec
@@ -26,26 +25,8 @@ from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import MODEL, PHONE, Line, checked, encode, event_of
 
-PATIENCE_SECONDS: Final = 10
-"""How long to wait for others to close the database; the daemon holds it for milliseconds."""
-
 CACHE: Final = "vad-cache"
 """Where the lab keeps what it heard in a call's audio, under the hash of that audio."""
-
-T = TypeVar("T")
-
-
-def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    """Return what `work` does with the database, trying on while others hold it. Raises `StoreError`."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return work()
-        except HeldError as error:
-            if time.monotonic() > until:
-                raise HeldError(f"the database is held by another process: {error}") from None
-        time.sleep(0.1)
-
 
 # ---------------------------------------------------------------- rows
 

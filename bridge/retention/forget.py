@@ -14,9 +14,9 @@ from typing import Any, Final
 from attrs import frozen
 
 from bridge.errors import BridgeError, ForgetError, StoreError
-from bridge.retention.erase import day_folders, erase_files, erase_rows, files_of, hearing_of, patiently
+from bridge.retention.erase import day_folders, erase_files, erase_rows, files_of, hearing_of
 from bridge.retention.search import Needle, Proof, search
-from bridge.store.database import Store
+from bridge.store.database import Store, patiently
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header

@@ -17,10 +17,9 @@ from bridge.retention.erase import (
     erase_rows,
     files_of,
     hearing_of,
-    patiently,
     silence,
 )
-from bridge.store.database import Store
+from bridge.store.database import Store, patiently
 from bridge.store.database_files import those_aside, wal_of
 from bridge.store.messages import Removed
 from bridge.tapes.forgotten import Forgotten

@@ -9,8 +9,7 @@ from typing import IO, Final
 
 from attrs import field, frozen
 
-from bridge.retention.erase import patiently
-from bridge.store.database import TABLES, Store
+from bridge.store.database import TABLES, Store, patiently
 from bridge.store.database_files import those_aside
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 

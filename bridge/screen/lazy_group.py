@@ -62,7 +62,7 @@ def _complain_of_extra(command: str, error: ModuleNotFoundError) -> NoReturn:
     from bridge.extras import extra_with, install_hint  # they read the configuration and what is installed
     from bridge.screen.output import complain
 
-    extra = extra_with(error.name or "")
+    extra = extra_with(error.name or "", command)
     if extra is None:
         raise error
     complain(f"`{command}` needs {error.name}, which is not installed", hint=install_hint(extra))

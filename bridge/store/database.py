@@ -3,28 +3,25 @@ it meanwhile. Commands use it, and the indexer's process; the daemon and its wor
 """
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 import msgspec
-import structlog
 from attrs import define
 
 from bridge.errors import HeldError, NewerError, StoreError, TapeError
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.tapes.forgotten import Forgotten
-from bridge.tapes.reading import about, tried
+from bridge.tapes.reading import tried
 
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:
     from bridge.store.records import Records
-    from bridge.tapes.header import Header
-
-log = structlog.get_logger(__name__)
 
 MIGRATIONS: Final = [
     """
@@ -64,6 +61,11 @@ MIGRATIONS: Final = [
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 
 TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log")
+
+PATIENCE_SECONDS: Final = 10
+"""How long to wait for others to close the database; the daemon holds it for milliseconds."""
+
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -145,6 +147,18 @@ class Store:
                 connection.close()
                 raise
             return connection
+
+
+def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """Return what `work` does with the database, trying on while others hold it. Raises `StoreError`."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except HeldError as error:
+            if time.monotonic() > until:
+                raise HeldError(f"the database is held by another process: {error}") from None
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -236,6 +250,9 @@ def _take_over(fresh: Store, path: Path, unreadable: Collection[Path]) -> str:
         else:
             _copy_lost_calls(fresh, path, path.parent, unreadable)
     except (duckdb.Error, StoreError, OSError) as error:
+        import structlog  # a tenth of a second, for who writes: not for who reads
+
+        log = structlog.get_logger(__name__)
         log.warning("rows of calls without a tape can't be taken over", error=str(error)[:200])
         return UNREADABLE
     return why
@@ -307,53 +324,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict | list):
         return msgspec.json.encode(value).decode("utf-8")
     return value
-
-
-# ---------------------------------------------------------------- tapes whose process died
-
-
-def finish_lost(folder: Path, header: "Header") -> Path | None:
-    """Return the tape of a call whose process died, closed: one that no line had reached yet is its header alone."""
-    from bridge.tapes.header import encode_header
-    from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, open_path
-
-    done = next(folder.glob(f"*/{header.call_id}{DONE_SUFFIX}"), None)
-    if done is not None:
-        return done
-    path = next(folder.glob(f"*/{header.call_id}{OPEN_SUFFIX}"), open_path(folder, header))
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_header(header))
-    return finish_torn(path)
-
-
-def finish_torn(path: Path) -> Path | None:
-    """Close a tape whose process died: its last words are what the heart would have said. None if that can't be."""
-    try:
-        return _closed(path)
-    except (TapeError, OSError) as error:
-        log.error("a tape can't be closed, left alone", tape=str(path), error=str(error))
-    except Exception:  # the same: what is odd about one tape must not keep the daemon from starting
-        log.exception("a tape can't be closed, left alone", tape=str(path))
-    return None
-
-
-def _closed(path: Path) -> Path:
-    from bridge.tapes.names import finished_path
-    from bridge.tapes.reader import read_tape
-    from bridge.tapes.recorder import compress
-    from bridge.tapes.recovery import closing_lines
-
-    with about(path):
-        tape = read_tape(path)
-        lines, end = closing_lines(tape)
-    with path.open("r+b") as file:
-        if tape.is_torn:
-            data = path.read_bytes()
-            file.truncate(data.rindex(b"\n") + 1)
-        file.seek(0, 2)
-        file.write(b"".join(lines))
-    log.warning("a call was cut off by a crash; its tape is closed now", tape=path.name, ended=end)
-    done = compress(path)
-    assert done == finished_path(path)
-    return done

@@ -20,6 +20,7 @@ from bridge.commands.init import TOOLS, templates
 from bridge.extras import EXTRAS, Origin, command_for, extra_with
 from bridge.screen.lazy_group import NOBODY_READS, LazyGroup
 from bridge.screen.output import moment
+from bridge.store.database import Store
 from bridge.text.wording import counted, seconds
 from replay.cli import main as replay
 
@@ -50,6 +51,7 @@ def test_asking_for_help_loads_nothing_heavy(words: str) -> None:
 
 
 def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -> None:
+    Store(tmp_path / "calls.duckdb").add([ROOT / "tests" / "tapes" / "hung_up.jsonl.gz"])
     loaded = loaded_by("bridge", "calls", "--data", str(tmp_path))
     neither = {
         "httpx",
@@ -58,6 +60,8 @@ def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -
         "numpy",
         "quart",
         "replay",
+        "structlog",
+        "trio",
         "trio_websocket",
         "twilio",
         "werkzeug",
@@ -98,14 +102,17 @@ def test_a_group_says_of_every_command_what_it_is_for(path: str) -> None:
 # ---------------------------------------------------------------- what is not installed
 
 
-def test_a_command_whose_extra_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in [name for name in sys.modules if name.startswith(("replay.vad", "replay.commands.vad"))]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "numpy", None)
-    result = CliRunner().invoke(replay, ["vad", "sweep", "data/tapes"])
-    assert result.exit_code == 2
-    assert "vad sweep` needs numpy" in result.stderr
-    assert "uv sync --extra vad" in result.stderr or "phone-bridge[vad]" in result.stderr
+@pytest.mark.parametrize(
+    ("words", "extra"), [("vad sweep data/tapes", "vad"), ("compare plan.toml", "compare")]
+)
+def test_a_command_whose_extra_is_missing_says_what_to_install(words: str, extra: str) -> None:
+    code = f"import sys; sys.modules['numpy'] = None; from replay.cli import main; main({words.split()!r}, 'replay')"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert result.returncode == 2
+    assert re.search(rf"`replay {extra}.*` needs numpy", result.stderr)
+    assert f"uv sync --extra {extra}" in result.stderr or f"phone-bridge[{extra}]" in result.stderr
 
 
 WHEEL = "file:///tmp/phone_bridge-0.1.0-py3-none-any.whl"
@@ -211,7 +218,7 @@ def test_the_first_tool_is_the_one_of_the_readme() -> None:
 
 
 def test_nobody_is_shown_a_plural_in_parentheses() -> None:
-    sources = [*ROOT.glob("bridge/*.py"), *ROOT.glob("replay/**/*.py")]
+    sources = [*ROOT.glob("bridge/**/*.py"), *ROOT.glob("replay/**/*.py")]
     assert [path.name for path in sources if re.search(r"\w\(s\)", path.read_text(encoding="utf-8"))] == []
 
 

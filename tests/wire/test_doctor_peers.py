@@ -244,6 +244,8 @@ MODELS: dict[str, tuple[int, dict[str, Any], str, str]] = {
     "no such model": (404, {"error": {"code": "model_not_found"}}, "error", "has no model gpt-realtime-2.1"),
     "no list": (404, {}, "ok", "answers, but has no list of models"),
     "no list either": (405, {}, "ok", "so nobody knows whether it has gpt-realtime-2.1"),
+    "web sockets only": (400, {}, "ok", "answers, but has no list of models"),
+    "an upgrade only": (426, {}, "ok", "answers, but has no list of models"),
     "may not ask": (403, {}, "warning", "our key may not ask for models (403)"),
     "limit": (
         429,

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from replay.vad.report.charts import Axis, Bar, Chart, Line, Rule, reaching
 from replay.vad.report.view import View, figure
-from replay.vad.report.words import allowed, amount, between, percent
+from replay.vad.report.words import allowed, amount, percent, with_interval
 from replay.vad.study.sweep import CLIPPED
 
 LONGEST_PAUSE_MS: Final = 1600
@@ -52,7 +52,7 @@ def _against_threshold(view: View, metric: str, title: str, text: str, rules: li
         return _nothing(title, "These calls have none, so there is nothing to count.")
     bars = [
         Bar(threshold, told.value, told.low, told.high,
-            label=f"threshold {threshold:g}: {amount(told.value, 'share')} ({between(told, 'share')})")
+            label=f"threshold {threshold:g}: {with_interval(told, 'share')}")
         for number, threshold in enumerate(sweep.grid.thresholds)
         for told in (sweep.at(metric, number, silence),)
     ]  # fmt: skip
@@ -113,7 +113,7 @@ def _clipped(view: View) -> str:
         return _nothing(title, "No turn was found, so there is nothing to count.")
     bars = [
         Bar(prefix, told.value, told.low, told.high,
-            label=f"prefix {prefix} ms: {amount(told.value, 'share')} ({between(told, 'share')})")
+            label=f"prefix {prefix} ms: {with_interval(told, 'share')}")
         for prefix, told in zip(sweep.grid.prefixes_ms, measured, strict=True)
     ]  # fmt: skip
     limit = view.study.recommendation.budget.onset_clipped_percent

@@ -7,8 +7,9 @@ from typing import Final
 from rich.table import Table
 
 from bridge.screen.output import console
-from replay.vad.report.top import snippet
-from replay.vad.report.words import METRICS, amount, between, headline, in_words, percent, sources, warnings
+from bridge.text.wording import counted
+from replay.vad.report.top import hours, snippet
+from replay.vad.report.words import METRICS, headline, in_words, percent, sources, warnings, with_interval
 from replay.vad.study.study import Study
 
 
@@ -41,9 +42,8 @@ def _costs(made: Study) -> Table:
     for title in ("what callers bear", *known):
         table.add_column(title)
     for metric in METRICS:
-        cells = (f"{amount(one.value, metric.unit)} ({between(one, metric.unit)})" for one in
-                 (choice.measured[metric.name] for choice in known.values()))  # fmt: skip
-        table.add_row(metric.title, *cells)
+        costs = (choice.measured[metric.name] for choice in known.values())
+        table.add_row(metric.title, *(with_interval(one, metric.unit) for one in costs))
     return table
 
 
@@ -51,7 +51,7 @@ def _grounds(made: Study, enough: float) -> Iterator[str]:
     """Yield what the answer stands on, a sentence each."""
     totals, found = made.sweep.totals, made.recommendation
     yield (
-        f"{made.sweep.calls} calls, {totals['hours']:.1f} h, {totals['turns']:.0f} turns, "
+        f"{counted(made.sweep.calls, 'call')}, {hours(totals['hours'])}, {counted(round(totals['turns']), 'turn')}, "
         f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
     )
     if made.calibration and made.advised:

@@ -59,13 +59,14 @@ def _kind(study: Study) -> str:
 def _stands_on(study: Study) -> str:
     totals = study.sweep.totals
     return (
-        f"{_counted(study.sweep.calls, 'call')}, {_hours(totals['hours'])}, "
+        f"{_counted(study.sweep.calls, 'call')}, {hours(totals['hours'])}, "
         f"{_counted(round(totals['turns']), 'turn')} of callers, {totals['short']:,.0f} of them short replies, "
         f"{totals['pauses']:,.0f} pauses."
     )
 
 
-def _hours(hours: float) -> str:
+def hours(hours: float) -> str:
+    """Return a length of calls as people read it."""
     if hours < 1 / 60:
         return f"{hours * 3600:.0f} s"
     return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} min"

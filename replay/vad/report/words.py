@@ -75,6 +75,12 @@ def between(measured: Measured, unit: str) -> str:
     return f"{low}\u2013{high}"
 
 
+def with_interval(measured: Measured, unit: str) -> str:
+    """Return an amount as text, and its interval if it has one."""
+    interval = between(measured, unit)
+    return amount(measured.value, unit) + (f" ({interval})" if interval else "")
+
+
 def difference(sweep: Sweep, metric: str, now: Choice, then: Choice) -> Measured | None:
     """Return how much a metric changes, with its interval over the same resamples; None where those were not kept."""
     if metric not in DRAWN:

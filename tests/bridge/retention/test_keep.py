@@ -22,7 +22,8 @@ from bridge.heart.audio import SILENCE
 from bridge.heart.events import CallerSpoke
 from bridge.indexing.worker import Indexing
 from bridge.retention import keep as keeping
-from bridge.retention.erase import erase_rows, given_audio, patiently
+from bridge.retention.erase import erase_rows, given_audio
+from bridge.store.database import patiently
 from bridge.store.messages import Found, Look, Removed
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten

@@ -248,5 +248,5 @@ CONSOLES = re.compile(r"(?<!\w)Console\((?!quiet=True|stderr=True)")
 
 def test_nothing_is_printed_on_another_console() -> None:
     root = Path(__file__).parents[3]
-    sources = [*(root / "bridge").glob("*.py"), *(root / "replay").glob("*.py")]
+    sources = [path for top in ("bridge", "replay") for path in (root / top).rglob("*.py")]
     assert [path.name for path in sources if CONSOLES.search(path.read_text(encoding="utf-8"))] == []

@@ -1,0 +1,31 @@
+"""What `bridge calls` and `bridge show` do while the daemon writes what they want to read."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.cli import main
+from bridge.store.database import Store
+
+TAPE = Path(__file__).parents[2] / "tapes" / "hung_up.jsonl.gz"
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize("words", ["calls", "show last"])
+def test_a_database_that_is_being_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    database = tmp_path / "calls.duckdb"
+    Store(database).add([TAPE])
+    command = [sys.executable, "-c", HOLD, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        monkeypatch.setattr(time, "sleep", lambda seconds: holder.communicate())
+        result = CliRunner().invoke(main, [*words.split(), "--data", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "front-desk" in result.stdout
