@@ -95,8 +95,10 @@ class SimulatedPhone:
         self._tick(0)
 
     def _tick(self, index: int) -> None:
-        if self.has_left:
-            return  # what the bridge still does after the call happens on no line
+        if not self.has_left:  # what the bridge still does after the call happens on no line
+            self._pass(index)
+
+    def _pass(self, index: int) -> None:
         now_ms = index * FRAME_MS
         for act in self.actor.tick(now_ms):
             self._do(act)
