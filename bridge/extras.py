@@ -58,11 +58,12 @@ def extra_with(module: str, command: str = "") -> str | None:
 class Origin:
     """Where this installation came from: an index if `url` is empty, else a file, a folder or a repository.
 
-    `folder` is the checkout that an editable installation reads its code from.
+    `folder` is the checkout that an editable installation reads its code from; `extras` are there already.
     """
 
     url: str = ""
     folder: Path | None = None
+    extras: frozenset[str] = frozenset()
     is_uv_tool: bool = False
     has_pip: bool = True
     python: str = "python"
@@ -76,10 +77,13 @@ def install_hint(extra: str) -> str:
 def command_for(extra: str, origin: Origin) -> str:
     """Return the command that adds an extra to an installation, naming what that was installed from.
 
-    The project has to be named as it was: an index may not have it, or have another of this name.
+    The project has to be named as it was: an index may not have it, or have another of this name. `uv sync` and
+    `uv tool install` remove the extras that are not named, so those that are there are named again.
     """
+    extras = sorted({extra, *origin.extras})
     if origin.folder is not None and (origin.folder / "uv.lock").exists():
-        return f"uv sync --extra {extra}"
+        return f"uv sync {' '.join(f'--extra {one}' for one in extras)}"
+    extra = ",".join(extras) if origin.is_uv_tool else extra
     wanted = f"{DISTRIBUTION}[{extra}]" + (f" @ {origin.url}" if origin.url else "")
     if origin.folder is not None:
         wanted = f"{origin.folder}[{extra}]"
@@ -105,6 +109,7 @@ def origin() -> Origin:
     return Origin(
         url=url,
         folder=Path(unquote(urlsplit(url).path)) if is_editable else None,
+        extras=frozenset(extra for extra, packages in EXTRAS.items() if all(map(is_installed, packages))),
         is_uv_tool=(Path(sys.prefix) / "uv-receipt.toml").exists(),
         has_pip=is_installed("pip"),
         python=sys.executable,
