@@ -27,7 +27,10 @@ from bridge.heart.effects import (
     SendMark,
     TruncateItem,
 )
+from bridge.heart.ending import HANG_UP, STILL_TALKING, reason_of
+from bridge.heart.error_policy import Policy, policy_of
 from bridge.heart.events import (
+    MODEL_LEG,
     CallerSpoke,
     ClockRang,
     Event,
@@ -67,14 +70,10 @@ from bridge.heart.journal import Journal
 from bridge.heart.keys import Keys, sentence_of
 from bridge.heart.last_words import LastWords
 from bridge.heart.playout import Playout
+from bridge.heart.prompts import failure_output, opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
-from bridge.wire import realtime
-from bridge.wire.realtime import Policy
-
-HANG_UP: Final = "hang_up"
-"""The one built-in tool: it ends the call once its last words were heard."""
 
 CLEAN_CLOSES: Final = (1000, 1001, 1005)
 """Close codes with which Twilio leaves on purpose; 1005 is a close frame without a code."""
@@ -89,8 +88,6 @@ _time_of = itemgetter(0)
 
 STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed)
 """Signs that an answer is on its way."""
-
-STILL_TALKING: Final = '{"status": "not hung up: the caller went on talking"}'
 
 
 @define
@@ -237,7 +234,7 @@ class Call:
             case ToolAnswered():
                 self._on_tool_done(event.call_id, event.output)
             case ToolFailed():
-                self._on_tool_done(event.call_id, realtime.failure_output(event.kind, event.message))
+                self._on_tool_done(event.call_id, failure_output(event.kind, event.message))
             case ResponseFinished():
                 self._on_response_finished(event)
             case ModelErred():
@@ -461,9 +458,9 @@ class Call:
     def _ask(self) -> None:
         """Ask for a response: for the stable opening, until the agent or the caller has begun the conversation."""
         event_id = self._id()
-        instructions = "" if self._is_opened else realtime.opening_instructions(self.agent)
+        instructions = "" if self._is_opened else opening_instructions(self.agent)
         if self._tool_calls.running:
-            instructions = realtime.patience_instructions(self.agent)
+            instructions = patience_instructions(self.agent)
         self._say(CreateResponse(event_id, instructions))
         self._turns.asked(event_id)
 
@@ -542,12 +539,12 @@ class Call:
         if event.status == "failed":
             code = event.error_code or "no code"
             self._journal.count(f"response failed: {code}")
-            policy = realtime.policy_of(event.error_code, "", event.error_message)
-            self._try_again(code, event.error_message, is_possible=policy is not Policy.END)
+            policy = policy_of(event.error_code, "", event.error_message)
+            self._try_again(code, event.retry_after_ms, is_possible=policy is not Policy.END)
 
-    def _try_again(self, code: str, message: str, *, is_possible: bool = True) -> None:
+    def _try_again(self, code: str, told_ms: int | None, *, is_possible: bool = True) -> None:
         """Owe a failed response again after a pause, as long as the caller's patience lasts."""
-        pause_ms = self._dead_air.room_for(self._turns.pause_ms(code, message, self._now))
+        pause_ms = self._dead_air.room_for(self._turns.pause_ms(code, told_ms, self._now))
         if not is_possible or pause_ms is None:
             return self._fail(f"the model failed to answer ({code})")
         self._turns.retry(self._now + pause_ms)
@@ -563,7 +560,7 @@ class Call:
         if self._session.is_refused_by(event) and self._asks_for_the_rest(event):
             return
         self._journal.count(f"model error: {code}", message=event.message[:300])
-        policy = realtime.policy_of(event.code, event.kind, event.message)
+        policy = policy_of(event.code, event.kind, event.message)
         if self._session.is_refused_by(event):
             self._fail(f"the model refused the session ({code}: {event.message[:200]})")
         elif policy is Policy.END:
@@ -575,10 +572,10 @@ class Call:
             if code == "input_audio_buffer_commit_empty":
                 self._turns.commit_refused()
             if policy is Policy.RETRY and was_asked:
-                self._try_again(code, event.message)
+                self._try_again(code, event.retry_after_ms)
 
     def _on_stalled(self, event: LinkStalled) -> None:
-        if event.leg == realtime.LEG:
+        if event.leg == MODEL_LEG:
             self._on_model_gone("the model stopped responding")
         else:
             self._end("caller", "phone leg stalled")
@@ -619,7 +616,7 @@ class Call:
 
     def _on_hang_up(self, event: ToolCalled) -> None:
         self._journal.milestone("hang_up_asked")
-        self._farewell = (event.call_id, realtime.reason_of(event.arguments))
+        self._farewell = (event.call_id, reason_of(event.arguments))
         self._farewell_due = self._latest_farewell()
         if self._is_taking_turn:
             self._withdraw_farewell()  # asked for before the model knew that the caller had begun

@@ -9,8 +9,6 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.wire.retry_after import retry_after_ms
-
 RETRY_MS: Final = 1000
 """First pause before a failed response is asked for again; each further one waits as much longer."""
 
@@ -197,9 +195,8 @@ class Turns:
 
     # ------------------------------------------------------------ trying again
 
-    def pause_ms(self, code: str, message: str, now: int) -> int:
+    def pause_ms(self, code: str, told_ms: int | None, now: int) -> int:
         """Return how long to wait before a failed response is asked for again: as told, or longer each time."""
-        told_ms = retry_after_ms(message)
         if told_ms is None and code == RATE_LIMITED and self._limits_reset_at > now:
             told_ms = self._limits_reset_at - now
         self._is_guess = told_ms is None
