@@ -30,6 +30,8 @@ class Turns:
     caller_is_speaking: bool = False
     """Their turn has begun, and is not in the conversation yet."""
     active: str = ""
+    is_opened: bool = False
+    """The agent or the caller has begun the conversation."""
     retry_at: int | None = None
     """When a failed response may be asked for again."""
     _requested: str = ""
@@ -61,7 +63,7 @@ class Turns:
 
     def caller_ended(self) -> None:
         """The caller's turn is in the conversation: an answer to it is made by the server, or owed by us."""
-        self.caller_is_speaking = False
+        self.caller_is_speaking, self.is_opened = False, True
         if self._is_commit_ours:
             self._is_commit_ours = False
             return  # an answer to it is owed already
@@ -109,6 +111,7 @@ class Turns:
     def spoke(self, sound_ms: int) -> None:
         """The model made a sound that will be played."""
         self._sound_ms += sound_ms
+        self.is_opened = True
 
     def finished(self, response_id: str) -> bool:
         """A response ended, however; say whether it was an answer: one that can be heard."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.heart.ending import reason_of
+from bridge.heart.parts.ending import reason_of
 
 
 @pytest.mark.parametrize(
