@@ -1,6 +1,7 @@
 """Languages as each peer wants them: two letters for the model's ears, with a region for Twilio's voices. Pure."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from attrs import frozen
@@ -60,6 +61,11 @@ def language(value: Any) -> str | tuple[str, ...]:
     if not usable or any(spoken_code(one) not in ISO_639_1 for one in several):
         raise Wrong('a language code such as "en" or "en-US", a list of them, or "": then it is detected')
     return tuple(several) if isinstance(value, list) else str(value)
+
+
+def spoken_codes(tags: Iterable[str]) -> list[str]:
+    """Return the codes of several languages, each once."""
+    return list(dict.fromkeys(map(spoken_code, tags)))
 
 
 def spoken_code(tag: str) -> str:

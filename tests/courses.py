@@ -44,6 +44,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.wire.retry_after import retry_after_ms
 
 # ---------------------------------------------------------------- events, plausible and hostile
 
@@ -63,7 +64,7 @@ codes = st.sampled_from(
     ["", "conversation_already_has_active_response", "rate_limit_exceeded", "server_error", "brand_new"]
 )
 messages = st.sampled_from(["", "?", "Please try again in 1.2s.", "Please try again in 40s."])
-params = st.sampled_from(["", "session.audio.input.transcription.model", "session.instructions"])
+refusals = st.sampled_from([(), ("audio.input.transcription",), ("audio.output.voice",)])
 client_ids = st.one_of(st.just(""), st.integers(1, 12).map("b{}".format))
 
 spoke = st.builds(
@@ -79,10 +80,20 @@ speech = st.one_of(
     st.just(TurnCommitted("u")),
 )
 statuses = st.sampled_from(["completed", "completed", "cancelled", "incomplete", "failed"])
+
+
+def failed_or_not(response: str, status: str, code: str, message: str) -> ResponseFinished:
+    return ResponseFinished(response, status, "", code, message, retry_after_ms(message))
+
+
+def erred(code: str, message: str, client_event_id: str, refused: tuple[str, ...]) -> ModelErred:
+    return ModelErred(code, "", message, client_event_id, refused, retry_after_ms(message))
+
+
 everyday = st.one_of(
     spoke, spoke, spoke, frames, speech, speech, finished_audio,
     responses.map(ResponseCreated),
-    st.builds(ResponseFinished, responses, statuses, st.just(""), codes, messages),
+    st.builds(failed_or_not, responses, statuses, codes, messages),
     st.builds(RateLimitsTold, st.sampled_from([1, 700, 20_000])),
     st.just(TranscriptionFailed("u", "audio_unintelligible")),
     st.builds(MarkReached, sids, marks),
@@ -91,7 +102,7 @@ everyday = st.one_of(
     st.builds(ToolAnswered, calls, st.text(max_size=5)),
     st.builds(ToolFailed, calls, st.just("crashed"), st.text(max_size=5)),
     st.builds(KeyPressed, sids, st.sampled_from("019#*A")),
-    st.builds(ModelErred, codes, st.just(""), messages, client_ids, params),
+    st.builds(erred, codes, messages, client_ids, refusals),
     st.sampled_from([ClockRang(), StreamConnected(), SessionCreated(0), SessionUpdated(), START]),
     st.builds(MessageIgnored, st.just("rate_limits.updated")),
     st.builds(MessageUnknown, st.sampled_from(["twilio", "model"]), st.sampled_from(["x", "y"])),

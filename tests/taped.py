@@ -104,7 +104,8 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
             return {"type": "response.output_item.done", "response_id": response, "item": call}
         case ResponseFinished():
             return {"type": "response.done", "response": finished_response(event)}
-        case ModelErred(code, kind, message, event_id, param):
+        case ModelErred(code, kind, message, event_id, refused):
+            param = f"session.{refused[0]}" if refused else ""
             error = {"code": code, "type": kind, "message": message, "event_id": event_id, "param": param}
             return {"type": "error", "error": error}
         case RateLimitsTold(reset_ms):

@@ -232,7 +232,7 @@ class LiveCall:
             self._end_without_heart(EndCall(BRIDGE, why, say))
 
     def _end_without_heart(self, end: EndCall) -> None:
-        self.call.is_over = True
+        self.call.give_up()
         try:
             self._carry_out([end], self.now_ms())
         except Exception:

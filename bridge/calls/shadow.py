@@ -11,7 +11,7 @@ from attrs import define, field
 
 from bridge.agents import Agent, TurnDetection
 from bridge.errors import DoorShutError, LinkError, first_of, in_words
-from bridge.heart.effects import AppendAudio, UpdateSession
+from bridge.heart.effects import AppendAudio
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.heart.held_audio import HeldAudio
 from bridge.links.model import ModelAddress, ModelLink, wait_silent
@@ -21,6 +21,7 @@ from bridge.tapes import tape
 from bridge.tapes.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
 from bridge.text.validity import valid_json
 from bridge.wire import realtime
+from bridge.wire.realtime_session import shadow_session_of
 
 HELD_MS: Final = 3000
 """Audio kept until the session is ready; beyond it the oldest goes, so that the session begins later."""
@@ -185,8 +186,7 @@ class Shadow:
 
     def _ask(self) -> None:
         self._is_asked = True
-        session = realtime.shadow_session_of(self.agent, self.vad)
-        message = realtime.encode(UpdateSession(EVENT_ID, session))
+        message = realtime.session_update(EVENT_ID, shadow_session_of(self.agent, self.vad))
         self._tell(BRIDGE, msg=msgspec.Raw(message.encode()))
         self._post(0, message)
 

@@ -3,6 +3,9 @@
 import struct
 from typing import Final
 
+AUDIO_FORMAT: Final = "audio/pcmu"
+"""Its name among media types: what the model is to hear and speak."""
+
 BYTES_PER_MS: Final = 8
 """8 000 samples a second, one byte each: what Twilio sends and takes, and what the model is asked for."""
 

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
+from bridge.heart.session_settings import SessionSettings
+
 # ---------------------------------------------------------------- to the phone leg
 
 
@@ -42,7 +44,7 @@ class UpdateSession:
     """Put the agent's settings in force."""
 
     event_id: str
-    session: Mapping[str, Any]
+    session: SessionSettings
 
 
 @frozen

@@ -1,8 +1,11 @@
 """What can happen to a call: frozen values in the past tense. They carry facts and decide nothing."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
+
+MODEL_LEG: Final = "model"
+"""The leg to the model, as events and tapes name it."""
 
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
@@ -148,17 +151,21 @@ class ResponseFinished:
     reason: str = ""
     error_code: str = ""
     error_message: str = ""
+    retry_after_ms: int | None = None
+    """How long the model asked to be left alone; None if it named no time."""
 
 
 @frozen
 class ModelErred:
-    """An `error` event; most of them leave the session open. `client_event_id` names our message, `param` its field."""
+    """The model's error; most of them leave the session open. `client_event_id` names our message that caused it."""
 
     code: str
     kind: str
     message: str
     client_event_id: str
-    param: str = ""
+    refused: tuple[str, ...] = ()
+    """The optional settings of a session that it may be about, the likeliest first."""
+    retry_after_ms: int | None = None
 
 
 @frozen

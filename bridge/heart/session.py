@@ -6,10 +6,10 @@ from typing import Any
 from attrs import define, field
 
 from bridge.agents import Agent
+from bridge.heart.audio import AUDIO_FORMAT
 from bridge.heart.effects import UpdateSession
 from bridge.heart.events import ModelErred, SessionUpdated
-from bridge.heart.session_fields import without_refused
-from bridge.wire import realtime
+from bridge.heart.session_settings import SessionSettings
 
 
 @define
@@ -21,20 +21,23 @@ class Session:
     is_ready: bool = False
     event_id: str = ""
     """Of the last message that asked for it; empty before the first."""
-    _asked: Mapping[str, Any] = field(factory=dict)
+    _asked: SessionSettings = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._asked = SessionSettings(self.agent, self.tools)
 
     def ask(self, event_id: str) -> UpdateSession:
         """Return the message that asks for everything."""
-        self._asked = realtime.session_of(self.agent, self.tools)
+        self._asked = SessionSettings(self.agent, self.tools)
         return self._update(event_id)
 
     def ask_without(self, refusal: ModelErred, event_id: str) -> tuple[UpdateSession, str] | None:
         """Return the message that asks for the rest, and what was left out; None if the call can't do without it."""
-        found = without_refused(self._asked, refusal.param, refusal.message)
+        found = self._asked.without(refusal.refused)
         if found is None:
             return None
-        self._asked, left_out = found
-        return self._update(event_id), left_out
+        self._asked = found
+        return self._update(event_id), found.left_out[-1]
 
     def _update(self, event_id: str) -> UpdateSession:
         self.event_id = event_id
@@ -48,4 +51,4 @@ class Session:
 def other_format(granted: SessionUpdated) -> str:
     """Return the audio format of a session that does not speak ours: played as ours, it would be loud noise."""
     told = (granted.input_format, granted.output_format)
-    return next((name[:60] for name in told if name not in ("", realtime.PCMU["type"])), "")
+    return next((name[:60] for name in told if name not in ("", AUDIO_FORMAT)), "")

@@ -4,7 +4,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.wire.realtime import failure_output
+from bridge.heart.prompts import failure_output
 
 NO_MORE: Final = "no more tools in this call; tell the caller what you know, or hang up"
 """Whoever talks the agent into calling a tool again and again gets this, and no more of the tool."""

@@ -9,8 +9,6 @@ from typing import Final
 
 from attrs import define, field
 
-from bridge.wire.retry_after import retry_after_ms
-
 RETRY_MS: Final = 1000
 """First pause before a failed response is asked for again; each further one waits as much longer."""
 
@@ -32,6 +30,8 @@ class Turns:
     caller_is_speaking: bool = False
     """Their turn has begun, and is not in the conversation yet."""
     active: str = ""
+    is_opened: bool = False
+    """The agent or the caller has begun the conversation."""
     retry_at: int | None = None
     """When a failed response may be asked for again."""
     _requested: str = ""
@@ -63,7 +63,7 @@ class Turns:
 
     def caller_ended(self) -> None:
         """The caller's turn is in the conversation: an answer to it is made by the server, or owed by us."""
-        self.caller_is_speaking = False
+        self.caller_is_speaking, self.is_opened = False, True
         if self._is_commit_ours:
             self._is_commit_ours = False
             return  # an answer to it is owed already
@@ -111,6 +111,7 @@ class Turns:
     def spoke(self, sound_ms: int) -> None:
         """The model made a sound that will be played."""
         self._sound_ms += sound_ms
+        self.is_opened = True
 
     def finished(self, response_id: str) -> bool:
         """A response ended, however; say whether it was an answer: one that can be heard."""
@@ -197,9 +198,8 @@ class Turns:
 
     # ------------------------------------------------------------ trying again
 
-    def pause_ms(self, code: str, message: str, now: int) -> int:
+    def pause_ms(self, code: str, told_ms: int | None, now: int) -> int:
         """Return how long to wait before a failed response is asked for again: as told, or longer each time."""
-        told_ms = retry_after_ms(message)
         if told_ms is None and code == RATE_LIMITED and self._limits_reset_at > now:
             told_ms = self._limits_reset_at - now
         self._is_guess = told_ms is None

@@ -20,7 +20,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
-from bridge.heart.session_fields import OPTIONAL
+from bridge.heart.error_policy import POLICIES
+from bridge.heart.session_settings import OPTIONAL
 from bridge.observe.metric_table import (
     COUNTERS,
     DEAD_AIR,
@@ -40,7 +41,6 @@ from bridge.observe.metric_table import (
 )
 from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.store.records import Records, Row
-from bridge.wire.realtime import POLICIES
 
 WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "bridge_model_errors": tuple(POLICIES),

@@ -1,17 +1,15 @@
-"""The model's side of the wire: Realtime messages (GA shape), the session we ask for, the error policy. Pure.
+"""The model's side of the wire: Realtime messages (GA shape), read and written. Pure.
 
 Event reference: https://platform.openai.com/docs/api-reference/realtime
 """
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from bridge.agents import Agent, SemanticVad, TurnDetection, silent
 from bridge.heart.effects import (
     AddText,
     AnswerTool,
@@ -24,6 +22,7 @@ from bridge.heart.effects import (
     UpdateSession,
 )
 from bridge.heart.events import (
+    MODEL_LEG,
     Event,
     MessageBroken,
     MessageIgnored,
@@ -43,13 +42,13 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.languages import spoken_code
 from bridge.text.nesting import is_too_deep
 from bridge.text.validity import valid_json
+from bridge.wire.realtime_session import Message, refused_settings, session_of
+from bridge.wire.retry_after import retry_after_ms
 
-LEG: Final = "model"
+LEG: Final = MODEL_LEG
 _decode = msgspec.json.Decoder().decode
-Message = dict[str, Any]
 
 IGNORED: Final = frozenset(
     {
@@ -169,7 +168,8 @@ def _response_finished(message: Message) -> Event:
         status=_text(response["status"]),
         reason=_text(details.get("reason") or ""),
         error_code=_text(error.get("code") or error.get("type") or ""),
-        error_message=_text(error.get("message") or ""),
+        error_message=(said := _text(error.get("message") or "")),
+        retry_after_ms=retry_after_ms(said),
     )
 
 
@@ -205,13 +205,14 @@ def _transcription_failed(message: Message) -> Event:
 
 def _erred(message: Message) -> Event:
     error = message["error"]
-    param = error.get("param")
+    param, said = error.get("param"), _text(error.get("message") or "")
     return ModelErred(
         code=_text(error.get("code") or ""),
         kind=_text(error.get("type") or ""),
-        message=_text(error.get("message") or ""),
+        message=said,
         client_event_id=_text(error.get("event_id") or ""),
-        param=param if isinstance(param, str) else "",
+        refused=refused_settings(param if isinstance(param, str) else "", said),
+        retry_after_ms=retry_after_ms(said),
     )
 
 
@@ -237,7 +238,16 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
 
 def encode(effect: ToModel) -> str:
     """Return the WebSocket message that carries an effect out at the model."""
-    return msgspec.json.encode(_message_of(effect)).decode("utf-8")
+    return _written(_message_of(effect))
+
+
+def session_update(event_id: str, session: Message) -> str:
+    """Return the WebSocket message that asks for a session other than a call's own: a shadow's."""
+    return _written({"type": "session.update", "event_id": event_id, "session": session})
+
+
+def _written(message: Message) -> str:
+    return msgspec.json.encode(message).decode("utf-8")
 
 
 def _message_of(effect: ToModel) -> Message:
@@ -246,7 +256,7 @@ def _message_of(effect: ToModel) -> Message:
             audio = b2a_base64(effect.audio, newline=False).decode("ascii")
             return {"type": "input_audio_buffer.append", "audio": audio}
         case UpdateSession():
-            body: Message = {"type": "session.update", "session": effect.session}
+            body: Message = {"type": "session.update", "session": session_of(effect.session)}
         case CommitAudio():
             body = {"type": "input_audio_buffer.commit"}
         case CreateResponse():
@@ -274,145 +284,3 @@ def _message_of(effect: ToModel) -> Message:
             item = {"type": "message", "role": effect.role, "content": content}
             body = {"type": "conversation.item.create", "item": item}
     return {"type": body.pop("type"), "event_id": effect.event_id, **body}
-
-
-# ---------------------------------------------------------------- the session we ask for
-
-PCMU: Final = {"type": "audio/pcmu"}
-"""8 kHz µ-law has no `rate` key in the Realtime API; with it both legs carry the same bytes."""
-
-
-def session_of(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
-    """Return the `session` of our one `session.update`; `type` is required on every update."""
-    hearing = _hearing(agent, agent.turn_detection, _transcription(agent))
-    return {
-        "type": "realtime",
-        "output_modalities": ["audio"],
-        "instructions": agent.instructions,
-        "audio": {"input": hearing, "output": {"format": PCMU, "voice": agent.voice}},
-        "tools": list(tools),
-        "tool_choice": "auto",
-        "max_output_tokens": agent.max_output_tokens,
-    }
-
-
-def shadow_session_of(agent: Agent, vad: TurnDetection) -> Message:
-    """Return the `session` of a shadow: it hears as the real one does, and turn detection says so another way.
-
-    Nobody asks it for a response; should it make one all the same, that is one token of text.
-    """
-    return {
-        "type": "realtime",
-        "output_modalities": ["text"],
-        "audio": {"input": _hearing(agent, silent(vad), None)},
-        "tools": [],
-        "tool_choice": "none",
-        "max_output_tokens": 1,
-    }
-
-
-def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) -> Message:
-    return {
-        "format": PCMU,
-        "transcription": transcription,
-        "noise_reduction": None if agent.noise_reduction == "none" else {"type": agent.noise_reduction},
-        "turn_detection": _turn_detection(vad),
-    }
-
-
-def _transcription(agent: Agent) -> Message | None:
-    if not agent.transcription_model:
-        return None
-    codes = list(dict.fromkeys(map(spoken_code, agent.languages)))
-    asked: Message = {"model": agent.transcription_model}
-    if len(codes) > 1:
-        return asked | {"languages": codes}
-    return asked | {"language": codes[0]} if codes else asked
-
-
-def _turn_detection(vad: TurnDetection) -> Message:
-    flags = {"create_response": vad.create_response, "interrupt_response": vad.interrupt_response}
-    if isinstance(vad, SemanticVad):
-        return {"type": vad.type, "eagerness": vad.eagerness, **flags}
-    return {
-        "type": vad.type,
-        "threshold": vad.threshold,
-        "prefix_padding_ms": vad.prefix_padding_ms,
-        "silence_duration_ms": vad.silence_duration_ms,
-        **flags,
-    }
-
-
-def opening_instructions(agent: Agent) -> str:
-    """Return the instructions of the first response: the same opening in every call."""
-    named = f", in language '{agent.languages[0]}'," if agent.languages else ""
-    return f"The call has just been answered. Say exactly this{named} and nothing more: {agent.greeting}"
-
-
-def patience_instructions(agent: Agent) -> str:
-    """Return the instructions of a response that only says that a tool still runs."""
-    named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
-    return (
-        "What you are looking for takes longer than usual. Say in one short sentence that you are still on it, in the "
-        f"language of this conversation{named}. Promise nothing, and ask nothing."
-    )
-
-
-def failure_output(kind: str, message: str) -> str:
-    """Return what the model reads when a tool gave no answer: an answer too, so that it can say something.
-
-    What a crashed tool said of itself stays on the tape: the model might read it to the caller.
-    """
-    if kind == "crashed":
-        message = "the tool failed; say so, and offer another way"
-    return msgspec.json.encode({"error": kind, "message": message}).decode("utf-8")
-
-
-def reason_of(arguments: str) -> str:
-    """Return the reason in the arguments of `hang_up`, or a plain word when there is none."""
-    try:
-        reason = _decode(arguments).get("reason")
-    except (msgspec.DecodeError, UnicodeError, AttributeError, RecursionError):
-        reason = None
-    return reason[:200] if isinstance(reason, str) and reason else "the agent hung up"
-
-
-# ---------------------------------------------------------------- error policy as data
-
-
-class Policy(Enum):
-    """What an error of the model asks of the call."""
-
-    IGNORE = "ignore"
-    """A harmless race: count it, go on."""
-    NOTE = "note"
-    """Not understood or our own fault: count it, log it once, go on."""
-    RETRY = "retry"
-    """The response failed for now: ask again a little later."""
-    END = "end"
-    """No response can be had any more: use the failure plan."""
-
-
-POLICIES: Final[Mapping[str, Policy]] = {
-    "conversation_already_has_active_response": Policy.IGNORE,
-    "response_cancel_not_active": Policy.IGNORE,
-    "input_audio_buffer_commit_empty": Policy.IGNORE,
-    "item_truncate_invalid_item_id": Policy.IGNORE,
-    "rate_limit_exceeded": Policy.RETRY,
-    "server_error": Policy.RETRY,
-    "insufficient_quota": Policy.END,
-    "credit_balance_exhausted": Policy.END,
-    "session_expired": Policy.END,
-    "invalid_api_key": Policy.END,
-    "model_not_found": Policy.END,
-    "missing_model": Policy.END,
-    "beta_api_shape_disabled": Policy.END,
-}
-"""Everything not named here is a NOTE: an unknown code is survived and counted, fatal only if the socket closes."""
-
-
-def policy_of(code: str, kind: str, message: str) -> Policy:
-    """Return the policy for an error's code, or its type where the code says nothing."""
-    if "is already shorter than" in message:
-        return Policy.IGNORE  # a truncate past the end: the code of this one is not known for certain
-    return POLICIES.get(code) or POLICIES.get(kind) or Policy.NOTE

@@ -17,6 +17,7 @@ from bridge.heart.call import Call
 from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, SendMark, UpdateSession
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Leg, Line, event_of
+from bridge.wire.realtime_session import session_of
 from replay.simulation.agenda import Agenda, Paper
 
 STREAM: Final = "MZ00000000000000000000000000000000"
@@ -97,7 +98,7 @@ class Rehearsal:
         now = self._paper.agenda.now_ms
         match effect:
             case UpdateSession():
-                self.model(now + 1, "session.updated", session=effect.session)
+                self.model(now + 1, "session.updated", session=session_of(effect.session))
             case PlayAudio():
                 self._played_until = max(self._played_until, now) + ms_of(len(effect.audio))
             case SendMark():

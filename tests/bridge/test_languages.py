@@ -9,9 +9,11 @@ from bridge import languages
 from bridge.agents import Agent, agent_from
 from bridge.config import parse
 from bridge.errors import ConfigError
+from bridge.heart.prompts import opening_instructions
+from bridge.heart.session_settings import SessionSettings
 from bridge.languages import MOST_SPOKEN, OF_TWILIO, Sentence
 from bridge.tapes.header import settings_of
-from bridge.wire.realtime import opening_instructions, session_of
+from bridge.wire.realtime_session import session_of
 from bridge.wire.twilio import hangup_twiml
 
 WORDS = "Entschuldigung, da ist etwas schiefgegangen."
@@ -43,7 +45,9 @@ def fault(**settings: Any) -> str:
     ],
 )
 def test_a_model_is_told_languages_without_regions(written: Any, asked: Any) -> None:
-    transcription = session_of(agent(language=written), [])["audio"]["input"]["transcription"]
+    transcription = session_of(SessionSettings(agent(language=written), ()))["audio"]["input"][
+        "transcription"
+    ]
     assert transcription == {"model": "gpt-transcribe", **asked}
 
 

@@ -14,7 +14,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall
-from bridge.heart.call import CATCH_UP_MS, Call
+from bridge.heart.call import Call
+from bridge.heart.catching_up import CATCH_UP_MS
 from bridge.heart.effects import CreateResponse
 from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated
 from bridge.links.model import wait_silent

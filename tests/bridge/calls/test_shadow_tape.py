@@ -12,13 +12,14 @@ from wire_checker import check_wire
 
 from bridge import config
 from bridge.agents import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
+from bridge.heart.session_settings import SessionSettings
 from bridge.store.records import records_of
 from bridge.tapes import tape
 from bridge.tapes.header import decode_header, encode_header, settings_of
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import BRIDGE, NOTE, OPENAI, SHADOW, Line, decode, encode
-from bridge.wire import realtime
+from bridge.wire.realtime_session import session_of, shadow_session_of
 from replay.cli import main
 from replay.compare import variants
 from replay.compare.types import Variant
@@ -111,7 +112,7 @@ def test_the_file_that_comes_with_the_bridge_shows_a_shadow_that_can_be_used(tmp
 @pytest.mark.parametrize("vad", [ServerVad(threshold=0.3), SemanticVad(eagerness="low")])
 def test_its_session_hears_as_the_real_one_and_can_say_nothing(vad: TurnDetection) -> None:
     agent = Agent(name="a", noise_reduction="far_field")
-    real, shadow = realtime.session_of(agent, []), realtime.shadow_session_of(agent, vad)
+    real, shadow = session_of(SessionSettings(agent, ())), shadow_session_of(agent, vad)
     update = {"type": "session.update", "event_id": "e", "session": shadow}
     assert check_wire.check_openai_shape(update, "c") == []
     heard, hears = real["audio"]["input"], shadow["audio"]["input"]

@@ -5,7 +5,6 @@ import json
 import pytest
 from heart import Driver, agent_with, new_call, of, open_call
 
-from bridge.heart.call import STILL_TALKING
 from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, EndCall, RunTool
 from bridge.heart.events import (
     LinkStalled,
@@ -19,6 +18,7 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.heart.parts.ending import STILL_TALKING
 
 
 def in_a_response(line: Driver) -> Driver:

@@ -1,7 +1,7 @@
 """The heart and turns: the opening, one response at a time, and nobody left without an answer."""
 
 import pytest
-from heart import Driver, agent_with, new_call, of, open_call, ready_call, truncations
+from heart import TOOLS, Driver, agent_with, new_call, of, open_call, ready_call, truncations
 
 from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, UpdateSession
 from bridge.heart.events import (
@@ -14,6 +14,7 @@ from bridge.heart.events import (
     ToolAnswered,
     TurnCommitted,
 )
+from bridge.heart.session_settings import SessionSettings
 
 BUSY = "conversation_already_has_active_response"
 
@@ -32,7 +33,7 @@ def asked(line: Driver) -> list[CreateResponse]:
 def test_the_session_is_asked_for_once_the_server_greets() -> None:
     line = new_call()
     (update,) = of(line.tell(SessionCreated(0)), UpdateSession)
-    assert update.session["audio"]["input"]["format"] == {"type": "audio/pcmu"}
+    assert update.session == SessionSettings(line.call.agent, TOOLS)
     assert of(line.tell(SessionCreated(0)), UpdateSession) == []
 
 

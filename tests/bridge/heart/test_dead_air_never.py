@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.agents import Agent
 from bridge.heart.audio import is_audible, ms_of, silence
-from bridge.heart.effects import ClearPlayback, Effect, PlayAudio, RunTool
+from bridge.heart.effects import ClearPlayback, CommitAudio, Effect, PlayAudio, RunTool
 from bridge.heart.events import (
     Event,
     KeyPressed,
@@ -97,6 +97,8 @@ class Ear:
     owed_since: dict[str, int] = field(factory=dict)
     longest_wait: int = 0
     longest_turn: int = 0
+    was_closed: bool = False
+    """The bridge has committed the caller's turn, as it does with one that doesn't end: what is heard next is another."""
     response: str = ""
 
     def waits_until(self, now: int) -> None:
@@ -116,11 +118,13 @@ class Ear:
                     self.is_there = True
                     self.owed_since["greeting"] = now
             case SpeechStarted():
-                self.talking_since = self.talking_since if self.is_talking else now
-                self.is_talking = True
+                is_the_same_turn = self.is_talking and not self.was_closed
+                self.talking_since = self.talking_since if is_the_same_turn else now
+                self.is_talking, self.was_closed = True, False
                 self.owed_since.pop("turn", None)
             case SpeechStopped() | TurnCommitted():
-                self.quiet_since = now if self.is_talking else self.quiet_since
+                if self.is_talking:  # an entry of keys may still be going on
+                    self.quiet_since = max(self.quiet_since, now)
                 self.is_talking = False
                 self.owed_since["turn"] = now
             case KeyPressed() if event.stream_sid == SID and self.is_there:
@@ -145,6 +149,8 @@ class Ear:
                     self.owed_since.pop(reason, None)
             case ClearPlayback():
                 self.sound_until = min(self.sound_until, now)
+            case CommitAudio():
+                self.was_closed = True
             case RunTool():
                 self.owed_since[f"tool {effect.call_id}"] = now
             case _:

@@ -1,13 +1,11 @@
-"""The model's side of the wire: messages, the session we ask for, and what each error asks of the call."""
+"""The model's side of the wire: what its messages say, and how ours are written."""
 
 import json
 from typing import Any
 
 import pytest
-from attrs import evolve
 from heart import TOOLS, agent_with
 
-from bridge.agents import SemanticVad
 from bridge.heart.effects import (
     AddText,
     AnswerTool,
@@ -35,8 +33,11 @@ from bridge.heart.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.heart.session_settings import SessionSettings
 from bridge.wire import realtime
-from bridge.wire.realtime import Policy
+from bridge.wire.realtime_session import session_of
+
+SETTINGS = SessionSettings(agent_with(), TOOLS)
 
 FUNCTION = {
     "type": "function_call",
@@ -152,7 +153,7 @@ def test_a_message_that_cannot_be_used_is_an_event_too(text: str | bytes, proble
     ("effect", "wire"),
     [
         (AppendAudio(1, 1, b"\xff\xff"), {"type": "input_audio_buffer.append", "audio": "//8="}),
-        (UpdateSession("b1", {"a": 1}), {"type": "session.update", "event_id": "b1", "session": {"a": 1}}),
+        (UpdateSession("b1", SETTINGS), {"type": "session.update", "event_id": "b1", "session": session_of(SETTINGS)}),
         (CreateResponse("b1"), {"type": "response.create", "event_id": "b1"}),
         (
             CreateResponse("b1", "Say hello"),
@@ -179,93 +180,6 @@ def test_a_message_that_cannot_be_used_is_an_event_too(text: str | bytes, proble
 )  # fmt: skip
 def test_an_effect_becomes_one_message(effect: ToModel, wire: dict[str, Any]) -> None:
     assert json.loads(realtime.encode(effect)) == wire
-
-
-# ---------------------------------------------------------------- the session
-
-
-def test_the_session_speaks_ulaw_both_ways_and_names_its_type() -> None:
-    session = realtime.session_of(agent_with(), TOOLS)
-    assert (session["type"], session["output_modalities"]) == ("realtime", ["audio"])
-    assert (
-        session["audio"]["input"]["format"] == session["audio"]["output"]["format"] == {"type": "audio/pcmu"}
-    )
-    assert [tool["name"] for tool in session["tools"]] == ["look_up", "book_table"]
-
-
-def test_turn_detection_is_sent_as_configured() -> None:
-    session = realtime.session_of(agent_with(create=False), ())
-    assert session["audio"]["input"]["turn_detection"] == {
-        "type": "server_vad", "threshold": 0.6, "prefix_padding_ms": 300, "silence_duration_ms": 500,
-        "create_response": False, "interrupt_response": True,
-    }  # fmt: skip
-
-
-def test_semantic_turn_detection_has_no_thresholds() -> None:
-    agent = evolve(agent_with(), turn_detection=SemanticVad(eagerness="low"))
-    assert realtime.session_of(agent, ())["audio"]["input"]["turn_detection"] == {
-        "type": "semantic_vad", "eagerness": "low", "create_response": True, "interrupt_response": True,
-    }  # fmt: skip
-
-
-def test_what_is_switched_off_is_sent_as_null() -> None:
-    agent = evolve(agent_with(), noise_reduction="none", transcription_model="")
-    hearing = realtime.session_of(agent, ())["audio"]["input"]
-    assert (hearing["noise_reduction"], hearing["transcription"]) == (None, None)
-
-
-def test_the_opening_is_the_greeting_in_the_agents_language() -> None:
-    opening = realtime.opening_instructions(evolve(agent_with(), greeting="Guten Tag!", language="de"))
-    assert "Guten Tag!" in opening
-    assert "'de'" in opening
-
-
-# ---------------------------------------------------------------- error policy
-
-
-@pytest.mark.parametrize(
-    ("code", "kind", "policy"),
-    [
-        ("conversation_already_has_active_response", "invalid_request_error", Policy.IGNORE),
-        ("response_cancel_not_active", "invalid_request_error", Policy.IGNORE),
-        ("input_audio_buffer_commit_empty", "invalid_request_error", Policy.IGNORE),
-        ("rate_limit_exceeded", "tokens", Policy.RETRY),
-        ("", "server_error", Policy.RETRY),
-        ("credit_balance_exhausted", "insufficient_quota", Policy.END),
-        ("something_new", "insufficient_quota", Policy.END),
-        ("session_expired", "invalid_request_error", Policy.END),
-        ("invalid_api_key", "invalid_request_error", Policy.END),
-        ("invalid_value", "invalid_request_error", Policy.NOTE),
-        ("something_new", "", Policy.NOTE),
-        ("", "", Policy.NOTE),
-    ],
-)
-def test_each_error_asks_something_of_the_call(code: str, kind: str, policy: Policy) -> None:
-    assert realtime.policy_of(code, kind, "") is policy
-
-
-def test_a_truncation_past_the_end_is_harmless_whatever_its_code() -> None:
-    said = "Audio content of 9250ms is already shorter than 57340ms"
-    assert realtime.policy_of("invalid_value", "invalid_request_error", said) is Policy.IGNORE
-
-
-def test_a_failure_is_told_as_json() -> None:
-    assert json.loads(realtime.failure_output("busy", 'too "many"')) == {
-        "error": "busy",
-        "message": 'too "many"',
-    }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        ('{"reason": "done"}', "done"),
-        ('{"reason": "' + "x" * 300 + '"}', "x" * 200),
-        ("[" * 5000, "the agent hung up"),
-    ],
-)
-def test_the_reason_of_a_hang_up_is_read_with_care(arguments: str, reason: str) -> None:
-    assert realtime.reason_of(arguments) == reason
 
 
 @pytest.mark.parametrize("number", [-1, 2**31, 2**70, 1e308, True, "7", None])

@@ -1,0 +1,84 @@
+"""The agent's voice: queued as the model makes it, sent a little ahead of the ear, known to be heard by marks. Pure."""
+
+from attrs import define
+
+from bridge.heart.audio import is_audible, ms_of
+from bridge.heart.dead_air import DeadAir
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import CancelResponse, PlayAudio, SendMark, TruncateItem
+from bridge.heart.events import MarkReached, ModelFinishedAudio, ModelSpoke
+from bridge.heart.parts.ending import Ending
+from bridge.heart.phone_stream import PhoneStream
+from bridge.heart.playout import Playout
+from bridge.heart.turns import Turns
+
+
+@define
+class AgentVoice:
+    """Decides on what the model says aloud, and sends it to the caller in time."""
+
+    decisions: Decisions
+    stream: PhoneStream
+    playout: Playout
+    turns: Turns
+    dead_air: DeadAir
+    ending: Ending
+
+    def spoke(self, event: ModelSpoke) -> None:
+        """Queue a piece of sound, unless the caller is not to hear it any more."""
+        part = (event.item_id, event.content_index)
+        if self.turns.is_cut(event.response_id) or not self.playout.takes(part):
+            return self._drop_late(event)
+        if self.playout.is_full:
+            self.decisions.journal.count("agent spoke for five minutes without a pause: response cancelled")
+            self.turns.cut(event.response_id)
+            return self.decisions.say(CancelResponse(self.decisions.new_id(), event.response_id))
+        self.decisions.journal.first("first_audio_generated")
+        self.playout.add(part, event.response_id, event.audio)
+        if is_audible(event.audio):
+            self._sounded(ms_of(len(event.audio)))
+
+    def _sounded(self, ms: int) -> None:
+        self.stream.last_voice = self.decisions.now
+        self.turns.spoke(ms)
+        self.follow_line()
+        self.ending.put_off_goodbye()
+
+    def _drop_late(self, event: ModelSpoke) -> None:
+        """Drop audio of a response that was cut off; of an item new to us the model learns that it was not heard."""
+        self.decisions.journal.counts["late audio dropped"] += 1
+        if self.playout.refuse((event.item_id, event.content_index)):
+            event_id = self.decisions.new_id()
+            self.decisions.say(TruncateItem(event_id, event.item_id, event.content_index, audio_end_ms=0))
+
+    def finished(self, event: ModelFinishedAudio) -> None:
+        """No more sound will come of this part."""
+        self.playout.complete((event.item_id, event.content_index))
+
+    def follow_line(self) -> None:
+        """Count as sound all that is queued, from when the line can carry it."""
+        self.dead_air.sound_until = self.playout.plays_until(self.decisions.now)
+
+    def play(self) -> None:
+        """Send what is due now."""
+        for piece in self.playout.due(self.decisions.now):
+            self.decisions.journal.first("first_audio_sent")
+            item_id, content_index = piece.part
+            if piece.audio:
+                self.decisions.say(
+                    PlayAudio(self.stream.sid, item_id, content_index, piece.start, piece.audio)
+                )
+            if piece.mark:
+                self.decisions.say(SendMark(self.stream.sid, piece.mark))
+
+    def mark_reached(self, event: MarkReached) -> None:
+        """Take down what was heard."""
+        if self.stream.is_stray(event.stream_sid):
+            return
+        begun = self.playout.reached(event.name, self.decisions.now)
+        if begun is None:
+            self.decisions.journal.counts["marks after clear"] += 1
+            return
+        self.stream.last_voice = self.decisions.now
+        for ledger in begun:
+            self.decisions.journal.first("first_audio_heard", at_ms=ledger.first_heard)

@@ -1,0 +1,75 @@
+"""Barge-in: the caller speaks or presses keys while the agent talks, and has their turn at once. Pure, int ms."""
+
+from attrs import define
+
+from bridge.agents import Agent
+from bridge.heart.audio import ms_of
+from bridge.heart.dead_air import DeadAir
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import CancelResponse, ClearPlayback, TruncateItem
+from bridge.heart.keys import Keys
+from bridge.heart.parts.ending import Ending
+from bridge.heart.phone_stream import PhoneStream
+from bridge.heart.playout import Playout
+from bridge.heart.turns import Turns
+
+
+@define
+class BargeIn:
+    """Decides what becomes of the agent's words when the caller begins."""
+
+    agent: Agent
+    decisions: Decisions
+    stream: PhoneStream
+    keys: Keys
+    turns: Turns
+    playout: Playout
+    dead_air: DeadAir
+    ending: Ending
+
+    def speech_started(self) -> None:
+        """Turn detection hears the caller: the server cancels its response by itself."""
+        self.stream.last_voice = self.decisions.now
+        self.turns.caller_began(self.decisions.now)
+        self._interrupt()
+
+    def key_pressed(self) -> None:
+        """The caller presses a key: for that the server cancels nothing."""
+        is_known = self.turns.is_cut(self.turns.active)
+        if (active := self._interrupt()) and not is_known:
+            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
+
+    def response_created(self, response_id: str) -> None:
+        """Take back a response that was asked for before we knew that the caller had begun."""
+        if self.is_taking_turn:
+            self.turns.cut_active()
+            self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
+
+    @property
+    def is_taking_turn(self) -> bool:
+        """Say whether the caller speaks or presses keys, and may have what is said to them cut off by it."""
+        is_taking = self.turns.caller_is_speaking or self.keys.are_coming
+        return is_taking and self.agent.turn_detection.interrupt_response
+
+    def _interrupt(self) -> str:
+        """Let the caller have their turn, if they may; return the response that is cut off by it, or nothing."""
+        if not self.agent.turn_detection.interrupt_response:
+            return ""
+        self.ending.withdraw_goodbye()
+        self._stop_playing(active := self.turns.cut_active())
+        return active
+
+    def _stop_playing(self, response_id: str) -> None:
+        """Silence the agent now, and tell the model what was heard of each item it had begun."""
+        if not self.playout.is_speaking(response_id):
+            return
+        now, decisions = self.decisions.now, self.decisions
+        decisions.journal.milestone("barge_in")
+        if self.stream.sid:
+            decisions.say(ClearPlayback(self.stream.sid))
+        self.dead_air.sound_until = now
+        for ledger in self.playout.cut(now, response_id):
+            heard_ms = ms_of(ledger.heard)
+            decisions.say(
+                TruncateItem(decisions.new_id(), ledger.item_id, ledger.content_index, audio_end_ms=heard_ms)
+            )

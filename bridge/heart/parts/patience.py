@@ -1,0 +1,91 @@
+"""The caller's patience: who waits, for what, and what is done when it took too long. Pure, int ms."""
+
+from attrs import define
+
+from bridge.heart.dead_air import DeadAir
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import CancelResponse, CommitAudio
+from bridge.heart.keys import Keys
+from bridge.heart.parts.ending import Ending
+from bridge.heart.phone_stream import PhoneStream
+from bridge.heart.playout import Playout
+from bridge.heart.session import Session
+from bridge.heart.tool_calls import ToolCalls
+from bridge.heart.turns import Turns
+
+
+@define
+class Patience:
+    """Decides on silence: the one rule for every way in which a caller could be left without a sound."""
+
+    decisions: Decisions
+    stream: PhoneStream
+    session: Session
+    keys: Keys
+    turns: Turns
+    playout: Playout
+    tool_calls: ToolCalls
+    dead_air: DeadAir
+    ending: Ending
+
+    def look(self) -> None:
+        """Say who waits now."""
+        is_there = bool(self.stream.sid) or self.session.is_ready
+        is_pressing = self.keys.are_coming and self.session.is_ready
+        self.dead_air.look(
+            is_waiting=is_there and self._waiting_for != "",
+            is_caller_talking=self.turns.caller_is_talking or is_pressing,
+        )
+
+    @property
+    def _waiting_for(self) -> str:
+        if not self.tool_calls.running or self.turns.active:
+            return self.turns.waiting_for
+        return "a tool"
+
+    def is_tried(self) -> None:
+        """Ask once; when that brought no sound either, there is the failure plan.
+
+        After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded.
+        """
+        if self.ending.is_goodbye:
+            return self.ending.leave()
+        if self.dead_air.is_asked:
+            self._count("given_up")
+            return self.ending.fail(
+                "the model answered nothing" if self.session.is_ready else "the model was not ready in time"
+            )
+        self._count("asked")
+        self.dead_air.ask()
+        if self.session.is_ready:
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Take back what is on its way, and owe a response: while a tool runs, a word of patience."""
+        if active := self.turns.cut_active():
+            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
+        self._commit_turn()
+        self.turns.start_over()
+
+    def _commit_turn(self) -> None:
+        if self.turns.commit():
+            self.decisions.say(CommitAudio(self.decisions.new_id()))
+
+    def turn_is_endless(self) -> None:
+        """Turn detection hears no end, for all the noise: what was said so far is answered, once."""
+        if not self.turns.close_turn(self.decisions.now):
+            self._count("given_up")
+            return self.ending.fail("no end of the caller's turn was heard")
+        self._count("turn_closed")
+        self._commit_turn()
+
+    def _count(self, did: str) -> None:
+        self.decisions.journal.dead_air(did, self.dead_air.waited_ms, self._waiting_for)
+
+    def nobody_speaks(self) -> None:
+        """End a call in which nothing goes on any more."""
+        now = self.decisions.now
+        if self.tool_calls.running or self.turns.is_going_on or self.playout.is_playing(now):
+            self.stream.last_voice = now
+        else:
+            self.ending.end("limit", "nobody spoke")

@@ -1,0 +1,126 @@
+"""What a session looks like on the model's wire: asked for whole, asked for without what was refused. Pure."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from bridge.agents import Agent, SemanticVad, TurnDetection, silent
+from bridge.heart.audio import AUDIO_FORMAT
+from bridge.heart.session_settings import OPTIONAL, TRANSCRIPTION, TURN_DETECTION, SessionSettings
+from bridge.languages import spoken_codes
+
+Message = dict[str, Any]
+
+PCMU: Final = {"type": AUDIO_FORMAT}
+"""8 kHz µ-law has no `rate` key in the Realtime API; with it both legs carry the same bytes."""
+
+
+def session_of(settings: SessionSettings) -> Message:
+    """Return the `session` of a `session.update`: all that is asked for, but what was refused before."""
+    session = _whole(settings.agent, settings.tools)
+    for name in settings.left_out:
+        session = _without(session, name)
+    return session
+
+
+def _whole(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
+    """Return it with every setting; `type` is required on every update."""
+    hearing = _hearing(agent, agent.turn_detection, _transcription(agent))
+    return {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "instructions": agent.instructions,
+        "audio": {"input": hearing, "output": {"format": PCMU, "voice": agent.voice}},
+        "tools": list(tools),
+        "tool_choice": "auto",
+        "max_output_tokens": agent.max_output_tokens,
+    }
+
+
+def shadow_session_of(agent: Agent, vad: TurnDetection) -> Message:
+    """Return the `session` of a shadow: it hears as the real one does, and turn detection says so another way.
+
+    Nobody asks it for a response; should it make one all the same, that is one token of text.
+    """
+    return {
+        "type": "realtime",
+        "output_modalities": ["text"],
+        "audio": {"input": _hearing(agent, silent(vad), None)},
+        "tools": [],
+        "tool_choice": "none",
+        "max_output_tokens": 1,
+    }
+
+
+def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) -> Message:
+    return {
+        "format": PCMU,
+        "transcription": transcription,
+        "noise_reduction": None if agent.noise_reduction == "none" else {"type": agent.noise_reduction},
+        "turn_detection": _turn_detection(vad),
+    }
+
+
+def _transcription(agent: Agent) -> Message | None:
+    if not agent.transcription_model:
+        return None
+    codes = spoken_codes(agent.languages)
+    asked: Message = {"model": agent.transcription_model}
+    if len(codes) > 1:
+        return asked | {"languages": codes}
+    return asked | {"language": codes[0]} if codes else asked
+
+
+def _turn_detection(vad: TurnDetection) -> Message:
+    flags = {"create_response": vad.create_response, "interrupt_response": vad.interrupt_response}
+    if isinstance(vad, SemanticVad):
+        return {"type": vad.type, "eagerness": vad.eagerness, **flags}
+    return {
+        "type": vad.type,
+        "threshold": vad.threshold,
+        "prefix_padding_ms": vad.prefix_padding_ms,
+        "silence_duration_ms": vad.silence_duration_ms,
+        **flags,
+    }
+
+
+# ---------------------------------------------------------------- what is refused of it
+
+_NAMED: Final = re.compile(r"'(session\.[\w.\[\]]{1,100})'")
+
+
+def refused_settings(param: str, message: str = "") -> tuple[str, ...]:
+    """Return the settings that an error may be about, the innermost first; their names are paths on this wire.
+
+    `param` is what the error names; where it names nothing, its message may.
+    """
+    if not param and (named := _NAMED.search(message)):
+        param = named[1]
+    path = param.removeprefix("session.")
+    held_by = tuple(name for name in OPTIONAL if f"{path}.".startswith(f"{name}."))
+    if TRANSCRIPTION in held_by or not path.startswith("audio.input."):
+        return held_by
+    # Turn detection beside some transcription models is refused: the other one of the two is what is wrong.
+    return (*held_by, TRANSCRIPTION)
+
+
+def _without(session: Message, name: str) -> Message:
+    if name == TURN_DETECTION:
+        return _changed(session, name.split("."), _plain)
+    return _changed(session, name.split("."), lambda value: None)
+
+
+def _plain(turn_detection: Message) -> Message | None:
+    """Turn detection that any server has; who answers a turn is no matter of taste and stays."""
+    flags = {name: turn_detection[name] for name in ("create_response", "interrupt_response")}
+    return {"type": "server_vad", **flags}
+
+
+def _changed(session: Message, path: list[str], change: Callable[[Message], Message | None]) -> Message:
+    """Return the session with the field at this path changed, or dropped if nothing is to stand there."""
+    name, rest = path[0], path[1:]
+    if session.get(name) is None:
+        return session
+    value = _changed(session[name], rest, change) if rest else change(session[name])
+    kept = {key: one for key, one in session.items() if key != name}
+    return kept if value is None else {key: value if key == name else one for key, one in session.items()}
