@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 from bridge.heart.effects import AddText, Effect, EndCall, WriteNote
 from bridge.heart.keys import HIDDEN, hidden, sentence_of
 from bridge.tapes.tape import PHONE, Line
+from bridge.wire.twilio import DIGITS
 
 MASKED: Final = "masked"
 FEWEST: Final = 4
@@ -112,8 +113,13 @@ def _without_keys(line: Line) -> Line:
     told = message.get("dtmf") if isinstance(message, dict) else None
     if not isinstance(told, dict) or "digit" not in told:
         return line
-    told["digit"] = hidden(told["digit"]) if isinstance(told["digit"], str) else None
+    told["digit"] = _hidden_key(told["digit"]) if isinstance(told["digit"], str) else None
     return msgspec.structs.replace(line, msg=msgspec.Raw(msgspec.json.encode(message)))
+
+
+def _hidden_key(digit: str) -> str:
+    """Return what stands for a key; what is none may not become one, or a replay would hear it pressed."""
+    return hidden(digit) if digit in DIGITS else 2 * HIDDEN
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -98,7 +98,7 @@ class Ear:
     longest_wait: int = 0
     longest_turn: int = 0
     was_closed: bool = False
-    """The bridge has committed the caller's turn, as it does with one that doesn't end: what is heard next is another."""
+    """The bridge has committed the caller's turn, as it does with one that doesn't end: what comes next is another."""
     response: str = ""
 
     def waits_until(self, now: int) -> None:
@@ -182,6 +182,6 @@ def test_nobody_waits_in_silence_longer_than_the_bound_and_as_long_for_the_askin
 ) -> None:
     ear = ear_of(agent, [*course, *(ANSWERED if is_answered else ()), *TAILS[tail]])
     bound_ms, turn_ms = agent.limits.answer_timeout_ms, agent.limits.max_turn_seconds * 1000
-    assert ear.longest_wait <= 2 * bound_ms
+    assert ear.longest_wait <= 2 * bound_ms + 1  # what sound pays back is rounded to whole milliseconds
     # A turn that never ends is closed for the caller, answered, and at last given up.
     assert ear.longest_turn <= 2 * turn_ms + 2 * bound_ms

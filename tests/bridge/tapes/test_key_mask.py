@@ -98,6 +98,15 @@ def test_a_broken_key_is_kept_as_nothing_that_could_be_one(digit: Any) -> None:
     assert kept.message["dtmf"]["digit"] in ("xx", "x", None)
 
 
+@pytest.mark.parametrize("digit", ["7", "#", "D", "Z", "12", "7 ", "", " ", "٣", 7, None, True])
+def test_what_a_replay_hears_of_a_hidden_key_is_what_was_heard(digit: Any) -> None:
+    message = {"event": "dtmf", "streamSid": "MZ1", "dtmf": {"track": "inbound_track", "digit": digit}}
+    line = Line(t_ms=0, leg=PHONE, sender=TWILIO, msg=msgspec.Raw(json.dumps(message)))
+    kept = KeyMask.of("masked").line(line)
+    assert type(tape.event_of(kept)) is type(tape.event_of(line))
+    assert not {"7", "1", "2", "D"} & set(str(json.loads(bytes(kept.msg))["dtmf"]["digit"]))  # type: ignore[arg-type]
+
+
 def mask_of(keys: str) -> KeyMask:
     mask = KeyMask.of("masked")
     mask.learn(AddText("b1", "user", sentence_of(keys), keys))
