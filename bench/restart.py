@@ -179,7 +179,7 @@ async def _drain(daemon: Running, prober: Prober, probing: trio.Nursery) -> None
         while len(daemon.reports) < plan.calls:  # noqa: ASYNC110 - the phone's side of each call, moments later
             await trio.sleep(0.02)
     result.reports = len(daemon.reports)
-    result.told = sum(report.next_verbs == [Say(CLOSING), Hangup()] for report in daemon.reports)
+    result.told = sum(report.next_verbs == [Say(CLOSING, "en-US"), Hangup()] for report in daemon.reports)
 
 
 async def _wait_indexed(folder: Path, calls: int) -> None:
