@@ -99,7 +99,9 @@ async def test_an_exporter_that_crashes_costs_its_traces_alone() -> None:
     assert "a trace could not be made or exported" in [entry["event"] for entry in logs]
 
 
-async def test_beyond_the_bound_calls_are_dropped_and_counted_and_nobody_waits(mock_clock: trio.testing.MockClock) -> None:
+async def test_beyond_the_bound_calls_are_dropped_and_counted_and_nobody_waits(
+    mock_clock: trio.testing.MockClock,
+) -> None:
     """Time stands still: what the end of a daemon may take is not what is looked at."""
     exporter, ended = Hangs(), record("hung_up")
     async with running(exporter) as tracer:
