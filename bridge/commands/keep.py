@@ -11,7 +11,7 @@ from bridge.retention.keep import keep as keep_now
 from bridge.screen.output import explains_errors
 from bridge.screen.retention import forget as forget_calls
 from bridge.screen.retention import show_due, show_removed
-from bridge.tapes.reading import UNREADABLE
+from bridge.tapes.odd_tapes import UNREADABLE
 
 
 @click.command()

@@ -16,7 +16,7 @@ from bridge.store.database import Store
 from bridge.store.database_files import those_aside
 from bridge.tapes.lock import is_held
 from bridge.tapes.names import DONE_SUFFIX, tapes_under
-from bridge.tapes.reading import tried
+from bridge.tapes.odd_tapes import tried
 from bridge.tapes.recovery import finish_torn
 from bridge.text.wording import counted
 

@@ -25,7 +25,7 @@ from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
 from bridge.observe.monitoring import Monitoring
 from bridge.observe.snapshot import Snapshot
-from bridge.retention.disk import DiskWatch
+from bridge.tapes.disk_space import DiskWatch
 from bridge.tapes.files import Sync, Write, append_to, sync
 from bridge.tapes.lock import held_alone
 from bridge.tapes.recorder import Recorder

@@ -20,7 +20,7 @@ from bridge.store.database_files import delete_database, replace_database, wal_o
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
 from bridge.tapes.names import call_id_of
-from bridge.tapes.reading import about
+from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import MODEL, PHONE, Line, checked, encode, event_of

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bridge.errors import BridgeError, ConfigError, TapeError, first_of
 from bridge.machine import leave_hung_threads
-from bridge.tapes.reading import UNREADABLE
+from bridge.tapes.odd_tapes import UNREADABLE
 from bridge.text.validity import is_harmless
 from bridge.text.visible import all_visible, visible, visible_json
 from bridge.text.wording import seconds, short_id

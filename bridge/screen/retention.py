@@ -15,7 +15,7 @@ from bridge.retention.keep import Due
 from bridge.screen.output import WRONG, moment, print_json, say
 from bridge.store.messages import Removed
 from bridge.tapes.lock import is_held
-from bridge.tapes.reading import UNREADABLE
+from bridge.tapes.odd_tapes import UNREADABLE
 from bridge.text.wording import counted, short_id
 
 SHOWN: Final = 10

@@ -17,7 +17,7 @@ from attrs import define
 from bridge.errors import HeldError, NewerError, StoreError, TapeError
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.tapes.forgotten import Forgotten
-from bridge.tapes.reading import tried
+from bridge.tapes.odd_tapes import tried
 
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:

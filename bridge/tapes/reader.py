@@ -11,7 +11,7 @@ from attrs import frozen
 from bridge.errors import TapeError
 from bridge.tapes.header import Header, decode_header
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
-from bridge.tapes.reading import about
+from bridge.tapes.odd_tapes import about
 from bridge.tapes.tape import check_lines
 
 MOST_BYTES: Final = 2**30

@@ -11,7 +11,7 @@ from bridge.tapes.header import Header, encode_header
 from bridge.tapes.lines import Ending
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, finished_path, open_path
 from bridge.tapes.reader import Tape, read_tape
-from bridge.tapes.reading import about
+from bridge.tapes.odd_tapes import about
 from bridge.tapes.recorder import compress
 from bridge.tapes.tape import BRIDGE, NOTE, Line, carry_out, decode, encode, event_of
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from bridge.errors import TapeError
 from bridge.screen.output import leave_faults, moment, print_json, quiet_interrupt, table_console
 from bridge.tapes.names import tapes_under
-from bridge.tapes.reading import gone_through
+from bridge.tapes.odd_tapes import gone_through
 from bridge.text.visible import visible
 from bridge.text.wording import seconds, short_id
 from replay.commands.options import JSON, found

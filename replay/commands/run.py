@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from bridge.errors import BridgeError
 from bridge.screen.output import complain, console, print_json, quiet_interrupt
-from bridge.tapes.reading import UNREADABLE, about, named
+from bridge.tapes.odd_tapes import UNREADABLE, about, named
 from replay.commands.options import DATA, JSON, TAPES, found
 from replay.tapes.junit import write_junit
 from replay.tapes.player import CONTEXT, replay_tape

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
 from bridge.tapes.reader import read_tape
-from bridge.tapes.reading import about
+from bridge.tapes.odd_tapes import about
 from bridge.tapes.tape import decode
 from bridge.text.wording import counted
 from replay.compare.words import size

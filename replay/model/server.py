@@ -16,7 +16,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from bridge.links.late_pings import ignore_late_pings
-from replay.model.line import Line, Tls, line_over
+from replay.model.faulty_stream import Line, Tls, line_over
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
 from replay.model.wire import Wire

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bridge.agents import Agent, Limits, SemanticVad, ServerVad
     from bridge.tapes.reader import Tape, read_tape
     from bridge.tapes.tape import Line, decode
-    from replay.model.line import Tls
+    from replay.model.faulty_stream import Tls
     from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
     from replay.model.server import serve_model
     from replay.phone.network import Network
@@ -92,7 +92,7 @@ _HOMES: Final = {
     "bridge.agents": "Agent Limits SemanticVad ServerVad",
     "bridge.tapes.reader": "Tape read_tape",
     "bridge.tapes.tape": "Line decode",
-    "replay.model.line": "Tls",
+    "replay.model.faulty_stream": "Tls",
     "replay.model.script": "CallTool Delivery Faults Say Script Transcription",
     "replay.model.server": "serve_model",
     "replay.phone.network": "Network",

@@ -19,7 +19,7 @@ from bridge.links.model import ModelAddress, ModelLink, asked_pause_ms
 from bridge.links.model_door import ModelDoor
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, decode
-from replay.model.line import Tls
+from replay.model.faulty_stream import Tls
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.server import serve_model
 from replay.phone.ring import Caller, CallReport

@@ -14,7 +14,7 @@ from taped import header_of
 from bridge.agents import Agent
 from bridge.config import Recording
 from bridge.heart.audio import SILENCE
-from bridge.retention.disk import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
+from bridge.tapes.disk_space import GB, MB, DiskWatch, Level, Usage, fullness, level_of, usage_of
 from bridge.tapes.files import append_to
 from bridge.tapes.reader import read_tape
 from bridge.tapes.recorder import Recorder, compress
