@@ -161,38 +161,38 @@ class Door:
     most_per_address: int
     inside: int = 0
     refused: int = 0
-    _by_house: Counter[str] = field(factory=Counter)
+    _by_network: Counter[str] = field(factory=Counter)
 
     @contextmanager
     def visit(self, address: str) -> Iterator[bool]:
         """Count a connection for as long as the context lasts; False when it must not stay."""
-        house = house_of(address)
-        if self.inside >= self.most or self._by_house[house] >= self._most_of(house):
+        network = network_of(address)
+        if self.inside >= self.most or self._by_network[network] >= self._most_of(network):
             self.refused += 1
-            self._forget(house)
+            self._forget(network)
             yield False
             return
         self.inside += 1
-        self._by_house[house] += 1
+        self._by_network[network] += 1
         try:
             yield True
         finally:
             self.inside -= 1
-            self._by_house[house] -= 1
-            self._forget(house)
+            self._by_network[network] -= 1
+            self._forget(network)
 
-    def _most_of(self, house: str) -> int:
-        return self.most if house == LOOPBACK else self.most_per_address
+    def _most_of(self, network: str) -> int:
+        return self.most if network == LOOPBACK else self.most_per_address
 
-    def _forget(self, house: str) -> None:
-        if not self._by_house[house]:
-            del self._by_house[house]
+    def _forget(self, network: str) -> None:
+        if not self._by_network[network]:
+            del self._by_network[network]
 
 
 LOOPBACK: Final = "loopback"
 
 
-def house_of(address: str) -> str:
+def network_of(address: str) -> str:
     """Return what connections are counted by: an IPv4 address, or the /64 that one IPv6 subscriber has."""
     try:
         ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])

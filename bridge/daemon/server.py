@@ -67,6 +67,33 @@ class Daemon:
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
 
+    @asynccontextmanager
+    async def in_background(self) -> AsyncIterator[None]:
+        """Run what no call waits for; on leaving, what has still to be indexed or told is."""
+        async with trio.open_nursery() as background:
+            await background.start(self.indexer.run, name="indexer")
+            background.start_soon(self.keeper.run, name="keeper")
+            background.start_soon(self.disk_watch.run, name="disk watch")
+            seen = Snapshot(self.switchboard, self.host, self.indexer)
+            background.start_soon(self.monitoring.run, seen, name="watching")
+            yield
+            await self.indexer.finish()
+            await self.monitoring.finish()
+            background.cancel_scope.cancel(reason="shutting down")
+
+    @asynccontextmanager
+    async def carrying(self) -> AsyncIterator[None]:
+        """Run the calls, and what carries them; that ends last, for it has their tapes."""
+        async with trio.open_nursery() as carrying:
+            await carrying.start(self.host.run, name="calls' host")
+            try:
+                async with trio.open_nursery() as calls:
+                    await calls.start(self.switchboard.run)
+                    yield
+                    calls.cancel_scope.cancel(reason="shutting down")
+            finally:
+                self.host.finish()
+
     async def drain(self) -> None:
         """Take no more calls and let the live ones end, somewhat before it all must be over."""
         seconds = self.switchboard.settings.server.drain_seconds
@@ -98,48 +125,25 @@ async def open_daemon(
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
     current = CurrentSetup(make_setup(settings, secrets, tools))
-    tapes = settings.data_folder / "tapes"
     monitoring = Monitoring.of(settings, secrets)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(settings.server.max_lag_ms, monitoring.felt)
-    host: LocalHost | WorkerPool
     if settings.server.workers > 1:
-        host = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
+        host: LocalHost | WorkerPool = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
     else:
-        recorder = Recorder(tapes, on_done=indexer.add, write=write, sync=sync)
+        recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
     switchboard = Switchboard(current, host)
+    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
+    front = Front(Gate(current, switchboard), host, handshake_seconds)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
-        async with listener, trio.open_nursery() as background:
-            await background.start(indexer.run, name="indexer")
-            keeper = Keeper(settings, indexer)
-            background.start_soon(keeper.run, name="keeper")
-            disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
-            background.start_soon(disk_watch.run, name="disk watch")
-            background.start_soon(monitoring.run, Snapshot(switchboard, host, indexer), name="watching")
-            async with trio.open_nursery() as carrying:
-                await carrying.start(host.run, name="calls' host")
-                try:
-                    async with trio.open_nursery() as calls:
-                        await calls.start(switchboard.run)
-                        async with trio.open_nursery() as serving:
-                            front = Front(Gate(current, switchboard), host, handshake_seconds)
-                            await serving.start(partial(front.serve, listener), name="listener")
-                            port: int = listener.socket.getsockname()[1]
-                            daemon = Daemon(
-                                port, current, switchboard, host, indexer, monitoring, keeper, disk_watch
-                            )
-                            yield daemon
-                            await daemon.drain()
-                            front.stop()
-                        calls.cancel_scope.cancel(reason="shutting down")
-                finally:
-                    host.finish()
-            await indexer.finish()
-            await monitoring.finish()
-            background.cancel_scope.cancel(reason="shutting down")
+        port: int = listener.socket.getsockname()[1]
+        daemon = Daemon(port, current, switchboard, host, indexer, monitoring, keeper, disk_watch)
+        async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
+            yield daemon
+            await daemon.drain()
 
 
 @define(eq=False)
@@ -169,6 +173,14 @@ class Front:
         self._config.h11_max_incomplete_size = MOST_HEAD_BYTES
         self._config.graceful_timeout = 1
         self._config.errorlog = None
+
+    @asynccontextmanager
+    async def accepting(self, listener: trio.SocketListener) -> AsyncIterator[None]:
+        """Accept connections until the context is left; those that are there then have a moment to be answered."""
+        async with trio.open_nursery() as serving:
+            await serving.start(partial(self.serve, listener), name="listener")
+            yield
+            self.stop()
 
     async def serve(
         self,

@@ -1,13 +1,13 @@
 """The heart: one phone call as a state machine. `handle(event, now)` returns what to do; `deadline` says when to
 ask again. It reads no clock, draws no random number, does no I/O and never raises for what a peer sent.
 
-Here stand the three tables of a call: which part decides on which event, what the state asks for after any of them,
-and what is due when. The parts have a module each.
+Here stands what a call comes to in tables: which part decides on which event (one for each side that tells of them),
+what the state asks for after any of them, and what is due when. The parts have a module each.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, assert_never, get_args
 
 from attrs import define, field
 
@@ -28,17 +28,21 @@ from bridge.heart.events import (
     MessageIgnored,
     MessageUnknown,
     ModelErred,
+    ModelEvent,
     ModelFinishedAudio,
     ModelLeft,
     ModelSpoke,
     ModelTryFailed,
     ModelUnreachable,
+    OtherEvent,
+    PhoneEvent,
     PhoneLeft,
     RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
     SessionUpdated,
+    SpeechEvent,
     SpeechStarted,
     SpeechStopped,
     Stopped,
@@ -47,6 +51,7 @@ from bridge.heart.events import (
     StreamStopped,
     ToolAnswered,
     ToolCalled,
+    ToolEvent,
     ToolFailed,
     TranscriptCame,
     TranscriptionFailed,
@@ -142,7 +147,7 @@ class Call:
         self._last_words.follow(event, now)
         if isinstance(event, STIRRING):
             self._dead_air.stirred_at = now
-        self._decide(event)
+        TABLES[type(event)](self, event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
@@ -178,18 +183,14 @@ class Call:
 
     # ------------------------------------------------------------ who decides on what
 
-    def _decide(self, event: Event) -> None:  # noqa: C901 - a table of one line per event
+    def _decide_phone(self, event: PhoneEvent) -> None:
         match event:
             case CallerSpoke():
                 self._caller.spoke(event)
-            case ModelSpoke():
-                self._voice.spoke(event)
             case MarkReached():
                 self._voice.mark_reached(event)
-            case ClockRang() | StreamConnected():
+            case StreamConnected():
                 pass
-            case MessageIgnored() | TranscriptCame():
-                self._decisions.journal.counts["ignored"] += 1
             case StreamStarted():
                 self._caller.stream_started(event)
             case KeyPressed():
@@ -198,10 +199,15 @@ class Call:
                 self._caller.stream_stopped(event)
             case PhoneLeft():
                 self._caller.left(event)
-            case SessionCreated():
-                self._model.session_created()
-            case SessionUpdated():
-                self._model.session_updated(event)
+            case _:
+                assert_never(event)
+
+    def _decide_speech(self, event: SpeechEvent) -> None:
+        match event:
+            case ModelSpoke():
+                self._voice.spoke(event)
+            case ModelFinishedAudio():
+                self._voice.finished(event)
             case SpeechStarted():
                 self._barge_in.speech_started()
             case SpeechStopped():
@@ -209,30 +215,53 @@ class Call:
                 self._turns.caller_paused()
             case TurnCommitted():
                 self._turns.caller_ended()
+            case TranscriptCame():
+                self._decisions.journal.counts["ignored"] += 1
+            case TranscriptionFailed():
+                self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
+            case _:
+                assert_never(event)
+
+    def _decide_model(self, event: ModelEvent) -> None:
+        match event:
+            case SessionCreated():
+                self._model.session_created()
+            case SessionUpdated():
+                self._model.session_updated(event)
             case ResponseCreated():
                 self._model.response_created(event)
-            case ModelFinishedAudio():
-                self._voice.finished(event)
-            case ToolCalled():
-                self._tool.called(event)
-            case ToolAnswered():
-                self._tool.answered(event)
-            case ToolFailed():
-                self._tool.failed(event)
             case ResponseFinished():
                 self._model.response_finished(event)
             case ModelErred():
                 self._model.erred(event)
             case RateLimitsTold():
                 self._model.limits_told(event)
-            case TranscriptionFailed():
-                self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
             case ModelLeft():
                 self._model.gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
             case ModelTryFailed():
                 self._decisions.journal.count(f"model try failed: {event.kind}", why=event.why[:300])
             case ModelUnreachable():
                 self._ending.fail(event.why)
+            case _:
+                assert_never(event)
+
+    def _decide_tool(self, event: ToolEvent) -> None:
+        match event:
+            case ToolCalled():
+                self._tool.called(event)
+            case ToolAnswered():
+                self._tool.answered(event)
+            case ToolFailed():
+                self._tool.failed(event)
+            case _:
+                assert_never(event)
+
+    def _decide_other(self, event: OtherEvent) -> None:
+        match event:
+            case ClockRang():
+                pass
+            case MessageIgnored():
+                self._decisions.journal.counts["ignored"] += 1
             case MessageUnknown():
                 self._decisions.journal.count(f"unknown {event.leg} message: {event.name}")
             case MessageBroken():
@@ -243,6 +272,8 @@ class Call:
                 self._ending.end("caller", "phone leg stalled")
             case Stopped():
                 self._ending.end(event.by, event.why, event.say)
+            case _:
+                assert_never(event)
 
     # ------------------------------------------------------------ what the state asks for
 
@@ -300,3 +331,17 @@ class Call:
             yield self._keys.due, self._caller.give_keys
         if ending.may_leave:
             yield ending.goodbye_due, ending.leave
+
+
+TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
+    event: table
+    for events, table in (
+        (PhoneEvent, Call._decide_phone),
+        (SpeechEvent, Call._decide_speech),
+        (ModelEvent, Call._decide_model),
+        (ToolEvent, Call._decide_tool),
+        (OtherEvent, Call._decide_other),
+    )
+    for event in get_args(events)
+}
+"""Which table an event is in: `events` says it. That each event has its line there, mypy sees."""

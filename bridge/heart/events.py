@@ -280,37 +280,31 @@ class Stopped:
     say: str = ""
 
 
-Event: TypeAlias = (
-    StreamConnected
-    | StreamStarted
-    | CallerSpoke
-    | KeyPressed
-    | MarkReached
-    | StreamStopped
-    | PhoneLeft
-    | SessionCreated
-    | SessionUpdated
-    | SpeechStarted
+# ---------------------------------------------------------------- who tells of them: `call` has a table for each
+
+PhoneEvent: TypeAlias = (
+    StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
+)
+SpeechEvent: TypeAlias = (
+    SpeechStarted
     | SpeechStopped
     | TurnCommitted
-    | ResponseCreated
+    | TranscriptCame
+    | TranscriptionFailed
     | ModelSpoke
     | ModelFinishedAudio
-    | ToolCalled
+)
+ModelEvent: TypeAlias = (
+    SessionCreated
+    | SessionUpdated
+    | ResponseCreated
     | ResponseFinished
     | ModelErred
     | RateLimitsTold
-    | TranscriptCame
-    | TranscriptionFailed
     | ModelLeft
     | ModelTryFailed
     | ModelUnreachable
-    | MessageIgnored
-    | MessageUnknown
-    | MessageBroken
-    | LinkStalled
-    | ToolAnswered
-    | ToolFailed
-    | ClockRang
-    | Stopped
 )
+ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
+OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
+Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OtherEvent

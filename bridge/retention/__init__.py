@@ -1,1 +1,1 @@
-"""How full the disk is, how long calls are kept, how they are erased, and the proof that they are gone."""
+"""How long calls are kept, how they are erased, and the proof that they are gone."""

@@ -108,6 +108,14 @@ def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None 
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     _say_little(app)
+    _add_webhooks(app, gate, switchboard)
+    _add_media_sockets(app, gate, switchboard, serve_link)
+    _add_health(app, switchboard)
+    return app
+
+
+def _add_webhooks(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
+    """Let Twilio ask what shall be done with a call: now that it rings, and once its stream has ended."""
 
     @app.post("/voice/<name>", strict_slashes=False)
     async def webhook(name: str) -> Response:
@@ -130,6 +138,12 @@ def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None 
             else _twiml(await switchboard.next_twiml(form["CallSid"], name))
         )
 
+
+def _add_media_sockets(
+    app: QuartTrio, gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None
+) -> None:
+    """Take media sockets on connections that a proxy used before; without `serve_link` there are none here."""
+
     @app.websocket("/voice/ws/<name>")
     async def media(name: str) -> Response | None:
         signature = _only(websocket.headers.getlist(SIGNATURE))
@@ -143,12 +157,14 @@ def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None 
         await serve_link(QuartLink(socket), name)
         return None
 
+
+def _add_health(app: QuartTrio, switchboard: Switchboard) -> None:
+    """Answer a load balancer."""
+
     @app.get("/healthz")
     async def health() -> tuple[dict[str, str], int]:
         status, code = ("draining", 503) if switchboard.is_closing else ("ok", 200)
         return {"status": status}, code
-
-    return app
 
 
 def _say_little(app: QuartTrio) -> None:

@@ -31,8 +31,23 @@ INTERRUPTED: Final = 130
 MAX_CALLS: Final = 10_000
 MAX_AT_ONCE: Final = 500
 
+EXAMPLES: Final = """\
+\b
+Your bridge on this machine, as if under its public address; `replay model` can be its model:
+  replay phone --to http://127.0.0.1:8080/voice/front-desk \\
+      --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
+The same with a caller of your own:
+  replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk \\
+      --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
+Any server after Twilio's samples, no webhook, no signature needed:
+  replay phone call.toml --to ws://127.0.0.1:8080/media -p token=abc
+A load test of your own bridge, and the numbers for a machine:
+  replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk --calls 200 --at-once 40
+  replay phone call.toml --to ws://127.0.0.1:8080/media --calls 50 --at-once 10 --json
+"""
 
-@click.command()
+
+@click.command(epilog=EXAMPLES)
 @click.argument("scenario", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--to",
@@ -107,19 +122,6 @@ def phone(
         max_gap_ms = 40
 
     More steps: wait_ms, wait_for_agent, press, wait_for_end, drop_socket, stop_reading, go_silent.
-
-    \b
-    Your bridge on this machine, as if under its public address; `replay model` can be its model:
-      replay phone --to http://127.0.0.1:8080/voice/front-desk \\
-          --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
-    The same with a caller of your own:
-      replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk \\
-          --public-url https://bridge.example.com --auth-token-env TWILIO_AUTH_TOKEN
-    Any server after Twilio's samples, no webhook, no signature needed:
-      replay phone call.toml --to ws://127.0.0.1:8080/media -p token=abc
-    A load test of your own bridge, and the numbers for a machine:
-      replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk --calls 200 --at-once 40
-      replay phone call.toml --to ws://127.0.0.1:8080/media --calls 50 --at-once 10 --json
 
     Only the host of --to is contacted, and those of --also-host. With many calls, each has a network of its own:
     the seed, plus the number of the call.

@@ -1,6 +1,7 @@
 """`replay vad compose`: calls whose turns and pauses are known exactly, to try turn detection on."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,13 +103,23 @@ def compose(
     Exit code: 0 all were written, 2 not.
     """
     out = Console(quiet=True) if wants_json else console()
-    try:
-        recipe = _recipe(**set_)
+    count = calls or (0 if minutes else CALLS)
+    with quiet_interrupt(), _explained(output):
         output.mkdir(parents=True, exist_ok=True)
-        count = calls or (0 if minutes else CALLS)
-        made = composed_calls(recipe, seed, calls=count, minutes=minutes or 0)
-        with quiet_interrupt():
-            written = list(_written(made, output, out, total_ms=(minutes or 0) * 60_000, total_calls=count))
+        made = composed_calls(_recipe(**set_), seed, calls=count, minutes=minutes or 0)
+        written = list(_written(made, output, out, total_ms=(minutes or 0) * 60_000, total_calls=count))
+    summary = {"folder": str(output), "seed": seed, **_totals(written)}
+    if wants_json:
+        print_json(summary | {"tapes": written})
+    else:
+        out.print(_sentence(summary), soft_wrap=True)
+
+
+@contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    """Leave with advice where calls can't be made, or not be written."""
+    try:
+        yield
     except ComposeError as error:
         complain(str(error), hint=HINT)
     except OSError as error:
@@ -116,11 +127,6 @@ def compose(
             f"{error.filename or output}: can't be written: {error.strerror or error}",
             hint="another folder with -o FOLDER",
         )
-    summary = {"folder": str(output), "seed": seed, **_totals(written)}
-    if wants_json:
-        print_json(summary | {"tapes": written})
-    else:
-        out.print(_sentence(summary), soft_wrap=True)
 
 
 def _recipe(

@@ -23,7 +23,7 @@ from replay.sound.silero import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting
-from replay.vad.engine.pool import Crew, hired
+from replay.vad.engine.pool import Pool, open_pool
 from replay.vad.report.page import page
 from replay.vad.report.screen import show, show_files
 from replay.vad.study.calibrate import ENOUGH
@@ -40,8 +40,18 @@ CACHE: Final = "vad-cache"
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
+EXAMPLES: Final = """\
+\b
+replay vad sweep data/tapes                        all calls
+replay vad sweep data/tapes/2026-11-23 --write     and put the result into config.toml
+replay vad sweep data/tapes --plan confirm.toml    and then: replay compare confirm.toml
+replay vad sweep calls --trust-engine --for front-desk
+                                                   calls of `replay vad compose`: no server has heard them
+replay vad sweep data/tapes --scheduler tcp://lab:8786
+"""
 
-@click.command()
+
+@click.command(epilog=EXAMPLES)
 @TAPES
 @click.option(
     "--agent", default="", metavar="NAME", help="Only this agent's calls; needed when there are several."
@@ -116,19 +126,10 @@ def sweep(
     and agent did next; the page says which. Calls are heard as they were recorded: how callers would have reacted
     to another setting, only `replay compare` tells (--plan).
 
-    \b
-    replay vad sweep data/tapes                        all calls
-    replay vad sweep data/tapes/2026-11-23 --write     and put the result into config.toml
-    replay vad sweep data/tapes --plan confirm.toml    and then: replay compare confirm.toml
-    replay vad sweep calls --trust-engine --for front-desk
-                                                       calls of `replay vad compose`: no server has heard them
-    replay vad sweep data/tapes --scheduler tcp://lab:8786
-
     Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied, or a tape
     can't be read: it is named, and the others are studied.
     """
     with quiet_interrupt():
-        cores = jobs or os.cpu_count() or 1
         asked = Plan(
             grid=_grid(thresholds, silences, prefixes),
             policy=policy,
@@ -137,16 +138,14 @@ def sweep(
             enough=min_agreement,
             labels=labels,
         )
-        with _progress(quiet=wants_json) as tell, hired(cores) as crew:
-            recordings, skipped, faults = _recordings(found(tapes, data), agent, noise_reduction, crew, tell)
+        with _progress(quiet=wants_json) as tell, open_pool(jobs or os.cpu_count() or 1) as pool:
+            recordings, skipped, faults = _recordings(found(tapes, data), agent, noise_reduction, pool, tell)
             asked = _for_agent(asked, config, whose or recordings[0].agent_name, must=bool(whose) or write)
-            with hired(scheduler=scheduler) if scheduler else nullcontext(crew) as listeners:
-                made = study(recordings, asked, crew=listeners, cache=Cache(cache or data / CACHE), tell=tell)
+            with open_pool(scheduler=scheduler) if scheduler else nullcontext(pool) as listeners:
+                made = study(recordings, asked, pool=listeners, cache=Cache(cache or data / CACHE), tell=tell)
         _leave(made, html, parquet, plan, config)
         if write and made.advised:
-            replaced = write_setting(config, made.agent, made.advised)
-            if replaced != "server_vad":
-                click.echo(f"{config}: {made.agent} had {replaced}; it has server_vad now", err=True)
+            _write(config, made.agent, made.advised)
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
@@ -157,19 +156,19 @@ def sweep(
 
 
 def _recordings(
-    paths: Sequence[Path], agent: str, noise_reduction: str, crew: Crew, tell: Tell
+    paths: Sequence[Path], agent: str, noise_reduction: str, pool: Pool, tell: Tell
 ) -> tuple[list[Recording], list[tuple[Path, str]], list[TapeError]]:
-    few, faults = Crew() if len(paths) < WORTH_HIRING else crew, list[TapeError]()
+    few, faults = Pool() if len(paths) < WORTH_A_POOL else pool, list[TapeError]()
     try:
         read = read_recordings(
-            paths, agent=agent, noise_reduction=noise_reduction, crew=few, tell=tell, faults=faults
+            paths, agent=agent, noise_reduction=noise_reduction, pool=few, tell=tell, faults=faults
         )
     except StudyError as error:
         complain(str(error), hint=error.hint)
     return *read, faults
 
 
-WORTH_HIRING: Final = 20
+WORTH_A_POOL: Final = 20
 """Tapes that are read by themselves in the time that a process takes to start."""
 
 
@@ -258,3 +257,10 @@ def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, con
             )
     except OSError as error:
         complain(f"{error.filename or parquet or plan}: can't be written: {error.strerror or error}")
+
+
+def _write(config: Path, agent: str, advised: Setting) -> None:
+    """Put a setting into the configuration, and say so where it replaces one of another kind."""
+    replaced = write_setting(config, agent, advised)
+    if replaced != "server_vad":
+        click.echo(f"{config}: {agent} had {replaced}; it has server_vad now", err=True)

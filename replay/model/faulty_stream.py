@@ -19,7 +19,7 @@ class Tls:
 
 
 @attrs.define(eq=False)
-class Line(trio.abc.Stream):
+class FaultyStream(trio.abc.Stream):
     """A TCP stream, or TLS over one, that can be stalled or cut, as networks do."""
 
     _stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
@@ -59,9 +59,9 @@ class Line(trio.abc.Stream):
             await trio.sleep_forever()
 
 
-async def line_over(stream: trio.SocketStream, tls: Tls | None) -> Line:
+async def faulty_stream_over(stream: trio.SocketStream, tls: Tls | None) -> FaultyStream:
     """The stream with what can go wrong with it; TLS begins when somebody reads."""
     if tls is None:
-        return Line(stream, stream)
+        return FaultyStream(stream, stream)
     await trio.sleep(tls.lag_ms / 1000)
-    return Line(trio.SSLStream(stream, tls.context, server_side=True, https_compatible=True), stream)
+    return FaultyStream(trio.SSLStream(stream, tls.context, server_side=True, https_compatible=True), stream)

@@ -16,7 +16,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from bridge.links.late_pings import ignore_late_pings
-from replay.model.faulty_stream import Line, Tls, line_over
+from replay.model.faulty_stream import FaultyStream, Tls, faulty_stream_over
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
 from replay.model.wire import Wire
@@ -118,22 +118,22 @@ async def _connect(server: ModelServer, stream: trio.SocketStream) -> None:
     """One TCP connection, from accept to close."""
     server.connections += 1
     number = server.connections
-    line = await line_over(stream, server.tls)
+    faulty = await faulty_stream_over(stream, server.tls)
     try:
-        async with line, trio.open_nursery() as nursery:
+        async with faulty, trio.open_nursery() as nursery:
             request = None
             with trio.move_on_after(HANDSHAKE_SECONDS):
                 request = await wrap_server_stream(
-                    nursery, line, max_message_size=MAX_MESSAGE, receive_buffer_size=_RECEIVE_BYTES
+                    nursery, faulty, max_message_size=MAX_MESSAGE, receive_buffer_size=_RECEIVE_BYTES
                 )
             if request is not None:
-                await _answer(server, request, line, number)
+                await _answer(server, request, faulty, number)
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # the client went away in mid-sentence, which is its right
 
 
-async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, number: int) -> None:
+async def _answer(server: ModelServer, request: WebSocketRequest, stream: FaultyStream, number: int) -> None:
     headers = {name.decode().lower(): value.decode() for name, value in request.headers}
     target = urlsplit(request.path)
     if target.path != PATH:
@@ -146,12 +146,12 @@ async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, nu
     script = server.script_for(model)
     faults = script.faults_of(number)
     if (fault := server.door_fault(model, faults)) is not None:
-        await _keep_shut(server, request, line, number, fault, faults.door_retry_after)
+        await _keep_shut(server, request, stream, number, fault, faults.door_retry_after)
         return
     if faults.refuse == "http_401":
         await _reject(server, request, number, 401)
         return
-    connection = _Connection(await request.accept(), line, faults, partial(server.watch, number))
+    connection = _Connection(await request.accept(), stream, faults, partial(server.watch, number))
     session = Session(
         number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
     )
@@ -166,7 +166,7 @@ async def _answer(server: ModelServer, request: WebSocketRequest, line: Line, nu
 async def _keep_shut(
     server: ModelServer,
     request: WebSocketRequest,
-    line: Line,
+    stream: FaultyStream,
     number: int,
     fault: DoorFault,
     retry_after: str,
@@ -176,9 +176,9 @@ async def _keep_shut(
         return await _reject(server, request, number, int(fault.removeprefix("http_")), retry_after)
     server.note(number, "kept_shut", how=fault)
     if fault == "reset":
-        await line.reset()
+        await stream.reset()
     elif fault == "cut_off":
-        await line.aclose()
+        await stream.aclose()
     else:
         await trio.sleep_forever()
 
@@ -227,7 +227,7 @@ class _Connection:
     """One accepted WebSocket with its tasks; all of them end with it."""
 
     _ws: WebSocketConnection
-    _line: Line
+    _stream: FaultyStream
     _faults: Faults
     _watch: Callable[[Literal["client", "model"], str | bytes], None]
     _nursery: trio.Nursery = attrs.field(init=False)
@@ -296,10 +296,10 @@ class _Connection:
     def _schedule_faults(self, wire: Wire) -> None:
         faults = self._faults
         if faults.stall_after_ms is not None:
-            self._line.narrow()
+            self._stream.narrow()
         for after_ms, act in (
             (faults.close_after_ms, partial(self._expire, wire)),
-            (faults.drop_after_ms, self._line.reset),
+            (faults.drop_after_ms, self._stream.reset),
             (faults.stall_after_ms, self._stall),
         ):
             if after_ms is not None:
@@ -311,7 +311,7 @@ class _Connection:
         self.send(_Goodbye(self._faults.close_code, self._faults.close_reason))
 
     async def _stall(self) -> None:
-        self._line.stall()
+        self._stream.stall()
 
 
 async def _drive(waits: Iterator[float]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from vad_calls import recordings
 
 from replay.vad.engine.machine import Hearing
-from replay.vad.engine.pool import hired
+from replay.vad.engine.pool import open_pool
 from replay.vad.study.study import Plan, study
 from replay.vad.study.sweep import Grid
 
@@ -23,9 +23,9 @@ def test_workers_of_a_scheduler_give_the_same_as_one_process():
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
         ) as cluster,
-        hired(scheduler=cluster.scheduler_address) as crew,
+        open_pool(scheduler=cluster.scheduler_address) as pool,
     ):
-        found = study(recordings(3), PLAN, crew=crew)
+        found = study(recordings(3), PLAN, pool=pool)
     alone = study(recordings(3), PLAN)
     for name, values in alone.sweep.values.items():
         assert values.tobytes() == found.sweep.values[name].tobytes()

@@ -50,7 +50,8 @@ def told_on(page: Path) -> Iterator[str]:
 
 def told_by_help(command: click.Command) -> Iterator[str]:
     """Yield the command lines of a help text; what an example does stands two spaces behind it."""
-    for line in re.sub(r"\\\n\s*", " ", command.help or "").splitlines():
+    text = f"{command.help or ''}\n{command.epilog or ''}"
+    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if re.match(r" *(bridge|replay) [\w-]", line):
             yield re.split(r"  +", line.strip())[0]
 

@@ -10,6 +10,7 @@ ROOMS = sorted({path.parent for top in ("bridge", "replay") for path in (ROOT / 
 MIRRORED = sorted(path for top in ("bridge", "replay") for path in (ROOT / "tests" / top).rglob("test_*.py"))
 MOST_MODULES = 20
 MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 45
 
 
 def modules_of(room: Path) -> list[Path]:
@@ -29,6 +30,17 @@ def test_no_module_is_long() -> None:
         for path in modules_of(room)
     }
     assert {str(path.relative_to(ROOT)): lines for path, lines in long.items() if lines > MOST_LINES} == {}
+
+
+def test_no_function_is_long() -> None:
+    long = {}
+    for path in (path for room in ROOMS for path in modules_of(room)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > MOST_LINES_OF_A_FUNCTION:
+                    long[f"{path.relative_to(ROOT)}: {node.name}"] = lines
+    assert long == {}
 
 
 @pytest.mark.parametrize("path", MIRRORED, ids=lambda path: str(path.relative_to(ROOT)))

@@ -26,12 +26,12 @@ ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS
 CONNECT_SECONDS: Final = 10
 
 
-class CrewError(BridgeError):
+class PoolError(BridgeError):
     """The work can't be handed out; the message says what to do."""
 
 
 @frozen
-class Crew:
+class Pool:
     """Does pieces of work and hands back results; without an executor it does them here, one by one."""
 
     executor: Executor | None = None
@@ -42,7 +42,7 @@ class Crew:
         pieces: Sequence[T],
         done: Callable[[int, R], None] = lambda place, result: None,
     ) -> list[R]:
-        """Return the results in the order of the pieces. Raises `CrewError`.
+        """Return the results in the order of the pieces. Raises `PoolError`.
 
         `done` is told the number and the result of each piece as it comes.
         """
@@ -54,7 +54,7 @@ class Crew:
                 done(futures[future], future.result())
             return [future.result() for future in futures]
         except BrokenProcessPool:
-            raise CrewError("a process died at its work; with --jobs 1 its last words can be seen") from None
+            raise PoolError("a process died at its work; with --jobs 1 its last words can be seen") from None
         finally:
             for future in futures:
                 future.cancel()
@@ -70,15 +70,15 @@ def _told(place: int, result: R, done: Callable[[int, R], None]) -> R:
 
 
 @contextmanager
-def hired(jobs: int = 1, scheduler: str = "") -> Iterator[Crew]:
-    """Hire so many processes, or the workers of a Dask scheduler (`tcp://host:8786`), until the block ends."""
+def open_pool(jobs: int = 1, scheduler: str = "") -> Iterator[Pool]:
+    """Have so many processes, or the workers of a Dask scheduler (`tcp://host:8786`), until the block ends."""
     with ExitStack() as stack:
         if scheduler:
-            yield Crew(_dask(scheduler, stack))
+            yield Pool(_dask(scheduler, stack))
         elif jobs > 1:
-            yield Crew(_processes(jobs, stack))
+            yield Pool(_processes(jobs, stack))
         else:
-            yield Crew()
+            yield Pool()
 
 
 def _processes(jobs: int, stack: ExitStack) -> Executor:
@@ -93,14 +93,14 @@ def _dask(address: str, stack: ExitStack) -> Executor:
     try:
         dask: Any = import_module("distributed")  # typed here or not, depending on whether it is installed
     except ImportError:
-        raise CrewError(f"--scheduler needs Dask: {install_hint('dask')}, here and on its workers") from None
+        raise PoolError(f"--scheduler needs Dask: {install_hint('dask')}, here and on its workers") from None
     try:
         client = stack.enter_context(dask.Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError) as error:
-        raise CrewError(
+        raise PoolError(
             f"{address}: no Dask scheduler answers there ({error}); start one with: dask scheduler"
         ) from None
     if not client.scheduler_info(n_workers=-1)["workers"]:
-        raise CrewError(f"{address} has no workers; start some with: dask worker {address}")
+        raise PoolError(f"{address} has no workers; start some with: dask worker {address}")
     executor: Executor = client.get_executor()
     return executor

@@ -17,7 +17,7 @@ from bridge.text.wording import counted
 from replay.sound.silero import POLICIES, Floats, Policy, probabilities
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
-from replay.vad.engine.pool import Crew
+from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
 from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
 from replay.vad.study.changes import Change, changes
@@ -121,7 +121,7 @@ def read_recordings(
     *,
     agent: str = "",
     noise_reduction: str = "",
-    crew: Crew | None = None,
+    pool: Pool | None = None,
     tell: Tell = lambda what, done, total: None,
     faults: list[TapeError] | None = None,
 ) -> tuple[list[Recording], list[tuple[Path, str]]]:
@@ -132,7 +132,7 @@ def read_recordings(
     """
     wanted, done = list(paths), count(1)
     tell("reading", 0, len(wanted))
-    read = (crew or Crew()).do(_read, wanted, lambda place, one: tell("reading", next(done), len(wanted)))
+    read = (pool or Pool()).do(_read, wanted, lambda place, one: tell("reading", next(done), len(wanted)))
     skipped = [
         (path, str(one)) for path, one in zip(wanted, read, strict=True) if isinstance(one, BridgeError)
     ]
@@ -201,7 +201,7 @@ def setting_in_force(recordings: Iterable[Recording]) -> Setting | None:
 def listen(
     recordings: Sequence[Recording],
     policy: Policy,
-    crew: Crew,
+    pool: Pool,
     cache: Cache,
     done: Callable[[], None] = lambda: None,
 ) -> list[Floats]:
@@ -216,7 +216,7 @@ def listen(
         cache.put(recordings[missing[place]].audio, policy, one)  # now: what comes after may be interrupted
         done()
 
-    crew.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], heard)
+    pool.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], heard)
     return [one for one in found if one is not None]
 
 
@@ -224,14 +224,14 @@ def study(
     recordings: Sequence[Recording],
     plan: Plan | None = None,
     *,
-    crew: Crew | None = None,
+    pool: Pool | None = None,
     cache: Cache | None = None,
     tell: Tell = lambda what, done, total: None,
 ) -> Study:
     """Find out which setting these callers should have.
 
     `tell` is told what is being done. Raises `StudyError` when nothing can be found out from these recordings,
-    `LabelError` for a label file that is wrong, `CrewError` when the work can't be handed out.
+    `LabelError` for a label file that is wrong, `PoolError` when the work can't be handed out.
 
     >>> recordings, _ = read_recordings(sorted(Path("calls").glob("*.jsonl.gz")))
     >>> few = Grid(thresholds=(0.4, 0.5, 0.6), silences_ms=(300, 500, 700), prefixes_ms=(300,))
@@ -241,21 +241,17 @@ def study(
     >>> found.status in ("change", "keep", "impossible")
     True
     """
-    plan, crew, cache = plan or Plan(), crew or Crew(), cache or Cache()
-    work = _Work(recordings, crew, cache, tell)
+    plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
+    work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
     hearing = plan.hearing or (calibration.hearing if calibration else Hearing(plan.policy or "carry"))
     heard = work.listen(recordings, hearing.policy, "listening")
     truths = [_truth(recording, one, plan.labels) for recording, one in zip(recordings, heard, strict=True)]
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
-    if not len(corpus.turns.start):
-        raise StudyError(
-            "nobody speaks in these recordings", "tapes of calls in which the caller says something"
-        )
+    corpus = _corpus(recordings, heard, truths)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     grid = plan.grid.including(current) if current else plan.grid
-    mapped = crew.map if corpus.hours > HANDED_OUT_HOURS else map
+    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
@@ -273,7 +269,7 @@ class _Work:
     """Listening, with word of how far it is."""
 
     recordings: Sequence[Recording]
-    crew: Crew
+    pool: Pool
     cache: Cache
     tell: Tell
 
@@ -281,7 +277,7 @@ class _Work:
         done = iter(range(1, len(recordings) + 1))
         self.tell(what, 0, len(recordings))
         return listen(
-            recordings, policy, self.crew, self.cache, lambda: self.tell(what, next(done), len(recordings))
+            recordings, policy, self.pool, self.cache, lambda: self.tell(what, next(done), len(recordings))
         )
 
 
@@ -295,7 +291,7 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     policies = (plan.policy,) if plan.policy else POLICIES
     heard = {policy: work.listen(chosen, policy, f"listening ({policy})") for policy in policies}
     work.tell("calibrating", 0, 0)
-    return calibrate(cases_of(chosen, heard), mapped=work.crew.map)
+    return calibrate(cases_of(chosen, heard), mapped=work.pool.map)
 
 
 def _sample(recordings: Sequence[Recording]) -> list[Recording]:
@@ -303,6 +299,15 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
     hours = sum(one.length_ms for one in recordings) / MS_PER_HOUR
     step = max(1, -(-int(hours * 1000) // int(CALIBRATION_HOURS * 1000)))
     return list(recordings[::step])
+
+
+def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
+    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+    if not len(corpus.turns.start):
+        raise StudyError(
+            "nobody speaks in these recordings", "tapes of calls in which the caller says something"
+        )
+    return corpus
 
 
 def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:

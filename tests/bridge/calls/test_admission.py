@@ -27,7 +27,7 @@ from bridge.calls.admission import (
     Load,
     Seldom,
     caller_of,
-    house_of,
+    network_of,
 )
 from bridge.config import Server
 
@@ -175,7 +175,7 @@ def test_the_door_lets_so_many_in_from_one_address_and_so_many_in_all() -> None:
         ):
             assert (first, second, third, fourth, fifth, sixth) == (True, True, False, True, True, False)
         assert door.inside == 2
-    assert (door.inside, door.refused, dict(door._by_house)) == (0, 2, {})
+    assert (door.inside, door.refused, dict(door._by_network)) == (0, 2, {})
 
 
 def test_loopback_is_the_proxy_and_has_no_limit_of_its_own() -> None:
@@ -197,14 +197,14 @@ def test_a_visit_that_ends_in_an_error_is_over_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "house"),
+    ("address", "network"),
     [
         ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"), ("127.9.9.9", "loopback"), ("", ""), ("somewhere", "somewhere"),
     ],
 )  # fmt: skip
-def test_an_ipv6_subscriber_is_one_address(address: str, house: str) -> None:
-    assert house_of(address) == house
+def test_an_ipv6_subscriber_is_one_address(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 # ---------------------------------------------------------------- log lines

@@ -7,7 +7,7 @@ from vad_calls import HEARING, SETTING, deaf, recordings, write_calls
 from bridge.agents import SemanticVad, TurnBudget
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
-from replay.vad.engine.pool import Crew, CrewError, hired
+from replay.vad.engine.pool import Pool, PoolError, open_pool
 from replay.vad.report.words import warnings
 from replay.vad.study.study import Plan, StudyError, read_recordings, setting_in_force, study
 from replay.vad.study.sweep import Grid
@@ -86,20 +86,20 @@ def test_a_semantic_vad_is_no_setting_to_calibrate_on(cache):
 def test_each_call_is_listened_to_once(cache, tmp_path):
     fresh, heard = Cache(tmp_path), []
 
-    class Counting(Crew):
+    class Counting(Pool):
         def do(self, work, pieces, done=lambda place, result: None):
             heard.extend(pieces)
             return super().do(work, pieces, done)
 
     for _ in range(2):
-        study(recordings(2), Plan(grid=GRID, hearing=Hearing(), resamples=5), crew=Counting(), cache=fresh)
+        study(recordings(2), Plan(grid=GRID, hearing=Hearing(), resamples=5), pool=Counting(), cache=fresh)
     assert len(heard) == 2
 
 
 def test_processes_give_the_same_as_one(cache, tmp_path):
-    with hired(2) as crew:
+    with open_pool(2) as pool:
         two = study(
-            recordings(2), Plan(grid=GRID, hearing=Hearing(), resamples=5), crew=crew, cache=Cache(tmp_path)
+            recordings(2), Plan(grid=GRID, hearing=Hearing(), resamples=5), pool=pool, cache=Cache(tmp_path)
         )
     one = studied(recordings(2), cache, hearing=Hearing(), resamples=5)
     for name, values in one.sweep.values.items():
@@ -108,7 +108,7 @@ def test_processes_give_the_same_as_one(cache, tmp_path):
 
 def test_a_scheduler_that_is_not_there_is_told():
     pytest.importorskip("distributed")
-    with pytest.raises(CrewError, match="no Dask scheduler answers"), hired(scheduler="tcp://127.0.0.1:9"):
+    with pytest.raises(PoolError, match="no Dask scheduler answers"), open_pool(scheduler="tcp://127.0.0.1:9"):
         pass
 
 
@@ -148,13 +148,13 @@ def test_thresholds_far_from_those_in_force_are_not_recommended(cache):
 def test_what_was_heard_before_an_interruption_is_kept(tmp_path):
     fresh = Cache(tmp_path)
 
-    class Interrupted(Crew):
+    class Interrupted(Pool):
         def do(self, work, pieces, done=lambda place, result: None):
             done(0, work(pieces[0]))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        study(recordings(2), Plan(grid=GRID, hearing=Hearing()), crew=Interrupted(), cache=fresh)
+        study(recordings(2), Plan(grid=GRID, hearing=Hearing()), pool=Interrupted(), cache=fresh)
     assert fresh.get(recordings(2)[0].audio, "carry") is not None
 
 
