@@ -9,7 +9,7 @@ import msgspec
 from bridge.commands.options import CONFIG, DATA, JSON, data_folder
 from bridge.errors import BridgeError
 from bridge.screen.output import calls_table, console, explains_errors, print_json, show_call, table_console
-from bridge.store.database import TABLES, Store, patiently
+from bridge.store.database import TABLES, Query, Store, patiently
 
 
 @click.command()
@@ -41,9 +41,8 @@ def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: A
         screen = table_console()
         screen.print(calls_table(rows, width=screen.width))
     else:
-        click.echo(
-            f"No calls yet in {store.path.parent}." if not used else "No calls match; try fewer filters."
-        )
+        none = f"No calls yet in {store.path.parent}; --data names another folder."
+        click.echo("No calls match; try fewer filters." if used else none)
 
 
 @click.command()
@@ -70,28 +69,29 @@ def read_record(store: Store, call: str) -> dict[str, Any]:
     """Return all rows of one call, by table. Raises `BridgeError` when the id names none or several."""
     if not call:
         raise BridgeError('an empty call id: `bridge calls` lists them, and "last" is the latest')
-    order = "order by started_at desc limit 3"
-    if call == "last":
-        found = store.query(f"select call_id from calls {order}")[:1]
-    else:
-        found = store.query(f"select call_id from calls where starts_with(call_id, ?) {order}", [call])
-    if not found:
-        raise BridgeError(
-            f"no call {call} in {store.path}: `bridge calls` lists them, --data names another folder"
-        )
-    if len(found) > 1 and found[0]["call_id"] != call:
-        raise BridgeError(f"{call} is the beginning of several calls: give more of it")
-    call_id = found[0]["call_id"]
-    record: dict[str, Any] = {}
-    for table in TABLES:
-        order = "" if table == "calls" else "order by position"
-        record[table] = store.query(f"select * from {table} where call_id = ? {order}", [call_id])
+    with store.reading() as query:
+        call_id = _meant(query, call, store.path)
+        record: dict[str, Any] = {}
+        for table in TABLES:
+            order = "" if table == "calls" else "order by position"
+            record[table] = query(f"select * from {table} where call_id = ? {order}", [call_id])
     record["call"] = record.pop("calls")[0]
     record["call"]["counts"] = _json(record["call"]["counts"])
     for table, column in (("milestones", "data"), ("log", "data"), ("tool_calls", "arguments")):
         for row in record[table]:
             row[column] = _json(row[column])
     return record
+
+
+def _meant(query: Query, call: str, path: Path) -> str:
+    """Return the id of the one call that is meant."""
+    clause, values = ("true", []) if call == "last" else ("starts_with(call_id, ?)", [call])
+    found = query(f"select call_id from calls where {clause} order by started_at desc limit 3", values)
+    if not found:
+        raise BridgeError(f"no call {call} in {path}: `bridge calls` lists them, --data names another folder")
+    if call != "last" and len(found) > 1 and found[0]["call_id"] != call:
+        raise BridgeError(f"{call} is the beginning of several calls: give more of it")
+    return str(found[0]["call_id"])
 
 
 def _json(text: str | None) -> Any:

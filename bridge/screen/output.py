@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import wraps
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import click
 import msgspec
@@ -25,6 +25,7 @@ from bridge.text.wording import seconds, short_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Row: TypeAlias = tuple[Text, ...]
 
 WRONG = 2
 """Exit code when a command could not do its work; 1 is kept for work done with a bad result."""
@@ -206,10 +207,27 @@ def show_call(record: dict[str, Any], screen: Console) -> None:
     has_styles = (
         screen.color_system is not None
     )  # else no line goes through what nobody heard, and words must do
-    screen.print(Group(_summary(record), Text(), _timeline(record, has_styles=has_styles)))
+    timeline = _timeline(record, has_styles=has_styles)
+    screen.print(Group(_columns(_summary(record), screen), Text(), _columns(timeline, screen)))
 
 
-def _summary(record: dict[str, Any]) -> Table:
+def _columns(rows: list[Row], screen: Console) -> RenderableType:
+    """Return rows in columns: on a screen the last one wraps, anywhere else a row stays a line."""
+    if not screen.soft_wrap:
+        grid = Table.grid(padding=(0, 2))
+        for _ in rows[0][:-1]:
+            grid.add_column(no_wrap=True)
+        for row in rows:
+            grid.add_row(*row)
+        return grid
+    widths = [max(text.cell_len for text in column) for column in zip(*rows, strict=True)][:-1]
+    for row in rows:
+        for text, width in zip(row, widths, strict=False):
+            text.pad_right(width - text.cell_len)
+    return Group(*map(Text("  ").join, rows))
+
+
+def _summary(record: dict[str, Any]) -> list[Row]:
     call = record["call"]
     turns = sorted(turn["response_ms"] for turn in record["turns"] if turn["response_ms"] is not None)
     felt = sorted(turn["latency_ms"] for turn in record["turns"] if turn["latency_ms"] is not None)
@@ -225,8 +243,7 @@ def _summary(record: dict[str, Any]) -> Table:
     when = f"{moment(call['started_at'])} UTC"
     numbers = call["from_number"], call["to_number"]
     parties = " to ".join(number or "unknown" for number in numbers) if any(numbers) else ""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in (
+    values = (
         ("call", call["call_id"]),
         ("when", ", ".join(filter(None, (when, seconds(call["duration_ms"]), parties)))),
         ("agent", f"{call['agent']} on {call['model']}"),
@@ -235,9 +252,8 @@ def _summary(record: dict[str, Any]) -> Table:
         ("answers", answers),
         ("tokens", used),
         ("tape", call["tape"]),
-    ):
-        grid.add_row(Text(name, style="dim"), Text(value))
-    return grid
+    )
+    return [(Text(name, style="dim"), Text(value)) for name, value in values]
 
 
 def _cost(call: dict[str, Any]) -> str:
@@ -250,16 +266,13 @@ def _cost(call: dict[str, Any]) -> str:
     return f", {call['cost_usd']:.4f} USD{left_out}"
 
 
-def _timeline(record: dict[str, Any], *, has_styles: bool) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    for t_ms, who, what in sorted(
-        _happenings(record, has_styles=has_styles), key=lambda happening: happening[0]
-    ):
-        grid.add_row(Text(f"{t_ms / 1000:.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
-    return grid
+def _timeline(record: dict[str, Any], *, has_styles: bool) -> list[Row]:
+    happenings = sorted(_happenings(record, has_styles=has_styles), key=lambda happening: happening[0])
+    width = len(f"{happenings[-1][0] / 1000:.2f}")
+    return [
+        (Text(f"{t_ms / 1000:{width}.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
+        for t_ms, who, what in happenings
+    ]
 
 
 def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[int, str, Text]]:

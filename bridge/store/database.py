@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import duckdb
 import msgspec
@@ -66,6 +66,14 @@ PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""
 
 T = TypeVar("T")
+Query: TypeAlias = Callable[[str, Iterable[Any]], list[dict[str, Any]]]
+"""Returns rows as dictionaries, for SQL and its values."""
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Iterable[Any]) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, list(values))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 @define(eq=False)
@@ -129,12 +137,18 @@ class Store:
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> list[dict[str, Any]]:
         """Return rows as dictionaries."""
+        with self.reading() as query:
+            return query(sql, values)
+
+    @contextmanager
+    def reading(self) -> Iterator[Query]:
+        """Open the database once for several queries; between them nobody changes it."""
         if not self.path.exists():
-            raise StoreError(f"{self.path}: no such database; it appears when the first call has ended")
+            raise StoreError(
+                f"{self.path}: no such database; it appears when the first call has ended, --data names another folder"
+            )
         with explained(self.path), self._open() as connection:
-            cursor = connection.execute(sql, list(values))
-            names = [column[0] for column in cursor.description or []]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            yield partial(_rows, connection)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         with explained(self.path):

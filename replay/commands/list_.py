@@ -60,7 +60,8 @@ def list_(
         screen = table_console()
         screen.print(table_of(wanted, screen.width))
     else:
-        click.echo("No calls match; try fewer filters." if entries else "No calls.")
+        none = f"No calls in {folder}; `replay list FOLDER` looks in another one."
+        click.echo("No calls match; try fewer filters." if entries else none)
     leave_faults(faults)
 
 

@@ -5,10 +5,12 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
+from bridge.commands.calls import read_record
 from bridge.store.database import Store
 
 TAPE = Path(__file__).parents[2] / "tapes" / "hung_up.jsonl.gz"
@@ -29,3 +31,23 @@ def test_a_database_that_is_being_written_is_waited_for(
         result = CliRunner().invoke(main, [*words.split(), "--data", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (0, "")
     assert "front-desk" in result.stdout
+
+
+@pytest.mark.parametrize("words", ["calls", "show last"])
+def test_an_empty_folder_is_told_with_how_to_name_another(tmp_path: Path, words: str) -> None:
+    result = CliRunner().invoke(main, [*words.split(), "--data", str(tmp_path)])
+    assert str(tmp_path) in result.output
+    assert "--data names another folder" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_call_is_read_in_one_opening_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "calls.duckdb")
+    store.add([TAPE])
+    opened = list[str]()
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda path, **how: (opened.append(path), connect(path, **how))[1])
+    assert read_record(store, "last")["call"]["agent"] == "front-desk"
+    assert opened == [str(store.path)]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from bridge.commands.calls import read_record
 from bridge.screen.output import show_call
@@ -36,6 +38,24 @@ def test_words_that_nobody_heard_are_marked_where_nothing_can_be_struck_through(
     plain = " ".join(replay("show", TAPES / "interrupted.jsonl.gz").output.split())
     assert "Harbour Table opened in nineteen [not heard: eighty-two, in an" in plain
     assert "the old stove is still]" in plain
+
+
+def test_where_no_screen_is_each_row_is_one_line_however_long() -> None:
+    page = page_of(read_tape(TAPES / "interrupted.jsonl.gz"))
+    shown = replay("show", TAPES / "interrupted.jsonl.gz").output.splitlines()
+    happened = len(page["transcript"]) + len(page["tool_calls"]) + len(page["log"]) + 1
+    assert len(shown) >= happened
+    for row in page["transcript"]:
+        if row["heard"] and not row["unheard"]:
+            assert [line for line in shown if line.endswith(f"  {row['heard']}")]
+    assert [line for line in shown if line != line.rstrip()] == []
+
+
+def test_a_narrow_screen_wraps_words_in_their_column() -> None:
+    screen = Console(file=StringIO(), force_terminal=True, width=60)
+    show_call(page_of(read_tape(TAPES / "interrupted.jsonl.gz")), screen)
+    lines = screen.file.getvalue().splitlines()
+    assert max(cell_len(Text.from_ansi(line).plain) for line in lines) <= 60
 
 
 def test_words_that_nobody_heard_are_struck_through_on_a_screen() -> None:
