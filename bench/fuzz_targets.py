@@ -29,6 +29,7 @@ from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, carry_out
 from bridge.tools import tool
 from bridge.web.app import ROUTES, _form_of
 from bridge.wire import realtime, twilio
+from bridge.wire.twiml import NOT_IN_XML, connect_twiml, hangup_twiml, refusal_twiml
 
 SECRET: Final = "golden-test-auth-token-000000000"
 URL: Final = "https://bridge.example.com/voice/a"
@@ -131,12 +132,12 @@ def form(data: bytes) -> None:
 def twiml(data: bytes) -> None:
     """Put words into TwiML, and find them there again."""
     text = data.decode("utf-8", "replace")
-    kept = twilio.NOT_IN_XML.sub("", text)
-    said = ElementTree.fromstring(twilio.hangup_twiml(Sentence(text))).find("Say")
+    kept = NOT_IN_XML.sub("", text)
+    said = ElementTree.fromstring(hangup_twiml(Sentence(text))).find("Say")
     assert said is None or (said.text or "").split() == kept.split()
     for page in (
-        twilio.connect_twiml(stream_url="wss://x/" + kept, action_url="https://x/" + kept, token=kept),
-        twilio.refusal_twiml("queue:" + kept),
+        connect_twiml(stream_url="wss://x/" + kept, action_url="https://x/" + kept, token=kept),
+        refusal_twiml("queue:" + kept),
     ):
         ElementTree.fromstring(page)
 

@@ -22,7 +22,7 @@ from bridge.errors import in_words
 from bridge.languages import Sentence
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.forgotten import Forgotten
-from bridge.wire import twilio
+from bridge.wire import twilio, twiml
 
 MOST_REMEMBERED: Final = 10_000
 """Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
@@ -120,7 +120,7 @@ class Switchboard:
             call = self._calls.get(webhook.key)
             if is_new and call is not None:
                 call.abandon(f"crashed: {in_words(error)}")
-            return twilio.hangup_twiml(webhook.agent.failure_sentence)
+            return twiml.hangup_twiml(webhook.agent.failure_sentence)
 
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
@@ -129,14 +129,14 @@ class Switchboard:
         if any(live.call_id == call_id for live in self._calls.values()):
             call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
         if call is None and call_id is None:
-            return twilio.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
+            return twiml.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
         if call is None and self._refuses(webhook):
             closing = self.settings.server.when_draining if self.is_closing else ""
-            return twilio.refusal_twiml(closing or self._admission.choice(webhook.agent))
+            return twiml.refusal_twiml(closing or self._admission.choice(webhook.agent))
         call = call or self._open(webhook, call_id or webhook.call_sid)
         await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
-            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
+            return twiml.hangup_twiml(call.agent.sentence(call.end.say))
         return self._connect_twiml(webhook, call)
 
     async def _wait_on_disk(self, call: AnyCall) -> None:
@@ -179,7 +179,7 @@ class Switchboard:
 
     def _connect_twiml(self, webhook: Webhook, call: AnyCall) -> str:
         public, name = self.settings.server.public_url, webhook.agent.name
-        return twilio.connect_twiml(
+        return twiml.connect_twiml(
             stream_url=f"{twilio.websocket_url(public)}/voice/ws/{name}{call.way}",
             action_url=f"{public}/voice/{name}/next",
             token=call.token,
@@ -249,11 +249,11 @@ class Switchboard:
             return await self._next_twiml(call_sid, agent)
         except Exception:  # the top of a webhook
             log.exception("webhook crashed", call_id=call_sid, agent=agent)
-            return twilio.hangup_twiml(self._failure_sentence(agent))
+            return twiml.hangup_twiml(self._failure_sentence(agent))
 
     def _failure_sentence(self, agent: str) -> Sentence:
         known = self.settings.agents.get(agent)
-        return known.failure_sentence if known is not None else twilio.NOTHING
+        return known.failure_sentence if known is not None else twiml.NOTHING
 
     async def _next_twiml(self, call_sid: str, agent: str) -> str:
         call = self._calls.get((call_sid, agent))
@@ -261,13 +261,13 @@ class Switchboard:
         if call is not None:
             await call.settle()
         if call is not None and call.end is not None:
-            return twilio.hangup_twiml(call.agent.sentence(call.end.say))
+            return twiml.hangup_twiml(call.agent.sentence(call.end.say))
         if call is not None:  # Twilio left it, though its socket hasn't told us yet; or never got in with one
             say = call.agent.failure_sentence.text if call.is_waiting else ""
             call.stop("caller", "media stream ended", say=say)
-            return twilio.hangup_twiml(call.agent.sentence(call.end.say if call.end is not None else say))
+            return twiml.hangup_twiml(call.agent.sentence(call.end.say if call.end is not None else say))
         outcome = self._outcomes.get((call_sid, agent))
-        return twilio.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
+        return twiml.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
 
     # ------------------------------------------------------------ closing
 

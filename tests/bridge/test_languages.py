@@ -14,7 +14,7 @@ from bridge.heart.session_settings import SessionSettings
 from bridge.languages import MOST_SPOKEN, OF_TWILIO, Sentence
 from bridge.tapes.header import settings_of
 from bridge.wire.realtime_session import session_of
-from bridge.wire.twilio import hangup_twiml
+from bridge.wire.twiml import hangup_twiml
 
 WORDS = "Entschuldigung, da ist etwas schiefgegangen."
 
