@@ -28,7 +28,7 @@ from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, carry_out
 from bridge.tools import tool
 from bridge.web.app import ROUTES, _form_of
-from bridge.wire import realtime, twilio
+from bridge.wire import realtime, signatures, twilio
 from bridge.wire.twiml import NOT_IN_XML, connect_twiml, hangup_twiml, refusal_twiml
 
 SECRET: Final = "golden-test-auth-token-000000000"
@@ -123,9 +123,9 @@ def form(data: bytes) -> None:
     """Read a form, and check a signature over it."""
     pairs = _form_of(data)
     text = data.decode("latin-1")
-    assert not twilio.request_is_signed([SECRET], URL, pairs or [], text[:40])
-    assert not twilio.upgrade_is_signed([SECRET], URL + text, text[:40])
-    assert pairs is None or twilio.request_is_signed([SECRET], URL, pairs, twilio.sign(SECRET, URL, pairs))
+    assert not signatures.request_is_signed([SECRET], URL, pairs or [], text[:40])
+    assert not signatures.upgrade_is_signed([SECRET], URL + text, text[:40])
+    assert pairs is None or signatures.request_is_signed([SECRET], URL, pairs, signatures.sign(SECRET, URL, pairs))
     ROUTES.fullmatch(data)
 
 

@@ -15,7 +15,7 @@ from bridge.doctor.media_socket import shake_hands, socket_url
 from bridge.doctor.public_url import as_signed, port_of
 from bridge.doctor.world import Answer, Patient, fetch
 from bridge.errors import LinkError
-from bridge.wire import twilio
+from bridge.wire import signatures
 
 REACHED, PROXY, SIGNED, STRANGERS = "way in", "proxy", "signatures", "strangers"
 NOBODY: Final = (
@@ -139,7 +139,7 @@ async def check_signatures(patient: Patient) -> list[Finding]:
     url, token = as_signed(_target(patient)), patient.secrets.auth_tokens[0]
     try:
         async with patient.world.client() as client:
-            answer = await _post(patient, client, twilio.sign(token, url, NOBODY))
+            answer = await _post(patient, client, signatures.sign(token, url, NOBODY))
             if _let_in(answer):
                 return [fine(SIGNED, "a request signed as Twilio signs is let in")]
             if answer.status != 403:
@@ -169,7 +169,7 @@ def _lost(patient: Patient, answer: Answer) -> Finding:
 async def _other_form(patient: Patient, client: httpx2.AsyncClient) -> Finding:
     for number, token in enumerate(patient.secrets.auth_tokens):
         for name, url in _forms(patient).items():
-            if _let_in(await _post(patient, client, twilio.sign(token, url, NOBODY))):
+            if _let_in(await _post(patient, client, signatures.sign(token, url, NOBODY))):
                 return _accepted(patient, name, number)
     step = (
         "is the bridge that runs started with this configuration and these tokens? Restart it. Is the token the "
@@ -218,7 +218,7 @@ def _accepted(patient: Patient, form: str, number: int) -> Finding:
 
 async def check_strangers(patient: Patient) -> list[Finding]:
     """Send a request without a signature, one with a wrong one, and an upgrade without: all must be refused."""
-    stranger = twilio.sign("not-a-token-of-ours", as_signed(_target(patient)), NOBODY)
+    stranger = signatures.sign("not-a-token-of-ours", as_signed(_target(patient)), NOBODY)
     try:
         async with patient.world.client() as client:
             bare = await _post(patient, client, None)

@@ -16,7 +16,7 @@ from bridge.doctor.public_url import as_signed, port_of
 from bridge.doctor.world import Patient, Stream, World
 from bridge.errors import LinkError
 from bridge.links.phone import READ_BYTES, Closing
-from bridge.wire import twilio
+from bridge.wire import signatures, twilio
 
 SOCKETS: Final = "media sockets"
 MOST_AGENTS: Final = 20
@@ -129,7 +129,7 @@ async def check_sockets(patient: Patient) -> list[Finding]:
 async def _try_socket(patient: Patient, agent: str, results: dict[str, Finding]) -> None:
     url = socket_url(patient, agent)
     signed = url.replace("ws", "http", 1)
-    signature = twilio.sign(patient.secrets.auth_tokens[0], as_signed(signed).replace("http", "ws", 1))
+    signature = signatures.sign(patient.secrets.auth_tokens[0], as_signed(signed).replace("http", "ws", 1))
     try:
         results[agent] = _socket_finding(agent, await shake_hands(patient.world, url, signature))
     except LinkError as error:

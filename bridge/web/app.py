@@ -20,7 +20,7 @@ from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.links.phone import PhoneSocket
 from bridge.web.fallback import PatientConnection, QuartLink
-from bridge.wire import twilio
+from bridge.wire import signatures, twilio
 from bridge.wire.signed_form import CALL_SID, read_form
 
 MOST_BODY_BYTES: Final = 64 * 2**10
@@ -66,7 +66,7 @@ class Gate:
     def admits_request(self, target: str, form: list[tuple[str, str]], signature: str | None) -> bool:
         """Say whether an HTTP request for this raw target is Twilio's."""
         url = self.settings.server.public_url + target
-        return self._is_open or twilio.request_is_signed(self.secrets.auth_tokens, url, form, signature)
+        return self._is_open or signatures.request_is_signed(self.secrets.auth_tokens, url, form, signature)
 
     def is_of_our_account(self, form: list[tuple[str, str]]) -> bool:
         """Say whether a request is of the account that the configuration names, if it names one."""
@@ -82,7 +82,7 @@ class Gate:
     def admits_upgrade(self, path: str, signature: str | None) -> bool:
         """Say whether a WebSocket upgrade for this raw path is Twilio's."""
         url = twilio.websocket_url(self.settings.server.public_url) + path
-        return self._is_open or twilio.upgrade_is_signed(self.secrets.auth_tokens, url, signature)
+        return self._is_open or signatures.upgrade_is_signed(self.secrets.auth_tokens, url, signature)
 
     def agent_of(self, path: str) -> str | None:
         """Return the name of the agent whose media socket has this path."""
