@@ -125,7 +125,9 @@ def form(data: bytes) -> None:
     text = data.decode("latin-1")
     assert not signatures.request_is_signed([SECRET], URL, pairs or [], text[:40])
     assert not signatures.upgrade_is_signed([SECRET], URL + text, text[:40])
-    assert pairs is None or signatures.request_is_signed([SECRET], URL, pairs, signatures.sign(SECRET, URL, pairs))
+    assert pairs is None or signatures.request_is_signed(
+        [SECRET], URL, pairs, signatures.sign(SECRET, URL, pairs)
+    )
     ROUTES.fullmatch(data)
 
 

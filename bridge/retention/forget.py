@@ -23,8 +23,8 @@ from bridge.tapes.header import decode_header
 from bridge.tapes.lock import held_alone
 from bridge.tapes.masking import mask
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
-from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
 from bridge.tapes.odd_tapes import about
+from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
 from bridge.tapes.tape import HTTP, checked, decode
 
 FEWEST_DIGITS: Final = 6

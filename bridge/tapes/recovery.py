@@ -10,8 +10,8 @@ from bridge.heart.events import Stopped
 from bridge.tapes.header import Header, encode_header
 from bridge.tapes.lines import Ending
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, finished_path, open_path
-from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.odd_tapes import about
+from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.recorder import compress
 from bridge.tapes.tape import BRIDGE, NOTE, Line, carry_out, decode, encode, event_of
 

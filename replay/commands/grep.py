@@ -11,8 +11,8 @@ from rich.text import Text
 
 from bridge.errors import TapeError
 from bridge.screen.output import STYLES, complain, console, leave_faults, print_json, quiet_interrupt
-from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.odd_tapes import gone_through
+from bridge.tapes.reader import Tape, read_tape
 from bridge.text.visible import visible
 from bridge.text.wording import short_id
 from replay.commands.options import JSON, found

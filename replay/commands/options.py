@@ -9,8 +9,8 @@ import click
 
 from bridge.errors import BridgeError
 from bridge.screen.output import complain
-from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.odd_tapes import about, named
+from bridge.tapes.reader import Tape, read_tape
 from replay.tapes.find import NoTapeError, find_tape, find_tapes
 
 DATA = click.option(

@@ -12,8 +12,8 @@ import msgspec
 from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
-from bridge.tapes.reader import read_tape
 from bridge.tapes.odd_tapes import about
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from bridge.text.wording import counted
 from replay.compare.words import size

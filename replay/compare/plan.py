@@ -12,8 +12,8 @@ import attrs
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
 from bridge.errors import BridgeError, ConfigError, TapeError
 from bridge.tapes.names import tapes_under
-from bridge.tapes.reader import read_tape
 from bridge.tapes.odd_tapes import gone_through, named
+from bridge.tapes.reader import read_tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.compare.types import DEFAULT_AT_ONCE, NamedCaller, Plan, Variant
 from replay.compare.variants import read_base, settings_of

@@ -11,8 +11,8 @@ import msgspec
 
 from bridge.errors import TapeError
 from bridge.store.database import TABLES, Store, quoted
-from bridge.tapes.reader import read_tape
 from bridge.tapes.odd_tapes import gone_through
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import MODEL, PHONE, decode
 from replay.tapes.beside import written_beside
 from replay.tapes.wire import WireLine, wire_lines

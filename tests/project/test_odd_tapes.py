@@ -20,8 +20,8 @@ from bridge.cli import main as bridge_main
 from bridge.errors import ConfigError, TapeError
 from bridge.store.database import Store
 from bridge.store.records import records_of
-from bridge.tapes.reader import Tape, header_of, read_tape
 from bridge.tapes.odd_tapes import about
+from bridge.tapes.reader import Tape, header_of, read_tape
 from bridge.tapes.recovery import closing_lines, finish_torn
 from bridge.tapes.tape import decode, event_of
 from bridge.text.wording import short_id

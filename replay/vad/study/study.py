@@ -11,8 +11,8 @@ from attrs import field, frozen
 
 from bridge.agents import TurnBudget
 from bridge.errors import BridgeError, TapeError
-from bridge.tapes.reader import read_tape
 from bridge.tapes.odd_tapes import tried
+from bridge.tapes.reader import read_tape
 from bridge.text.wording import counted
 from replay.sound.silero import POLICIES, Floats, Policy, probabilities
 from replay.vad.engine.cache import Cache

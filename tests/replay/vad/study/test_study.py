@@ -108,7 +108,10 @@ def test_processes_give_the_same_as_one(cache, tmp_path):
 
 def test_a_scheduler_that_is_not_there_is_told():
     pytest.importorskip("distributed")
-    with pytest.raises(PoolError, match="no Dask scheduler answers"), open_pool(scheduler="tcp://127.0.0.1:9"):
+    with (
+        pytest.raises(PoolError, match="no Dask scheduler answers"),
+        open_pool(scheduler="tcp://127.0.0.1:9"),
+    ):
         pass
 
 
