@@ -1,7 +1,7 @@
 """Twilio's side of the wire: Media Streams messages. Pure: it opens no socket.
 
-What Twilio is to do next is in `twiml`, what it signs in `signatures`; neither is loaded here, since they bring Twilio's
-library and whoever reads a tape needs none.
+What Twilio is to do next is in `twiml`, what it signs in `signatures`; neither is loaded here: they bring Twilio's
+library, and whoever reads a tape needs none of it.
 
 Message shapes: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
