@@ -108,7 +108,10 @@ def searched(room: Room) -> Result:
 
 def exported(room: Room) -> Result:
     result = room.replay("export", "--parquet", room.folder / "out", room.tapes)
-    found = duckdb.sql(f"select count(distinct call_id) from '{room.folder}/out/frames.parquet'").fetchall()
+    with duckdb.connect() as database:
+        found = database.sql(
+            f"select count(distinct call_id) from '{room.folder}/out/frames.parquet'"
+        ).fetchall()
     assert found == [(1,)]
     return result
 

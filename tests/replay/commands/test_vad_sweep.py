@@ -76,17 +76,14 @@ def test_machines_get_numbers_parquet_and_a_plan(place):
     assert told["status"] == "change"
     assert told["current"]["silence_duration_ms"] == SETTING.silence_duration_ms
     assert told["calibration"]["held_out_events"] >= 20
-    settings = duckdb.sql(f"select * from '{place}/tables/settings.parquet'")
-    assert settings.aggregate("count(*)").fetchall() == [(3 * 3 * 3,)]
-    best = (
-        settings.filter("threshold = 0.5 and silence_duration_ms = 500")
-        .aggregate("min(turns_cut)")
-        .fetchall()[0]
-    )
-    assert 0 <= best[0] <= 1
-    windows = duckdb.sql(
-        f"select count(*), max(probability) from '{place}/tables/probabilities.parquet'"
-    ).fetchall()[0]
+    with duckdb.connect() as database:
+        rows = f"from '{place}/tables/settings.parquet'"
+        assert database.sql(f"select count(*) {rows}").fetchall() == [(3 * 3 * 3,)]
+        best = f"select min(turns_cut) {rows} where threshold = 0.5 and silence_duration_ms = 500"
+        assert 0 <= database.sql(best).fetchall()[0][0] <= 1
+        windows = database.sql(
+            f"select count(*), max(probability) from '{place}/tables/probabilities.parquet'"
+        ).fetchall()[0]
     assert windows[0] > 1000
     assert windows[1] > 0.9
     assert [variant.name for variant in load_plan(place / "confirm.toml").variants] == [
