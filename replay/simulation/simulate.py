@@ -15,6 +15,7 @@ from trio.testing import MockClock
 
 from bridge import __version__
 from bridge.agents import Agent
+from bridge.built_in import built_in_tools
 from bridge.calls.tool_runs import run_tool
 from bridge.config import Realtime
 from bridge.errors import BridgeError
@@ -23,7 +24,10 @@ from bridge.heart.effects import (
     ClearPlayback,
     Effect,
     EndCall,
+    EndSession,
+    LeaveStream,
     PlayAudio,
+    ReturnToStream,
     RunTool,
     SendMark,
     WriteNote,
@@ -42,7 +46,7 @@ from bridge.tapes import tape
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
-from bridge.tools import HANG_UP, LONGEST_TIMEOUT_MS, Tool
+from bridge.tools import LONGEST_TIMEOUT_MS, Tool
 from bridge.wire import realtime, twilio
 from replay.model.script import Script
 from replay.model.session import Session
@@ -238,7 +242,7 @@ class Simulation:
                 self._tell_phone(effect)
             case RunTool():
                 self._run_tool(effect)
-            case WriteNote() | EndCall():
+            case WriteNote() | EndCall() | LeaveStream() | ReturnToStream() | EndSession():
                 pass  # it is on the tape, and the heart knows that the call is over
             case _:
                 self.model.hear(realtime.encode(effect))
@@ -299,5 +303,5 @@ def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account
         model=Realtime().model,
         code=__version__,
         settings=settings_of(agent),
-        tools=[*(tool.definition for tool in tools), HANG_UP],
+        tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
     )
