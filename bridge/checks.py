@@ -19,7 +19,13 @@ T = TypeVar("T")
 SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
-QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+ROOM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+QUEUE = re.compile(f"queue:{ROOM.pattern}")
+PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+"""A phone number with its country, E.164: https://www.itu.int/rec/T-REC-E.164"""
+
+SIP = re.compile(r"sips?:[^\s@<>\"?;]{1,100}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(;[^\s<>\"?]{1,200})?(\?[^\s<>\"]{1,500})?")
+CLIENT = re.compile(r"[A-Za-z0-9_.@+-]{1,121}")
 REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
 
 
@@ -183,6 +189,42 @@ def refusal(*, empty: bool = False) -> Check:
         )
         if not usable and not (empty and value == ""):
             raise Wrong('"busy", "reject", "queue:NAME", or the https URL of other TwiML')
+        return str(value)
+
+    return check
+
+
+def phone_number(value: Any) -> str:
+    """Accept a phone number with its country, or nothing."""
+    if value == "" or (isinstance(value, str) and PHONE.fullmatch(value)):
+        return str(value)
+    bare = re.sub(r"\(0\)|[\s()/.-]", "", value) if isinstance(value, str) else ""
+    bare = re.sub("^00", "+", bare)
+    raise Wrong(f'"{bare}"' if PHONE.fullmatch(bare) else 'a number with its country, such as "+493012345678"')
+
+
+def sip_address(value: Any) -> str:
+    """Accept the address of somebody on SIP, or nothing."""
+    if value != "" and not (isinstance(value, str) and SIP.fullmatch(value)):
+        raise Wrong('a SIP address, such as "sip:sales@example.com"')
+    return str(value)
+
+
+def client_name(value: Any) -> str:
+    """Accept the name under which a browser or an app is known to Twilio, or nothing."""
+    if isinstance(value, str) and CLIENT.fullmatch(value.removeprefix("client:")):
+        return value.removeprefix("client:")
+    if value != "":
+        raise Wrong('the name of a Twilio client, of letters, digits and "_.@+-", such as "anna"')
+    return ""
+
+
+def room_name(what: str) -> Check:
+    """Accept the name of a queue or a conference of Twilio's, or nothing."""
+
+    def check(value: Any) -> str:
+        if value != "" and not (isinstance(value, str) and ROOM.fullmatch(value)):
+            raise Wrong(f'the name of a {what}, of 1 to 64 letters, digits and " _.-", such as "support"')
         return str(value)
 
     return check

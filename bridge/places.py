@@ -48,6 +48,9 @@ class Collect:
 CAUSES = ("unreachable", "refused", "quota", "silent", "crashed", "full", "closed")
 """Why a caller can't be answered by the model: each may have steps of its own."""
 
+TURNED_AWAY = ("full", "closed")
+"""Those for which no call begins."""
+
 
 @frozen
 class FailurePlan:
@@ -66,6 +69,9 @@ class FailurePlan:
     closed: tuple[str, ...] = ()
 
     def steps_for(self, cause: str) -> tuple[str, ...]:
-        """Return the steps for one of `CAUSES`: its own, or those for whatever has none."""
+        """Return the steps for one of `CAUSES`: its own, or those for whatever has none.
+
+        Who is turned away gets its own alone: nothing has gone wrong, and nobody has been answered yet.
+        """
         own: tuple[str, ...] = getattr(self, cause) if cause in CAUSES else ()
-        return own or self.steps
+        return own or (() if cause in TURNED_AWAY else self.steps)
