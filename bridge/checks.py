@@ -19,13 +19,7 @@ T = TypeVar("T")
 SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
-ROOM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
-QUEUE = re.compile(f"queue:{ROOM.pattern}")
-PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-"""A phone number with its country, E.164: https://www.itu.int/rec/T-REC-E.164"""
-
-SIP = re.compile(r"sips?:[^\s@<>\"?;]{1,100}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(;[^\s<>\"?]{1,200})?(\?[^\s<>\"]{1,500})?")
-CLIENT = re.compile(r"[A-Za-z0-9_.@+-]{1,121}")
+QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
 
 
@@ -185,7 +179,7 @@ def refusal(*, empty: bool = False) -> Check:
         usable = isinstance(value, str) and (
             value in ("busy", "reject")
             or QUEUE.fullmatch(value)
-            or (REDIRECT.fullmatch(value) and _has_host(value))
+            or (REDIRECT.fullmatch(value) and has_host(value))
         )
         if not usable and not (empty and value == ""):
             raise Wrong('"busy", "reject", "queue:NAME", or the https URL of other TwiML')
@@ -194,43 +188,8 @@ def refusal(*, empty: bool = False) -> Check:
     return check
 
 
-def phone_number(value: Any) -> str:
-    """Accept a phone number with its country, or nothing."""
-    if value == "" or (isinstance(value, str) and PHONE.fullmatch(value)):
-        return str(value)
-    bare = re.sub(r"\(0\)|[\s()/.-]", "", value) if isinstance(value, str) else ""
-    bare = re.sub("^00", "+", bare)
-    raise Wrong(f'"{bare}"' if PHONE.fullmatch(bare) else 'a number with its country, such as "+493012345678"')
-
-
-def sip_address(value: Any) -> str:
-    """Accept the address of somebody on SIP, or nothing."""
-    if value != "" and not (isinstance(value, str) and SIP.fullmatch(value)):
-        raise Wrong('a SIP address, such as "sip:sales@example.com"')
-    return str(value)
-
-
-def client_name(value: Any) -> str:
-    """Accept the name under which a browser or an app is known to Twilio, or nothing."""
-    if isinstance(value, str) and CLIENT.fullmatch(value.removeprefix("client:")):
-        return value.removeprefix("client:")
-    if value != "":
-        raise Wrong('the name of a Twilio client, of letters, digits and "_.@+-", such as "anna"')
-    return ""
-
-
-def room_name(what: str) -> Check:
-    """Accept the name of a queue or a conference of Twilio's, or nothing."""
-
-    def check(value: Any) -> str:
-        if value != "" and not (isinstance(value, str) and ROOM.fullmatch(value)):
-            raise Wrong(f'the name of a {what}, of 1 to 64 letters, digits and " _.-", such as "support"')
-        return str(value)
-
-    return check
-
-
-def _has_host(value: str) -> bool:
+def has_host(value: str) -> bool:
+    """Say whether a URL leads to a host that can be asked for."""
     try:
         parts = urlsplit(value)
         return bool(parts.hostname) and parts.port != 0
@@ -249,9 +208,16 @@ def names_of(what: str) -> Check:
     return check
 
 
-def setting(default: Any, check: Check) -> Any:
-    """Declare a field of a settings class with the check its raw value must pass."""
-    return attrs.field(default=default, metadata={"check": check})
+def setting(default: Any, check: Check, *, key: str = "") -> Any:
+    """Declare a field of a settings class with the check its raw value must pass, and its name in the file if it has
+    another one there.
+    """
+    return attrs.field(default=default, metadata={"check": check, "key": key})
+
+
+def key_of(field: "attrs.Attribute[Any]") -> str:
+    """Return what a setting is called in the file."""
+    return str(field.metadata.get("key") or field.name)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -300,15 +266,15 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
     if not isinstance(raw, dict):
         faults.append(f"[{at}] = {shown('', raw)}: use a table, written [{at}] on a line of its own")
         return cls()
-    checks = {field.name: field.metadata["check"] for field in attrs.fields(cls)}  # type: ignore[arg-type]
-    fields = {key: check for key, check in checks.items() if key not in without}
+    by_key = {key_of(field): field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    fields = {key: field for key, field in by_key.items() if key not in without}
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
             faults.append(f"[{at}] {key}: {_unknown(key, fields)}")
             continue
         try:
-            values[key] = fields[key](_readable(value))
+            values[fields[key].name] = fields[key].metadata["check"](_readable(value))
         except Wrong as wrong:
             faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
     return cls(**values)
