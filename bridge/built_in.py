@@ -28,7 +28,9 @@ def _collect_digits(
     """
 
 
-def _take_message(reason: Annotated[str, "What the message is about, in a few words, for the record."]) -> None:
+def _take_message(
+    reason: Annotated[str, "What the message is about, in a few words, for the record."],
+) -> None:
     """Have the caller leave a spoken message, which is recorded. Say first, in the same turn, that they can."""
 
 
@@ -54,7 +56,9 @@ def built_in_tools(agent: Agent) -> list[Definition]:
 
 def _transfer_call(agent: Agent) -> Definition:
     """Return the one whose choices are the agent's own: places by their names, never numbers."""
-    places = "; ".join(f"{place.name}: {place.description or 'no description'}" for place in agent.transfer.values())
+    places = "; ".join(
+        f"{place.name}: {place.description or 'no description'}" for place in agent.transfer.values()
+    )
     text = "for the record and for whoever answers"
     return {
         "type": "function",
@@ -67,7 +71,11 @@ def _transfer_call(agent: Agent) -> Definition:
         "parameters": {
             "type": "object",
             "properties": {
-                "place": {"type": "string", "enum": list(agent.transfer), "description": "Where to, by its name."},
+                "place": {
+                    "type": "string",
+                    "enum": list(agent.transfer),
+                    "description": "Where to, by its name.",
+                },
                 "reason": {"type": "string", "description": "Why, in a few words, for the record."},
                 "summary": {
                     "type": "string",

@@ -353,3 +353,10 @@ Event: TypeAlias = (
     | ClockRang
     | Stopped
 )
+
+FROM_MODEL: Final = (
+    SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
+    ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
+    TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+)  # fmt: skip
+"""What only the model's leg tells."""

@@ -98,6 +98,11 @@ class Ending(TypedDict):
     by: str
     why: str
     say: NotRequired[str]
+
+
+class LastEnding(Ending):
+    """The same as the heart's last word; `go_to` is other TwiML that goes on with the caller."""
+
     go_to: NotRequired[str]
 
 

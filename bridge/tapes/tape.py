@@ -43,6 +43,7 @@ from bridge.tapes.lines import (
     Close,
     Ending,
     Fields,
+    LastEnding,
     Leave,
     Ms,
     Run,
@@ -101,7 +102,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     leave: Leave | None = None
     back: Back | None = None
     session_over: bool | None = None
-    end: Ending | None = None
+    end: LastEnding | None = None
 
     @property
     def is_input(self) -> bool:
@@ -308,7 +309,7 @@ def line_of(t_ms: int, effect: Effect) -> Line:
         case EndSession():
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_over=True)
         case EndCall():
-            end = Ending(by=effect.by, why=effect.why, say=effect.say)
+            end = LastEnding(by=effect.by, why=effect.why, say=effect.say)
             if effect.go_to:
                 end["go_to"] = effect.go_to
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=end)
