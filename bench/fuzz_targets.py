@@ -100,7 +100,7 @@ def heart(data: bytes) -> None:
 def _hold(records: Any) -> None:
     """Assert that the database can hold what a record says."""
     rows: list[Row] = [records.call]
-    for table in ("transcript", "tool_calls", "milestones", "items", "turns", "log"):
+    for table in ("transcript", "tool_calls", "milestones", "items", "turns", "log", "legs"):
         rows += getattr(records, table)
     for row in rows:
         for name, value in row.items():

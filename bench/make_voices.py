@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
@@ -35,10 +36,27 @@ FADE_MS = 5
 SPEECH_DBFS = -20.0  # RMS of the speaking frames; 0 dBFS is a full-scale square wave
 PEAK_DBFS = -3.0
 QUIET_DB = -30.0  # a frame this far under the loudest is a pause, not speech
-AGENT_SPEED = 1.08  # brisk; 1.0 sounds like reading aloud
-CALLER_SPEED = 1.05
-CALLER_PITCH = 0.6  # about 130 Hz, where the agent speaks at about 220
-CALLER_FORMANTS = 0.86  # a man's vocal tract is about a sixth longer than a woman's
+
+
+@attrs.frozen
+class Voice:
+    """How a speaker differs from the engine's voice: how fast, how high, and how long the vocal tract is."""
+
+    speed: float
+    pitch: float = 1.0
+    formants: float = 1.0
+    is_flat: bool = False
+    """No melody: a machine."""
+
+
+SPEAKERS = {
+    "agent": Voice(1.08),  # brisk; 1.0 sounds like reading aloud
+    "caller": Voice(
+        1.05, 0.6, 0.86
+    ),  # 130 Hz, where the agent speaks at 220; a man's tract is a sixth longer
+    "colleague": Voice(1.1, 1.15, 1.08),  # another woman
+    "machine": Voice(1.1, 0.85, 0.94, is_flat=True),
+}
 
 SPELLINGS = {  # applied to both sides: the recogniser writes digits, and American English
     "4": "four", "7": "seven", "10": "ten", "11": "eleven", "30": "thirty",
@@ -53,33 +71,32 @@ def speak(speaker: str, text: str) -> Samples:
     """The words as 8 kHz samples, in the voice of that speaker."""
     from hibari import Hibari
 
-    sound = {"agent": as_agent, "caller": as_caller}[speaker](Hibari(), text)
+    voice, engine = SPEAKERS[speaker], Hibari()
+    is_plain = voice == Voice(voice.speed)
+    sound = engine(text, speed=voice.speed, seed=SEED) if is_plain else disguised(engine, text, voice)
     return signal.resample_poly(sound.astype(float), 1, 3)  # Hibari speaks at 24 kHz
 
 
-def as_agent(voice: "Hibari", text: str) -> NDArray[np.float32]:
-    """The voice as it comes (af_heart, a woman)."""
-    return voice(text, speed=AGENT_SPEED, seed=SEED)
-
-
-def as_caller(voice: "Hibari", text: str) -> NDArray[np.float32]:
-    """The same voice with its pitch and its formants lowered: a man, and not to be taken for the agent."""
+def disguised(engine: "Hibari", text: str, voice: Voice) -> NDArray[np.float32]:
+    """The engine's voice (af_heart, a woman) with its pitch and its formants moved: not to be taken for the agent."""
     from hibari import dsp
 
     random = np.random.default_rng(SEED)
     sentences = []
-    for phonemes in voice.phonemize(text):
-        heard = {"ids": np.array([voice.ids(phonemes)]), "speed": np.array([CALLER_SPEED], np.float32)}
-        *spectra, phase, pitch = (output[0] for output in voice.sess.run(None, heard))
-        spectra = [lower_formants(spectrum) for spectrum in spectra]
-        sentences.append(dsp.synth(*spectra, phase, pitch * np.float32(CALLER_PITCH), random))
+    for phonemes in engine.phonemize(text):
+        heard = {"ids": np.array([engine.ids(phonemes)]), "speed": np.array([voice.speed], np.float32)}
+        *spectra, phase, pitch = (output[0] for output in engine.sess.run(None, heard))
+        spectra = [moved_formants(spectrum, voice.formants) for spectrum in spectra]
+        if voice.is_flat:
+            pitch = np.where(pitch > 0, np.median(pitch[pitch > 0]), pitch).astype(np.float32)
+        sentences.append(dsp.synth(*spectra, phase, pitch * np.float32(voice.pitch), random))
     return np.concatenate(sentences)
 
 
-def lower_formants(spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A spectrum (bins, frames) squeezed towards 0 Hz, as a longer vocal tract would do."""
+def moved_formants(spectrum: NDArray[np.float32], by: float) -> NDArray[np.float32]:
+    """A spectrum (bins, frames) squeezed towards 0 Hz, as a longer vocal tract would do; above 1 it is stretched."""
     top = len(spectrum) - 1
-    bins = np.minimum(np.arange(top + 1) / CALLER_FORMANTS, top)
+    bins = np.minimum(np.arange(top + 1) / by, top)
     below = np.minimum(bins.astype(int), top - 1)
     share = (bins - below)[:, None]
     return (spectrum[below] * (1 - share) + spectrum[below + 1] * share).astype(np.float32)

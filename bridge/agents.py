@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from attrs import evolve, field, fields_dict, frozen
 
 from bridge import languages
 from bridge.checks import choice, flag, names_of, number, read_table, refusal, setting, shown, text, whole
 from bridge.languages import Sentence, sayable
+from bridge.leaving import read_leaving
+from bridge.places import Collect, FailurePlan, Place, Voicemail
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500
@@ -122,6 +125,11 @@ class Agent:
     shadow: TurnDetection | None = setting(None, _table)
     limits: Limits = setting(Limits(), _table)
     keep: Keep = setting(Keep(), _table)
+    transfer: Mapping[str, Place] = setting({}, _table)
+    send_digits: bool = setting(False, flag)
+    voicemail: Voicemail | None = setting(None, _table)
+    collect: Collect | None = setting(None, _table)
+    failure: FailurePlan = setting(FailurePlan(), _table)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -158,9 +166,14 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     faults += _about_languages(agent, at)
     if isinstance(words := agent.failure_sentence, str):
         agent = evolve(agent, failure_sentence=evolve(agent, failure_sentence=Sentence("")).sentence(words))
+    leaving = read_leaving(tables, at, faults)
     return evolve(
         agent,
         name=name,
+        transfer=leaving.transfer,
+        voicemail=leaving.voicemail,
+        collect=leaving.collect,
+        failure=leaving.failure,
         turn_detection=_read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
         turn_budget=read_table(
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
@@ -227,4 +240,21 @@ def _without_foreign(raw: Any, kind: str, at: str, faults: list[str]) -> Any:
 def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
     """Return an agent from settings written before, by any version: what this one can't use has its default."""
     tables = {key: list(value) if isinstance(value, tuple) else value for key, value in raw.items()}
-    return _agent(name, tables, [])
+    line = {key: _written(tables.pop(key), kind) for key, kind in OFF_THE_LINE.items() if key in tables}
+    return evolve(
+        _agent(name, tables, []), **{key: value for key, value in line.items() if value is not None}
+    )
+
+
+OFF_THE_LINE: Final[Mapping[str, Any]] = {
+    "transfer": dict[str, Place], "voicemail": Voicemail, "collect": Collect, "failure": FailurePlan,
+}  # fmt: skip
+"""Settings that are written into a header as the values they are: the file has other words for some of them."""
+
+
+def _written(raw: Any, kind: Any) -> Any:
+    """Return the value that was written, None for what this version can't use."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError:
+        return None

@@ -179,7 +179,7 @@ def refusal(*, empty: bool = False) -> Check:
         usable = isinstance(value, str) and (
             value in ("busy", "reject")
             or QUEUE.fullmatch(value)
-            or (REDIRECT.fullmatch(value) and _has_host(value))
+            or (REDIRECT.fullmatch(value) and has_host(value))
         )
         if not usable and not (empty and value == ""):
             raise Wrong('"busy", "reject", "queue:NAME", or the https URL of other TwiML')
@@ -188,7 +188,8 @@ def refusal(*, empty: bool = False) -> Check:
     return check
 
 
-def _has_host(value: str) -> bool:
+def has_host(value: str) -> bool:
+    """Say whether a URL leads to a host that can be asked for."""
     try:
         parts = urlsplit(value)
         return bool(parts.hostname) and parts.port != 0
@@ -207,9 +208,16 @@ def names_of(what: str) -> Check:
     return check
 
 
-def setting(default: Any, check: Check) -> Any:
-    """Declare a field of a settings class with the check its raw value must pass."""
-    return attrs.field(default=default, metadata={"check": check})
+def setting(default: Any, check: Check, *, key: str = "") -> Any:
+    """Declare a field of a settings class with the check its raw value must pass, and its name in the file if it has
+    another one there.
+    """
+    return attrs.field(default=default, metadata={"check": check, "key": key})
+
+
+def key_of(field: "attrs.Attribute[Any]") -> str:
+    """Return what a setting is called in the file."""
+    return str(field.metadata.get("key") or field.name)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -258,15 +266,15 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
     if not isinstance(raw, dict):
         faults.append(f"[{at}] = {shown('', raw)}: use a table, written [{at}] on a line of its own")
         return cls()
-    checks = {field.name: field.metadata["check"] for field in attrs.fields(cls)}  # type: ignore[arg-type]
-    fields = {key: check for key, check in checks.items() if key not in without}
+    by_key = {key_of(field): field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    fields = {key: field for key, field in by_key.items() if key not in without}
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
             faults.append(f"[{at}] {key}: {_unknown(key, fields)}")
             continue
         try:
-            values[key] = fields[key](_readable(value))
+            values[fields[key].name] = fields[key].metadata["check"](_readable(value))
         except Wrong as wrong:
             faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
     return cls(**values)

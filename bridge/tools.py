@@ -208,6 +208,9 @@ def _hang_up(reason: Annotated[str, "Why the call is over, in a few words, for t
 # Described like any tool, never run: the heart carries it out.
 HANG_UP: Final = tool(name="hang_up")(_hang_up).definition
 
+BUILT_IN: Final = ("hang_up", "transfer_call", "send_digits", "collect_digits", "take_message")
+"""Names that are taken, whether an agent is offered these tools or not."""
+
 
 # ---------------------------------------------------------------- loading
 
@@ -220,8 +223,8 @@ def load_tools(names: Iterable[str], folder: Path) -> dict[str, Tool]:
     tools: dict[str, Tool] = {}
     for name in names:
         found = _load(name, folder)
-        if found.name == HANG_UP["name"]:
-            raise ToolError(f'{name}: "hang_up" is built in; write @tool(name="...") with another name')
+        if found.name in BUILT_IN:
+            raise ToolError(f'{name}: "{found.name}" is built in; write @tool(name="...") with another name')
         if found.name in tools:
             raise ToolError(f'{name}: a tool "{found.name}" is already there; name each tool once')
         tools[found.name] = found

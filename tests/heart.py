@@ -62,6 +62,8 @@ class Driver:
     wanted: list[Effect] = field(factory=list)
     echoed: int = 0
     frames: int = 0
+    sid: str = SID
+    """Of the stream that the call has now."""
 
     def tell(self, *events: Event, after: int = 0) -> list[Effect]:
         """Let `after` ms pass, then tell the events; return what the call wanted in that time."""
@@ -90,7 +92,7 @@ class Driver:
     def caller_frame(self, audio: bytes = b"\xff" * 160, *, after: int = 0) -> list[Effect]:
         """Let the caller's next frame come."""
         self.frames += 1
-        return self.tell(CallerSpoke(SID, self.frames, audio), after=after)
+        return self.tell(CallerSpoke(self.sid, self.frames, audio), after=after)
 
     def generate(self, response: str, item: str, ms: int, *, first: int = 0, part: int = 0) -> list[Effect]:
         """Let the model generate that much audio of an item in one delta."""
@@ -113,7 +115,7 @@ class Driver:
         names = [mark.name for mark in of(self.wanted, SendMark)]
         until = len(names) if marks < 0 else self.echoed + marks
         waiting, self.echoed = names[self.echoed : until], until
-        return self.tell(*(MarkReached(SID, name) for name in waiting))
+        return self.tell(*(MarkReached(self.sid, name) for name in waiting))
 
     def hear_out(self) -> list[Effect]:
         """Let the caller hear everything that there is to hear, half a second at a time."""

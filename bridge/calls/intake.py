@@ -7,6 +7,7 @@ from attrs import frozen
 
 from bridge import __version__
 from bridge.agents import Agent
+from bridge.built_in import built_in_tools
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
@@ -17,7 +18,7 @@ from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import mask, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
-from bridge.tools import HANG_UP, Tool
+from bridge.tools import Tool
 
 
 @frozen
@@ -100,5 +101,5 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
         code=__version__,
         has_audio=recording.audio,
         settings=settings_of(webhook.agent),
-        tools=[*definitions, HANG_UP],
+        tools=[*definitions, *built_in_tools(webhook.agent)],
     )

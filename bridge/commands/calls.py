@@ -77,7 +77,12 @@ def read_record(store: Store, call: str) -> dict[str, Any]:
             record[table] = query(f"select * from {table} where call_id = ? {order}", [call_id])
     record["call"] = record.pop("calls")[0]
     record["call"]["counts"] = _json(record["call"]["counts"])
-    for table, column in (("milestones", "data"), ("log", "data"), ("tool_calls", "arguments")):
+    for table, column in (
+        ("milestones", "data"),
+        ("log", "data"),
+        ("legs", "data"),
+        ("tool_calls", "arguments"),
+    ):
         for row in record[table]:
             row[column] = _json(row[column])
     return record

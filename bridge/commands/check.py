@@ -1,15 +1,20 @@
 """`bridge check`: is the configuration right, and what goes into the Twilio console."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from attrs import asdict
 
 from bridge import config
+from bridge.agents import Agent
+from bridge.built_in import built_in_tools
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, ToolError
 from bridge.extras import missing_extras
+from bridge.leaving import way_to
 from bridge.screen.output import console, explains_errors
 from bridge.text.wording import counted
 from bridge.tools import load_tools
@@ -32,9 +37,12 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
     public = settings.server.public_url or "https://<public_url>"
-    for name in settings.agents:
+    for name, agent in settings.agents.items():
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
-        out.print(f"    tools: {', '.join([*tools[name], 'hang_up'])}", soft_wrap=True)
+        built_in = [tool["name"] for tool in built_in_tools(agent)]
+        out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
+        for sentence in _off_the_line(agent):
+            out.print(f"    {sentence}", markup=False, soft_wrap=True)
     if secrets.proxy is not None:
         click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
     for what, sentences in (("note:", doubts(settings, secrets)), ("before it can serve:", missing)):
@@ -43,6 +51,18 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
             out.print(sentence, markup=False, soft_wrap=True)
     if ready and missing:
         raise SystemExit(1)
+
+
+def _off_the_line(agent: Agent) -> Iterator[str]:
+    """Yield what an agent may do with its callers off the line, and what is done when it can't serve them."""
+    for place in agent.transfer.values():
+        yield f"may transfer to {place.name}: {way_to(place)}{', warm' if place.is_warm else ''}"
+    if agent.collect is not None:
+        yield f"gives typed digits to {agent.collect.tool} alone"
+    for cause, steps in asdict(agent.failure).items():
+        if steps:
+            when = "the model can't be had" if cause == "steps" else cause
+            yield f"when {when}: {', then '.join(steps)}"
 
 
 def _tools(settings: config.Settings) -> dict[str, list[str]]:

@@ -17,10 +17,15 @@ from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
 from bridge.heart.events import (
+    FROM_MODEL,
     MODEL_LEG,
+    AwayEvent,
+    CallerAway,
     CallerSpoke,
     ClockRang,
     Event,
+    ExcursionEnded,
+    FarEndTold,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -57,6 +62,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.heart.failure import UNREACHABLE, cause_of_door
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import LastWords
@@ -64,9 +70,12 @@ from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.caller_side import CallerSide
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.tool_side import ToolSide
+from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -75,6 +84,9 @@ from bridge.heart.turns import Turns
 
 STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed)
 """Signs that an answer is on its way."""
+
+OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
+"""What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
 
 _time_of = itemgetter(0)
 
@@ -101,6 +113,8 @@ class Call:
 
     # What decides.
     _ending: Ending = field(init=False)
+    _excursions: Excursions = field(init=False)
+    _farewell: Farewell = field(init=False)
     _barge_in: BargeIn = field(init=False)
     _voice: AgentVoice = field(init=False)
     _caller: CallerSide = field(init=False)
@@ -121,13 +135,26 @@ class Call:
         self._dead_air = dead_air = DeadAir(limits.answer_timeout_ms)
         self._last_words = words = LastWords(bool(agent.transcription_model))
 
-        self._ending = ending = Ending(agent, decisions, playout, turns, calls, held, words)
-        self._barge_in = barge_in = BargeIn(agent, decisions, stream, keys, turns, playout, dead_air, ending)
-        self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, ending)
-        self._caller = CallerSide(decisions, stream, session, held, keys, turns, voice, barge_in, ending)
-        self._model = ModelSide(agent, decisions, session, held, turns, calls, dead_air, barge_in, ending)
-        self._tool = ToolSide(decisions, calls, turns, barge_in, ending)
-        self._patience = Patience(decisions, stream, session, keys, turns, playout, calls, dead_air, ending)
+        self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
+        self._excursions = away = Excursions(
+            agent, decisions, stream, session, turns, playout, calls, words, ending
+        )
+        self._farewell = farewell = Farewell(agent, decisions, playout, calls, away, ending)
+        self._barge_in = barge_in = BargeIn(
+            agent, decisions, stream, keys, turns, playout, dead_air, farewell
+        )
+        self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
+        self._caller = CallerSide(
+            decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending
+        )
+        self._model = ModelSide(
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away
+        )
+        ways_out = WaysOut(agent, away, barge_in, farewell)
+        self._tool = ToolSide(decisions, calls, turns, session, ways_out)
+        self._patience = Patience(
+            decisions, stream, session, keys, turns, playout, calls, dead_air, farewell, away, ending
+        )
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
@@ -147,7 +174,10 @@ class Call:
         self._last_words.follow(event, now)
         if isinstance(event, STIRRING):
             self._dead_air.stirred_at = now
-        TABLES[type(event)](self, event)
+        if self._is_deaf_to(event):
+            self._decisions.journal.counts["told of nobody here"] += 1
+        else:
+            TABLES[type(event)](self, event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
@@ -182,6 +212,14 @@ class Call:
         return self._decisions.take()
 
     # ------------------------------------------------------------ who decides on what
+
+    def _is_deaf_to(self, event: Event) -> bool:
+        """Say whether this is of a session that is over, or of a caller who is not on the stream."""
+        if isinstance(event, LinkStalled):
+            return self._session.is_over if event.leg == MODEL_LEG else not self._excursions.is_here
+        if self._session.is_over:
+            return isinstance(event, FROM_MODEL)
+        return isinstance(event, OF_A_TURN) and not self._excursions.is_here
 
     def _decide_phone(self, event: PhoneEvent) -> None:
         match event:
@@ -241,7 +279,7 @@ class Call:
             case ModelTryFailed():
                 self._decisions.journal.count(f"model try failed: {event.kind}", why=event.why[:300])
             case ModelUnreachable():
-                self._ending.fail(event.why)
+                self._excursions.fail(event.why, cause_of_door(event.why))
             case _:
                 assert_never(event)
 
@@ -253,6 +291,17 @@ class Call:
                 self._tool.answered(event)
             case ToolFailed():
                 self._tool.failed(event)
+            case _:
+                assert_never(event)
+
+    def _decide_away(self, event: AwayEvent) -> None:
+        match event:
+            case CallerAway():
+                self._excursions.caller_away(event)
+            case FarEndTold():
+                self._excursions.far_end_told(event)
+            case ExcursionEnded():
+                self._excursions.ended(event)
             case _:
                 assert_never(event)
 
@@ -285,12 +334,12 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._ending.may_leave and not self._turns.active and self._playout.is_idle:
-            return self._ending.leave()
+        if self._farewell.may_go and not self._turns.active and self._playout.is_idle:
+            return self._farewell.go()
         # While a tool runs: if it takes too long.
         is_to_speak = not self._tool_calls.running or self._dead_air.is_asked
-        may_ask = self._turns.may_ask and not self._keys.are_coming
-        if self._session.is_ready and is_to_speak and not self._ending.is_goodbye and may_ask:
+        may_ask = self._turns.may_ask and not self._keys.are_coming and not self._excursions.is_away
+        if self._session.is_open and is_to_speak and not self._farewell.is_pending and may_ask:
             self._model.ask()
 
     # ------------------------------------------------------------ what is due when
@@ -307,30 +356,38 @@ class Call:
     def _alarms(self) -> Iterator[tuple[int, Callable[[], None]]]:
         """Yield every (time, what happens then): the deadline and the test for it are the same expression."""
         limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
-        yield limits.max_call_seconds * 1000, lambda: ending.end("limit", "longest call reached")
+        if not self._session.is_over:
+            yield limits.max_call_seconds * 1000, lambda: ending.end("limit", "longest call reached")
         if self._stream.sid:
-            lost_at = silent_at(self._stream.last_frame + limits.lost_media_ms)
-            yield lost_at, lambda: ending.end("caller", "media stopped coming")
-            quiet_at = silent_at(self._stream.last_voice + limits.quiet_seconds * 1000)
-            yield quiet_at, self._patience.nobody_speaks
-            if self._playout.deadline is not None:
-                yield self._playout.deadline, self._voice.play
-        else:
+            yield from self._alarms_of_the_stream()
+        elif self._excursions.is_here:
             waited_at = silent_at(limits.waiting_seconds * 1000)
             yield waited_at, lambda: ending.end("limit", "no media stream came")
-        if not self._session.is_ready:
+        if not self._excursions.is_here:
+            yield silent_at(self._excursions.due), self._excursions.is_late
+        if not self._session.is_ready and not self._session.is_over:
             ready_at = silent_at(limits.model_ready_ms)
-            yield ready_at, lambda: ending.fail("the model was not ready in time")
+            why = "the model was not ready in time"
+            yield ready_at, lambda: self._excursions.fail(why, UNREACHABLE)
         if self._dead_air.due is not None:
             yield silent_at(self._dead_air.due), self._patience.is_tried
         if self._turns.turn_due is not None:
             yield silent_at(self._turns.turn_due), self._patience.turn_is_endless
         if self._turns.retry_at is not None:
             yield self._turns.retry_at, self._turns.retry_is_due
-        if self._keys.due is not None and self._session.is_ready:
+        if self._keys.due is not None and self._session.is_open:
             yield self._keys.due, self._caller.give_keys
-        if ending.may_leave:
-            yield ending.goodbye_due, ending.leave
+        if self._farewell.may_go:
+            yield self._farewell.due, self._farewell.go
+
+    def _alarms_of_the_stream(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
+        lost_at = silent_at(self._stream.last_frame + limits.lost_media_ms)
+        yield lost_at, lambda: ending.end("caller", "media stopped coming")
+        quiet_at = silent_at(self._stream.last_voice + limits.quiet_seconds * 1000)
+        yield quiet_at, self._patience.nobody_speaks
+        if self._playout.deadline is not None:
+            yield self._playout.deadline, self._voice.play
 
 
 TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
@@ -340,6 +397,7 @@ TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
         (SpeechEvent, Call._decide_speech),
         (ModelEvent, Call._decide_model),
         (ToolEvent, Call._decide_tool),
+        (AwayEvent, Call._decide_away),
         (OtherEvent, Call._decide_other),
     )
     for event in get_args(events)

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
+from bridge.heart.plans import Plan
 from bridge.heart.session_settings import SessionSettings
 
 # ---------------------------------------------------------------- to the phone leg
@@ -64,6 +65,13 @@ class CommitAudio:
 
 
 @frozen
+class ClearAudio:
+    """Forget what the caller said and is no turn yet: they have left the stream."""
+
+    event_id: str
+
+
+@frozen
 class CreateResponse:
     """Ask for a response; with `instructions` they hold for this response alone, and tools are off."""
 
@@ -113,11 +121,16 @@ class AddText:
 
 @frozen
 class RunTool:
-    """Run a tool beside the call; its answer comes back as an event."""
+    """Run a tool beside the call; its answer comes back as an event.
+
+    With `digits_of` the keys collected in that excursion take the place of those that are hidden in `arguments`:
+    this tool alone is given them, and the heart never sees them.
+    """
 
     call_id: str
     name: str
     arguments: str
+    digits_of: int = 0
 
 
 @frozen
@@ -129,12 +142,39 @@ class WriteNote:
 
 
 @frozen
+class LeaveStream:
+    """Close the media stream, and have Twilio follow this plan: excursion `number` of the call, counted from 1.
+
+    It holds whether the stream is there, is on its way (then it is refused), or has not come back yet.
+    """
+
+    number: int
+    plan: Plan
+
+
+@frozen
+class ReturnToStream:
+    """Have Twilio connect the caller to our media socket again: with a new token, as the phone's leg `leg`."""
+
+    leg: int
+
+
+@frozen
+class EndSession:
+    """Part from the model: its session is over, the call is not."""
+
+
+@frozen
 class EndCall:
-    """End the call: `by` whom, `why`, and what Twilio shall do next (`hangup`, or words to `say` first)."""
+    """End the call: `by` whom, `why`, and what Twilio shall do next.
+
+    It hangs up, after words to `say` if there are any; or it goes on with somebody else's TwiML, `go_to`.
+    """
 
     by: str
     why: str
     say: str = ""
+    go_to: str = ""
 
 
 ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
@@ -142,10 +182,12 @@ ToModel: TypeAlias = (
     UpdateSession
     | AppendAudio
     | CommitAudio
+    | ClearAudio
     | CreateResponse
     | CancelResponse
     | TruncateItem
     | AnswerTool
     | AddText
 )
-Effect: TypeAlias = ToPhone | ToModel | RunTool | WriteNote | EndCall
+ToTwilio: TypeAlias = LeaveStream | ReturnToStream
+Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | EndSession | EndCall

@@ -1,8 +1,9 @@
 """What can happen to a call: frozen values in the past tense. They carry facts and decide nothing."""
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 MODEL_LEG: Final = "model"
 """The leg to the model, as events and tapes name it."""
@@ -246,6 +247,41 @@ class LinkStalled:
     leg: str
 
 
+# ---------------------------------------------------------------- away from the stream (Twilio's HTTP requests)
+
+
+@frozen
+class CallerAway:
+    """Twilio asks what comes after this leg: its stream is over. `is_gone`: so is the call, the caller hung up."""
+
+    leg: int
+    is_gone: bool = False
+
+
+@frozen
+class FarEndTold:
+    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined or completed."""
+
+    number: int
+    what: str
+
+
+@frozen
+class ExcursionEnded:
+    """An excursion is over, and Twilio asks what comes next.
+
+    `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected, empty, recorded; bridged,
+    left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited; `data` has what else the
+    record keeps, as texts. `is_gone`: the caller hung up meanwhile.
+    """
+
+    number: int
+    outcome: str
+    seconds: int = 0
+    data: Mapping[str, str] = field(factory=dict)
+    is_gone: bool = False
+
+
 # ---------------------------------------------------------------- tools, time, operator
 
 
@@ -306,5 +342,13 @@ ModelEvent: TypeAlias = (
     | ModelUnreachable
 )
 ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
+AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
-Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OtherEvent
+Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | AwayEvent | OtherEvent
+
+FROM_MODEL: Final = (
+    SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
+    ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
+    TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+)  # fmt: skip
+"""What only the model's leg tells."""

@@ -46,10 +46,14 @@ class LastWords:
             case TranscriptCame() | TranscriptionFailed():
                 self._turns.pop(event.item_id, None)
             case ModelLeft():
-                self._turns.clear()
-                self._is_committing = False
+                self.session_ended()
             case ModelErred(code=code) if code == NOTHING_TO_COMMIT:
                 self._is_committing = False
+
+    def session_ended(self) -> None:
+        """Nobody writes anything down any more."""
+        self._turns.clear()
+        self._is_committing = False
 
     def _begin(self, item_id: str, now: int) -> None:
         self._is_committing = False

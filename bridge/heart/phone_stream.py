@@ -7,11 +7,13 @@ from bridge.heart.decisions import Decisions
 
 @define
 class PhoneStream:
-    """What is known of the one stream of a call."""
+    """What is known of the stream that a call has: the first one, or the one that the caller came back by."""
 
     decisions: Decisions
     sid: str = ""
-    """Empty until it has started: before that nothing can be sent to the caller."""
+    """Empty until it has started, and while the caller is away: nothing can be sent to them."""
+    former_sid: str = ""
+    """Of the stream that the caller left last."""
     last_frame: int = 0
     last_voice: int = 0
     """When the caller or the agent last did something that can be heard."""
@@ -21,7 +23,13 @@ class PhoneStream:
     def start(self, sid: str) -> None:
         """The stream has begun."""
         self.sid = sid
+        self._last_chunk = 0
         self.last_frame = self.last_voice = self.decisions.now
+
+    def leave(self) -> None:
+        """The caller is gone from it: what still comes of it belongs to nobody."""
+        if self.sid:
+            self.sid, self.former_sid = "", self.sid
 
     def is_stray(self, sid: str) -> bool:
         """Count and refuse what belongs to no stream of ours: before `start`, or with another streamSid."""

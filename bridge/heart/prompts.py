@@ -1,8 +1,15 @@
-"""What the model is told in words beside its instructions: the opening, patience, a tool that failed. Pure."""
+"""What the model is told in words beside its instructions: the opening, patience, a tool that failed, where the caller
+was. Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from bridge.agents import Agent
+from bridge.heart.events import ExcursionEnded
+from bridge.heart.plans import CollectDigits, PressDigits, Step, TakeMessage
 
 
 def opening_instructions(agent: Agent) -> str:
@@ -28,3 +35,33 @@ def failure_output(kind: str, message: str) -> str:
     if kind == "crashed":
         message = "the tool failed; say so, and offer another way"
     return msgspec.json.encode({"error": kind, "message": message}).decode("utf-8")
+
+
+WHY: Final[Mapping[str, str]] = {
+    "busy": "busy",
+    "no_answer": "nobody answered",
+    "declined": "the person who answered did not take the call",
+    "failed": "the place could not be reached",
+    "canceled": "the call was cancelled before anybody answered",
+    "left": "the caller left the queue",
+    "full": "the queue is full",
+    "refused": "the telephone service refused it",
+}
+
+
+def excursion_output(step: Step, to: str, event: ExcursionEnded) -> str:
+    """Return what the model reads when the caller is back with it: what came of where they were."""
+    why = WHY.get(event.outcome, event.outcome)
+    told: dict[str, Any]
+    match step:
+        case PressDigits():
+            told = {"status": "pressed"} if event.outcome == "sent" else {"status": "not pressed", "why": why}
+        case TakeMessage() if event.outcome == "recorded":
+            recording = event.data.get("RecordingUrl", "")
+            told = {"status": "recorded", "seconds": event.seconds, "recording": recording}
+        case TakeMessage() | CollectDigits():
+            what = "recorded" if isinstance(step, TakeMessage) else "typed"
+            told = {"status": f"nothing was {what}"} | ({"why": why} if event.outcome in WHY else {})
+        case _:
+            told = {"status": "not transferred", "place": to, "why": why, "caller": "is back with you"}
+    return msgspec.json.encode(told).decode("utf-8")

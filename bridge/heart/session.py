@@ -19,12 +19,19 @@ class Session:
     agent: Agent
     tools: Sequence[Mapping[str, Any]]
     is_ready: bool = False
+    is_over: bool = False
+    """The model is parted from, though the call goes on."""
     event_id: str = ""
     """Of the last message that asked for it; empty before the first."""
     _asked: SessionSettings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._asked = SessionSettings(self.agent, self.tools)
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether something can be said to the model and asked of it."""
+        return self.is_ready and not self.is_over
 
     def ask(self, event_id: str) -> UpdateSession:
         """Return the message that asks for everything."""

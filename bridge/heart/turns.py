@@ -99,6 +99,12 @@ class Turns:
         """Say whether the caller's voice is heard, as far as turn detection says."""
         return self.caller_is_speaking and self._talking_since is not None
 
+    def caller_left(self) -> None:
+        """The caller has left the stream: nobody speaks there, and nothing is owed to anybody."""
+        self.caller_is_speaking, self._talking_since, self.retry_at = False, None, None
+        self._is_closed_by_us = self._is_commit_ours = False
+        self._is_expected = self._is_owed = self._is_unanswered = False
+
     # ------------------------------------------------------------ the model
 
     def created(self, response_id: str) -> None:

@@ -36,6 +36,7 @@ STYLES = {
     "tool": "magenta",
     "barge-in": "bold yellow",
     "end": "bold",
+    "away": "blue",
     "log": "red",
 }
 
@@ -284,6 +285,8 @@ def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[i
         if row["name"] not in SAID_ELSEWHERE:
             who = "barge-in" if row["name"] == "barge_in" else "milestone"
             yield row["t_ms"], who, Text(_cut_text(record, row["t_ms"]) if who == "barge-in" else row["name"])
+    for row in record.get("legs", ()):
+        yield from _told_of_leg(row)
     for row in record["log"]:
         yield row["t_ms"], "log", Text(row["text"])
     call = record["call"]
@@ -298,7 +301,33 @@ def _said(heard: str | None, unheard: str | None, *, has_styles: bool) -> Text:
     return text
 
 
-SAID_ELSEWHERE = frozenset({"tool_called", "tool_answered", "call_ended"})
+SAID_ELSEWHERE = frozenset(
+    {
+        "tool_called",
+        "tool_answered",
+        "call_ended",
+        "left_stream",
+        "far_end",
+        "taken",
+        "excursion_ended",
+        "returned",
+    }
+)
+
+
+def _told_of_leg(row: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
+    """Yield what a stretch of the call off its first stream was, and how it ended."""
+    ended_ms = row["ended_ms"] if row["ended_ms"] is not None else row["began_ms"]
+    where = f"{row['step']} {row['place'] or ''}".strip()
+    match row["part"]:
+        case "stream" if row["number"] > 1:
+            yield row["began_ms"], "away", Text("back on the stream")
+        case "excursion":
+            talked = f", {row['seconds']} s" if row["seconds"] else ""
+            yield row["began_ms"], "away", Text(f"leaves the stream: {where}")
+            yield ended_ms, "away", Text(f"{where}: {row['outcome']}{talked}")
+        case "dial" if row["taken_ms"] is not None:
+            yield row["taken_ms"], "away", Text(f"{row['place']} has taken the call")
 
 
 def _tool_text(row: dict[str, Any]) -> Text:

@@ -57,10 +57,15 @@ MIGRATIONS: Final = [
     alter table calls add column transcription_out_tokens integer;
     alter table calls add column cost_without varchar;
     """,
+    """
+    create table legs (
+        call_id varchar, position integer, part varchar, number integer, step varchar, place varchar,
+        began_ms integer, ended_ms integer, outcome varchar, taken_ms integer, seconds integer, data json);
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 
-TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log")
+TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs")
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""

@@ -11,6 +11,7 @@ import msgspec
 from attrs import define, field
 
 from bridge.agents import ServerVad
+from bridge.store.legs import Legs
 from bridge.store.prices import cost_usd
 from bridge.store.tokens import TOKEN_CLASSES, tokens_of
 from bridge.store.transcribed import Transcribed
@@ -47,6 +48,7 @@ class Records:
     items: list[Row]
     turns: list[Row]
     log: list[Row]
+    legs: list[Row]
 
 
 def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
@@ -76,6 +78,7 @@ class _Reader:
     counts: Row = field(factory=dict)
     responses: int = 0
     transcribed: Transcribed = field(factory=Transcribed)
+    legs: Legs = field(factory=Legs)
 
     # ------------------------------------------------------------ lines
 
@@ -84,6 +87,7 @@ class _Reader:
         self.last_ms = line.t_ms
         if line.leg == SHADOW:
             return  # what another setting would have heard is no part of what happened
+        self.legs.take(line)
         if line.leg == MODEL and line.msg:
             return self._read_model(line, line.sender == OPENAI)
         if line.leg == PHONE and line.sender == TWILIO and line.msg:
@@ -227,6 +231,7 @@ class _Reader:
     def finish(self, is_torn: bool) -> Records:
         """Return the rows."""
         self.turns.measure(self.ledgers, self._silence_ms())
+        self.legs.close(self.last_ms, "crashed")
         return Records(
             call=self._call_row(is_torn),
             transcript=self.transcript.rows(self.ledgers),
@@ -235,6 +240,7 @@ class _Reader:
             items=[{"position": n, **row} for n, row in enumerate(self.ledgers)],
             turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
+            legs=[{"position": n, **row} for n, row in enumerate(self.legs.rows)],
         )
 
     def _silence_ms(self) -> int | None:

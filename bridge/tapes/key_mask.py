@@ -34,7 +34,10 @@ _DIGIT: Final = re.compile("[0-9]")
 
 @define
 class KeyMask:
-    """What the caller of one call has pressed, and every line with it hidden; it hides nothing unless it `is_on`."""
+    """What the caller of one call has pressed, and every line with it hidden.
+
+    Unless it `is_on`, it hides nothing but what it was told to `hide`.
+    """
 
     is_on: bool = False
     _sentences: list[str] = field(factory=list)
@@ -50,7 +53,18 @@ class KeyMask:
         if not self.is_on or not isinstance(effect, AddText) or not effect.keys:
             return
         self._sentences = [*self._sentences, effect.keys][-MOST_ENTRIES:]
-        digits = _DIGIT.findall(effect.keys)
+        self._look_for(effect.keys)
+
+    def hide(self, keys: str) -> None:
+        """Look for keys that nobody but one tool was given, whatever the agent's setting says."""
+        self._look_for(keys)
+
+    @property
+    def _is_looking(self) -> bool:
+        return bool(self._sentences or self._entries)
+
+    def _look_for(self, keys: str) -> None:
+        digits = _DIGIT.findall(keys)
         if len(digits) >= FEWEST:
             pattern = re.compile(f"(?<![0-9]){BETWEEN.join(digits)}(?![0-9])")
             self._entries = [*self._entries, pattern][-MOST_ENTRIES:]
@@ -65,23 +79,21 @@ class KeyMask:
 
     def note(self, note: WriteNote) -> WriteNote:
         """Return a note as it may be logged."""
-        return evolve(note, data=_mapped(note.data, self.text)) if self._sentences else note
+        return evolve(note, data=_mapped(note.data, self.text)) if self._is_looking else note
 
     def ending(self, end: EndCall) -> EndCall:
         """Return the end of a call as it may be told of."""
-        return evolve(end, why=self.text(end.why)) if self._sentences else end
+        return evolve(end, why=self.text(end.why)) if self._is_looking else end
 
     def line(self, line: Line) -> Line:
         """Return a line as it may be kept."""
-        if not self.is_on:
-            return line
         if line.leg == PHONE:
-            return _without_keys(line) if line.is_input else line
-        if not self._sentences:
+            return _without_keys(line) if self.is_on and line.is_input else line
+        if not self._is_looking:
             return line
         if line.msg:
             return self._message(line)
-        kept = {name: _mapped(value, self.text) for name in ("text", "tool", "run", "note", "end")
+        kept = {name: _mapped(value, self.text) for name in ("text", "tool", "run", "note", "leave", "end")
                 if (value := getattr(line, name)) is not None}  # fmt: skip
         return msgspec.structs.replace(line, **kept) if kept else line
 

@@ -52,8 +52,9 @@ class Audio(TypedDict):
 
 
 class Webhook(TypedDict):
-    """What Twilio posted."""
+    """What Twilio posted; the address is without what opens something."""
 
+    method: NotRequired[str]
     url: NotRequired[str]
     form: NotRequired[dict[str, str]]
 
@@ -71,6 +72,7 @@ class Run(TypedDict):
     call_id: str
     name: str
     arguments: str
+    digits_of: NotRequired[Count]
 
 
 class ToolSaid(TypedDict):
@@ -96,6 +98,33 @@ class Ending(TypedDict):
     by: str
     why: str
     say: NotRequired[str]
+
+
+class LastEnding(Ending):
+    """The same as the heart's last word; `go_to` is other TwiML that goes on with the caller."""
+
+    go_to: NotRequired[str]
+
+
+class Leave(TypedDict):
+    """The caller leaves the stream: the excursion's number, what Twilio says first, and the kind of its one step.
+
+    `to` is the name of a place or of a queue; of keys that are pressed `digits`, of those asked for `count`.
+    """
+
+    number: Count
+    kind: str
+    say: NotRequired[list[str]]
+    to: NotRequired[str]
+    summary: NotRequired[str]
+    digits: NotRequired[str]
+    count: NotRequired[Count]
+
+
+class Back(TypedDict):
+    """The caller comes back to the stream, as this leg of the phone."""
+
+    leg: Count
 
 
 # ---------------------------------------------------------------- notes

@@ -1,14 +1,16 @@
 """What must not be on a tape: a webhook's credentials and, where the configuration asks for it, who called. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from bridge.heart.keys import hidden
+from bridge.wire.twilio_http import AWAY, HUNG_UP
 
 DROPPED_PARAMETERS: Final = frozenset({"CallToken", "StirPassportToken"})
 """Webhook parameters that are credentials, or hold the caller's number where masking can't reach it."""
 
-UNMASKED: Final = frozenset({"ApiVersion"})
+UNMASKED: Final = frozenset({"ApiVersion", "RecordingUrl"})
 NAMES: Final = frozenset({"CallerName"})
 """Left out where numbers are masked: it names the person."""
 
@@ -38,3 +40,30 @@ def webhook_form(form: Mapping[str, str], *, masked: bool, keys_masked: bool = F
         return kept
     return {name: value if name in UNMASKED or name.endswith("Sid") else mask(value)
             for name, value in kept.items() if name not in NAMES}  # fmt: skip
+
+
+NONCE: Final = "n"
+"""The part of an address that opens something: it is on no tape."""
+
+
+def taped_request(
+    url: str, form: Mapping[str, str], *, masked: bool, keys_masked: bool = False
+) -> dict[str, Any]:
+    """Return a request about a call that goes on as its tape keeps it: what opens something is not in it.
+
+    Keys that were asked for off the stream are hidden whatever the agent's setting says; those that the person who
+    answers presses decide something, and stay.
+    """
+    found = AWAY.search(url)
+    asked = found[2] if found else ""
+    kept = webhook_form(form, masked=masked, keys_masked=keys_masked and asked != "key")
+    if asked == "back" and PRESSED in form:
+        pressed = form[PRESSED]
+        kept[PRESSED] = pressed if pressed == HUNG_UP else hidden(pressed)
+    return {"method": "POST", "url": _without_nonce(url), "form": kept}
+
+
+def _without_nonce(url: str) -> str:
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != NONCE]
+    return urlunsplit(parts._replace(query=urlencode(query)))

@@ -25,6 +25,35 @@ def spoken_at_ms(line: Line) -> int | None:
 
 
 @define
+class FrameClock:
+    """Where each of the caller's frames belongs on one line of time, in ms from the first stream's start.
+
+    A frame has its own timestamp: they arrive late or in bursts, but were spoken on time. Each stream counts anew.
+    """
+
+    started_ms: int | None = None
+    _sid: str = ""
+    _begins_ms: int = 0
+    _base: int | None = None
+
+    def begin(self, sid: str, t_ms: int) -> None:
+        """A stream has started; what starts twice has started before."""
+        if sid == self._sid:
+            return
+        self._sid = sid
+        self.started_ms = t_ms if self.started_ms is None else self.started_ms
+        self._begins_ms, self._base = t_ms - self.started_ms, None
+
+    def place(self, line: Line) -> int | None:
+        """Return where the frame on this line belongs; None when its timestamp says nothing."""
+        stamp = spoken_at_ms(line)
+        if stamp is None:
+            return None
+        self._base = stamp if self._base is None else self._base
+        return self._begins_ms + stamp - self._base
+
+
+@define
 class _Voice:
     """What the model said of one part and was not sent yet: the bytes from `base` on."""
 
@@ -53,6 +82,7 @@ class Restorer:
 
     stream_sid: str = ""
     is_over: bool = False
+    _is_away: bool = False
     _frame: int = 0
     _frames: dict[int, bytes] = field(factory=dict)
     _voices: dict[Part, _Voice] = field(factory=dict)
@@ -68,8 +98,17 @@ class Restorer:
             case ModelSpoke():
                 voice = self._voices.setdefault((event.item_id, event.content_index), _Voice())
                 voice.audio += event.audio
-            case StreamStarted() if not self.stream_sid:
+            case StreamStarted() if not self.stream_sid and not self._is_away:
                 self.stream_sid = event.stream_sid
+
+    def decided(self, line: Line) -> None:
+        """Take in what the bridge did with the stream: nobody is heard on one that was left, or after the end."""
+        self.is_over |= line.end is not None
+        if line.leave is not None:
+            self.stream_sid, self._is_away = "", True
+            self.cleared()
+        elif line.back is not None:
+            self._is_away = False
 
     def cleared(self) -> None:
         """Let go of what the agent would have said: the caller cut in."""

@@ -15,7 +15,10 @@ from bridge.heart.effects import (
     ClearPlayback,
     Effect,
     EndCall,
+    EndSession,
+    LeaveStream,
     PlayAudio,
+    ReturnToStream,
     RunTool,
     SendMark,
     WriteNote,
@@ -36,9 +39,12 @@ from bridge.heart.events import (
 from bridge.tapes.lines import (
     Append,
     Audio,
+    Back,
     Close,
     Ending,
     Fields,
+    LastEnding,
+    Leave,
     Ms,
     Run,
     ToolSaid,
@@ -48,8 +54,9 @@ from bridge.tapes.lines import (
     check_tool,
     check_webhook,
 )
+from bridge.tapes.plan_lines import leave_of
 from bridge.text.nesting import MOST_DEEP, is_too_deep
-from bridge.wire import realtime, twilio
+from bridge.wire import realtime, twilio, twilio_http
 
 HTTP: Final = "twilio_http"
 PHONE: Final = "twilio_ws"
@@ -92,7 +99,10 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     stalled: str | None = None
     stopped: Ending | None = None
     note: Fields | None = None
-    end: Ending | None = None
+    leave: Leave | None = None
+    back: Back | None = None
+    session_over: bool | None = None
+    end: LastEnding | None = None
 
     @property
     def is_input(self) -> bool:
@@ -104,7 +114,9 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         """Say whether the heart said this: what a replay must say again."""
         if self.sender != BRIDGE or self.leg == SHADOW:
             return False
-        said = (self.audio, self.append, self.run, self.note, self.end)
+        said = (
+            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over, self.end,
+        )  # fmt: skip
         return bool(self.msg) or any(field is not None for field in said)
 
     @property
@@ -224,6 +236,8 @@ def event_of(line: Line) -> Event | None:
         return _peer_event(line, is_phone=False)
     if line.tool is not None:
         return _answer_of(line.tool)
+    if line.http is not None:
+        return twilio_http.parse(line.http)
     if line.rang:
         return ClockRang()
     if line.stalled is not None:
@@ -282,12 +296,22 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
         case RunTool():
             run = Run(call_id=effect.call_id, name=effect.name, arguments=effect.arguments)
+            if effect.digits_of:
+                run["digits_of"] = effect.digits_of
             return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=run)
         case WriteNote():
             note = {"kind": effect.kind, **effect.data}
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note)
+        case LeaveStream():
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, leave=leave_of(effect))
+        case ReturnToStream():
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, back=Back(leg=effect.leg))
+        case EndSession():
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_over=True)
         case EndCall():
-            end = Ending(by=effect.by, why=effect.why, say=effect.say)
+            end = LastEnding(by=effect.by, why=effect.why, say=effect.say)
+            if effect.go_to:
+                end["go_to"] = effect.go_to
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=end)
         case _:
             return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(realtime.encode(effect)))

@@ -15,6 +15,7 @@ from bridge.heart.effects import (
     AnswerTool,
     AppendAudio,
     CancelResponse,
+    ClearAudio,
     CommitAudio,
     CreateResponse,
     ToModel,
@@ -259,6 +260,8 @@ def _message_of(effect: ToModel) -> Message:
             body: Message = {"type": "session.update", "session": session_of(effect.session)}
         case CommitAudio():
             body = {"type": "input_audio_buffer.commit"}
+        case ClearAudio():
+            body = {"type": "input_audio_buffer.clear"}
         case CreateResponse():
             body = {"type": "response.create"}
             if effect.instructions:

@@ -26,6 +26,10 @@ class Missed:
     at_ms: int
 
 
+LAST_STEPS = 2
+"""Behind their own steps every caller waits for a while, and hangs up."""
+
+
 @attrs.define
 class Actor:
     """One caller on one line. Tick it, do the acts it returns, then send the frame it says."""
@@ -56,6 +60,12 @@ class Actor:
     def unreached(self) -> list[Step]:
         """What the caller still meant to say or to press when the call was over."""
         return [step for step in self._upcoming if isinstance(step, Say | Press)]
+
+    @property
+    def rest(self) -> tuple[Step, ...]:
+        """What the caller still means to do of their own steps: the present one again, unless it is done at once."""
+        current = () if self._step is None or isinstance(self._step, Act) else (self._step,)
+        return (*current, *self._upcoming)[:-LAST_STEPS]
 
     def frame(self) -> bytes:
         """The next 160 bytes the caller says; silence when they say nothing."""

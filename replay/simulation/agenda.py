@@ -81,6 +81,10 @@ class Paper:
         """Put a line on the tape that the heart need not know."""
         self.lines.append(encode(self._mask.line(line)))
 
+    def hide(self, keys: str) -> None:
+        """Keep these keys off the tape: they were collected for one tool alone."""
+        self._mask.hide(keys)
+
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, tell the heart, carry out what it wants."""
         self.write(line)

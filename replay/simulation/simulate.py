@@ -9,12 +9,14 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import msgspec
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 from trio.testing import MockClock
 
 from bridge import __version__
 from bridge.agents import Agent
+from bridge.built_in import built_in_tools
 from bridge.calls.tool_runs import run_tool
 from bridge.config import Realtime
 from bridge.errors import BridgeError
@@ -23,7 +25,10 @@ from bridge.heart.effects import (
     ClearPlayback,
     Effect,
     EndCall,
+    EndSession,
+    LeaveStream,
     PlayAudio,
+    ReturnToStream,
     RunTool,
     SendMark,
     WriteNote,
@@ -40,15 +45,18 @@ from bridge.heart.last_words import LISTEN_MS
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
 from bridge.tapes.header import Header, settings_of
+from bridge.tapes.key_mask import MASKED
+from bridge.tapes.masking import taped_request
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
-from bridge.tools import HANG_UP, LONGEST_TIMEOUT_MS, Tool
+from bridge.tools import LONGEST_TIMEOUT_MS, Tool
 from bridge.wire import realtime, twilio
 from replay.model.script import Script
 from replay.model.session import Session
 from replay.phone.line import Line as PhoneLine
 from replay.phone.script import Account, Caller
 from replay.simulation.agenda import Agenda, Paper
+from replay.simulation.away import FarEnd, Form, SimulatedAway
 from replay.simulation.model import CONNECT_MS, SimulatedModel
 from replay.simulation.phone import SimulatedPhone
 
@@ -70,27 +78,37 @@ class NotSimulatedError(BridgeError):
 
 
 def simulate(
-    caller: Caller, script: Script, agent: Agent, *, tools: Sequence[Tool] = (), seed: int = 0
+    caller: Caller,
+    script: Script,
+    agent: Agent,
+    *,
+    tools: Sequence[Tool] = (),
+    seed: int = 0,
+    far_ends: Sequence[FarEnd] = (),
 ) -> Tape:
     """Make one call and return its tape: the same arguments, the same tape. Raises `NotSimulatedError`.
 
     Tools are really run, and cost the call the time they slept; a tool that waits for the world belongs in a call
-    over sockets. With `seed` the ids differ, and the session is number `seed` + 1 of its script.
+    over sockets. With `seed` the ids differ, and the session is number `seed` + 1 of its script. What becomes of the
+    caller off the stream is told by `far_ends`, one for each time that they leave it.
     """
-    return Simulation(caller, script, agent, tools, seed).run()
+    return Simulation(caller, script, agent, tools, seed, far_ends).run()
 
 
-@frozen
+@define
 class _Names:
     """The ids of one call."""
 
     call_sid: str
-    stream_sid: str
+    _dice: Random
 
     @classmethod
     def drawn(cls, seed: int) -> "_Names":
         dice = Random(seed)
-        return cls(f"CA{dice.getrandbits(128):032x}", f"MZ{dice.getrandbits(128):032x}")
+        return cls(f"CA{dice.getrandbits(128):032x}", dice)
+
+    def next_stream_sid(self) -> str:
+        return f"MZ{self._dice.getrandbits(128):032x}"
 
 
 @define(eq=False)
@@ -102,12 +120,16 @@ class Simulation:
     agent: Agent
     tools: Sequence[Tool] = ()
     seed: int = 0
+    far_ends: Sequence[FarEnd] = ()
     header: Header = field(init=False, repr=False)
     phone: SimulatedPhone = field(init=False, repr=False)
+    """The leg of the phone that is there, or was there last."""
+    away: SimulatedAway = field(init=False, repr=False)
     model: SimulatedModel = field(init=False, repr=False)
     ended_ms: int = 0
     _paper: Paper = field(init=False, repr=False)
     _agenda: Agenda = field(init=False, repr=False)
+    _names: _Names = field(init=False, repr=False)
     _has_stalled: bool = False
     _tools_running: int = 0
 
@@ -115,18 +137,16 @@ class Simulation:
         _check(self.caller)
         if self.script.faults.door:
             raise NotSimulatedError("faults.door needs a socket: make this call over sockets")
-        names, account = _Names.drawn(self.seed), Account()
-        self.header = _header(self.agent, self.tools, names.call_sid, account)
+        self._names = _Names.drawn(self.seed)
+        self.header = _header(self.agent, self.tools, self._names.call_sid, Account())
         self._paper = Paper(Call(self.agent, self.header.tools), self._carry_out)
         self._agenda = self._paper.agenda
-        self.phone = SimulatedPhone(
-            caller=self.caller,
-            account=account,
-            call_sid=names.call_sid,
-            stream_sid=names.stream_sid,
+        self.phone = self._leg_of(self.caller)
+        self.away = SimulatedAway(
+            far_ends=self.far_ends,
             agenda=self._agenda,
-            tell=self._hear_phone,
-            leave=self._phone_left,
+            ask=self._asked_by_twilio,
+            hang_up=self._caller_hangs_up,
         )
         self.model = SimulatedModel(
             script=self.script,
@@ -136,6 +156,17 @@ class Simulation:
             tell=self._hear_model,
             leave=self._model_left,
             stall=partial(self._stalled, realtime.LEG),
+        )
+
+    def _leg_of(self, caller: Caller) -> SimulatedPhone:
+        return SimulatedPhone(
+            caller=caller,
+            account=Account(),
+            call_sid=self.header.call_sid,
+            stream_sid=self._names.next_stream_sid(),
+            agenda=self._agenda,
+            tell=self._hear_phone,
+            leave=self._phone_left,
         )
 
     @property
@@ -177,7 +208,7 @@ class Simulation:
         upgrade = {"method": "GET", "url": f"{MODEL_URL}?model={self.header.model}"}
         self._paper.write(Line(t_ms=0, leg=MODEL, sender=BRIDGE, upgrade=upgrade))
         self._agenda.at(CONNECT_MS, self._meet_model)
-        self._agenda.at(self.caller.answer_delay_ms, self._meet_phone)
+        self._agenda.at(self.caller.answer_delay_ms, partial(self._meet_phone, self.phone))
 
     def _meet_model(self) -> None:
         if self.model.is_refused:
@@ -187,18 +218,60 @@ class Simulation:
         self._paper.write(self._line(MODEL, OPENAI, accept={"status": 101}))
         self.model.begin()
 
-    def _meet_phone(self) -> None:
+    def _meet_phone(self, phone: SimulatedPhone) -> None:
+        if phone.has_left:  # the caller was sent elsewhere before their stream was there
+            return
         self._paper.write(self._line(PHONE, BRIDGE, accept={"status": 101}))
-        self.phone.begin()
+        phone.begin()
 
     def _part_from_phone(self) -> None:
         if self.phone.has_begun and not self.phone.has_left:
-            self._paper.write(self._line(PHONE, BRIDGE, close=CLOSED))
+            self._close(PHONE)
         self.phone.hang_up()
+
+    def _close(self, leg: str) -> None:
+        """Close a socket; while the call goes on that is told of when what the heart says is all on the tape."""
+        line = self._line(leg, BRIDGE, close=CLOSED)
+        if self._paper.call.is_over:
+            return self._paper.write(line)
+        self._agenda.at(self._agenda.now_ms, partial(self._paper.write, line))
+
+    # ------------------------------------------------------------ off the stream, and back
+
+    def _leave(self, effect: LeaveStream) -> None:
+        self._part_from_phone()
+        self.away.leave(effect.number, effect.plan)
+
+    def _come_back(self, effect: ReturnToStream) -> None:
+        """Have the caller go on with what they meant to do, on a stream of its own."""
+        assert self.phone.has_left
+        rest = self.phone.actor.rest if self.phone.has_begun else self.caller.steps
+        self.phone = self._leg_of(evolve(self.caller, steps=rest, two_starts=False))
+        self.away.come_back(effect.leg, partial(self._meet_phone, self.phone))
+
+    def _asked_by_twilio(self, path: str, form: Form) -> None:
+        if self._paper.call.is_over:
+            return
+        sids = {"CallSid": self.header.call_sid, "CallStatus": "in-progress"}
+        url = f"{PUBLIC_URL}/voice/{self.agent.name}/{path}"
+        http = taped_request(url, sids | dict(form), masked=False, keys_masked=self.agent.keys == MASKED)
+        line = self._line(HTTP, TWILIO, http=http)
+        event = tape.event_of(line)
+        assert event is not None
+        self._paper.feed(line, event)
+
+    def _caller_hangs_up(self) -> None:
+        """Have the caller hang up on the stream that is just being closed."""
+        stop = {
+            "event": "stop",
+            "streamSid": self.phone.stream_sid,
+            "stop": {"callSid": self.header.call_sid},
+        }
+        self._hear_phone(msgspec.json.encode(stop).decode())
 
     def _part_from_model(self) -> None:
         if self.model.has_begun and not self.model.is_gone:
-            self._paper.write(self._line(MODEL, BRIDGE, close=CLOSED))
+            self._close(MODEL)
         self.model.end()
 
     def _wait_while(self, is_to_come: Callable[[], bool], until_ms: int) -> None:
@@ -238,6 +311,12 @@ class Simulation:
                 self._tell_phone(effect)
             case RunTool():
                 self._run_tool(effect)
+            case LeaveStream():
+                self._leave(effect)
+            case ReturnToStream():
+                self._come_back(effect)
+            case EndSession():
+                self._part_from_model()
             case WriteNote() | EndCall():
                 pass  # it is on the tape, and the heart knows that the call is over
             case _:
@@ -253,6 +332,10 @@ class Simulation:
     def _run_tool(self, effect: RunTool) -> None:
         """Run it here and now; its answer comes after as many milliseconds as it slept."""
         tool = next(tool for tool in self.tools if tool.name == effect.name)
+        if effect.digits_of:
+            digits = self.away.far_end.digits
+            self._paper.hide(digits)
+            effect = evolve(effect, arguments=msgspec.json.encode({"digits": digits}).decode())
         # A sync tool runs in a thread, which a jumping clock would take for nobody doing anything.
         clock = MockClock(autojump_threshold=0) if tool.is_async else None
         answer, took_ms = trio.run(_answer, tool, effect, clock=clock)
@@ -299,5 +382,5 @@ def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account
         model=Realtime().model,
         code=__version__,
         settings=settings_of(agent),
-        tools=[*(tool.definition for tool in tools), HANG_UP],
+        tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
     )

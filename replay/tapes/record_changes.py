@@ -9,7 +9,7 @@ from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import Header
 from bridge.tapes.tape import decode
 
-TABLES: Final = ("call", "transcript", "tool_calls", "milestones", "items", "turns", "log")
+TABLES: Final = ("call", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs")
 
 
 @frozen

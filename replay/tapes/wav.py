@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from bridge.heart.audio import SILENCE, bytes_of, to_pcm16
 from bridge.heart.events import CallerSpoke, Event, StreamStarted, StreamStopped
 from bridge.tapes.reader import Tape
-from bridge.tapes.restore import Restorer, spoken_at_ms
+from bridge.tapes.restore import FrameClock, Restorer
 from bridge.tapes.tape import PHONE, Line, decode, event_of
 from replay.tapes.beside import written_beside
 
@@ -70,14 +70,14 @@ class _Listener:
     caller: bytearray = field(factory=bytearray)
     agent: bytearray = field(factory=bytearray)
     _audio: Restorer = field(factory=Restorer)
-    _started: int | None = None
-    _base: int | None = None
+    _frames: FrameClock = field(factory=FrameClock)
+    _sid: str = ""
     _is_gone: bool = False
 
     def take(self, line: Line) -> None:
         """Take in one line."""
-        self._audio.is_over |= line.end is not None
-        if line.leg == PHONE and line.close is not None:
+        self._audio.decided(line)
+        if line.leave is not None or (line.leg == PHONE and line.close is not None):
             self._leave(line.t_ms)
         elif line.is_input:
             event = event_of(line)
@@ -93,14 +93,15 @@ class _Listener:
         match event:
             case CallerSpoke():
                 self._say(line, event)
-            case StreamStarted() if self._started is None:
-                self._started = line.t_ms
+            case StreamStarted(sid) if sid == self._audio.stream_sid != self._sid:
+                self._sid, self._is_gone = sid, False
+                self._frames.begin(sid, line.t_ms)
             case StreamStopped():
                 self._leave(line.t_ms)
 
     def _clock(self, t_ms: int) -> int:
         """Return the byte that the line's clock has reached."""
-        return bytes_of(t_ms - (self._started or 0))
+        return bytes_of(t_ms - (self._frames.started_ms or 0))
 
     def _play(self, line: Line) -> None:
         """Queue audio at Twilio: it plays now, or after all that was sent before it."""
@@ -120,13 +121,13 @@ class _Listener:
         self._is_gone = True
 
     def _say(self, line: Line, event: CallerSpoke) -> None:
-        """Place a frame by its own timestamp: frames arrive late or in bursts, but were spoken on time."""
-        timestamp = spoken_at_ms(line)
-        if timestamp is None or self._started is None or event.stream_sid != self._audio.stream_sid:
+        """Place a frame where it was spoken."""
+        if event.stream_sid != self._audio.stream_sid or self._frames.started_ms is None:
             return
-        if self._base is None:
-            self._base = timestamp
-        begin = bytes_of(timestamp - self._base)
+        place = self._frames.place(line)
+        if place is None:
+            return
+        begin = bytes_of(place)
         if 0 <= begin <= self._clock(line.t_ms + AHEAD_MS):
             self.caller += SILENCE * (begin - len(self.caller))
             self.caller[begin : begin + len(event.audio)] = event.audio

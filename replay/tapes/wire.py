@@ -44,7 +44,7 @@ class _Exporter:
             message = self._message(line)
             if message is not None:
                 return line.leg, {"msg": message}
-        self._audio.is_over |= line.end is not None
+        self._audio.decided(line)
         for name in AS_THEY_ARE:
             if (value := getattr(line, name)) is not None:
                 return line.leg, {name: value}

@@ -13,10 +13,13 @@ import pytest
 from kept import Folder
 
 from bridge.agents import Agent, SemanticVad, ServerVad
+from bridge.checks import key_of
 from bridge.cli import main as bridge
-from bridge.config import Settings
+from bridge.config import Settings, parse
 from bridge.languages import Sentence
+from bridge.leaving import WAYS
 from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
+from bridge.places import Collect, Place, Voicemail
 from bridge.screen.lazy_group import LazyGroup
 from bridge.store.database import TABLES
 from replay.cli import main as replay
@@ -40,8 +43,11 @@ def test_every_room_stands_in_the_picture_and_has_its_sentence(top: str) -> None
 
 # ---------------------------------------------------------------- settings
 
-NO_SETTING = {Settings: {"agents", "folder"}, Agent: {"name"}}
-"""Fields that have another source: the tables' own names, and where the file is."""
+NO_SETTING = {Settings: {"agents", "folder"}, Agent: {"name"}, Place: {"name", *WAYS[1:]}}
+"""Fields that have another source: the tables' own names, and where the file is; and what stands for another one."""
+
+MADE_BY_HAND = {"transfer.events": Place(), "voicemail": Voicemail(), "collect": Collect()}
+"""Tables of an agent that are not there until somebody writes one."""
 
 WRITTEN = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", CONFIG, flags=re.MULTILINE))
 """`config.toml` with what is commented out in force."""
@@ -52,21 +58,43 @@ def settings_of(values: Any, table: dict[str, Any], path: str) -> Iterator[tuple
     for field in attrs.fields(type(values)):
         if field.name in NO_SETTING.get(type(values), ()):
             continue
-        at, value = f"{path}{field.name}", getattr(values, field.name)
-        yield at, field.name in table
+        key, value = key_of(field), getattr(values, field.name)
+        at = f"{path}{key}"
+        yield at, key in table
         if attrs.has(type(value)) and not isinstance(value, Sentence):
-            yield from settings_of(value, table.get(field.name, {}), f"{at}.")
+            yield from settings_of(value, table.get(key, {}), f"{at}.")
+
+
+def table_at(path: str) -> dict[str, Any]:
+    """Return one of an agent's tables."""
+    table: dict[str, Any] = WRITTEN["agents"]["front-desk"]
+    for key in path.split("."):
+        table = table.get(key, {})
+    return table
 
 
 FOUND = [
     *settings_of(Settings(), WRITTEN, ""),
     *settings_of(Agent(), WRITTEN["agents"]["front-desk"], "agents.front-desk."),
+    *(
+        one
+        for path, values in MADE_BY_HAND.items()
+        for one in settings_of(values, table_at(path), f"{path}.")
+    ),
 ]
 
 
 def test_every_setting_stands_in_its_table_of_the_configuration_file() -> None:
-    assert len(FOUND) > 80
+    assert len(FOUND) > 100
     assert [path for path, is_there in FOUND if not is_there] == []
+
+
+def test_what_is_commented_out_there_could_be_in_force() -> None:
+    agent = parse(WRITTEN, Path("config.toml")).agents["front-desk"]
+    assert agent.voicemail == Voicemail()
+    assert agent.transfer["events"] == Place(
+        "events", agent.transfer["events"].description, number="+15550100199"
+    )
 
 
 def test_what_only_semantic_turn_detection_has_is_named_beside_the_type() -> None:
@@ -76,6 +104,11 @@ def test_what_only_semantic_turn_detection_has_is_named_beside_the_type() -> Non
     (line,) = (line for line in CONFIG.splitlines() if line.startswith('type = "server_vad"'))
     assert only
     assert [name for name in only if name not in line] == []
+
+
+def test_each_way_to_a_place_is_named_beside_the_first() -> None:
+    (beside,) = re.findall(r"# number = .*\n(?:#  .*\n)*", CONFIG)
+    assert [way for way in WAYS if f"{way} = " not in beside] == []
 
 
 # ---------------------------------------------------------------- commands

@@ -7,7 +7,7 @@ from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, PlayAudio, SendMark, TruncateItem
 from bridge.heart.events import MarkReached, ModelFinishedAudio, ModelSpoke
-from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.turns import Turns
@@ -22,7 +22,7 @@ class AgentVoice:
     playout: Playout
     turns: Turns
     dead_air: DeadAir
-    ending: Ending
+    farewell: Farewell
 
     def spoke(self, event: ModelSpoke) -> None:
         """Queue a piece of sound, unless the caller is not to hear it any more."""
@@ -42,7 +42,7 @@ class AgentVoice:
         self.stream.last_voice = self.decisions.now
         self.turns.spoke(ms)
         self.follow_line()
-        self.ending.put_off_goodbye()
+        self.farewell.put_off()
 
     def _drop_late(self, event: ModelSpoke) -> None:
         """Drop audio of a response that was cut off; of an item new to us the model learns that it was not heard."""

@@ -8,7 +8,7 @@ from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, ClearPlayback, TruncateItem
 from bridge.heart.keys import Keys
-from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.turns import Turns
@@ -25,7 +25,7 @@ class BargeIn:
     turns: Turns
     playout: Playout
     dead_air: DeadAir
-    ending: Ending
+    farewell: Farewell
 
     def speech_started(self) -> None:
         """Turn detection hears the caller: the server cancels its response by itself."""
@@ -55,7 +55,7 @@ class BargeIn:
         """Let the caller have their turn, if they may; return the response that is cut off by it, or nothing."""
         if not self.agent.turn_detection.interrupt_response:
             return ""
-        self.ending.withdraw_goodbye()
+        self.farewell.withdraw()
         self._stop_playing(active := self.turns.cut_active())
         return active
 

@@ -12,6 +12,8 @@ from bridge.heart.keys import Keys, sentence_of
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
@@ -34,26 +36,37 @@ class CallerSide:
     turns: Turns
     voice: AgentVoice
     barge_in: BargeIn
+    farewell: Farewell
+    excursions: Excursions
     ending: Ending
 
     def stream_started(self, event: StreamStarted) -> None:
-        """Take the call's one stream, if it can be understood."""
+        """Take the call's stream, the first one or that of a caller who comes back, if it can be understood."""
         if self.stream.sid:
             return self.decisions.journal.count("second start")
+        if self.excursions.is_away:
+            return self.decisions.journal.count("start of a caller who is away")
         if (event.encoding, event.sample_rate, event.channels) != STREAM_FORMAT:
             why = f"media format {event.encoding} {event.sample_rate} is not µ-law 8000"
             return self.ending.end("bridge", why)
         self.stream.start(event.stream_sid)
         self.voice.follow_line()
         self.decisions.journal.first("stream_started")
+        if self.excursions.is_returning:
+            self.excursions.stream_started()
+            self.farewell.put_off()
 
     def stream_stopped(self, event: StreamStopped) -> None:
         """The caller hung up."""
+        if event.stream_sid == self.stream.former_sid:
+            return self.excursions.stream_stopped()
         if not self.stream.is_stray(event.stream_sid):
             self.ending.end("caller", "hung up")
 
     def left(self, event: PhoneLeft) -> None:
-        """The media socket is gone, and with it the caller."""
+        """The media socket is gone, and with it the caller, unless they have left it by a plan."""
+        if not self.excursions.is_here:
+            return
         is_clean = event.code in CLEAN_CLOSES
         self.ending.end("caller", "hung up" if is_clean else f"media socket lost ({event.code})")
 

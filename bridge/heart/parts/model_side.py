@@ -14,9 +14,11 @@ from bridge.heart.events import (
     ResponseFinished,
     SessionUpdated,
 )
+from bridge.heart.failure import CRASHED, REFUSED, SILENT, Cause, cause_of_error
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.parts.barge_in import BargeIn
-from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.prompts import opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
@@ -35,7 +37,8 @@ class ModelSide:
     tool_calls: ToolCalls
     dead_air: DeadAir
     barge_in: BargeIn
-    ending: Ending
+    farewell: Farewell
+    excursions: Excursions
 
     # ------------------------------------------------------------ the session
 
@@ -49,7 +52,7 @@ class ModelSide:
     def session_updated(self, event: SessionUpdated) -> None:
         """Ask for the opening before any audio is given, so that it can't collide with a turn of the caller's."""
         if other := other_format(event):
-            return self.ending.fail(f"the model refused the session (it speaks {other})")
+            return self._fail(f"the model refused the session (it speaks {other})", REFUSED)
         if self.session.is_ready:
             return
         self.session.is_ready = True
@@ -81,6 +84,8 @@ class ModelSide:
     def response_created(self, event: ResponseCreated) -> None:
         """Let it begin, unless it comes too late."""
         self.turns.created(event.response_id)
+        if self.excursions.is_away:
+            return self.excursions.response_created(event.response_id)
         self.barge_in.response_created(event.response_id)
 
     def response_finished(self, event: ResponseFinished) -> None:
@@ -99,7 +104,7 @@ class ModelSide:
         """Owe a failed response again after a pause, as long as the caller's patience lasts."""
         pause_ms = self.dead_air.room_for(self.turns.pause_ms(code, told_ms, self.decisions.now))
         if not is_possible or pause_ms is None:
-            return self.ending.fail(f"the model failed to answer ({code})")
+            return self._fail(f"the model failed to answer ({code})", cause_of_error(code, otherwise=SILENT))
         self.turns.retry(self.decisions.now + pause_ms)
 
     def limits_told(self, event: RateLimitsTold) -> None:
@@ -118,9 +123,11 @@ class ModelSide:
         self.decisions.journal.count(f"model error: {code}", message=event.message[:300])
         policy = policy_of(event.code, event.kind, event.message)
         if self.session.is_refused_by(event):
-            self.ending.fail(f"the model refused the session ({code}: {event.message[:200]})")
+            why = f"the model refused the session ({code}: {event.message[:200]})"
+            self._fail(why, cause_of_error(event.code, event.kind, otherwise=REFUSED))
         elif policy is Policy.END:
-            self.ending.fail(f"the model ended the session ({code})")
+            cause = cause_of_error(event.code, event.kind, otherwise=CRASHED)
+            self._fail(f"the model ended the session ({code})", cause)
         else:
             self._request_refused(event, code, policy)
 
@@ -135,7 +142,11 @@ class ModelSide:
 
     def gone(self, why: str) -> None:
         """Nothing more will come of the model; its last words can still be heard if it has said goodbye."""
-        if not self.ending.is_goodbye:
-            return self.ending.fail(why)
+        if not self.farewell.is_pending:
+            return self._fail(why, CRASHED)
         self.decisions.journal.count(why)
         self.turns.finished(self.turns.active)
+        self.excursions.model_lost(why)
+
+    def _fail(self, why: str, cause: Cause) -> None:
+        self.excursions.fail(why, cause)

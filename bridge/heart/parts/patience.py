@@ -5,8 +5,11 @@ from attrs import define
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
+from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -26,15 +29,17 @@ class Patience:
     playout: Playout
     tool_calls: ToolCalls
     dead_air: DeadAir
+    farewell: Farewell
+    excursions: Excursions
     ending: Ending
 
     def look(self) -> None:
         """Say who waits now."""
-        is_there = bool(self.stream.sid) or self.session.is_ready
+        is_there = (bool(self.stream.sid) or self.session.is_ready) and not self.excursions.is_away
         is_pressing = self.keys.are_coming and self.session.is_ready
         self.dead_air.look(
             is_waiting=is_there and self._waiting_for != "",
-            is_caller_talking=self.turns.caller_is_talking or is_pressing,
+            is_caller_talking=is_there and (self.turns.caller_is_talking or is_pressing),
         )
 
     @property
@@ -48,13 +53,13 @@ class Patience:
 
         After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded.
         """
-        if self.ending.is_goodbye:
-            return self.ending.leave()
+        if self.farewell.is_pending:
+            return self.farewell.go()
         if self.dead_air.is_asked:
             self._count("given_up")
-            return self.ending.fail(
-                "the model answered nothing" if self.session.is_ready else "the model was not ready in time"
-            )
+            if self.session.is_ready:
+                return self.excursions.fail("the model answered nothing", SILENT)
+            return self.excursions.fail("the model was not ready in time", UNREACHABLE)
         self._count("asked")
         self.dead_air.ask()
         if self.session.is_ready:
@@ -75,7 +80,7 @@ class Patience:
         """Turn detection hears no end, for all the noise: what was said so far is answered, once."""
         if not self.turns.close_turn(self.decisions.now):
             self._count("given_up")
-            return self.ending.fail("no end of the caller's turn was heard")
+            return self.excursions.fail("no end of the caller's turn was heard", SILENT)
         self._count("turn_closed")
         self._commit_turn()
 

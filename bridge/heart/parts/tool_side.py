@@ -5,9 +5,9 @@ from attrs import define
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import AnswerTool, RunTool
 from bridge.heart.events import ToolAnswered, ToolCalled, ToolFailed
-from bridge.heart.parts.barge_in import BargeIn
-from bridge.heart.parts.ending import HANG_UP, Ending, reason_of
+from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
+from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
@@ -19,28 +19,30 @@ class ToolSide:
     decisions: Decisions
     tool_calls: ToolCalls
     turns: Turns
-    barge_in: BargeIn
-    ending: Ending
+    session: Session
+    ways_out: WaysOut
 
     def called(self, event: ToolCalled) -> None:
-        """Have a tool run, or answer at once why it doesn't; hanging up is decided here."""
+        """Have a tool run, or answer at once why it doesn't; the ways off the line run nowhere."""
         journal = self.decisions.journal
         self.turns.is_opened = True
         if not self.tool_calls.is_new(event.call_id):
             return journal.count("tool called twice under one call id")
         journal.milestone("tool_called", tool=event.name, call_id=event.call_id)
         if event.name == HANG_UP:
-            return self._hang_up(event)
+            return self._take_way_out(event)
         if self.tool_calls.are_too_many:
             journal.count("tool calls beyond the limit")
+        elif self.ways_out.has(event.name):
+            return self._take_way_out(event)
         if answer := self.tool_calls.begin(event.call_id, event.name):
             return self._done(event.call_id, answer)
         self.decisions.say(RunTool(event.call_id, event.name, event.arguments))
 
-    def _hang_up(self, event: ToolCalled) -> None:
-        self.ending.say_goodbye(event.call_id, reason_of(event.arguments))
-        if self.barge_in.is_taking_turn:
-            self.ending.withdraw_goodbye()  # asked for before the model knew that the caller had begun
+    def _take_way_out(self, event: ToolCalled) -> None:
+        if answer := self.ways_out.take(event.call_id, event.name, event.arguments):
+            self.tool_calls.running[event.call_id] = event.name
+            self._done(event.call_id, answer)
 
     def answered(self, event: ToolAnswered) -> None:
         """A tool returned."""
@@ -56,6 +58,7 @@ class ToolSide:
         if name is None:
             return
         self.decisions.journal.milestone("tool_answered", tool=name, call_id=call_id)
-        self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+        if not self.session.is_over:
+            self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
         if not self.tool_calls.running:
             self.turns.owe()

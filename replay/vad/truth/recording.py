@@ -19,7 +19,7 @@ from bridge.heart.events import CallerSpoke, SessionCreated, StreamStarted
 from bridge.store.records import records_of
 from bridge.tapes.lines import Ms
 from bridge.tapes.reader import Tape
-from bridge.tapes.restore import Restorer, spoken_at_ms
+from bridge.tapes.restore import FrameClock, Restorer
 from bridge.tapes.tape import MODEL, PHONE, SHADOW, Line, decode, event_of
 from replay.judge.ears import audible
 from replay.vad.engine.machine import Ints, Setting
@@ -174,11 +174,12 @@ class _Reader:
     _frames: list[tuple[int, int]] = field(factory=list)  # (number, audio ms) of each frame that was given
     _stamps: list[int | None] = field(factory=list)  # the timestamp of each frame, by its number
     _restorer: Restorer = field(factory=Restorer)
+    _clock: FrameClock = field(factory=FrameClock)
     _shadow: "_Shadow" = field(factory=lambda: _Shadow())
 
     def take(self, line: Line) -> None:
         """Take in one line."""
-        self._restorer.is_over |= line.end is not None
+        self._restorer.decided(line)
         if line.append is not None:
             self._give(line)
         elif line.leg == SHADOW:
@@ -223,10 +224,11 @@ class _Reader:
         event = event_of(line)
         self._restorer.learn(event)
         match event:
-            case StreamStarted() if not self.started_ms:
-                self.started_ms = line.t_ms
+            case StreamStarted() if event.stream_sid == self._restorer.stream_sid:
+                self.started_ms = self.started_ms or line.t_ms
+                self._clock.begin(event.stream_sid, line.t_ms)
             case CallerSpoke() if event.stream_sid == self._restorer.stream_sid:
-                self._stamps.append(spoken_at_ms(line))
+                self._stamps.append(self._clock.place(line))
             case SessionCreated():
                 self._begin_anew()
         if line.leg == MODEL and line.msg:

@@ -18,7 +18,7 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
-from bridge.heart.parts.ending import STILL_TALKING
+from bridge.heart.parts.farewell import STILL_TALKING
 
 
 def in_a_response(line: Driver) -> Driver:

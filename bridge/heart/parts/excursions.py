@@ -1,0 +1,357 @@
+"""Excursions: the caller leaves the stream by a plan, something happens at Twilio, and they come back or don't.
+
+While they are away the model hears nothing and is asked nothing. What they come back with is told to it at once, so
+that it can speak first; what it says then is held until the new stream is there. Pure, int ms.
+"""
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+from attrs import define, evolve, frozen
+
+from bridge.agents import Agent
+from bridge.heart.audio import ms_of
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import (
+    AnswerTool,
+    CancelResponse,
+    ClearAudio,
+    EndSession,
+    LeaveStream,
+    ReturnToStream,
+    RunTool,
+    TruncateItem,
+)
+from bridge.heart.events import CallerAway, ExcursionEnded, FarEndTold
+from bridge.heart.failure import CRASHED, Cause
+from bridge.heart.keys import HIDDEN
+from bridge.heart.last_words import LastWords
+from bridge.heart.parts.ending import Ending
+from bridge.heart.phone_stream import PhoneStream
+from bridge.heart.plans import (
+    CollectDigits,
+    Dial,
+    GoTo,
+    HangUp,
+    JoinQueue,
+    Plan,
+    PressDigits,
+    TakeMessage,
+    failure_plans,
+)
+from bridge.heart.playout import Ledger, Playout
+from bridge.heart.prompts import excursion_output
+from bridge.heart.session import Session
+from bridge.heart.tool_calls import ToolCalls
+from bridge.heart.turns import Turns
+
+CONNECT_MS: Final = 10_000
+"""How long Twilio may take to ask what comes after a stream, and to connect the next one: it takes about a second."""
+
+
+@frozen
+class Trip:
+    """One excursion: what Twilio does, and who wished it. A failure plan's own has no `call_id`: it answers no tool."""
+
+    plan: Plan
+    call_id: str = ""
+    to: str = ""
+    reason: str = ""
+    is_listening_after: bool = False
+    """Nothing is to be said on return: the other side speaks first."""
+
+
+class Where(Enum):
+    """Where the caller is."""
+
+    HERE = "here"
+    LEAVING = "leaving"
+    """The stream is being closed; Twilio has still to ask what comes next."""
+    AWAY = "away"
+    RETURNING = "returning"
+    """Twilio is connecting them again."""
+
+
+@define
+class Excursions:
+    """Decides on leaving the stream, on what becomes of the caller out there, and on their return."""
+
+    agent: Agent
+    decisions: Decisions
+    stream: PhoneStream
+    session: Session
+    turns: Turns
+    playout: Playout
+    tool_calls: ToolCalls
+    last_words: LastWords
+    ending: Ending
+    leg: int = 1
+    """The phone's leg that is there, or is to come."""
+    number: int = 0
+    """Of the last excursion."""
+    due: int = 0
+    """When the caller has to be where they are expected, unless they are here."""
+    _where: Where = Where.HERE
+    _trip: Trip | None = None
+    _is_taken: bool = False
+    _is_accepted: bool = False
+    _why_lost: str = ""
+    _rest: tuple[Plan, ...] = ()
+
+    # ------------------------------------------------------------ where the caller is
+
+    @property
+    def is_here(self) -> bool:
+        """Say whether nothing but the call's own stream is expected."""
+        return self._where is Where.HERE
+
+    @property
+    def is_away(self) -> bool:
+        """Say whether the model is to hear nothing and to be asked nothing."""
+        return self._where in (Where.LEAVING, Where.AWAY)
+
+    @property
+    def is_returning(self) -> bool:
+        """Say whether a new stream is on its way."""
+        return self._where is Where.RETURNING
+
+    # ------------------------------------------------------------ leaving
+
+    def leave(self, trip: Trip) -> None:
+        """Have Twilio do this: at once if it is asking already, else when the stream is closed."""
+        is_asking = self._where is Where.AWAY
+        self.number += 1
+        self._trip, self._is_taken, self._is_accepted = trip, False, False
+        if not is_asking:
+            self._part_from_stream()
+        kind = trip.plan.step.kind
+        self.decisions.journal.milestone("left_stream", excursion=self.number, step=kind, to=trip.to)
+        self.decisions.say(LeaveStream(self.number, trip.plan))
+        if is_asking:
+            return self._is_on_the_way(trip.plan)
+        self._where, self.due = Where.LEAVING, self.decisions.now + CONNECT_MS
+
+    def _part_from_stream(self) -> None:
+        """Take back what is on its way in both directions: nobody will hear it."""
+        was_cut = self.turns.is_cut(self.turns.active)
+        active = self.turns.cut_active()
+        lost = self.playout.cut(self.decisions.now, active) if self.playout.is_speaking(active) else []
+        if self.session.is_open:
+            self._take_back("" if was_cut else active, lost)
+        self.turns.caller_left()
+        self.stream.leave()
+
+    def _take_back(self, active: str, lost: list[Ledger]) -> None:
+        """Stop a response, tell the model what was heard of each item, and have it forget half a turn."""
+        decisions = self.decisions
+        if active:
+            decisions.say(CancelResponse(decisions.new_id(), active))
+        for ledger in lost:
+            event_id, heard_ms = decisions.new_id(), ms_of(ledger.heard)
+            decisions.say(TruncateItem(event_id, ledger.item_id, ledger.content_index, heard_ms))
+        decisions.say(ClearAudio(decisions.new_id()))
+
+    def response_created(self, response_id: str) -> None:
+        """Take back an answer that was made before the model's side knew that the caller is gone."""
+        self.turns.cut_active()
+        self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
+
+    # ------------------------------------------------------------ out there
+
+    def caller_away(self, event: CallerAway) -> None:
+        """Twilio asks what comes after a leg: the plan, if it was left by one; else the caller is lost."""
+        if event.leg != self.leg:
+            return self.decisions.journal.count("asked about a leg that is over")
+        if event.is_gone:
+            return self.ending.end("caller", "hung up")
+        if self._where is Where.AWAY:
+            return self.decisions.journal.count("asked twice what comes after a leg")
+        if self._where is not Where.LEAVING or self._trip is None:
+            say = "" if self.stream.sid else self.agent.failure_sentence.text
+            return self.ending.end("caller", "media stream ended", say)
+        self._is_on_the_way(self._trip.plan)
+
+    def _is_on_the_way(self, plan: Plan) -> None:
+        self._where = Where.AWAY
+        if not isinstance(plan.step, GoTo | HangUp):
+            self.due = self.decisions.now + plan.said_ms + plan.step.bound_ms
+
+    def far_end_told(self, event: FarEndTold) -> None:
+        """Somebody rings, answers, takes the caller or doesn't: whoever has taken them ends the model's session."""
+        if not self._is_present(event.number):
+            return self.decisions.journal.count("told of an excursion that is over")
+        self.decisions.journal.milestone("far_end", excursion=event.number, what=event.what)
+        step = self._trip.plan.step if self._trip else None
+        self._is_accepted = self._is_accepted or event.what == "accepted"
+        if isinstance(step, Dial) and not self._is_taken and event.what == _taking(step):
+            self._is_taken = True
+            self.decisions.journal.milestone(
+                "taken", excursion=self.number, to=self._trip.to if self._trip else ""
+            )
+            self.due = self.decisions.now + step.talk_ms
+            self._end_session()
+
+    def _is_present(self, number: int) -> bool:
+        return self.is_away and number == self.number
+
+    def stream_stopped(self) -> None:
+        """Twilio says that the stream ended before it knows that we have left it: the caller has hung up."""
+        if self._where is Where.LEAVING:
+            self.ending.end("caller", "hung up")
+
+    # ------------------------------------------------------------ coming back
+
+    def ended(self, event: ExcursionEnded) -> None:
+        """Take the caller back, send them on, or end the call: what came of it decides."""
+        trip = self._trip
+        if trip is None or not self._is_present(event.number):
+            return self.decisions.journal.count("told of an excursion that is over")
+        event = evolve(event, outcome=self._outcome(trip.plan, event))
+        self.decisions.journal.milestone(
+            "excursion_ended",
+            excursion=event.number,
+            outcome=event.outcome,
+            seconds=event.seconds,
+            data=dict(event.data),
+        )
+        self._where = Where.AWAY
+        if not trip.call_id:
+            return self._plan_went_on(trip, event)
+        if event.outcome in TAKEN:
+            return self.ending.end("tool", f"transferred to {trip.to}")
+        if event.is_gone:
+            return self.ending.end("caller", "hung up")
+        if self._why_lost:
+            return self._take_next_step()
+        self._come_back(trip, event)
+
+    def _outcome(self, plan: Plan, event: ExcursionEnded) -> str:
+        """Return how a step ended: what its kind of request leaves open is known here."""
+        step, told = plan.step, event.outcome
+        if told == "refused":
+            return told
+        match step:
+            case Dial():
+                return self._outcome_of_dial(step, told, event.data.get("DialBridged", ""))
+            case JoinQueue():
+                return "failed" if told == "sent" else told
+            case PressDigits():
+                return "sent"
+            case _:
+                return "empty" if told == "sent" else told
+
+    def _outcome_of_dial(self, step: Dial, told: str, bridged: str) -> str:
+        """Return whether the caller was taken: by our own note of the key, and where there is none by Twilio's word."""
+        if self._is_taken:
+            return "completed"
+        if told != "completed":
+            return told if told != "sent" else "failed"
+        return "declined" if step.place.is_warm or bridged == "false" else "completed"
+
+    def _come_back(self, trip: Trip, event: ExcursionEnded) -> None:
+        decisions = self.decisions
+        self.leg += 1
+        self._where, self.due = Where.RETURNING, decisions.now + CONNECT_MS
+        decisions.say(ReturnToStream(self.leg))
+        if isinstance(trip.plan.step, CollectDigits) and event.outcome == "collected":
+            return self._give_digits(trip, event)
+        self._answer(trip.call_id, excursion_output(trip.plan.step, trip.to, event))
+        if not trip.is_listening_after and not self.tool_calls.running:
+            self.turns.owe()
+
+    def _give_digits(self, trip: Trip, event: ExcursionEnded) -> None:
+        """Run the one tool that may know them: what it answers is what the model learns."""
+        name = self.agent.collect.tool if self.agent.collect else ""
+        if refusal := self.tool_calls.begin(trip.call_id, name):
+            self.tool_calls.running.pop(trip.call_id)
+            self._answer(trip.call_id, refusal)
+            return self.turns.owe()
+        count = int(event.data.get("count", "0"))
+        arguments = msgspec.json.encode({"digits": HIDDEN * count}).decode("utf-8")
+        self.decisions.say(RunTool(trip.call_id, name, arguments, event.number))
+
+    def _answer(self, call_id: str, output: str) -> None:
+        self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+
+    def stream_started(self) -> None:
+        """The caller is back."""
+        if self._where is Where.RETURNING:
+            self._where = Where.HERE
+            self.decisions.journal.milestone("returned", excursion=self.number, leg=self.leg)
+
+    def is_late(self) -> None:
+        """Give up a caller who is not where they had to be by now; should they come all the same, they are told."""
+        step = self._trip.plan.step.kind if self._trip else ""
+        why = {
+            Where.LEAVING: "Twilio did not ask what comes after the stream",
+            Where.RETURNING: f"the caller did not come back from {step}: no media stream came",
+        }.get(self._where, f"the caller did not come back from {step}")
+        self.ending.end("bridge", why, self.agent.failure_sentence.text)
+
+    # ------------------------------------------------------------ the failure plan
+
+    def fail(self, why: str, cause: Cause) -> None:
+        """The model can't be had: the caller gets what the failure plan has for this cause, in place of dead air."""
+        plans = failure_plans(self.agent, cause)
+        self._why_lost = why
+        self._rest = plans or (Plan(HangUp(), (self.agent.failure_sentence.text,)),)
+        if self.is_away:
+            return self._end_session()  # nobody is there to hear of it: it is for their return
+        self._take_next_step()
+
+    def model_lost(self, why: str) -> None:
+        """The model is gone, and the caller about to go: it is for their return."""
+        self._why_lost = why
+        plans = failure_plans(self.agent, CRASHED)
+        self._rest = plans or (Plan(HangUp(), (self.agent.failure_sentence.text,)),)
+
+    def _take_next_step(self) -> None:
+        plan, *rest = self._rest
+        self._rest = tuple(rest)
+        match plan.step:
+            case HangUp():
+                self.ending.end("model", self._why_lost, " ".join(plan.say))
+            case GoTo(url):
+                self.ending.end("model", self._why_lost, " ".join(plan.say), go_to=url)
+            case _:
+                self._end_session()
+                self.leave(Trip(plan, to=place_of(plan)))
+
+    def _plan_went_on(self, trip: Trip, event: ExcursionEnded) -> None:
+        """Go on with the failure plan until one of its steps has helped."""
+        if event.outcome in HELPED:
+            done = (
+                "a message was left"
+                if isinstance(trip.plan.step, TakeMessage)
+                else f"transferred to {trip.to}"
+            )
+            return self.ending.end("model", f"{self._why_lost}; {done}")
+        if event.is_gone:
+            return self.ending.end("caller", "hung up")
+        self._take_next_step()
+
+    def _end_session(self) -> None:
+        if not self.session.is_over:
+            self.session.is_over = True
+            self.last_words.session_ended()
+            self.decisions.say(EndSession())
+
+
+TAKEN: Final = ("completed", "bridged")
+HELPED: Final = (*TAKEN, "recorded")
+
+
+def _taking(step: Dial) -> str:
+    """Return what tells that the caller was taken: of a warm place, the key."""
+    return "accepted" if step.place.is_warm else "answered"
+
+
+def place_of(plan: Plan) -> str:
+    """Return where a plan brings the caller, by name."""
+    match plan.step:
+        case Dial(place):
+            return place.name
+        case JoinQueue(name):
+            return name
+    return ""

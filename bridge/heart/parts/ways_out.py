@@ -1,0 +1,122 @@
+"""The ways off the line that the model may take: the built-in tools, from their arguments to what is done. Pure.
+
+Where a caller may be put stands in the agent's file. What the model says is looked up there, and never dialled.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from attrs import define
+
+from bridge.agents import Agent
+from bridge.heart.parts.barge_in import BargeIn
+from bridge.heart.parts.excursions import Excursions, Trip
+from bridge.heart.parts.farewell import Farewell
+from bridge.heart.plans import CollectDigits, Plan, PressDigits, TakeMessage, plan_to
+from bridge.heart.prompts import failure_output
+
+HANG_UP: Final = "hang_up"
+MOST_CHARACTERS: Final = 200
+MOST_SUMMARY: Final = 500
+KEYS: Final = re.compile(r"[0-9A-D*#wWx]{1,32}")
+"""What Twilio presses, in what it takes of it; an x stands for a key that a tape hides."""
+
+MOST_KEYS: Final = 32
+ASK_FOR_KEYS: Final = "Please type it on your phone now."
+BUSY: Final = failure_output("busy", "the caller is not here, or about to leave")
+
+_decode = msgspec.json.Decoder().decode
+
+
+class _WrongError(Exception):
+    """The model called a tool with what it can't be called with; the message tells it what can."""
+
+
+@define
+class WaysOut:
+    """Decides on the tools that the heart carries out itself."""
+
+    agent: Agent
+    excursions: Excursions
+    barge_in: BargeIn
+    farewell: Farewell
+
+    def has(self, name: str) -> bool:
+        """Say whether this agent's model was offered a tool of this name."""
+        agent = self.agent
+        return {
+            HANG_UP: True,
+            "transfer_call": bool(agent.transfer),
+            "send_digits": agent.send_digits,
+            "collect_digits": agent.collect is not None,
+            "take_message": agent.voicemail is not None,
+        }.get(name, False)
+
+    def take(self, call_id: str, name: str, arguments: str) -> str:
+        """Take one when the last words were heard; return what the model reads at once if it is not to be."""
+        if self.excursions.is_away:
+            return BUSY
+        if name == HANG_UP:
+            self.farewell.hang_up(call_id, reason_of(arguments))
+        elif self.farewell.is_pending:
+            return BUSY
+        else:
+            try:
+                self.farewell.leave(self._trip(call_id, name, _arguments_of(arguments)))
+            except _WrongError as wrong:
+                return failure_output("arguments", str(wrong))
+        if self.barge_in.is_taking_turn:
+            self.farewell.withdraw()  # asked for before the model knew that the caller had begun
+        return ""
+
+    def _trip(self, call_id: str, name: str, told: Mapping[str, Any]) -> Trip:
+        reason = _text(told, "reason")[:MOST_CHARACTERS]
+        match name:
+            case "transfer_call":
+                return self._transfer(call_id, reason, told)
+            case "send_digits":
+                digits = _text(told, "digits")
+                if not KEYS.fullmatch(digits):
+                    raise _WrongError(f"digits: use 1 to {MOST_KEYS} of 0-9 * # A-D, and w or W to wait")
+                return Trip(Plan(PressDigits(digits)), call_id, is_listening_after=told.get("listen") is True)
+            case "collect_digits":
+                return Trip(Plan(self._collect(told)), call_id, reason=reason)
+        assert self.agent.voicemail is not None
+        return Trip(Plan(TakeMessage(self.agent.voicemail)), call_id, reason=reason)
+
+    def _transfer(self, call_id: str, reason: str, told: Mapping[str, Any]) -> Trip:
+        name = _text(told, "place")
+        place = self.agent.transfer.get(name)
+        if place is None:
+            raise _WrongError(f"there is no such place; use one of: {', '.join(self.agent.transfer)}")
+        plan = plan_to(place, summary=_text(told, "summary")[:MOST_SUMMARY])
+        return Trip(plan, call_id, name, reason)
+
+    def _collect(self, told: Mapping[str, Any]) -> CollectDigits:
+        collect, count = self.agent.collect, told.get("count")
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_KEYS:
+            raise _WrongError(f"count: use a whole number from 1 to {MOST_KEYS}")
+        assert collect is not None
+        return CollectDigits(collect.say or ASK_FOR_KEYS, count, collect.seconds)
+
+
+def reason_of(arguments: str) -> str:
+    """Return the reason in the arguments of `hang_up`, or a plain word when there is none."""
+    reason = _arguments_of(arguments).get("reason")
+    return reason[:MOST_CHARACTERS] if isinstance(reason, str) and reason else "the agent hung up"
+
+
+def _arguments_of(arguments: str) -> Mapping[str, Any]:
+    """Return what a tool was called with; nothing where that is no object."""
+    try:
+        told = _decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,79 @@
+"""The ways off the line that the model may take: what it may say of them, and what is refused."""
+
+import pytest
+from away import agent_with_places, left, talking_call
+from heart import agent_with, of, open_call, ready_call
+
+from bridge.built_in import built_in_tools
+from bridge.heart.effects import AnswerTool, CreateResponse
+from bridge.heart.events import ToolCalled
+from bridge.heart.parts.ways_out import reason_of
+from bridge.heart.plans import Dial
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ('{"reason": "done"}', "done"),
+        ('{"reason": "' + "x" * 300 + '"}', "x" * 200),
+        ("[" * 5000, "the agent hung up"),
+    ],
+)
+def test_the_reason_of_a_hang_up_is_read_with_care(arguments: str, reason: str) -> None:
+    assert reason_of(arguments) == reason
+
+
+@pytest.mark.parametrize(("name", "arguments", "hint"), [
+    ("transfer_call", '{"place": "+15550100999"}', "use one of: sales, anna, line"),
+    ("transfer_call", '{"place": ["sales"]}', "use one of: sales, anna, line"),
+    ("transfer_call", "[" * 5000, "use one of: sales, anna, line"),
+    ("send_digits", '{"digits": "call"}', "0-9 * # A-D"),
+    ("send_digits", '{"digits": ""}', "0-9 * # A-D"),
+    ("send_digits", '{"digits": "' + "1" * 33 + '"}', "0-9 * # A-D"),
+    ("collect_digits", '{"count": true}', "1 to 32"),
+    ("collect_digits", '{"count": 1e300}', "1 to 32"),
+    ("collect_digits", '{"reason": "PIN"}', "1 to 32"),
+])  # fmt: skip
+def test_what_can_not_be_done_is_refused_with_what_can(name: str, arguments: str, hint: str) -> None:
+    line = talking_call()
+    line.tell(ToolCalled("r9", "t1", name, arguments))
+    (answer,) = of(line.wanted, AnswerTool)
+    assert '"error":"arguments"' in answer.output
+    assert hint in answer.output
+    assert left(line) == []
+    assert len(of(line.wanted, CreateResponse)) == 1
+
+
+@pytest.mark.parametrize("name", ["transfer_call", "send_digits", "collect_digits", "take_message"])
+def test_a_way_that_the_file_does_not_open_is_no_tool(name: str) -> None:
+    line = open_call()
+    line.tell(ToolCalled("r9", "t1", name, '{"place": "sales", "digits": "1", "count": 4}'))
+    assert '"error":"unknown"' in of(line.wanted, AnswerTool)[0].output
+
+
+def test_a_summary_is_bounded() -> None:
+    line = talking_call()
+    arguments = '{"place": "anna", "reason": "r", "summary": "' + "x" * 3000 + '"}'
+    line.tell(ToolCalled("r9", "t1", "transfer_call", arguments))
+    step = left(line)[0].plan.step
+    assert isinstance(step, Dial)
+    assert len(step.summary) == 500
+
+
+def test_beyond_the_limit_of_tool_calls_nobody_is_put_through() -> None:
+    agent = agent_with_places(tool_calls_per_call=2)
+    line = ready_call(agent)
+    for number in range(3):
+        line.tell(ToolCalled("r9", f"t{number}", "transfer_call", '{"place": "nobody"}'))
+    line.tell(ToolCalled("r9", "t9", "transfer_call", '{"place": "sales"}'))
+    line.hear_out()
+    assert left(line) == []
+    assert '"error":"limit"' in of(line.wanted, AnswerTool)[-1].output
+
+
+def test_the_model_is_offered_what_the_file_opens_and_places_by_name_alone() -> None:
+    assert [tool["name"] for tool in built_in_tools(agent_with())] == ["hang_up"]
+    tools = {tool["name"]: tool for tool in built_in_tools(agent_with_places())}
+    assert list(tools) == ["hang_up", "transfer_call", "send_digits", "collect_digits", "take_message"]
+    assert tools["transfer_call"]["parameters"]["properties"]["place"]["enum"] == ["sales", "anna", "line"]
+    assert "+1555" not in str(tools)
