@@ -12,7 +12,7 @@ from typing import Any, Final, assert_never, get_args
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.catching_up import CatchingUp
+from bridge.heart.catching_up import Alarm, CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
@@ -88,6 +88,7 @@ STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
 
+NOT_READY: Final = "the model was not ready in time"
 _time_of = itemgetter(0)
 
 
@@ -353,7 +354,7 @@ class Call:
         self._deadline = at
         return ring if at <= self._decisions.now else None
 
-    def _alarms(self) -> Iterator[tuple[int, Callable[[], None]]]:
+    def _alarms(self) -> Iterator[Alarm]:
         """Yield every (time, what happens then): the deadline and the test for it are the same expression."""
         limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
         if not self._session.is_over:
@@ -366,21 +367,15 @@ class Call:
         if not self._excursions.is_here:
             yield silent_at(self._excursions.due), self._excursions.is_late
         if not self._session.is_ready and not self._session.is_over:
-            ready_at = silent_at(limits.model_ready_ms)
-            why = "the model was not ready in time"
-            yield ready_at, lambda: self._excursions.fail(why, UNREACHABLE)
-        if self._dead_air.due is not None:
-            yield silent_at(self._dead_air.due), self._patience.is_tried
-        if self._turns.turn_due is not None:
-            yield silent_at(self._turns.turn_due), self._patience.turn_is_endless
+            yield silent_at(limits.model_ready_ms), lambda: self._excursions.fail(NOT_READY, UNREACHABLE)
+        yield from self._patience.alarms(silent_at)
         if self._turns.retry_at is not None:
             yield self._turns.retry_at, self._turns.retry_is_due
         if self._keys.due is not None and self._session.is_open:
             yield self._keys.due, self._caller.give_keys
-        if self._farewell.may_go:
-            yield self._farewell.due, self._farewell.go
+        yield from self._farewell.alarms()
 
-    def _alarms_of_the_stream(self) -> Iterator[tuple[int, Callable[[], None]]]:
+    def _alarms_of_the_stream(self) -> Iterator[Alarm]:
         limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
         lost_at = silent_at(self._stream.last_frame + limits.lost_media_ms)
         yield lost_at, lambda: ending.end("caller", "media stopped coming")

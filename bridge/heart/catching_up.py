@@ -1,8 +1,15 @@
 """Catching up: after the process was held up, nobody's silence is believed until their words are read. Pure, int ms."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from attrs import define
+
+Alarm: TypeAlias = tuple[int, Callable[[], None]]
+"""When something is due, in ms since the call's birth, and what happens then."""
+
+SilentAt: TypeAlias = Callable[[int], int]
+"""`CatchingUp.silent_at`, for those whose alarms are about a peer's silence."""
 
 HELD_UP_MS: Final = 100
 """An alarm that rings so late says that the whole process was held up: what peers said meanwhile is still unread."""
