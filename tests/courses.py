@@ -9,6 +9,8 @@ from bridge.agents import Agent, ServerVad
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     Effect,
+    LeaveStream,
+    ReturnToStream,
     SendMark,
 )
 from bridge.heart.events import (
@@ -196,19 +198,28 @@ def turns(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
     return [(draw(gaps), event) for event in happens]
 
 
+PRESENT = 0
+"""Stands for the number of the excursion, or of the leg, that the call has got to."""
+
+NEXT_SID = "MZ-next"
+
+
 @st.composite
 def excursions(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
-    """Draw a whole excursion, from the wish to the new stream; which one of the call it is, nobody knows."""
-    number, response = draw(numbers), draw(responses)
+    """Draw a whole excursion, from the wish to the new stream, of which now and then something is missing."""
+    response = draw(responses)
     wish = ToolCalled(response, draw(calls), draw(st.sampled_from(WAYS_OUT)), draw(arguments))
-    tellings = draw(st.lists(st.sampled_from(["ringing", "answered", "accepted", "declined"]), max_size=3))
+    tellings = draw(st.lists(st.sampled_from(["ringing", "answered", "accepted", "declined"]), max_size=2))
     happens: list[Event] = [
-        ResponseCreated(response), wish, ResponseFinished(response, "completed"), CallerAway(number),
-        *(FarEndTold(number, what) for what in tellings),
-        excursion_ended(number, draw(outcomes), draw(st.integers(0, 99)), gone=False),
-        StreamStarted(f"MZ{number + 1}", "CA1", "audio/x-mulaw", 8000, 1),
+        TurnCommitted("u"), ResponseCreated(response), wish, ResponseFinished(response, "completed"),
+        CallerAway(PRESENT),
+        *(FarEndTold(PRESENT, what) for what in tellings),
+        excursion_ended(PRESENT, draw(outcomes), draw(st.integers(0, 99)), gone=False),
+        StreamStarted(NEXT_SID, "CA1", "audio/x-mulaw", 8000, 1),
+        ResponseCreated(f"{response}n"), ModelSpoke(f"{response}n", f"{response}n", 0, draw(audio)),
+        ResponseFinished(f"{response}n", "completed"),
     ]  # fmt: skip
-    return [(draw(gaps), event) for event in happens if draw(st.integers(0, 19))]
+    return [(draw(gaps), event) for event in happens if draw(st.integers(0, 29))]
 
 
 scenes = st.one_of(
@@ -299,9 +310,21 @@ class History:
 
     def tell(self, at: int, event: Event) -> None:
         """Let one thing happen."""
-        self.now = at
+        self.now, event = at, self.placed(event)
         wanted = self.call.handle(event, at)
         self.told.append(Told(at, event, wanted, self.call.deadline, self.call.is_over))
+
+    def placed(self, event: Event) -> Event:
+        """Return an event with the numbers that the call has got to, where it has none of its own."""
+        leg = 1 + len(of(self.wanted, ReturnToStream))
+        match event:
+            case CallerAway(leg=0):
+                return evolve(event, leg=leg)
+            case FarEndTold(number=0) | ExcursionEnded(number=0):
+                return evolve(event, number=len(of(self.wanted, LeaveStream)))
+            case StreamStarted(stream_sid="MZ-next"):
+                return evolve(event, stream_sid=f"MZ{leg}")
+        return event
 
     @property
     def wanted(self) -> list[Effect]:
