@@ -1,19 +1,25 @@
 """Random courses of a call for hypothesis, plausible and hostile, and a history that lives through one."""
 
-from attrs import define, field
-from heart import SID, START, TOOLS, agent_with, of
+from attrs import define, evolve, field
+from away import agent_with_places
+from heart import SID, START, TOOLS, of
 from hypothesis import strategies as st
 
-from bridge.agents import Agent
+from bridge.agents import Agent, ServerVad
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     Effect,
+    LeaveStream,
+    ReturnToStream,
     SendMark,
 )
 from bridge.heart.events import (
+    CallerAway,
     CallerSpoke,
     ClockRang,
     Event,
+    ExcursionEnded,
+    FarEndTold,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -49,9 +55,17 @@ from bridge.wire.retry_after import retry_after_ms
 # ---------------------------------------------------------------- events, plausible and hostile
 
 responses = st.integers(1, 8).map("r{}".format)
-sids = st.sampled_from([SID, SID, SID, SID, "MZ-other"])
+sids = st.sampled_from([SID, SID, SID, SID, "MZ2", "MZ3", "MZ-other"])
 calls = st.sampled_from(["c1", "c2", "c3"])
-names = st.sampled_from(["look_up", "look_up", "book_table", "hang_up", "unknown"])
+WAYS_OUT = ("transfer_call", "send_digits", "collect_digits", "take_message")
+names = st.sampled_from(["look_up", "look_up", "book_table", "hang_up", "unknown", *WAYS_OUT])
+arguments = st.sampled_from(
+    [
+        '{"place": "sales", "digits": "1w2#", "count": 4}',
+        '{"place": "anna", "digits": "1", "listen": true, "count": 2}',
+        '{"place": "line"}', '{"place": "nobody", "count": 0}', '{"reason": "bye"}', "{}", "[",
+    ]
+)  # fmt: skip
 marks = st.integers(1, 30).map("m{}".format)
 places = st.tuples(responses, st.sampled_from(["a", "b"]), st.sampled_from([0, 0, 0, 1]))
 audio = st.builds(
@@ -98,7 +112,7 @@ everyday = st.one_of(
     st.just(TranscriptionFailed("u", "audio_unintelligible")),
     st.builds(MarkReached, sids, marks),
     st.builds(MarkReached, sids, marks),
-    st.builds(ToolCalled, responses, calls, names, st.sampled_from(["{}", '{"reason": "bye"}', "["])),
+    st.builds(ToolCalled, responses, calls, names, arguments),
     st.builds(ToolAnswered, calls, st.text(max_size=5)),
     st.builds(ToolFailed, calls, st.just("crashed"), st.text(max_size=5)),
     st.builds(KeyPressed, sids, st.sampled_from("019#*A")),
@@ -108,6 +122,38 @@ everyday = st.one_of(
     st.builds(MessageUnknown, st.sampled_from(["twilio", "model"]), st.sampled_from(["x", "y"])),
     st.builds(MessageBroken, st.sampled_from(["twilio", "model"]), st.sampled_from(["not JSON", "binary frame"])),
 )  # fmt: skip
+numbers = st.integers(1, 3)
+outcomes = st.sampled_from(
+    [
+        *(("Dial", outcome, {"DialCallStatus": told}) for outcome, told in (
+            ("completed", "completed"), ("busy", "busy"), ("no_answer", "no-answer"), ("failed", "failed"),
+        )),
+        ("Dial", "completed", {"DialCallStatus": "completed", "DialBridged": "false"}),
+        ("Record", "recorded", {"RecordingUrl": "https://api/RE1"}), ("Gather", "collected", {"count": "4"}),
+        ("Gather", "empty", {}), ("Play", "sent", {}), ("Enqueue", "bridged", {}), ("Enqueue", "full", {}),
+        ("any", "refused", {}),
+    ]
+)  # fmt: skip
+TIMED = ("Dial", "Record", "Enqueue")
+
+
+def excursion_ended(
+    number: int, told: tuple[str, str, dict[str, str]], seconds: int, *, gone: bool
+) -> ExcursionEnded:
+    verb, outcome, data = told
+    return ExcursionEnded(number, outcome, seconds if verb in TIMED else 0, data, is_gone=gone)
+
+
+away = st.one_of(
+    st.builds(CallerAway, numbers, is_gone=st.sampled_from([False] * 9 + [True])),
+    st.builds(
+        FarEndTold, numbers, st.sampled_from(["ringing", "answered", "accepted", "declined", "completed"])
+    ),
+    st.builds(
+        excursion_ended, numbers, outcomes, st.integers(0, 99), gone=st.sampled_from([False] * 9 + [True])
+    ),
+    st.sampled_from(["MZ2", "MZ3"]).map(lambda sid: StreamStarted(sid, "CA1", "audio/x-mulaw", 8000, 1)),
+)
 endings = st.sampled_from(
     [
         StreamStopped(SID), StreamStopped("MZ-other"), PhoneLeft(1006, ""), PhoneLeft(1000, "bye"),
@@ -119,7 +165,7 @@ endings = st.sampled_from(
     ]
 )  # fmt: skip
 gaps = st.sampled_from([0, 0, 1, 7, 20, 20, 60, 100, 250, 900, 2500, 7000])
-steps = st.tuples(gaps, st.one_of(*[everyday] * 40, endings))
+steps = st.tuples(gaps, st.one_of(*[everyday] * 40, away, away, endings))
 
 
 @define
@@ -152,8 +198,33 @@ def turns(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
     return [(draw(gaps), event) for event in happens]
 
 
+PRESENT = 0
+"""Stands for the number of the excursion, or of the leg, that the call has got to."""
+
+NEXT_SID = "MZ-next"
+
+
+@st.composite
+def excursions(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
+    """Draw a whole excursion, from the wish to the new stream, of which now and then something is missing."""
+    response = draw(responses)
+    wish = ToolCalled(response, draw(calls), draw(st.sampled_from(WAYS_OUT)), draw(arguments))
+    tellings = draw(st.lists(st.sampled_from(["ringing", "answered", "accepted", "declined"]), max_size=2))
+    happens: list[Event] = [
+        TurnCommitted("u"), ResponseCreated(response), wish, ResponseFinished(response, "completed"),
+        CallerAway(PRESENT),
+        *(FarEndTold(PRESENT, what) for what in tellings),
+        excursion_ended(PRESENT, draw(outcomes), draw(st.integers(0, 99)), gone=False),
+        StreamStarted(NEXT_SID, "CA1", "audio/x-mulaw", 8000, 1),
+        ResponseCreated(f"{response}n"), ModelSpoke(f"{response}n", f"{response}n", 0, draw(audio)),
+        ResponseFinished(f"{response}n", "completed"),
+    ]  # fmt: skip
+    return [(draw(gaps), event) for event in happens if draw(st.integers(0, 29))]
+
+
 scenes = st.one_of(
-    answers(), answers(), turns(), steps.map(lambda step: [step]), steps.map(lambda step: [step]),
+    answers(), answers(), turns(), excursions(), excursions(),
+    steps.map(lambda step: [step]), steps.map(lambda step: [step]),
     st.tuples(gaps, st.builds(Echo, st.integers(1, 9))).map(lambda step: [step]),
     frames.map(lambda frame: [(20, frame)] * 5),
 )  # fmt: skip
@@ -170,8 +241,20 @@ def course_of(is_begun: bool, scenes: list[Course]) -> Course:
 courses = st.builds(
     course_of, st.sampled_from([True] * 7 + [False]), st.lists(scenes, min_size=5, max_size=16)
 )
+PLANS: tuple[tuple[str, ...], ...] = (
+    (), (), ("say:Sorry.", "hang_up"), ("dial:sales", "voicemail"), ("dial:nobody", "queue:support"),
+    ("https://example.com/other",),
+)  # fmt: skip
+
+
+def agent_of(plan: tuple[str, ...], *, create: bool, interrupt: bool, **limits: int) -> Agent:
+    vad = ServerVad(create_response=create, interrupt_response=interrupt)
+    return evolve(agent_with_places(*plan, **limits), turn_detection=vad)
+
+
 agents = st.builds(
-    agent_with,
+    agent_of,
+    st.sampled_from(PLANS),
     create=st.booleans(),
     interrupt=st.sampled_from([True, True, False]),
     lead_ms=st.sampled_from([40, 300]),
@@ -223,13 +306,25 @@ class History:
         """Return the next so many echoes."""
         waiting = of(self.wanted, SendMark)[self.echoed : self.echoed + marks]
         self.echoed += len(waiting)
-        return [MarkReached(SID, mark.name) for mark in waiting]
+        return [MarkReached(mark.stream_sid, mark.name) for mark in waiting]
 
     def tell(self, at: int, event: Event) -> None:
         """Let one thing happen."""
-        self.now = at
+        self.now, event = at, self.placed(event)
         wanted = self.call.handle(event, at)
         self.told.append(Told(at, event, wanted, self.call.deadline, self.call.is_over))
+
+    def placed(self, event: Event) -> Event:
+        """Return an event with the numbers that the call has got to, where it has none of its own."""
+        leg = 1 + len(of(self.wanted, ReturnToStream))
+        match event:
+            case CallerAway(leg=0):
+                return evolve(event, leg=leg)
+            case FarEndTold(number=0) | ExcursionEnded(number=0):
+                return evolve(event, number=len(of(self.wanted, LeaveStream)))
+            case StreamStarted(stream_sid="MZ-next"):
+                return evolve(event, stream_sid=f"MZ{leg}")
+        return event
 
     @property
     def wanted(self) -> list[Effect]:

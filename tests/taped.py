@@ -9,9 +9,12 @@ import msgspec
 from bridge.agents import Agent
 from bridge.heart.effects import WriteNote
 from bridge.heart.events import (
+    CallerAway,
     CallerSpoke,
     ClockRang,
     Event,
+    ExcursionEnded,
+    FarEndTold,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -44,7 +47,18 @@ from bridge.heart.events import (
 )
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
-from bridge.tapes.tape import MODEL, NOTE, OPENAI, PHONE, TWILIO, Line, carry_out, received, tool_line
+from bridge.tapes.tape import (
+    HTTP,
+    MODEL,
+    NOTE,
+    OPENAI,
+    PHONE,
+    TWILIO,
+    Line,
+    carry_out,
+    received,
+    tool_line,
+)
 
 Message = dict[str, Any]
 
@@ -164,8 +178,51 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
         case Stopped(by, why):
             return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped={"by": by, "why": why})
+        case CallerAway() | FarEndTold() | ExcursionEnded():
+            path, form = asked_by_twilio(event)
+            http = {
+                "method": "POST",
+                "url": f"https://bridge.example.com/voice/front-desk/{path}",
+                "form": form,
+            }
+            return Line(t_ms=t_ms, leg=HTTP, sender=TWILIO, http=http)
     assert event == ClockRang()
     return Line(t_ms=t_ms, leg=NOTE, sender="clock", rang=True)
+
+
+CALLBACKS = {
+    "ringing": ("leg", {"CallStatus": "ringing"}), "answered": ("leg", {"CallStatus": "in-progress"}),
+    "completed": ("leg", {"CallStatus": "completed"}), "accepted": ("key", {"Digits": "1"}),
+    "declined": ("key", {"Digits": "2"}),
+}  # fmt: skip
+
+
+def asked_by_twilio(event: CallerAway | FarEndTold | ExcursionEnded) -> tuple[str, dict[str, str]]:
+    """Return which of a call's paths Twilio posts to when this happens, and with which form."""
+    status = {"CallStatus": "completed"} if getattr(event, "is_gone", False) else {}
+    match event:
+        case CallerAway(leg):
+            return f"next?leg={leg}", status
+        case FarEndTold(number, what):
+            asked, form = CALLBACKS[what]
+            return f"away/{number}/{asked}", form
+        case ExcursionEnded(number, outcome, seconds, data):
+            return f"away/{number}/back", status | form_of(outcome, str(seconds), dict(data))
+
+
+def form_of(outcome: str, seconds: str, data: dict[str, str]) -> dict[str, str]:
+    """Return the form of an action request for what came of a step: it is told by its parameters."""
+    count = int(data.pop("count", "0"))
+    if outcome == "refused":
+        return {"ErrorCode": "13214"}
+    if "DialCallStatus" in data:
+        return data | {"DialCallDuration": seconds}
+    if "RecordingUrl" in data:
+        return data | {"RecordingDuration": seconds}
+    queue = {"bridged": "bridged", "left": "leave", "full": "queue-full", "hung_up": "hangup"}
+    if outcome in queue:
+        return {"QueueResult": queue[outcome], "QueueTime": seconds}
+    return {"Digits": "x" * count} if outcome in ("collected", "empty") else {}
 
 
 def header_of(agent: Agent, tools: list[dict[str, Any]]) -> Header:

@@ -1,6 +1,7 @@
 """Where a caller was during their call, stretch by stretch: on a stream, off it, with somebody else. Pure."""
 
-from typing import Any, TypeAlias
+import re
+from typing import Any, Final, TypeAlias
 
 from attrs import define, field
 
@@ -11,6 +12,16 @@ from bridge.tapes.tape import PHONE, Line, event_of
 Row: TypeAlias = dict[str, Any]
 
 STREAM, EXCURSION, DIAL = "stream", "excursion", "dial"
+
+
+RECORDING: Final = re.compile(r"/away/([0-9]{1,6})/recording(?:\?|$)")
+OF_A_RECORDING: Final = (
+    "RecordingSid",
+    "RecordingUrl",
+    "RecordingStatus",
+    "RecordingDuration",
+    "TranscriptionText",
+)
 
 
 @define
@@ -34,6 +45,8 @@ class Legs:
             self._phone_told(line)
         elif line.note is not None and line.note.get("kind") == "milestone":
             self._milestone(line.t_ms, line.note)
+        elif line.http is not None and (found := RECORDING.search(line.http.get("url", ""))):
+            self._recording(int(found[1]), line.http.get("form") or {})
 
     def _begin(self, part: str, t_ms: int, number: int, **more: Any) -> Row:
         row: Row = {"part": part, "number": number, "step": None, "place": None, "began_ms": t_ms, "ended_ms": None,
@@ -89,6 +102,12 @@ class Legs:
                 DIAL, t_ms, excursion["number"], step=excursion["step"], place=excursion["place"]
             )
         row["outcome"] = what
+
+    def _recording(self, number: int, form: Row) -> None:
+        """Keep what is told of a message later than that it was left: where its sound is, and its words."""
+        for row in self.rows:
+            if row["part"] == EXCURSION and row["number"] == number:
+                row["data"] = row["data"] | {name: form[name] for name in OF_A_RECORDING if form.get(name)}
 
     def close(self, t_ms: int, outcome: str) -> None:
         """The call is over: so is all of it."""

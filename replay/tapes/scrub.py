@@ -11,12 +11,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bridge.tapes.header import Header
+from bridge.tapes.masking import PRESSED
 from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Line, decode, encode
+from bridge.wire.twilio_http import HUNG_UP
 from replay.tapes.player import is_shed_note
 
 KEPT: Final = frozenset({
@@ -37,8 +39,17 @@ CAUSES: Final = frozenset({"turn_detected", "client_cancelled", "max_output_toke
 
 ARGUMENTS: Final = "response.function_call_arguments"
 DONE_ALREADY: Final = frozenset({"response.output_audio.delta", f"{ARGUMENTS}.delta"})
-FORM_KEPT: Final = frozenset({"ApiVersion", "CallStatus", "Direction"})
+FORM_KEPT: Final = frozenset({
+    "ApiVersion", "CallStatus", "Direction", "DialCallStatus", "DialBridged", "QueueResult", "ReferCallStatus",
+    "ErrorCode",
+})  # fmt: skip
+"""Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
+
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence")
+OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
+SETTINGS_KEPT: Final = frozenset({"name", "tool"})
+"""Within those: what names a place or a tool, for the model's wishes name them too."""
+
 JSON_TEXTS: Final = frozenset({"arguments", "output"})
 TAG: Final = re.compile(r"<[^>]*>")
 TOKEN: Final = re.compile(r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
@@ -56,6 +67,8 @@ class Scrub:
     audio: bool = True
     text: bool = True
     numbers: bool = True
+    places: frozenset[str] = frozenset()
+    """Names of the agent's places, which stay what they are as names of tools do."""
 
     def words(self, text: str) -> str:
         """Return a text of the same length and shape: x for letters, 0 for digits, the rest as it is."""
@@ -74,6 +87,7 @@ class Scrub:
         settings |= {
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
         }
+        settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
         return msgspec.structs.replace(
             header, settings=settings, tools=self.value(header.tools), caller=self.words(header.caller),
             called=self.words(header.called), has_audio=header.has_audio and not self.audio,
@@ -82,9 +96,10 @@ class Scrub:
     def lines(self, tape: Tape) -> Iterator[bytes]:
         """Yield a tape's lines; what the bridge decided is to be told anew from them."""
         arguments = _Arguments.of(tape)
+        scrub = evolve(self, places=frozenset(tape.header.agent_settings().transfer))
         for line in map(decode, tape.lines):
             if not line.is_decision:
-                yield encode(self.line(arguments.told(line, self._payload)))
+                yield encode(scrub.line(arguments.told(line, scrub._payload)))
             elif is_shed_note(line):
                 yield encode(line)
 
@@ -107,6 +122,19 @@ class Scrub:
             "tool": self._tool, "note": self._note,
             "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
         }  # fmt: skip
+
+    def _setting(self, value: Any, name: str = "") -> Any:
+        """Return a table of the settings without words and numbers, and with what makes a decision."""
+        if isinstance(value, dict):
+            return {key: self._setting(part, key) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._step(part) for part in value]
+        return self.words(value) if isinstance(value, str) and name not in SETTINGS_KEPT else value
+
+    def _step(self, text: str) -> str:
+        """Return a step of a failure plan, with its kind and its place."""
+        kind, colon, rest = text.partition(":")
+        return f"{kind}{colon}{rest if kind == 'dial' else self.words(rest)}"
 
     # ------------------------------------------------------------ messages
 
@@ -147,7 +175,7 @@ class Scrub:
     def _token(self, found: re.Match[str]) -> str:
         """Return a text or number in JSON of which nothing but the names of properties is known."""
         token = found[0]
-        if found[1]:
+        if found[1] or token[1:-1] in self.places:
             return token
         if token.startswith('"'):
             return ESCAPE.sub(self._piece, token)
@@ -163,7 +191,13 @@ class Scrub:
 
     def _http(self, http: dict[str, Any]) -> dict[str, Any]:
         form = http.get("form") or {}
-        kept = {name: value if _is_kept(name) else self.words(value) for name, value in form.items()}
+        is_key = AWAY_KEY in http.get("url", "")
+        kept = {
+            name: value
+            if _is_kept(name) or (name == PRESSED and (is_key or value == HUNG_UP))
+            else self.words(value)
+            for name, value in form.items()
+        }
         return self._request(http) | {"form": kept}
 
     def _request(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +267,10 @@ def _carries_audio(line: Line) -> bool:
     start = bytes(line.msg)[:400] if line.msg else b""
     marks = (b'"event":"media"',) if line.leg == PHONE else (b'"response.output_audio.delta"',)
     return any(mark in start for mark in marks)
+
+
+AWAY_KEY: Final = "/key"
+"""Where the key of the person who answers comes: it says whether they have taken the call."""
 
 
 def _is_kept(name: str) -> bool:

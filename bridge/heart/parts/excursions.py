@@ -37,7 +37,6 @@ from bridge.heart.plans import (
     JoinQueue,
     Plan,
     PressDigits,
-    TakeMessage,
     failure_plans,
 )
 from bridge.heart.playout import Ledger, Playout
@@ -95,7 +94,7 @@ class Excursions:
     _where: Where = Where.HERE
     _trip: Trip | None = None
     _is_taken: bool = False
-    _is_accepted: bool = False
+    _is_far_end_gone: bool = False
     _why_lost: str = ""
     _rest: tuple[Plan, ...] = ()
 
@@ -122,7 +121,7 @@ class Excursions:
         """Have Twilio do this: at once if it is asking already, else when the stream is closed."""
         is_asking = self._where is Where.AWAY
         self.number += 1
-        self._trip, self._is_taken, self._is_accepted = trip, False, False
+        self._trip, self._is_taken, self._is_far_end_gone = trip, False, False
         if not is_asking:
             self._part_from_stream()
         kind = trip.plan.step.kind
@@ -182,15 +181,17 @@ class Excursions:
         if not self._is_present(event.number):
             return self.decisions.journal.count("told of an excursion that is over")
         self.decisions.journal.milestone("far_end", excursion=event.number, what=event.what)
-        step = self._trip.plan.step if self._trip else None
-        self._is_accepted = self._is_accepted or event.what == "accepted"
-        if isinstance(step, Dial) and not self._is_taken and event.what == _taking(step):
+        trip = self._trip
+        if trip is None or not isinstance(trip.plan.step, Dial):
+            return
+        if event.what == _taking(trip.plan.step) and not self._is_taken:
             self._is_taken = True
-            self.decisions.journal.milestone(
-                "taken", excursion=self.number, to=self._trip.to if self._trip else ""
-            )
-            self.due = self.decisions.now + step.talk_ms
+            self.decisions.journal.milestone("taken", excursion=self.number, to=trip.to)
+            self.due = self.decisions.now + trip.plan.step.talk_ms
             self._end_session()
+        self._is_far_end_gone = self._is_far_end_gone or event.what == "completed"
+        if self._is_far_end_gone:  # should the caller have hung up, Twilio may ask nothing any more
+            self.due = min(self.due, self.decisions.now + CONNECT_MS)
 
     def _is_present(self, number: int) -> bool:
         return self.is_away and number == self.number
@@ -216,10 +217,10 @@ class Excursions:
             data=dict(event.data),
         )
         self._where = Where.AWAY
-        if not trip.call_id:
-            return self._plan_went_on(trip, event)
         if event.outcome in TAKEN:
-            return self.ending.end("tool", f"transferred to {trip.to}")
+            return self._end_as_taken(trip)
+        if not trip.call_id:
+            return self._plan_went_on(event)
         if event.is_gone:
             return self.ending.end("caller", "hung up")
         if self._why_lost:
@@ -282,12 +283,21 @@ class Excursions:
 
     def is_late(self) -> None:
         """Give up a caller who is not where they had to be by now; should they come all the same, they are told."""
+        if self._trip is not None and self._is_taken and self._is_far_end_gone:
+            return self._end_as_taken(self._trip)
         step = self._trip.plan.step.kind if self._trip else ""
         why = {
             Where.LEAVING: "Twilio did not ask what comes after the stream",
             Where.RETURNING: f"the caller did not come back from {step}: no media stream came",
         }.get(self._where, f"the caller did not come back from {step}")
         self.ending.end("bridge", why, self.agent.failure_sentence.text)
+
+    def _end_as_taken(self, trip: Trip) -> None:
+        """The call was somebody else's, and is over."""
+        done = f"transferred to {trip.to}"
+        if trip.call_id:
+            return self.ending.end("tool", done)
+        self.ending.end("model", f"{self._why_lost}; {done}")
 
     # ------------------------------------------------------------ the failure plan
 
@@ -318,15 +328,10 @@ class Excursions:
                 self._end_session()
                 self.leave(Trip(plan, to=place_of(plan)))
 
-    def _plan_went_on(self, trip: Trip, event: ExcursionEnded) -> None:
+    def _plan_went_on(self, event: ExcursionEnded) -> None:
         """Go on with the failure plan until one of its steps has helped."""
-        if event.outcome in HELPED:
-            done = (
-                "a message was left"
-                if isinstance(trip.plan.step, TakeMessage)
-                else f"transferred to {trip.to}"
-            )
-            return self.ending.end("model", f"{self._why_lost}; {done}")
+        if event.outcome == "recorded":
+            return self.ending.end("model", f"{self._why_lost}; a message was left")
         if event.is_gone:
             return self.ending.end("caller", "hung up")
         self._take_next_step()
@@ -339,7 +344,6 @@ class Excursions:
 
 
 TAKEN: Final = ("completed", "bridged")
-HELPED: Final = (*TAKEN, "recorded")
 
 
 def _taking(step: Dial) -> str:

@@ -347,6 +347,23 @@ def test_a_queue_that_connected_them_ends_the_call() -> None:
     assert ended(line)[:2] == ("tool", "transferred to line")
 
 
+def test_whoever_hangs_up_on_who_took_the_call_leaves_a_record_that_is_over_soon() -> None:
+    line = away_call()
+    line.tell(FarEndTold(1, "answered"))
+    line.tell(FarEndTold(1, "completed"), after=60_000)
+    line.wait(9_900)
+    assert not line.call.is_over
+    line.wait(200)
+    assert ended(line) == ("tool", "transferred to sales", "")
+
+
+def test_a_callback_that_comes_before_the_one_it_follows_shortens_no_talk_that_goes_on() -> None:
+    line = away_call()
+    line.tell(FarEndTold(1, "completed"), FarEndTold(1, "answered"))
+    back(line, "completed", after=4000)
+    assert ended(line)[:2] == ("tool", "transferred to sales")
+
+
 def test_whoever_hangs_up_while_away_has_hung_up() -> None:
     line = away_call(MESSAGE)
     line.tell(ExcursionEnded(1, "recorded", 9, {"RecordingUrl": "https://api/RE1"}, is_gone=True), after=9000)
