@@ -37,7 +37,6 @@ from bridge.heart.plans import (
     JoinQueue,
     Plan,
     PressDigits,
-    TakeMessage,
     failure_plans,
 )
 from bridge.heart.playout import Ledger, Playout
@@ -191,6 +190,8 @@ class Excursions:
             )
             self.due = self.decisions.now + step.talk_ms
             self._end_session()
+        if event.what == "completed":  # where it was the caller who hung up, Twilio may ask nothing more
+            self.due = min(self.due, self.decisions.now + CONNECT_MS)
 
     def _is_present(self, number: int) -> bool:
         return self.is_away and number == self.number
@@ -219,7 +220,7 @@ class Excursions:
         if not trip.call_id:
             return self._plan_went_on(trip, event)
         if event.outcome in TAKEN:
-            return self.ending.end("tool", f"transferred to {trip.to}")
+            return self._end_as_taken(trip)
         if event.is_gone:
             return self.ending.end("caller", "hung up")
         if self._why_lost:
@@ -281,7 +282,12 @@ class Excursions:
             self.decisions.journal.milestone("returned", excursion=self.number, leg=self.leg)
 
     def is_late(self) -> None:
-        """Give up a caller who is not where they had to be by now; should they come all the same, they are told."""
+        """Give up a caller who is not where they had to be by now; should they come all the same, they are told.
+
+        One who was taken is missed by nobody.
+        """
+        if self._is_taken and self._trip is not None:
+            return self._end_as_taken(self._trip)
         step = self._trip.plan.step.kind if self._trip else ""
         why = {
             Where.LEAVING: "Twilio did not ask what comes after the stream",
@@ -320,16 +326,20 @@ class Excursions:
 
     def _plan_went_on(self, trip: Trip, event: ExcursionEnded) -> None:
         """Go on with the failure plan until one of its steps has helped."""
-        if event.outcome in HELPED:
-            done = (
-                "a message was left"
-                if isinstance(trip.plan.step, TakeMessage)
-                else f"transferred to {trip.to}"
-            )
-            return self.ending.end("model", f"{self._why_lost}; {done}")
+        if event.outcome == "recorded":
+            return self.ending.end("model", f"{self._why_lost}; a message was left")
+        if event.outcome in TAKEN:
+            return self._end_as_taken(trip)
         if event.is_gone:
             return self.ending.end("caller", "hung up")
         self._take_next_step()
+
+    def _end_as_taken(self, trip: Trip) -> None:
+        """End the call: somebody has talked to the caller, who was sent there by the model's wish or for want of it."""
+        done = f"transferred to {trip.to}"
+        if trip.call_id:
+            return self.ending.end("tool", done)
+        self.ending.end("model", f"{self._why_lost}; {done}")
 
     def _end_session(self) -> None:
         if not self.session.is_over:
@@ -339,7 +349,6 @@ class Excursions:
 
 
 TAKEN: Final = ("completed", "bridged")
-HELPED: Final = (*TAKEN, "recorded")
 
 
 def _taking(step: Dial) -> str:
