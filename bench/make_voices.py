@@ -59,7 +59,7 @@ SPEAKERS = {
 }
 
 SPELLINGS = {  # applied to both sides: the recogniser writes digits, and American English
-    "4": "four", "7": "seven", "10": "ten", "11": "eleven", "30": "thirty",
+    "1": "one", "2": "two", "4": "four", "7": "seven", "10": "ten", "11": "eleven", "30": "thirty", "80": "eighty",
     "1982": "nineteen eighty two", "harbor": "harbour", "goodbye": "good bye",
 }  # fmt: skip
 

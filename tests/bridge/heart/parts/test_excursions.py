@@ -404,7 +404,32 @@ def test_talk_with_whoever_took_the_call_is_bounded_by_its_place_alone() -> None
     line.wait(600_000)
     assert not line.call.is_over
     line.wait(31_000)
+    assert ended(line)[:2] == ("tool", "transferred to sales")
+
+
+def test_a_talk_that_is_over_is_over_though_twilio_asks_nothing_more() -> None:
+    line = away_call(transfer("anna"))
+    line.tell(FarEndTold(1, "accepted"), after=9000)
+    line.tell(FarEndTold(1, "completed"), after=60_000)
+    line.wait(9999)
+    assert not line.call.is_over
+    line.wait(1)
+    assert ended(line) == ("tool", "transferred to anna", "")
+
+
+def test_a_caller_who_hangs_up_while_it_rings_is_not_waited_for() -> None:
+    line = away_call()
+    line.tell(FarEndTold(1, "ringing"), FarEndTold(1, "completed"))
+    line.wait(10_000)
     assert ended(line)[:2] == ("bridge", "the caller did not come back from dial")
+
+
+def test_whoever_is_dialled_for_want_of_a_model_takes_the_call_too() -> None:
+    line = talking_call("dial:sales", "voicemail")
+    line.tell(ModelLeft(1006, ""))
+    line.tell(CallerAway(1), FarEndTold(1, "answered"), FarEndTold(1, "completed"), after=40)
+    line.wait(10_000)
+    assert ended(line)[:2] == ("model", "model connection lost (1006); transferred to sales")
 
 
 def test_twilio_may_not_ask_at_all() -> None:
