@@ -123,7 +123,8 @@ class CallReport:
     upgrade_status: int | None = None
     line_began_ms: int | None = None
     started_ms: int | None = None  # when `start` was first sent
-    closed_by: ClosedBy | None = None
+    closed_by: ClosedBy | None = None  # of the last stream
+    ended_by: ClosedBy | None = None  # of the call; the bridge is whoever writes its TwiML
     close_code: int | None = None
     close_reason: str = ""
     closed_ms: int | None = None

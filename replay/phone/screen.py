@@ -104,7 +104,7 @@ def _facts(report: CallReport) -> list[tuple[str, str]]:
     facts = [
         (
             "ended",
-            f"by {report.closed_by or 'nobody'}, close code {report.close_code or 'none'} {report.close_reason}",
+            f"by {report.ended_by or 'nobody'}, close code {report.close_code or 'none'} {report.close_reason}",
         ),
         ("then", ", ".join(str(verb) for verb in report.next_verbs) or "nothing"),
         (

@@ -47,7 +47,7 @@ def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict
         report.call_sid,
         tuple(complaints),
         report.started_ms is not None or report.error is None,
-        report.closed_by,
+        report.ended_by,
         report.first_audio_ms,
         tuple(report.gaps_ms),
         len(report.clears),
@@ -58,7 +58,7 @@ def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict
 def _unmet(expect: Expect, report: CallReport) -> list[str]:
     verbs = [type(verb).__name__.lower() for verb in report.next_verbs]
     equal = [
-        ("ended_by", expect.ended_by, report.closed_by),
+        ("ended_by", expect.ended_by, report.ended_by),
         ("close_code", expect.close_code, report.close_code),
         ("next_verb", expect.next_verb, verbs[0] if verbs else None),
     ]
@@ -100,7 +100,7 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
         "complaints": verdict.complaints,
         "webhook_status": report.webhook_status,
         "upgrade_status": report.upgrade_status,
-        "ended_by": report.closed_by,
+        "ended_by": report.ended_by,
         "close": {"code": report.close_code, "reason": report.close_reason},
         "next_verbs": [{"verb": type(verb).__name__.lower(), "is": verb} for verb in report.next_verbs],
         "first_audio_ms": report.first_audio_ms,

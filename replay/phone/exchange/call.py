@@ -110,7 +110,7 @@ class Call:
     async def run(self, webhook: str) -> None:
         """The call from the first ring to its end."""
         await self.go_through(self._answer(webhook))
-        self.report.note("call_over", by=self.report.closed_by)
+        self.report.note("call_over", by=self.report.ended_by)
         self.callbacks.completed()
 
     async def go_through(self, beginning: Awaitable[Document]) -> None:
@@ -130,9 +130,9 @@ class Call:
 
     def _end(self) -> None:
         if self.leg.ended_by == CALLER:
-            self.report.closed_by = "caller"
-        elif self.orders.ends_call:
-            self.report.closed_by = "rest"
+            self.report.ended_by = "caller"
+        else:
+            self.report.ended_by = "rest" if self.orders.ends_call else "bridge"
         self.leg.now_ms = self.program.floor.now_ms
         self.leg.hang_up("twilio")
         self.orders.end()
@@ -156,7 +156,8 @@ class Call:
             await self._streams.stream(stream)
         except TwilioError as error:
             self._streams.failed(error)
-        self.report.note("call_over", by=self.report.closed_by)
+        self.report.ended_by = self.report.closed_by
+        self.report.note("call_over", by=self.report.ended_by)
 
     async def _answer(self, webhook: str) -> Document:
         times = 2 if self.caller.webhook_twice else 1

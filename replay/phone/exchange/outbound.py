@@ -88,7 +88,7 @@ class Outbound:
             self.status = "completed"
         self.ended_at, orders.status = trio.current_time(), self.status
         orders.end()
-        self.report.note("call_over", by=self.report.closed_by)
+        self.report.note("call_over", by=self.report.ended_by)
         if self._callbacks is not None:
             self._callbacks.tell(self.status, [("CallDuration", str(self.seconds)), *self._verdict_form()])
 

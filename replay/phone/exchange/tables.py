@@ -13,6 +13,8 @@ from replay.phone.step_words import KEYS, WAIT_MS, say_of, steps_of
 
 MAX_PLACES = 100
 FAR_END_PATIENCE_MS = 60_000
+SETTINGS = tuple(field.name for field in attrs.fields(FarEnd) if field.name != "script")
+FAR_END_KEYS = ("steps", "patience_ms", *SETTINGS)
 LEVEL_KEYS = ("prompt", "keys", "wait_ms", "tries")
 
 
@@ -31,7 +33,10 @@ def _far_end(place: str, raw: Any, folder: Path, menus: Mapping[str, Level], fau
     if not isinstance(raw, dict):
         faults.append(f"[{at}] = {shown('', raw)}: use a table, written [{at}] on a line of its own")
         return FarEnd()
-    rest = {key: value for key, value in raw.items() if key not in ("steps", "patience_ms")}
+    faults += [
+        f"[{at}] {key}: unknown key; {nearest(key, FAR_END_KEYS)}" for key in raw if key not in FAR_END_KEYS
+    ]
+    rest = {key: value for key, value in raw.items() if key in SETTINGS}
     far_end = read_table(FarEnd, rest, at=at, faults=faults, without=("script",))
     steps = steps_of(raw.get("steps", []), folder, faults, at=f"[{at}] steps", menus=menus)
     patience_ms = _whole(raw.get("patience_ms", FAR_END_PATIENCE_MS), f"[{at}] patience_ms", faults)

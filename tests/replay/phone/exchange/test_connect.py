@@ -41,7 +41,7 @@ async def test_a_call_leaves_and_returns_as_often_as_its_twiml_says() -> None:
     ]
     assert {start["sequenceNumber"] for start in starts} == {"1"}
     assert {start["start"]["callSid"] for start in starts} == {report.call_sid}
-    assert (report.error, report.closed_by) == (None, "bridge")
+    assert (report.error, report.ended_by) == (None, "bridge")
 
 
 async def test_between_two_streams_the_caller_talks_and_nobody_hears() -> None:
@@ -69,7 +69,7 @@ async def test_between_two_streams_the_caller_talks_and_nobody_hears() -> None:
 
 async def test_a_caller_may_hang_up_in_the_gap() -> None:
     report, bridge = await trips(2, Wait(1200), HangUp(), behaviour={"reentry_ms": 5000})
-    assert (len(bridge.medias), report.closed_by) == (1, "caller")
+    assert (len(bridge.medias), report.ended_by) == (1, "caller")
 
 
 @pytest.mark.parametrize("tells", [False, True])

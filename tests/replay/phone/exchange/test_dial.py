@@ -139,7 +139,7 @@ async def test_a_whisper_that_fails_connects_nobody() -> None:
 
 async def test_a_caller_who_hangs_up_while_it_rings_ends_everything() -> None:
     report, bridge = await a_call(Wait(500), HangUp(), answers=answers(DIAL), town=town(anna=far_end()))
-    assert (report.closed_by, report.far_ends[0].answered_ms) == ("caller", None)
+    assert (report.ended_by, report.far_ends[0].answered_ms) == ("caller", None)
     assert report.dials[0].status == "canceled"
     assert bridge.asked("/dialled") == []
 
@@ -147,7 +147,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_ends_everything() -> None:
 async def test_a_caller_who_hangs_up_while_they_talk_ends_both_legs() -> None:
     anna = far_end(HELLO, Wait(60_000))
     report, bridge = await a_call(WaitForQuiet(500), HangUp(), answers=answers(DIAL), town=town(anna=anna))
-    assert (report.closed_by, report.far_ends[0].ended_by) == ("caller", "caller")
+    assert (report.ended_by, report.far_ends[0].ended_by) == ("caller", "caller")
     assert bridge.asked("/dialled") == []
 
 
@@ -233,4 +233,4 @@ async def test_a_call_leaves_its_stream_is_transferred_in_vain_and_comes_back() 
     verbs = {"/voice": response(CONNECT), "/after": response(DIAL), "/dialled": response("<Hangup/>")}
     report, bridge = await a_call(answers=verbs, town=town(anna=far_end(result="busy")))
     assert [type(verb).__name__ for verb in report.next_verbs] == ["Dial", "Hangup"]
-    assert (report.closed_by, len(bridge.medias)) == ("bridge", 1)
+    assert (report.ended_by, len(bridge.medias)) == ("bridge", 1)

@@ -65,7 +65,7 @@ async def test_without_an_action_the_verb_behind_it_runs() -> None:
 
 async def test_whoever_hangs_up_in_the_queue_is_gone() -> None:
     report, bridge = await queued(Wait(2000), HangUp())
-    assert (report.closed_by, report.queues, bridge.asked("/queued")) == ("caller", ["hangup"], [])
+    assert (report.ended_by, report.queues, bridge.asked("/queued")) == ("caller", ["hangup"], [])
 
 
 async def test_a_wait_document_that_fails_ends_the_wait() -> None:

@@ -96,7 +96,7 @@ async def test_a_call_is_queued_rung_answered_and_over() -> None:
     assert (asked["CallStatus"], asked["Direction"], asked["To"], asked["From"]) == (
         "in-progress", "outbound-api", ANNA, OURS,
     )  # fmt: skip
-    assert (report.closed_by, report.error) == ("caller", None)
+    assert (report.ended_by, report.error) == ("caller", None)
     assert (found.json()["status"], found.json()["to"]) == ("completed", ANNA)
 
 
@@ -153,7 +153,7 @@ async def test_a_ringing_call_is_cancelled_and_a_live_one_is_not() -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, 21220)
         await desk.send(f"Calls/{call_sid}.json", Status="completed")
         await desk.rest.wait_over()
-    assert (desk.told[-1], desk.rest.reports[-1].closed_by) == ("completed", "rest")
+    assert (desk.told[-1], desk.rest.reports[-1].ended_by) == ("completed", "rest")
 
 
 async def test_a_call_has_a_time_limit() -> None:
@@ -285,4 +285,4 @@ async def test_a_screening_phone_asks_who_calls_and_then_connects_or_drops(conne
     async with a_desk(screener, talk=talk) as desk:
         report = await desk.call()
     assert (murmur(600) in report.said) is connects
-    assert (report.closed_by, report.missed) == ("caller", [])
+    assert (report.ended_by, report.missed) == ("caller", [])

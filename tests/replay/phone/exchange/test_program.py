@@ -50,12 +50,12 @@ async def test_a_request_can_be_late_or_never_come() -> None:
     report, _ = await one_gather("late")
     assert report.asked[0].at_ms >= 5000
     report, bridge = await one_gather("never", Wait(200), Press("1"), Wait(9000), HangUp())
-    assert (bridge.asked("/keys"), report.closed_by) == ([], "caller")
+    assert (bridge.asked("/keys"), report.ended_by) == ([], "caller")
 
 
 async def test_a_caller_who_hangs_up_while_a_late_request_waits_is_gone() -> None:
     report, bridge = await one_gather("late", Wait(200), Press("1"), Wait(1000), HangUp())
-    assert (bridge.asked("/keys"), report.closed_by) == ([], "caller")
+    assert (bridge.asked("/keys"), report.ended_by) == ([], "caller")
 
 
 # ---------------------------------------------------------------- documents
@@ -63,7 +63,7 @@ async def test_a_caller_who_hangs_up_while_a_late_request_waits_is_gone() -> Non
 
 async def test_a_document_that_runs_out_ends_the_call() -> None:
     report, bridge = await a_call(answers={"/voice": response("<Say>Bye</Say>")}, town=town())
-    assert (report.error, report.closed_by, len(bridge.forms)) == (None, None, 1)
+    assert (report.error, report.ended_by, len(bridge.forms)) == (None, "bridge", 1)
 
 
 async def test_unknown_verbs_and_attributes_are_counted_warnings_and_the_rest_runs() -> None:

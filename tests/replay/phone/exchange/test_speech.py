@@ -28,7 +28,7 @@ async def test_words_take_their_time_and_are_heard() -> None:
 async def test_a_caller_hears_twilio_as_they_hear_an_agent() -> None:
     verbs = {"/voice": response("<Say>Twenty characters...</Say>", '<Pause length="60"/>')}
     report, _ = await a_call(WaitForQuiet(200), HangUp(), answers=verbs, town=town())
-    assert (report.closed_by, report.missed) == ("caller", [])
+    assert (report.ended_by, report.missed) == ("caller", [])
     assert len(report.heard) < 8 * 2000
 
 
@@ -69,7 +69,7 @@ async def test_a_menu_is_walked_by_keys(digits: str, path: list[str], said_thank
     report, _ = await a_call(MENU, THANKS, Wait(300), HangUp(), answers=verbs, town=town())
     assert report.menu_path == path
     assert (THANKS.audio in report.said) is said_thanks
-    assert report.closed_by == "caller"
+    assert report.ended_by == "caller"
 
 
 async def test_a_menu_says_its_prompt_again_when_no_key_comes() -> None:
