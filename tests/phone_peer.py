@@ -90,6 +90,12 @@ class Bridge:
     forms: list[tuple[str, dict[str, list[str]], dict[str, str]]] = attrs.field(factory=list)
     upgrades: list[bytes] = attrs.field(factory=list)
     medias: list[Media] = attrs.field(factory=list)
+    via: str = ""
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """The forms of the requests for that path, the last value of each name."""
+        found = [form for target, form, _ in self.forms if target.partition("?")[0] == path]
+        return [{name: values[-1] for name, values in form.items()} for form in found]
 
     async def serve(self, stream: trio.SocketStream) -> None:
         head = await stream.receive_some(65_536)
@@ -165,20 +171,21 @@ class Replayed(trio.abc.ReceiveStream):
 async def a_bridge(
     talk: Talk = to_the_end, **fields: Any
 ) -> AsyncIterator[tuple[Bridge, Callable[..., Any]]]:
-    """A running bridge, and a way to ring it; a test that hangs fails after 5 s."""
+    """A running bridge, and a way to ring it; a test that hangs fails after within_s, 5 s."""
     bridge = Bridge(
         talk, {"/voice": CONNECT, "/after": HANGUP, "/status": HANGUP, **fields.pop("answers", {})}
     )
     bridge.refuse = fields.pop("refuse", None)
+    within_s = fields.pop("within_s", 5)
 
     async def call(*steps: Any, **options: Any) -> CallReport:
         caller = Caller(**{"steps": steps, "patience_ms": 900, "answer_delay_ms": 0, **fields})
-        return await ring(caller, webhook=f"{PUBLIC}/voice", via=via, **options)
+        return await ring(caller, webhook=f"{PUBLIC}/voice", via=bridge.via, **options)
 
-    with trio.fail_after(5):
+    with trio.fail_after(within_s):
         async with trio.open_nursery() as nursery:
             (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-            via = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+            bridge.via = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
             nursery.start_soon(trio.serve_listeners, bridge.serve, [listener])
             yield bridge, call
             nursery.cancel_scope.cancel()

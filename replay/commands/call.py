@@ -17,13 +17,14 @@ from bridge.screen.output import complain, console, explains_errors, print_json
 from bridge.tapes.reader import Tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.commands.options import DATA, JSON, read
+from replay.phone.exchange.expect import Expect
 from replay.phone.report import OnEvent
 from replay.phone.ring import Account, CallReport, ring
-from replay.phone.scenario import CallSettings, Expect, Scenario
+from replay.phone.scenario import CallSettings, Scenario
 from replay.phone.screen import narrate, report_table
 from replay.phone.script import Caller, HangUp
-from replay.phone.sound_files import write_stereo
 from replay.phone.verdict import Verdict, as_json, judge
+from replay.sound.sound_files import write_stereo
 
 OTHERWISE: Final = 1
 NO_CALL: Final = 2

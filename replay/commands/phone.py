@@ -15,13 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from bridge.screen.output import complain, console, explains_errors, print_json
 from replay.commands.phone_options import Destination, account_of, destination_of, parameters_of
+from replay.phone.exchange.expect import Expect
 from replay.phone.load import Lateness, make_calls
 from replay.phone.report import OnEvent
 from replay.phone.ring import Account, CallReport, ring, ring_stream
-from replay.phone.scenario import CallSettings, Expect, Scenario, load
+from replay.phone.scenario import CallSettings, Scenario, load
 from replay.phone.screen import failures, narrate, report_table, summary_table
-from replay.phone.sound_files import write_stereo
 from replay.phone.verdict import Verdict, as_json, brief_json, judge, summarise
+from replay.sound.sound_files import write_stereo
 
 T = TypeVar("T")
 
@@ -236,6 +237,7 @@ async def _make_call(
             on_event=on_event,
             also_hosts=to.also_hosts,
             total_ms=told.call.max_ms,
+            town=told.town,
         )
     return await ring_stream(
         told.caller,

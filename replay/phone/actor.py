@@ -3,11 +3,14 @@
 import attrs
 
 from replay.phone.line import FRAME_BYTES, SILENCE, Line
+from replay.phone.menu import MenuTalk
 from replay.phone.script import (
+    HANGS_UP,
     Act,
     Caller,
     HangUp,
     InterruptAfter,
+    Menu,
     Press,
     Say,
     Step,
@@ -15,6 +18,7 @@ from replay.phone.script import (
     WaitForAgent,
     WaitForEnd,
     WaitForQuiet,
+    WaitForReturn,
 )
 
 
@@ -37,18 +41,37 @@ class Actor:
     caller: Caller
     line: Line
     missed: list[Missed] = attrs.field(factory=list)
+    keys_heard: list[tuple[int, str]] = attrs.field(factory=list)  # when, and which
+    menu_path: list[str] = attrs.field(factory=list)  # the levels of menus that were reached
     _upcoming: list[Step] = attrs.field(init=False)
     _step: Step | None = None
     _step_ms: int = 0
     _last_words_ms: int = 0  # since when an answer is expected
     _mouth: bytearray = attrs.field(factory=bytearray, repr=False)
+    _menu: MenuTalk | None = None
+    _patience: Wait = attrs.field(init=False)
+    _is_streaming: bool = True
+    _has_returned: bool = False  # since the present step began
 
     def __attrs_post_init__(self) -> None:
-        self._upcoming = [*self.caller.steps, Wait(self.caller.patience_ms), HangUp()]
+        self._patience = Wait(self.caller.patience_ms)
+        self._upcoming = [*self.caller.steps, self._patience, HangUp()]
+
+    def stream_began(self) -> None:
+        """The caller talks to an agent, for the first time or again."""
+        self._is_streaming = self._has_returned = True
+
+    def stream_ended(self, now_ms: int) -> None:
+        """The bridge ended the stream, and not yet the call."""
+        self._is_streaming = self._has_returned = False
+        if self._step is self._patience:
+            self._step_ms = now_ms
 
     def tick(self, now_ms: int) -> list[Act]:
         """What the caller does now, besides listening and talking."""
         acts: list[Act] = []
+        if self._menu is not None:
+            self._speak_instead(self._menu.tick(now_ms, is_talking=bool(self._mouth)))
         while self._step is None or self._is_over(self._step, now_ms):
             self._leave(now_ms)
             if not self._upcoming:
@@ -75,10 +98,24 @@ class Actor:
         del self._mouth[:FRAME_BYTES]
         return frame.ljust(FRAME_BYTES, SILENCE)
 
+    def hear_key(self, digit: str, now_ms: int) -> None:
+        """A key was pressed towards this caller; a menu is moved by it, people hear a beep."""
+        self.keys_heard.append((now_ms, digit))
+        if self._menu is not None:
+            self._speak_instead(self._menu.hear_key(digit))
+
+    def _speak_instead(self, audio: bytes | None) -> None:
+        if audio is not None:
+            self._mouth[:] = audio
+
     def _enter(self, step: Step, now_ms: int, acts: list[Act]) -> None:
         self._step, self._step_ms = step, now_ms
+        self._has_returned &= not self._is_streaming
         if isinstance(step, Say):
             self._mouth += step.audio
+        if isinstance(step, Menu):
+            self._menu = MenuTalk(step, self.menu_path)
+            self._speak_instead(self._menu.begin())
         if isinstance(step, Act):
             acts.append(step)
 
@@ -86,13 +123,19 @@ class Actor:
         # After a quiet spell that was waited for, only new speech counts as the agent being heard.
         if isinstance(self._step, Say | Press | WaitForQuiet):
             self._last_words_ms = now_ms
-        self._step = None
+        if self._menu is not None and self._menu.outcome == HANGS_UP:
+            self._upcoming.insert(0, HangUp())
+        self._step = self._menu = None
 
     def _is_over(self, step: Step, now_ms: int) -> bool:
         if isinstance(step, Say):
             return not self._mouth
         if isinstance(step, Wait):
             return now_ms >= self._step_ms + step.ms
+        if isinstance(step, Menu):
+            return self._menu is not None and self._menu.outcome is not None
+        if isinstance(step, WaitForEnd) and not self._is_streaming:
+            self._step_ms = now_ms
         if isinstance(step, Act) or self._is_granted(step, now_ms):
             return True
         if now_ms < self._step_ms + step.timeout_ms:
@@ -110,5 +153,7 @@ class Actor:
             case InterruptAfter():
                 is_over = step.quiet_ms is not None and self.line.quiet_ms(now_ms) >= step.quiet_ms
                 return was_heard and (is_over or self.line.utterance_ms(now_ms) >= step.ms)
+            case WaitForReturn():
+                return self._has_returned
             case WaitForEnd() | _:
                 return False  # an ending stops the ticks

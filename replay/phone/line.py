@@ -55,6 +55,8 @@ class Line:
     gaps: list[Gap] = attrs.field(factory=list)
     arrivals_ms: list[int] = attrs.field(factory=list, repr=False)
     first_heard_ms: int | None = None
+    background: bytes = attrs.field(default=b"", repr=False)  # ringing or music, heard while nothing else is
+    counts_gaps: bool = True  # off the stream nobody promised that speech has no holes
     cut_ms: int = 0  # when a `clear` last cut off what was being heard
     _buffer: bytearray = attrs.field(factory=bytearray, repr=False)
     _waiting: deque[Mark] = attrs.field(factory=deque)
@@ -70,6 +72,16 @@ class Line:
         self.arrivals_ms.append(now_ms)
         self._buffer += audio
         self._queued_bytes += len(audio)
+
+    def sound(self, audio: bytes) -> None:
+        """Sound that did not come from the bridge: Twilio's own voice, or whoever the caller was connected to."""
+        self._buffer += audio
+        self._queued_bytes += len(audio)
+
+    def hush(self) -> None:
+        """Stop what is being played off the stream."""
+        self._taken_bytes = self._done_bytes = self._queued_bytes
+        self._buffer.clear()
 
     def mark(self, name: str, now_ms: int) -> list[str]:
         """A mark arrived; the names to echo now."""
@@ -137,7 +149,14 @@ class Line:
         self._taken_bytes += len(frame)
         if frame:
             self._note_sound(now_ms, len(frame))
-        self.heard += frame.ljust(FRAME_BYTES, SILENCE)
+        self.heard += frame.ljust(FRAME_BYTES, SILENCE) if frame else self._behind(now_ms)
+
+    def _behind(self, now_ms: int) -> bytes:
+        """What is heard while nobody speaks: it is no speech, and nobody waits for its end."""
+        if not self.background:
+            return SILENT_FRAME
+        at = now_ms // FRAME_MS * FRAME_BYTES % len(self.background)
+        return self.background[at : at + FRAME_BYTES].ljust(FRAME_BYTES, SILENCE)
 
     def _note_sound(self, now_ms: int, size: int) -> None:
         begin = len(self.heard)
@@ -146,7 +165,7 @@ class Line:
         silence_ms = self._silence_ms(begin)
         if silence_ms is None:
             self._utterance_bytes = 0
-        elif silence_ms > 0:
+        elif silence_ms > 0 and self.counts_gaps:
             self.gaps.append(Gap(begin // BYTES_PER_MS - silence_ms, silence_ms))
         self._utterance_bytes += size
         self._sound_end = begin + size

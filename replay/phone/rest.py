@@ -1,11 +1,14 @@
-"""Twilio's REST API as far as a call under way needs it: `POST …/Calls/{CA}.json` hangs up or gives new TwiML.
+"""Twilio's REST API as far as calls need it: `POST …/Calls.json` has one made, `POST …/Calls/{CA}.json` redirects or
+ends one, GET lists them, and fetches what was recorded.
 
-It starts no calls and lists none; the calls of `ring(..., rest=rest)` are known here while they last."""
+The calls of `ring(..., rest=rest)` are known here while they last, and those that were made here."""
 
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,81 +17,48 @@ import attrs
 import h11
 import trio
 
+from replay.phone.exchange.outbound import Outbound, Pace
+from replay.phone.exchange.placing import MAX_TWIML_CHARS, Form, is_url, placed
+from replay.phone.exchange.town import Town
+from replay.phone.instructions.orders import (
+    BAD_REQUEST,
+    INVALID_URL,
+    NO_SUCH_METHOD,
+    NOT_FOUND,
+    NOT_IN_PROGRESS,
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
+    UNKNOWN_PARAMETERS,
+    Order,
+    Orders,
+    Redirection,
+    RestError,
+)
+from replay.phone.report import CallReport, OnEvent
 from replay.phone.script import Account
 from replay.phone.twiml import TwilioError, Verb, parse
+from replay.phone.web import Route
+from replay.sound.sound_files import wav_of
+
+__all__ = ["Order", "Orders", "Redirection", "Rest", "RestError", "open_rest"]
 
 MAX_CALLS = 1_000
 MAX_CONNECTIONS = 100  # more wait to be accepted
 MAX_BODY_BYTES = 65_536  # Twiml has 4 000 characters at most
-MAX_TWIML_CHARS = 4_000
 REQUEST_TIMEOUT_S = 10
 RECEIVE_BYTES = 65_536
-
-UNKNOWN_PARAMETERS, UNAUTHORIZED, NO_SUCH_METHOD, NOT_FOUND, BAD_REQUEST = 20001, 20003, 20004, 20404, 20400
-INVALID_URL = 21205
-
-
-@attrs.frozen
-class Redirection:
-    """Go on with the TwiML at url; it is asked for when the call comes to it."""
-
-    url: str
-    method: str = "POST"
-
-
-Order = Redirection | tuple[Verb, ...]  # no verbs: hang up
-
-
-@attrs.define
-class Orders:
-    """What REST asked of one call and the call did not do yet: one order, the last."""
-
-    is_over: bool = False
-    is_streaming: bool = False  # the stream says goodbye by itself; all else is abandoned
-    ends_call: bool = False
-    _order: Order | None = None
-    _doing: trio.CancelScope | None = None
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether what the call is doing is to be left."""
-        return self._order is not None
-
-    def give(self, order: Order) -> None:
-        """Put an order in the place of any before; a hang-up is the last one a call takes."""
-        self._order, self.ends_call = order, order == ()
-        self.is_over = self.ends_call
-        if self._doing is not None and not self.is_streaming:
-            self._doing.cancel(reason="REST gave other instructions")
-
-    def take(self) -> Order | None:
-        """Return the order, once."""
-        order, self._order = self._order, None
-        return order
-
-    def end(self) -> None:
-        """Take no order any more: the call is over."""
-        self.is_over, self._order = True, None
-
-    def abandonable(self) -> trio.CancelScope:
-        """A block that the next order ends at once, unless it is streaming."""
-        self._doing = trio.CancelScope()
-        return self._doing
+TOTAL_MS = 120_000  # of a call that is made here
+PAGE_SIZE = 50
+UNANSWERED = ("queued", "initiated", "ringing")
 
 
 @attrs.frozen
-class RestError(Exception):
-    """An answer that is no call resource."""
+class Answer:
+    """What a request is answered when there is nothing wrong with it."""
 
-    status: int
-    code: int
-    message: str
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The four fields of Twilio's errors."""
-        info = f"https://www.twilio.com/docs/errors/{self.code}"
-        return {"code": self.code, "message": self.message, "more_info": info, "status": self.status}
+    content: bytes
+    kind: str = "application/json"
+    status: int = 200
 
 
 @attrs.define
@@ -97,7 +67,31 @@ class Rest:
 
     url: str
     account: Account
+    town: Town = attrs.field(factory=Town)
+    via: str | None = None
+    also_hosts: frozenset[str] | None = None
+    on_event: OnEvent | None = None
+    total_ms: int = TOTAL_MS
+    outbound: dict[str, Outbound] = attrs.field(factory=dict)
+    _nursery: trio.Nursery | None = None
     _calls: dict[str, Orders] = attrs.field(factory=dict)
+    _ended: deque[str] = attrs.field(factory=lambda: deque(maxlen=MAX_CALLS))
+    _reports: deque[CallReport] = attrs.field(factory=lambda: deque(maxlen=MAX_CALLS))
+    _refused: int = 0
+    _pace: Pace = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pace = Pace(self.town.behaviour.calls_per_second)
+
+    @property
+    def reports(self) -> list[CallReport]:
+        """Every call that was made here, in the order in which they were asked for."""
+        return [call.report for call in self.outbound.values()]
+
+    async def wait_over(self) -> None:
+        """Return when no call made here is under way."""
+        for call in [*self.outbound.values()]:
+            await call.over.wait()
 
     @contextmanager
     def knows(self, call_sid: str) -> Iterator[Orders]:
@@ -109,17 +103,39 @@ class Rest:
             yield orders
         finally:
             del self._calls[call_sid]
+            self._ended.append(call_sid)
 
-    def answer(self, method: str, target: str, authorization: str, body: bytes) -> dict[str, Any]:
-        """Do what one request asks and return the call resource; RestError when it cannot be done."""
+    @property
+    def reports_kept(self) -> list[CallReport]:
+        """Every call whose recordings can be fetched here."""
+        return [*self._reports]
+
+    def keeps(self, report: CallReport) -> None:
+        """Have what a call records to be fetched here."""
+        self._reports.append(report)
+
+    def answer(self, method: str, target: str, authorization: str, body: bytes) -> Answer:
+        """Do what one request asks; RestError when it cannot be done."""
         self._check(authorization)
-        path = urlsplit(target).path
-        orders, call_sid = self._find(path)
-        if method != "POST":
-            raise RestError(405, NO_SUCH_METHOD, "Method not allowed")
-        order = _order(_form(body))
-        orders.give(order)
-        return self._resource(call_sid, path, "completed" if order == () else "in-progress")
+        parts = urlsplit(target)
+        top = f"/2010-04-01/Accounts/{self.account.account_sid}/"
+        kind, _, name = parts.path.removeprefix(top).partition("/")
+        if not parts.path.startswith(top):
+            raise _not_found(parts.path)
+        match method, kind:
+            case "POST", "Calls.json":
+                return self._create(_form(body))
+            case "GET", "Calls.json":
+                return self._list(parts.path, _form(parts.query.encode()))
+            case "GET", "Recordings":
+                return self._recording(parts.path, name)
+            case "POST", "Calls":
+                return self._update(parts.path, name, _form(body))
+            case "GET", "Calls":
+                return _json(self._fetch(parts.path, name))
+            case _, "Calls.json" | "Recordings" | "Calls":
+                raise RestError(405, NO_SUCH_METHOD, "Method not allowed")
+        raise _not_found(parts.path)
 
     def _check(self, authorization: str) -> None:
         words = f"{self.account.account_sid}:{self.account.auth_token}".encode()
@@ -127,35 +143,145 @@ class Rest:
         if not hmac.compare_digest(authorization.encode(), expected.encode()):
             raise RestError(401, UNAUTHORIZED, "Authenticate")
 
-    def _find(self, path: str) -> tuple[Orders, str]:
-        before, _, name = path.rpartition("/")
-        call_sid = name.removesuffix(".json")
-        orders = self._calls.get(call_sid)
-        is_calls = before == f"/2010-04-01/Accounts/{self.account.account_sid}/Calls"
-        if not is_calls or call_sid == name or orders is None or orders.is_over:
-            raise RestError(404, NOT_FOUND, f"The requested resource {path} was not found")
-        return orders, call_sid
+    # ---------------------------------------------------------------- calls that are asked for
 
-    def _resource(self, call_sid: str, path: str, status: str) -> dict[str, Any]:
-        account = self.account
-        return {
+    def _create(self, form: Form) -> Answer:
+        behaviour = self.town.behaviour
+        if self._refused < behaviour.refuse_calls:
+            self._refused += 1
+            raise RestError(429, TOO_MANY_REQUESTS, "Too many requests")
+        if behaviour.call_error:
+            raise RestError(400, behaviour.call_error, f"error {behaviour.call_error}, as it was scripted")
+        asked = placed(form, self.account)
+        if self._nursery is None or len(self.outbound) >= MAX_CALLS:
+            raise RestError(429, TOO_MANY_REQUESTS, f"more than {MAX_CALLS} calls")
+        public = urlsplit(asked.url or asked.status_callback or "https://nobody.invalid")
+        call = Outbound(
+            placed=asked,
+            report=CallReport(call_sid="CA" + secrets.token_hex(16), on_event=self.on_event),
+            account=self.account,
+            route=Route(public, urlsplit(self.via) if self.via else None, self.also_hosts),
+            town=self.town,
+            knows=self.knows,
+            api_url=self.url,
+            total_ms=self.total_ms,
+            queued_ms=self._pace.delay_ms(),
+        )
+        call_sid = call.report.call_sid
+        self.outbound[call_sid] = call
+        self.keeps(call.report)
+        self._nursery.start_soon(self._make, call, name=f"phone: call {call_sid}")
+        path = f"/2010-04-01/Accounts/{self.account.account_sid}/Calls/{call_sid}.json"
+        return _json(self._resource(call_sid, path, "queued"), 201)
+
+    async def _make(self, call: Outbound) -> None:
+        with self.knows(call.report.call_sid) as orders:
+            orders.status = "queued"
+            with orders.abandonable():
+                await self._pace.wait_turn()
+            await call.run(orders)
+
+    def _list(self, path: str, wanted: Form) -> Answer:
+        """The calls that were made here, the last first."""
+        fits = {"To": "to", "From": "from", "Status": "status"}
+        found = [
+            resource
+            for call_sid in reversed(self.outbound)
+            if (resource := self._resource(call_sid, path.removesuffix(".json") + f"/{call_sid}.json"))
+            and all(resource[field] == wanted[name][-1] for name, field in fits.items() if name in wanted)
+        ]
+        page = {"calls": found[:PAGE_SIZE], "page": 0, "page_size": PAGE_SIZE, "start": 0, "end": len(found)}
+        uris = {"uri": path, "first_page_uri": path, "next_page_uri": None, "previous_page_uri": None}
+        return _json({**page, **uris})
+
+    # ---------------------------------------------------------------- calls there are
+
+    def _find(self, path: str, name: str) -> str:
+        call_sid = name.removesuffix(".json")
+        is_known = call_sid in self._calls or call_sid in self.outbound
+        is_remembered = call_sid in self._ended and not self.town.behaviour.forgets_ended_calls
+        if call_sid == name or not (is_known or is_remembered):
+            raise _not_found(path)
+        return call_sid
+
+    def _fetch(self, path: str, name: str) -> dict[str, Any]:
+        return self._resource(self._find(path, name), path)
+
+    def _update(self, path: str, name: str, form: Form) -> Answer:
+        call_sid = self._find(path, name)
+        orders = self._calls.get(call_sid)
+        if orders is None or orders.is_over:
+            if self.town.behaviour.forgets_ended_calls:
+                raise _not_found(path)
+            raise RestError(400, NOT_IN_PROGRESS, "Call is not in-progress. Cannot redirect.")
+        order = _order({name: values[-1] for name, values in form.items()}, orders)
+        status = "completed" if order == () else "in-progress"
+        if order == () and orders.status in UNANSWERED:
+            status = "canceled"
+        orders.give(order)
+        return _json(self._resource(call_sid, path, status))
+
+    def _resource(self, call_sid: str, path: str, status: str | None = None) -> dict[str, Any]:
+        account, call = self.account, self.outbound.get(call_sid)
+        common = {
             "sid": call_sid,
             "account_sid": account.account_sid,
             "api_version": "2010-04-01",
-            "direction": "inbound",
-            "from": account.caller,
-            "to": account.number,
-            "status": status,
             "uri": path,
         }
+        if call is None:
+            is_live = call_sid in self._calls
+            words = {"direction": "inbound", "from": account.caller, "to": account.number}
+            return {**common, **words, "status": status or ("in-progress" if is_live else "completed")}
+        return {
+            **common,
+            "direction": "outbound-api",
+            "from": call.placed.from_number,
+            "to": call.placed.to_number,
+            "status": status or call.status,
+            "duration": str(call.seconds) if call.ended_at is not None else None,
+            "answered_by": call.answered_by or None,
+            "queue_time": str(call.queued_ms),
+        }
+
+    def _recording(self, path: str, name: str) -> Answer:
+        """A recording as a WAV file, once it is there."""
+        behaviour, sid = self.town.behaviour, name.partition(".")[0]
+        late_s = behaviour.recording_late_ms / 1000 if behaviour.recording == "late" else 0
+        for report in self._reports:
+            for one in report.recordings:
+                is_there = one.status == "completed" and trio.current_time() >= one.made_at + late_s
+                if one.sid == sid and is_there:
+                    return Answer(wav_of(one.audio), "audio/x-wav")
+        raise _not_found(path)
 
 
 @asynccontextmanager
-async def open_rest(account: Account) -> AsyncIterator[Rest]:
-    """A REST endpoint on loopback, at a free port, for as long as the block lasts."""
+async def open_rest(
+    account: Account,
+    *,
+    town: Town | None = None,
+    via: str | None = None,
+    also_hosts: Iterable[str] | None = None,
+    on_event: OnEvent | None = None,
+    port: int = 0,
+    total_ms: int = TOTAL_MS,
+) -> AsyncIterator[Rest]:
+    """A REST endpoint on loopback, for as long as the block lasts, and with it the calls that are made there.
+
+    Whoever is called is in the `town`. `via` and `also_hosts` are those of `ring`."""
     async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        rest = Rest(f"http://127.0.0.1:{listener.socket.getsockname()[1]}", account)
+        (listener,) = await trio.open_tcp_listeners(port, host="127.0.0.1")
+        rest = Rest(
+            f"http://127.0.0.1:{listener.socket.getsockname()[1]}",
+            account,
+            town or Town(),
+            via,
+            None if also_hosts is None else frozenset(also_hosts),
+            on_event,
+            total_ms,
+            nursery=nursery,
+        )
         seats = trio.Semaphore(MAX_CONNECTIONS)
 
         async def serve(stream: trio.SocketStream) -> None:
@@ -173,16 +299,14 @@ async def _serve(rest: Rest, stream: trio.SocketStream) -> None:
     with trio.move_on_after(REQUEST_TIMEOUT_S):
         try:
             request, body = await _request(heart, stream)
-            status, content = (
-                200,
-                rest.answer(request.method.decode(), request.target.decode(), _authorization(request), body),
-            )
+            method, target = request.method.decode(), request.target.decode()
+            answer = rest.answer(method, target, _authorization(request), body)
         except RestError as error:
-            status, content = error.status, error.body
+            answer = _json(error.body, error.status)
         except (h11.RemoteProtocolError, trio.BrokenResourceError):
             return
         try:
-            await stream.send_all(_response(heart, status, content))
+            await stream.send_all(_response(heart, answer))
         except trio.BrokenResourceError:
             return
 
@@ -207,36 +331,45 @@ def _authorization(request: h11.Request) -> str:
     return dict(request.headers).get(b"authorization", b"").decode("latin-1")
 
 
-def _response(heart: h11.Connection, status: int, content: dict[str, Any]) -> bytes:
-    body = json.dumps(content).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    if status == 401:
+def _response(heart: h11.Connection, answer: Answer) -> bytes:
+    headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.content)))]
+    if answer.status == 401:
         headers.append(("WWW-Authenticate", 'Basic realm="Twilio API"'))
-    response = h11.Response(status_code=status, headers=[*headers, ("Connection", "close")])
-    parts = [heart.send(response), heart.send(h11.Data(data=body)), heart.send(h11.EndOfMessage())]
+    response = h11.Response(status_code=answer.status, headers=[*headers, ("Connection", "close")])
+    parts = [heart.send(response), heart.send(h11.Data(data=answer.content)), heart.send(h11.EndOfMessage())]
     return b"".join(part for part in parts if part)
 
 
-def _form(body: bytes) -> dict[str, str]:
+def _json(content: Mapping[str, Any], status: int = 200) -> Answer:
+    return Answer(json.dumps(content).encode(), status=status)
+
+
+def _not_found(path: str) -> RestError:
+    return RestError(404, NOT_FOUND, f"The requested resource {path} was not found")
+
+
+def _form(body: bytes) -> Form:
     try:
-        pairs = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
     except ValueError as error:
         raise RestError(400, BAD_REQUEST, f"not a form: {error}") from error
-    return {name: values[-1] for name, values in pairs.items()}
 
 
-def _order(form: dict[str, str]) -> Order:
-    """What a form asks for; RestError unless it is one thing that can be done."""
+def _order(form: dict[str, str], orders: Orders) -> Order:
+    """What a form asks of a call; RestError unless it is one thing that can be done."""
     asked = [name for name in ("Status", "Twiml", "Url") if form.get(name)]
     if len(asked) != 1:
         raise RestError(400, UNKNOWN_PARAMETERS, f"one of Status, Twiml and Url is needed, found {asked}")
     match asked[0]:
         case "Status" if form["Status"] == "completed":
             return ()
+        case "Status" if form["Status"] == "canceled":
+            if orders.status in UNANSWERED:
+                return ()
+            raise RestError(400, NOT_IN_PROGRESS, "Call is already in-progress: it can't be canceled")
         case "Status":
-            raise RestError(
-                400, UNKNOWN_PARAMETERS, f"Status {form['Status'][:20]!r}: only completed is known here"
-            )
+            text = f"Status {form['Status'][:20]!r}: completed or canceled"
+            raise RestError(400, UNKNOWN_PARAMETERS, text)
         case "Twiml":
             return _twiml(form["Twiml"])
         case _:
@@ -253,11 +386,6 @@ def _twiml(text: str) -> tuple[Verb, ...]:
 
 
 def _redirection(url: str, method: str) -> Redirection:
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_url = False
-    if not is_url or method not in ("GET", "POST"):
+    if not is_url(url) or method not in ("GET", "POST"):
         raise RestError(400, INVALID_URL, f"Url {url[:200]!r}, Method {method[:20]!r}")
     return Redirection(url, method)

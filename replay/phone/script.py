@@ -1,6 +1,7 @@
 """What a caller does, as plain values: the steps of a call, and the ways in which a call can go wrong.
 Nothing here acts; `actor` walks the steps and `ring` makes the call."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -97,19 +98,47 @@ class SendRaw:
 
 @attrs.frozen
 class WaitForEnd:
-    """Until the bridge ends the stream."""
+    """Until the bridge ends the call. While it has the caller off the stream, the time-out stands still."""
 
     timeout_ms: int = 15_000
 
 
-Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd  # steps that may be missed
+@attrs.frozen
+class WaitForReturn:
+    """Until the call that left its stream is in another one."""
+
+    timeout_ms: int = 60_000
+
+
+@attrs.frozen
+class Level:
+    """One level of a menu: what it says, which keys lead to which level, and for how long it waits for them."""
+
+    prompt: Say
+    keys: Mapping[str, str]  # one key or several; DONE goes on with the script, HANGS_UP hangs up
+    wait_ms: int = 5_000
+    tries: int = 3  # the prompt is said so often, then the menu hangs up
+
+
+@attrs.frozen
+class Menu:
+    """Talk as a telephone menu does: say a prompt, listen for keys, go to the next level. It hears nothing else."""
+
+    levels: Mapping[str, Level] = attrs.field(repr=lambda levels: str([*levels]))
+    first: str
+
+
+DONE, HANGS_UP = "done", "hang_up"
+
+Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForReturn  # steps that may be missed
 Act = Say | Press | HangUp | DropSocket | StopReading | GoSilent | SendRaw  # steps that the socket sees
-Step = Wish | Act | Wait
+Step = Wish | Act | Wait | Menu
 
 
 @attrs.frozen(kw_only=True)
 class Caller:
-    """One caller: the steps, then patience_ms for the bridge to end the call, then they hang up.
+    """One caller: the steps, then patience_ms for the bridge to end the call, then they hang up. Patience begins anew
+    when the bridge ends a stream.
 
     The rest is what can be wrong with a call; the defaults are a call as it should be."""
 

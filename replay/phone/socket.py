@@ -7,7 +7,7 @@ import functools
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import attrs
 import trio
@@ -62,6 +62,8 @@ class MediaSocket:
     _parts: list[Frame] = attrs.field(factory=list)
     _wake: trio.Event = attrs.field(factory=trio.Event)
     _is_writing: bool = False
+    last_words: Callable[[], Sequence[str]] = tuple
+    """Messages that were under way when the peer said goodbye: they leave before it is answered."""
 
     @property
     def pending(self) -> int:
@@ -150,11 +152,17 @@ class MediaSocket:
 
     async def _flush(self) -> None:
         # The empty chunk means "end of stream" and needs no sending: finish() closes the connection anyway.
-        data = b"".join(self._wire.data_to_send())
+        answer = b"".join(self._wire.data_to_send())
+        data = (self._late() if self._wire.close_rcvd is not None else b"") + answer
         if data:
             self._is_writing = True
             await self._stream.send_all(data)
             self._is_writing = False
+
+    def _late(self) -> bytes:
+        words, self.last_words = self.last_words(), tuple
+        frames = (Frame(Opcode.TEXT, word.encode()) for word in words)
+        return b"".join(frame.serialize(mask=True) for frame in frames)
 
     def _message(self, frame: Frame) -> str | bytes | None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):

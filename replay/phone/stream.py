@@ -5,6 +5,7 @@ It decides nothing: the caller's acts come from `actor`, what is heard from `lin
 import base64
 import binascii
 import json
+import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, assert_never
@@ -14,20 +15,33 @@ import msgspec
 import trio
 
 from replay.phone.actor import Actor
-from replay.phone.callbacks import parting
 from replay.phone.delay import Socket
+from replay.phone.instructions.orders import Orders
 from replay.phone.line import FRAME_MS, SILENT_FRAME
 from replay.phone.network import Loss
 from replay.phone.report import CallReport, ClosedBy
-from replay.phone.rest import Orders
 from replay.phone.script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
 from replay.phone.socket import GOODBYE_S
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 PROTOCOL_ERROR, OVERFLOW, MALFORMED, INVALID = 31924, 31930, 31950, 31951
 MAX_BUFFERED_MS = 1_200_000  # Twilio's bound is unpublished; answers of minutes in one burst are common
+CLOSING = ("stop", "close")
 
 Message = dict[str, Any]
+
+
+def parting(shuffle: int | None, *, ends_call: bool) -> tuple[str, ...]:
+    """The steps of an ending in their order; without a seed only the stream's own, callbacks follow later.
+
+    `stop` is always before `close`: after a close frame nothing more can be said."""
+    if shuffle is None:
+        return CLOSING
+    steps = [*CLOSING, "stream-stopped", *(["completed"] if ends_call else [])]
+    random.Random(shuffle).shuffle(steps)
+    first, second = sorted((steps.index("stop"), steps.index("close")))
+    steps[first], steps[second] = CLOSING
+    return tuple(steps)
 
 
 @attrs.define(kw_only=True)
@@ -89,12 +103,21 @@ class MediaStream:
         if caller.media_before_start:
             self._send_media(SILENT_FRAME, 0)
         self._began_at = trio.current_time()
+        self.report.begin_line()
         if self.report.started_ms is None:
             self.report.started_ms = self.report.now_ms()
-        self._began_ms = self.report.now_ms() - self.report.started_ms
+        self._began_ms = self.report.line_now_ms()
+        self._begin_line()
         for _ in range(2 if caller.two_starts else 1):
             self._send(self._numbered("start", self._start_body()))
         self.report.note("start", stream_sid=self.stream_sid)
+
+    def _begin_line(self) -> None:
+        """From here on the agent is on the line: a hole in what is heard is a hole in a reply."""
+        line = self.report.line
+        line.background, line.counts_gaps = b"", True
+        line.caller_spoke()
+        self.actor.stream_began()
 
     def _start_body(self) -> Message:
         caller = self.actor.caller
@@ -179,12 +202,7 @@ class MediaStream:
         return {"event": event, "sequenceNumber": number, "streamSid": self.stream_sid, event: body}
 
     def _send_media(self, frame: bytes, index: int) -> None:
-        body = {
-            "track": "inbound",
-            "chunk": str(next(self._chunk)),
-            "timestamp": str(self.actor.caller.first_timestamp_ms + index * FRAME_MS),
-            "payload": base64.b64encode(frame).decode(),
-        }
+        body = self._media_body(frame, index)
         if self._is_silent:
             return
         if self._said_loss.takes_next():  # what Twilio never got leaves a hole in chunk and timestamp
@@ -195,6 +213,23 @@ class MediaStream:
         elif self._send(self._numbered("media", body)):
             self.report.frames_sent += 1
             self.report.sent_ms.append(self.report.now_ms())
+
+    def _media_body(self, frame: bytes, index: int) -> Message:
+        return {
+            "track": "inbound",
+            "chunk": str(next(self._chunk)),
+            "timestamp": str(self.actor.caller.first_timestamp_ms + index * FRAME_MS),
+            "payload": base64.b64encode(frame).decode(),
+        }
+
+    def late_frames(self, count: int) -> list[str]:
+        """The next frames of a stream that the bridge has closed: they were on their way already."""
+        index = self.report.frames_sent
+        messages = [
+            self._numbered("media", self._media_body(SILENT_FRAME, index + more)) for more in range(count)
+        ]
+        self.report.late_frames_sent += count
+        return [msgspec.json.encode(message).decode() for message in messages]
 
     def _echo(self, names: list[str]) -> None:
         for name in names:

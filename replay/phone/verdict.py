@@ -6,8 +6,10 @@ from typing import Any
 
 import attrs
 
+from replay.phone.exchange.expect import Expect, unmet_off_stream, without_twiml
+from replay.phone.leg import Leg
 from replay.phone.report import CallReport
-from replay.phone.scenario import Expect, Scenario
+from replay.phone.scenario import Scenario
 
 AUDIBLE_GAP_MS = 40  # two frames: from here on a hole in speech is heard as one
 
@@ -32,20 +34,20 @@ class Verdict:
 
 
 def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict:
-    """Hold a call against its scenario; without TwiML there is no next verb to look at."""
+    """Hold a call against its scenario; without TwiML there is nothing behind the stream to look at."""
     complaints = [report.error] if report.error else []
     complaints += [f"in vain, until {missed.at_ms} ms: {missed.step}" for missed in report.missed]
     if report.unreached and not report.error:
         count, first = len(report.unreached), report.unreached[0]
         complaints.append(f"over before the caller came to {count} of the words and keys, the first: {first}")
     complaints += [f"warning {warned.code}, {warned.count} x: {warned.text}" for warned in report.warnings]
-    expect = scenario.expect if has_twiml else attrs.evolve(scenario.expect, next_verb=None)
+    expect = scenario.expect if has_twiml else without_twiml(scenario.expect)
     complaints += _unmet(expect, report)
     return Verdict(
         report.call_sid,
         tuple(complaints),
         report.started_ms is not None or report.error is None,
-        report.closed_by,
+        report.ended_by,
         report.first_audio_ms,
         tuple(report.gaps_ms),
         len(report.clears),
@@ -56,7 +58,7 @@ def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict
 def _unmet(expect: Expect, report: CallReport) -> list[str]:
     verbs = [type(verb).__name__.lower() for verb in report.next_verbs]
     equal = [
-        ("ended_by", expect.ended_by, report.closed_by),
+        ("ended_by", expect.ended_by, report.ended_by),
         ("close_code", expect.close_code, report.close_code),
         ("next_verb", expect.next_verb, verbs[0] if verbs else None),
     ]
@@ -65,7 +67,7 @@ def _unmet(expect: Expect, report: CallReport) -> list[str]:
         for name, wanted, found in equal
         if wanted is not None and found != wanted
     ]
-    return unmet + _out_of_bounds(expect, report)
+    return unmet + _out_of_bounds(expect, report) + unmet_off_stream(expect, report)
 
 
 def _out_of_bounds(expect: Expect, report: CallReport) -> list[str]:
@@ -98,7 +100,7 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
         "complaints": verdict.complaints,
         "webhook_status": report.webhook_status,
         "upgrade_status": report.upgrade_status,
-        "ended_by": report.closed_by,
+        "ended_by": report.ended_by,
         "close": {"code": report.close_code, "reason": report.close_reason},
         "next_verbs": [{"verb": type(verb).__name__.lower(), "is": verb} for verb in report.next_verbs],
         "first_audio_ms": report.first_audio_ms,
@@ -116,7 +118,45 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
             "unheard": report.frames_unheard,
         },
         "warnings": report.warnings,
+        **off_stream(report),
         "events": report.events,
+    }
+
+
+def off_stream(report: CallReport) -> dict[str, Any]:
+    """What happened beside the streams: who was rung, what was said, recorded and pressed. No key of a <Gather>."""
+    return {
+        "far_ends": [_far_end(leg) for leg in report.far_ends],
+        "dials": report.dials,
+        "words": report.words,
+        "keys_heard": report.keys_heard,
+        "menu": report.menu_path,
+        "gathered": [len(keys) for keys in report.gathered],
+        "recordings": [
+            {"sid": one.sid, "ms": one.ms, "ended_by": one.ended_by, "status": one.status}
+            for one in report.recordings
+        ],
+        "queues": report.queues,
+        "referred": report.referred,
+        "asked": [
+            {"verb": one.verb, "url": one.url, "status": one.status, "at_ms": one.at_ms}
+            for one in report.asked
+        ],
+        "callbacks": report.callbacks,
+    }
+
+
+def _far_end(leg: Leg) -> dict[str, Any]:
+    return {
+        "place": leg.name,
+        "call_sid": leg.call_sid,
+        "rang_ms": leg.rang_ms,
+        "answered_ms": leg.answered_ms,
+        "ended_ms": leg.ended_ms,
+        "ended_by": leg.ended_by,
+        "pressed": leg.presses,
+        "keys_heard": leg.actor.keys_heard,
+        "menu": leg.actor.menu_path,
     }
 
 

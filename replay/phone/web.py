@@ -98,14 +98,37 @@ class Courier:
     call_sid: str
     route: Route
     _client: httpx2.AsyncClient
+    direction: str = "inbound"
+    parent_call_sid: str = ""
+
+    def for_leg(self, call_sid: str, account: Account) -> "Courier":
+        """The courier of a leg that was dialled from this call; the account has who rings whom there."""
+        return attrs.evolve(
+            self,
+            call_sid=call_sid,
+            account=account,
+            direction="outbound-dial",
+            parent_call_sid=self.call_sid,
+        )
 
     async def twiml(
-        self, url: str, status: str, method: str = "POST", *, signature: Signature = "right", times: int = 1
+        self,
+        url: str,
+        status: str,
+        method: str = "POST",
+        *,
+        signature: Signature = "right",
+        times: int = 1,
+        more: Form | None = None,
+        token: str | None = None,
     ) -> tuple[int, bytes]:
-        """Ask for TwiML; TwilioError when what comes back is not an answer Twilio would read."""
-        token = secrets.token_hex(16)
+        """Ask for TwiML; TwilioError when what comes back is not an answer Twilio would read.
+
+        `more` is asked beside the call's parameters; `token` is the idempotency token of a request made before."""
+        token = token or secrets.token_hex(16)
+        form = [*self.call_form(status), *(more or [])]
         for _ in range(times):
-            answer = await self._request(url, self.call_form(status), method, signature, token)
+            answer = await self._request(url, form, method, signature, token)
         if answer.status not in (200, 204):
             raise TwilioError(RETRIEVAL_FAILED, f"{url} answered {answer.status}", answer.status)
         if answer.status == 204 or not answer.body:
@@ -135,7 +158,8 @@ class Courier:
             ("ApiVersion", "2010-04-01"),
             ("CallSid", self.call_sid),
             ("CallStatus", status),
-            ("Direction", "inbound"),
+            ("Direction", self.direction),
+            *([("ParentCallSid", self.parent_call_sid)] if self.parent_call_sid else []),
             *ends,
             *((f"{name}Country", "US") for name, _ in ends),
             *ODD_PARAMETERS,

@@ -8,10 +8,10 @@ import trio
 from phone_peer import HANGUP, PUBLIC, Bridge, Media, a_bridge, to_the_end
 
 from replay.phone import twiml
-from replay.phone.callbacks import parting
 from replay.phone.rest import Rest, open_rest
 from replay.phone.ring import Account
 from replay.phone.script import HangUp, Wait
+from replay.phone.stream import parting
 
 CALL = "CA" + "1" * 32
 TOLD = (
@@ -67,7 +67,7 @@ async def test_new_twiml_abandons_connect_and_its_action() -> None:
     answer, bridge, report, _ = await told({"Twiml": document})
     assert (answer.status_code, answer.json()["status"]) == (200, "in-progress")
     assert bridge.medias[0].got[-1]["event"] == "stop"
-    assert report.next_verbs == [twiml.Dial(("+15550100",))]
+    assert report.next_verbs == [twiml.Dial(nouns=(twiml.Noun(to="+15550100"),))]
     assert [target for target, _, _ in bridge.forms] == ["/voice", "/status"]
 
 
@@ -93,7 +93,8 @@ async def test_a_wrong_token_is_20003() -> None:
 @pytest.mark.parametrize(
     ("form", "code"),
     [
-        ({"Twiml": "<Response><Conect/></Response>"}, 12200),
+        ({"Twiml": "<Response><Connect/></Response>"}, 12200),
+        ({"Twiml": "<Response><Record/></Response>"}, 11100),
         ({"Twiml": "no document"}, 12100),
         ({"Url": "/relative"}, 21205),
         ({"Url": f"{PUBLIC}/other", "Twiml": HANGUP}, 20001),

@@ -86,11 +86,12 @@ async def test_a_circle_of_redirects_ends_after_three() -> None:
 async def test_after_the_bridge_closed_the_action_says_what_comes_next() -> None:
     after = "<Response><Say>One moment</Say><Redirect>/again</Redirect></Response>"
     again = "<Response><Dial>+15550100</Dial></Response>"
-    async with a_bridge(goodbye, answers={"/after": after, "/again": again}) as (bridge, call):
+    answers = {"/after": after, "/again": again}
+    async with a_bridge(goodbye, answers=answers, patience_ms=60_000, within_s=60) as (bridge, call):
         report = await call()
     assert (report.closed_by, report.close_code, report.close_reason) == ("bridge", 1000, "bye")
     assert report.next_verbs[0] == twiml.Say("One moment")
-    assert report.next_verbs[-1] == twiml.Dial(("+15550100",))
+    assert report.next_verbs[-1] == twiml.Dial(nouns=(twiml.Noun(to="+15550100"),))
     assert bridge.forms[1][1]["CallStatus"] == ["in-progress"]
 
 

@@ -114,7 +114,7 @@ async def test_fifty_calls_ring_at_once() -> None:
     async def one() -> None:
         reports.append(await call(Wait(300), HangUp()))
 
-    async with a_bridge() as (_, call), trio.open_nursery() as nursery:
+    async with a_bridge(within_s=60) as (_, call), trio.open_nursery() as nursery:
         for _ in range(50):
             nursery.start_soon(one)
     assert [report.frames_sent for report in reports] == [15] * 50

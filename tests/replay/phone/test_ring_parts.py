@@ -96,7 +96,7 @@ def test_every_verb_of_a_way_out_is_read() -> None:
         twiml.Say("Bye", "en-GB"),
         twiml.Pause(2),
         twiml.Play(digits="12"),
-        twiml.Dial(("+15550100",)),
+        twiml.Dial(nouns=(twiml.Noun(to="+15550100"),)),
         twiml.Reject(),
         twiml.Hangup(),
     )
@@ -113,14 +113,45 @@ def test_every_verb_of_a_way_out_is_read() -> None:
         (stream_xml(inside=f'<Parameter name="abcd" value="{"x" * 496}"/>'), 12200),
         (stream_xml(inside='<Parameter name="a"/>'), 12200),
         ("<Response><Connect/></Response>", 12200),
-        ("<Response><Sing/></Response>", 12200),
-        ('<Response><Hangup now="1"/></Response>', 12200),
-        ("<Response>loose<Hangup/></Response>", 12200),
+        ("<Response><Dial/></Response>", 13224),
+        (f"<Response><Say>{'x' * 65_536}</Say></Response>", 11750),
     ],
 )
 def test_wrong_twiml_carries_twilios_error_number(xml: str, code: int) -> None:
     with pytest.raises(twiml.TwilioError) as caught:
         twiml.parse(xml, BASE)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("xml", "verbs"),
+    [
+        ("<Response><Sing/><Hangup/></Response>", (twiml.Hangup(),)),
+        ('<Response><Hangup now="1"/></Response>', (twiml.Hangup(),)),
+        ("<Response>loose<Hangup/></Response>", (twiml.Hangup(),)),
+        ('<Response><Pause length="\u00b2"/></Response>', (twiml.Pause(1),)),
+        ('<Response><Record playBeep="yes"/></Response>', (twiml.Record(),)),
+        ("<Response><Gather><Dial>+1555</Dial></Gather></Response>", (twiml.Gather(),)),
+        ('<Response><Gather method="PUT"/></Response>', (twiml.Gather(),)),
+    ],
+)
+def test_what_twilio_ignores_is_warned_of_and_left_out(xml: str, verbs: tuple[twiml.Verb, ...]) -> None:
+    codes: list[int] = []
+    assert twiml.parse(xml, BASE, lambda code, text: codes.append(code)) == verbs
+    assert codes == [12200]
+
+
+@pytest.mark.parametrize(
+    ("xml", "code"),
+    [
+        ('<Response><Dial action="/next">+1555</Dial></Response>', 15004),
+        ("<Response><Record/></Response>", 11100),
+    ],
+)
+def test_twiml_that_came_by_rest_leads_nowhere_by_relative_urls(xml: str, code: int) -> None:
+    assert twiml.parse(xml, BASE)
+    with pytest.raises(twiml.TwilioError) as caught:
+        twiml.parse(xml, "")
     assert caught.value.code == code
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
 from bridge.heart.audio import LINEAR
+from replay.phone.exchange.expect import Expect
 from replay.phone.network import Network
-from replay.phone.scenario import STEPS, CallSettings, Expect, load, parse
+from replay.phone.scenario import CallSettings, load, parse
 from replay.phone.script import (
     DropSocket,
     GoSilent,
@@ -28,8 +29,9 @@ from replay.phone.script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.phone.sound_files import to_ulaw, write_stereo
+from replay.phone.step_words import STEPS
 from replay.sound.clips import clip
+from replay.sound.sound_files import to_ulaw, write_stereo
 
 HERE = Path("call.toml")
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*-phone.toml"))

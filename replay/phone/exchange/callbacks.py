@@ -1,8 +1,5 @@
-"""The status callbacks of one call, and in which order the end of a stream is told.
+"""The status callbacks of one call and of its streams. It knows nothing of sockets."""
 
-It knows nothing of sockets: the stream takes its own steps in the order given here."""
-
-import random
 from datetime import UTC, datetime
 
 import attrs
@@ -12,21 +9,7 @@ from replay.phone.report import CallReport
 from replay.phone.twiml import Stream
 from replay.phone.web import Courier, Form
 
-CLOSING = ("stop", "close")
 PATIENCE_S = 1.0  # for a callback's answer, before a shuffled ending goes on
-
-
-def parting(shuffle: int | None, *, ends_call: bool) -> tuple[str, ...]:
-    """The steps of an ending in their order; without a seed only the stream's own, callbacks follow later.
-
-    `stop` is always before `close`: after a close frame nothing more can be said."""
-    if shuffle is None:
-        return CLOSING
-    steps = [*CLOSING, "stream-stopped", *(["completed"] if ends_call else [])]
-    random.Random(shuffle).shuffle(steps)
-    first, second = sorted((steps.index("stop"), steps.index("close")))
-    steps[first], steps[second] = CLOSING
-    return tuple(steps)
 
 
 @attrs.define

@@ -1,5 +1,6 @@
 """Sound files for the phone stand-in: what a caller says out of a file, and a call into one. 8 kHz, nothing else."""
 
+import io
 import wave
 from array import array
 from pathlib import Path
@@ -43,6 +44,17 @@ def write_stereo(path: Path, left: bytes, right: bytes) -> None:
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(both.tobytes())
+
+
+def wav_of(audio: bytes) -> bytes:
+    """Return a µ-law sound as a WAV file of 16 bits, one channel."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(to_pcm16(audio))
+    return content.getvalue()
 
 
 def to_ulaw(samples: "array[int]") -> bytes:
