@@ -282,8 +282,11 @@ class Excursions:
             self.decisions.journal.milestone("returned", excursion=self.number, leg=self.leg)
 
     def is_late(self) -> None:
-        """Give up a caller who is not where they had to be by now; should they come all the same, they are told."""
-        if self._trip is not None and self._is_taken and self._is_far_end_gone:
+        """Give up a caller who is not where they had to be by now; should they come all the same, they are told.
+
+        One who was taken is missed by nobody.
+        """
+        if self._trip is not None and self._is_taken:
             return self._end_as_taken(self._trip)
         step = self._trip.plan.step.kind if self._trip else ""
         why = {
