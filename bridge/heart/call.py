@@ -82,7 +82,7 @@ from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
-STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed)
+STIRRING: Final = frozenset({ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed})
 """Signs that an answer is on its way."""
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
@@ -172,7 +172,7 @@ class Call:
         self._catching_up.notice(self._deadline, now)
         self._dead_air.pass_time(now)
         self._last_words.follow(event, now)
-        if isinstance(event, STIRRING):
+        if type(event) in STIRRING:
             self._dead_air.stirred_at = now
         if self._is_deaf_to(event):
             self._decisions.journal.counts["told of nobody here"] += 1
