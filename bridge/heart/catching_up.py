@@ -15,13 +15,10 @@ CATCH_UP_MS: Final = 500
 class CatchingUp:
     """Whether what peers have said may still be unread."""
 
-    _until: int = 0
+    until: int = 0
+    """No peer has been silent before: we have not read all it said."""
 
     def notice(self, deadline: int, now: int) -> None:
         """Take account of how late we are asked."""
         if now - deadline >= HELD_UP_MS:
-            self._until = now + CATCH_UP_MS
-
-    def silent_at(self, ms: int) -> int:
-        """Return when a peer that was to be heard by then has been silent: not before we have read all it said."""
-        return max(ms, self._until)
+            self.until = now + CATCH_UP_MS
