@@ -5,14 +5,13 @@ Here stands what a call comes to in tables: which part decides on which event (o
 what the state asks for after any of them, and what is due when. The parts have a module each.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, assert_never, get_args
 
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.catching_up import Alarm, CatchingUp
+from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
@@ -62,11 +61,12 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.heart.failure import UNREACHABLE, cause_of_door
+from bridge.heart.failure import cause_of_door
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import LastWords
 from bridge.heart.parts.agent_voice import AgentVoice
+from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.caller_side import CallerSide
 from bridge.heart.parts.ending import Ending
@@ -82,14 +82,14 @@ from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
-STIRRING: Final = (ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed)
+STIRRING: Final = frozenset({ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed})
 """Signs that an answer is on its way."""
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
 
-NOT_READY: Final = "the model was not ready in time"
-_time_of = itemgetter(0)
+OF_A_SIDE_THAT_LEAVES: Final = FROM_MODEL | {LinkStalled}
+"""What may be of nobody any more."""
 
 
 @define
@@ -122,6 +122,7 @@ class Call:
     _model: ModelSide = field(init=False)
     _tool: ToolSide = field(init=False)
     _patience: Patience = field(init=False)
+    _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
@@ -156,6 +157,10 @@ class Call:
         self._patience = Patience(
             decisions, stream, session, keys, turns, playout, calls, dead_air, farewell, away, ending
         )
+        self._alarms = Alarms(
+            limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
+            voice, self._caller, self._patience, farewell, away, ending,
+        )  # fmt: skip
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
@@ -172,10 +177,11 @@ class Call:
             return self._hear_out(event)
         self._catching_up.notice(self._deadline, now)
         self._dead_air.pass_time(now)
-        self._last_words.follow(event, now)
-        if isinstance(event, STIRRING):
+        if type(event) in FROM_MODEL:
+            self._last_words.follow(event, now)
+        if type(event) in STIRRING:
             self._dead_air.stirred_at = now
-        if self._is_deaf_to(event):
+        if type(event) in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
             self._decisions.journal.counts["told of nobody here"] += 1
         else:
             TABLES[type(event)](self, event)
@@ -219,7 +225,7 @@ class Call:
         if isinstance(event, LinkStalled):
             return self._session.is_over if event.leg == MODEL_LEG else not self._excursions.is_here
         if self._session.is_over:
-            return isinstance(event, FROM_MODEL)
+            return type(event) in FROM_MODEL
         return isinstance(event, OF_A_TURN) and not self._excursions.is_here
 
     def _decide_phone(self, event: PhoneEvent) -> None:
@@ -350,39 +356,8 @@ class Call:
         if self._ending.is_over:
             return None
         self._patience.look()
-        at, ring = min(self._alarms(), key=_time_of)
-        self._deadline = at
-        return ring if at <= self._decisions.now else None
-
-    def _alarms(self) -> Iterator[Alarm]:
-        """Yield every (time, what happens then): the deadline and the test for it are the same expression."""
-        limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
-        if not self._session.is_over:
-            yield limits.max_call_seconds * 1000, lambda: ending.end("limit", "longest call reached")
-        if self._stream.sid:
-            yield from self._alarms_of_the_stream()
-        elif self._excursions.is_here:
-            waited_at = silent_at(limits.waiting_seconds * 1000)
-            yield waited_at, lambda: ending.end("limit", "no media stream came")
-        if not self._excursions.is_here:
-            yield silent_at(self._excursions.due), self._excursions.is_late
-        if not self._session.is_ready and not self._session.is_over:
-            yield silent_at(limits.model_ready_ms), lambda: self._excursions.fail(NOT_READY, UNREACHABLE)
-        yield from self._patience.alarms(silent_at)
-        if self._turns.retry_at is not None:
-            yield self._turns.retry_at, self._turns.retry_is_due
-        if self._keys.due is not None and self._session.is_open:
-            yield self._keys.due, self._caller.give_keys
-        yield from self._farewell.alarms()
-
-    def _alarms_of_the_stream(self) -> Iterator[Alarm]:
-        limits, ending, silent_at = self.agent.limits, self._ending, self._catching_up.silent_at
-        lost_at = silent_at(self._stream.last_frame + limits.lost_media_ms)
-        yield lost_at, lambda: ending.end("caller", "media stopped coming")
-        quiet_at = silent_at(self._stream.last_voice + limits.quiet_seconds * 1000)
-        yield quiet_at, self._patience.nobody_speaks
-        if self._playout.deadline is not None:
-            yield self._playout.deadline, self._voice.play
+        self._deadline, ring = self._alarms.first()
+        return ring if self._deadline <= self._decisions.now else None
 
 
 TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {

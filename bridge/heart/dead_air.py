@@ -33,7 +33,8 @@ class DeadAir:
         sound = max(0, min(now, self.sound_until) - self._at)
         rest = now - self._at - sound
         self._at = now
-        self._make_good(sound * SOUND_MAKES_GOOD)
+        if sound:
+            self._make_good(sound * SOUND_MAKES_GOOD)
         if self._is_caller_talking:
             self._make_good(rest)  # who says "hello?" again and again is not answered by it
         elif self._is_waiting:

@@ -346,9 +346,9 @@ AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | AwayEvent | OtherEvent
 
-FROM_MODEL: Final = (
+FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
     ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
     TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
-)  # fmt: skip
+})  # fmt: skip
 """What only the model's leg tells."""

@@ -275,7 +275,8 @@ class Playout:
     def settled(self) -> list[Ledger]:
         """Take out the accounts that are closed: nothing more of them can be heard."""
         done = [part for part, ledger in self._ledgers.items() if ledger.is_settled]
-        self._closed.update(dict.fromkeys(done))
+        if done:
+            self._closed.update(dict.fromkeys(done))
         return [self._ledgers.pop(part) for part in done]
 
     def close(self, now: int) -> list[Ledger]:

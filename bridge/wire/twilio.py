@@ -8,7 +8,7 @@ Message shapes: https://www.twilio.com/docs/voice/media-streams/websocket-messag
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -37,7 +37,27 @@ up every other call for a third of a second."""
 TOO_LONG: Final = "longer than any"
 
 DIGITS: Final = frozenset(f"0123456789*#ABCD{HIDDEN}")
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    chunk: str
+    payload: str
+    track: str = ""
+    timestamp: str = ""
+
+
+class _Media(
+    msgspec.Struct, tag_field="event", tag="media", rename="camel", forbid_unknown_fields=True, gc=False
+):
+    """A frame of the caller's with what Twilio documents, as nearly every message is: fifty a second in every call."""
+
+    stream_sid: Annotated[str, msgspec.Meta(min_length=1)]
+    media: _Frame
+    sequence_number: str = ""
+
+
 _decode = msgspec.json.Decoder().decode
+_decode_media = msgspec.json.Decoder(_Media).decode
 
 # ---------------------------------------------------------------- messages
 
@@ -53,6 +73,15 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
         return MessageBroken(LEG, TOO_LONG)
     if isinstance(text, str) and is_too_deep(text):
         return MessageBroken(LEG, "not JSON")
+    try:
+        media = _decode_media(text)
+        return CallerSpoke(media.stream_sid, int(media.media.chunk), _audio(media.media.payload))
+    except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError):
+        return _other_event(text)
+
+
+def _other_event(text: str | msgspec.Raw) -> Event:
+    """Return what any message says, a frame with something else in it too."""
     try:
         message = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -131,14 +131,16 @@ def _said(effects: list[Effect], t_ms: int) -> list[bytes]:
 
 
 def _compare(tape: Tape, context: int) -> Result:
-    today = _retold(tape)
-    place, count, first = 0, 0, None
-    for first, is_decision in today:
-        if place == len(tape.lines) or tape.lines[place] != first:
+    today, lines = _retold(tape), tape.lines
+    place, count, first, most = 0, 0, None, len(lines)
+    for said, is_decision in today:
+        if place == most or lines[place] != said:
+            first = said
             break
-        place, count, first = place + 1, count + is_decision, None
+        place += 1
+        count += is_decision
     difference = None
-    if first is not None or place < len(tape.lines):
+    if first is not None or place < most:
         following = [first] if first is not None else []
         following += (raw for raw, _ in islice(today, context))
         difference = _difference(tape, place, following, context)

@@ -1,12 +1,10 @@
 """Last words: nobody hangs up or leaves the stream before they were heard, nor while the caller speaks. Pure."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from attrs import define
 
 from bridge.agents import Agent
-from bridge.heart.catching_up import Alarm
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import AnswerTool
 from bridge.heart.parts.ending import Ending
@@ -60,11 +58,6 @@ class Farewell:
     def may_go(self) -> bool:
         """Say whether they may be the last: not before everything that was promised with them is done."""
         return self.is_pending and not self.tool_calls.running and not self.excursions.is_returning
-
-    def alarms(self) -> Iterator[Alarm]:
-        """Yield when they were heard."""
-        if self.may_go:
-            yield self.due, self.go
 
     def put_off(self) -> None:
         """More is to be heard before."""

@@ -1,10 +1,7 @@
 """The caller's patience: who waits, for what, and what is done when it took too long. Pure, int ms."""
 
-from collections.abc import Iterator
-
 from attrs import define
 
-from bridge.heart.catching_up import Alarm, SilentAt
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
@@ -35,13 +32,6 @@ class Patience:
     farewell: Farewell
     excursions: Excursions
     ending: Ending
-
-    def alarms(self, silent_at: SilentAt) -> Iterator[Alarm]:
-        """Yield when nobody's patience lasts any longer."""
-        if self.dead_air.due is not None:
-            yield silent_at(self.dead_air.due), self.is_tried
-        if self.turns.turn_due is not None:
-            yield silent_at(self.turns.turn_due), self.turn_is_endless
 
     def look(self) -> None:
         """Say who waits now."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from bridge.heart.effects import ClearPlayback, PlayAudio, SendMark, ToPhone
 from bridge.heart.events import (
@@ -71,6 +72,34 @@ def test_a_message_is_understood(message: dict[str, Any], event: Event) -> None:
 )  # fmt: skip
 def test_a_message_that_cannot_be_used_is_an_event_too(text: str | bytes, problem: str) -> None:
     assert twilio.parse(text) == MessageBroken("twilio", problem)
+
+
+FRAME = '{"chunk": "7", "payload": "/w=="}'
+FRAMES = [
+    MEDIA % FRAME,
+    '{"event": "media", "sequenceNumber": "4", "streamSid": "MZ1", "media": {"track": "inbound", "chunk": "2",'
+    ' "timestamp": "5", "payload": "//8="}}',
+    MEDIA % '{"chunk": 7, "payload": "/w=="}',
+    MEDIA % '{"chunk": "seven", "payload": "/w=="}',
+    MEDIA % '{"chunk": "7", "payload": "/w="}',
+    MEDIA % '{"chunk": "7", "payload": ""}',
+    MEDIA % '{"chunk": "7"}',
+    MEDIA % '{"chunk": "7", "payload": "/w==", "later": {"than": ["today"]}}',
+    MEDIA % '{"chunk": "7", "payload": "/w==", "later": 1e999}',
+    MEDIA % "[]",
+    (MEDIA % FRAME).replace("MZ1", ""),
+    (MEDIA % FRAME).replace('"MZ1"', "5"),
+    (MEDIA % FRAME).replace("}}", '}, "later": 1e999}'),
+    (MEDIA % FRAME).replace("}}", '}, "later": "\\ud800"}'),
+    (MEDIA % FRAME).replace("}}", '}, "event": "mark", "mark": {"name": "m1"}}'),
+    (MEDIA % FRAME) + "{}",
+    (MEDIA % FRAME)[:-1],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FRAMES)
+def test_a_frame_is_read_quickly_and_says_the_same(text: str) -> None:
+    assert twilio.parse(text) == twilio.parse(Raw(text.encode())) == twilio._other_event(text)
 
 
 def test_audio_marks_and_clears_are_addressed_to_the_stream() -> None:
