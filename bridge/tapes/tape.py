@@ -149,7 +149,8 @@ _AudioAlone: Any = msgspec.defstruct(
 _Usual: Any = msgspec.defstruct(
     "_Usual",
     [("t_ms", Ms), ("leg", Leg), ("sender", str), ("msg", _nested(6), None), ("append", Append | None, None),
-     ("audio", _AudioAlone | None, None), ("rang", bool | None, None), ("note", GenericAlias(dict, (str, _nested(4))) | None, None)],
+     ("audio", _AudioAlone | None, None), ("rang", bool | None, None),
+     ("note", GenericAlias(dict, (str, _nested(4))) | None, None)],
     forbid_unknown_fields=True, gc=False, rename={"sender": "from"},
 )  # fmt: skip
 """A message, audio, an alarm or a note, with nothing unknown in its line and nothing deeply nested. What fits
