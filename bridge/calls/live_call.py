@@ -101,15 +101,8 @@ class LiveCall:
         self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once)
         self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
-            self._shadow = Shadow(
-                agent=self.agent,
-                vad=self.agent.shadow,
-                address=self.address,
-                write=self.record,
-                now_ms=self.now_ms,
-                log=self.log,
-                outbox=Outbox(self.lag.awake),
-            )
+            vad, box = self.agent.shadow, Outbox(self.lag.awake)
+            self._shadow = Shadow(self.agent, vad, self.address, self.record, self.now_ms, self.log, box)
 
     # ------------------------------------------------------------ feeding the heart
 
@@ -383,9 +376,8 @@ class LiveCall:
     def _leave(self, effect: LeaveStream) -> None:
         self.where.left(effect)
         self.phones.leave()
-        bound_ms = self.where.bound_ms
-        self.due += bound_ms / 1000
-        self.on_leave(bound_ms)
+        self.due += self.where.bound_ms / 1000
+        self.on_leave(self.where.bound_ms)
 
     def _end_session(self) -> None:
         """Part from the model, and from its shadow; the call goes on."""
@@ -399,8 +391,8 @@ class LiveCall:
 
     def _run_tool(self, effect: RunTool) -> None:
         assert self._nursery is not None
-        digits = self.where.take_digits(effect.digits_of)
-        self._tool_tasks.start(effect, self._nursery, self._tool_answered, digits=digits)
+        keys = self.where.take_digits(effect.digits_of)
+        self._tool_tasks.start(effect, self._nursery, self._tool_answered, digits=keys)
 
     def _tool_answered(self, answer: ToolAnswered | ToolFailed) -> None:
         with self._crashing_alone():
