@@ -10,25 +10,28 @@ from bridge.calls.intake import Webhook
 from bridge.calls.messages import Vitals
 from bridge.calls.setup import Setup
 from bridge.heart.effects import EndCall
+from bridge.tapes.reader import Known
+from bridge.wire.requests import Request
+from bridge.wire.routes import Routes
 
 
 class AnyCall(Protocol):
-    """A call, wherever it is carried. Times are in seconds of trio's clock; `ended` is infinite until then, and so is
-    `leaves_by`, when nothing of it may be left, a tool that it left behind included."""
+    """A call, wherever it is carried. Times are in seconds of trio's clock; at `due` it is over at the latest.
+
+    `ended` is infinite until then, and so is `leaves_by`, when nothing of it may be left, a tool that it left behind
+    included.
+    """
 
     call_id: str
     agent: Agent
-    token: str
+    routes: Routes
     born: float
+    due: float
     last_event: float
     ended: float
     leaves_by: float
     end: EndCall | None
     is_cancelled: bool
-
-    @property
-    def way(self) -> str:
-        """Return what its media socket's path ends with, so that the socket finds the process."""
 
     @property
     def caller(self) -> str:
@@ -52,8 +55,12 @@ class AnyCall(Protocol):
     async def wait_on_disk(self) -> None:
         """Return when the beginning of the call's tape is on the disk, or could not be put there."""
 
-    async def settle(self) -> None:
-        """Return when all is known here that has happened to the call until now."""
+    @property
+    def is_away(self) -> bool:
+        """Say whether the caller has left the stream, and is not back yet."""
+
+    async def ask(self, request: Request) -> str | None:
+        """Answer a signed request about the caller: "" if nothing is to be said, None if nobody is there to say it."""
 
     def stop(self, by: str, why: str, *, say: str = "") -> None:
         """End the call from outside, with a sentence for the caller if there is one to say."""
@@ -84,11 +91,11 @@ class CallHost(Protocol):
     def backlog(self) -> int:
         """Return how many tapes are not complete on disk."""
 
-    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+    def begin_call(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Return a new call."""
 
-    def agent_taped_as(self, call_id: str) -> str | None:
-        """Return the agent of the call recorded under this id; looks at the disk."""
+    def taped_as(self, call_id: str) -> Known | None:
+        """Return the call recorded under this id; looks at the disk."""
 
     async def serve_media(self, stream: trio.SocketStream, gate: Any) -> None:
         """Live through a media socket of which nothing is read yet."""

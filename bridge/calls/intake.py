@@ -8,6 +8,7 @@ from attrs import frozen
 from bridge import __version__
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.admission import HIDDEN, caller_of
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
@@ -19,6 +20,7 @@ from bridge.tapes.masking import mask, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
 from bridge.tools import Tool
+from bridge.wire.routes import Routes
 
 
 @frozen
@@ -29,6 +31,10 @@ class Webhook:
     agent: Agent
     form: Mapping[str, str]
     url: str
+    marks: tuple[str, ...] = ()
+    """What the same request would be known by; see `signed_form.marks_of`."""
+    turn: int = 1
+    """Which call of its agent's it is under this CallSid."""
 
     @property
     def call_sid(self) -> str:
@@ -43,13 +49,24 @@ class Webhook:
     @property
     def key(self) -> Key:
         """Return what makes this request the same as another."""
-        return self.call_sid, self.agent.name
+        return key_of(self.call_sid, self.agent.name, self.turn)
+
+
+def key_of(call_sid: str, agent: str, turn: int) -> Key:
+    """Return the key of the first call, or of a later one, that an agent has under a CallSid."""
+    return (call_sid if turn == 1 else f"{call_sid}-{turn}"), agent
+
+
+def routes_of(webhook: Webhook, secret: str, process: str = "") -> Routes:
+    """Return the addresses of the call of this webhook, which a process of that name carries."""
+    public_url = webhook.setup.settings.server.public_url
+    return Routes(public_url, webhook.agent.name, secret, process, webhook.turn)
 
 
 def begin_call(
     webhook: Webhook,
     call_id: str,
-    token: str,
+    routes: Routes,
     recorder: Recorder,
     lag: LoopLag,
     watch: Callable[[str, Line], None] | None = None,
@@ -66,7 +83,9 @@ def begin_call(
         tape=recorder.open_tape(header),
         call=heart,
         lag=lag,
-        token=token,
+        routes=routes,
+        caller_id=webhook.form.get("To", "") if caller_of(webhook.form.get("From", "")) == HIDDEN else "",
+        hides_numbers=setup.settings.recording.mask_numbers,
     )
     if watch is not None:
         call.tape.watch = lambda line: watch(call.call_id, line)
@@ -99,6 +118,7 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
         called=show(form.get("To", "")),
         model=setup.address.model,
         code=__version__,
+        opened_by=webhook.marks[0] if webhook.marks else "",
         has_audio=recording.audio,
         settings=settings_of(webhook.agent),
         tools=[*definitions, *built_in_tools(webhook.agent)],

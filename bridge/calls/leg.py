@@ -1,11 +1,12 @@
 """One side of a call: what waits to be sent, its socket once there is one, and how the two part."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 from attrs import define, field
 
+from bridge.calls.shadow import Shadow
 from bridge.heart.events import Event, ModelLeft, PhoneLeft
 from bridge.links.outbox import Outbox
 from bridge.links.phone import Closing, Link
@@ -19,6 +20,10 @@ LINGER_SECONDS: Final = 0.8
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a peer may take to answer our close frame."""
+
+
+GONE: Final = Closing(1006, "")
+"""How a socket ends whose peer did not answer our goodbye."""
 
 
 @define(eq=False)
@@ -35,6 +40,12 @@ class Leg:
     drained: trio.Event = field(factory=trio.Event)
     ended: trio.Event = field(factory=trio.Event)
     is_closed_by_us: bool = False
+    is_left: trio.Event = field(factory=trio.Event)
+    """Set when the call goes on without it: it is to part."""
+    has_said_all: bool = False
+    """Whether its peer has left, rather than been given up."""
+    token: str = field(default="", repr=False)
+    """What its peer says to prove which call it belongs to; on no tape."""
 
     async def say_goodbye(self, code: int) -> None:
         """Close the socket and wait for the peer to do the same."""
@@ -43,6 +54,12 @@ class Leg:
         self.is_closed_by_us = True
         await self.link.close(code)
         await self.ended.wait()
+
+    async def listen(self, link: Link, hear: "Callable[[Leg, str | bytes], None]") -> None:
+        """Let everything be heard that the peer says until it leaves."""
+        while (message := await link.receive()) is not None:
+            hear(self, message)
+        self.has_said_all = True
 
     async def speak(self, link: Link) -> None:
         """Send what is put into the outbox, until that is closed and empty."""
@@ -61,9 +78,10 @@ class Leg:
         with trio.move_on_after(GOODBYE_SECONDS):
             await self.say_goodbye(1000)
 
-    def left_with(self, closing: Closing, t_ms: int) -> tuple[Line, Event]:
+    def left_at(self, t_ms: int) -> tuple[Line, Event]:
         """Return what the end of its socket is, on the tape and to the heart."""
-        sender = BRIDGE if self.is_closed_by_us else self.peer
+        closing = self.link.closing if self.link is not None and self.has_said_all else GONE
+        sender = BRIDGE if self.is_closed_by_us or not self.has_said_all else self.peer
         close = Close(code=closing.code, reason=closing.reason)
         line = Line(t_ms=t_ms, leg=self.name, sender=sender, close=close)
         return line, self.left(closing.code, closing.reason)
@@ -77,3 +95,30 @@ def phone_leg(outbox: Outbox) -> Leg:
 def model_leg(outbox: Outbox) -> Leg:
     """Return the model's side of a call."""
     return Leg(MODEL, OPENAI, realtime.LEG, realtime.parse, ModelLeft, outbox)
+
+
+# ---------------------------------------------------------------- the end of a call
+
+WIND_UP_SECONDS: Final = 5.0
+"""What it takes at most, the caller's last words first, and a little: 3.4 s."""
+
+SHADOW_SECONDS: Final = 0.1
+"""How much longer a shadow may take for its goodbye, once the caller and the model are gone: nobody waits for it."""
+
+
+async def wind_up(
+    phone: Leg, model: Leg, shadow: Shadow | None, *, hear_out: Callable[[], Awaitable[None]]
+) -> None:
+    """Part from both peers at once, from the model when `hear_out` returns; bounded, for a peer may have stalled."""
+    async with trio.open_nursery() as goodbyes:
+        goodbyes.start_soon(phone.part)
+        goodbyes.start_soon(_part_from_model, model, hear_out)
+    if shadow is not None and shadow.is_open:
+        with trio.move_on_after(SHADOW_SECONDS):
+            await shadow.ended.wait()
+
+
+async def _part_from_model(model: Leg, hear_out: Callable[[], Awaitable[None]]) -> None:
+    await hear_out()
+    model.outbox.close()
+    await model.part()

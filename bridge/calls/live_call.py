@@ -12,38 +12,41 @@ import trio
 from attrs import Factory, define, field
 
 from bridge.agents import Agent
-from bridge.calls.leg import Leg, model_leg, phone_leg
+from bridge.calls.answering import answer
+from bridge.calls.leg import WIND_UP_SECONDS, Leg, model_leg, wind_up
+from bridge.calls.model_side import ModelSide
+from bridge.calls.phone_side import PhoneSide
 from bridge.calls.shadow import Shadow
 from bridge.calls.tool_tasks import ToolTasks
-from bridge.calls.wind_up import WIND_UP_SECONDS, wind_up
-from bridge.errors import DoorShutError, LinkError, in_words
+from bridge.calls.whereabouts import Whereabouts
+from bridge.errors import in_words
 from bridge.heart.call import Call
-from bridge.heart.effects import AppendAudio, Effect, EndCall, RunTool, WriteNote
-from bridge.heart.events import (
-    ClockRang,
-    Event,
-    LinkStalled,
-    ModelTryFailed,
-    ModelUnreachable,
-    Stopped,
-    ToolAnswered,
-    ToolFailed,
+from bridge.heart.effects import (
+    AppendAudio,
+    Effect,
+    EndCall,
+    EndSession,
+    LeaveStream,
+    ReturnToStream,
+    RunTool,
+    WriteNote,
 )
+from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
-from bridge.links.model import ModelAddress, ModelLink, wait_silent
-from bridge.links.model_door import ModelDoor
+from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
-from bridge.links.phone import FLUSH, Link, PhoneSocket
+from bridge.links.phone import FLUSH, PhoneSocket
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Ending, TryFailed
+from bridge.tapes.lines import Ending
 from bridge.tapes.redact import without
-from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, PHONE, Line
+from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.text.validity import valid_json
 from bridge.tools import Tool
-from bridge.wire import realtime
+from bridge.wire.requests import Request
+from bridge.wire.routes import Routes
 
 
 @define(eq=False)
@@ -63,29 +66,40 @@ class LiveCall:
     end: EndCall | None = None
     ended: float = float("inf")
     is_cancelled: bool = False
+    routes: Routes = field(factory=Routes)
+    caller_id: str = ""
+    """The number to ring others with, where the caller hides their own."""
     on_stream: Callable[[], None] = lambda: None
+    on_leave: Callable[[int], None] = lambda bound_ms: None
     on_end: Callable[[EndCall], None] = lambda end: None
-    token: str = field(default="", repr=False)
-    phone: Leg = field(default=Factory(lambda call: phone_leg(Outbox(call.lag.awake)), takes_self=True))
+    phones: PhoneSide = field(default=Factory(lambda call: PhoneSide(call.lag.awake), takes_self=True))
     model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
+    hides_numbers: bool = False
+    due: float = field(
+        default=Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
+    )
     leaves_by: float = float("inf")
     _over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
-    _phone_came: trio.Event = field(factory=trio.Event)
-    _preamble: list[str | bytes] = field(factory=list)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
+    _legs: trio.Nursery | None = None
     _stalled: str = ""
-    _model_came: trio.Event = field(factory=trio.Event)
+    _model_side: ModelSide = field(init=False)
     _shadow: Shadow | None = field(init=False, default=None)
     _tool_tasks: ToolTasks = field(init=False)
-    _log: Any = field(init=False)
-    _mask: KeyMask = field(init=False)
+    log: Any = field(init=False)
+    mask: KeyMask = field(init=False)
+    where: Whereabouts = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._mask = KeyMask.of(self.agent.keys)
+        self.mask = KeyMask.of(self.agent.keys)
+        self.where = Whereabouts(self.agent, self.tape.header.call_sid, self.routes, self.caller_id)
+        self._model_side = ModelSide(
+            self.address, self.model, self.feed, self.record, self._hear, self.now_ms
+        )
         self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once)
-        self._log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
+        self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
             self._shadow = Shadow(
                 agent=self.agent,
@@ -93,7 +107,7 @@ class LiveCall:
                 address=self.address,
                 write=self.record,
                 now_ms=self.now_ms,
-                log=self._log,
+                log=self.log,
                 outbox=Outbox(self.lag.awake),
             )
 
@@ -114,14 +128,12 @@ class LiveCall:
         self._write(line)
 
     def _write(self, line: Line, event: Event | None = None) -> None:
-        self.tape.append(self._mask.line(line), event)
+        self.tape.append(self.mask.line(line), event)
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
         if not line.rang and tape.is_overdue(self.call.deadline, line.t_ms):
-            self._ring(
-                line.t_ms
-            )  # the whole process was held up: what was due comes before what came meanwhile
+            self._ring(line.t_ms)  # held up as a whole: what was due comes before what came meanwhile
         self.last_event = trio.current_time()
         self._write(line, event)
         self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
@@ -139,20 +151,32 @@ class LiveCall:
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
         for effect in effects:
-            self._mask.learn(effect)
+            self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
             self._write(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
                 if isinstance(effect, AppendAudio) and self._shadow is not None:
                     self._shadow.offer(effect, message)
-            elif isinstance(effect, RunTool):
-                assert self._nursery is not None
-                self._tool_tasks.start(effect, self._nursery, self._tool_answered)
-            elif isinstance(effect, WriteNote):
-                self._log_note(self._mask.note(effect))
-            elif isinstance(effect, EndCall):
-                self._finish(self._mask.ending(effect))
+            else:
+                self._act(effect)
+
+    def _act(self, effect: Effect) -> None:
+        """Do what no message does."""
+        match effect:
+            case RunTool():
+                self._run_tool(effect)
+            case WriteNote():
+                self._log_note(self.mask.note(effect))
+            case LeaveStream():
+                self._leave(effect)
+            case ReturnToStream():
+                self.where.returned(effect)
+                self.phones.expect()
+            case EndSession():
+                self._end_session()
+            case EndCall():
+                self._finish(self.mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
         if not leg.outbox.put(message):
@@ -161,7 +185,7 @@ class LiveCall:
     def _log_note(self, note: WriteNote) -> None:
         if note.kind == "log":
             data = {key: value for key, value in note.data.items() if key != "text"}
-            self._log.warning(note.data["text"], **data)
+            self.log.warning(note.data["text"], **data)
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -171,7 +195,7 @@ class LiveCall:
         if self._shadow is not None:
             self._shadow.leave()
         self.on_end(effect)
-        self._log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
+        self.log.info("call ended", by=effect.by, why=effect.why, ms=self.now_ms())
 
     # ------------------------------------------------------------ the call's life
 
@@ -189,6 +213,7 @@ class LiveCall:
     async def _live(self) -> None:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
+            self._legs = legs
             legs.start_soon(self._meet_model, name="model leg")
             legs.start_soon(self._meet_phone, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
@@ -213,7 +238,7 @@ class LiveCall:
             self._crash(error)
 
     def _crash(self, error: BaseException) -> None:
-        self._log.error("call crashed", exc_info=error)
+        self.log.error("call crashed", exc_info=error)
         self.abandon(f"crashed: {in_words(error)}"[:300])
 
     def abandon(self, why: str) -> None:
@@ -227,7 +252,7 @@ class LiveCall:
         try:
             self._stop(BRIDGE, why, say)
         except Exception:
-            self._log.exception("the heart could not end its call")
+            self.log.exception("the heart could not end its call")
         if self.end is None:
             self._end_without_heart(EndCall(BRIDGE, why, say))
 
@@ -236,7 +261,7 @@ class LiveCall:
         try:
             self._carry_out([end], self.now_ms())
         except Exception:
-            self._log.exception("the end of a call is not on its tape")
+            self.log.exception("the end of a call is not on its tape")
         if self.end is None:
             self._finish(end)
 
@@ -272,15 +297,15 @@ class LiveCall:
 
     # ------------------------------------------------------------ the legs
 
-    def attach(self, link: PhoneSocket, preamble: list[str | bytes]) -> None:
-        """Give the call its phone leg; `preamble` is what was already read from it, `start` last."""
-        self.phone.link = link
+    def attach(self, link: PhoneSocket, preamble: list[str | bytes]) -> Leg:
+        """Give the call a leg of its phone; `preamble` is what was already read from it, `start` last."""
+        leg = self.phones.attach(link, preamble)
+        leg.token = self.where.token
         with self._crashing_alone():
             self.on_stream()
             self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
             link.on_control = self._answer_ping
-            self._preamble = preamble
-            self._phone_came.set()
+        return leg
 
     def _answer_ping(self) -> None:
         """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
@@ -288,9 +313,9 @@ class LiveCall:
             self._post(self.phone, FLUSH)
 
     @property
-    def way(self) -> str:
-        """Return what its media socket's path ends with: nothing, this process has its own or is told."""
-        return ""
+    def phone(self) -> Leg:
+        """Return the present leg of the phone, or the one that is to come."""
+        return self.phones.leg
 
     @property
     def caller(self) -> str:
@@ -306,91 +331,76 @@ class LiveCall:
         """Return when the beginning of the tape is on the disk, or could not be put there."""
         await self.tape.on_disk.wait()
 
-    async def settle(self) -> None:
-        """Nothing to wait for: what happens to a call in this process is known at once."""
+    @property
+    def is_away(self) -> bool:
+        """Say whether the caller has left the stream, and is not back yet."""
+        return (self.where.has_left and self.phone.link is None) or self.where.is_away
 
     @property
     def is_waiting(self) -> bool:
         """Say whether the call has had no phone leg yet."""
-        return self.phone.link is None and self.end is None
+        return self.phone.link is None and self.end is None and not self.where.has_left
 
     @property
     def is_streaming(self) -> bool:
         """Say whether the call has a phone leg, from which frames should come."""
-        return self.phone.link is not None and not self.phone.ended.is_set()
-
-    async def phone_is_done(self) -> None:
-        """Wait until the call needs its phone leg no more."""
-        await self.phone.ended.wait()
+        return self.phone.link is not None and not self.phone.ended.is_set() and not self.where.is_away
 
     async def _meet_phone(self) -> None:
-        await self._phone_came.wait()
-        assert self.phone.link is not None
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.phone.speak, self.phone.link, name="speak to phone")
-                for message in self._preamble:
-                    self._hear(self.phone, message)
-                await self._listen(self.phone, self.phone.link)
-                nursery.cancel_scope.cancel(reason="the caller has left")
-        finally:
-            self.phone.ended.set()
+        await self.phones.live(self._hear, self._phone_left)
+
+    def _phone_left(self, leg: Leg) -> None:
+        line, event = leg.left_at(self.now_ms())
+        if line.is_input:
+            self.feed(line, event)
+        else:
+            self.record(line)  # the call goes on without it, or is over
 
     async def _meet_model(self) -> None:
-        until = self._at(self.agent.limits.model_ready_ms)
-        door = ModelDoor(self.address, until, on_try=self._try_model, on_failure=self._model_try_failed)
-        try:
-            await door.serve(self._serve_model)
-        except LinkError as error:
-            line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
-            self.feed(line, ModelUnreachable(str(error)))
-
-    def _try_model(self) -> None:
-        upgrade = {"method": "GET", "url": self.address.session_url}
-        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=BRIDGE, upgrade=upgrade))
-
-    def _model_try_failed(self, shut: DoorShutError, again_in_ms: int) -> None:
-        failed = TryFailed(kind=shut.kind, why=str(shut), again_in_ms=again_in_ms)
-        line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, try_failed=failed)
-        self.feed(line, ModelTryFailed(shut.kind, str(shut)))
-
-    async def _serve_model(self, link: ModelLink) -> None:
-        self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
-        self.model.link = link
-        self._model_came.set()
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.model.speak, link, name="speak to model")
-                nursery.start_soon(self._feel_pulse, link, name="model heartbeat")
-                await self._listen(self.model, link)
-                nursery.cancel_scope.cancel(reason="the model has left")
-        finally:
-            self.model.ended.set()
+        await self._model_side.live(self._at(self.agent.limits.model_ready_ms))
 
     async def _meet_shadow(self, shadow: Shadow) -> None:
         """Let the real session connect first: a shadow is no reason for a later first word."""
-        await self._model_came.wait()
+        await self._model_side.came.wait()
         await shadow.run()
-
-    async def _listen(self, leg: Leg, link: Link) -> None:
-        """Feed everything a peer says until it leaves, and that too."""
-        while (message := await link.receive()) is not None:
-            self._hear(leg, message)
-        self.feed(*leg.left_with(link.closing, self.now_ms()))
 
     def _hear(self, leg: Leg, message: str | bytes) -> None:
         if isinstance(message, str):
-            message = without(valid_json(message), self.token)  # `start` brings it, and may come twice
+            message = without(valid_json(message), leg.token)  # `start` brings it, and may come twice
         event = leg.parse(message)
         self.feed(tape.received(self.now_ms(), leg.name, leg.peer, message, event), event)
 
-    async def _feel_pulse(self, link: ModelLink) -> None:
-        """Tell the heart of a model that is gone without a word."""
-        await wait_silent(link)
-        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
-        self.feed(line, LinkStalled(realtime.LEG))
+    # ------------------------------------------------------------ away from the stream
+
+    async def ask(self, request: Request) -> str:
+        """Answer a signed request about the caller, who leaves the stream, is away, or comes back."""
+        try:
+            return answer(self, request)
+        except Exception as error:  # the top of a call, from another side
+            self._crash(error)
+            return self.where.answer(request, self.end)
+
+    def _leave(self, effect: LeaveStream) -> None:
+        self.where.left(effect)
+        self.phones.leave()
+        bound_ms = self.where.bound_ms
+        self.due += bound_ms / 1000
+        self.on_leave(bound_ms)
+
+    def _end_session(self) -> None:
+        """Part from the model, and from its shadow; the call goes on."""
+        self.model.outbox.close()
+        if self._shadow is not None:
+            self._shadow.leave()
+        if self._legs is not None:
+            self._legs.start_soon(self._model_side.part, name="part from model")
 
     # ------------------------------------------------------------ tools
+
+    def _run_tool(self, effect: RunTool) -> None:
+        assert self._nursery is not None
+        digits = self.where.take_digits(effect.digits_of)
+        self._tool_tasks.start(effect, self._nursery, self._tool_answered, digits=digits)
 
     def _tool_answered(self, answer: ToolAnswered | ToolFailed) -> None:
         with self._crashing_alone():

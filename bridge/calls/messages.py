@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bridge.agents import Agent
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
+from bridge.wire.requests import Request
 
 Key: TypeAlias = tuple[str, str]
 """A call: its CallSid and its agent's name."""
@@ -44,14 +45,16 @@ class Renew:
 
 @frozen
 class Carry:
-    """A call was accepted: it begins now, with this agent, under this id, and `start` must bring this token."""
+    """A call was accepted: it begins now, with this agent and under this id; its one-time secrets are made of one."""
 
     key: Key
     call_id: str
-    token: str
-    form: Mapping[str, str]
+    secret: str = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
     url: str
     agent: Agent
+    marks: tuple[str, ...]
+    turn: int
 
 
 @frozen
@@ -73,10 +76,12 @@ class Stop:
 
 
 @frozen
-class Ask:
-    """Answer with `Told`: by then all that happened before is told, too."""
+class Answer:
+    """Answer a request about a call with `Answered`."""
 
     number: int
+    key: Key
+    request: Request
 
 
 @frozen
@@ -114,6 +119,22 @@ class Streams:
 
 
 @frozen
+class Leaves:
+    """The caller of a call has left its media stream, for so long at most."""
+
+    key: Key
+    bound_ms: int
+
+
+@frozen
+class Answered:
+    """What Twilio is told."""
+
+    number: int
+    answer: str = field(repr=False)
+
+
+@frozen
 class Ends:
     """A call is over; its peers are being said goodbye to."""
 
@@ -144,7 +165,7 @@ class Over:
 
 @frozen
 class Told:
-    """The answer to an `Ask`, or to a `Prepare`: then with the fault that keeps the configuration from being used."""
+    """The answer to a `Prepare`, with the fault that keeps the configuration from being used; or that there is none."""
 
     number: int
     fault: str = ""

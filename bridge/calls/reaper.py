@@ -54,7 +54,7 @@ def why_stuck(call: AnyCall, now: float) -> str:
     if call.end is not None:
         return ""
     limits = call.agent.limits
-    if now - call.born > limits.max_call_seconds + LATE_SECONDS:
+    if now > call.due + LATE_SECONDS:
         return f"it outlived max_call_seconds by {LATE_SECONDS} s"
     silence = max(SILENT_SECONDS, limits.lost_media_ms / 1000 + LATE_SECONDS)
     if call.is_streaming and now - call.last_event > silence:

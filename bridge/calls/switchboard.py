@@ -1,37 +1,42 @@
 """Which calls exist, waiting or live; how many may; what comes after each. Where they are carried is all the same."""
 
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
+from secrets import token_urlsafe
 from typing import Final
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
+from bridge.agents import Agent
 from bridge.calls.admission import Admission, Load
+from bridge.calls.answering import refused
 from bridge.calls.host import AnyCall, CallHost
-from bridge.calls.intake import Webhook
+from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
+from bridge.calls.outcomes import CRASHED, MOST_REMEMBERED, Outcome, Outcomes, outcome_on_disk
 from bridge.calls.reaper import LOOK_SECONDS, reap
+from bridge.calls.returns import NOBODY, Name, comes_back, name_for
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
+from bridge.heart.effects import EndCall
 from bridge.languages import Sentence
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.forgotten import Forgotten
-from bridge.wire import twilio, twiml
-
-MOST_REMEMBERED: Final = 10_000
-"""Ended calls whose outcome Twilio may still ask for; it asks within seconds."""
+from bridge.tapes.reader import Known
+from bridge.tapes.tape import BRIDGE
+from bridge.wire import twiml
+from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, REFUSED, Request
+from bridge.wire.routes import failure_route
 
 ANSWER_SECONDS: Final = 10
 """Twilio gives a webhook 15 s, and then plays an error of its own."""
 
-NOBODY: Final = "*"
-"""Stands for the agent of a call that was erased: no agent has that name."""
+SECRET_BYTES: Final = 32
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +53,11 @@ class Switchboard:
     _has_drained: bool = False
     _admission: Admission = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
-    _outcomes: OrderedDict[Key, Sentence] = field(factory=OrderedDict)
+    _outcomes: Outcomes = field(factory=Outcomes)
+    _returned: OrderedDict[Key, Name] = field(factory=OrderedDict)
+    """Which call it is now, of CallSids that came back to their agent."""
     _nursery: trio.Nursery | None = None
     _quiet: trio.Event = field(factory=trio.Event)
-    _unasked: dict[Key, float] = field(factory=dict)
     _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
 
     def __attrs_post_init__(self) -> None:
@@ -95,9 +101,17 @@ class Switchboard:
         """Return a waiting or live call."""
         return self._calls.get(key)
 
-    def was_here(self, key: Key) -> bool:
+    def latest(self, call_sid: str, agent: str) -> AnyCall | None:
+        """Return an agent's latest call under a CallSid, if it is waiting or live."""
+        return self._calls.get(self._key(call_sid, agent))
+
+    def was_here(self, call_sid: str, agent: str) -> bool:
         """Say whether there was such a call, lately."""
-        return key in self._outcomes
+        return self._key(call_sid, agent) in self._outcomes
+
+    def _key(self, call_sid: str, agent: str) -> Key:
+        name = self._returned.get((call_sid, agent))
+        return key_of(call_sid, agent, name.turn if name else 1)
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -111,33 +125,60 @@ class Switchboard:
 
         A bug here ends no other call, and its caller hears the failure sentence before Twilio has lost patience.
         """
-        is_new = webhook.key not in self._calls
+        before = self.latest(*webhook.key)
         try:
             with trio.fail_after(ANSWER_SECONDS):
                 return await self._answer(webhook)
         except Exception as error:  # the top of a webhook
             log.exception("webhook crashed", call_id=webhook.call_sid, agent=webhook.agent.name)
-            call = self._calls.get(webhook.key)
-            if is_new and call is not None:
+            call = self.latest(*webhook.key)
+            if call is not None and call is not before:
                 call.abandon(f"crashed: {in_words(error)}")
             return twiml.hangup_twiml(webhook.agent.failure_sentence)
 
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
-        call_id = None if webhook.key in self._calls else await self._new_id(webhook)
-        call = self._calls.get(webhook.key)  # no await from here to its birth: two deliveries, one call
-        if any(live.call_id == call_id for live in self._calls.values()):
-            call_id = f"{webhook.call_sid}-{webhook.agent.name}"  # two agents were asked at the same moment
-        if call is None and call_id is None:
-            return twiml.hangup_twiml()  # a webhook of a call that is over: a replay, never a new call
-        if call is None and self._refuses(webhook):
+        name = None if self._is_known(webhook) else await self._name_for(webhook)
+        call = self.latest(*webhook.key)  # no await from here to its birth: two deliveries, one call
+        if call is not None and call.end is None:
+            return await self._answer_again(webhook, call)
+        if name is None:  # a webhook of a call that is over: a replay, never a new call
+            return (
+                twiml.hangup_twiml()
+                if call is None or call.end is None
+                else self._ending(call.agent, call.end)
+            )
+        if any(live.call_id == name.call_id for live in self._calls.values()):
+            name = Name(
+                f"{webhook.call_sid}-{webhook.agent.name}"
+            )  # two agents were asked at the same moment
+        if self._refuses(webhook):
             closing = self.settings.server.when_draining if self.is_closing else ""
             return twiml.refusal_twiml(closing or self._admission.choice(webhook.agent))
-        call = call or self._open(webhook, call_id or webhook.call_sid)
+        return await self._connect(self._open(webhook, name))
+
+    def _is_known(self, webhook: Webhook) -> bool:
+        """Say whether a webhook is about a call that is here, or was and can't have come back."""
+        call = self.latest(*webhook.key)
+        if call is not None and call.end is None:
+            return True
+        return not comes_back(webhook) and (call is not None or self.was_here(*webhook.key))
+
+    async def _answer_again(self, webhook: Webhook, call: AnyCall) -> str:
+        """Answer a webhook for a live call: as the first time, but not one that began a call before it."""
+        former = self._returned.get(webhook.key)
+        if former is not None and former.former.intersection(webhook.marks):
+            log.warning("webhook of a call before this one: refused", agent=webhook.agent.name)
+            return twiml.hangup_twiml()
+        if call.is_away and webhook.form.get("ErrorCode"):
+            return await self._ask(call, Request(REFUSED, 0, webhook.url, webhook.form))
+        return await self._connect(call)
+
+    async def _connect(self, call: AnyCall) -> str:
         await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
-            return twiml.hangup_twiml(call.agent.sentence(call.end.say))
-        return self._connect_twiml(webhook, call)
+            return self._ending(call.agent, call.end)
+        return call.routes.connect(1)
 
     async def _wait_on_disk(self, call: AnyCall) -> None:
         """Let a call that Twilio is told of have a record, whatever happens next; but no disk keeps a caller out."""
@@ -177,44 +218,35 @@ class Switchboard:
             )
         return bool(reason)
 
-    def _connect_twiml(self, webhook: Webhook, call: AnyCall) -> str:
-        public, name = self.settings.server.public_url, webhook.agent.name
-        return twiml.connect_twiml(
-            stream_url=f"{twilio.websocket_url(public)}/voice/ws/{name}{call.way}",
-            action_url=f"{public}/voice/{name}/next",
-            token=call.token,
+    async def _name_for(self, webhook: Webhook) -> Name | None:
+        """Return the name of a new call, or None; a disk may be slow, so in a thread."""
+        return await trio.to_thread.run_sync(
+            name_for, webhook, self._look, limiter=self._disk, abandon_on_cancel=True
         )
 
-    async def _new_id(self, webhook: Webhook) -> str | None:
-        """Return an id for the call of this webhook: its CallSid, with the agent's name if another agent had it.
-
-        None when this agent had this call before: remembered, on a tape, or forgotten. A disk may be slow, so in a
-        thread.
-        """
-        if webhook.key in self._outcomes:
-            return None
-        for call_id in (webhook.call_sid, f"{webhook.call_sid}-{webhook.agent.name}"):
-            agent = await trio.to_thread.run_sync(
-                self._agent_before, call_id, limiter=self._disk, abandon_on_cancel=True
-            )
-            if agent is None:
-                return call_id
-            if agent in (webhook.agent.name, NOBODY):
-                return None
-        return None
-
-    def _agent_before(self, call_id: str) -> str | None:
+    def _look(self, call_id: str) -> Known | None:
         """Return who had the call of this id; nobody may have one that was erased. Blocks."""
         is_forgotten = Forgotten.in_folder(self.settings.data_folder).has(call_id)
-        return NOBODY if is_forgotten else self.host.agent_taped_as(call_id)
+        return NOBODY if is_forgotten else self.host.taped_as(call_id)
 
-    def _open(self, webhook: Webhook, call_id: str) -> AnyCall:
-        log.info("call accepted", call_id=call_id, agent=webhook.agent.name, live=self.live + 1)
-        return self.take(webhook, call_id, secrets.token_urlsafe(24))
+    def _open(self, webhook: Webhook, name: Name) -> AnyCall:
+        log.info("call accepted", call_id=name.call_id, agent=webhook.agent.name, live=self.live + 1)
+        self._note_turn(webhook, name)
+        return self.take(evolve(webhook, turn=name.turn), name.call_id, token_urlsafe(SECRET_BYTES))
 
-    def take(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+    def _note_turn(self, webhook: Webhook, name: Name) -> None:
+        """Note which call of its agent's it is under this CallSid, where it isn't the first."""
+        key, known = (webhook.call_sid, webhook.agent.name), self._returned
+        if name.turn == 1 or (key in known and known[key].turn == name.turn):
+            return
+        known[key] = name
+        if len(known) > MOST_REMEMBERED:
+            known.popitem(last=False)
+
+    def take(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Begin a call that was let in."""
-        call = self.host.begin_call(webhook, call_id, token)
+        self._note_turn(webhook, Name(call_id, webhook.turn))
+        call = self.host.begin_call(webhook, call_id, secret)
         self._calls[webhook.key] = call
         assert self._nursery is not None
         self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")
@@ -227,47 +259,95 @@ class Switchboard:
         finally:
             self._calls.pop(key, None)
             self.on_gone(key)
-            self._outcomes[key] = call.agent.sentence(call.end.say if call.end else "")
-            if call.end is None or call.end.by != "caller":
-                seconds = SAY_SECONDS if call.end and call.end.say else NEXT_SECONDS
-                self._unasked[key] = (
-                    trio.current_time() + seconds
-                )  # Twilio asks what comes next within moments
-            if len(self._outcomes) > MOST_REMEMBERED:
-                self._unasked.pop(self._outcomes.popitem(last=False)[0], None)
+            self._outcomes.add(key, call.agent, call.end, trio.current_time())
             if not self._calls:
                 self._quiet.set()
 
-    # ------------------------------------------------------------ action requests
+    # ------------------------------------------------------------ requests about calls that go on
 
-    async def next_twiml(self, call_sid: str, agent: str) -> str:
-        """Return what Twilio shall do after the stream: what the call decided, else hang up.
+    async def next_step(self, agent: str, request: Request) -> str:
+        """Return what Twilio shall do after a stream, or away from one: what the call decides, else hang up.
 
         Whose call nobody here knows was in a process that is gone; they hear the failure sentence too.
         """
         try:
-            return await self._next_twiml(call_sid, agent)
+            return await self._next_step(agent, request)
         except Exception:  # the top of a webhook
-            log.exception("webhook crashed", call_id=call_sid, agent=agent)
+            log.exception("webhook crashed", call_id=request.call_sid, agent=agent)
             return twiml.hangup_twiml(self._failure_sentence(agent))
+
+    async def _next_step(self, agent: str, request: Request) -> str:
+        call = self._call_of(agent, request)
+        if call is not None:
+            return await self._ask(call, request)
+        if request.kind not in ASKED:
+            log.warning("request about a call that is not here any more", asked=request.kind, agent=agent)
+            return refused(request)
+        key = self._key_of(agent, request)
+        self._outcomes.asked(key)
+        outcome = self._outcomes.of(key) or await self._outcome_of(agent, request)
+        if outcome is None:
+            return twiml.hangup_twiml(self._failure_sentence(agent))
+        return self._ending(outcome.agent, outcome.end)
+
+    def _key_of(self, agent: str, request: Request) -> Key:
+        if request.kind == NEXT:
+            return key_of(request.call_sid, agent, request.turn)
+        return self._key(request.call_sid, agent)
+
+    def _call_of(self, agent: str, request: Request) -> AnyCall | None:
+        """Return the call that a request is about; the far end's have the CallSid of another leg, and prove theirs."""
+        if request.kind not in OF_THE_FAR_END:
+            return self._calls.get(self._key_of(agent, request))
+        of_agent = (call for call in self._calls.values() if call.agent.name == agent)
+        return next(
+            (call for call in of_agent if call.routes.are_proven_by(request.nonce, request.number)), None
+        )
+
+    async def _ask(self, call: AnyCall, request: Request) -> str:
+        """Let a call answer; when nobody is there to do it, it is lost, and its caller hears so."""
+        answer = await call.ask(request)
+        if request.kind in ASKED:
+            self._outcomes.asked(self._key_of(call.agent.name, request))
+        if answer is not None:
+            return answer
+        if request.kind not in ASKED:
+            return refused(request)
+        lost = EndCall(BRIDGE, CRASHED, call.agent.failure_sentence.text)
+        return self._ending(call.agent, call.end or lost)
+
+    async def _outcome_of(self, agent: str, request: Request) -> Outcome | None:
+        """Return how a call of before ended, or was cut off; None of one that is not known."""
+        known = self.settings.agents.get(agent)
+        if known is None:
+            return None
+        log.warning(
+            "a caller comes back to a call that is not here any more", call_id=request.call_sid, agent=agent
+        )
+        for name in (request.call_sid, f"{request.call_sid}-{agent}"):
+            call_id = name if request.turn == 1 else f"{name}-{request.turn}"
+            look = partial(outcome_on_disk, self.settings.data_folder / "tapes", known, call_id)
+            found = await trio.to_thread.run_sync(look, limiter=self._disk, abandon_on_cancel=True)
+            if found is not None:
+                return found
+        return Outcome(known, EndCall(BRIDGE, CRASHED, known.failure_sentence.text))
+
+    def failure_step(self, agent: str, cause: str, step: int, form: Mapping[str, str]) -> str:
+        """Return the next step of an agent's failure plan, unless the one before was what the caller needed."""
+        known = self.settings.agents.get(agent)
+        if known is None or twiml.is_answered(form):
+            return twiml.hangup_twiml()
+        return twiml.failure_twiml(known, cause, step, self._failure_route(agent))
+
+    def _failure_route(self, agent: str) -> twiml.FailureRoute:
+        return partial(failure_route, self.settings.server.public_url, agent)
 
     def _failure_sentence(self, agent: str) -> Sentence:
         known = self.settings.agents.get(agent)
         return known.failure_sentence if known is not None else twiml.NOTHING
 
-    async def _next_twiml(self, call_sid: str, agent: str) -> str:
-        call = self._calls.get((call_sid, agent))
-        self._unasked.pop((call_sid, agent), None)
-        if call is not None:
-            await call.settle()
-        if call is not None and call.end is not None:
-            return twiml.hangup_twiml(call.agent.sentence(call.end.say))
-        if call is not None:  # Twilio left it, though its socket hasn't told us yet; or never got in with one
-            say = call.agent.failure_sentence.text if call.is_waiting else ""
-            call.stop("caller", "media stream ended", say=say)
-            return twiml.hangup_twiml(call.agent.sentence(call.end.say if call.end is not None else say))
-        outcome = self._outcomes.get((call_sid, agent))
-        return twiml.hangup_twiml(self._failure_sentence(agent) if outcome is None else outcome)
+    def _ending(self, agent: Agent, end: EndCall) -> str:
+        return twiml.ending_twiml(agent, end, self._failure_route(agent.name))
 
     # ------------------------------------------------------------ closing
 
@@ -283,7 +363,7 @@ class Switchboard:
         with trio.move_on_after(seconds):
             await self.wait_quiet()
         await self.end_calls()
-        while any(until > trio.current_time() for until in self._unasked.values()):  # noqa: ASYNC110 - seldom, and short
+        while self._outcomes.is_any_awaited(trio.current_time()):  # noqa: ASYNC110 - seldom, and short
             await trio.sleep(0.02)
 
     async def end_calls(self) -> None:
@@ -304,11 +384,8 @@ class Switchboard:
 DISK_SECONDS: Final = 0.5
 """How long the answer to a webhook may wait for a disk. It takes a millisecond; a caller only hears it ring longer."""
 
-NEXT_SECONDS: Final = 0.6
-"""How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
-
-SAY_SECONDS: Final = 2.0
-"""The same for a call whose caller has still to be told something."""
+ASKED: Final = (NEXT, BACK, REFUSED)
+"""Requests whose answer is what the caller hears."""
 
 LAST_SECONDS: Final = 1.6
 """What a call may take to end: its linger, its goodbyes, and a little."""

@@ -61,9 +61,11 @@ class Snapshot:
 
 
 def phase_of(call: AnyCall) -> str:
-    """Return how far a call is: waiting (for its media stream), talking, ending."""
+    """Return how far a call is: waiting (for its media stream), talking, away (from it), ending."""
     if call.end is not None:
         return "ending"
+    if call.is_away:
+        return "away"
     return "waiting" if call.is_waiting else "talking"
 
 

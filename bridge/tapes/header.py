@@ -27,6 +27,8 @@ class Header(msgspec.Struct, kw_only=True):
     called: str = msgspec.field(name="to", default="")
     model: str = ""
     code: str = ""
+    opened_by: str = ""
+    """A keyed hash of the signed request that began the call: the same one begins no other."""
     has_audio: bool = True
     settings: dict[str, Any] = {}
     tools: list[dict[str, Any]] = []

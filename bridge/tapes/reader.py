@@ -10,9 +10,10 @@ from attrs import frozen
 
 from bridge.errors import TapeError
 from bridge.tapes.header import Header, decode_header
+from bridge.tapes.lines import Ending
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
 from bridge.tapes.odd_tapes import about
-from bridge.tapes.tape import check_lines
+from bridge.tapes.tape import check_lines, decode
 
 MOST_BYTES: Final = 2**30
 """Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
@@ -80,15 +81,56 @@ def header_of(path: Path) -> Header | None:
         return None
 
 
-def agent_on_disk(folder: Path, call_id: str) -> str | None:
-    """Return the agent of the tape of this id in a folder with a folder for each day; None when there is none."""
+@frozen
+class Known:
+    """What a call of before says of itself: nobody's, and of no time, when its tape has no header to read."""
+
+    agent: str = ""
+    opened_by: str = ""
+    started_at: str = ""
+
+    @classmethod
+    def by(cls, header: Header | None) -> "Known":
+        """Return what a header says."""
+        return cls() if header is None else cls(header.agent, header.opened_by, header.started_at)
+
+
+def known_on_disk(folder: Path, call_id: str) -> Known | None:
+    """Return the call of this id, if there is its tape in a folder with a folder for each day."""
+    path = _path_of(folder, call_id)
+    return None if path is None else Known.by(header_of(path))
+
+
+def _path_of(folder: Path, call_id: str) -> Path | None:
     names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
     days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
-    found = next((day / name for day in days for name in names if (day / name).exists()), None)
-    return None if found is None else _agent_on(found)
+    return next((day / name for day in days for name in names if (day / name).exists()), None)
 
 
-def _agent_on(path: Path) -> str:
-    """Return the agent in a tape's header; nobody's when there is none to read."""
-    header = header_of(path)
-    return header.agent if header is not None else ""
+@frozen
+class Ended:
+    """Whose call a tape is of, and how it ended; without an ending when it has not, or its process died."""
+
+    agent: str
+    ending: Ending | None
+
+
+def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
+    """Return how the call of this id ended, if there is its tape; it reads the whole tape, and keeps nothing of it."""
+    path = _path_of(folder, call_id)
+    header = header_of(path) if path is not None else None
+    return Ended(header.agent, _ending_on(path)) if path is not None and header is not None else None
+
+
+def _ending_on(path: Path) -> Ending | None:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            ends = [line for line in file if END_MARK in line[:MOST_OF_AN_END]]
+        return next((end for line in reversed(ends) if (end := decode(line).end) is not None), None)
+    except (OSError, EOFError, zlib.error, TapeError):
+        return None
+
+
+END_MARK: Final = b'"end":'
+MOST_OF_AN_END: Final = 200
+"""An ending stands behind its time and its leg; what callers and models say stands further on, or is escaped."""

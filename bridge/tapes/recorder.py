@@ -17,7 +17,7 @@ from attrs import define, field
 from bridge.tapes.files import Piece, Sync, Write, append_to, sync, sync_all, write_all
 from bridge.tapes.header import Header, encode_header
 from bridge.tapes.names import finished_path, open_path
-from bridge.tapes.reader import agent_on_disk
+from bridge.tapes.reader import Known, known_on_disk
 from bridge.tapes.tape_writer import TapeWriter
 
 FLUSH_SECONDS: Final = 0.15
@@ -112,12 +112,12 @@ class Recorder:
     def _with_sound(self) -> list[TapeWriter]:
         return [tape for tape in self._open.values() if tape.header.has_audio and not tape.is_finished]
 
-    def agent_taped_as(self, call_id: str) -> str | None:
-        """Return the agent of the call recorded under this id, by this process or another; looks at the disk."""
+    def taped_as(self, call_id: str) -> Known | None:
+        """Return the call recorded under this id, by this process or another; looks at the disk."""
         for tape in self.tapes:
             if tape.header.call_id == call_id:
-                return tape.header.agent
-        return agent_on_disk(self.folder, call_id)
+                return Known.by(tape.header)
+        return known_on_disk(self.folder, call_id)
 
     # ------------------------------------------------------------ tasks
 

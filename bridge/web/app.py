@@ -21,14 +21,16 @@ from bridge.config import Secrets, Settings
 from bridge.links.phone import PhoneSocket
 from bridge.web.fallback import PatientConnection, QuartLink
 from bridge.wire import signatures, twilio
-from bridge.wire.signed_form import CALL_SID, read_form
+from bridge.wire.requests import AWAY, NEXT, Request
+from bridge.wire.signed_form import CALL_SID, marks_of, query_of, read_form
 
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
 
 MOST_FIELDS: Final = 200
 ROUTES: Final = re.compile(
-    rb"/healthz|/voice/[a-z0-9][a-z0-9_-]{0,62}(/next)?/?|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?"
+    rb"/healthz|/voice/[a-z0-9][a-z0-9_-]{0,62}(/next|/away/[0-9]{1,4}/[a-z]{1,9}|/failure/[a-z]{1,11}/[0-9]{1,2})?/?"
+    rb"|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?"
 )
 """Every path there is, as it is sent: nothing that has to be decoded, joined or redirected first gets any further."""
 SIGNATURE: Final = "X-Twilio-Signature"
@@ -102,41 +104,19 @@ class Gate:
 
 
 def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None = None) -> QuartTrio:
-    """Return the app: `/voice/NAME`, `/voice/NAME/next`, `/healthz`, and media sockets if they can be served here."""
+    """Return the app: a route for each thing that Twilio asks or tells, `/healthz`, and media sockets if they can be
+    served here.
+    """
     app = QuartTrio("bridge", static_folder=None)
     app.asgi_websocket_class = PatientConnection
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     _say_little(app)
     _add_webhooks(app, gate, switchboard)
+    _add_excursions(app, gate, switchboard)
     _add_media_sockets(app, gate, switchboard, serve_link)
     _add_health(app, switchboard)
     return app
-
-
-def _add_webhooks(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
-    """Let Twilio ask what shall be done with a call: now that it rings, and once its stream has ended."""
-
-    @app.post("/voice/<name>", strict_slashes=False)
-    async def webhook(name: str) -> Response:
-        form = await _signed_form(gate)
-        if isinstance(form, int):
-            return _plain(form)
-        setup = gate.current.setup
-        agent = setup.settings.agents.get(name)
-        if agent is None:
-            return _plain(404)
-        call = Webhook(setup, agent, form, setup.settings.server.public_url + f"/voice/{name}")
-        return _twiml(await switchboard.answer(call))
-
-    @app.post("/voice/<name>/next", strict_slashes=False)
-    async def next_step(name: str) -> Response:
-        form = await _signed_form(gate)
-        return (
-            _plain(form)
-            if isinstance(form, int)
-            else _twiml(await switchboard.next_twiml(form["CallSid"], name))
-        )
 
 
 def _add_media_sockets(
@@ -167,6 +147,53 @@ def _add_health(app: QuartTrio, switchboard: Switchboard) -> None:
         return {"status": status}, code
 
 
+def _add_webhooks(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
+    """Let Twilio ask what shall be done with a call: now that it rings, and once its stream has ended."""
+
+    @app.post("/voice/<name>", strict_slashes=False)
+    async def webhook(name: str) -> Response:
+        signed = await _signed(gate)
+        if isinstance(signed, int):
+            return _plain(signed)
+        setup = gate.current.setup
+        agent = setup.settings.agents.get(name)
+        if agent is None:
+            return _plain(404)
+        url = setup.settings.server.public_url + f"/voice/{name}"
+        return _twiml(await switchboard.answer(Webhook(setup, agent, signed.form, url, signed.marks)))
+
+    @app.post("/voice/<name>/next", strict_slashes=False)
+    async def next_step(name: str) -> Response:
+        signed = await _signed(gate)
+        if isinstance(signed, int):
+            return _plain(signed)
+        leg, turn = int(signed.query.get("leg", 1)), int(signed.query.get("turn", 1))
+        asked = Request(NEXT, leg, signed.url, signed.form, turn=turn)
+        return _twiml(await switchboard.next_step(name, asked))
+
+
+def _add_excursions(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
+    """Let Twilio ask and tell about callers who are off the stream, and about those of whom no call of ours is left."""
+
+    @app.post("/voice/<name>/away/<int:number>/<kind>", strict_slashes=False)
+    async def away(name: str, number: int, kind: str) -> Response:
+        signed = await _signed(gate)
+        if isinstance(signed, int):
+            return _plain(signed)
+        if kind not in AWAY:
+            return _plain(404)
+        asked = Request(kind, number, signed.url, signed.form, signed.query.get("n", ""))
+        answer = await switchboard.next_step(name, asked)
+        return _twiml(answer) if answer else _plain(204)
+
+    @app.post("/voice/<name>/failure/<cause>/<int:step>", strict_slashes=False)
+    async def failure_step(name: str, cause: str, step: int) -> Response:
+        signed = await _signed(gate)
+        if isinstance(signed, int):
+            return _plain(signed)
+        return _twiml(switchboard.failure_step(name, cause, step, signed.form))
+
+
 def _say_little(app: QuartTrio) -> None:
     """Refuse what is none of our paths before anything is made of it, and let every refusal be a bare status."""
 
@@ -183,8 +210,18 @@ def _say_little(app: QuartTrio) -> None:
         return _plain(error.code or 500)
 
 
-async def _signed_form(gate: Gate) -> dict[str, str] | int:
-    """Return what a request that Twilio signed says beyond doubt, or a status to refuse it with."""
+@frozen
+class Signed:
+    """What a request that Twilio signed says beyond doubt, and what it would be known by if it came again."""
+
+    url: str
+    form: dict[str, str]
+    query: dict[str, str]
+    marks: tuple[str, ...]
+
+
+async def _signed(gate: Gate) -> Signed | int:
+    """Return what a request says that Twilio signed, or a status to refuse it with."""
     body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
     form, target = _form_of(body), _raw_target(request)
     signature = _only(request.headers.getlist(SIGNATURE))
@@ -198,7 +235,12 @@ async def _signed_form(gate: Gate) -> dict[str, str] | int:
     if reading is None or not CALL_SID.fullmatch(reading.call_sid):
         gate.complain("request that names no call, or maybe another one, refused", request.path)
         return 400
-    return {**dict(form), "From": reading.caller, "To": reading.called}
+    return Signed(
+        url=gate.settings.server.public_url + target,
+        form={**dict(form), "From": reading.caller, "To": reading.called},
+        query=query_of(target, form),
+        marks=marks_of(gate.secrets.auth_tokens, target, form),
+    )
 
 
 def _only(signatures: list[str]) -> str | None:

@@ -1,6 +1,5 @@
 """Which media socket belongs to which call that this process carries: `start` says so, and proves it by a token."""
 
-import secrets
 from typing import Final
 
 import structlog
@@ -43,8 +42,8 @@ class MediaSockets:
             return
         bind_contextvars(call_id=call.call_id)
         link.trust()
-        call.attach(link, preamble)
-        await call.phone_is_done()
+        leg = call.attach(link, preamble)
+        await leg.ended.wait()
         with trio.move_on_after(1):
             await link.close(INTERNAL_ERROR)  # nothing happens unless the call crashed before it said goodbye
 
@@ -66,14 +65,17 @@ class MediaSockets:
     ) -> LiveCall | None:
         """Return the call that this `start` proves to belong to; a call gives itself away only once."""
         call_sid, account_sid, token = credentials
-        call = self.switchboard.find((call_sid, agent))
+        call = self.switchboard.latest(call_sid, agent)
         if not isinstance(call, LiveCall) or call.end is not None:
-            known = call is not None or self.switchboard.was_here((call_sid, agent))
+            known = call is not None or self.switchboard.was_here(call_sid, agent)
             what = "media socket for a call that is over" if known else "media socket for no call of ours"
             log.warning(what, call_id=call_sid[:40], agent=agent)
             return None
-        if call.account_sid != account_sid or not secrets.compare_digest(call.token.encode(), token.encode()):
+        if call.account_sid != account_sid or not call.where.is_opened_by(token):
             log.warning("media socket with a wrong token or account", call_id=call_sid, agent=agent)
+            return None
+        if call.where.is_away:
+            log.warning("media socket for a call that has left its stream", call_id=call_sid, agent=agent)
             return None
         if call.phone.link is not None:
             log.warning("second media socket for a live call", call_id=call_sid, agent=agent)

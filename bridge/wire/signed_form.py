@@ -6,6 +6,7 @@ read here is read from that text alone, so under one signature it has one meanin
 that says something else is refused. Whatever else a form holds, free text from callers included, is not read.
 """
 
+import hmac
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -14,6 +15,8 @@ from typing import Final
 from attrs import frozen
 
 Form = Sequence[tuple[str, str]]
+
+MARK_LETTERS: Final = 32
 
 CALL_SID: Final = re.compile(r"CA[0-9a-f]{32}")
 ONCE: Final = ("CallSid", "AccountSid", "From", "To")
@@ -24,6 +27,9 @@ PATH: Final = re.compile(r"[a-z0-9/_-]*")
 
 ACCOUNT: Final = re.compile(r"AccountSid(AC[0-9a-fA-F]{32})")
 CALL: Final = re.compile(r"CallSid(CA[0-9a-f]{32})")
+
+QUERY: Final = re.compile(r"\?(?:(?:turn=(?P<turn>\d)&)?leg=(?P<leg>\d{1,4})|n=(?P<n>[A-Za-z0-9_-]{43}))")
+"""What we write behind a path of ours; a nonce has one length, so that it ends in one place."""
 
 HIDDEN: Final = "anonymous|blocked|private|restricted|unavailable|unknown"
 PARTY: Final = rf"(\+?\d{{3,20}}(?!\d)|(?i:{HIDDEN})|(?=(?:sips?|client|sim|whatsapp):))"
@@ -67,6 +73,26 @@ def read_form(target: str, form: Form) -> Reading | None:
 def signed_text(target: str, form: Form) -> str:
     """Return what Twilio signs behind the host's name: a name that comes twice with one value is signed once."""
     return target + "".join(name + value for name, value in sorted(set(form)))
+
+
+def query_of(target: str, form: Form) -> dict[str, str]:
+    """Return what the query of this raw target says; nothing when it is none of ours, or can be read in another way."""
+    path, mark, query = target.partition("?")
+    found = QUERY.match(signed_text(target, form), len(path))
+    if found is None or found[0] != mark + query:
+        return {}
+    return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def marks_of(tokens: Sequence[str], target: str, form: Form) -> tuple[str, ...]:
+    """Return what a signed request is known by when it comes again, however it is cut up, for each of our tokens.
+
+    Keyed, so that nobody finds out a number in it by trying them all; and of other bytes than the signature.
+    """
+    text = f"bridge {signed_text(target, form)}".encode("utf-8", "replace")
+    return tuple(
+        hmac.digest(token.encode(), text, "sha256").hex()[:MARK_LETTERS] for token in tokens or ("",)
+    )
 
 
 def _next(pattern: re.Pattern[str], text: str, at: int) -> tuple[str, int]:

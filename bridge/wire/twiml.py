@@ -4,12 +4,34 @@ What each verb does: https://www.twilio.com/docs/voice/twiml
 """
 
 import re
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
+from attrs import frozen
 from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
 
-from bridge.languages import Sentence
+from bridge.agents import Agent
+from bridge.heart.effects import EndCall
+from bridge.heart.events import ExcursionEnded
+from bridge.heart.plans import (
+    CollectDigits,
+    Dial,
+    GoTo,
+    HangUp,
+    JoinQueue,
+    Plan,
+    PressDigits,
+    Step,
+    TakeMessage,
+    failure_plans,
+)
+from bridge.languages import Sentence, spoken_code
+from bridge.places import Place, Voicemail
 from bridge.wire.twilio import TOKEN_PARAMETER
+from bridge.wire.twilio_http import parse
+
+TwiML: TypeAlias = Any
+"""A verb of twilio's builder, which ships no types."""
 
 
 def connect_twiml(*, stream_url: str, action_url: str, token: str) -> str:
@@ -57,3 +79,197 @@ def refusal_twiml(choice: str) -> str:
         case _:
             response.reject(reason="busy")
     return str(response)
+
+
+# ---------------------------------------------------------------- away from the stream
+
+
+@frozen
+class Ways:
+    """Where Twilio asks and tells about one excursion: when it is over, and what happens at the far end meanwhile."""
+
+    back: str
+    whisper: str = ""
+    key: str = ""
+    leg: str = ""
+    recording: str = ""
+
+
+@frozen
+class Speaker:
+    """How words are said to an agent's callers."""
+
+    agent: Agent
+
+    def say(self, parent: TwiML, words: str) -> None:
+        """Add words to a verb that may hold some; none are said where there are none."""
+        sentence = self.agent.sentence(words)
+        if text := NOT_IN_XML.sub("", sentence.text).strip():
+            parent.say(text, language=sentence.language or None, voice=sentence.voice or None)
+
+
+def plan_twiml(plan: Plan, agent: Agent, ways: Ways, *, caller_id: str = "") -> str:
+    """Return TwiML for a plan: its words, then its one step, after which Twilio asks `ways.back`."""
+    response = VoiceResponse()
+    speaker = Speaker(agent)
+    for words in plan.say:
+        speaker.say(response, words)
+    _add_step(response, plan.step, speaker, ways, caller_id)
+    return str(response)
+
+
+def _add_step(response: TwiML, step: Step, speaker: Speaker, ways: Ways, caller_id: str) -> None:
+    match step:
+        case Dial():
+            _add_dial(response, step.place, ways, caller_id)
+        case PressDigits():
+            response.play(digits=step.digits)
+            response.redirect(ways.back, method="POST")
+        case CollectDigits():
+            _add_gather(response, step, speaker, ways)
+        case TakeMessage():
+            _add_record(response, step.voicemail, speaker, ways)
+        case JoinQueue():
+            response.enqueue(NOT_IN_XML.sub("", step.name), action=ways.back, method="POST")
+        case GoTo():
+            response.redirect(step.url, method="POST")
+        case HangUp():
+            response.hangup()
+
+
+EVENTS: Final = "initiated ringing answered completed"
+
+
+def _add_dial(response: TwiML, place: Place, ways: Ways, caller_id: str) -> None:
+    """Ring a place. What Twilio tells of its leg is told to the noun, not to the verb, but for a conference's."""
+    if place.refer:
+        response.refer(action=ways.back, method="POST").sip(place.refer)
+        return
+    dial = response.dial(
+        action=ways.back,
+        method="POST",
+        timeout=place.ring_seconds,
+        time_limit=place.talk_seconds,
+        answer_on_bridge=True,
+        caller_id=place.caller_id or caller_id or None,
+    )
+    told = {"status_callback": ways.leg, "status_callback_event": EVENTS} if ways.leg else {}
+    if place.is_warm and ways.whisper:
+        told |= {"url": ways.whisper, "method": "POST"}
+    if place.number:
+        dial.number(place.number, **told)
+    elif place.sip:
+        dial.sip(place.sip, **told)
+    elif place.client:
+        dial.client(place.client, **told)
+    else:
+        dial.conference(place.conference, end_conference_on_exit=False)
+
+
+def _add_gather(response: TwiML, step: CollectDigits, speaker: Speaker, ways: Ways) -> None:
+    gather = response.gather(
+        input="dtmf",
+        num_digits=step.count,
+        timeout=step.seconds,
+        finish_on_key="#",
+        action_on_empty_result=True,
+        action=ways.back,
+        method="POST",
+    )
+    speaker.say(gather, step.say)
+
+
+def _add_record(response: TwiML, voicemail: Voicemail, speaker: Speaker, ways: Ways) -> None:
+    """Record a message; without an action of its own `<Record>` would ask for this same document, for ever."""
+    speaker.say(response, voicemail.say)
+    response.record(
+        action=ways.back,
+        method="POST",
+        max_length=voicemail.max_seconds,
+        timeout=voicemail.silence_seconds,
+        finish_on_key="#",
+        play_beep=voicemail.beep,
+        recording_status_callback=ways.recording or None,
+        recording_status_callback_event="completed absent" if ways.recording else None,
+    )
+
+
+WHISPER_TIMEOUT_SECONDS: Final = 10
+
+
+def whisper_twiml(summary: str, agent: Agent, ways: Ways) -> str:
+    """Return what whoever answers a warm transfer hears; without a key, which takes the call, they are hung up.
+
+    A document that runs out would connect them. A lone `#` must count as a key, or it would be none at all.
+    """
+    response, speaker = VoiceResponse(), Speaker(agent)
+    gather = response.gather(
+        input="dtmf",
+        num_digits=1,
+        timeout=WHISPER_TIMEOUT_SECONDS,
+        finish_on_key="",
+        action_on_empty_result=True,
+        action=ways.key,
+        method="POST",
+    )
+    for words in (summary, ASKED_IN.get(spoken_code(next(iter(agent.languages), "en")), ASKED_IN["en"])):
+        speaker.say(gather, words)
+    response.hangup()
+    return str(response)
+
+
+ASKED_IN: Final = {
+    "en": "Press 1 to take the call.",
+    "de": "Drücken Sie die 1, um den Anruf anzunehmen.",
+    "es": "Pulse 1 para aceptar la llamada.",
+    "fr": "Appuyez sur 1 pour prendre l'appel.",
+    "it": "Prema 1 per accettare la chiamata.",
+    "nl": "Druk op 1 om het gesprek aan te nemen.",
+    "pt": "Pressione 1 para atender a chamada.",
+}
+"""What is said to a colleague in the agent's language, where we know how."""
+
+CONNECTED: Final = str(VoiceResponse())
+"""For whoever has taken the call: a document that runs out connects them."""
+
+
+# ---------------------------------------------------------------- the end, and what is offered in place of the model
+
+FailureRoute: TypeAlias = Callable[[str, int], str]
+"""Where Twilio asks for a step of the failure plan: by its cause, and its number from 0."""
+
+CRASHED: Final = "crashed"
+OVER: Final = frozenset({"completed", "bridged", "recorded", "hung_up", "left"})
+"""What comes of a step after which the caller needs no other one."""
+
+
+def ending_twiml(agent: Agent, end: EndCall, route: FailureRoute) -> str:
+    """Return what Twilio does with the caller of a call that has ended: words first, if there are any.
+
+    Where a bug ended it the failure plan is offered, step by step; the heart could not do it any more.
+    """
+    if end.by == "bridge" and end.say == agent.failure_sentence.text and failure_plans(agent, CRASHED):
+        return failure_twiml(agent, CRASHED, 0, route)
+    if not end.go_to:
+        return hangup_twiml(agent.sentence(end.say))
+    response = VoiceResponse()
+    Speaker(agent).say(response, end.say)
+    response.redirect(end.go_to, method="POST")
+    return str(response)
+
+
+def failure_twiml(agent: Agent, cause: str, step: int, route: FailureRoute) -> str:
+    """Return one step of an agent's failure plan, for a caller of whom no call of ours knows.
+
+    When it is over Twilio asks for the next one; the number of steps is what bounds it.
+    """
+    plans = failure_plans(agent, cause)
+    if step >= len(plans):
+        return hangup_twiml(agent.failure_sentence if step == 0 else NOTHING)
+    return plan_twiml(plans[step], agent, Ways(route(cause, step + 1)))
+
+
+def is_answered(form: Mapping[str, str]) -> bool:
+    """Say whether a step of the failure plan was what the caller needed, so that no other one follows."""
+    ended = parse({"url": "/voice/agent/away/1/back", "form": form})
+    return isinstance(ended, ExcursionEnded) and (ended.is_gone or ended.outcome in OVER)

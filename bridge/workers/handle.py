@@ -8,14 +8,16 @@ from typing import Any, Final
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 
 from bridge.agents import Agent
 from bridge.calls.messages import (
-    Ask,
+    Answer,
+    Answered,
     Ends,
     Gone,
     Key,
+    Leaves,
     Media,
     OnDisk,
     Over,
@@ -32,6 +34,8 @@ from bridge.heart.effects import EndCall
 from bridge.links.channel import Channel
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE
+from bridge.wire.requests import Request
+from bridge.wire.routes import Routes
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -39,7 +43,8 @@ STUCK_SECONDS: Final = 20
 SLOW_SECONDS: Final = 3
 """One that is silent for so long gets no new calls."""
 
-SETTLE_SECONDS: Final = 1
+ANSWER_SECONDS: Final = 5
+"""What a worker may take to answer a request: Twilio gives it 15 s."""
 
 GONE_SECONDS: Final = 610
 """An ended call is its worker's to let go of: after the longest tool, and a little."""
@@ -54,7 +59,7 @@ class RemoteCall:
     key: Key
     call_id: str
     agent: Agent
-    token: str = field(repr=False)
+    routes: Routes
     caller: str
     called: str
     worker: "WorkerHandle" = field(repr=False)
@@ -65,15 +70,14 @@ class RemoteCall:
     end: EndCall | None = None
     is_cancelled: bool = False
     has_stream: bool = False
+    is_away: bool = False
     is_streaming: bool = False
     """Never: whether frames come is its worker's to see."""
+    due: float = field(
+        default=Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
+    )
     _gone: trio.Event = field(factory=trio.Event)
     _on_disk: trio.Event = field(factory=trio.Event)
-
-    @property
-    def way(self) -> str:
-        """Return what its media socket's path ends with, so that the socket finds the process."""
-        return f"/{self.worker.number}"
 
     @property
     def is_waiting(self) -> bool:
@@ -91,14 +95,23 @@ class RemoteCall:
         """Return when its worker has told that the beginning of its tape is on the disk, or has died."""
         await self._on_disk.wait()
 
-    async def settle(self) -> None:
-        """Return when the worker has told all that has happened to the call until now, or keeps us waiting."""
-        with trio.move_on_after(SETTLE_SECONDS):
-            await self.worker.ask()
+    async def ask(self, request: Request) -> str | None:
+        """Return what its worker answers; None when it has died, or keeps us waiting."""
+        with trio.move_on_after(ANSWER_SECONDS):
+            answer = await self.worker.answer(self.key, request)
             if self.worker.channel.is_gone:
-                await (
-                    self._gone.wait()
-                )  # it died before it could tell: the call is lost, not ended by its caller
+                await self._gone.wait()  # it died before it could answer: the call is lost
+            return answer
+        return None
+
+    def streams(self) -> None:
+        """Take note that it has a media stream."""
+        self.has_stream, self.is_away = True, False
+
+    def leaves(self, bound_ms: int) -> None:
+        """Take note that its caller has left the stream, for so long at most."""
+        self.is_away = True
+        self.due += bound_ms / 1000
 
     def stop(self, by: str, why: str, *, say: str = "") -> None:
         """Let its worker end the call, with a sentence for the caller if there is one to say."""
@@ -153,6 +166,7 @@ class WorkerHandle:
     _sockets: dict[int, trio.Event] = field(factory=dict)
     _asked: dict[int, trio.Event] = field(factory=dict)
     _faults: dict[int, str] = field(factory=dict)
+    _answers: dict[int, str] = field(factory=dict)
     _count: int = 0
     _renewal: int = 0
 
@@ -167,11 +181,12 @@ class WorkerHandle:
         """Return how long it has said nothing."""
         return trio.current_time() - self.heard
 
-    async def ask(self) -> None:
-        """Return when it has told everything that has happened until now, or has died."""
+    async def answer(self, key: Key, request: Request) -> str | None:
+        """Let it answer a request about a call; None when it has died."""
         number, told = self._new(self._asked)
-        self.channel.send(Ask(number))
+        self.channel.send(Answer(number, key, request))
         await _wait_in(self._asked, number, told)
+        return self._answers.pop(number, None)
 
     async def prepare(self, settings: Settings, secrets: Secrets) -> str:
         """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
@@ -209,7 +224,9 @@ class WorkerHandle:
             case Vitals():
                 self.vitals = message
             case Streams(key) if key in self.calls:
-                self.calls[key].has_stream = True
+                self.calls[key].streams()
+            case Leaves(key, bound_ms) if key in self.calls:
+                self.calls[key].leaves(bound_ms)
             case Ends(key, end) if key in self.calls:
                 self.calls[key].has_ended(end)
             case OnDisk(key) if key in self.calls:
@@ -218,6 +235,9 @@ class WorkerHandle:
                 self.calls[key].is_gone()
             case Over(number) if number in self._sockets:
                 self._sockets[number].set()
+            case Answered(number, answer) if number in self._asked:
+                self._answers[number] = answer
+                self._asked[number].set()
             case Told(number, fault) if number in self._asked:
                 if fault:
                     self._faults[number] = fault
@@ -265,3 +285,8 @@ async def end_when_stuck(worker: WorkerHandle) -> None:
     worker.process.send_signal(signal.SIGABRT)
     await trio.sleep(1)
     worker.process.kill()
+
+
+def way_of(number: int) -> str:
+    """Return what the paths of media sockets for this worker end with."""
+    return f"/{number}"

@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from bridge.calls.host import AnyCall
-from bridge.calls.intake import Webhook, begin_call, line_of
+from bridge.calls.intake import Webhook, begin_call, line_of, routes_of
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
@@ -16,6 +16,7 @@ from bridge.calls.switchboard import Switchboard
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
+from bridge.tapes.reader import Known
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import Line
 from bridge.web.app import Gate, ServeLink
@@ -31,6 +32,8 @@ class LocalHost:
     watch: Callable[[str, Line], None] | None = None
     handshake_seconds: float = HANDSHAKE_SECONDS
     lock: int | None = None
+    process: str = ""
+    """What the paths of its media sockets end with."""
     on_begin: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
 
     @property
@@ -53,16 +56,17 @@ class LocalHost:
         """Return how many tapes are not complete on disk."""
         return self.recorder.backlog
 
-    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> LiveCall:
+    def begin_call(self, webhook: Webhook, call_id: str, secret: str) -> LiveCall:
         """Return a new call."""
-        call = begin_call(webhook, call_id, token, self.recorder, self.lag, self.watch)
+        routes = routes_of(webhook, secret, self.process)
+        call = begin_call(webhook, call_id, routes, self.recorder, self.lag, self.watch)
         self.on_begin(webhook.key, call)
         call.begin(line_of(webhook))
         return call
 
-    def agent_taped_as(self, call_id: str) -> str | None:
-        """Return the agent of the call recorded under this id; looks at the disk."""
-        return self.recorder.agent_taped_as(call_id)
+    def taped_as(self, call_id: str) -> Known | None:
+        """Return the call recorded under this id; looks at the disk."""
+        return self.recorder.taped_as(call_id)
 
     async def serve_media(self, stream: trio.SocketStream, gate: Gate) -> None:
         """Live through a media socket of which nothing is read yet."""

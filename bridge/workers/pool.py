@@ -17,7 +17,7 @@ import trio
 from attrs import define, evolve, field
 
 from bridge.calls.host import AnyCall
-from bridge.calls.intake import Webhook, header_of
+from bridge.calls.intake import Webhook, header_of, routes_of
 from bridge.calls.messages import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
@@ -28,9 +28,9 @@ from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone, peek
 from bridge.machine import files_left, resident_bytes
 from bridge.tapes.names import call_id_of
-from bridge.tapes.reader import agent_on_disk
+from bridge.tapes.reader import Known, known_on_disk
 from bridge.web.app import MEDIA_PATH, Gate
-from bridge.workers.handle import RemoteCall, WorkerHandle, end_when_stuck, start_worker
+from bridge.workers.handle import RemoteCall, WorkerHandle, end_when_stuck, start_worker, way_of
 
 LEAVE_SECONDS: Final = 5
 """What workers may take to write their last lines; their own bounds add up to less."""
@@ -103,22 +103,25 @@ class WorkerPool:
         """Return how many tapes are not complete on disk."""
         return sum(len(worker.tapes) for worker in (*self._workers.values(), *self._dead))
 
-    def begin_call(self, webhook: Webhook, call_id: str, token: str) -> AnyCall:
+    def begin_call(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Let a worker begin a new one."""
         worker = self._freest
         form = dict(webhook.form)
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
-        call = RemoteCall(webhook.key, call_id, agent, token, caller, called, worker)
+        routes = routes_of(webhook, secret, way_of(worker.number))
+        call = RemoteCall(webhook.key, call_id, agent, routes, caller, called, worker)
         worker.calls[webhook.key], worker.tapes[call_id] = call, header_of(webhook, call_id)
-        worker.channel.send(Carry(webhook.key, call_id, token, form, webhook.url, agent))
+        worker.channel.send(
+            Carry(webhook.key, call_id, secret, form, webhook.url, agent, webhook.marks, webhook.turn)
+        )
         return call
 
-    def agent_taped_as(self, call_id: str) -> str | None:
-        """Return the agent of the call recorded under this id, here or by an earlier process; looks at the disk."""
+    def taped_as(self, call_id: str) -> Known | None:
+        """Return the call recorded under this id, here or by an earlier process; looks at the disk."""
         for worker in list(self._workers.values()):
             if call_id in worker.tapes:
-                return worker.tapes[call_id].agent
-        return agent_on_disk(self.settings.data_folder / "tapes", call_id)
+                return Known.by(worker.tapes[call_id])
+        return known_on_disk(self.settings.data_folder / "tapes", call_id)
 
     async def serve_media(self, stream: trio.SocketStream, gate: Gate) -> None:
         """Pass a media socket on to the worker that its path names; the worker looks at everything else."""

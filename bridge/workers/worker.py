@@ -19,7 +19,8 @@ from structlog.contextvars import bind_contextvars
 from bridge.calls.intake import Webhook
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import (
-    Ask,
+    Answer,
+    Answered,
     Begin,
     Carry,
     Ends,
@@ -27,6 +28,7 @@ from bridge.calls.messages import (
     Hush,
     Key,
     Leave,
+    Leaves,
     Media,
     OnDisk,
     Over,
@@ -51,6 +53,7 @@ from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, 
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE
 from bridge.web.app import Gate
+from bridge.workers.handle import way_of
 from bridge.workers.local import LocalHost
 
 TELL_SECONDS: Final = 1
@@ -74,7 +77,7 @@ class Worker:
     _preparing: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.host.on_begin = self._follow
+        self.host.on_begin, self.host.process = self._follow, way_of(self.number)
         self.switchboard = Switchboard(
             self.current, self.host, on_gone=lambda key: self.channel.send(Gone(key))
         )
@@ -83,6 +86,7 @@ class Worker:
     def _follow(self, key: Key, call: LiveCall) -> None:
         call.on_stream = lambda: self.channel.send(Streams(key))
         call.tape.tell_on_disk = lambda: self.channel.send(OnDisk(key))
+        call.on_leave = lambda bound_ms: self.channel.send(Leaves(key, bound_ms))
         call.on_end = lambda end: self.channel.send(Ends(key, end))
 
     async def run(self, messages: trio.MemoryReceiveChannel[Message]) -> None:
@@ -124,6 +128,8 @@ class Worker:
                     serving.start_soon(self._catch_up, message, name="reload")
                 case Carry():
                     self._carry(message)
+                case Answer():
+                    await self._answer(message)
                 case _:
                     self._do(message)
 
@@ -133,8 +139,6 @@ class Worker:
                 self._renew(message)
             case Stop():
                 self._stop(message)
-            case Ask(number):
-                self.channel.send(Told(number))
             case Hush(""):
                 self.host.unhush()
             case Hush(why):
@@ -143,9 +147,11 @@ class Worker:
     def _carry(self, message: Carry) -> None:
         """Begin a call; one that can't be had here ends at once, and its caller hears why by the supervisor."""
         setup = self.current.setup
-        webhook = Webhook(setup, message.agent, message.form, message.url)
+        webhook = Webhook(
+            setup, message.agent, message.form, message.url, marks=message.marks, turn=message.turn
+        )
         try:
-            call = self.switchboard.take(webhook, message.call_id, message.token)
+            call = self.switchboard.take(webhook, message.call_id, message.secret)
         except Exception:  # the top of a call, before there is one
             log.exception("call could not begin", call_id=message.call_id)
             self.channel.send(
@@ -155,6 +161,12 @@ class Worker:
         else:
             if message.agent.name not in setup.tools:
                 call.abandon("its worker has not the configuration that it was accepted with")
+
+    async def _answer(self, message: Answer) -> None:
+        """Answer a request; the supervisor knows what to say of a call that is gone."""
+        call = self.switchboard.find(message.key)
+        answer = None if call is None else await call.ask(message.request)
+        self.channel.send(Told(message.number) if answer is None else Answered(message.number, answer))
 
     def _stop(self, message: Stop) -> None:
         call = self.switchboard.find(message.key)
@@ -218,11 +230,6 @@ async def _load(message: Prepare | Renew) -> Setup:
     return await trio.to_thread.run_sync(
         make_setup_afresh, message.settings, message.secrets, abandon_on_cancel=True
     )
-
-
-def way_of(number: int) -> str:
-    """Return what the paths of media sockets for this worker end with."""
-    return f"/{number}"
 
 
 # ---------------------------------------------------------------- the process

@@ -27,7 +27,9 @@ from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import Event
 from bridge.links.model import ModelAddress
+from bridge.tapes.reader import Known
 from bridge.tapes.recorder import Recorder
+from bridge.wire.requests import NEXT, Request
 from bridge.workers.local import LocalHost
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
@@ -188,7 +190,7 @@ async def test_a_webhook_that_waits_for_a_dead_disk_is_answered_while_twilio_lis
     is_mended = threading.Event()
 
     class Dead(LocalHost):
-        def agent_taped_as(self, call_id: str) -> str | None:
+        def taped_as(self, call_id: str) -> Known | None:
             is_mended.wait(60)
             return None
 
@@ -207,6 +209,6 @@ async def test_a_webhook_that_waits_for_a_dead_disk_is_answered_while_twilio_lis
 
 
 async def test_whose_call_was_in_a_process_that_is_gone_hears_a_sentence(stage: Stage) -> None:
-    board = stage.daemon.switchboard
-    assert "<Say " in await board.next_twiml("CA" + "0" * 32, "front-desk")
-    assert "<Say" not in await board.next_twiml("CA" + "0" * 32, "nobody")
+    board, asked = stage.daemon.switchboard, Request(NEXT, 1, f"{WEBHOOK}/next", {"CallSid": "CA" + "0" * 32})
+    assert "<Say " in await board.next_step("front-desk", asked)
+    assert "<Say" not in await board.next_step("nobody", asked)

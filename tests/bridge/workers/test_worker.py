@@ -54,7 +54,7 @@ def settings_of(folder: Path, **agents: dict[str, Any]) -> Settings:
 def carry(agent: str = "front-desk") -> Carry:
     sid = KEY[0]
     form = {"CallSid": sid, "AccountSid": "AC1", "From": "+1", "To": "+2"}
-    return Carry((sid, agent), sid, "token", form, f"https://x/voice/{agent}", Agent(name=agent))
+    return Carry((sid, agent), sid, "secret", form, f"https://x/voice/{agent}", Agent(name=agent), (), 1)
 
 
 @asynccontextmanager

@@ -1,0 +1,74 @@
+"""How calls ended: of late, from memory; before that, from their tapes. Twilio asks what comes next after each."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field, frozen
+
+from bridge.agents import Agent
+from bridge.calls.messages import Key
+from bridge.heart.effects import EndCall
+from bridge.tapes.reader import ending_on_disk
+from bridge.tapes.tape import BRIDGE
+
+MOST_REMEMBERED: Final = 10_000
+"""Ended calls whose outcome Twilio may still ask for; mostly it asks within seconds."""
+
+NEXT_SECONDS: Final = 0.6
+"""How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
+
+SAY_SECONDS: Final = 2.0
+"""The same for a call whose caller has still to be told something."""
+
+CRASHED: Final = "crashed"
+
+
+@frozen
+class Outcome:
+    """How a call of an agent's ended."""
+
+    agent: Agent
+    end: EndCall
+
+
+@define(eq=False)
+class Outcomes:
+    """The outcomes of calls that are over; times are in seconds."""
+
+    _ended: OrderedDict[Key, Outcome] = field(factory=OrderedDict)
+    _unasked: dict[Key, float] = field(factory=dict)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._ended
+
+    def add(self, key: Key, agent: Agent, end: EndCall | None, now: float) -> None:
+        """Remember how a call ended; of one that can't say, that it was by a bug."""
+        end = end or EndCall(BRIDGE, CRASHED)
+        self._ended[key] = Outcome(agent, end)
+        if end.by != "caller":
+            self._unasked[key] = now + (SAY_SECONDS if end.say else NEXT_SECONDS)
+        if len(self._ended) > MOST_REMEMBERED:
+            self._unasked.pop(self._ended.popitem(last=False)[0], None)
+
+    def of(self, key: Key) -> Outcome | None:
+        """Return how a call ended that was here lately."""
+        return self._ended.get(key)
+
+    def asked(self, key: Key) -> None:
+        """Twilio has asked what comes next."""
+        self._unasked.pop(key, None)
+
+    def is_any_awaited(self, now: float) -> bool:
+        """Say whether Twilio will soon ask about one of them."""
+        return any(until > now for until in self._unasked.values())
+
+
+def outcome_on_disk(folder: Path, agent: Agent, call_id: str) -> Outcome | None:
+    """Return how the call of this id ended, from its tape; one that is torn was cut off by a crash. Blocks."""
+    found = ending_on_disk(folder, call_id)
+    if found is None or found.agent != agent.name:
+        return None
+    if found.ending is None:
+        return Outcome(agent, EndCall(BRIDGE, CRASHED, agent.failure_sentence.text))
+    return Outcome(agent, EndCall(**found.ending))

@@ -1,0 +1,164 @@
+"""A caller leaves the stream and comes back into the same conversation, over real sockets."""
+
+import trio
+from hand_phone import CHILD, Answer, HandPhone, Media, a_phone
+
+from bench.stage import PROMPT, MakePlace, open_stage, words
+from replay.model.script import CallTool, Script
+
+SALES = {"sales": {"number": "+15550100111", "description": "orders"}}
+TRANSFER = CallTool(
+    "transfer_call", {"place": "sales", "reason": "an order", "summary": "Ann, about her order"}
+)
+
+
+def script(*tools: CallTool, answers: int = 1) -> Script:
+    """Return a model that greets, calls a tool at each key that the caller presses, and says a word to each answer."""
+    return Script(
+        opening=(words("caller_yes"),),
+        turns=tuple((words("caller_yes"), tool) for tool in tools),
+        answers=((words("caller_no"),),) * answers,
+        delivery=PROMPT,
+    )
+
+
+async def leave(phone: HandPhone) -> tuple[Answer, Media]:
+    """Ring, hear the opening, press a key, and be sent off the stream: return what Twilio is to do then."""
+    first = await phone.ring()
+    media = await phone.stream(first)
+    return await press(phone, first, media), media
+
+
+async def press(phone: HandPhone, connect: Answer, media: Media) -> Answer:
+    """Press a key, at which the model calls a tool that leaves the stream; return what Twilio is to do then."""
+    await media.wait_sound()
+    media.say("dtmf", track="inbound_track", digit="#")
+    assert await phone.until_left(media) == 1000
+    return await phone.post(connect.verb("Connect").attrib["action"])
+
+
+async def test_nobody_takes_the_caller_and_the_conversation_goes_on_in_the_same_session(
+    place: MakePlace,
+) -> None:
+    setup = place(script=script(TRANSFER), agent={"transfer": SALES})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            dial = plan.verb("Dial")
+            assert (dial[0].tag, dial[0].text) == ("Number", "+15550100111")
+            back = await phone.post(dial.attrib["action"], DialCallStatus="busy", DialCallSid=CHILD)
+            again = await phone.stream(back)
+            await again.wait_sound()
+            (session,) = stage.model.sessions
+            (output,) = session.tool_outputs.values()
+            assert "busy" in output
+            assert session.close_code is None
+            again.say("stop")
+            await phone.until_left(again)
+            await stage.wait_recorded()
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("caller", "hung up")
+
+
+WARM = {"sales": {**SALES["sales"], "warm": True}}
+
+
+async def whisper(phone: HandPhone, plan: Answer, key: str) -> Answer:
+    """Let somebody answer at the warm place, hear the summary, and press a key; return what Twilio does with them."""
+    (number,) = plan.verb("Dial")
+    await phone.far_end(number.attrib["statusCallback"], CallStatus="ringing")
+    heard = await phone.far_end(number.attrib["url"])
+    gather = heard.verb("Gather")
+    assert [said.text for said in gather] == ["Ann, about her order", "Press 1 to take the call."]
+    assert heard.tags == ["Gather", "Hangup"]
+    return await phone.far_end(gather.attrib["action"], Digits=key)
+
+
+async def test_whoever_presses_the_key_has_the_caller_and_the_session_is_over_while_they_talk(
+    place: MakePlace,
+) -> None:
+    setup = place(script=script(TRANSFER), agent={"transfer": WARM})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            assert (await whisper(phone, plan, "1")).tags == []
+            (session,) = stage.model.sessions
+            await session.wait_until(lambda session: session.close_code is not None)
+            assert stage.daemon.switchboard.live == 1
+            action = plan.verb("Dial").attrib["action"]
+            over = await phone.post(
+                action, DialCallStatus="completed", DialCallDuration="40", DialBridged="true"
+            )
+            assert over.tags == ["Hangup"]
+            await stage.wait_recorded()
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("tool", "transferred to sales")
+
+
+async def test_whoever_declines_sends_the_caller_back_to_the_conversation(place: MakePlace) -> None:
+    setup = place(script=script(TRANSFER), agent={"transfer": WARM})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            assert (await whisper(phone, plan, "2")).tags == ["Hangup"]
+            back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="completed")
+            again = await phone.stream(back)
+            await again.wait_sound()
+            (session,) = stage.model.sessions
+            assert "did not take the call" in session.tool_outputs.popitem()[1]
+
+
+async def test_keys_are_pressed_towards_a_menu_and_the_agent_is_back(place: MakePlace) -> None:
+    setup = place(script=script(CallTool("send_digits", {"digits": "ww1"})), agent={"send_digits": True})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            assert plan.tags == ["Play", "Redirect"]
+            assert plan.verb("Play").attrib == {"digits": "ww1"}
+            again = await phone.stream(await phone.post(plan.verb("Redirect").text or ""))
+            await again.wait_sound()
+
+
+async def test_a_message_is_taken_and_its_recording_is_in_the_record(place: MakePlace) -> None:
+    wish = CallTool("take_message", {"reason": "call back"})
+    setup = place(script=script(wish), agent={"voicemail": {"say": "Speak now.", "max_seconds": 60}})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            assert plan.tags == ["Say", "Record"]
+            record = plan.verb("Record").attrib
+            url = "https://api.twilio.com/Recordings/RE1"
+            back = await phone.post(
+                record["action"], RecordingUrl=url, RecordingDuration="4", Digits="#", RecordingSid="RE1"
+            )
+            again = await phone.stream(back)
+            told = await phone.post(
+                record["recordingStatusCallback"], RecordingUrl=url, RecordingStatus="completed"
+            )
+            assert (told.status, told.text) == (204, "")
+            await again.wait_sound()
+            again.say("stop")
+            await stage.wait_recorded()
+    rows = setup.store.query("select * from legs where step = 'voicemail'")
+    assert len(rows) == 1
+    assert url in str(rows[0])
+
+
+async def test_two_excursions_are_two_returns_each_under_a_stream_and_a_token_of_its_own(
+    place: MakePlace,
+) -> None:
+    setup = place(script=script(TRANSFER, TRANSFER, answers=2), agent={"transfer": SALES})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="busy")
+            plan = await press(phone, back, await phone.stream(back))
+            back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="no-answer")
+            third = await phone.stream(back)
+            await third.wait_sound()
+            assert [leg.stream_sid for leg in phone.legs] == ["MZ1", "MZ2", "MZ3"]
+            (session,) = stage.model.sessions
+            assert len(session.tool_outputs) == 2
+            third.say("stop")
+            await stage.wait_recorded()
+    assert len(setup.store.query("select * from legs where part = 'stream'")) == 3
