@@ -26,7 +26,7 @@ from bridge.tapes.header import Header
 from bridge.tapes.reader import Tape
 from bridge.tapes.recorder import FLUSH_SECONDS, Recorder
 from bridge.tapes.tape import Line, decode, event_of, received
-from replay.demo import caller_does, model_says
+from replay.demo.stories import caller_does, model_says
 from replay.simulation.simulate import simulate
 
 FLUSH_MS: Final = round(FLUSH_SECONDS * 1000)

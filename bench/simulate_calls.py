@@ -10,7 +10,7 @@ from time import perf_counter, process_time
 
 from bridge.agents import Agent
 from replay.callers.restaurant import check_table, opening_hours
-from replay.demo import caller_does, model_says
+from replay.demo.stories import caller_does, model_says
 from replay.simulation.simulate import Simulation
 
 CALLS = 160

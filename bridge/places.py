@@ -54,7 +54,8 @@ class Collect:
 CAUSES = ("unreachable", "refused", "quota", "silent", "crashed", "full", "closed")
 """Why a caller can't be answered by the model: each may have steps of its own."""
 
-TURNED_AWAY = ("full", "closed")
+FULL, CLOSED = "full", "closed"
+TURNED_AWAY = (FULL, CLOSED)
 """Those for which no call begins."""
 
 

@@ -3,7 +3,7 @@ what time it is, it is told, and what is done with those that may not come in is
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -44,6 +44,9 @@ REASONS: Final = (
 With `no_worker` every worker process has died and is being started again; with `open_files` the system would soon let
 the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n)."""
 
+FLOODS: Final = (WAITING_CALLS, CALLS_PER_CALLER)
+"""Limits against whoever wants to run up a bill: nothing that costs is done for their callers."""
+
 
 @frozen
 class Load:
@@ -66,6 +69,11 @@ def caller_of(number: str) -> str:
     is_phone = digits.isascii() and digits.isdigit() and number not in HIDDEN_NUMBERS
     is_address = number.startswith(("sip:", "sips:", "client:"))
     return number[:100] if is_phone or is_address else HIDDEN
+
+
+def caller_id_of(form: Mapping[str, str]) -> str:
+    """Return the number to ring others with for a caller who hides theirs: the one that was called; else nothing."""
+    return form.get("To", "") if caller_of(form.get("From", "")) == HIDDEN else ""
 
 
 @define

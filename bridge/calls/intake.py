@@ -8,7 +8,7 @@ from attrs import frozen
 from bridge import __version__
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
-from bridge.calls.admission import HIDDEN, caller_of
+from bridge.calls.admission import caller_id_of
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
@@ -84,7 +84,7 @@ def begin_call(
         call=heart,
         lag=lag,
         routes=routes,
-        caller_id=webhook.form.get("To", "") if caller_of(webhook.form.get("From", "")) == HIDDEN else "",
+        caller_id=caller_id_of(webhook.form),
         hides_numbers=setup.settings.recording.mask_numbers,
     )
     if watch is not None:

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import Admission, Load
+from bridge.calls.admission import FLOODS, Admission, Load, caller_id_of
 from bridge.calls.answering import refused
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.intake import Webhook, key_of
@@ -26,12 +26,14 @@ from bridge.errors import in_words
 from bridge.heart.effects import EndCall
 from bridge.languages import Sentence
 from bridge.machine import FILES_A_CALL, SPARE_FILES
+from bridge.places import FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
 from bridge.tapes.tape import BRIDGE
 from bridge.wire import twiml
+from bridge.wire.endings import Endings
 from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, REFUSED, Request
-from bridge.wire.routes import failure_route
+from bridge.wire.twilio_http import excursion_ended
 
 ANSWER_SECONDS: Final = 10
 """Twilio gives a webhook 15 s, and then plays an error of its own."""
@@ -143,18 +145,13 @@ class Switchboard:
         if call is not None and call.end is None:
             return await self._answer_again(webhook, call)
         if name is None:  # a webhook of a call that is over: a replay, never a new call
-            return (
-                twiml.hangup_twiml()
-                if call is None or call.end is None
-                else self._ending(call.agent, call.end)
-            )
+            return self._ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
         if any(live.call_id == name.call_id for live in self._calls.values()):
             name = Name(
                 f"{webhook.call_sid}-{webhook.agent.name}"
             )  # two agents were asked at the same moment
-        if self._refuses(webhook):
-            closing = self.settings.server.when_draining if self.is_closing else ""
-            return twiml.refusal_twiml(closing or self._admission.choice(webhook.agent))
+        if reason := self._refuses(webhook):
+            return self._turn_away(webhook, reason)
         return await self._connect(self._open(webhook, name))
 
     def _is_known(self, webhook: Webhook) -> bool:
@@ -190,8 +187,15 @@ class Switchboard:
                 call_id=call.call_id,
             )
 
-    def _refuses(self, webhook: Webhook) -> bool:
-        """Say whether there is no room for a new call; one that is let in counts as its caller's."""
+    def _turn_away(self, webhook: Webhook, reason: str) -> str:
+        """Return what a caller gets for whom there is no room: the agent's steps for that, else the settings' word."""
+        agent = webhook.agent
+        steps = "" if reason in FLOODS else self._endings(agent, webhook.form).begin(FULL)
+        closing = self.settings.server.when_draining if self.is_closing else ""
+        return steps or twiml.refusal_twiml(closing or self._admission.choice(agent))
+
+    def _refuses(self, webhook: Webhook) -> str:
+        """Return why there is no room for a new call, or nothing; one that is let in counts as its caller's."""
         calls = [call for call in self._calls.values() if call.end is None]
         left_over = len(self._calls) - len(calls)  # as many as there may be calls: beyond that they take room
         waiting = sum(call.is_waiting for call in calls)
@@ -216,7 +220,7 @@ class Switchboard:
                 of_agent=load.of_agent,
                 waiting=load.waiting,
             )
-        return bool(reason)
+        return reason
 
     async def _name_for(self, webhook: Webhook) -> Name | None:
         """Return the name of a new call, or None; a disk may be slow, so in a thread."""
@@ -334,20 +338,21 @@ class Switchboard:
 
     def failure_step(self, agent: str, cause: str, step: int, form: Mapping[str, str]) -> str:
         """Return the next step of an agent's failure plan, unless the one before was what the caller needed."""
+        ended = excursion_ended(step, form)
+        told = {"cause": cause, "outcome": ended.outcome, "recording": ended.data.get("RecordingUrl", "")}
+        log.info("step of a failure plan is over", call_id=form.get("CallSid", ""), agent=agent, **told)
         known = self.settings.agents.get(agent)
-        if known is None or twiml.is_answered(form):
-            return twiml.hangup_twiml()
-        return twiml.failure_twiml(known, cause, step, self._failure_route(agent))
+        return twiml.hangup_twiml() if known is None else self._endings(known, form).go_on(cause, step, form)
 
-    def _failure_route(self, agent: str) -> twiml.FailureRoute:
-        return partial(failure_route, self.settings.server.public_url, agent)
+    def _endings(self, agent: Agent, form: Mapping[str, str]) -> Endings:
+        return Endings(agent, self.settings.server.public_url, caller_id_of(form))
 
     def _failure_sentence(self, agent: str) -> Sentence:
         known = self.settings.agents.get(agent)
         return known.failure_sentence if known is not None else twiml.NOTHING
 
     def _ending(self, agent: Agent, end: EndCall) -> str:
-        return twiml.ending_twiml(agent, end, self._failure_route(agent.name))
+        return self._endings(agent, {}).of_call(end)
 
     # ------------------------------------------------------------ closing
 

@@ -4,7 +4,6 @@ It knows which request opens something now, and what Twilio was told last; what 
 """
 
 import hmac
-from functools import partial
 from typing import Final
 
 from attrs import define, field, frozen
@@ -12,10 +11,11 @@ from attrs import define, field, frozen
 from bridge.agents import Agent
 from bridge.heart.effects import EndCall, LeaveStream, ReturnToStream
 from bridge.heart.plans import CollectDigits, Dial, Plan
+from bridge.wire.endings import Endings
 from bridge.wire.requests import BACK, KEY, NEXT, OF_THE_FAR_END, TOLD, WHISPER, Request
-from bridge.wire.routes import Routes, failure_route
+from bridge.wire.routes import Routes
 from bridge.wire.twilio_http import ACCEPT_KEY
-from bridge.wire.twiml import CONNECTED, ending_twiml, hangup_twiml, plan_twiml, whisper_twiml
+from bridge.wire.twiml import CONNECTED, hangup_twiml, plan_twiml, whisper_twiml
 
 NO_ANSWER: Final = ""
 """For what is told and not asked: 204."""
@@ -147,8 +147,7 @@ class Whereabouts:
     def next_step(self, end: EndCall | None) -> str:
         """Return what Twilio is to do with the caller now."""
         if end is not None:
-            failed = partial(failure_route, self.routes.public_url, self.agent.name)
-            return ending_twiml(self.agent, end, failed)
+            return Endings(self.agent, self.routes.public_url, self.caller_id).of_call(end)
         if self.plan is not None:
             ways = self.routes.ways(self.number)
             return plan_twiml(self.plan, self.agent, ways, caller_id=self.caller_id)

@@ -15,32 +15,38 @@ from bridge.store.database import Store
 
 
 @click.command()
+@click.option("--story", type=click.Choice(["table", "transfer", "menu", "voicemail"]), default="table",
+              show_default=True, help="What happens in the call.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
               help="Where calls.duckdb, the tape and call.wav go.")  # fmt: skip
 @JSON
 @explains_errors
-def demo(out: Path, as_json: bool) -> None:
+def demo(story: str, out: Path, as_json: bool) -> None:
     """Hear a whole phone call go through the real daemon, with no accounts, in less than 30 seconds.
 
     Both peers are stand-ins on this machine: one rings like Twilio, one answers like the Realtime API.
     """
-    from replay.demo import narrate, run_demo  # the lab is nobody's business but the demo's
+    from replay.demo.narrate import narrate, narrate_telephones  # the lab is nobody's business but the demo's
+    from replay.demo.run import run_demo
+    from replay.demo.stories import STORIES
 
     set_up_logging(as_json=False, level=logging.ERROR)
+    screen, told = console(), STORIES[story]()
+    screen.quiet = as_json
+    screen.print(told.told, style="dim")
     with quiet_interrupt():
-        result = trio.run(run_demo, out.resolve(), (lambda line: None) if as_json else narrate(console()))
+        result = trio.run(run_demo, told, out.resolve(), narrate(screen), narrate_telephones(screen))
     record = read_record(Store(out / "calls.duckdb"), result.call_id)
     paths = {"database": str(out / "calls.duckdb"), "tape": str(result.tape), "wav": str(result.wav)}
     if as_json:
         return print_json({**record, "paths": paths})
-    screen = console()
     screen.rule("the record")
     show_call(record, screen)
     screen.rule("what is left of it")
     for name, where in paths.items():
         screen.print(f"{name:9s} {where}", soft_wrap=True)
     screen.print(
-        f"\nListen to call.wav (left caller, right agent as heard), then try\n"
+        f"\nListen to call.wav (left the caller, right what they hear), then try\n"
         f"  {RUN}bridge show last --data {out}\n  {RUN}replay run {result.tape}", soft_wrap=True
     )  # fmt: skip
 

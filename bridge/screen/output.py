@@ -335,9 +335,14 @@ def _tool_text(row: dict[str, Any]) -> Text:
     if row["error_kind"]:
         text.append(f" failed: {row['error_kind']} {row['error'] or ''}", style="red")
     elif row["output"] is not None:
-        took = (row["answered_ms"] or 0) - (row["called_ms"] or 0)
-        text.append(f" -> {row['output']} in {took} ms")
+        text.append(f" -> {row['output']}{_taken(row)}")
     return text
+
+
+def _taken(row: dict[str, Any]) -> str:
+    """Return how long a tool took; the heart's own are answered when the caller is back."""
+    until = row["sent_ms"] if row["answered_ms"] is None else row["answered_ms"]
+    return "" if until is None or row["called_ms"] is None else f" in {until - row['called_ms']} ms"
 
 
 def _cut_text(record: dict[str, Any], t_ms: int) -> str:

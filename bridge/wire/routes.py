@@ -65,8 +65,3 @@ class Routes:
         """43 letters, as `signed_form.QUERY` has them."""
         made = hmac.digest(self.secret.encode(), what.encode(), "sha256")
         return urlsafe_b64encode(made).decode().rstrip("=")
-
-
-def failure_route(public_url: str, agent: str, cause: str, step: int) -> str:
-    """Return where Twilio asks for a step of an agent's failure plan, when there is no call of ours to ask."""
-    return f"{public_url}/voice/{agent}/failure/{cause}/{step}"

@@ -55,10 +55,11 @@ def _away(number: int, asked: str, form: Mapping[str, str]) -> Event | None:
             status = form.get("CallStatus", "")
             what = OF_LEG.get(status, "completed" if status in OVER else "")
             return FarEndTold(number, what) if what else None
-    return _ended(number, form)
+    return excursion_ended(number, form)
 
 
-def _ended(number: int, form: Mapping[str, str]) -> ExcursionEnded:
+def excursion_ended(number: int, form: Mapping[str, str]) -> ExcursionEnded:
+    """Return what came of a step, from the request in which Twilio asks for the next one."""
     outcome, seconds = _outcome(form)
     data = {name: form[name] for name in KEPT if form.get(name)}
     if "Digits" in form and outcome == "collected":

@@ -4,15 +4,12 @@ What each verb does: https://www.twilio.com/docs/voice/twiml
 """
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
 
 from bridge.agents import Agent
-from bridge.heart.effects import EndCall
-from bridge.heart.events import ExcursionEnded
 from bridge.heart.plans import (
     CollectDigits,
     Dial,
@@ -23,12 +20,10 @@ from bridge.heart.plans import (
     PressDigits,
     Step,
     TakeMessage,
-    failure_plans,
 )
 from bridge.languages import Sentence, spoken_code
 from bridge.places import Place, Voicemail
 from bridge.wire.twilio import TOKEN_PARAMETER
-from bridge.wire.twilio_http import parse
 
 TwiML: TypeAlias = Any
 """A verb of twilio's builder, which ships no types."""
@@ -231,45 +226,3 @@ ASKED_IN: Final = {
 
 CONNECTED: Final = str(VoiceResponse())
 """For whoever has taken the call: a document that runs out connects them."""
-
-
-# ---------------------------------------------------------------- the end, and what is offered in place of the model
-
-FailureRoute: TypeAlias = Callable[[str, int], str]
-"""Where Twilio asks for a step of the failure plan: by its cause, and its number from 0."""
-
-CRASHED: Final = "crashed"
-OVER: Final = frozenset({"completed", "bridged", "recorded", "hung_up", "left"})
-"""What comes of a step after which the caller needs no other one."""
-
-
-def ending_twiml(agent: Agent, end: EndCall, route: FailureRoute) -> str:
-    """Return what Twilio does with the caller of a call that has ended: words first, if there are any.
-
-    Where a bug ended it the failure plan is offered, step by step; the heart could not do it any more.
-    """
-    if end.by == "bridge" and end.say == agent.failure_sentence.text and failure_plans(agent, CRASHED):
-        return failure_twiml(agent, CRASHED, 0, route)
-    if not end.go_to:
-        return hangup_twiml(agent.sentence(end.say))
-    response = VoiceResponse()
-    Speaker(agent).say(response, end.say)
-    response.redirect(end.go_to, method="POST")
-    return str(response)
-
-
-def failure_twiml(agent: Agent, cause: str, step: int, route: FailureRoute) -> str:
-    """Return one step of an agent's failure plan, for a caller of whom no call of ours knows.
-
-    When it is over Twilio asks for the next one; the number of steps is what bounds it.
-    """
-    plans = failure_plans(agent, cause)
-    if step >= len(plans):
-        return hangup_twiml(agent.failure_sentence if step == 0 else NOTHING)
-    return plan_twiml(plans[step], agent, Ways(route(cause, step + 1)))
-
-
-def is_answered(form: Mapping[str, str]) -> bool:
-    """Say whether a step of the failure plan was what the caller needed, so that no other one follows."""
-    ended = parse({"url": "/voice/agent/away/1/back", "form": form})
-    return isinstance(ended, ExcursionEnded) and (ended.is_gone or ended.outcome in OVER)

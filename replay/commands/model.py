@@ -72,7 +72,7 @@ def model(scenario: Path | None, host: str, port: int, once: bool, wants_json: b
 def _cast(path: Path | None) -> Cast:
     if path is not None:
         return load_scenario(path).script_for
-    from replay.demo import model_says  # here, because the demo brings the whole daemon with it
+    from replay.demo.stories import model_says  # here, because the demo brings the whole daemon with it
 
     script = model_says()
     return lambda _model, _show: script

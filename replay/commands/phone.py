@@ -142,7 +142,7 @@ def phone(
 
 
 def _demo() -> Scenario:
-    from replay.demo import caller_does  # here, because the demo brings the whole daemon with it
+    from replay.demo.stories import caller_does  # here, because the demo brings the whole daemon with it
 
     return Scenario("the caller of the demo", caller_does(), CallSettings(), Expect(), {})
 

@@ -48,6 +48,12 @@ def clip(name: str) -> Clip:
 
 
 @functools.cache
+def clip_saying(text: str) -> Clip | None:
+    """Return the clip of these words, whoever says them; None where nobody does."""
+    return next((clip(name) for name, entry in _index().items() if entry["text"] == text), None)
+
+
+@functools.cache
 def _index() -> dict[str, dict[str, str]]:
     return tomllib.loads((_voices() / "index.toml").read_text(encoding="utf-8"))
 

@@ -9,7 +9,7 @@ from attrs import evolve
 from strangers import FORM, Form, post, without
 from structlog.testing import capture_logs
 
-from bench.stage import AGENT, MakePlace, Stage, open_stage
+from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
 from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
@@ -163,3 +163,90 @@ async def test_a_draining_daemon_counts_whom_it_turns_away(place: MakePlace) -> 
             stage.daemon.switchboard.is_closing = True
             assert (await verb_of(stage, call_number(1)))[0] == "Reject"
             assert stage.daemon.switchboard.refused[DRAINING] == 1
+
+
+# ---------------------------------------------------------------- a plan in place of a word
+
+PLAN: dict[str, Any] = {
+    "transfer": {"owner": {"number": "+15550100188"}},
+    "voicemail": {"say": "Speak after the tone."},
+    "failure": {"full": ["say:All our lines are busy.", "dial:owner", "queue:waiting", "voicemail"]},
+}
+
+
+async def go_on(stage: Stage, url: str, **told: str) -> list[ElementTree.Element]:
+    """Tell what came of a step, as Twilio does, and return the verbs that come next."""
+    answer = await post(stage, [*call_number(2), *told.items()], target=url.removeprefix(PUBLIC))
+    return list(ElementTree.fromstring(answer.body))
+
+
+async def test_a_full_house_has_steps_that_are_taken_until_one_has_helped(place: MakePlace) -> None:
+    with trio.fail_after(10), capture_logs() as logs:
+        async with open_stage(place(agent=PLAN, server={"max_calls": 1})) as stage:
+            await verb_of(stage, call_number(1))
+            answer = await post(stage, call_number(2), target=f"/voice/{AGENT}")
+            say, dial = ElementTree.fromstring(answer.body)
+            assert (say.text, dial[0].text) == ("All our lines are busy.", "+15550100188")
+            (queue,) = await go_on(stage, dial.attrib["action"], DialCallStatus="busy")
+            say, record = await go_on(stage, queue.attrib["action"], QueueResult="queue-full", QueueTime="0")
+            assert (queue.text, say.text, record.tag) == ("waiting", "Speak after the tone.", "Record")
+            message = {"RecordingUrl": "https://api.example.com/RE1", "RecordingDuration": "7"}
+            (end,) = await go_on(stage, record.attrib["action"], **message)
+            assert (end.tag, stage.daemon.switchboard.live) == ("Hangup", 1)
+    over = [entry for entry in logs if entry["event"] == "step of a failure plan is over"]
+    assert [entry["outcome"] for entry in over] == ["busy", "full", "recorded"]
+    assert over[-1]["recording"] == "https://api.example.com/RE1"
+    assert "5550123456" not in str(logs)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"DialCallStatus": "completed"},
+        {"DialCallStatus": "canceled", "CallStatus": "completed"},
+    ],
+)
+async def test_nothing_follows_a_step_that_has_helped_or_a_caller_who_is_gone(
+    place: MakePlace, told: dict[str, str]
+) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place(agent=PLAN, server={"max_calls": 1})) as stage:
+            url = f"{PUBLIC}/voice/{AGENT}/failure/full/1"
+            form = without(call_number(2), "CallStatus") if "CallStatus" in told else call_number(2)
+            answer = await post(stage, [*form, *told.items()], target=url.removeprefix(PUBLIC))
+            assert [verb.tag for verb in ElementTree.fromstring(answer.body)] == ["Hangup"]
+
+
+async def test_the_steps_are_for_a_draining_daemon_too(place: MakePlace) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place(agent=PLAN)) as stage:
+            stage.daemon.switchboard.is_closing = True
+            assert (await verb_of(stage, call_number(1)))[0] == "Say"
+
+
+@pytest.mark.parametrize("reason", [WAITING_CALLS, CALLS_PER_CALLER])
+async def test_a_flood_gets_no_step_that_costs(place: MakePlace, reason: str) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place(agent=PLAN, **FULL[reason])) as stage:
+            await verb_of(stage, call_number(1))
+            assert await verb_of(stage, call_number(2)) == ("Reject", {"reason": "busy"}, None)
+
+
+async def test_a_hidden_caller_is_rung_for_with_the_number_that_was_called(place: MakePlace) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place(agent=PLAN, server={"max_calls": 1})) as stage:
+            await verb_of(stage, call_number(1))
+            documents = [
+                ElementTree.fromstring((await post(stage, call_number(2, number))).body)
+                for number in ("anonymous", "+15550123456")
+            ]
+    called = dict(call_number(2))["To"]
+    assert [document[1].attrib.get("callerId") for document in documents] == [called, None]
+
+
+@pytest.mark.parametrize("path", ["full/9", "steps/1", "nonsense/1", "full/0"])
+async def test_a_step_that_there_is_not_ends_the_call(place: MakePlace, path: str) -> None:
+    with trio.fail_after(10):
+        async with open_stage(place(agent=PLAN)) as stage:
+            answer = await post(stage, call_number(2), target=f"/voice/{AGENT}/failure/{path}")
+            assert [verb.tag for verb in ElementTree.fromstring(answer.body)] == ["Hangup"]

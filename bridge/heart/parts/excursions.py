@@ -179,7 +179,9 @@ class Excursions:
     def far_end_told(self, event: FarEndTold) -> None:
         """Somebody rings, answers, takes the caller or doesn't: whoever has taken them ends the model's session."""
         if not self._is_present(event.number):
-            return self.decisions.journal.count("told of an excursion that is over")
+            if event.what != "completed":  # that the other end is over is often told after all else
+                self.decisions.journal.count("told of an excursion that is over")
+            return
         self.decisions.journal.milestone("far_end", excursion=event.number, what=event.what)
         trip = self._trip
         if trip is None or not isinstance(trip.plan.step, Dial):

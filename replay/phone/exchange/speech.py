@@ -1,4 +1,4 @@
-"""<Say>, <Play> and <Pause>: what Twilio lets somebody hear. Words are a murmur here: this Twilio has no voice."""
+"""<Say>, <Play> and <Pause>: what Twilio lets somebody hear. Words that nobody has spoken here are a murmur."""
 
 import re
 
@@ -6,9 +6,10 @@ import trio
 
 from replay.phone.exchange.program import Outcome, Program
 from replay.phone.instructions.verbs import Pause, Play, Prompt, Say
-from replay.phone.line import SILENCE
+from replay.phone.line import BYTES_PER_MS, FRAME_MS, SILENCE
 from replay.phone.report import Words
 from replay.sound import tones
+from replay.sound.clips import clip_saying
 from replay.sound.formats import murmur
 
 TWILIO = "twilio"
@@ -22,13 +23,21 @@ async def say(program: Program, verb: Say) -> Outcome:
     """Let the words be heard, and go on."""
     if verb.language is not None and not re.fullmatch(r"[a-z]{2,3}-[A-Z0-9]{2,4}", verb.language):
         program.report.warn(BAD_LANGUAGE, f"<Say language={verb.language!r}>: a code like en-US")
-    ms = len(verb.text) * program.town.behaviour.speech_ms_per_character
+    audio = _spoken(verb.text, program.town.behaviour.speech_ms_per_character)
+    ms = len(audio) // BYTES_PER_MS
     for _ in range(_rounds(verb.loop)):
         _note(program, verb.text, ms)
-        await _play(program, murmur(ms // 20 * 20) if ms else b"")
+        await _play(program, audio)
         if program.leg.is_gone or not ms:
             break
     return Outcome()
+
+
+def _spoken(words: str, ms_per_character: int) -> bytes:
+    """Return how these words sound; none take no time."""
+    known = clip_saying(words) if ms_per_character else None
+    ms = len(words) * ms_per_character // FRAME_MS * FRAME_MS
+    return known.audio if known is not None else murmur(ms) if ms else b""
 
 
 async def play(program: Program, verb: Play) -> Outcome:

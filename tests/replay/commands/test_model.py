@@ -18,7 +18,7 @@ from model_client import QUIET, SETTINGS, SPEECH, Client, connected, running
 from rich.console import Console
 
 from replay.commands.model import model
-from replay.demo import model_says
+from replay.demo.stories import model_says
 from replay.model.replies import LONGEST_MS
 from replay.model.scenario import parse_scenario
 from replay.model.watch import LONGEST_TEXT, Happening, Watcher, as_json, narrate

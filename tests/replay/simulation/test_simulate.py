@@ -18,7 +18,7 @@ from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, decode
 from bridge.tools import Tool, tool
 from replay.callers.restaurant import check_table, opening_hours
-from replay.demo import caller_does, model_says
+from replay.demo.stories import caller_does, model_says
 from replay.model.script import CallTool, Delivery, Faults, Script
 from replay.model.script import Say as Words
 from replay.phone.network import Network

@@ -1,0 +1,1 @@
+"""`bridge demo`: whole calls through the real daemon, with a stand-in at either end; one story each."""
