@@ -19,6 +19,11 @@ ENDED_BY: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
 TOOL_OUTCOMES: Final = ("answered", "arguments", "cancelled", "crashed", "timeout", "not_run")
 """`not_run`: hang_up, which is ours; a tool that there isn't; one too many at once."""
 
+EXCURSION_OUTCOMES: Final = (
+    "completed", "busy", "no_answer", "declined", "failed", "canceled", "sent", "collected", "empty", "recorded",
+    "bridged", "left", "full", "refused", "hung_up", "ended",
+)  # fmt: skip
+
 OTHER: Final = "other"
 """Stands for every word that a peer chose and we don't know: the number of series has a bound."""
 
@@ -81,6 +86,13 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         "bridge_tool_calls",
         "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with the "
         "daemon; not_run for hang_up, a tool that there isn't, one too many at once.",
+        ("agent", "outcome"),
+    ),
+    Metric(
+        "bridge_excursions",
+        "Times that callers left the stream, by what came of it: completed, busy, no_answer, declined, failed, "
+        "canceled for whoever was rung; sent, collected, empty, recorded; bridged, left, full for queues; refused by "
+        "Twilio; hung_up; ended with the call, also for those who did not come back.",
         ("agent", "outcome"),
     ),
     Metric(

@@ -26,6 +26,7 @@ from bridge.observe.metric_table import (
     COUNTERS,
     DEAD_AIR,
     ENDED_BY,
+    EXCURSION_OUTCOMES,
     GAUGES,
     HISTOGRAMS,
     INCOMPLETE,
@@ -140,6 +141,8 @@ class Metrics:
             self._count("bridge_tokens", 0, agent, kind)
         for outcome in (*TOOL_OUTCOMES, OTHER):
             self._count("bridge_tool_calls", 0, agent, outcome)
+        for outcome in (*EXCURSION_OUTCOMES, OTHER):
+            self._count("bridge_excursions", 0, agent, outcome)
         for name in TIMES_PER_AGENT:
             self._histograms[name].labels(agent)
 
@@ -165,6 +168,9 @@ class Metrics:
             self._count("bridge_tokens", tokens, agent, kind)
         for row in records.tool_calls:
             self._count("bridge_tool_calls", 1, agent, _outcome(row))
+        for row in records.legs:
+            if row["part"] == "excursion":
+                self._count("bridge_excursions", 1, agent, _among(EXCURSION_OUTCOMES, row["outcome"]))
         self._add_journal(call["counts"])
         self._add_times(records, agent)
 

@@ -150,7 +150,7 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
         "first_heard_ms", "response_ms", "latency_ms",
     ),
     "log": (),
-    "legs": (),
+    "legs": ("part", "outcome"),
 }  # fmt: skip
 """The columns that metrics and traces are made of: numbers and names, nothing that was said."""
 

@@ -18,7 +18,7 @@ from bridge.store.transcribed import Transcribed
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
 from bridge.tapes.header import Header
-from bridge.tapes.lines import MOST, Ending, ToolSaid
+from bridge.tapes.lines import MOST, LastEnding, ToolSaid
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
 from bridge.text.validity import valid_json
 
@@ -66,7 +66,7 @@ class _Reader:
     header: Header
     last_ms: int = 0
     frames: int = 0
-    end: Ending | None = None
+    end: LastEnding | None = None
     end_ms: int = -1
     transcript: Transcript = field(factory=Transcript)
     ledgers: list[Row] = field(factory=list)
@@ -252,7 +252,8 @@ class _Reader:
         return next((row["t_ms"] for row in self.milestones if row["name"] == name), None)
 
     def _call_row(self, is_torn: bool) -> Row:
-        header, end = self.header, self.end or {"by": "bridge", "why": "crashed", "say": ""}
+        header = self.header
+        end = self.end or LastEnding(by="bridge", why="crashed")
         started, heard = self._milestone_ms("stream_started"), self._milestone_ms("first_audio_heard")
         ended = self.end_ms if self.end_ms >= 0 else self.last_ms
         tokens = {name: self.tokens[name] for name in TOKEN_CLASSES}
@@ -266,7 +267,7 @@ class _Reader:
             "started_at": header.started_at,
             "ended_by": end["by"],
             "why": end["why"],
-            "next_step": "say" if end.get("say") else "hangup",
+            "next_step": _next_step(end),
             "duration_ms": ended,
             "stream_started_ms": started,
             "first_audio_heard_ms": None if started is None or heard is None else heard - started,
@@ -315,6 +316,13 @@ FROM_MODEL: Final = frozenset(
         "response.output_item.done",
     }
 )
+
+
+def _next_step(end: LastEnding) -> str:
+    """Return what Twilio was told at the end, in a word."""
+    if end.get("go_to"):
+        return "redirect"
+    return "say" if end.get("say") else "hangup"
 
 
 def _words(value: Any) -> str:
