@@ -24,6 +24,7 @@ from bridge.tools import Tool
 from replay.model import script as model_script
 from replay.model.script import Delivery, Script
 from replay.model.server import ModelServer, serve_model
+from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.ring import Account, Caller, CallReport, ring
 from replay.phone.script import Say
 from replay.sound.clips import clip
@@ -39,6 +40,9 @@ SERVER = {
 
 PROMPT = Delivery(response_delay_ms=0)
 """The model answers without thinking, so that what is measured is the bridge."""
+
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""Twilio says its words in no time, for the same reason; whoever is to be reached is in a town of the test's own."""
 
 
 def words(name: str) -> model_script.Say:
@@ -70,9 +74,11 @@ class Stage:
         """Where the public URL's bytes really go."""
         return f"http://127.0.0.1:{self.daemon.port}"
 
-    async def ring(self, caller: Caller, *, webhook: str = WEBHOOK, **options: Any) -> CallReport:
+    async def ring(
+        self, caller: Caller, *, webhook: str = WEBHOOK, town: Town = QUICK_TOWN, **options: Any
+    ) -> CallReport:
         """Make one call."""
-        return await ring(caller, webhook=webhook, via=self.via, account=self.account, **options)
+        return await ring(caller, webhook=webhook, via=self.via, account=self.account, town=town, **options)
 
     @property
     def open_sessions(self) -> int:

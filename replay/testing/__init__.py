@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from replay.model.faulty_stream import Tls
     from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
     from replay.model.server import serve_model
+    from replay.phone.exchange.town import Behaviour, FarEnd, Town
     from replay.phone.network import Network
     from replay.phone.rest import open_rest
     from replay.phone.ring import ring
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         GoSilent,
         HangUp,
         InterruptAfter,
+        Level,
+        Menu,
         Press,
         SendRaw,
         StopReading,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         WaitForAgent,
         WaitForEnd,
         WaitForQuiet,
+        WaitForReturn,
     )
     from replay.phone.script import Say as Speak
     from replay.simulation.simulate import NotSimulatedError, simulate
@@ -43,18 +47,22 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Agent",
+    "Behaviour",
     "CallTool",
     "Caller",
     "Clip",
     "Delivery",
     "DropSocket",
+    "FarEnd",
     "Faults",
     "GoSilent",
     "HangUp",
     "Hearing",
     "InterruptAfter",
+    "Level",
     "Limits",
     "Line",
+    "Menu",
     "Network",
     "NotSimulatedError",
     "Press",
@@ -71,12 +79,14 @@ __all__ = [
     "Tape",
     "Tls",
     "ToolRun",
+    "Town",
     "Transcription",
     "Turn",
     "Wait",
     "WaitForAgent",
     "WaitForEnd",
     "WaitForQuiet",
+    "WaitForReturn",
     "clip",
     "decode",
     "murmur",
@@ -95,11 +105,12 @@ _HOMES: Final = {
     "replay.model.faulty_stream": "Tls",
     "replay.model.script": "CallTool Delivery Faults Say Script Transcription",
     "replay.model.server": "serve_model",
+    "replay.phone.exchange.town": "Behaviour FarEnd Town",
     "replay.phone.network": "Network",
     "replay.phone.rest": "open_rest",
     "replay.phone.ring": "ring",
-    "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Press SendRaw Speak StopReading "
-    "Wait WaitForAgent WaitForEnd WaitForQuiet",
+    "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Level Menu Press SendRaw Speak "
+    "StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn",
     "replay.simulation.simulate": "NotSimulatedError simulate",
     "replay.sound.clips": "Clip clip",
     "replay.sound.formats": "murmur",
