@@ -90,6 +90,11 @@ class Playout:
     _marks: int = 0
     _played_until: int = 0  # when Twilio will have played everything sent, by our clock
     _last_echo: int = 0
+    _deadline: int | None = None
+    _is_due_anew: bool = False
+    """Something changed since `_deadline` was worked out: it is asked for with every frame of the caller's."""
+    _may_be_settled: bool = False
+    """Something was heard, finished or cut since the accounts were looked through, as they are as often."""
 
     # ------------------------------------------------------------ in
 
@@ -113,12 +118,14 @@ class Playout:
             self._waiting.append(_Waiting(part, ledger.generated, audio))
             self._waiting_bytes += len(audio)
             ledger.generated += len(audio)
+            self._is_due_anew = True
         return ledger
 
     def complete(self, part: Part) -> None:
         """Note that the model has finished this part."""
         if part in self._ledgers:
             self._ledgers[part].is_complete = True
+            self._is_due_anew = self._may_be_settled = True
 
     @property
     def is_full(self) -> bool:
@@ -130,6 +137,11 @@ class Playout:
     @property
     def deadline(self) -> int | None:
         """When the next piece is due, or None when nothing waits and everything sent has its mark."""
+        if self._is_due_anew:
+            self._deadline, self._is_due_anew = self._due_at(), False
+        return self._deadline
+
+    def _due_at(self) -> int | None:
         if self._waiting:
             return self._played_until + self._next_ms() - self.lead_ms
         if not self._unmarked_bytes:
@@ -150,6 +162,7 @@ class Playout:
     def due(self, now: int) -> Iterator[Piece]:
         """Yield the pieces to send now, keeping Twilio at most `lead_ms` ahead of playback."""
         while (deadline := self.deadline) is not None and deadline <= now:
+            self._is_due_anew = True
             yield self._next(now) if self._waiting else self._bare_mark()
 
     def _next(self, now: int) -> Piece:
@@ -213,7 +226,7 @@ class Playout:
                 begun.append(ledger)
             if sent.mark == mark:
                 break
-        self._last_echo = now
+        self._last_echo, self._may_be_settled = now, True
         return begun
 
     @property
@@ -245,6 +258,7 @@ class Playout:
         self._waiting.clear()
         self._waiting_bytes = self._unmarked_bytes = 0
         self._played_until = now
+        self._is_due_anew = self._may_be_settled = True
         for part in lost:
             self._ledgers[part].is_cut = True
         return [ledger for part, ledger in self._ledgers.items() if part in lost]
@@ -274,9 +288,11 @@ class Playout:
 
     def settled(self) -> list[Ledger]:
         """Take out the accounts that are closed: nothing more of them can be heard."""
+        if not self._may_be_settled:
+            return []
+        self._may_be_settled = False
         done = [part for part, ledger in self._ledgers.items() if ledger.is_settled]
-        if done:
-            self._closed.update(dict.fromkeys(done))
+        self._closed.update(dict.fromkeys(done))
         return [self._ledgers.pop(part) for part in done]
 
     def close(self, now: int) -> list[Ledger]:

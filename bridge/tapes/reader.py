@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from io import BytesIO
+from itertools import filterfalse
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ def read_tape(path: Path) -> Tape:
             raise TapeError("not a tape: no whole line in it")
         header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
         check_lines(whole, first=2)
-    return Tape(path, header, [line for line in whole if not line.isspace()], is_torn)
+    return Tape(path, header, list(filterfalse(bytes.isspace, whole)), is_torn)
 
 
 def _content_of(path: Path) -> bytes:

@@ -99,8 +99,9 @@ def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
         if line.t_ms < last_ms:
             raise _OutOfOrderError
         if line.is_input:
-            for said in _missed_alarms(call, line, last_ms):
-                yield said, True
+            if line.t_ms - last_ms > LATE_MS and not line.rang:
+                for said in _missed_alarms(call, line.t_ms):
+                    yield said, True
             yield raw, False
             told, last_ms = _answers(call, line), line.t_ms
             for said in told[:]:
@@ -115,11 +116,9 @@ def _answers(call: Call, line: Line) -> list[bytes]:
     return _said(call.handle(event, line.t_ms), line.t_ms) if event is not None else []
 
 
-def _missed_alarms(call: Call, upcoming: Line, last_ms: int) -> Iterator[bytes]:
-    """Ring for deadlines that nobody rang for, long before the next input; the last one was at `last_ms`."""
-    if upcoming.t_ms - last_ms <= LATE_MS or upcoming.rang:
-        return  # after an input the heart's deadline always lies ahead of it
-    while (deadline := call.deadline) is not None and is_overdue(deadline, upcoming.t_ms):
+def _missed_alarms(call: Call, now_ms: int) -> Iterator[bytes]:
+    """Ring for deadlines that nobody rang for, long before what comes now; no sooner is one overdue."""
+    while (deadline := call.deadline) is not None and is_overdue(deadline, now_ms):
         yield from _said(call.handle(ClockRang(), deadline), deadline)
 
 
