@@ -80,7 +80,9 @@ class Limits:
     calls_at_once: int = setting(1000, whole(1, 1000))
     max_call_seconds: int = setting(1800, whole(5, 3540))
     waiting_seconds: int = setting(30, whole(1, 300))
+    goodbye_seconds: int = setting(15, whole(0, 600))
     quiet_seconds: int = setting(60, whole(2, 3540))
+    still_there_seconds: int = setting(15, whole(0, 600))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
@@ -116,6 +118,12 @@ class Agent:
         Sentence("I'm sorry, something went wrong on our side. Please call again in a moment.", "en-US"),
         sayable("the words a caller hears when the model can't be had"),
     )
+    goodbye_sentence: Sentence = setting(
+        Sentence(
+            "We have to end this call here. Please call again if there is anything else. Goodbye.", "en-US"
+        ),
+        sayable("the words a caller hears when a limit ends the call", empty=True),
+    )
     say_language: str = setting("", languages.twilio_language)
     say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))
@@ -138,8 +146,9 @@ class Agent:
 
     def sentence(self, words: str) -> Sentence:
         """Return words as Twilio shall say them to this agent's callers."""
-        if words == self.failure_sentence.text:
-            return self.failure_sentence
+        for own in (self.failure_sentence, self.goodbye_sentence):
+            if words == own.text:
+                return own
         spoken = self.say_language or languages.said_by_twilio(self.languages)
         # A voice that is named has its language; a pair that doesn't fit may not be said at all.
         return Sentence(words, "" if "." in self.say_voice else spoken, self.say_voice)
@@ -164,8 +173,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     agent = read_table(Agent, raw, at=at, faults=faults)
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
-    if isinstance(words := agent.failure_sentence, str):
-        agent = evolve(agent, failure_sentence=evolve(agent, failure_sentence=Sentence("")).sentence(words))
+    agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     return evolve(
         agent,
@@ -181,6 +189,20 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
+    )
+
+
+def _spoken(agent: Agent) -> Agent:
+    """Return the agent with its sentences as Twilio shall say them: the file has their words alone."""
+    mute = evolve(agent, failure_sentence=Sentence(""), goodbye_sentence=Sentence(""))
+
+    def as_said(words: Sentence | str) -> Sentence:
+        return mute.sentence(words) if isinstance(words, str) else words
+
+    return evolve(
+        agent,
+        failure_sentence=as_said(agent.failure_sentence),
+        goodbye_sentence=as_said(agent.goodbye_sentence),
     )
 
 

@@ -48,7 +48,8 @@ def settings_of(agent: Agent) -> dict[str, Any]:
         for name, value in asdict(agent).items()
         if name not in ("name", "keep") and value is not None
     }
-    return kept | {"failure_sentence": agent.failure_sentence.text}
+    sentences = {"failure_sentence": agent.failure_sentence, "goodbye_sentence": agent.goodbye_sentence}
+    return kept | {name: sentence.text for name, sentence in sentences.items()}
 
 
 def encode_header(header: Header) -> bytes:

@@ -45,7 +45,7 @@ FORM_KEPT: Final = frozenset({
 })  # fmt: skip
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
-SETTINGS: Final = ("instructions", "greeting", "failure_sentence")
+SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
 SETTINGS_KEPT: Final = frozenset({"name", "tool"})
 """Within those: what names a place or a tool, for the model's wishes name them too."""
