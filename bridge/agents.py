@@ -7,8 +7,19 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import evolve, field, fields_dict, frozen
 
-from bridge import languages
-from bridge.checks import choice, flag, names_of, number, read_table, refusal, setting, shown, text, whole
+from bridge import dates, languages, placeholders
+from bridge.checks import (
+    choice,
+    flag,
+    names_of,
+    number,
+    read_table,
+    refusal,
+    setting,
+    shown,
+    text,
+    whole,
+)
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.places import Collect, FailurePlan, Place, Voicemail
@@ -113,6 +124,7 @@ class Agent:
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
     keys: str = setting("masked", choice("masked", "kept"))
     transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
+    time_zone: str = setting("", dates.time_zone)
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
     failure_sentence: Sentence = setting(
         Sentence("I'm sorry, something went wrong on our side. Please call again in a moment.", "en-US"),
@@ -128,6 +140,7 @@ class Agent:
     say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))
     when_full: str = setting("", refusal(empty=True))
+    variables: Mapping[str, str] = field(factory=dict, metadata={"check": placeholders.variables})
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
@@ -173,6 +186,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     agent = read_table(Agent, raw, at=at, faults=faults)
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
+    faults += _about_placeholders(agent, at)
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     return evolve(
@@ -190,6 +204,12 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
     )
+
+
+def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:
+    for key, words in (("instructions", agent.instructions), ("greeting", agent.greeting)):
+        for wrong in placeholders.unknown_in(words, agent.variables):
+            yield f"[{at}] {key}: {wrong}"
 
 
 def _spoken(agent: Agent) -> Agent:

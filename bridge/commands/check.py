@@ -10,6 +10,7 @@ from attrs import asdict
 from bridge import config
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.setup import tools_of
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, ToolError
@@ -17,7 +18,6 @@ from bridge.extras import missing_extras
 from bridge.leaving import way_to
 from bridge.screen.output import console, explains_errors
 from bridge.text.wording import counted
-from bridge.tools import load_tools
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _tools(settings: config.Settings) -> dict[str, list[str]]:
     found, faults = dict[str, list[str]](), list[str]()
     for name, agent in settings.agents.items():
         try:
-            found[name] = list(load_tools(agent.tools, settings.folder))
+            found[name] = list(tools_of(agent, settings.folder))
         except ToolError as error:
             faults.append(f"[agents.{name}] tools: {error}")
     if faults:

@@ -31,6 +31,8 @@ class Header(msgspec.Struct, kw_only=True):
     """A keyed hash of the signed request that began the call: the same one begins no other."""
     has_audio: bool = True
     settings: dict[str, Any] = {}
+    filled: dict[str, str] = {}
+    """What stands in `settings` in place of each placeholder."""
     tools: list[dict[str, Any]] = []
 
     def agent_settings(self) -> Agent:
