@@ -12,6 +12,7 @@ from bridge.checks import (
     choice,
     flag,
     names_of,
+    nearest,
     number,
     read_table,
     refusal,
@@ -20,6 +21,7 @@ from bridge.checks import (
     text,
     whole,
 )
+from bridge.hours import Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.places import Collect, FailurePlan, Place, Voicemail
@@ -151,6 +153,7 @@ class Agent:
     voicemail: Voicemail | None = setting(None, _table)
     collect: Collect | None = setting(None, _table)
     failure: FailurePlan = setting(FailurePlan(), _table)
+    hours: Hours = setting(Hours(), _table)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -172,7 +175,18 @@ def read_agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
     if not isinstance(raw, dict) or not raw:
         faults.append("[agents]: no agent; add a table [agents.front-desk] with instructions and a greeting")
         return {}
-    return {name: _agent(name, table, faults) for name, table in raw.items()}
+    agents = {name: _agent(name, table, faults) for name, table in raw.items()}
+    faults += _about_substitutes(agents)
+    return agents
+
+
+def _about_substitutes(agents: Mapping[str, Agent]) -> Iterator[str]:
+    for name, agent in agents.items():
+        other = agent.hours.agent
+        if other and other == name:
+            yield f'[agents.{name}.hours] agent = "{other}": use another one: outside its hours it is closed itself'
+        elif other and other not in agents:
+            yield f"[agents.{name}.hours] agent = {shown('agent', other)}: no such agent; {nearest(other, agents)}"
 
 
 def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
@@ -203,6 +217,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
+        hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
     )
 
 

@@ -58,6 +58,12 @@ class Webhook:
         return Parties.of(self.form, masked=self.setup.settings.recording.mask_numbers)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return who answers, and who was called if that is another agent."""
+        asked = self.origin.asked_agent
+        return (self.agent.name, asked) if asked else (self.agent.name,)
+
+    @property
     def key(self) -> Key:
         """Return what makes this request the same as another."""
         return key_of(self.call_sid, self.agent.name, self.turn)
@@ -126,6 +132,8 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         call_sid=webhook.call_sid,
         account_sid=form.get("AccountSid", ""),
         agent=agent.name,
+        asked_agent=webhook.origin.asked_agent,
+        agent_why=webhook.origin.agent_why,
         started_at=webhook.origin.at.isoformat(timespec="milliseconds"),
         caller=show(form.get("From", "")),
         called=show(form.get("To", "")),

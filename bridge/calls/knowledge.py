@@ -35,6 +35,8 @@ class Origin:
     """In place of the agent's own of the same names."""
     asked_agent: str = ""
     agent_why: str = ""
+    is_closed: bool = False
+    """Nobody answers at this hour."""
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from attrs import asdict
 from bridge import config
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.opening import hours_in_words
 from bridge.calls.setup import tools_of
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
@@ -43,6 +45,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
         for sentence in _off_the_line(agent):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
+        if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
+            out.print(f"    hours: {told}", markup=False, soft_wrap=True)
     if secrets.proxy is not None:
         click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
     for what, sentences in (("note:", doubts(settings, secrets)), ("before it can serve:", missing)):
