@@ -52,6 +52,7 @@ SETTLE_SECONDS = 6
 
 LIMITS = {
     "quiet_seconds": 2,
+    "still_there_seconds": 0,  # the model of these calls says one word and no more
     "lost_media_ms": 600,
     "waiting_seconds": 1,
     "model_ready_ms": 600,

@@ -104,6 +104,8 @@ class Place:
     limits: Mapping[str, int] = field(factory=dict)
     agent: Mapping[str, Any] = field(factory=dict)
     agents: tuple[str, ...] = ()
+    own: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    """What only the agent of this name has."""
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
@@ -126,7 +128,10 @@ class Place:
             "recording": dict(self.recording),
             "admin": dict(self.admin),
             "tracing": dict(self.tracing),
-            "agents": {name: {**self.agent, "limits": dict(self.limits)} for name in (AGENT, *self.agents)},
+            "agents": {
+                name: {**self.agent, "limits": dict(self.limits), **self.own.get(name, {})}
+                for name in (AGENT, *self.agents)
+            },
         }
 
     @property

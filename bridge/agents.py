@@ -7,8 +7,21 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import evolve, field, fields_dict, frozen
 
-from bridge import languages
-from bridge.checks import choice, flag, names_of, number, read_table, refusal, setting, shown, text, whole
+from bridge import dates, languages, placeholders
+from bridge.checks import (
+    choice,
+    flag,
+    names_of,
+    nearest,
+    number,
+    read_table,
+    refusal,
+    setting,
+    shown,
+    text,
+    whole,
+)
+from bridge.hours import Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.places import Collect, FailurePlan, Place, Voicemail
@@ -80,7 +93,9 @@ class Limits:
     calls_at_once: int = setting(1000, whole(1, 1000))
     max_call_seconds: int = setting(1800, whole(5, 3540))
     waiting_seconds: int = setting(30, whole(1, 300))
+    goodbye_seconds: int = setting(15, whole(0, 600))
     quiet_seconds: int = setting(60, whole(2, 3540))
+    still_there_seconds: int = setting(15, whole(0, 600))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
@@ -111,15 +126,23 @@ class Agent:
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
     keys: str = setting("masked", choice("masked", "kept"))
     transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
+    time_zone: str = setting("", dates.time_zone)
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
     failure_sentence: Sentence = setting(
         Sentence("I'm sorry, something went wrong on our side. Please call again in a moment.", "en-US"),
         sayable("the words a caller hears when the model can't be had"),
     )
+    goodbye_sentence: Sentence = setting(
+        Sentence(
+            "We have to end this call here. Please call again if there is anything else. Goodbye.", "en-US"
+        ),
+        sayable("the words a caller hears when a limit ends the call", empty=True),
+    )
     say_language: str = setting("", languages.twilio_language)
     say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))
     when_full: str = setting("", refusal(empty=True))
+    variables: Mapping[str, str] = field(factory=dict, metadata={"check": placeholders.variables})
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
@@ -130,6 +153,7 @@ class Agent:
     voicemail: Voicemail | None = setting(None, _table)
     collect: Collect | None = setting(None, _table)
     failure: FailurePlan = setting(FailurePlan(), _table)
+    hours: Hours = setting(Hours(), _table)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -138,8 +162,9 @@ class Agent:
 
     def sentence(self, words: str) -> Sentence:
         """Return words as Twilio shall say them to this agent's callers."""
-        if words == self.failure_sentence.text:
-            return self.failure_sentence
+        for own in (self.failure_sentence, self.goodbye_sentence):
+            if words == own.text:
+                return own
         spoken = self.say_language or languages.said_by_twilio(self.languages)
         # A voice that is named has its language; a pair that doesn't fit may not be said at all.
         return Sentence(words, "" if "." in self.say_voice else spoken, self.say_voice)
@@ -150,7 +175,18 @@ def read_agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
     if not isinstance(raw, dict) or not raw:
         faults.append("[agents]: no agent; add a table [agents.front-desk] with instructions and a greeting")
         return {}
-    return {name: _agent(name, table, faults) for name, table in raw.items()}
+    agents = {name: _agent(name, table, faults) for name, table in raw.items()}
+    faults += _about_substitutes(agents)
+    return agents
+
+
+def _about_substitutes(agents: Mapping[str, Agent]) -> Iterator[str]:
+    for name, agent in agents.items():
+        other = agent.hours.agent
+        if other and other == name:
+            yield f'[agents.{name}.hours] agent = "{other}": use another one: outside its hours it is closed itself'
+        elif other and other not in agents:
+            yield f"[agents.{name}.hours] agent = {shown('agent', other)}: no such agent; {nearest(other, agents)}"
 
 
 def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
@@ -164,8 +200,8 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     agent = read_table(Agent, raw, at=at, faults=faults)
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
-    if isinstance(words := agent.failure_sentence, str):
-        agent = evolve(agent, failure_sentence=evolve(agent, failure_sentence=Sentence("")).sentence(words))
+    faults += _about_placeholders(agent, at)
+    agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     return evolve(
         agent,
@@ -181,6 +217,27 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
+        hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
+    )
+
+
+def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:
+    for key, words in (("instructions", agent.instructions), ("greeting", agent.greeting)):
+        for wrong in placeholders.unknown_in(words, agent.variables):
+            yield f"[{at}] {key}: {wrong}"
+
+
+def _spoken(agent: Agent) -> Agent:
+    """Return the agent with its sentences as Twilio shall say them: the file has their words alone."""
+    mute = evolve(agent, failure_sentence=Sentence(""), goodbye_sentence=Sentence(""))
+
+    def as_said(words: Sentence | str) -> Sentence:
+        return mute.sentence(words) if isinstance(words, str) else words
+
+    return evolve(
+        agent,
+        failure_sentence=as_said(agent.failure_sentence),
+        goodbye_sentence=as_said(agent.goodbye_sentence),
     )
 
 

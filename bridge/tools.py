@@ -20,7 +20,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
 from operator import or_
@@ -33,7 +33,10 @@ from attrs import field, frozen
 
 from bridge.checks import nearest
 from bridge.errors import ToolArgumentsError, ToolError, in_words
+from bridge.given import CallInfo, Given, SecretDigits
 from bridge.text.validity import valid, valid_json, valid_value
+
+__all__ = ["HANG_UP", "CallInfo", "SecretDigits", "Tool", "load_tools", "tool"]
 
 # A caller hears silence, or filler words, while a tool runs; longer than this feels like a lost line.
 TIMEOUT_MS: Final = 8000
@@ -57,6 +60,8 @@ class Tool:
     function: Callable[..., Any]
     is_async: bool
     _arguments: type[msgspec.Struct] = field(repr=False)
+    _asked: Mapping[str, type] = field(factory=dict, repr=False)
+    """Parameters that the bridge fills, and the model never sees: `CallInfo`, `SecretDigits`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is checked, bounded or encoded."""
@@ -85,6 +90,15 @@ class Tool:
             raise ToolArgumentsError(f"{words}; {self._usage()}") from None
         return msgspec.structs.asdict(checked)
 
+    @property
+    def takes_digits(self) -> bool:
+        """Say whether it asks for digits that only it may see."""
+        return SecretDigits in self._asked.values()
+
+    def given(self, given: Given) -> dict[str, Any]:
+        """Return the keyword arguments that it asks the bridge for."""
+        return {name: given.call if kind is CallInfo else given.digits for name, kind in self._asked.items()}
+
     def _usage(self) -> str:
         known, required = self.parameters["properties"], self.parameters["required"]
         words = [name if name in required else f"{name} (optional)" for name in known]
@@ -108,9 +122,10 @@ def tool(
     """Make a tool of a function, sync or async, whose parameters are all typed.
 
     Types may be str, int, float, bool, list, dict, Literal, Enums, and attrs, dataclass or msgspec classes;
-    `Annotated[str, "…"]` describes one to the model. Past `timeout_ms` (1 to 600 000) the model is told that no answer
-    came. A str is the answer as it is; anything else goes out as JSON, of 32 KiB at most. What it raises is told to the
-    model, and ends no call. Raises `ToolError` when the function can't be a tool.
+    `Annotated[str, "…"]` describes one to the model. A parameter of type `CallInfo` is given by the bridge, and not
+    shown to the model. Past `timeout_ms` (1 to 600 000) the model is told that no answer came. A str is the answer as
+    it is; anything else goes out as JSON, of 32 KiB at most. What it raises is told to the model, and ends no call.
+    Raises `ToolError` when the function can't be a tool.
     """
     declare = partial(_declare, name=name, timeout_ms=timeout_ms)
     return declare if function is None else declare(function)
@@ -122,7 +137,8 @@ def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Too
         raise ToolError(f'tool "{name}": use a name of 1 to 64 letters a-z, A-Z, digits, "_" and "-"')
     if not 1 <= timeout_ms <= LONGEST_TIMEOUT_MS:
         raise ToolError(f'tool "{name}": timeout_ms = {timeout_ms}: use 1 to {LONGEST_TIMEOUT_MS}')
-    arguments, parameters = _arguments_of(function, name)
+    asked = _asked_of(function, name)
+    arguments, parameters = _arguments_of(function, name, without=asked)
     return Tool(
         name=name,
         description=valid(inspect.getdoc(function) or ""),
@@ -131,12 +147,33 @@ def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Too
         function=function,
         is_async=inspect.iscoroutinefunction(function),
         arguments=arguments,
+        asked=asked,
     )
 
 
-def _arguments_of(function: Callable[..., Any], name: str) -> tuple[type[msgspec.Struct], dict[str, Any]]:
+def _asked_of(function: Callable[..., Any], name: str) -> dict[str, type]:
+    """Return the parameters that the bridge fills; what else is wrong with the types is said later."""
     try:
-        fields = _fields(function, name)
+        hints = get_type_hints(function)
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return {}
+    found = {parameter: kind for parameter, hint in hints.items() if (kind := _given_kind(hint))}
+    if len(set(found.values())) < len(found):
+        raise ToolError(f'tool "{name}": {", ".join(found)}: ask for each of CallInfo and SecretDigits once')
+    return found
+
+
+def _given_kind(hint: Any) -> type | None:
+    """Return which of them a type means: itself, or itself or None, for a function that is called without, too."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
+    return next((kind for kind in (CallInfo, SecretDigits) if kinds == [kind]), None)
+
+
+def _arguments_of(
+    function: Callable[..., Any], name: str, *, without: Collection[str]
+) -> tuple[type[msgspec.Struct], dict[str, Any]]:
+    try:
+        fields = [field for field in _fields(function, name) if field[0] not in without]
         struct = msgspec.defstruct(f"{name} arguments", fields, forbid_unknown_fields=True, kw_only=True)
         msgspec.json.Decoder(struct)  # refuses here the types that it could not decode later
         return struct, _parameters(struct)

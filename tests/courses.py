@@ -259,7 +259,10 @@ agents = st.builds(
     interrupt=st.sampled_from([True, True, False]),
     lead_ms=st.sampled_from([40, 300]),
     tools_at_once=st.sampled_from([1, 8]),
+    max_call_seconds=st.sampled_from([5, 20, 1800]),
+    goodbye_seconds=st.sampled_from([0, 4]),
     quiet_seconds=st.sampled_from([2, 60]),
+    still_there_seconds=st.sampled_from([0, 1, 15]),
     lost_media_ms=st.sampled_from([2000, 100_000, 100_000]),
     held_caller_audio_ms=st.sampled_from([20, 3000]),
 )

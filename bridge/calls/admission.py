@@ -30,6 +30,7 @@ CALLS_PER_CALLER: Final = "calls_per_caller"
 NO_WORKER: Final = "no_worker"
 MAX_LAG: Final = "max_lag_ms"
 OPEN_FILES: Final = "open_files"
+OUT_OF_HOURS: Final = "closed"
 REASONS: Final = (
     DRAINING,
     MAX_CALLS,
@@ -39,8 +40,10 @@ REASONS: Final = (
     NO_WORKER,
     MAX_LAG,
     OPEN_FILES,
+    OUT_OF_HOURS,
 )
-"""Why a call may be refused: named after the setting, so that a log line says which one to look at.
+"""Why a call may be refused: named after the setting, so that a log line says which one to look at; `closed` is outside
+the hours of an agent for whom nobody else answers.
 With `no_worker` every worker process has died and is being started again; with `open_files` the system would soon let
 the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n)."""
 
@@ -60,6 +63,7 @@ class Load:
     has_room: bool = True
     is_late: bool = False
     has_files: bool = True
+    is_open: bool = True
 
 
 def caller_of(number: str) -> str:
@@ -127,7 +131,7 @@ class Admission:
         reason = next(self._reasons(agent, caller, load, now, is_draining=is_draining), "")
         if reason:
             self.refused[reason] += 1
-        else:
+        if reason in ("", OUT_OF_HOURS):  # what is done for a caller then may cost, too
             self._callers.called(caller, now)
         return reason
 
@@ -150,6 +154,8 @@ class Admission:
             yield MAX_LAG
         if not self._callers.may_call(caller, now):
             yield CALLS_PER_CALLER
+        if not load.is_open:
+            yield OUT_OF_HOURS
 
     def choice(self, agent: Agent) -> str:
         """Return what Twilio shall do with a call that this agent can't take: its own word, else the server's."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bridge import __version__
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
 from bridge.calls.admission import caller_id_of
+from bridge.calls.knowledge import Origin, Parties, info_of, informed
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
@@ -23,6 +24,10 @@ from bridge.tools import Tool
 from bridge.wire.routes import Routes
 
 
+def _from_outside() -> Origin:
+    return Origin(datetime.now(UTC))
+
+
 @frozen
 class Webhook:
     """A signed request for a new call, and what was current when it came: that is what the call is made with."""
@@ -35,6 +40,7 @@ class Webhook:
     """What the same request would be known by; see `signed_form.marks_of`."""
     turn: int = 1
     """Which call of its agent's it is under this CallSid."""
+    origin: Origin = field(factory=_from_outside)
 
     @property
     def call_sid(self) -> str:
@@ -45,6 +51,17 @@ class Webhook:
     def tools(self) -> Mapping[str, Tool]:
         """Return the agent's tools."""
         return self.setup.tools.get(self.agent.name, {})
+
+    @property
+    def parties(self) -> Parties:
+        """Return who called whom, as it may be shown."""
+        return Parties.of(self.form, masked=self.setup.settings.recording.mask_numbers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return who answers, and who was called if that is another agent."""
+        asked = self.origin.asked_agent
+        return (self.agent.name, asked) if asked else (self.agent.name,)
 
     @property
     def key(self) -> Key:
@@ -72,20 +89,22 @@ def begin_call(
     watch: Callable[[str, Line], None] | None = None,
 ) -> LiveCall:
     """Return a new call; its model leg connects while Twilio is still setting up the stream."""
-    setup, header = webhook.setup, header_of(webhook, call_id)
-    heart = Call(webhook.agent, header.tools)
+    setup, parties, origin = webhook.setup, webhook.parties, webhook.origin
+    agent, filled = informed(webhook.agent, parties, origin)
+    header = header_of(webhook, call_id, agent, filled)
     call = LiveCall(
         call_id=header.call_id,
         account_sid=header.account_sid,
-        agent=webhook.agent,
+        agent=agent,
         address=setup.address,
         tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=heart,
+        call=Call(agent, header.tools),
         lag=lag,
         routes=routes,
         caller_id=caller_id_of(webhook.form),
         hides_numbers=setup.settings.recording.mask_numbers,
+        info=info_of(agent, call_id, parties, origin.direction),
     )
     if watch is not None:
         call.tape.watch = lambda line: watch(call.call_id, line)
@@ -102,8 +121,8 @@ def line_of(webhook: Webhook) -> Line:
     return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST", "url": webhook.url, "form": form})
 
 
-def header_of(webhook: Webhook, call_id: str) -> Header:
-    """Return the header of the tape of a new call."""
+def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, str]) -> Header:
+    """Return the header of the tape of a new call, whose agent is informed of it."""
     setup, form = webhook.setup, webhook.form
     recording = setup.settings.recording
     show = mask if recording.mask_numbers else str
@@ -112,14 +131,17 @@ def header_of(webhook: Webhook, call_id: str) -> Header:
         call_id=call_id,
         call_sid=webhook.call_sid,
         account_sid=form.get("AccountSid", ""),
-        agent=webhook.agent.name,
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        agent=agent.name,
+        asked_agent=webhook.origin.asked_agent,
+        agent_why=webhook.origin.agent_why,
+        started_at=webhook.origin.at.isoformat(timespec="milliseconds"),
         caller=show(form.get("From", "")),
         called=show(form.get("To", "")),
         model=setup.address.model,
         code=__version__,
         opened_by=webhook.marks[0] if webhook.marks else "",
         has_audio=recording.audio,
-        settings=settings_of(webhook.agent),
-        tools=[*definitions, *built_in_tools(webhook.agent)],
+        settings=settings_of(agent),
+        filled=filled,
+        tools=[*definitions, *built_in_tools(agent)],
     )

@@ -20,6 +20,7 @@ from bridge.calls.shadow import Shadow
 from bridge.calls.tool_tasks import ToolTasks
 from bridge.calls.whereabouts import Whereabouts
 from bridge.errors import in_words
+from bridge.given import CallInfo
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     AppendAudio,
@@ -73,11 +74,10 @@ class LiveCall:
     on_leave: Callable[[int], None] = lambda bound_ms: None
     on_end: Callable[[EndCall], None] = lambda end: None
     phones: PhoneSide = field(default=Factory(lambda call: PhoneSide(call.lag.awake), takes_self=True))
+    info: CallInfo = field(factory=CallInfo)
     model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
     hides_numbers: bool = False
-    due: float = field(
-        default=Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
-    )
+    due: float = Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
     leaves_by: float = float("inf")
     _over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
@@ -98,7 +98,7 @@ class LiveCall:
         self._model_side = ModelSide(
             self.address, self.model, self.feed, self.record, self._hear, self.now_ms
         )
-        self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once)
+        self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once, self.info, self.now_ms)
         self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
             vad, box = self.agent.shadow, Outbox(self.lag.awake)

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from bridge.agents import Agent
+from bridge.calls.knowledge import Origin
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
 from bridge.wire.requests import Request
@@ -55,6 +56,7 @@ class Carry:
     agent: Agent
     marks: tuple[str, ...]
     turn: int
+    origin: Origin
 
 
 @frozen

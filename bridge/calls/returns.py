@@ -46,7 +46,7 @@ def name_for(webhook: Webhook, look: Look) -> Name | None:
             return Name(call_id)
         if known == NOBODY:
             return None
-        if known.agent == webhook.agent.name:
+        if known.is_of(*webhook.names):
             return _name_of_return(webhook, call_id, known, look)
     return None
 
@@ -58,7 +58,7 @@ def _name_of_return(webhook: Webhook, first_id: str, first: Known, look: Look) -
     for turn, known in enumerate(_turns(first_id, first, look), 1):
         if known is None:
             return Name(f"{first_id}-{turn}", turn, frozenset(former))
-        if known == NOBODY or (known.agent == webhook.agent.name and not known.opened_by):
+        if known == NOBODY or (known.is_of(*webhook.names) and not known.opened_by):
             return None  # nobody can say that it isn't the same request again
         if known.opened_by in webhook.marks:
             return None

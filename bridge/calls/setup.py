@@ -2,11 +2,15 @@
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from attrs import define, evolve, frozen
 
+from bridge.agents import Agent
+from bridge.checks import nearest
 from bridge.config import Secrets, Settings
+from bridge.errors import ToolError
 from bridge.links.model import ModelAddress
 from bridge.tools import Tool, afresh, load_tools
 
@@ -60,8 +64,29 @@ def make_setup(
 ) -> Setup:
     """Load the tools, unless they are given, and find the model. Raises `ToolError`."""
     if tools is None:
-        tools = {name: load_tools(agent.tools, settings.folder) for name, agent in settings.agents.items()}
+        tools = {name: tools_of(agent, settings.folder) for name, agent in settings.agents.items()}
     return Setup(settings, secrets, model_address(settings, secrets), tools)
+
+
+def tools_of(agent: Agent, folder: Path) -> dict[str, Tool]:
+    """Return an agent's tools by their names; digits that nobody else may see go to the one that says so and is named.
+
+    Raises `ToolError`.
+    """
+    tools = load_tools(agent.tools, folder)
+    named = agent.collect.tool if agent.collect is not None else ""
+    for tool in tools.values():
+        if tool.takes_digits and tool.name != named:
+            raise ToolError(
+                f"{tool.name} asks for SecretDigits: name it in [agents.{agent.name}.collect] tool"
+            )
+    if named and named not in tools:
+        raise ToolError(
+            f'[agents.{agent.name}.collect] tool = "{named}": none of its tools; {nearest(named, tools)}'
+        )
+    if named and not tools[named].takes_digits and "digits" not in tools[named].parameters["properties"]:
+        raise ToolError(f"give {named} a parameter digits: SecretDigits: it is run with what a caller types")
+    return tools
 
 
 def make_setup_afresh(settings: Settings, secrets: Secrets) -> Setup:

@@ -12,11 +12,12 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import FLOODS, Admission, Load, caller_id_of
+from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission, Load, caller_id_of
 from bridge.calls.answering import refused
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
+from bridge.calls.opening import Answering
 from bridge.calls.outcomes import CRASHED, MOST_REMEMBERED, Outcome, Outcomes, outcome_on_disk
 from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.returns import NOBODY, Name, comes_back, name_for
@@ -26,7 +27,7 @@ from bridge.errors import in_words
 from bridge.heart.effects import EndCall
 from bridge.languages import Sentence
 from bridge.machine import FILES_A_CALL, SPARE_FILES
-from bridge.places import FULL
+from bridge.places import CLOSED, FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
 from bridge.tapes.tape import BRIDGE
@@ -56,6 +57,7 @@ class Switchboard:
     _admission: Admission = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
     _outcomes: Outcomes = field(factory=Outcomes)
+    _answering: Answering = field(factory=Answering)
     _returned: OrderedDict[Key, Name] = field(factory=OrderedDict)
     """Which call it is now, of CallSids that came back to their agent."""
     _nursery: trio.Nursery | None = None
@@ -111,6 +113,9 @@ class Switchboard:
         """Say whether there was such a call, lately."""
         return self._key(call_sid, agent) in self._outcomes
 
+    def _has_or_had(self, key: Key) -> bool:
+        return self.latest(*key) is not None or self.was_here(*key)
+
     def _key(self, call_sid: str, agent: str) -> Key:
         name = self._returned.get((call_sid, agent))
         return key_of(call_sid, agent, name.turn if name else 1)
@@ -127,6 +132,7 @@ class Switchboard:
 
         A bug here ends no other call, and its caller hears the failure sentence before Twilio has lost patience.
         """
+        webhook = self._answering.told(webhook, is_known=self._has_or_had(webhook.key))
         before = self.latest(*webhook.key)
         try:
             with trio.fail_after(ANSWER_SECONDS):
@@ -147,9 +153,8 @@ class Switchboard:
         if name is None:  # a webhook of a call that is over: a replay, never a new call
             return self._ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
         if any(live.call_id == name.call_id for live in self._calls.values()):
-            name = Name(
-                f"{webhook.call_sid}-{webhook.agent.name}"
-            )  # two agents were asked at the same moment
+            # two agents were asked at the same moment
+            name = Name(f"{webhook.call_sid}-{webhook.agent.name}")
         if reason := self._refuses(webhook):
             return self._turn_away(webhook, reason)
         return await self._connect(self._open(webhook, name))
@@ -188,14 +193,16 @@ class Switchboard:
             )
 
     def _turn_away(self, webhook: Webhook, reason: str) -> str:
-        """Return what a caller gets for whom there is no room: the agent's steps for that, else the settings' word."""
-        agent = webhook.agent
-        steps = "" if reason in FLOODS else self._endings(agent, webhook.form).begin(FULL)
+        """Return what a caller gets whom nobody can answer: the agent's steps for that, else the settings' word."""
+        agent, cause = webhook.agent, CLOSED if reason == OUT_OF_HOURS else FULL
+        steps = "" if reason in FLOODS else self._endings(agent, webhook.form).begin(cause)
+        if reason == OUT_OF_HOURS:
+            return steps or twiml.hangup_twiml(agent.failure_sentence)
         closing = self.settings.server.when_draining if self.is_closing else ""
         return steps or twiml.refusal_twiml(closing or self._admission.choice(agent))
 
     def _refuses(self, webhook: Webhook) -> str:
-        """Return why there is no room for a new call, or nothing; one that is let in counts as its caller's."""
+        """Return why a new call can't be had, or nothing; one that is let in counts as its caller's."""
         calls = [call for call in self._calls.values() if call.end is None]
         left_over = len(self._calls) - len(calls)  # as many as there may be calls: beyond that they take room
         waiting = sum(call.is_waiting for call in calls)
@@ -206,20 +213,15 @@ class Switchboard:
             has_room=self.host.has_room,
             is_late=self.host.is_late,
             has_files=self.host.files_left >= SPARE_FILES + FILES_A_CALL * (waiting + 1),
+            is_open=not webhook.origin.is_closed,
         )
         number, now = webhook.form.get("From", ""), trio.current_time()
         self._admission.follow(self.settings.server)
         reason = self._admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
         if reason:
-            log.warning(
-                "call refused",
-                call_id=webhook.call_sid,
-                agent=webhook.agent.name,
-                reason=reason,
-                live=load.live,
-                of_agent=load.of_agent,
-                waiting=load.waiting,
-            )
+            tell = log.info if reason == OUT_OF_HOURS else log.warning
+            about = {"live": load.live, "of_agent": load.of_agent, "waiting": load.waiting}
+            tell("call refused", call_id=webhook.call_sid, agent=webhook.agent.name, reason=reason, **about)
         return reason
 
     async def _name_for(self, webhook: Webhook) -> Name | None:

@@ -1,6 +1,7 @@
 """Running a tool: an answer within a bounded time, and nothing that it raises or leaves open gets any further."""
 
 import inspect
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,10 +11,13 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import trio
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from bridge.errors import SPEECHLESS, ToolArgumentsError, first_of, in_words
+from bridge.given import Given, SecretDigits
 from bridge.heart.events import ToolAnswered, ToolFailed
+from bridge.heart.keys import HIDDEN
+from bridge.tapes.key_mask import BETWEEN
 from bridge.text.validity import valid, valid_value
 from bridge.tools import Tool
 
@@ -26,19 +30,70 @@ WORDS_SECONDS: Final = 0.1
 PLAIN: Final = frozenset({str, bytes, int, float, bool, type(None)})
 
 
+NOTHING_GIVEN: Final = Given()
+DIGITS: Final = "digits"
+"""The parameter of a tool that gets its secret digits as a plain text."""
+
+NOT_TYPED: Final = "this tool gets what the caller types, and nothing else: call collect_digits"
+FEWEST: Final = 3
+"""Secret digits that are looked for in a tool's answer: those on the back of a card. A "1" is everywhere."""
+
+DIGIT: Final = re.compile("[0-9]")
+
+
 @trio.lowlevel.enable_ki_protection  # a real Ctrl-C is the main task's: a KeyboardInterrupt here is the tool's own
 async def run_tool(
-    tool: Tool, call_id: str, arguments: str, *, limiter: trio.CapacityLimiter
+    tool: Tool,
+    call_id: str,
+    arguments: str,
+    *,
+    limiter: trio.CapacityLimiter,
+    given: Given = NOTHING_GIVEN,
 ) -> ToolAnswered | ToolFailed:
     """Run a tool and return within its timeout what came of it; only the caller's own cancellation gets out.
 
-    A sync function runs in a thread under `limiter`; past the timeout its thread is left to end alone.
+    A sync function runs in a thread under `limiter`; past the timeout its thread is left to end alone. Secret digits
+    that it is `given` are in no answer.
     """
+    answer = await _run(_Job(tool, call_id, arguments, given), limiter)
+    return _without_digits(answer, given.digits)
+
+
+@frozen
+class _Job:
+    """One run of a tool."""
+
+    tool: Tool
+    call_id: str
+    arguments: str = field(repr=False)
+    given: Given
+
+    def keywords(self) -> dict[str, Any] | ToolFailed:
+        """Return what the function is called with, or the failure that the model's arguments are."""
+        tool, digits = self.tool, self.given.digits
+        if tool.takes_digits and not digits:
+            return ToolFailed(self.call_id, "arguments", NOT_TYPED)
+        try:
+            return tool.check(_arguments(tool, self.arguments, digits)) | tool.given(self.given)
+        except ToolArgumentsError as error:
+            return ToolFailed(self.call_id, "arguments", str(error))
+
+
+def _arguments(tool: Tool, arguments: str, digits: SecretDigits) -> str:
+    """Return the arguments as JSON; a tool that wants its secret digits as a plain text has them among these."""
+    if not digits:
+        return arguments
+    return "{}" if tool.takes_digits else msgspec.json.encode({DIGITS: digits.reveal()}).decode()
+
+
+@trio.lowlevel.enable_ki_protection
+async def _run(job: _Job, limiter: trio.CapacityLimiter) -> ToolAnswered | ToolFailed:
+    tool, call_id = job.tool, job.call_id
     try:
         with trio.move_on_after(tool.timeout_ms / 1000):
             if tool.is_async:
-                return await _in_a_task(tool, call_id, partial(_on_the_loop, tool, call_id, arguments))
-            work = partial(_in_a_thread, tool, call_id, arguments)
+                return await _in_a_task(tool, call_id, partial(_on_the_loop, job))
+            work = partial(_in_a_thread, job)
             came = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
             if not isinstance(came, _Hidden):
                 return came
@@ -75,12 +130,12 @@ async def _in_a_task(
 
 
 @trio.lowlevel.enable_ki_protection
-async def _on_the_loop(tool: Tool, call_id: str, arguments: str, answers: Answers) -> None:
-    checked = _checked(tool, call_id, arguments)
-    if isinstance(checked, ToolFailed):
-        answers.append(checked)
+async def _on_the_loop(job: _Job, answers: Answers) -> None:
+    keywords = job.keywords()
+    if isinstance(keywords, ToolFailed):
+        answers.append(keywords)
     else:
-        answers.append(_answer(call_id, await tool.function(**checked)))
+        answers.append(_answer(job.call_id, await job.tool.function(**keywords)))
 
 
 @trio.lowlevel.enable_ki_protection
@@ -88,23 +143,31 @@ async def _awaited(call_id: str, result: Awaitable[Any], answers: Answers) -> No
     answers.append(_answer(call_id, await result))
 
 
-def _in_a_thread(tool: Tool, call_id: str, arguments: str) -> ToolAnswered | ToolFailed | _Hidden:
+def _in_a_thread(job: _Job) -> ToolAnswered | ToolFailed | _Hidden:
     """Do all of it where nobody waits, the words for what it raises too; nothing gets out."""
     try:
-        checked = _checked(tool, call_id, arguments)
-        if isinstance(checked, ToolFailed):
-            return checked
-        result = tool.function(**checked)
-        return _Hidden(result) if inspect.isawaitable(result) else _answer(call_id, result)
+        keywords = job.keywords()
+        if isinstance(keywords, ToolFailed):
+            return keywords
+        result = job.tool.function(**keywords)
+        return _Hidden(result) if inspect.isawaitable(result) else _answer(job.call_id, result)
     except BaseException as error:
-        return ToolFailed(call_id, "crashed", in_words(error))
+        return ToolFailed(job.call_id, "crashed", in_words(error))
 
 
-def _checked(tool: Tool, call_id: str, arguments: str) -> dict[str, Any] | ToolFailed:
-    try:
-        return tool.check(arguments)
-    except ToolArgumentsError as error:
-        return ToolFailed(call_id, "arguments", str(error))
+def _without_digits(answer: ToolAnswered | ToolFailed, digits: SecretDigits) -> ToolAnswered | ToolFailed:
+    """Return an answer in which no secret digits stand: an error may quote what it could not use."""
+    typed = DIGIT.findall(digits.reveal())
+    if len(typed) < FEWEST:
+        return answer
+    secret = re.compile(f"(?<![0-9]){BETWEEN.join(typed)}(?![0-9])")
+
+    def hidden(text: str) -> str:
+        return secret.sub(lambda found: DIGIT.sub(HIDDEN, found[0]), text)
+
+    if isinstance(answer, ToolAnswered):
+        return evolve(answer, output=hidden(answer.output))
+    return evolve(answer, message=hidden(answer.message))
 
 
 def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:

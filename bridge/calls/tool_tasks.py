@@ -1,19 +1,15 @@
-"""The tools that one call has running: each in a task of its own, which the call's end does not end; and how one of
-them is given keys that were asked for off the stream.
-"""
+"""The tools that one call has running: each in a task of its own, which the call's end does not end."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 
-import msgspec
 import trio
 from attrs import Factory, define, evolve, field
 
 from bridge.calls.tool_runs import run_tool
+from bridge.given import CallInfo, Given, SecretDigits
 from bridge.heart.effects import RunTool
 from bridge.heart.events import ToolAnswered, ToolFailed
-from bridge.heart.keys import hidden
 from bridge.tools import Tool
 
 OnAnswer: TypeAlias = Callable[[ToolAnswered | ToolFailed], None]
@@ -29,53 +25,28 @@ class ToolTasks:
 
     tools: Mapping[str, Tool]
     threads_at_once: int
+    info: CallInfo = field(factory=CallInfo)
+    """What each may know of the call, but for how long it has lasted."""
+    now_ms: Callable[[], int] = lambda: 0
     until: float = 0.0
     """When the last of them has its answer, at the latest."""
     _threads: trio.CapacityLimiter = field(default=Factory(_limiter, takes_self=True))
 
     def start(self, effect: RunTool, nursery: trio.Nursery, on_answer: OnAnswer, *, digits: str = "") -> None:
         """Run a tool in a task of this nursery, and tell `on_answer` what came of it; `digits` are its own alone."""
-        if digits:
-            effect, on_answer = with_digits(effect, digits), partial(_answered_without, digits, on_answer)
         until = trio.current_time() + self.tools[effect.name].timeout_ms / 1000
         self.until = max(self.until, until)
-        nursery.start_soon(self._run, effect, on_answer, name=f"tool {effect.name}")
+        info = evolve(self.info, elapsed_seconds=self.now_ms() / 1000)
+        given = Given(info, SecretDigits(digits))
+        nursery.start_soon(self._run, effect, given, on_answer, name=f"tool {effect.name}")
 
-    async def _run(self, effect: RunTool, on_answer: OnAnswer) -> None:
+    async def _run(self, effect: RunTool, given: Given, on_answer: OnAnswer) -> None:
         """Run it to its end, which may come after the call's; only who cancels the call cancels what it began."""
         tool = self.tools[effect.name]
         answer: ToolAnswered | ToolFailed = ToolFailed(effect.call_id, "cancelled", "cancelled with the call")
         try:
-            answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=self._threads)
+            answer = await run_tool(
+                tool, effect.call_id, effect.arguments, limiter=self._threads, given=given
+            )
         finally:
             on_answer(answer)
-
-
-# ---------------------------------------------------------------- keys that one tool alone is given
-
-ARGUMENT: Final = "digits"
-"""The argument that the tool gets them as."""
-
-
-def with_digits(effect: RunTool, digits: str) -> RunTool:
-    """Return what is run: with the keys in place of those that were hidden."""
-    arguments: dict[str, Any] = msgspec.json.decode(effect.arguments)
-    return evolve(effect, arguments=msgspec.json.encode(arguments | {ARGUMENT: digits}).decode())
-
-
-def _answered_without(digits: str, on_answer: OnAnswer, answer: ToolAnswered | ToolFailed) -> None:
-    on_answer(without_digits(answer, digits))
-
-
-def without_digits(answer: ToolAnswered | ToolFailed, digits: str) -> ToolAnswered | ToolFailed:
-    """Return what the model may read of a tool's answer: a tool may say what it was given."""
-    if isinstance(answer, ToolAnswered):
-        return evolve(answer, output=_hidden_in(answer.output, digits))
-    return evolve(answer, message=_hidden_in(answer.message, digits))
-
-
-def _hidden_in(text: str, digits: str) -> str:
-    bare = "".join(filter(str.isdigit, digits))
-    for keys in (digits, bare, " ".join(bare), "-".join(bare)):
-        text = text.replace(keys, hidden(keys)) if keys else text
-    return text

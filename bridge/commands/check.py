@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ from attrs import asdict
 from bridge import config
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.opening import hours_in_words
+from bridge.calls.setup import tools_of
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, ToolError
@@ -17,7 +20,6 @@ from bridge.extras import missing_extras
 from bridge.leaving import way_to
 from bridge.screen.output import console, explains_errors
 from bridge.text.wording import counted
-from bridge.tools import load_tools
 
 
 @click.command()
@@ -43,6 +45,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
         for sentence in _off_the_line(agent):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
+        if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
+            out.print(f"    hours: {told}", markup=False, soft_wrap=True)
     if secrets.proxy is not None:
         click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
     for what, sentences in (("note:", doubts(settings, secrets)), ("before it can serve:", missing)):
@@ -70,7 +74,7 @@ def _tools(settings: config.Settings) -> dict[str, list[str]]:
     found, faults = dict[str, list[str]](), list[str]()
     for name, agent in settings.agents.items():
         try:
-            found[name] = list(load_tools(agent.tools, settings.folder))
+            found[name] = list(tools_of(agent, settings.folder))
         except ToolError as error:
             faults.append(f"[agents.{name}] tools: {error}")
     if faults:

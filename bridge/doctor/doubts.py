@@ -5,9 +5,13 @@ from typing import Final
 
 from bridge.agents import Agent
 from bridge.config import Realtime, Secrets, Settings
+from bridge.placeholders import names_in
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 """In the names of models that listen on the Realtime API and can't hold a conversation."""
+
+
+OF_TIME: Final = ("date", "time", "weekday")
 
 
 def doubts(settings: Settings, secrets: Secrets) -> list[str]:
@@ -49,3 +53,13 @@ def _about_agents(settings: Settings) -> Iterator[str]:
     for name, agent in settings.agents.items():
         if (agent.instructions, agent.greeting) == (plain.instructions, plain.greeting):
             yield f'[agents.{name}] has no instructions and no greeting: it says "{plain.greeting}" and knows nothing'
+        if not agent.time_zone and (told := [one for one in _placeholders(agent) if one in OF_TIME]):
+            yield (
+                f"[agents.{name}] says {{{told[0]}}} in UTC, for it has no time_zone; set one, such as "
+                'time_zone = "Europe/Berlin"'
+            )
+
+
+def _placeholders(agent: Agent) -> Iterator[str]:
+    yield from names_in(agent.instructions)
+    yield from names_in(agent.greeting)

@@ -40,6 +40,20 @@ def is_audible(audio: bytes) -> bool:
     return len(audio.translate(None, QUIET)) * 10 > len(audio)
 
 
+PAUSE_BYTES: Final = 120 * BYTES_PER_MS
+"""Between words; within one, before a hard consonant, a voice stops for shorter than that."""
+
+
+def next_pause(audio: bytes) -> int | None:
+    """Return how many bytes there are before the first pause between words, and of its beginning; None without one."""
+    quiet = 0
+    for start in range(0, len(audio), FRAME_BYTES):
+        quiet = 0 if is_audible(audio[start : start + FRAME_BYTES]) else quiet + FRAME_BYTES
+        if quiet >= PAUSE_BYTES:
+            return start + FRAME_BYTES
+    return None
+
+
 def _linear(code: int) -> int:
     """Decode one µ-law code to a signed 16-bit sample (ITU-T G.711, table 2)."""
     code = ~code & 0xFF

@@ -74,6 +74,7 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
@@ -122,6 +123,7 @@ class Call:
     _model: ModelSide = field(init=False)
     _tool: ToolSide = field(init=False)
     _patience: Patience = field(init=False)
+    _time_up: TimeUp = field(init=False)
     _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -154,12 +156,11 @@ class Call:
         )
         ways_out = WaysOut(agent, away, barge_in, farewell)
         self._tool = ToolSide(decisions, calls, turns, session, ways_out)
-        self._patience = Patience(
-            decisions, stream, session, keys, turns, playout, calls, dead_air, farewell, away, ending
-        )
+        self._patience = Patience(decisions, stream, session, keys, turns, calls, dead_air, farewell, away)
+        self._time_up = TimeUp(agent, decisions, stream, session, turns, playout, calls, farewell, away)
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, farewell, away, ending,
+            voice, self._caller, self._patience, self._time_up, farewell, away, ending,
         )  # fmt: skip
         self._due_alarm()
 
@@ -179,6 +180,8 @@ class Call:
         self._dead_air.pass_time(now)
         if type(event) in FROM_MODEL:
             self._last_words.follow(event, now)
+        if type(event) in SIGNS_OF_LIFE:
+            self._time_up.caller_is_there()
         if type(event) in STIRRING:
             self._dead_air.stirred_at = now
         if type(event) in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
@@ -335,6 +338,7 @@ class Call:
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
+        self._time_up.leave_between_words()
         if self._ending.is_over:
             return
         if self._stream.sid:
@@ -346,7 +350,7 @@ class Call:
         # While a tool runs: if it takes too long.
         is_to_speak = not self._tool_calls.running or self._dead_air.is_asked
         may_ask = self._turns.may_ask and not self._keys.are_coming and not self._excursions.is_away
-        if self._session.is_open and is_to_speak and not self._farewell.is_pending and may_ask:
+        if self._session.is_open and is_to_speak and not self._farewell.is_near and may_ask:
             self._model.ask()
 
     # ------------------------------------------------------------ what is due when

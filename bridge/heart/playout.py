@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
-from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of
+from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of, next_pause
 
 CHUNK_MS: Final = 100
 """One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.
@@ -85,6 +85,8 @@ class Playout:
     _closed: dict[Part, None] = field(factory=dict)
     _waiting: deque[_Waiting] = field(factory=deque)
     _sent: deque[_Sent] = field(factory=deque)
+    _given_up: dict[Part, None] = field(factory=dict)
+    """Parts of which not all will be sent, though what was sent may still be heard."""
     _waiting_bytes: int = 0
     _unmarked_bytes: int = 0
     _marks: int = 0
@@ -207,6 +209,23 @@ class Playout:
         self._waiting_bytes -= size
         return first.part, first.start, b"".join(pieces)
 
+    def stop_at_pause(self) -> None:
+        """Play no further than the next pause of the voice in what waits; without one, all of it."""
+        waiting = b"".join(piece.audio for piece in self._waiting)
+        pause = next_pause(waiting)
+        if pause is None:
+            return
+        pieces, self._waiting = self._waiting, deque()
+        self._waiting_bytes = left = pause
+        for piece in pieces:
+            self.complete(piece.part)
+            audio = piece.audio[:left]
+            left -= len(audio)
+            if audio:
+                self._waiting.append(evolve(piece, audio=audio))
+            if len(audio) < len(piece.audio):
+                self._given_up[piece.part] = None
+
     # ------------------------------------------------------------ heard
 
     def reached(self, mark: str, now: int) -> list[Ledger] | None:
@@ -298,6 +317,8 @@ class Playout:
     def close(self, now: int) -> list[Ledger]:
         """End all playing and take out every account that is left."""
         self.cut(now)
+        for part, ledger in self._ledgers.items():
+            ledger.is_cut = ledger.is_cut or part in self._given_up
         left = list(self._ledgers.values())
         self._ledgers.clear()
         return left

@@ -27,6 +27,23 @@ def patience_instructions(agent: Agent) -> str:
     )
 
 
+def still_there_instructions(agent: Agent) -> str:
+    """Return the instructions of a response that only asks whether anybody is there."""
+    named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
+    return (
+        "The caller has said nothing for a while. Ask in one short sentence whether they are still there, in the "
+        f"language of this conversation{named}. Say nothing else."
+    )
+
+
+def time_is_up(left_seconds: int) -> str:
+    """Return what the model reads some seconds before the longest call is over."""
+    return (
+        f"(This call has reached its longest time and ends in {left_seconds} seconds, whatever is being said. Say so, "
+        "say goodbye in one or two short sentences, and hang up.)"
+    )
+
+
 def failure_output(kind: str, message: str) -> str:
     """Return what the model reads when a tool gave no answer: an answer too, so that it can say something.
 

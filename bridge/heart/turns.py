@@ -34,6 +34,8 @@ class Turns:
     """The agent or the caller has begun the conversation."""
     retry_at: int | None = None
     """When a failed response may be asked for again."""
+    prompt: str = ""
+    """What the response that is owed is to say, where it is no answer of its own."""
     _requested: str = ""
     _is_expected: bool = False
     _is_owed: bool = False
@@ -52,7 +54,7 @@ class Turns:
 
     def caller_began(self, now: int) -> None:
         """The caller speaks: what the model was saying is over."""
-        self.caller_is_speaking = True
+        self.caller_is_speaking, self.prompt = True, ""
         if self._talking_since is None or self._is_closed_by_us:
             self._talking_since, self._is_closed_by_us = now, False
 
@@ -63,7 +65,7 @@ class Turns:
 
     def caller_ended(self) -> None:
         """The caller's turn is in the conversation: an answer to it is made by the server, or owed by us."""
-        self.caller_is_speaking, self.is_opened = False, True
+        self.caller_is_speaking, self.is_opened, self.prompt = False, True, ""
         if self._is_commit_ours:
             self._is_commit_ours = False
             return  # an answer to it is owed already
@@ -128,7 +130,7 @@ class Turns:
         is_answer = self._sound_ms >= LEAST_SOUND_MS
         self.active, self._sound_ms = "", 0
         if is_answer:
-            self._is_unanswered, self._retries = False, 0
+            self._is_unanswered, self._retries, self.prompt = False, 0, ""
         return is_answer
 
     def refused(self, client_event_id: str, *, is_busy: bool) -> None:
@@ -160,9 +162,10 @@ class Turns:
 
     # ------------------------------------------------------------ what we owe
 
-    def owe(self) -> None:
-        """A response is due as soon as it can't collide."""
+    def owe(self, prompt: str = "") -> None:
+        """A response is due as soon as it can't collide; with a prompt it is to say that alone."""
         self._is_owed = self._is_unanswered = True
+        self.prompt = prompt
 
     def start_over(self) -> None:
         """Nothing came of what was asked for, expected or begun: forget it, and owe a response."""

@@ -273,7 +273,7 @@ HISTOGRAMS: Final[tuple[Metric, ...]] = (
 TOTALS: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_calls_refused",
-        "Calls that were not taken, by the setting that said so, or draining: the caller heard a busy tone.",
+        "Calls that were not taken, by the setting that said so; draining: busy tones; closed: outside opening hours.",
         ("reason",),
     ),
     Metric(

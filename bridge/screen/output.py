@@ -247,7 +247,7 @@ def _summary(record: dict[str, Any]) -> list[Row]:
     values = (
         ("call", call["call_id"]),
         ("when", ", ".join(filter(None, (when, seconds(call["duration_ms"]), parties)))),
-        ("agent", f"{call['agent']} on {call['model']}"),
+        ("agent", f"{call['agent']} on {call['model']}{_stood_in(call)}"),
         ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
         ("first word", first),
         ("answers", answers),
@@ -255,6 +255,11 @@ def _summary(record: dict[str, Any]) -> list[Row]:
         ("tape", call["tape"]),
     )
     return [(Text(name, style="dim"), Text(value)) for name, value in values]
+
+
+def _stood_in(call: dict[str, Any]) -> str:
+    """Return for whom the agent answered, if for another one; a row of an older version doesn't know."""
+    return f", for {call['asked_agent']}: {call['agent_why']}" if call.get("asked_agent") else ""
 
 
 def _cost(call: dict[str, Any]) -> str:

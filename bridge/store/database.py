@@ -62,6 +62,10 @@ MIGRATIONS: Final = [
         call_id varchar, position integer, part varchar, number integer, step varchar, place varchar,
         began_ms integer, ended_ms integer, outcome varchar, taken_ms integer, seconds integer, data json);
     """,
+    """
+    alter table calls add column asked_agent varchar;
+    alter table calls add column agent_why varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 

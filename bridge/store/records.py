@@ -261,6 +261,8 @@ class _Reader:
             "call_sid": header.call_sid,
             "account_sid": header.account_sid,
             "agent": header.agent,
+            "asked_agent": header.asked_agent or None,
+            "agent_why": header.agent_why or None,
             "model": header.model,
             "from_number": header.caller,
             "to_number": header.called,

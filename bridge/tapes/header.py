@@ -22,6 +22,9 @@ class Header(msgspec.Struct, kw_only=True):
     call_sid: str
     account_sid: str
     agent: str
+    asked_agent: str = ""
+    """The agent that was called, where another one answers, and why that is so."""
+    agent_why: str = ""
     started_at: When
     caller: str = msgspec.field(name="from", default="")
     called: str = msgspec.field(name="to", default="")
@@ -31,6 +34,8 @@ class Header(msgspec.Struct, kw_only=True):
     """A keyed hash of the signed request that began the call: the same one begins no other."""
     has_audio: bool = True
     settings: dict[str, Any] = {}
+    filled: dict[str, str] = {}
+    """What stands in `settings` in place of each placeholder."""
     tools: list[dict[str, Any]] = []
 
     def agent_settings(self) -> Agent:
@@ -39,16 +44,16 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:
-    """Return the settings that a header keeps: no shadow where there is none, and not how long a tape is kept.
-
-    That is asked of today's configuration.
+    """Return the settings that a header keeps: no shadow where there is none, and neither how long a tape is kept nor
+    when the agent answers: that is asked of today's configuration.
     """
     kept = {
         name: value
         for name, value in asdict(agent).items()
-        if name not in ("name", "keep") and value is not None
+        if name not in ("name", "keep", "hours") and value is not None
     }
-    return kept | {"failure_sentence": agent.failure_sentence.text}
+    sentences = {"failure_sentence": agent.failure_sentence, "goodbye_sentence": agent.goodbye_sentence}
+    return kept | {name: sentence.text for name, sentence in sentences.items()}
 
 
 def encode_header(header: Header) -> bytes:

@@ -89,11 +89,18 @@ class Known:
     agent: str = ""
     opened_by: str = ""
     started_at: str = ""
+    asked_agent: str = ""
+
+    def is_of(self, *agents: str) -> bool:
+        """Say whether one of these agents answered it, or was called."""
+        return self.agent in agents or bool(self.asked_agent and self.asked_agent in agents)
 
     @classmethod
     def by(cls, header: Header | None) -> "Known":
         """Return what a header says."""
-        return cls() if header is None else cls(header.agent, header.opened_by, header.started_at)
+        if header is None:
+            return cls()
+        return cls(header.agent, header.opened_by, header.started_at, header.asked_agent)
 
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from bridge.tools import tool
+from bridge.tools import CallInfo, tool
 
 
 @tool(timeout_ms=3000)
@@ -10,6 +10,7 @@ def book_table(
     day: Literal["Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     people: Annotated[int, "How many will come"],
     time: Annotated[str, "24-hour time, for example 19:30"],
+    call: CallInfo,
 ) -> dict[str, str]:
     """Book a table. Ask for whatever is missing before you call this."""
-    return {"status": "booked", "table": "by the window"}
+    return {"status": "booked", "table": "by the window", "confirmed_to": call.caller}

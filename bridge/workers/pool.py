@@ -18,6 +18,7 @@ from attrs import define, evolve, field
 
 from bridge.calls.host import AnyCall
 from bridge.calls.intake import Webhook, header_of, routes_of
+from bridge.calls.knowledge import informed
 from bridge.calls.messages import Begin, Carry, Hush, Leave, Ready, Taped, Vitals, together
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
@@ -110,9 +111,11 @@ class WorkerPool:
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         routes = routes_of(webhook, secret, way_of(worker.number))
         call = RemoteCall(webhook.key, call_id, agent, routes, caller, called, worker)
-        worker.calls[webhook.key], worker.tapes[call_id] = call, header_of(webhook, call_id)
+        worker.calls[webhook.key] = call
+        worker.tapes[call_id] = header_of(webhook, call_id, *informed(agent, webhook.parties, webhook.origin))
+        marks, turn, origin = webhook.marks, webhook.turn, webhook.origin
         worker.channel.send(
-            Carry(webhook.key, call_id, secret, form, webhook.url, agent, webhook.marks, webhook.turn)
+            Carry(webhook.key, call_id, secret, form, webhook.url, agent, marks, turn, origin)
         )
         return call
 

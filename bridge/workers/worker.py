@@ -147,9 +147,8 @@ class Worker:
     def _carry(self, message: Carry) -> None:
         """Begin a call; one that can't be had here ends at once, and its caller hears why by the supervisor."""
         setup = self.current.setup
-        webhook = Webhook(
-            setup, message.agent, message.form, message.url, marks=message.marks, turn=message.turn
-        )
+        marks, turn, origin = message.marks, message.turn, message.origin
+        webhook = Webhook(setup, message.agent, message.form, message.url, marks, turn, origin)
         try:
             call = self.switchboard.take(webhook, message.call_id, message.secret)
         except Exception:  # the top of a call, before there is one

@@ -4,6 +4,7 @@ Nothing here waits and nothing is sent; the tape is one like any other. An hour 
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,9 +18,11 @@ from trio.testing import MockClock
 from bridge import __version__
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.knowledge import Origin, Parties, info_of, informed
 from bridge.calls.tool_runs import run_tool
 from bridge.config import Realtime
 from bridge.errors import BridgeError
+from bridge.given import INBOUND, CallInfo, Given, SecretDigits
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     ClearPlayback,
@@ -122,6 +125,7 @@ class Simulation:
     seed: int = 0
     far_ends: Sequence[FarEnd] = ()
     header: Header = field(init=False, repr=False)
+    info: CallInfo = field(init=False, repr=False)
     phone: SimulatedPhone = field(init=False, repr=False)
     """The leg of the phone that is there, or was there last."""
     away: SimulatedAway = field(init=False, repr=False)
@@ -137,8 +141,11 @@ class Simulation:
         _check(self.caller)
         if self.script.faults.door:
             raise NotSimulatedError("faults.door needs a socket: make this call over sockets")
-        self._names = _Names.drawn(self.seed)
-        self.header = _header(self.agent, self.tools, self._names.call_sid, Account())
+        self._names, account = _Names.drawn(self.seed), Account()
+        call_sid, parties = self._names.call_sid, Parties(account.caller, account.number)
+        self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
+        self.info = info_of(self.agent, call_sid, parties, INBOUND)
+        self.header = _header(self.agent, filled, self.tools, call_sid, account)
         self._paper = Paper(Call(self.agent, self.header.tools), self._carry_out)
         self._agenda = self._paper.agenda
         self.phone = self._leg_of(self.caller)
@@ -332,13 +339,13 @@ class Simulation:
     def _run_tool(self, effect: RunTool) -> None:
         """Run it here and now; its answer comes after as many milliseconds as it slept."""
         tool = next(tool for tool in self.tools if tool.name == effect.name)
-        if effect.digits_of:
-            digits = self.away.far_end.digits
+        digits = self.away.far_end.digits if effect.digits_of else ""
+        if digits:
             self._paper.hide(digits)
-            effect = evolve(effect, arguments=msgspec.json.encode({"digits": digits}).decode())
         # A sync tool runs in a thread, which a jumping clock would take for nobody doing anything.
         clock = MockClock(autojump_threshold=0) if tool.is_async else None
-        answer, took_ms = trio.run(_answer, tool, effect, clock=clock)
+        info = evolve(self.info, elapsed_seconds=self._agenda.now_ms / 1000)
+        answer, took_ms = trio.run(_answer, tool, effect, Given(info, SecretDigits(digits)), clock=clock)
         when_ms = self._agenda.now_ms + (took_ms if tool.is_async else 0)
         self._tools_running += 1
         self._agenda.at(when_ms, partial(self._tool_done, answer))
@@ -356,10 +363,11 @@ class Simulation:
         return self._line(NOTE, sender, **what)
 
 
-async def _answer(tool: Tool, effect: RunTool) -> tuple[ToolAnswered | ToolFailed, int]:
+async def _answer(tool: Tool, effect: RunTool, given: Given) -> tuple[ToolAnswered | ToolFailed, int]:
     """Return what came of a tool, and how many ms of the loop's clock it took."""
     began = trio.current_time()
-    answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=trio.CapacityLimiter(1))
+    limiter = trio.CapacityLimiter(1)
+    answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=limiter, given=given)
     return answer, round((trio.current_time() - began) * 1000)
 
 
@@ -370,7 +378,9 @@ def _check(caller: Caller) -> None:
             raise NotSimulatedError(f"{name} = {value!r} needs a web server: make this call over sockets")
 
 
-def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account) -> Header:
+def _header(
+    agent: Agent, filled: dict[str, str], tools: Sequence[Tool], call_sid: str, account: Account
+) -> Header:
     return Header(
         call_id=call_sid,
         call_sid=call_sid,
@@ -382,5 +392,6 @@ def _header(agent: Agent, tools: Sequence[Tool], call_sid: str, account: Account
         model=Realtime().model,
         code=__version__,
         settings=settings_of(agent),
+        filled=filled,
         tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
     )

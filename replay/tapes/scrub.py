@@ -6,7 +6,7 @@ protocol adds is scrubbed without anybody thinking of it.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -45,7 +45,7 @@ FORM_KEPT: Final = frozenset({
 })  # fmt: skip
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
-SETTINGS: Final = ("instructions", "greeting", "failure_sentence")
+SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
 SETTINGS_KEPT: Final = frozenset({"name", "tool"})
 """Within those: what names a place or a tool, for the model's wishes name them too."""
@@ -88,10 +88,16 @@ class Scrub:
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
+        if isinstance(variables := settings.get("variables"), dict):
+            settings["variables"] = self._texts(variables)
         return msgspec.structs.replace(
-            header, settings=settings, tools=self.value(header.tools), caller=self.words(header.caller),
-            called=self.words(header.called), has_audio=header.has_audio and not self.audio,
+            header, settings=settings, filled=self._texts(header.filled), tools=self.value(header.tools),
+            caller=self.words(header.caller), called=self.words(header.called),
+            has_audio=header.has_audio and not self.audio,
         )  # fmt: skip
+
+    def _texts(self, texts: Mapping[str, Any]) -> dict[str, str]:
+        return {name: self.words(str(text)) for name, text in texts.items()}
 
     def lines(self, tape: Tape) -> Iterator[bytes]:
         """Yield a tape's lines; what the bridge decided is to be told anew from them."""

@@ -5,7 +5,7 @@ A test that fails shows the conversations of its calls, each on lines of its own
 It needs no other plug-in: calls run on a loop of their own, or on none.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,7 @@ class RingAgent(Protocol):
         *,
         name: str = "",
         tools: "Iterable[Tool]" = (),
+        variables: "Mapping[str, str] | None" = None,
         real: bool = False,
         seed: int = 0,
     ) -> "RungCall":

@@ -3,7 +3,8 @@
 It asserts nothing: what a call should be like is the test's to say.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -14,6 +15,7 @@ from attrs import field, frozen
 
 from bridge import config
 from bridge.agents import Agent
+from bridge.calls.knowledge import Origin, Parties, informed
 from bridge.config import Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
@@ -30,7 +32,7 @@ from replay.model.server import serve_model
 from replay.phone import scenario as phone_scenario
 from replay.phone.ring import DEFAULT_ACCOUNT, ring
 from replay.phone.script import Caller
-from replay.simulation.simulate import PUBLIC_URL, simulate
+from replay.simulation.simulate import PUBLIC_URL, STARTED_AT, simulate
 from replay.sound.formats import murmur
 from replay.tapes.rewrite import write_tape
 
@@ -155,6 +157,7 @@ def ring_agent(
     beside: Path = Path(),
     name: str = "",
     tools: Iterable[Tool] = (),
+    variables: Mapping[str, str] | None = None,
     real: bool = False,
     seed: int = 0,
 ) -> RungCall:
@@ -162,6 +165,7 @@ def ring_agent(
 
     `agent` is one, or a configuration file with the `name` of one; `caller` is one, a phone scenario (.toml) or a
     tape; `model` is a script or a model scenario, by default one that greets and says one sentence to everything.
+    `variables` stand in place of the agent's own; a simulated call is made on 1 January 2026 at midnight UTC.
     `real` calls through the daemon's own sockets, in real time. Not for async code. Raises `BridgeError` children:
     `RingError`, `NotSimulatedError`, `ConfigError`, `ToolError`, `TapeError`.
 
@@ -176,8 +180,12 @@ def ring_agent(
     if trio.lowlevel.in_trio_run():
         raise RingError("ring_agent runs a loop of its own: call it from a plain def test, not an async one")
     agent, known = _agent(agent if isinstance(agent, Agent) else beside / agent, name, list(tools))
+    agent = attrs.evolve(agent, variables={**agent.variables, **(variables or {})})
     caller = caller if isinstance(caller, Caller) else _caller(beside / caller)
-    script = model if isinstance(model, Script) else _script(beside / model if model else None, agent, seed)
+    greeting = _greeting(agent, real=real)
+    script = (
+        model if isinstance(model, Script) else _script(beside / model if model else None, greeting, seed)
+    )
     if real:
         path = trio.run(_over_sockets, agent, known, caller, script, folder.resolve())
     else:
@@ -209,10 +217,17 @@ def _caller(path: Path) -> Caller:
     return caller_of(read_tape(path), mode="turns")
 
 
-def _script(path: Path | None, agent: Agent, seed: int) -> Script:
+def _greeting(agent: Agent, *, real: bool) -> str:
+    """Return what the agent says first in a call that is made now, or in a simulated one."""
+    at = datetime.now(UTC) if real else datetime.fromisoformat(STARTED_AT)
+    parties = Parties(DEFAULT_ACCOUNT.caller, DEFAULT_ACCOUNT.number)
+    return informed(agent, parties, Origin(at))[0].greeting
+
+
+def _script(path: Path | None, greeting: str, seed: int) -> Script:
     if path is not None:
         return load_scenario(path).script_for(Realtime().model, seed + 1)
-    return Script(opening=_spoken(agent.greeting), fallback=_spoken("I see. What else can I do for you?"))
+    return Script(opening=_spoken(greeting), fallback=_spoken("I see. What else can I do for you?"))
 
 
 def _spoken(words: str) -> Reply:

@@ -25,8 +25,9 @@ from replay.phone.script import (
 from replay.phone.signing import sign
 from replay.phone.socket import Target, open_media_socket
 from replay.phone.stream import MEDIA_FORMAT
-from replay.phone.twiml import Hangup
+from replay.phone.twiml import Hangup, Say
 from replay.phone.web import Route, open_courier
+from replay.sound.clips import clip
 
 GONE_SECONDS = 2
 CALL = "CA" + "1" * 32
@@ -213,9 +214,14 @@ async def test_the_last_words_of_a_caller_are_in_the_record(place: MakePlace) ->
     assert [row["said"] for row in said] == ["Cancel my table."]
 
 
-async def test_a_caller_who_says_nothing(place: MakePlace) -> None:
-    ended = await a_call(place(limits={"quiet_seconds": 2}), attrs.evolve(HELLO, steps=(WaitForEnd(),)))
+async def test_a_caller_who_says_nothing_is_asked_whether_anybody_is_there(place: MakePlace) -> None:
+    script = Script(opening=(words("caller_yes"),), fallback=(words("caller_no"),), delivery=PROMPT)
+    setup = place(script=script, limits={"quiet_seconds": 4, "still_there_seconds": 2})
+    ended = await a_call(setup, attrs.evolve(HELLO, steps=(WaitForEnd(),)))
     assert ended.by == ("limit", "nobody spoke")
+    said = setup.store.query("select said from transcript where role = 'agent' order by position")
+    assert [row["said"] for row in said] == [clip("caller_yes").text, clip("caller_no").text]
+    assert [type(verb) for verb in ended.report.next_verbs] == [Say, Hangup]
     assert (ended.report.close_code, ended.model_close_code) == (1000, 1000)
 
 

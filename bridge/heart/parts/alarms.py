@@ -1,8 +1,6 @@
 """What is due when: every alarm of a call, and which is the first. Pure, int ms."""
 
-from collections.abc import Callable
 from operator import itemgetter
-from typing import TypeAlias
 
 from attrs import define
 
@@ -17,13 +15,11 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.time_up import Alarm, TimeUp
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
-
-Alarm: TypeAlias = tuple[int, Callable[[], None]]
-"""A time, and what happens then."""
 
 _time_of = itemgetter(0)
 
@@ -43,6 +39,7 @@ class Alarms:
     voice: AgentVoice
     caller: CallerSide
     patience: Patience
+    time_up: TimeUp
     farewell: Farewell
     excursions: Excursions
     ending: Ending
@@ -56,7 +53,7 @@ class Alarms:
         unread, limits, is_over = self.catching_up.until, self.limits, self.session.is_over
         alarms: list[Alarm] = []
         if not is_over:
-            alarms.append((limits.max_call_seconds * 1000, self._lasts_too_long))
+            self.time_up.add_alarms(alarms)
         if self.stream.sid:
             self._add_those_of_the_stream(alarms, unread)
         elif self.excursions.is_here:
@@ -80,15 +77,12 @@ class Alarms:
     def _add_those_of_the_stream(self, alarms: list[Alarm], unread: int) -> None:
         limits, stream = self.limits, self.stream
         alarms.append((max(unread, stream.last_frame + limits.lost_media_ms), self._media_is_lost))
-        quiet_at = stream.last_voice + limits.quiet_seconds * 1000
-        alarms.append((max(unread, quiet_at), self.patience.nobody_speaks))
+        quiet_at, ring = self.time_up.quiet_alarm
+        alarms.append((max(unread, quiet_at), ring))
         if (due := self.playout.deadline) is not None:
             alarms.append((due, self.voice.play))
 
     # ------------------------------------------------------------ what happens then
-
-    def _lasts_too_long(self) -> None:
-        self.ending.end("limit", "longest call reached")
 
     def _no_stream_came(self) -> None:
         self.ending.end("limit", "no media stream came")

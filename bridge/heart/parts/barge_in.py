@@ -40,8 +40,8 @@ class BargeIn:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))
 
     def response_created(self, response_id: str) -> None:
-        """Take back a response that was asked for before we knew that the caller had begun."""
-        if self.is_taking_turn:
+        """Take back a response that was asked for before we knew that the caller had begun, or the end is near."""
+        if self.is_taking_turn or self.farewell.is_closing:
             self.turns.cut_active()
             self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
 

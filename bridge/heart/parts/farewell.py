@@ -26,6 +26,8 @@ class Farewell:
     tool_calls: ToolCalls
     excursions: Excursions
     ending: Ending
+    is_closing: bool = False
+    """Nobody's words begin any more: the longest call ends in a moment."""
     due: int = 0
     """When they will have been heard, at the latest."""
     _hang_up: tuple[str, str] | None = None
@@ -53,6 +55,11 @@ class Farewell:
         """Say whether nothing but last words is still to be said; a failure may have come before them."""
         is_asked = self._hang_up is not None or self._trip is not None
         return is_asked and self._asked_after == self.excursions.number
+
+    @property
+    def is_near(self) -> bool:
+        """Say whether nothing more is to be asked of the model."""
+        return self.is_pending or self.is_closing
 
     @property
     def may_go(self) -> bool:

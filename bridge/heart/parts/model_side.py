@@ -75,7 +75,7 @@ class ModelSide:
     def ask(self) -> None:
         """Ask for a response: for the stable opening, until the agent or the caller has begun the conversation."""
         event_id = self.decisions.new_id()
-        instructions = "" if self.turns.is_opened else opening_instructions(self.agent)
+        instructions = self.turns.prompt if self.turns.is_opened else opening_instructions(self.agent)
         if self.tool_calls.running:
             instructions = patience_instructions(self.agent)
         self.decisions.say(CreateResponse(event_id, instructions))

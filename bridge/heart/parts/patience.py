@@ -7,11 +7,9 @@ from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
 from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
-from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
-from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
@@ -26,12 +24,10 @@ class Patience:
     session: Session
     keys: Keys
     turns: Turns
-    playout: Playout
     tool_calls: ToolCalls
     dead_air: DeadAir
     farewell: Farewell
     excursions: Excursions
-    ending: Ending
 
     def look(self) -> None:
         """Say who waits now."""
@@ -86,11 +82,3 @@ class Patience:
 
     def _count(self, did: str) -> None:
         self.decisions.journal.dead_air(did, self.dead_air.waited_ms, self._waiting_for)
-
-    def nobody_speaks(self) -> None:
-        """End a call in which nothing goes on any more."""
-        now = self.decisions.now
-        if self.tool_calls.running or self.turns.is_going_on or self.playout.is_playing(now):
-            self.stream.last_voice = now
-        else:
-            self.ending.end("limit", "nobody spoke")

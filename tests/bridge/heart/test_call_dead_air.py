@@ -235,7 +235,7 @@ def test_an_agent_who_has_finished_waits_for_the_caller() -> None:
     question(line)
     line.answer("r1", "i1", 400)
     line.hear_out()
-    line.wait_with_frames(50_000)
+    line.wait_with_frames(40_000)
     assert (asked(line), line.end) == ([], None)
 
 
@@ -243,7 +243,7 @@ def test_marks_that_never_come_back_are_the_phones_fault() -> None:
     line = open_call()
     question(line)
     line.answer("r1", "i1", 400)
-    line.wait_with_frames(50_000)
+    line.wait_with_frames(40_000)
     assert (asked(line), line.end) == ([], None)
 
 

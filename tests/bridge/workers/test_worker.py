@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import trio
 from attrs import define, evolve, field
 
 from bridge.agents import Agent
+from bridge.calls.knowledge import Origin
 from bridge.calls.messages import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
 from bridge.calls.setup import CurrentSetup, make_setup
 from bridge.config import Secrets, Settings, parse
@@ -16,6 +18,7 @@ from bridge.tapes.recorder import Recorder
 from bridge.workers.local import LocalHost
 from bridge.workers.worker import Message, Worker
 
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 KEY = ("CA" + "1" * 32, "front-desk")
 GOOD = "from bridge.tools import tool\n@tool\ndef look() -> int: return 1\n"
 
@@ -54,7 +57,8 @@ def settings_of(folder: Path, **agents: dict[str, Any]) -> Settings:
 def carry(agent: str = "front-desk") -> Carry:
     sid = KEY[0]
     form = {"CallSid": sid, "AccountSid": "AC1", "From": "+1", "To": "+2"}
-    return Carry((sid, agent), sid, "secret", form, f"https://x/voice/{agent}", Agent(name=agent), (), 1)
+    url, origin = f"https://x/voice/{agent}", Origin(NOON)
+    return Carry((sid, agent), sid, "secret", form, url, Agent(name=agent), (), 1, origin)
 
 
 @asynccontextmanager

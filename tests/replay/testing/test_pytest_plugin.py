@@ -48,8 +48,8 @@ def test_the_examples_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     for name, content in examples:
         (tmp_path / name).write_text(content)
     done = run_pytest(tmp_path)
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
-    assert len(examples) == 6
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
+    assert len(examples) == 7
 
 
 def test_a_failed_assertion_shows_the_conversation(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Calls made for a test: what agent and tools know in them, simulated and through the daemon."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.dates import in_words
+from bridge.tapes.reader import read_tape
+from bridge.tools import CallInfo, tool
+from replay.phone.ring import DEFAULT_ACCOUNT
+from replay.tapes.player import replay_tape
+from replay.testing import (
+    Agent,
+    Caller,
+    CallTool,
+    HangUp,
+    RingAgent,
+    Script,
+    Speak,
+    WaitForEnd,
+    WaitForQuiet,
+    clip,
+    murmur,
+)
+from replay.testing import Say as Words
+
+LISTENS = Caller(steps=(WaitForQuiet(300), HangUp()))
+ASKS = Caller(steps=(WaitForQuiet(300), Speak(clip("caller_yes").audio), WaitForEnd()))
+SAYS_WHO = Agent(
+    name="front-desk",
+    instructions="{caller} calls on {date}.",
+    greeting="Good {weekday}, {var.guest}.",
+    variables={"guest": "our guest"},
+)
+
+
+def asking(name: str) -> Script:
+    """Return a model that greets, asks for a tool after the caller's first words, and hangs up when it has answered."""
+    return Script(
+        opening=(Words(murmur(300), "Hello."),),
+        turns=((CallTool(name, {}),),),
+        answers=((CallTool("hang_up", {"reason": "told"}),),),
+    )
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["simulated", "real"])
+def test_an_agent_is_told_of_its_call_and_a_replay_says_the_same(ring_agent: RingAgent, real: bool) -> None:
+    call = ring_agent(SAYS_WHO, LISTENS, variables={"guest": "Anna"}, real=real)
+    at = datetime.now(UTC) if real else datetime(2026, 1, 1, tzinfo=UTC)
+    words = in_words(at, "en")
+    assert call.heard(f"Good {words['weekday']}, Anna.")
+    header = read_tape(call.tape).header
+    assert header.settings["instructions"] == f"{DEFAULT_ACCOUNT.caller} calls on {words['date']}."
+    assert header.filled["var.guest"] == "Anna"
+    assert replay_tape(call.tape).difference is None
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["simulated", "real"])
+def test_a_tool_learns_who_calls_and_the_model_is_told_of_no_such_argument(
+    ring_agent: RingAgent, real: bool
+) -> None:
+    @tool
+    def who_calls(call: CallInfo) -> str:
+        """Say who calls."""
+        assert call.elapsed_seconds > 0
+        return f"{call.direction} from {call.caller} to {call.agent}: {call.variables['guest']}"
+
+    call = ring_agent(SAYS_WHO, ASKS, asking("who_calls"), tools=[who_calls], real=real)
+    assert call.tools[0].output == f"inbound from {DEFAULT_ACCOUNT.caller} to front-desk: our guest"
+    (definition, _) = read_tape(call.tape).header.tools
+    assert definition["parameters"]["properties"] == {}
+    assert replay_tape(call.tape).difference is None
+
+
+def test_tapes_of_two_variables_differ_in_nothing_else(ring_agent: RingAgent, tmp_path: Path) -> None:
+    one, other = (ring_agent(SAYS_WHO, LISTENS, variables={"guest": name}) for name in ("Anna", "Bert"))
+    assert one.heard("Anna")
+    assert other.heard("Bert")
