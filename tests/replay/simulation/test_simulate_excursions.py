@@ -11,6 +11,7 @@ from bridge.places import Collect, FailurePlan, Place, Voicemail
 from bridge.screen.output import show_call
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import Tape
+from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import OPENAI, PHONE, decode
 from bridge.tools import tool
 from replay.model.script import CallTool, Faults, Script
@@ -23,6 +24,7 @@ from replay.tapes.pages import page_of
 from replay.tapes.player import retold
 from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
+from replay.vad.truth.recording import read_recording
 
 HELLO = Words(murmur(500), "Hello.")
 PLACES = (
@@ -35,7 +37,7 @@ PIN = "470812"
 @tool
 def check_pin(digits: str) -> str:
     """Check a PIN."""
-    return "the PIN is right" if digits == PIN else "the PIN is wrong"
+    return "the PIN is right" if digits == PIN else f"the PIN is wrong: {digits}"
 
 
 def agent(*steps: str, **changes: Any) -> Agent:
@@ -174,3 +176,36 @@ def test_a_page_of_a_call_shows_where_the_caller_was() -> None:
     told = screen.export_text()
     for words in ("leaves the stream: dial anna", "anna has taken the call", "dial anna: completed, 40 s"):
         assert words in told
+
+
+def test_what_the_model_was_given_is_placed_on_the_line_of_both_streams() -> None:
+    tape, rows = call(transfer("sales"), FarEnd("busy", after_ms=4000))
+    first, second = (row for row in rows.legs if row["part"] == "stream")
+    given = read_recording(tape)
+    of_first = sum(
+        line.append[1] - line.append[0] + 1
+        for line in map(decode, tape.lines)
+        if line.append is not None and line.t_ms < first["ended_ms"]
+    )
+    back_ms = second["began_ms"] - first["began_ms"]
+    assert abs(given.audio_ms(back_ms) - 20 * of_first) <= 40
+    assert given.audio_ms(back_ms + 500) - given.audio_ms(back_ms) == 500
+
+
+def test_a_tape_that_breaks_off_while_the_caller_is_away_is_closed_and_says_where_they_were() -> None:
+    tape, _ = call(transfer("sales"), FarEnd("busy", after_ms=4000))
+    place = next(number for number, raw in enumerate(tape.lines) if b"/away/1/leg" in raw)
+    torn = evolve(tape, lines=tape.lines[: place + 1])
+    lines, why = closing_lines(torn)
+    rows = records_of(tape.header, map(decode, [*torn.lines, *lines]))
+    assert (why, rows.call["ended_by"], rows.call["next_step"]) == ("crashed", "bridge", "say")
+    assert legs(rows)[1] == ("excursion", 1, "sales", "ended")
+
+
+def test_keys_that_one_tool_was_given_are_hidden_even_where_keys_are_kept() -> None:
+    kept = agent(keys="kept")
+    tape, rows = call(
+        CallTool("collect_digits", {"reason": "PIN", "count": 6}), FarEnd(digits="864209"), agent=kept
+    )
+    assert b"864209" not in b"".join(tape.lines)
+    assert [row["output"] for row in rows.tool_calls] == ["the PIN is wrong: xxxxxx"]

@@ -1,10 +1,12 @@
 """The caller leaves the stream and comes back: what the model is told and asked meanwhile, and what bounds it."""
 
 import pytest
+from attrs import evolve
 from away import PLACES, agent_with_places, away_call, back, left, returned, returns, talking_call, transfer
-from heart import SID, START, Driver, new_call, of, played, truncations
+from heart import SID, START, Driver, new_call, of, played, ready_call, truncations
 
 from bridge.heart.effects import (
+    AddText,
     AnswerTool,
     AppendAudio,
     CancelResponse,
@@ -250,6 +252,44 @@ def test_frames_count_on_over_the_legs_and_chunks_begin_anew() -> None:
     assert [append.first for append in of(line.wanted, AppendAudio)] == [6, 7, 8]
     line.tell(Stopped("operator", "drained"))
     assert "caller frames lost" not in line.counts
+
+
+def test_a_request_about_a_stream_of_before_ends_nothing() -> None:
+    line = away_call()
+    back(line)
+    returns(line)
+    line.tell(CallerAway(1), after=50)
+    assert not line.call.is_over
+    line.tell(CallerAway(2))
+    assert ended(line)[:2] == ("caller", "media stream ended")
+
+
+def test_a_stream_that_begins_in_the_middle_has_lost_nothing() -> None:
+    line = talking_call()
+    line.wait_with_frames(60)
+    line.tell(transfer())
+    line.tell(CallerAway(1), after=40)
+    back(line)
+    returns(line)
+    line.tell(CallerSpoke("MZ2", 9, b"\x01" * 160), CallerSpoke("MZ2", 11, b"\x01" * 160))
+    line.tell(Stopped("operator", "drained"))
+    assert line.counts["caller frames lost"] == 1
+
+
+def test_keys_from_before_are_told_of_while_away_and_answered_on_return() -> None:
+    agent = agent_with_places()
+    line = ready_call(evolve(agent, turn_detection=evolve(agent.turn_detection, interrupt_response=False)))
+    line.answer("r0", "i0", 200)
+    line.hear_out()
+    line.tell(KeyPressed(SID, "5"))
+    line.tell(transfer())
+    line.tell(CallerAway(1), after=40)
+    line.wanted.clear()
+    line.wait(2000)
+    assert [text.keys for text in of(line.wanted, AddText)] == ["5"]
+    assert not of(line.wanted, CreateResponse)
+    back(line)
+    assert len(of(line.wanted, CreateResponse)) == 1
 
 
 def test_nothing_is_said_on_return_where_a_menu_speaks_first() -> None:
