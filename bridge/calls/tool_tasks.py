@@ -2,6 +2,7 @@
 them is given keys that were asked for off the stream.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,8 @@ from attrs import Factory, define, evolve, field
 from bridge.calls.tool_runs import run_tool
 from bridge.heart.effects import RunTool
 from bridge.heart.events import ToolAnswered, ToolFailed
-from bridge.heart.keys import hidden
+from bridge.heart.keys import HIDDEN, LAST
+from bridge.tapes.key_mask import BETWEEN, FEWEST
 from bridge.tools import Tool
 
 OnAnswer: TypeAlias = Callable[[ToolAnswered | ToolFailed], None]
@@ -75,7 +77,11 @@ def without_digits(answer: ToolAnswered | ToolFailed, digits: str) -> ToolAnswer
 
 
 def _hidden_in(text: str, digits: str) -> str:
-    bare = "".join(filter(str.isdigit, digits))
-    for keys in (digits, bare, " ".join(bare), "-".join(bare)):
-        text = text.replace(keys, hidden(keys)) if keys else text
-    return text
+    keys = BETWEEN.join(map(re.escape, digits.rstrip(LAST)))
+    if not keys:
+        return text
+    whole = keys if len(digits) >= FEWEST else f"(?<![0-9]){keys}(?![0-9])"  # a "1" is everywhere
+    return re.sub(whole, lambda found: _KEY.sub(HIDDEN, found[0]), text)
+
+
+_KEY: Final = re.compile("[0-9*#A-D]")
