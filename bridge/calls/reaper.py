@@ -55,7 +55,10 @@ def why_stuck(call: AnyCall, now: float) -> str:
         return ""
     limits = call.agent.limits
     if now > call.due + LATE_SECONDS:
-        return f"it outlived max_call_seconds by {LATE_SECONDS} s"
+        bound = (
+            "all that it may last" if call.due > call.born + limits.max_call_seconds else "max_call_seconds"
+        )
+        return f"it outlived {bound} by {LATE_SECONDS} s"
     silence = max(SILENT_SECONDS, limits.lost_media_ms / 1000 + LATE_SECONDS)
     if call.is_streaming and now - call.last_event > silence:
         return f"its stream was open, and nothing came for {silence:.0f} s"

@@ -16,8 +16,8 @@ from attrs import evolve, field, frozen
 from bridge.errors import SPEECHLESS, ToolArgumentsError, first_of, in_words
 from bridge.given import Given, SecretDigits
 from bridge.heart.events import ToolAnswered, ToolFailed
-from bridge.heart.keys import HIDDEN
-from bridge.tapes.key_mask import BETWEEN
+from bridge.heart.keys import HIDDEN, LAST
+from bridge.tapes.key_mask import BETWEEN, FEWEST
 from bridge.text.validity import valid, valid_value
 from bridge.tools import Tool
 
@@ -35,10 +35,8 @@ DIGITS: Final = "digits"
 """The parameter of a tool that gets its secret digits as a plain text."""
 
 NOT_TYPED: Final = "this tool gets what the caller types, and nothing else: call collect_digits"
-FEWEST: Final = 3
-"""Secret digits that are looked for in a tool's answer: those on the back of a card. A "1" is everywhere."""
 
-DIGIT: Final = re.compile("[0-9]")
+KEY: Final = re.compile("[0-9*#A-D]")
 
 
 @trio.lowlevel.enable_ki_protection  # a real Ctrl-C is the main task's: a KeyboardInterrupt here is the tool's own
@@ -56,7 +54,7 @@ async def run_tool(
     that it is `given` are in no answer.
     """
     answer = await _run(_Job(tool, call_id, arguments, given), limiter)
-    return _without_digits(answer, given.digits)
+    return without_digits(answer, given.digits)
 
 
 @frozen
@@ -155,19 +153,19 @@ def _in_a_thread(job: _Job) -> ToolAnswered | ToolFailed | _Hidden:
         return ToolFailed(job.call_id, "crashed", in_words(error))
 
 
-def _without_digits(answer: ToolAnswered | ToolFailed, digits: SecretDigits) -> ToolAnswered | ToolFailed:
-    """Return an answer in which no secret digits stand: an error may quote what it could not use."""
-    typed = DIGIT.findall(digits.reveal())
-    if len(typed) < FEWEST:
-        return answer
-    secret = re.compile(f"(?<![0-9]){BETWEEN.join(typed)}(?![0-9])")
-
-    def hidden(text: str) -> str:
-        return secret.sub(lambda found: DIGIT.sub(HIDDEN, found[0]), text)
-
+def without_digits(answer: ToolAnswered | ToolFailed, digits: SecretDigits) -> ToolAnswered | ToolFailed:
+    """Return what the model may read of a tool's answer: a tool may say what it was given, an error may quote it."""
     if isinstance(answer, ToolAnswered):
-        return evolve(answer, output=hidden(answer.output))
-    return evolve(answer, message=hidden(answer.message))
+        return evolve(answer, output=_hidden_in(answer.output, digits.reveal()))
+    return evolve(answer, message=_hidden_in(answer.message, digits.reveal()))
+
+
+def _hidden_in(text: str, digits: str) -> str:
+    keys = BETWEEN.join(map(re.escape, digits.rstrip(LAST)))
+    if not keys:
+        return text
+    whole = keys if len(digits) >= FEWEST else f"(?<![0-9]){keys}(?![0-9])"  # a "1" is everywhere
+    return re.sub(whole, lambda found: KEY.sub(HIDDEN, found[0]), text)
 
 
 def _answer(call_id: str, result: Any) -> ToolAnswered | ToolFailed:

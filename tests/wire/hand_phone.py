@@ -62,6 +62,8 @@ class Media:
     close_code: int | None = None
     closed: trio.Event = field(factory=trio.Event)
     chunk: int = 0
+    is_deaf: bool = False
+    """It reads no more, and so answers no goodbye, but goes on sending."""
 
     @property
     def sound(self) -> list[dict[str, Any]]:
@@ -161,6 +163,8 @@ async def _hear(media: Media) -> None:
     """Take what comes; whatever was to be played is played at once."""
     while (message := await media.socket.receive()) is not None:
         media.got.append(json.loads(message))
+        if media.is_deaf:
+            await trio.sleep_forever()
         if media.got[-1]["event"] == "mark":
             media.say("mark", name=media.got[-1]["mark"]["name"])
 

@@ -260,3 +260,21 @@ async def test_nobody_comes_back_more_often_than_there_may_be_calls_under_one_na
                 tags.append(answer.tags[0])
                 await stage.wait_no_calls()
     assert tags == ["Connect"] * 8 + ["Hangup"] * 2
+
+
+async def test_whatever_whoever_is_rung_is_called_steers_nothing(place: MakePlace) -> None:
+    """Their call's parameters are theirs to choose: a name, a SIP address with a CallSid in it."""
+    names = {
+        "CallerName": "1",
+        "From": f"sip:x{OTHER}@evil.example.com",
+        "SpeechResult": "1",
+        "msg": "Digits1",
+    }
+    async with open_stage(place(script=script(TRANSFER), agent={"transfer": WARM})) as stage:
+        with trio.fail_after(20):
+            async with a_phone(stage.via) as phone:
+                _, action = await away(stage, phone)
+                await phone.far_end(action.replace("/back", "/whisper"), **names)
+                assert (await phone.far_end(action.replace("/back", "/key"), **names)).tags == ["Hangup"]
+                assert stage.model.sessions[0].close_code is None
+                assert (await phone.post(action, DialCallStatus="completed")).tags == ["Connect", "Redirect"]

@@ -1,10 +1,13 @@
 """A caller leaves the stream and comes back into the same conversation, over real sockets."""
 
+import attrs
+import pytest
 import trio
 from hand_phone import CHILD, Answer, HandPhone, Media, a_phone
 
 from bench.stage import PROMPT, MakePlace, open_stage, words
-from replay.model.script import CallTool, Script
+from bridge.calls.live_call import LiveCall
+from replay.model.script import CallTool, Faults, Script
 
 SALES = {"sales": {"number": "+15550100111", "description": "orders"}}
 TRANSFER = CallTool(
@@ -162,3 +165,147 @@ async def test_two_excursions_are_two_returns_each_under_a_stream_and_a_token_of
             third.say("stop")
             await stage.wait_recorded()
     assert len(setup.store.query("select * from legs where part = 'stream'")) == 3
+
+
+async def test_nothing_is_dialled_but_a_place_of_the_file(place: MakePlace) -> None:
+    """Whatever a caller talks the model into."""
+    numbers = ("+1900555", "sip:sales@evil.example.com", "SALES", "")
+    wishes = tuple(
+        CallTool("transfer_call", {"place": number, "reason": "r", "summary": "s"}) for number in numbers
+    )
+    setup = place(script=script(*wishes, answers=4), agent={"transfer": SALES})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            media = await phone.stream(await phone.ring())
+            await media.wait_sound()
+            session = await stage.model.wait_session()
+            for count in range(1, len(wishes) + 1):
+                media.say("dtmf", track="inbound_track", digit="#")
+                await session.wait_until(lambda session, count=count: len(session.tool_outputs) == count)
+            assert not media.closed.is_set()
+            assert all("use one of: sales" in output for output in session.tool_outputs.values())
+
+
+async def test_a_model_that_dies_while_the_caller_is_away_is_for_their_return(place: MakePlace) -> None:
+    failure = {"steps": ["say:Our line is out of order.", "voicemail"]}
+    agent = {"transfer": SALES, "failure": failure, "voicemail": {"say": "Speak now."}}
+    dies = attrs.evolve(script(TRANSFER), faults=Faults(drop_after_ms=3000))
+    setup = place(script=dies, agent=agent)
+    with trio.fail_after(30):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            plan, _ = await leave(phone)
+            (session,) = stage.model.sessions
+            await session.wait_until(lambda session: session.close_code is not None)
+            back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="busy")
+            assert [said.text for said in back.verbs if said.tag == "Say"] == [
+                "Our line is out of order.", "Speak now.",
+            ]  # fmt: skip
+            url = "https://api.twilio.com/Recordings/RE1"
+            over = await phone.post(
+                back.verb("Record").attrib["action"], RecordingUrl=url, RecordingDuration="4"
+            )
+            assert over.tags == ["Hangup"]
+            await stage.wait_recorded()
+    (row,) = setup.calls()
+    assert row["ended_by"] == "model"
+    assert row["why"].endswith("; a message was left")
+
+
+async def test_a_model_that_can_not_be_had_is_a_plan_before_the_stream_is_there(place: MakePlace) -> None:
+    failure = {"steps": ["say:Our line is out of order.", "dial:sales"]}
+    refuses = Script(faults=Faults(refuse="http_401"))
+    setup = place(script=refuses, agent={"transfer": SALES, "failure": failure})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            first = await phone.ring()
+            while not any(call.is_away for call in stage.daemon.switchboard.calls):  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.01)
+            assert await phone.until_left(await phone.stream(first)) == 1008
+            plan = await phone.post(first.verb("Connect").attrib["action"])
+            assert plan.tags == ["Say", "Dial"]
+            await phone.far_end(plan.verb("Dial")[0].attrib["statusCallback"], CallStatus="in-progress")
+            over = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="completed")
+            assert over.tags == ["Hangup"]
+
+
+@pytest.mark.parametrize("request_of", ["next", "back"])
+async def test_whoever_hangs_up_while_they_leave_or_are_away_has_hung_up(
+    place: MakePlace, request_of: str
+) -> None:
+    setup = place(script=script(TRANSFER), agent={"transfer": SALES})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            first = await phone.ring()
+            media = await phone.stream(first)
+            if request_of == "next":
+                await media.wait_sound()
+                media.say("dtmf", track="inbound_track", digit="#")
+                await phone.until_left(media)
+                over = await phone.post(first.verb("Connect").attrib["action"], CallStatus="completed")
+            else:
+                plan = await press(phone, first, media)
+                action = plan.verb("Dial").attrib["action"]
+                over = await phone.post(action, CallStatus="completed", DialCallStatus="canceled")
+            assert over.tags == ["Hangup"]
+            await stage.wait_recorded()
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("caller", "hung up")
+
+
+async def test_twilio_never_asks_and_the_call_is_over_in_its_time(place: MakePlace) -> None:
+    setup = place(script=script(TRANSFER), agent={"transfer": SALES})
+    with trio.fail_after(60):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            first = await phone.ring()
+            media = await phone.stream(first)
+            await media.wait_sound()
+            media.say("dtmf", track="inbound_track", digit="#")
+            await phone.until_left(media)
+            await stage.wait_no_calls()
+            late = await phone.post(first.verb("Connect").attrib["action"])
+            assert late.tags == ["Say", "Hangup"]
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("bridge", "Twilio did not ask what comes after the stream")
+
+
+async def test_a_socket_that_does_not_answer_our_goodbye_is_let_go_and_the_next_one_taken(
+    place: MakePlace,
+) -> None:
+    """Frames that an old socket still sends are nobody's."""
+    setup = place(script=script(TRANSFER), agent={"transfer": SALES})
+    with trio.fail_after(30):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            first = await phone.ring()
+            media = await phone.stream(first)
+            await media.wait_sound()
+            media.is_deaf = True
+            media.say("dtmf", track="inbound_track", digit="#")
+            while not any(call.is_away for call in stage.daemon.switchboard.calls):  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.01)
+            plan = await phone.post(first.verb("Connect").attrib["action"])
+            back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="busy")
+            again = await phone.stream(back)
+            await again.wait_sound()
+            (call,) = stage.daemon.switchboard.calls
+            assert isinstance(call, LiveCall)
+            assert call.is_streaming
+            await trio.sleep(3)  # the old one goes on sending
+            assert call.end is None
+            again.say("stop")
+            await stage.wait_recorded()
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("caller", "hung up")
+
+
+async def test_somebody_elses_twiml_takes_a_caller_whom_the_model_can_not_answer(place: MakePlace) -> None:
+    failure = {"steps": ["say:One moment.", "https://other.example.com/twiml"]}
+    setup = place(script=Script(faults=Faults(refuse="http_401")), agent={"failure": failure})
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
+            first = await phone.ring()
+            await stage.wait_no_calls()
+            was_soon = first.tags[0] == "Say"  # the model refused before the webhook was answered
+            over = first if was_soon else await phone.post(first.verb("Connect").attrib["action"])
+    assert [(verb.tag, verb.text) for verb in over.verbs] == [
+        ("Say", "One moment."), ("Redirect", "https://other.example.com/twiml"),
+    ]  # fmt: skip

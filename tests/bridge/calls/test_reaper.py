@@ -13,7 +13,9 @@ from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.heart.call import Call
-from bridge.heart.effects import EndCall
+from bridge.heart.effects import EndCall, LeaveStream
+from bridge.heart.plans import Dial, Plan
+from bridge.places import Place
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
 from bridge.workers.local import LocalHost
@@ -151,3 +153,12 @@ async def test_the_switchboard_looks_after_its_calls(autojump_clock: MockClock) 
         nursery.cancel_scope.cancel()
     assert call.live.end is not None
     assert call.live.end.why.startswith("stuck: ")
+
+
+async def test_a_call_that_is_away_is_not_stuck_within_its_bound(autojump_clock: MockClock) -> None:
+    call = a_call(agent_with(max_call_seconds=100))
+    call.live._act(LeaveStream(1, Plan(Dial(Place("sales", number="+1", talk_seconds=600)))))
+    lived = await life_of(call)
+    assert 700 < lived < 900
+    assert call.live.end is not None
+    assert call.live.end.why == "stuck: it outlived all that it may last by 30 s"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bridge.wire.signed_form import Reading, read_form, signed_text
+from bridge.wire.signed_form import Reading, query_of, read_form, signed_text
 
 TARGET = "/voice/front-desk"
 ACCOUNT, CALL, OTHER = "AC" + "0" * 32, "CA" + "5" * 32, "CA" + "6" * 32
@@ -189,3 +189,37 @@ def test_no_other_cut_of_a_signed_text_means_anything_else(
 def test_no_free_text_makes_another_call_of_a_genuine_form(form: Form) -> None:
     heard = read_form(TARGET, form)
     assert heard is None or (heard.account_sid, heard.call_sid) == (ACCOUNT, CALL)
+
+
+# ---------------------------------------------------------------- what stands behind a path of ours
+
+NONCE = "aB3-_" * 8 + "xyz"
+QUERIES = {
+    "": {},
+    "?leg=2": {"leg": "2"},
+    "?turn=3&leg=12": {"turn": "3", "leg": "12"},
+    f"?n={NONCE}": {"n": NONCE},
+    f"?n={NONCE}A": {},
+    f"?n={NONCE[:-1]}": {},
+    f"?a=1&n={NONCE}": {},
+    f"?n={NONCE}&n={NONCE}": {},
+    "?leg=": {},
+    "?leg=-1": {},
+    "?leg=12345": {},
+    "?leg=%31": {},
+    "?x=1": {},
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_of_ours_is_read_in_one_way(query: str) -> None:
+    assert query_of(f"{TARGET}/next{query}", form_of()) == QUERIES[query]
+
+
+@pytest.mark.parametrize(("query", "rest"), [("?leg=1", "2"), (f"?n={NONCE}", "4"), ("?turn=1&leg=1", "0")])
+def test_a_query_that_goes_on_in_the_form_is_none(query: str, rest: str) -> None:
+    """One signature fits both: the text is the same wherever the query ends, and only one of the two is read."""
+    whole, cut = f"{TARGET}/next{query}{rest}", f"{TARGET}/next{query}"
+    form = [(f"{rest}AccountSid", ACCOUNT), *form_of()[1:]]
+    assert signed_text(cut, form) == signed_text(whole, form_of())
+    assert read_form(cut, form) is None
