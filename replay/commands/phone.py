@@ -18,6 +18,7 @@ from replay.commands.phone_options import Destination, account_of, destination_o
 from replay.phone.exchange.expect import Expect
 from replay.phone.load import Lateness, make_calls
 from replay.phone.report import OnEvent
+from replay.phone.rest import open_rest
 from replay.phone.ring import Account, CallReport, ring, ring_stream
 from replay.phone.scenario import CallSettings, Scenario, load
 from replay.phone.screen import failures, narrate, report_table, summary_table
@@ -45,6 +46,8 @@ Any server after Twilio's samples, no webhook, no signature needed:
 A load test of your own bridge, and the numbers for a machine:
   replay phone call.toml --to http://127.0.0.1:8080/voice/front-desk --calls 200 --at-once 40
   replay phone call.toml --to ws://127.0.0.1:8080/media --calls 50 --at-once 10 --json
+Twilio's REST API for a bridge that makes calls ([twilio] api_url = "http://127.0.0.1:8091"), with whoever answers:
+  replay phone called.toml --to http://127.0.0.1:8080 --public-url https://bridge.example.com --rest 8091
 """
 
 
@@ -95,14 +98,22 @@ A load test of your own bridge, and the numbers for a machine:
 @click.option(
     "--wav",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the call as stereo: left the caller, right the agent as the caller heard it.",
+    help="Write the call as stereo: left the caller, right what they heard. Whoever was dialled and answered has a "
+    "file beside it, on the same clock.",
+)
+@click.option(
+    "--rest",
+    "rest_port",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="Ring nobody: be Twilio's REST API at this port of this machine, and make the call that the bridge asks for.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON for machines.")
 @explains_errors
 def phone(
     scenario: Path | None, to: str, public_url: str | None, auth_token_env: str | None, account_sid: str | None,
     parameters: tuple[str, ...], also_hosts: tuple[str, ...], calls: int, at_once: int, wav: Path | None,
-    wants_json: bool,
+    rest_port: int | None, wants_json: bool,
 ) -> None:  # fmt: skip
     """Ring a Media Streams server as Twilio would, and let a scripted caller talk to it.
 
@@ -136,11 +147,19 @@ def phone(
     told = attrs.evolve(told, parameters=told.parameters | parameters_of(parameters))
     destination = destination_of(to, public_url, also_hosts)
     account = account_of(told, auth_token_env, account_sid)
+    _refuse_contradictions(destination, calls, wav=wav, rest_port=rest_port)
+    out = Console(quiet=True) if wants_json else console()
+    job = _Job(told, destination, account, out, wants_json, rest_port)
+    sys.exit(_one_call(job, wav) if calls == 1 else _many_calls(job, calls, at_once))
+
+
+def _refuse_contradictions(to: Destination, calls: int, *, wav: Path | None, rest_port: int | None) -> None:
     if wav is not None and calls > 1:
         complain("--wav is for one call", hint="leave out --calls, or --wav")
-    out = Console(quiet=True) if wants_json else console()
-    job = _Job(told, destination, account, out, wants_json)
-    sys.exit(_one_call(job, wav) if calls == 1 else _many_calls(job, calls, at_once))
+    if rest_port is not None and (calls > 1 or not to.has_twiml):
+        complain(
+            "--rest makes one call, of a bridge that answers webhooks", hint="--to http://127.0.0.1:8080"
+        )
 
 
 def _demo() -> Scenario:
@@ -161,10 +180,29 @@ class _Job:
     account: Account
     out: Console
     wants_json: bool
+    rest_port: int | None = None
 
     async def call(self, told: Scenario, on_event: OnEvent | None = None) -> CallReport:
-        """Make one call."""
+        """Make one call, or wait until the bridge asks for one."""
+        if self.rest_port is not None:
+            return await self._call_by_rest(told, self.rest_port, on_event)
         return await _make_call(told, self.to, self.account, on_event)
+
+    async def _call_by_rest(self, told: Scenario, port: int, on_event: OnEvent | None) -> CallReport:
+        async with open_rest(
+            self.account,
+            town=told.town,
+            via=self.to.via,
+            also_hosts=self.to.also_hosts,
+            on_event=on_event,
+            port=port,
+            total_ms=told.call.max_ms,
+            public_url=self.to.url,
+        ) as rest:
+            self.out.print(f"Twilio's REST API is {rest.url}: waiting for a call to be asked for")
+            await rest.wait_asked(1)
+            await rest.wait_over()
+        return rest.reports[0]
 
     async def nth_call(self, index: int) -> Verdict:
         """Make one of many calls, on a network of its own."""
@@ -261,6 +299,10 @@ def _exit_code(verdicts: list[Verdict]) -> int:
 def _write_wav(path: Path, report: CallReport) -> None:
     try:
         write_stereo(path, report.said, report.heard)
+        for number, leg in enumerate(report.far_ends, 1):
+            if leg.answered_ms is not None:
+                other = path.with_stem(f"{path.stem}.{number}")
+                write_stereo(other, bytes(leg.line.said), bytes(leg.line.heard))
     except OSError as error:
         complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with --wav FILE")
 

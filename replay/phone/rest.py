@@ -11,24 +11,22 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 import h11
 import trio
 
 from replay.phone.exchange.outbound import Outbound, Pace
-from replay.phone.exchange.placing import MAX_TWIML_CHARS, Form, is_url, placed
+from replay.phone.exchange.placing import UNANSWERED, Form, form_of, order_of, placed
 from replay.phone.exchange.town import Town
 from replay.phone.instructions.orders import (
     BAD_REQUEST,
-    INVALID_URL,
     NO_SUCH_METHOD,
     NOT_FOUND,
     NOT_IN_PROGRESS,
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
-    UNKNOWN_PARAMETERS,
     Order,
     Orders,
     Redirection,
@@ -36,7 +34,6 @@ from replay.phone.instructions.orders import (
 )
 from replay.phone.report import CallReport, OnEvent
 from replay.phone.script import Account
-from replay.phone.twiml import TwilioError, Verb, parse
 from replay.phone.web import Route
 from replay.sound.sound_files import wav_of
 
@@ -49,7 +46,6 @@ REQUEST_TIMEOUT_S = 10
 RECEIVE_BYTES = 65_536
 TOTAL_MS = 120_000  # of a call that is made here
 PAGE_SIZE = 50
-UNANSWERED = ("queued", "initiated", "ringing")
 
 
 @attrs.frozen
@@ -72,12 +68,14 @@ class Rest:
     also_hosts: frozenset[str] | None = None
     on_event: OnEvent | None = None
     total_ms: int = TOTAL_MS
+    public_url: str | None = None
     outbound: dict[str, Outbound] = attrs.field(factory=dict)
     _nursery: trio.Nursery | None = None
     _calls: dict[str, Orders] = attrs.field(factory=dict)
     _ended: deque[str] = attrs.field(factory=lambda: deque(maxlen=MAX_CALLS))
     _reports: deque[CallReport] = attrs.field(factory=lambda: deque(maxlen=MAX_CALLS))
     _refused: int = 0
+    _asked: trio.Event = attrs.field(factory=trio.Event)
     _pace: Pace = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -87,6 +85,11 @@ class Rest:
     def reports(self) -> list[CallReport]:
         """Every call that was made here, in the order in which they were asked for."""
         return [call.report for call in self.outbound.values()]
+
+    async def wait_asked(self, calls: int) -> None:
+        """Return when so many calls were asked for."""
+        while len(self.outbound) < calls:
+            await self._asked.wait()
 
     async def wait_over(self) -> None:
         """Return when no call made here is under way."""
@@ -124,13 +127,13 @@ class Rest:
             raise _not_found(parts.path)
         match method, kind:
             case "POST", "Calls.json":
-                return self._create(_form(body))
+                return self._create(form_of(body))
             case "GET", "Calls.json":
-                return self._list(parts.path, _form(parts.query.encode()))
+                return self._list(parts.path, form_of(parts.query.encode()))
             case "GET", "Recordings":
                 return self._recording(parts.path, name)
             case "POST", "Calls":
-                return self._update(parts.path, name, _form(body))
+                return self._update(parts.path, name, form_of(body))
             case "GET", "Calls":
                 return _json(self._fetch(parts.path, name))
             case _, "Calls.json" | "Recordings" | "Calls":
@@ -155,7 +158,7 @@ class Rest:
         asked = placed(form, self.account)
         if self._nursery is None or len(self.outbound) >= MAX_CALLS:
             raise RestError(429, TOO_MANY_REQUESTS, f"more than {MAX_CALLS} calls")
-        public = urlsplit(asked.url or asked.status_callback or "https://nobody.invalid")
+        public = urlsplit(self.public_url or asked.url or asked.status_callback or "https://nobody.invalid")
         call = Outbound(
             placed=asked,
             report=CallReport(call_sid="CA" + secrets.token_hex(16), on_event=self.on_event),
@@ -170,6 +173,8 @@ class Rest:
         call_sid = call.report.call_sid
         self.outbound[call_sid] = call
         self.keeps(call.report)
+        self._asked.set()
+        self._asked = trio.Event()
         self._nursery.start_soon(self._make, call, name=f"phone: call {call_sid}")
         path = f"/2010-04-01/Accounts/{self.account.account_sid}/Calls/{call_sid}.json"
         return _json(self._resource(call_sid, path, "queued"), 201)
@@ -214,7 +219,7 @@ class Rest:
             if self.town.behaviour.forgets_ended_calls:
                 raise _not_found(path)
             raise RestError(400, NOT_IN_PROGRESS, "Call is not in-progress. Cannot redirect.")
-        order = _order({name: values[-1] for name, values in form.items()}, orders)
+        order = order_of(form, orders)
         status = "completed" if order == () else "in-progress"
         if order == () and orders.status in UNANSWERED:
             status = "canceled"
@@ -266,10 +271,12 @@ async def open_rest(
     on_event: OnEvent | None = None,
     port: int = 0,
     total_ms: int = TOTAL_MS,
+    public_url: str | None = None,
 ) -> AsyncIterator[Rest]:
     """A REST endpoint on loopback, for as long as the block lasts, and with it the calls that are made there.
 
-    Whoever is called is in the `town`. `via` and `also_hosts` are those of `ring`."""
+    Whoever is called is in the `town`. `via` and `also_hosts` are those of `ring`; without `public_url` whatever host
+    a call's `Url` names may be asked."""
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(port, host="127.0.0.1")
         rest = Rest(
@@ -280,6 +287,7 @@ async def open_rest(
             None if also_hosts is None else frozenset(also_hosts),
             on_event,
             total_ms,
+            public_url,
             nursery=nursery,
         )
         seats = trio.Semaphore(MAX_CONNECTIONS)
@@ -346,46 +354,3 @@ def _json(content: Mapping[str, Any], status: int = 200) -> Answer:
 
 def _not_found(path: str) -> RestError:
     return RestError(404, NOT_FOUND, f"The requested resource {path} was not found")
-
-
-def _form(body: bytes) -> Form:
-    try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
-    except ValueError as error:
-        raise RestError(400, BAD_REQUEST, f"not a form: {error}") from error
-
-
-def _order(form: dict[str, str], orders: Orders) -> Order:
-    """What a form asks of a call; RestError unless it is one thing that can be done."""
-    asked = [name for name in ("Status", "Twiml", "Url") if form.get(name)]
-    if len(asked) != 1:
-        raise RestError(400, UNKNOWN_PARAMETERS, f"one of Status, Twiml and Url is needed, found {asked}")
-    match asked[0]:
-        case "Status" if form["Status"] == "completed":
-            return ()
-        case "Status" if form["Status"] == "canceled":
-            if orders.status in UNANSWERED:
-                return ()
-            raise RestError(400, NOT_IN_PROGRESS, "Call is already in-progress: it can't be canceled")
-        case "Status":
-            text = f"Status {form['Status'][:20]!r}: completed or canceled"
-            raise RestError(400, UNKNOWN_PARAMETERS, text)
-        case "Twiml":
-            return _twiml(form["Twiml"])
-        case _:
-            return _redirection(form["Url"], form.get("Method", "POST").upper())
-
-
-def _twiml(text: str) -> tuple[Verb, ...]:
-    if len(text) > MAX_TWIML_CHARS:
-        raise RestError(400, UNKNOWN_PARAMETERS, f"Twiml has {len(text)} characters, {MAX_TWIML_CHARS} fit")
-    try:
-        return parse(text, "")  # it came from nowhere: a relative URL in it leads nowhere
-    except TwilioError as error:
-        raise RestError(400, error.code, error.text) from error
-
-
-def _redirection(url: str, method: str) -> Redirection:
-    if not is_url(url) or method not in ("GET", "POST"):
-        raise RestError(400, INVALID_URL, f"Url {url[:200]!r}, Method {method[:20]!r}")
-    return Redirection(url, method)

@@ -111,7 +111,7 @@ class Call:
         """The call from the first ring to its end."""
         await self.go_through(self._answer(webhook))
         self.report.note("call_over", by=self.report.ended_by)
-        self.callbacks.completed()
+        self.callbacks.completed(self._end_status)
 
     async def go_through(self, beginning: Awaitable[Document]) -> None:
         """Everything that TwiML and REST ask for, from the document that the call begins with."""
@@ -127,6 +127,14 @@ class Call:
                 self.report.fail(str(error))
             clock.cancel_scope.cancel(reason="the call is over")
         self._end()
+
+    @property
+    def _end_status(self) -> str:
+        """How the call ended, for Twilio: a call that is rejected was never answered."""
+        match self.report.next_verbs:
+            case [*_, Reject(reason=reason)] if not self.report.stream_sids:
+                return "busy" if reason == "busy" else "no-answer"
+        return "completed"
 
     def _end(self) -> None:
         if self.leg.ended_by == CALLER:

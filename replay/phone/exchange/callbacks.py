@@ -22,9 +22,9 @@ class Callbacks:
     _status_url: str | None
     _told: dict[tuple[str, str], trio.Event] = attrs.field(factory=dict)  # a few for each stream of a call
 
-    def completed(self) -> trio.Event:
-        """Tell that the call is over."""
-        form = [*self._courier.call_form("completed"), ("SequenceNumber", "0")]
+    def completed(self, status: str = "completed") -> trio.Event:
+        """Tell that the call is over; one that was rejected ends otherwise."""
+        form = [*self._courier.call_form(status), ("SequenceNumber", "0")]
         return self._tell("", self._status_url, "completed", form)
 
     def stream(self, stream: Stream, stream_sid: str, event: str, error: str = "") -> trio.Event:

@@ -19,7 +19,7 @@ from replay.phone.report import CallReport, Dialled, Words
 from replay.phone.script import Press
 from replay.phone.script import Say as Speak
 from replay.phone.twiml import TwilioError
-from replay.phone.web import Form
+from replay.phone.web import Courier, Form
 from replay.sound import tones
 
 TWILIO = "twilio"
@@ -204,12 +204,35 @@ async def _accepts(caller: Leg, child: Child) -> bool:
     program.floor.legs.append(leg)
     program.report.note("answered", by=leg.name)
     child.callbacks.tell(IN_PROGRESS)
+    if child.noun.machine_detection and child.far_end is not None and child.far_end.tells_verdict:
+        program.nursery.start_soon(_tell_verdict, child, child.far_end, name="phone: detection")
     end = "gone"
     with caller.while_there():
         await speech.press(program, child.noun.send_digits)
         end = "ran_out" if child.noun.url is None else await _whisper(child, child.noun.url)
     program.report.note("screened", by=leg.name, end=end)
     return end == "ran_out" and not leg.is_gone and not caller.is_gone
+
+
+async def _tell_verdict(child: Child, far_end: FarEnd) -> None:
+    """What detection found, beside the call: on a dialled leg it never holds anything up."""
+    with child.leg.while_there():
+        await trio.sleep(far_end.verdict_after_ms / 1000)
+        url, report = child.noun.amd_status_callback, child.program.report
+        report.note("answered_by", found=far_end.answered_by)
+        if url is not None:
+            status = await child.program.courier.tell(url, verdict_form(child.program.courier, far_end))
+            report.callbacks.append((f"answered by {far_end.answered_by}", status))
+
+
+def verdict_form(courier: Courier, far_end: FarEnd, found: str = "") -> Form:
+    """What is told of who answered, or of what."""
+    return [
+        ("AccountSid", courier.account.account_sid),
+        ("CallSid", courier.call_sid),
+        ("AnsweredBy", found or far_end.answered_by),
+        ("MachineDetectionDuration", str(far_end.verdict_after_ms)),
+    ]
 
 
 async def _whisper(child: Child, url: str) -> str:

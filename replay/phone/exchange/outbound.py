@@ -5,6 +5,7 @@ import trio
 
 from replay.phone.exchange.call import Call
 from replay.phone.exchange.callbacks import Callbacks
+from replay.phone.exchange.dial import verdict_form
 from replay.phone.exchange.placing import Placed
 from replay.phone.exchange.program import Document, Knows
 from replay.phone.exchange.speech import press
@@ -163,12 +164,7 @@ class Outbound:
             self.report.note("answered_by", found=found)
             if self.placed.amd_callback is None:
                 return
-            form = [
-                ("AccountSid", self.account.account_sid),
-                ("CallSid", self.report.call_sid),
-                ("AnsweredBy", found),
-                ("MachineDetectionDuration", str(far_end.verdict_after_ms)),
-            ]
+            form = verdict_form(call.courier, far_end, found)
             status = await call.courier.tell(self.placed.amd_callback, form)
             self.report.callbacks.append((f"answered by {found}", status))
 

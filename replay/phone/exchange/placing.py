@@ -1,12 +1,22 @@
-"""The form with which a call is asked for by REST: read, or refused with Twilio's own number. It makes no call."""
+"""The forms with which a call is asked for by REST, and told what to do: read, or refused with Twilio's own number."""
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from replay.phone.instructions.orders import BAD_REQUEST, INVALID_URL, UNKNOWN_PARAMETERS, RestError
+from replay.phone.instructions.orders import (
+    BAD_REQUEST,
+    INVALID_URL,
+    NOT_IN_PROGRESS,
+    UNKNOWN_PARAMETERS,
+    Order,
+    Orders,
+    Redirection,
+    RestError,
+)
+from replay.phone.instructions.verbs import Verb
 from replay.phone.script import Account
 from replay.phone.twiml import TwilioError, parse
 
@@ -18,6 +28,8 @@ TEST_CALLERS = {"+15005550001": 21212}
 GOOD_CALLER = "+15005550006"
 NOT_OURS, BAD_FROM, BAD_TO = 21210, 21212, 21211
 BAD_DIGITS, BAD_TIMEOUT, NO_CALLBACK = 21206, 21208, 21262
+
+UNANSWERED = ("queued", "initiated", "ringing")
 
 Form = Mapping[str, Sequence[str]]
 
@@ -140,3 +152,51 @@ def _detects(word: str) -> str:
             400, UNKNOWN_PARAMETERS, f"MachineDetection {word[:40]!r}: Enable or DetectMessageEnd"
         )
     return word
+
+
+# ---------------------------------------------------------------- a call there is
+
+
+def form_of(body: bytes) -> Form:
+    """Return the fields of a body or a query; RestError when it has none."""
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
+    except ValueError as error:
+        raise RestError(400, BAD_REQUEST, f"not a form: {error}") from error
+
+
+def order_of(fields: Form, orders: Orders) -> Order:
+    """Return what a form asks of a call; RestError unless it is one thing that can be done."""
+    form = {name: values[-1] for name, values in fields.items()}
+    asked = [name for name in ("Status", "Twiml", "Url") if form.get(name)]
+    if len(asked) != 1:
+        raise RestError(400, UNKNOWN_PARAMETERS, f"one of Status, Twiml and Url is needed, found {asked}")
+    match asked[0]:
+        case "Status" if form["Status"] == "completed":
+            return ()
+        case "Status" if form["Status"] == "canceled":
+            if orders.status in UNANSWERED:
+                return ()
+            raise RestError(400, NOT_IN_PROGRESS, "Call is already in-progress: it can't be canceled")
+        case "Status":
+            text = f"Status {form['Status'][:20]!r}: completed or canceled"
+            raise RestError(400, UNKNOWN_PARAMETERS, text)
+        case "Twiml":
+            return _twiml(form["Twiml"])
+        case _:
+            return _redirection(form["Url"], form.get("Method", "POST").upper())
+
+
+def _twiml(text: str) -> tuple[Verb, ...]:
+    if len(text) > MAX_TWIML_CHARS:
+        raise RestError(400, UNKNOWN_PARAMETERS, f"Twiml has {len(text)} characters, {MAX_TWIML_CHARS} fit")
+    try:
+        return parse(text, "")  # it came from nowhere: a relative URL in it leads nowhere
+    except TwilioError as error:
+        raise RestError(400, error.code, error.text) from error
+
+
+def _redirection(url: str, method: str) -> Redirection:
+    if not is_url(url) or method not in ("GET", "POST"):
+        raise RestError(400, INVALID_URL, f"Url {url[:200]!r}, Method {method[:20]!r}")
+    return Redirection(url, method)

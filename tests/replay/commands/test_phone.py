@@ -1,12 +1,14 @@
 """`replay phone` as a shell would run it, against servers of the tests' own."""
 
 import json
+import socket
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
 import trio
 from click.testing import CliRunner, Result
@@ -15,6 +17,7 @@ from phone_strangers import anybody, http
 
 from replay.commands.phone import phone
 from replay.phone.load import Lateness, make_calls
+from replay.phone.ring import Account
 from replay.phone.screen import plain, summary_table
 from replay.phone.signing import sign
 from replay.phone.verdict import Verdict, percentile, summarise
@@ -127,6 +130,21 @@ async def test_a_bare_media_socket_needs_no_webhook_and_next_verb_is_not_looked_
         assert (file.getnchannels(), file.getframerate()) == (2, 8000)
 
 
+async def test_whoever_was_dialled_has_a_sound_file_of_their_own(tmp_path: Path) -> None:
+    dial = "<Response><Dial>+15550199</Dial></Response>"
+    far_end = '[far_ends."+15550199"]\nanswers_after_ms = 100\nsteps = [{ say = "caller_yes" }, "hang_up"]\n'
+    told = f'[call]\npatience_ms = 60000\n{far_end}[expect]\nbridged = 1\nhears = {{ caller = ["Yes"] }}\n'
+    wav = tmp_path / "call.wav"
+    async with a_server(Bridge(to_the_end, {"/voice": dial})) as url:
+        result = await run(tmp_path, told, "--to", f"{url}/voice", "--public-url", PUBLIC, "--wav", str(wav))
+    assert result.exit_code == 0, result.output
+    for words in ("rings +15550199", "+15550199 answers", "connects caller and +15550199"):
+        assert words in result.output
+    with wave.open(str(wav)) as call, wave.open(str(tmp_path / "call.1.wav")) as other:
+        assert abs(call.getnframes() - other.getnframes()) < 8000
+        assert any(other.readframes(other.getnframes()))
+
+
 async def test_a_server_that_does_not_answer_leaves_with_2(tmp_path: Path) -> None:
     async with anybody(lambda stream: stream.aclose()) as port:
         result = await run(tmp_path, SHORT, "--to", f"ws://127.0.0.1:{port}/media")
@@ -152,6 +170,39 @@ async def test_no_host_is_contacted_that_was_not_named(tmp_path: Path) -> None:
     assert "--public-url https://HOST" in result.output
 
 
+async def test_a_call_that_the_bridge_asks_for_is_made_and_judged(tmp_path: Path) -> None:
+    told = '[far_ends."+15550199"]\nanswers_after_ms = 100\nsteps = [{ say = "caller_yes" }, "hang_up"]\n'
+    expects = '[expect]\nended_by = "caller"\nstreams = 1\n'
+    port = free_port()
+    bridge = Bridge(to_the_end, {"/out": CONNECT, "/after": HANGUP})
+    async with a_server(bridge) as url, trio.open_nursery() as nursery:
+        nursery.start_soon(ask_for_a_call, port)
+        options = ["--to", url, "--public-url", PUBLIC, "--rest", str(port), "--json"]
+        result = await run(tmp_path, told + expects, *options)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["went_as_told"]
+
+
+async def ask_for_a_call(port: int) -> None:
+    account = Account()
+    url = f"http://127.0.0.1:{port}/2010-04-01/Accounts/{account.account_sid}/Calls.json"
+    form = {"To": "+15550199", "From": account.number, "Url": f"{PUBLIC}/out"}
+    async with httpx2.AsyncClient(trust_env=False, auth=(account.account_sid, account.auth_token)) as client:
+        while True:
+            try:
+                assert (await client.post(url, data=form)).status_code == 201
+            except httpx2.ConnectError:  # the command is not there yet
+                await trio.sleep(0.05)
+            else:
+                return
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 # ---------------------------------------------------------------- what can't be run
 
 
@@ -168,6 +219,8 @@ async def test_no_host_is_contacted_that_was_not_named(tmp_path: Path) -> None:
         (["--to", "http://h/m", "--account-sid", "AC1"], "32 hex digits"),
         (["--to", "http://h/m", "--auth-token-env", "NONE_SUCH_TOKEN"], "NONE_SUCH_TOKEN is not set"),
         (["--to", "http://h/m", "--calls", "2", "--wav", "x.wav"], "--wav is for one call"),
+        (["--to", "http://h/m", "--calls", "2", "--rest", "8091"], "--rest makes one call"),
+        (["--to", "ws://h/m", "--rest", "8091"], "--rest makes one call"),
     ],
 )
 async def test_a_command_line_that_makes_no_sense_leaves_with_2_and_what_to_try(

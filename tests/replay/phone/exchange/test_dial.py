@@ -203,6 +203,36 @@ async def test_keys_for_an_extension_are_pressed_when_it_is_answered() -> None:
     assert [digit for _, digit in report.far_ends[0].actor.keys_heard] == ["1", "9"]
 
 
+async def test_a_conference_is_answered_and_has_no_leg() -> None:
+    dial = '<Dial action="/dialled"><Conference>room</Conference></Dial>'
+    people = {"conference:room": far_end(HELLO, Wait(500), HangUp())}
+    _, bridge = await a_call(answers=answers(dial), town=town(**people))
+    (form,) = bridge.asked("/dialled")
+    assert (form["DialCallStatus"], "DialCallSid" in form, "DialCallDuration" in form) == (
+        "answered",
+        False,
+        False,
+    )
+
+
+async def test_a_recorded_dial_has_a_file_of_what_the_callee_said() -> None:
+    dial = DIAL.replace("timeout", 'record="record-from-answer-dual" timeout')
+    report, bridge = await a_call(answers=answers(dial), town=town(anna=far_end(HELLO, Wait(500), HangUp())))
+    (recording,) = report.recordings
+    assert bridge.asked("/dialled")[0]["RecordingUrl"] == recording.url
+    assert recording.ms == pytest.approx(600, abs=60)
+
+
+async def test_detection_on_a_dialled_leg_is_told_beside_the_conversation() -> None:
+    detects = 'machineDetection="DetectMessageEnd" amdStatusCallback="/amd"'
+    dial = f'<Dial action="/dialled"><Number {detects}>{ANNA}</Number></Dial>'
+    machine = far_end(HELLO, Wait(6000), HangUp(), answered_by="machine_end_beep", verdict_after_ms=3000)
+    report, bridge = await a_call(answers=answers(dial, **{"/amd": response()}), town=town(anna=machine))
+    (form,) = bridge.asked("/amd")
+    assert (form["AnsweredBy"], form["CallSid"]) == ("machine_end_beep", report.far_ends[0].call_sid)
+    assert bridge.asked("/dialled")[0]["DialBridged"] == "true"
+
+
 # ---------------------------------------------------------------- leg callbacks
 
 

@@ -76,7 +76,9 @@ async def test_unknown_verbs_and_attributes_are_counted_warnings_and_the_rest_ru
 
 
 async def test_a_reject_refuses_the_call() -> None:
-    report, _ = await a_call(answers={"/voice": response('<Reject reason="busy"/>')}, town=town())
+    verbs = {"/voice": response('<Reject reason="busy"/>'), "/told": response()}
+    report, bridge = await a_call(answers=verbs, town=town(), status_url="https://bridge.example.com/told")
+    assert bridge.asked("/told")[0]["CallStatus"] == "busy"
     assert report.next_verbs == [twiml.Reject("busy")]
     assert report.words == []
 
