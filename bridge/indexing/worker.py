@@ -1,25 +1,26 @@
 """The indexer's process: it does one job after the other, of its daemon's, and answers each.
 
-It alone loads DuckDB. When its daemon is gone, or has had nothing for it for a while, it ends; what it had not
-confirmed is done again by another one. It comes after calls: the system gives it what they leave of the processor.
+It alone loads DuckDB, and beside that as little as can be: it is started often, while calls go on. When its daemon is
+gone, or has had nothing for it for a while, it ends; what it had not confirmed is done again by another one. It comes
+after calls: the system gives it what they leave of the processor.
 """
 
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import duckdb
 from attrs import define
 
-from bridge.errors import HeldError, StoreError
-from bridge.links.channel import hear, say
-from bridge.logs import crash_logged, log_as
+from bridge.errors import BridgeError, HeldError, StoreError
+from bridge.links.packets import hear, say
 from bridge.store.database import Store
 from bridge.store.messages import (
     Added,
@@ -54,6 +55,7 @@ class Indexing:
     """What is done with the database and the tapes of a data folder."""
 
     data: Path
+    _log_as_told: Callable[[], None] = lambda: None
     _steps: Iterator[Removed] | None = None
     _steps_of: datetime | None = None
 
@@ -89,6 +91,7 @@ class Indexing:
                 return self._keep(job)
 
     def _close(self, job: CloseTape | SaveTape) -> Closed:
+        self._log_as_told()
         from bridge.tapes.recovery import finish_lost, finish_torn  # seldom wanted
 
         match job:
@@ -128,13 +131,33 @@ class Indexing:
 def work(raw: socket.socket) -> None:
     """Do what the daemon asks for, until it is gone or asks for nothing."""
     prepare: Prepare = hear(raw, IDLE_SECONDS)
-    log_as(prepare.settings, prepare.secrets, os.environ)
     data = prepare.settings.data_folder
-    with one_after_the_other(data):
+    with _crash_logged(prepare), one_after_the_other(data):
         say(raw, Ready())
-        indexing = Indexing(data)
+        indexing = Indexing(data, partial(_log_as, prepare))
         while True:
             say(raw, indexing.reply_to(hear(raw, IDLE_SECONDS)))
+
+
+def _log_as(prepare: Prepare) -> None:
+    """Log as the daemon does, from now on: what that takes is loaded where there is something to be said."""
+    from bridge.logs import log_as
+
+    log_as(prepare.settings, prepare.secrets, os.environ)
+
+
+@contextmanager
+def _crash_logged(prepare: Prepare) -> Iterator[None]:
+    try:
+        yield
+    except (BridgeError, OSError, EOFError):
+        raise  # that the daemon is gone, or what is explained in a sentence
+    except Exception:
+        _log_as(prepare)
+        from bridge.logs import crash_logged
+
+        with crash_logged():
+            raise
 
 
 def main() -> None:
@@ -145,7 +168,7 @@ def main() -> None:
     with suppress(OSError, AttributeError):
         os.nice(NICENESS)
     status = 1
-    with suppress(SystemExit), crash_logged():
+    with suppress(SystemExit):
         with suppress(EOFError, TimeoutError, BrokenPipeError, ConnectionResetError):
             work(socket.socket(fileno=0))
         status = 0

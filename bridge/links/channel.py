@@ -1,7 +1,5 @@
-"""Messages between two processes of ours: Python objects, each perhaps with an open file, over one socket pair.
-
-Pickle, because both ends are this program: one process started the other, and nobody else can reach the socket. When
-either end dies the other hears the end of the stream.
+"""Messages between two processes of ours, each perhaps with an open file, over one socket pair. When either end dies
+the other hears the end of the stream. How a message is written, `packets` knows.
 """
 
 import os
@@ -16,10 +14,8 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-HEAD: Final = struct.Struct(">IB")
-"""How long a message is, in bytes, and whether a file comes with its first byte."""
+from bridge.links.packets import HEAD, READ_BYTES, packed
 
-READ_BYTES: Final = 65_536
 MOST_FILES_AT_ONCE: Final = 64
 MOST_WAITING: Final = 10_000
 """Messages for a process that does not read; with that many it counts as stuck."""
@@ -53,7 +49,7 @@ class Channel:
             self.is_gone = True
             _close([file])
         else:
-            self._waiting.append((_packed(message, has_file=file is not None), file))
+            self._waiting.append((packed(message, has_file=file is not None), file))
         self._news.set()
 
     async def run(self, take: Callable[[Any, int | None], None]) -> None:
@@ -119,38 +115,6 @@ class Channel:
         message = pickle.loads(self._read[HEAD.size : HEAD.size + size])
         del self._read[: HEAD.size + size]
         return message, self._files.popleft() if has_file else None
-
-
-# ---------------------------------------------------------------- for a process that does one thing at a time
-
-
-def say(raw: socket.socket, message: Any) -> None:
-    """Send a message, and wait until it is gone. Raises `OSError` when the other end is."""
-    raw.sendall(_packed(message, has_file=False))
-
-
-def hear(raw: socket.socket, seconds: float) -> Any:
-    """Return the next message. Raises `TimeoutError` when none begins in so many seconds, `EOFError` at the end."""
-    raw.settimeout(seconds)
-    first = raw.recv(1)
-    raw.settimeout(None)
-    size, _ = HEAD.unpack(first + _exactly(raw, HEAD.size - len(first)))
-    return pickle.loads(_exactly(raw, size))
-
-
-def _exactly(raw: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        more = raw.recv(min(size - len(data), READ_BYTES))
-        if not more:
-            raise EOFError
-        data += more
-    return bytes(data)
-
-
-def _packed(message: Any, *, has_file: bool) -> bytes:
-    data = pickle.dumps(message)
-    return HEAD.pack(len(data), has_file) + data
 
 
 def _close(files: list[int | None]) -> None:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import structlog
 from attrs import evolve, frozen
 
 from bridge.agents import Keep
@@ -32,7 +31,6 @@ BATCH: Final = 20
 STALE_DAYS: Final = 1
 """How old a half-written copy is whose process must have died."""
 
-log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
 

@@ -10,7 +10,7 @@ import soxr
 from attrs import field, frozen
 
 from bridge.errors import BridgeError
-from replay.sound.clips import clip, names
+from replay.sound.clips import clip
 from replay.sound.wave_file import WaveError, read_wave
 from replay.vad.compose.sound import (
     FRAME,
@@ -106,11 +106,14 @@ def digits() -> tuple[Piece, ...]:
         return tuple(piece_of(samples_of(file[name].tobytes()), NAMES[int(name[0])]) for name in sorted(file))
 
 
+CLIPS: Final = ("caller_hours", "caller_table", "caller_thanks", "caller_yes", "caller_no", "caller_stop")
+"""Named, since another clip would change every call composed so far: a recipe, a seed and a number are a call."""
+
+
 @cache
 def spoken() -> tuple[Piece, ...]:
-    """Return what the caller says in the clips, cut at its pauses where its punctuation tells the words apart."""
-    clips = [clip(name) for name in names() if clip(name).speaker == "caller"]
-    return tuple(part for one in clips for part in parts_of(samples_of(one.audio), one.text))
+    """Return what the caller says in these clips, cut at its pauses where its punctuation tells the words apart."""
+    return tuple(part for one in map(clip, CLIPS) for part in parts_of(samples_of(one.audio), one.text))
 
 
 def parts_of(samples: Samples, text: str) -> list[Piece]:

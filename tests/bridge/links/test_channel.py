@@ -10,7 +10,8 @@ import trio
 
 from bridge.calls.messages import Vitals, together
 from bridge.links import channel as channel_module
-from bridge.links.channel import Channel, hear, say
+from bridge.links.channel import Channel
+from bridge.links.packets import hear, say
 
 
 class Both:

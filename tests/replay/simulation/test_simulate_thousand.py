@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+import pytest
 
 from bridge.agents import Agent, Limits, ServerVad
 from bridge.store.records import Records, records_of
@@ -207,10 +208,12 @@ def kinds_of(rows: Records) -> set[str]:
     return {f"ended by {rows.call['ended_by']}", *(name for name, what in came.items() if what)}
 
 
-def test_a_thousand_calls_keep_every_promise() -> None:
+@pytest.mark.parametrize("first", range(0, CALLS, CALLS // 4))
+def test_a_thousand_calls_keep_every_promise(first: int) -> None:
+    """A quarter of them at a time: several cores share them, and none ends long after the others."""
     wrong: dict[int, list[str]] = {}
     kinds: Counter[str] = Counter()
-    for seed in range(CALLS):
+    for seed in range(first, first + CALLS // 4):
         dice = Random(seed)
         tape = simulate(drawn_caller(dice), drawn_script(dice), drawn_agent(dice), tools=TOOLS, seed=seed)
         lines = [decode(raw) for raw in tape.lines]
@@ -220,4 +223,4 @@ def test_a_thousand_calls_keep_every_promise() -> None:
         kinds.update(kinds_of(rows))
     assert wrong == {}
     wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
-    assert min(kinds[kind] for kind in wanted) > 20, kinds  # or the thousand would be fewer than they seem
+    assert min(kinds[kind] for kind in wanted) > 5, kinds  # or the thousand would be fewer than they seem

@@ -92,6 +92,14 @@ def test_a_call_is_the_same_whichever_were_made_before() -> None:
     assert list(composed_calls(CLEAN, 3, calls=3))[2] == compose(CLEAN, 3, 2)
 
 
+def test_a_clip_that_the_lab_gets_for_something_else_is_in_no_call() -> None:
+    assert [piece.text for piece in material.spoken()] == [
+        "Hi there.", "What are your opening hours this week?", "Sorry",
+        "do you have a table for four on Friday at seven?", "Perfect, thank you.", "Goodbye!", "Yes.", "No, thanks.",
+        "Wait, stop.",
+    ]  # fmt: skip
+
+
 def test_calls_can_be_asked_for_by_the_minute() -> None:
     calls = list(composed_calls(CLEAN, 1, minutes=3))
     total_ms = sum(call.truth.length_ms for call in calls)
