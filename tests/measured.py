@@ -6,7 +6,7 @@ from random import Random
 from attrs import evolve
 
 from replay.compare.outcome import Comparison, Conditions, compare
-from replay.judge.columns import Call
+from replay.judge.call import Call
 from replay.judge.metrics import Interruption, Measures, ToolUse
 from replay.judge.thresholds import Thresholds, thresholds_of
 

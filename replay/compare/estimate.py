@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from bridge.checks import nearest
 from bridge.errors import ConfigError
-from replay.judge.columns import Call, Field, Table, table_of
+from replay.judge.call import Call
+from replay.judge.columns import Table, table_of
+from replay.judge.fields import Field
 from replay.judge.power import SEEN, Bar, seen_share
 from replay.judge.stats import MISSING, SURENESS, Array
 from replay.judge.thresholds import SETTINGS, Thresholds
@@ -142,6 +144,9 @@ def _of_share(own: float, tolerance: float, size: float, chance: float, callers:
 def _own(field: Field, names: NDArray[np.str_], half: int) -> float:
     """Return how many of these calls depart from what they usually do."""
     codes = field.codes[:half]
+    if field.is_promise:
+        has = codes != MISSING
+        return float(((has & (codes != field.fine)).sum() + 0.5) / (has.sum() + 1))
     groups = [codes[names == name] for name in np.unique(names)] if field.trait.is_of_caller else [codes]
     known = [group[group != MISSING] for group in groups]
     kept = sum(max(np.bincount(group)) for group in known if len(group))

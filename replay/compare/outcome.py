@@ -16,8 +16,9 @@ from bridge.tapes.odd_tapes import about
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from bridge.text.wording import counted
+from replay.compare.model_judge import Agreement
 from replay.compare.words import size
-from replay.judge.columns import Call
+from replay.judge.call import Call
 from replay.judge.metrics import measures_of
 from replay.judge.thresholds import Thresholds
 from replay.judge.verdict import Verdict, judge
@@ -25,7 +26,7 @@ from replay.tapes.beside import written_beside
 
 Answer: TypeAlias = Literal["worse", "unproved", "blind", "fine"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The number in a saved baseline; it counts up when measures change their meaning."""
 
 
@@ -59,12 +60,14 @@ class Conditions:
 
 @frozen
 class Baseline:
-    """One variant's calls, as saved to a file."""
+    """One variant's calls, as saved to a file: with the settings that were in force, and which judge read them."""
 
     format: int
     conditions: Conditions
     variant: str
     calls: tuple[Call, ...]
+    in_force: Mapping[str, Any] = {}
+    judge: str = ""
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
@@ -92,7 +95,8 @@ class Comparison:
     """What was found; `verdicts` by variant, the worst first. `calls` holds the baseline's too.
 
     `remarks` is what else to know before the verdicts are believed; `critical` names measures that must be settled;
-    `cut_short` says of variants that were not settled yet why no more calls were made.
+    `cut_short` says of variants that were not settled yet why no more calls were made. `drift` holds the same variant
+    on later days against its first, by day; `agreement` is what the judge is worth, where a model is one.
     """
 
     conditions: Conditions
@@ -103,6 +107,8 @@ class Comparison:
     remarks: tuple[str, ...] = ()
     critical: tuple[str, ...] = ()
     cut_short: Mapping[str, str] = {}
+    drift: Mapping[str, tuple[Verdict, ...]] = {}
+    agreement: Agreement | None = None
 
     def with_status(self, variant: str, status: str) -> list[Verdict]:
         """Return a variant's verdicts of one status, the worst first."""
@@ -117,9 +123,9 @@ class Comparison:
         """Say in one word whether one may switch to this variant, and whether these calls could have told."""
         if self.with_status(variant, "worse"):
             return "worse"
-        unclear = self.with_status(variant, "unclear")
-        if any(verdict.name in self.critical for verdict in unclear):
+        if self._open(variant):
             return "unproved"
+        unclear = self.with_status(variant, "unclear")
         if variant in self.cut_short:
             return "blind"
         return "blind" if len(unclear) > self._judged(variant) * BLIND else "fine"
@@ -132,7 +138,7 @@ class Comparison:
             case "worse":
                 return f"No: {variant} is worse than {self.baseline} in {len(worse)} of {judged} measures."
             case "unproved":
-                missing = listed([verdict.title for verdict in unclear if verdict.name in self.critical])
+                missing = listed(self._open(variant))
                 return f"Not yet: {missing} must not get worse, and {calls} a side can't tell."
             case "blind" if variant in self.cut_short:
                 return (
@@ -174,6 +180,15 @@ class Comparison:
         if told:
             sizes = listed([TOLD[verdict.name].format(size(verdict)) for verdict in told])
             yield f"8 of 10 such comparisons would have shown {sizes}."
+
+    def _open(self, variant: str) -> list[str]:
+        """Return what is critical and not settled; what no call has is not."""
+        by_name = {verdict.name: verdict for verdict in self.verdicts[variant]}
+        return [
+            by_name[name].title if name in by_name else name
+            for name in self.critical
+            if name not in by_name or by_name[name].status in ("unclear", "no data")
+        ]
 
     def _judged(self, variant: str) -> int:
         return sum(verdict.status != "no data" for verdict in self.verdicts[variant])

@@ -15,6 +15,8 @@ from bridge.tapes.names import tapes_under
 from bridge.tapes.odd_tapes import gone_through, named
 from bridge.tapes.reader import read_tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
+from replay.compare.model_judge import JudgePlan
+from replay.compare.promises import read_must_say
 from replay.compare.types import DEFAULT_AT_ONCE, NamedCaller, Plan, Variant
 from replay.compare.variants import read_base, settings_of
 from replay.model.scenario import load_scenario
@@ -22,7 +24,7 @@ from replay.phone import scenario as phone_scenario
 
 MOST_VARIANTS: Final = 16
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-TABLES: Final = ("variants", "thresholds", "gate")
+TABLES: Final = ("variants", "thresholds", "gate", "must_say", "judge")
 
 
 def _callers(value: Any) -> tuple[str, ...]:
@@ -93,6 +95,8 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
     variants = _variants(raw.get("variants"), folder, faults)
     thresholds = _thresholds(raw.get("thresholds", {}), faults)
     gate = read_table(_Gate, raw.get("gate", {}), at="gate", faults=faults)
+    must_say = read_must_say(raw.get("must_say", {}), faults)
+    judge = _judge(raw, folder, faults)
     callers = _paths(top.callers, folder, faults) if top.callers else ()
     if not callers and "callers" not in raw:
         faults.append('callers: missing; write callers = ["data/tapes"], tapes or phone scenarios')
@@ -115,6 +119,8 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
         thresholds=thresholds,
         mode=top.mode,
         critical=gate.critical,
+        must_say=must_say,
+        judge=judge,
     )
 
 
@@ -149,6 +155,14 @@ def _thresholds(raw: Any, faults: list[str]) -> dict[str, Any]:
         return raw
     faults.append(f"thresholds = {shown('', raw)}: use a table, written [thresholds] on a line of its own")
     return {}
+
+
+def _judge(raw: Mapping[str, Any], folder: Path, faults: list[str]) -> JudgePlan | None:
+    if "judge" not in raw:
+        return None
+    found = read_table(JudgePlan, raw["judge"], at="judge", faults=faults)
+    faults += found.faults()
+    return attrs.evolve(found, labels=str(folder / found.labels)) if found.labels else found
 
 
 def _paths(names: Sequence[str], folder: Path, faults: list[str]) -> tuple[Path, ...]:

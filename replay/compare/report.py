@@ -11,7 +11,7 @@ from bridge.text.wording import counted, short_id
 from replay.compare.outcome import Comparison
 from replay.compare.plots import COLOURS, Dot, interval_plot, strips
 from replay.compare.words import amount, change, proof, who
-from replay.judge.columns import Call
+from replay.judge.call import Call
 from replay.judge.table import NUMBERS, Number
 from replay.judge.verdict import Verdict
 
@@ -50,7 +50,29 @@ def _top(comparison: Comparison) -> str:
         f"called each of them, {several}: {escape(who_called)}. {counted(calls, 'call')} a side.</h1>"
     )
     head += "".join(f'<p class="remark">{escape(remark)}</p>' for remark in comparison.remarks)
-    return head + "".join(_answer(comparison, variant) for variant in comparison.verdicts)
+    return (
+        head + "".join(_answer(comparison, variant) for variant in comparison.verdicts) + _drift(comparison)
+    )
+
+
+def _drift(comparison: Comparison) -> str:
+    """Return what the same variant did otherwise on later days: the part of a change that is nobody's here."""
+    if not comparison.drift:
+        return ""
+    parts = "".join(_drift_of(name, verdicts) for name, verdicts in comparison.drift.items())
+    return f"<h2>What the server changed by itself</h2>{parts}"
+
+
+def _drift_of(name: str, verdicts: Sequence[Verdict]) -> str:
+    found = [verdict for verdict in verdicts if verdict.status in ("worse", "better")]
+    if found:
+        rest = len(found) - MOST_FINDINGS
+        more = f'<p class="dim">and {rest} more</p>' if rest > 0 else ""
+        shown = "".join(_finding(verdict) for verdict in found[:MOST_FINDINGS])
+        return f"<h3>{escape(name)}, against day 1</h3>{shown}{more}"
+    unclear = sum(verdict.status == "unclear" for verdict in verdicts)
+    blind = f"; {counted(unclear, 'measure')} of {len(verdicts)} can't be told" if unclear else ""
+    return f'<p class="note">{escape(name)}: nothing is proved to differ from day 1{blind}.</p>'
 
 
 def _answer(comparison: Comparison, variant: str) -> str:

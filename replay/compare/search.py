@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from bridge.errors import BridgeError
 from replay.compare.outcome import Comparison, Conditions
 from replay.compare.sure import Search, next_usd, schedule, spent_usd
-from replay.judge.columns import Call
+from replay.judge.call import Call
 from replay.judge.thresholds import Thresholds
 
 Make: TypeAlias = Callable[[Mapping[tuple[str, str], int]], Sequence[Call]]

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from attrs import define, field, frozen
 
-from replay.judge.columns import Call, table_of
+from replay.judge.call import Call
+from replay.judge.columns import table_of
 from replay.judge.thresholds import Thresholds
 from replay.judge.verdict import Verdict, judge
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 import attrs
 
 from replay.callers.recorded_caller import Mode
+from replay.compare.model_judge import JudgePlan
+from replay.judge.facts import MustSay
 from replay.phone.script import Caller, Say
 
 DEFAULT_AT_ONCE: Final = 4
@@ -53,6 +55,7 @@ class Plan:
     Each of the variants is called `repeats` times by each caller, `at_once` calls together. `callers` are tapes,
     folders of them, and phone scenarios; `thresholds` is what stands over those of `replay/judge/defaults.toml`,
     in the units that their names end in. `mode` says when a recorded caller speaks: in turn, or on the recorded clock.
+    `must_say` has the facts that callers must be told, by caller; `judge` is a model that reads each call, if any.
     """
 
     base: Path
@@ -65,6 +68,8 @@ class Plan:
     thresholds: Mapping[str, Any]
     mode: Mode = "turns"
     critical: tuple[str, ...] = ()
+    must_say: MustSay = attrs.field(factory=dict)
+    judge: JudgePlan | None = None
 
 
 @attrs.frozen

@@ -4,12 +4,13 @@ It reads files and starts nothing.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from bridge import config
 from bridge.config import Secrets, Settings
@@ -91,6 +92,22 @@ def described(variant: Variant, settings: Settings, agent: str) -> dict[str, Any
         "version": variant.version,
     }
     return {"realtime": realtime, "standin": standin, "agent": _plain(settings, agent)}
+
+
+def in_force(variant: Variant, base: Path, agent: str) -> dict[str, Any]:
+    """Return what is in force for a variant, as a file of JSON has it. Raises `ConfigError`."""
+    told = described(variant, settings_of(variant, read_base(base), base, agent), agent)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told))
+    return plain
+
+
+def differing(one: Any, other: Any, at: str = "") -> Iterator[str]:
+    """Yield the settings that differ between two variants, by their paths; where a stand-in's file is, is none."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys((*one, *other)):
+            yield from differing(one.get(key), other.get(key), f"{at}.{key}".lstrip("."))
+    elif one != other and at != "standin.file":
+        yield at
 
 
 def _plain(settings: Settings, agent: str) -> dict[str, Any]:

@@ -14,6 +14,9 @@ DEPARTS: Final = {
     "max_argument_change": "give a tool argument another value than the baseline usually does",
     "max_free_argument_change": "say in a free argument something else than the baseline usually does",
     "max_ending_change": "end otherwise than the baseline usually does",
+    "max_unsaid_change": "leave out what must be said",
+    "max_new_facts_change": "tell a number, time, date or name that the baseline never told this caller",
+    "max_judged_change": "are not as they should be, says the judge,",
     "max_failed_calls": "failed",
 }
 

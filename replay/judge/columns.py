@@ -5,41 +5,14 @@ It measures nothing and judges nothing.
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Final
 
 import numpy as np
 from attrs import frozen
 
-from replay.judge.metrics import Measures
-from replay.judge.stats import MISSING, Array, Codes
-from replay.judge.table import NUMBERS, TRAITS, Number, Trait
-
-FAILED: Final = "max_failed_calls"
-MOST_FIELDS: Final = 60
-"""Fields of a trait that are looked at, the first that are seen: arguments named by the model have no bound."""
-
-
-@frozen
-class Call:
-    """One call of a variant: what was measured, or why nothing could be; `tape` is where to look."""
-
-    variant: str
-    caller: str
-    repeat: int
-    tape: str
-    measures: Measures | None
-    error: str = ""
-
-
-@frozen(eq=False)
-class Field:
-    """One field of a trait: each call's label as a number, and what each label means to people."""
-
-    trait: Trait
-    name: str
-    codes: Codes
-    texts: tuple[str, ...]
-    fine: int | None = None
+from replay.judge.call import Call
+from replay.judge.fields import Field, fields_of
+from replay.judge.stats import Array
+from replay.judge.table import NUMBERS, Number
 
 
 @frozen(eq=False)
@@ -63,15 +36,12 @@ def table_of(was: Sequence[Call], now: Sequence[Call], thresholds: Mapping[str, 
     """Return the table of two sides; measures that are switched off are left out."""
     calls, is_now = (*was, *now), (*(False for _ in was), *(True for _ in now))
     numbers = tuple(number for number in NUMBERS if thresholds[number.allowed] is not False)
-    traits = [trait for trait in TRAITS if thresholds[trait.allowed] is not False]
     pairs = [_number(number, calls) for number in numbers]
     shape = (len(calls), len(numbers))
     values, weights = (
         np.stack([pair[side] for pair in pairs], axis=1) if pairs else np.zeros(shape) for side in (0, 1)
     )
-    fields = tuple(field for trait in traits for field in _fields(trait, calls, is_now))
-    if thresholds[FAILED] is not False:
-        fields += (failed_of(calls),)
+    fields = fields_of(calls, is_now, thresholds)
     return Table(calls, is_now, numbers, values, weights, fields)
 
 
@@ -108,43 +78,3 @@ def _alike(means: Array, counts: Array, squares: float, callers: Sequence[str]) 
         return 1.0
     common = (between / freedom - within) / turns
     return float(np.clip(common / (common + within), 0.0, 1.0)) if common + within > 0 else 1.0
-
-
-# ---------------------------------------------------------------- labels
-
-
-def _fields(trait: Trait, calls: Sequence[Call], is_now: Sequence[bool]) -> list[Field]:
-    labels = [trait.of(call.measures) if call.measures else {} for call in calls]
-    fine = [call.measures is not None and trait.is_fine(call.measures) for call in calls]
-    names = list(dict.fromkeys(name for found in labels for name in found))[:MOST_FIELDS]
-    found = []
-    for name in names:
-        told = [found.get(name) for found in labels]
-        sides = {side for side, known in zip(is_now, told, strict=True) if known is not None}
-        if len(sides) == 2:
-            found.append(_field(trait, name, told, fine))
-    return found
-
-
-def _field(trait: Trait, name: str, told: Sequence[tuple[str, str] | None], fine: Sequence[bool]) -> Field:
-    """Number the labels; the wanted ones share a number, as none of them is a change."""
-    numbers: dict[str | None, int] = {}
-    texts: list[str] = []
-    codes = np.full(len(told), MISSING, dtype=np.int64)
-    for place, (known, is_fine) in enumerate(zip(told, fine, strict=True)):
-        if known is None:
-            continue
-        key = None if is_fine else known[0]
-        if key not in numbers:
-            numbers[key] = len(texts)
-            texts.append(known[1])
-        codes[place] = numbers[key]
-    return Field(trait, name, codes, tuple(texts), numbers.get(None))
-
-
-def failed_of(calls: Sequence[Call]) -> Field:
-    """Return which calls failed as a field of its own; one that did not is never a change."""
-    trait = Trait(FAILED, "calls that failed", lambda measures: {})
-    codes = np.array([int(call.measures is None) for call in calls], dtype=np.int64)
-    reasons = [call.error for call in calls if call.measures is None]
-    return Field(trait, "", codes, ("no call that failed", *reasons[:1]), 0)

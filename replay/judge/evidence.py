@@ -16,7 +16,6 @@ from replay.judge.stats import (
     Differences,
     Draws,
     bar_of,
-    departures,
     differences,
     draw,
     passing,
@@ -44,7 +43,9 @@ class Evidence:
     own: Array
     """Draws x columns: numbers, numbers by caller, fields; in standard errors, and the chance of each alone."""
 
-    weighted: Array
+    bar: float
+    """The largest chance of its own, weighted, with which a column is worse."""
+
     among_all: Array
 
 
@@ -56,10 +57,7 @@ def evidence_of(table: Table, thresholds: Thresholds, *, variants: int, looks: i
         table.callers, table.is_now, resamples=int(thresholds["resamples"]), seed=int(thresholds["seed"])
     )
     numbers = differences(draws, table.values * signs, table.weights)
-    traits = tuple(
-        departures(draws, field.codes, is_of_caller=field.trait.is_of_caller, fine=field.fine)
-        for field in table.fields
-    )
+    traits = tuple(field.departures(draws) for field in table.fields)
     tolerances = np.array([tolerance_of(table, place, thresholds) for place in range(len(table.numbers))])
     stretches = np.array([stretch_of(number, thresholds) for number in table.numbers])
     whole = passing(numbers.mean, numbers.error * stretches, numbers.freedom, tolerances, sureness=sureness)
@@ -76,7 +74,18 @@ def evidence_of(table: Table, thresholds: Thresholds, *, variants: int, looks: i
     shares = [np.ones(len(signs)), np.full(callers.shape[1], part), np.ones(len(traits))]
     weighted = own / np.concatenate(shares)
     error = float(thresholds["false_alarms"]) / variants / looks
-    return Evidence(table, draws, numbers, traits, error, sureness, excess, own, weighted, together(weighted))
+    return Evidence(
+        table,
+        draws,
+        numbers,
+        traits,
+        error,
+        sureness,
+        excess,
+        own,
+        bar_of(weighted, error),
+        together(weighted),
+    )
 
 
 def tolerance_of(table: Table, place: int, thresholds: Thresholds) -> float:
@@ -103,10 +112,11 @@ def spread_when_seen(number: Number, thresholds: Thresholds) -> float:
 
 def bar_for(known: Evidence, column: int, tolerance: float) -> Bar:
     """Return what a column must pass to be worse."""
-    chance = bar_of(known.weighted, known.error)
     excess = known.excess[:, column]
-    enough = excess[(known.own[:, column] <= chance) & (excess > NOTHING / 2)]
-    return Bar(chance, float(enough.min(initial=SURELY)) if len(enough) else 0.0, tolerance, known.sureness)
+    enough = excess[(known.own[:, column] <= known.bar) & (excess > NOTHING / 2)]
+    return Bar(
+        known.bar, float(enough.min(initial=SURELY)) if len(enough) else 0.0, tolerance, known.sureness
+    )
 
 
 def means_of(table: Table, place: int) -> tuple[float | None, float | None]:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from replay.judge.columns import Field, Table
+from replay.judge.columns import Table
+from replay.judge.fields import Field
 from replay.judge.stats import MISSING, Codes
 
 MOST: Final = 4
@@ -27,7 +28,9 @@ def examples_of(field: Field, table: Table, rows: Sequence[Codes]) -> dict[str, 
 
 
 def _usual(field: Field, table: Table, rows: Sequence[int]) -> int:
-    """Return the label that most of the baseline's calls have."""
+    """Return the label that most of the baseline's calls have, or that all should have."""
+    if field.is_promise and field.fine is not None:
+        return field.fine
     codes = [int(field.codes[row]) for row in rows if not table.is_now[row] and field.codes[row] != MISSING]
     return min(codes, key=lambda code: (-codes.count(code), code), default=MISSING)
 

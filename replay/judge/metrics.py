@@ -17,6 +17,7 @@ from bridge.store.tokens import TOKEN_CLASSES
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
 from replay.judge.ears import Span, Voice, audible
+from replay.judge.facts import facts_in
 from replay.judge.free import free_arguments
 
 GOES_ON_MS: Final = 1000
@@ -76,7 +77,8 @@ class ToolUse:
 class Measures:
     """What one call was like; `first_heard_ms` counts from the start of the media stream.
 
-    `greeting` is None when the caller cut it short, for then its words say nothing about the model.
+    `greeting` is None when the caller cut it short, for then its words say nothing about the model. `said` is what
+    the caller heard of the agent's words, item by item, `told` the numbers, times, dates and names in it.
     """
 
     greeting: str | None
@@ -94,6 +96,8 @@ class Measures:
     cost_usd: float | None
     cost_without: str
     duration_ms: int
+    said: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def has_usage(self) -> bool:
@@ -198,6 +202,7 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
     greeting, call, free = _greeting(facts), records.call, free_arguments(header.tools)
     wanted = header.agent_settings().greeting
     interruptions = tuple(_interruption(clear, records, facts, sound) for clear in facts.clears)
+    said = tuple(row["heard"] for row in records.transcript if row["role"] == "agent" and row["heard"])
     return Measures(
         greeting=greeting,
         greeting_agreement=None if greeting is None else round(agreement(greeting, wanted), 3),
@@ -216,6 +221,8 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
         cost_usd=call["cost_usd"],
         cost_without=call["cost_without"],
         duration_ms=call["duration_ms"],
+        said=said,
+        told=tuple(sorted(facts_in(said))),
     )
 
 

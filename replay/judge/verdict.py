@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from attrs import evolve, frozen
 
-from replay.judge.columns import Call, Field, Table, table_of
+from replay.judge.call import Call
+from replay.judge.columns import Table, table_of
 from replay.judge.evidence import (
     Evidence,
     bar_for,
@@ -21,6 +22,7 @@ from replay.judge.evidence import (
     tolerance_of,
 )
 from replay.judge.examples import examples_of
+from replay.judge.fields import Field
 from replay.judge.power import seen_number, seen_share
 from replay.judge.stats import Interval, Status, interval_of, share_interval
 from replay.judge.table import TRAITS, Number

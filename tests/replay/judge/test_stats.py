@@ -19,7 +19,7 @@ from measured import (
 )
 
 from bridge.errors import ConfigError
-from replay.compare.days import drift, pooled
+from replay.compare.days import pooled
 from replay.compare.outcome import (
     FORMAT,
     Baseline,
@@ -214,12 +214,6 @@ def test_days_are_taken_together_and_see_more() -> None:
     )
     assert many["max_format_change"] < few["max_format_change"]
     assert not three.is_worse
-
-
-def test_a_server_that_drifts_is_told_from_the_change_under_test() -> None:
-    assert list(drift([a_day(1), a_day(2)], thresholds_of(FEW))) == []
-    [told] = drift([a_day(1), a_day(2, one_more_item)], thresholds_of(FEW))
-    assert told == "The baseline itself drifted: old, day 2 is worse than day 1 in output items a response."
 
 
 def test_days_of_another_agent_are_not_taken_together() -> None:
