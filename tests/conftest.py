@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `replay` has it; before numpy is there
+
 
 @pytest.hookimpl(optionalhook=True)  # -p no:xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

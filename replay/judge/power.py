@@ -1,5 +1,7 @@
 """The smallest change that calls like these show in eight of ten comparisons: how blind a verdict may be. Pure."""
 
+from bisect import bisect_left
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -46,35 +48,45 @@ def seen_share(bar: Bar, own: float, was: int, now: int) -> float | None:
     was, now = min(was, MOST_CALLS), min(now, MOST_CALLS)
     if not was or not now:
         return None
-    fewest = _fewest(bar, was, now)
-    before = np.arange(was + 1.0)
-    chances = _binomial(before, was, own)
-    for step in range(STEPS + 1):
-        more = step / STEPS
-        if own + more > 1:
-            return None
-        if float((chances * _at_least(fewest, now, own + more)).sum()) >= SEEN:
-            return more
-    return None
+    fewest = _fewest(bar.chance, bar.tolerance, bar.sureness, was, now)
+    chances = _binomial(np.arange(was + 1.0), was, own)
+
+    def is_seen(step: int) -> bool:
+        return float((chances * _at_least(fewest, now, min(1.0, own + step / STEPS))).sum()) >= SEEN
+
+    most = int((1 - own) * STEPS + 1e-9)
+    if most < 0 or not is_seen(most):
+        return None
+    return bisect_left(range(most), True, key=is_seen) / STEPS  # whoever departs more is seen more often
 
 
-def _fewest(bar: Bar, was: int, now: int) -> Array:
-    """Return, for each count of departing calls in the baseline, how few of the variant's are worse."""
+@lru_cache(maxsize=64)
+def _fewest(chance: float, tolerance: float, sureness: float, was: int, now: int) -> Array:
+    """Return, for each count of departing calls in the baseline, how few of the variant's are worse.
+
+    The fields of a comparison ask it again and again: kept, it is a tenth of the work.
+    """
     before, after = np.meshgrid(np.arange(was + 1.0), np.arange(now + 1.0), indexing="ij")
-    low, _ = share_ends(before, np.full_like(before, was), after, np.full_like(after, now), bar.sureness)
-    is_worse = (low > bar.tolerance) & (_tail(before, after, was, now) <= bar.chance + 1e-12)
+    low, _ = share_ends(before, np.full_like(before, was), after, np.full_like(after, now), sureness)
+    is_worse = (low > tolerance) & (_tail(before, after, was, now) <= chance + 1e-12)
     return np.where(is_worse.any(axis=1), is_worse.argmax(axis=1), now + 1).astype(np.float64)
 
 
 def _tail(before: Array, after: Array, was: int, now: int) -> Array:
     """Return Fisher's chance that so many of all departing calls, or more, fall to the variant."""
+    found: Array = _tails(was, now)[(before + after).astype(int), after.astype(int)]
+    return found
+
+
+@lru_cache(maxsize=8)
+def _tails(was: int, now: int) -> Array:
+    """Return Fisher's chances for every count of departing calls, and every part of them."""
     total = was + now
     hits, drawn = np.arange(total + 1.0)[:, None], np.arange(now + 1.0)[None, :]
     logs = _log_choose(hits, drawn) + _log_choose(total - hits, now - drawn) - _log_choose(total, now)
     weights = np.where((drawn <= hits) & (now - drawn <= total - hits), np.exp(logs), 0.0)
-    tails = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
-    found: Array = tails[(before + after).astype(int), after.astype(int)]
-    return found
+    tails: Array = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
+    return tails
 
 
 def _log_choose(whole: ArrayLike, part: ArrayLike) -> Array:
