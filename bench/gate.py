@@ -10,6 +10,7 @@ call goes through a daemon of its variant's, and is measured from its tape.
 import argparse
 import json
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -33,8 +34,10 @@ from replay.model.server import ModelServer, serve_model
 
 REPORT: Final = Path(__file__).with_suffix(".md")
 LATE_MS: Final = 300
-SELDOM: Final = 10
-"""Times as many calls for what is planted in one of five: one of five calls a side is what equal variants show, too."""
+DAYS: Final = 4
+SELDOM: Final = 30
+"""Calls of a variant, beside a baseline of so many days, for what is planted in one of five calls: of five a side, one
+is what equal variants show, too. Each is over after the greeting."""
 
 AT_ONCE: Final = 10
 MOST_WAITING: Final = 10_000
@@ -56,6 +59,7 @@ steps = [
   "wait_for_end",
 ]
 """
+LISTENER: Final = 'steps = [{ wait_for_quiet_ms = 400, timeout_ms = 15000 }, "hang_up"]\n'
 MODEL: Final = """
 opening = "agent_greeting"
 turns = [
@@ -152,10 +156,21 @@ async def _speak(client: WebSocketConnection, take: trio.MemoryReceiveChannel[tu
 # ---------------------------------------------------------------- comparisons
 
 
-def plan_of(old: str, new: str, repeats: int) -> str:
-    """Return the plan of a comparison of two variants, each given by what stands in its table."""
-    top = f'base = "config.toml"\ncallers = ["caller.toml"]\nrepeats = {repeats}\nat_once = {AT_ONCE}\n'
-    return f"{top}\n[variants.old]\n{old}\n[variants.new]\n{new}\n"
+@frozen
+class Planted:
+    """What is compared: two variants, each by what stands in its table, and by whom and how often each is called."""
+
+    what: str
+    old: str
+    new: str
+    repeats: int
+    caller: str = "caller"
+    days: int = 0
+
+    def plan(self, *, is_alone: bool = False) -> str:
+        """Return the plan, or that of the baseline alone."""
+        top = f'base = "config.toml"\ncallers = ["{self.caller}.toml"]\nrepeats = {self.repeats}\nat_once = {AT_ONCE}\n'
+        return f"{top}\n[variants.old]\n{self.old}\n" + ("" if is_alone else f"[variants.new]\n{self.new}\n")
 
 
 def standin(version: str) -> str:
@@ -163,36 +178,43 @@ def standin(version: str) -> str:
     return f'standin = "model.toml"\nversion = "{version}"\n'
 
 
-def comparisons(url: str, late_url: str, equal: int) -> Iterator[tuple[str, str, str, int]]:
-    """Yield (what is planted, old variant, new variant, how many times as many calls)."""
+def comparisons(url: str, late_url: str, equal: int, repeats: int) -> Iterator[Planted]:
+    """Yield what is compared, one after the other."""
     same = standin("equal")
-    yield "greeting worded otherwise in 1 of 5 calls", same, standin("greeting"), SELDOM
-    server = 'realtime = {{ url = "{}", model = "equal" }}\n'
-    yield f"interruption {LATE_MS} ms later", server.format(url), server.format(late_url), 1
-    yield 'tool argument "7 pm" for "19:00"', same, standin("format"), 1
-    yield "one more output item a response", same, standin("items"), 1
-    for _ in range(equal):
-        yield "", same, same, 1
-
-
-async def compare(folder: Path, number: int, planted: tuple[str, str, str, int], repeats: int) -> Outcome:
-    """Run `replay compare` once, in a process of its own."""
-    what, old, new, times = planted
-    plan = folder / f"plan-{number}.toml"
-    plan.write_text(plan_of(old, new, repeats * times), encoding="utf-8")
-    begun = perf_counter()
-    command = [
-        sys.executable,
-        "-c",
-        "from replay.commands.compare import compare; compare()",
-        str(plan),
-        "--json",
-    ]
-    done = await trio.run_process(
-        command, capture_stdout=True, capture_stderr=True, check=False, env={"OPENAI_API_KEY": "sk-stand-in"}
+    yield Planted(
+        "greeting worded otherwise in 1 of 5 calls", same, standin("greeting"), SELDOM, "listener", DAYS
     )
+    server = 'realtime = {{ url = "{}", model = "equal" }}\n'
+    late = f"interruption {LATE_MS} ms later"
+    yield Planted(late, server.format(url), server.format(late_url), repeats)
+    yield Planted('tool argument "7 pm" for "19:00"', same, standin("format"), repeats)
+    yield Planted("one more output item a response", same, standin("items"), repeats)
+    for _ in range(equal):
+        yield Planted("", same, same, repeats)
+
+
+async def compare(folder: Path, number: int, planted: Planted) -> Outcome:
+    """Run `replay compare` once, in a process of its own; once more for each day of the baseline."""
+    plan, alone = folder / f"plan-{number}.toml", folder / f"plan-{number}-alone.toml"
+    plan.write_text(planted.plan(), encoding="utf-8")
+    alone.write_text(planted.plan(is_alone=True), encoding="utf-8")
+    begun = perf_counter()
+    saved: list[str] = []
+    for day in range(planted.days):
+        file = folder / f"day-{number}-{day}.json"
+        await _replay_compare(alone, "--save-baseline", str(file), "-o", str(folder / f"day-{number}-{day}"))
+        saved += ["--baseline", str(file)]
+    done = await _replay_compare(plan, "--json", *saved)
     found = _found(done.stdout) if done.returncode in (0, 1) else done.stderr.decode()[-300:].strip()
-    return Outcome(what, done.returncode, found, perf_counter() - begun)
+    return Outcome(planted.what, done.returncode, found, perf_counter() - begun)
+
+
+async def _replay_compare(plan: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    code = "from replay.commands.compare import compare; compare()"
+    return await trio.run_process(
+        [sys.executable, "-c", code, str(plan), *options],
+        capture_stdout=True, capture_stderr=True, check=False, env={"OPENAI_API_KEY": "sk-stand-in"},
+    )  # fmt: skip
 
 
 def _found(output: bytes) -> str:
@@ -210,7 +232,8 @@ def _numbers(verdict: dict[str, Any]) -> str:
 
 async def measure(folder: Path, equal: int, repeats: int) -> list[Outcome]:
     """Make all comparisons, one after the other."""
-    for name, text in (("config", CONFIG), ("caller", CALLER), ("model", MODEL)):
+    texts = {"config": CONFIG, "caller": CALLER, "listener": LISTENER, "model": MODEL}
+    for name, text in texts.items():
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     outcomes = []
     async with trio.open_nursery() as nursery:
@@ -218,8 +241,8 @@ async def measure(folder: Path, equal: int, repeats: int) -> list[Outcome]:
             serve_model, load_scenario(folder / "model.toml").script_for
         )
         late_url: str = await nursery.start(relay_late, server.url)
-        for number, planted in enumerate(comparisons(server.url, late_url, equal)):
-            outcome = await compare(folder, number, planted, repeats)
+        for number, planted in enumerate(comparisons(server.url, late_url, equal, repeats)):
+            outcome = await compare(folder, number, planted)
             outcomes.append(outcome)
             print(
                 f"{outcome.took_s:5.1f} s  exit {outcome.code}  {outcome.planted or 'equal'}: {outcome.found}",
@@ -241,8 +264,9 @@ def report(outcomes: Sequence[Outcome], repeats: int) -> str:
     rows.append(f"| nothing, {len(equal)} times | 0, and 1 in {len(alarms)} of them | {_listed(alarms)} |")
     return (
         "# What the gate finds\n\n"
-        f"`replay compare`, one caller, {repeats} calls a side ({repeats * SELDOM} for the greeting), "
-        "default thresholds, both stand-ins: `bench/gate.py`. Calls that vary like a live model's: `gate-noise.md`.\n"
+        f"`replay compare`, one caller, {repeats} calls a side, default thresholds, both stand-ins: `bench/gate.py`. "
+        f"For the greeting: {SELDOM} calls that end after it, beside a baseline that was saved on {DAYS} days. "
+        "Calls that vary like a live model's: `gate-noise.md`.\n"
         "Every planted difference must end with exit code 1, at most one of twenty comparisons of equal ones may.\n\n"
         "| planted | exit code | worse |\n|---|---|---|\n" + "\n".join(rows) + "\n\n"
         f"{sum(one.took_s for one in outcomes) / len(outcomes):.0f} s a comparison, {AT_ONCE} calls at once; "

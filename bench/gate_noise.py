@@ -17,7 +17,7 @@ from bridge.tapes.names import tapes_under
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from replay.compare.outcome import Conditions
-from replay.judge.columns import Call
+from replay.judge.call import Call
 from replay.judge.metrics import Interruption, Measures, ToolUse, measures_of
 
 WANTED: Final = "Hello, this is Harbour Table. How can I help you?"
@@ -48,7 +48,8 @@ TURNS: Final = (2, 3, 4)
 class Noise:
     """How much calls vary: shares of calls, and spreads as parts of the mean.
 
-    `mood` is by how much callers differ from each other, `call_spread` calls of one caller beyond their turns.
+    `mood` is by how much callers differ from each other, `call_spread` calls of one caller beyond their turns;
+    `unsaid` calls leave out a fact that must be said, `news` tell a number that no other does.
     """
 
     reworded: float = 0.06
@@ -62,26 +63,36 @@ class Noise:
     silence_spread: float = 0.35
     tokens: float = 600.0
     token_spread: float = 0.12
+    unsaid: float = 0.04
+    news: float = 0.06
 
 
 LIVE: Final = Noise()
 """What was reported of live models."""
 
 CALM: Final = Noise(
-    reworded=0.02, other_tool=0.02, answer_spread=0.15, silence_spread=0.15, token_spread=0.06
+    reworded=0.02,
+    other_tool=0.02,
+    answer_spread=0.15,
+    silence_spread=0.15,
+    token_spread=0.06,
+    unsaid=0.02,
+    news=0.02,
 )
 """A model that varies a third to half as much."""
 
 
 @frozen
 class Change:
-    """What is planted in a variant's calls; `other_form` and `reworded` are shares of calls in addition."""
+    """What is planted in a variant's calls; what is no time and no token is a share of calls in addition."""
 
     answer_ms: float = 0.0
     silence_ms: float = 0.0
     reworded: float = 0.0
     other_form: float = 0.0
     tokens_percent: float = 0.0
+    unsaid: float = 0.0
+    other_price: float = 0.0
 
 
 EQUAL: Final = Change()
@@ -104,6 +115,8 @@ class Town:
     noise: Noise
     random: np.random.Generator
     moods: Mapping[str, float]
+    words: np.random.Generator
+    """Draws of its own for what is said: the others stay as they were before it was drawn."""
 
     def calls(
         self, variant: str, repeats: int | range, change: Change = EQUAL, callers: Sequence[str] = ()
@@ -111,10 +124,18 @@ class Town:
         """Return the measured calls of a variant."""
         which = range(repeats) if isinstance(repeats, int) else repeats
         return [
-            Call(variant, caller, repeat, "", self._measures(caller, change))
+            self._call(variant, caller, repeat, change)
             for repeat in which
             for caller in callers or self.moods
         ]
+
+    def _call(self, variant: str, caller: str, repeat: int, change: Change) -> Call:
+        is_said = self.words.random() >= self.noise.unsaid + change.unsaid
+        told = ["48 dollar" if self.words.random() < change.other_price else "45 dollar", "friday"]
+        told += ["7:00"] if is_said else []
+        told += [str(self.words.integers(100, 100_000))] if self.words.random() < self.noise.news else []
+        measures = evolve(self._measures(caller, change), said=(" ".join(told),), told=tuple(told))
+        return Call(variant, caller, repeat, "", measures, promised={"7 pm": is_said})
 
     def _measures(self, caller: str, change: Change) -> Measures:
         noise, random, mood = self.noise, self.random, self.moods[caller]
@@ -169,7 +190,8 @@ def _about(random: np.random.Generator, mean: float, spread: float) -> float:
 def town_of(noise: Noise, callers: int, seed: int) -> Town:
     """Return callers, each with a mood of their own."""
     random = np.random.default_rng(seed)
-    return Town(noise, random, {name: _about(random, 1.0, noise.mood) for name in callers_of(callers)})
+    moods = {name: _about(random, 1.0, noise.mood) for name in callers_of(callers)}
+    return Town(noise, random, moods, random.spawn(1)[0])
 
 
 @frozen(eq=False)

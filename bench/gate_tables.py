@@ -1,15 +1,17 @@
 """How often the gate cries wolf, and what it sees: `replay compare`'s judgement of calls that vary like a live model's.
 
-    uv run python bench/gate_tables.py [--equal 400] [--planted 100] [--told 200] [--noise-from TAPES]
+    uv run python -m bench.gate_tables [--equal 400] [--planted 100] [--told 200] [--noise-from TAPES]
 
-Calls are drawn from `gate_noise.py`, not made; all else is what the command does. Writes `gate-noise.md`.
+Calls are drawn from `gate_noise.py`, not made; all else is what the command does. Writes the whole of `gate-noise.md`.
 """
 
 import argparse
+import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -17,8 +19,10 @@ from typing import Any, Final
 import numpy as np
 import scipy.special as special
 from attrs import asdict, frozen
-from gate_noise import CALM, EQUAL, LIVE, Change, Ledger, Noise, conditions_of, fitted, town_of
 
+from bench.gate_noise import CALM, EQUAL, LIVE, Change, Ledger, Noise, conditions_of, fitted, town_of
+from replay.compare.days import drift
+from replay.compare.outcome import FORMAT, Baseline
 from replay.compare.search import Limits, searched
 from replay.judge.stats import SURENESS
 from replay.judge.thresholds import thresholds_of
@@ -34,6 +38,8 @@ PLANTED: Final = {
     "greeting reworded in 20 % more calls": Change(reworded=0.2),
     "argument in another form in 30 % of calls": Change(other_form=0.3),
     "30 % more tokens": Change(tokens_percent=30),
+    "what must be said left out in 30 % more calls": Change(unsaid=0.3),
+    "another price told in 30 % of calls": Change(other_price=0.3),
 }
 TOLD: Final[dict[str, tuple[str, Callable[[float, float], Change]]]] = {
     "latency_ms": ("answer heard after", lambda seen, was: Change(answer_ms=seen)),
@@ -41,6 +47,8 @@ TOLD: Final[dict[str, tuple[str, Callable[[float, float], Change]]]] = {
     "output_tokens_percent": ("output tokens", lambda seen, was: Change(tokens_percent=100 * seen / was)),
     "max_greeting_change": ("greeting", lambda seen, was: Change(reworded=seen)),
     "max_format_change": ("form of tool arguments", lambda seen, was: Change(other_form=seen)),
+    "max_unsaid_change": ("what must be said", lambda seen, was: Change(unsaid=seen)),
+    "max_new_facts_change": ("facts never told before", lambda seen, was: Change(other_price=seen)),
 }
 
 
@@ -123,6 +131,58 @@ def search_row(pool: ProcessPoolExecutor, what: str, noise: Noise, change: Chang
     return f"| {what} | {Share(sum(is_worse for is_worse, _ in found), count)} | {part:.0%} |"
 
 
+# ---------------------------------------------------------------- drift
+
+DRIFT: Final = Change(answer_ms=300)
+
+
+def drifting(noise: Noise, seed: int) -> tuple[bool, bool, bool]:
+    """Say of an equal variant and a slower server: is it worse without calls of now, is it with them, is drift told."""
+    town = town_of(noise, 6, seed)
+    then, now, variant = (
+        town.calls(name, 10, change) for name, change in (("old", EQUAL), ("old", DRIFT), ("new", DRIFT))
+    )
+    thresholds = thresholds_of({"resamples": RESAMPLES, "seed": seed % 1000})
+    days = [Baseline(FORMAT, conditions_of(6, 10), "old", tuple(calls)) for calls in (then, now)]
+    [moved] = drift(days[:1], thresholds, days[1]).values()
+    saved, interleaved = (
+        any(one.status == "worse" for one in judge(was, variant, thresholds)) for was in (then, now)
+    )
+    return saved, interleaved, any(one.status == "worse" and one.name == "latency_ms" for one in moved)
+
+
+# ---------------------------------------------------------------- seldom changes
+
+SELDOM: Final = ((50, 50), (30, 30), (100, 20), (100, 30), (100, 40), (200, 30))
+"""Calls of the baseline, saved on several days, and of the variant."""
+
+STILL: Final = Noise(reworded=0.0, other_tool=0.0, unsaid=0.0, news=0.0)
+
+
+def seldom(was: int, now: int, share: float, seed: int) -> bool:
+    """Say whether a greeting reworded in this share of calls is worse than one that never was; one caller."""
+    town = town_of(STILL, 1, seed)
+    old, new = town.calls("old", was), town.calls("new", now, Change(reworded=share))
+    found = judge(old, new, thresholds_of({"resamples": RESAMPLES, "seed": seed % 1000}))
+    return any(one.status == "worse" for one in found)
+
+
+# ---------------------------------------------------------------- how long it takes
+
+
+def seconds_to_judge(noise: Noise) -> list[float]:
+    """Return how long 12 callers x 20 repeats x 3 variants take to be judged, with the default drawings, each time."""
+    town = town_of(noise, 12, 1)
+    old, *others = (town.calls(name, 20) for name in ("old", "new", "other"))
+    took = []
+    for _ in range(3):
+        begun = perf_counter()
+        for calls in others:
+            judge(old, calls, thresholds_of({}), variants=2)
+        took.append(perf_counter() - begun)
+    return took
+
+
 # ---------------------------------------------------------------- the best test that knows the noise
 
 
@@ -147,9 +207,18 @@ def _excess_and_error(what: str, noise: Noise, calls: int) -> tuple[float, float
             return 150, noise.silence_ms * noise.silence_spread * each
         case "30 % more tokens":
             return 0.15, noise.token_spread * ((1.3**2 + 1.15**2) / calls) ** 0.5
-    was, more = (noise.reworded, 0.2) if "greeting" in what else (0.0, 0.3)
+    was, more, borne = SHARES_OF[what](noise)
     now = was + more
-    return more - 0.05, ((was * (1 - was) + now * (1 - now)) / calls) ** 0.5
+    return more - borne, ((was * (1 - was) + now * (1 - now)) / calls) ** 0.5
+
+
+SHARES_OF: Final[dict[str, Callable[[Noise], tuple[float, float, float]]]] = {
+    "greeting reworded in 20 % more calls": lambda noise: (noise.reworded, 0.2, 0.05),
+    "argument in another form in 30 % of calls": lambda noise: (0.0, 0.3, 0.05),
+    "what must be said left out in 30 % more calls": lambda noise: (noise.unsaid, 0.3, 0.05),
+    "another price told in 30 % of calls": lambda noise: (noise.news, 0.3 * (1 - noise.news), 0.1),
+}
+"""What departs by itself, how much more is planted, and what is borne."""
 
 
 def knowing_the_share(noise: Noise, calls: int) -> float:
@@ -166,14 +235,30 @@ def knowing_the_share(noise: Noise, calls: int) -> float:
 
 def tables(pool: ProcessPoolExecutor, noises: dict[str, Noise], asked: Any) -> Iterator[str]:
     """Yield the report, part by part, as it is measured."""
+    first, noise = next(iter(noises.items()))
     yield "# What the gate finds in calls that vary\n"
     yield (
-        "`bench/gate_tables.py`: calls drawn from `bench/gate_noise.py`, judged as by `replay compare`, "
+        "`python -m bench.gate_tables`: calls drawn from `bench/gate_noise.py`, judged as by `replay compare`, "
         f"default thresholds, {RESAMPLES} drawings; Python {platform.python_version()}, {platform.machine()}. "
         "In brackets: 95 %.\n"
     )
-    for name, noise in noises.items():
-        yield f"Noise *{name}*: {', '.join(f'{key} {value:.4g}' for key, value in asdict(noise).items())}.\n"
+    for name, one in noises.items():
+        yield f"Noise *{name}*: {', '.join(f'{key} {value:.4g}' for key, value in asdict(one).items())}.\n"
+    yield from _alarm_table(pool, noises, asked)
+    yield from _power_table(pool, first, noise, asked)
+    yield from _told_table(pool, noise, asked)
+    yield from _search_table(pool, noise, asked)
+    yield from _drift_table(pool, noise, asked)
+    yield from _seldom_table(pool, asked)
+    took = pool.submit(seconds_to_judge, noise).result()
+    yield "\n## How long it takes\n"
+    yield (
+        "12 callers x 20 repeats x 3 variants, 5000 drawings, judged within one process: "
+        f"{', '.join(f'{seconds:.2f}' for seconds in took)} s."
+    )
+
+
+def _alarm_table(pool: ProcessPoolExecutor, noises: dict[str, Noise], asked: Any) -> Iterator[str]:
     yield "## False alarms: equal variants, all measures together\n"
     yield "At most 5 % are asked for.\n"
     yield f"| noise | {' | '.join(f'{callers} callers x {repeats}' for callers, repeats in EQUAL_CELLS)} |"
@@ -181,8 +266,10 @@ def tables(pool: ProcessPoolExecutor, noises: dict[str, Noise], asked: Any) -> I
     for name, noise in noises.items():
         cells = [alarms(pool, Cell(noise, *size), asked.equal) for size in EQUAL_CELLS]
         yield f"| {name} | {' | '.join(map(str, cells))} |"
-    noise = next(iter(noises.values()))
-    yield f'\n## Power: "worse" said, noise *{next(iter(noises))}*\n'
+
+
+def _power_table(pool: ProcessPoolExecutor, name: str, noise: Noise, asked: Any) -> Iterator[str]:
+    yield f'\n## Power: "worse" said, noise *{name}*\n'
     yield f"| planted | {' | '.join(f'{c} x {r}' for c, r in PLANTED_CELLS)} | best test at 6 x 10 |"
     yield "|---|" + "---|" * (len(PLANTED_CELLS) + 1)
     for what, change in PLANTED.items():
@@ -193,6 +280,9 @@ def tables(pool: ProcessPoolExecutor, noises: dict[str, Noise], asked: Any) -> I
         "one-sided 5 %). Whoever also knows the baseline's share of reworded greetings exactly sees 20 % more in "
         f"{knowing_the_share(noise, 60):.0%} (binomial): more baseline calls, as pooled baselines have, lead there.\n"
     )
+
+
+def _told_table(pool: ProcessPoolExecutor, noise: Noise, asked: Any) -> Iterator[str]:
     yield "## Is the told power true?\n"
     yield "Equal variants, 6 x 10, tell the smallest change seen in 8 of 10; that very change is then planted.\n"
     yield "| measure | seen |\n|---|---|"
@@ -200,12 +290,41 @@ def tables(pool: ProcessPoolExecutor, noises: dict[str, Noise], asked: Any) -> I
         work = partial(seen_as_told, name, noise)
         found = [hit for hit in pool.map(work, range(asked.told), chunksize=5) if hit is not None]
         yield f"| {title} | {Share(sum(found), len(found))} |"
+
+
+def _search_table(pool: ProcessPoolExecutor, noise: Noise, asked: Any) -> Iterator[str]:
     yield "\n## Until it is sure\n"
     yield f"`--until-sure`, 6 callers, at most {MOST_CALLS} calls: five looks.\n"
     yield "| planted | worse | calls, of the fixed plan's |\n|---|---|---|"
     yield search_row(pool, "nothing", noise, EQUAL, asked.equal)
     for what, change in PLANTED.items():
-        yield search_row(pool, what, noise, change, asked.planted)
+        yield search_row(pool, what, noise, change, asked.searched)
+
+
+def _drift_table(pool: ProcessPoolExecutor, noise: Noise, asked: Any) -> Iterator[str]:
+    found = list(pool.map(partial(drifting, noise), range(300_000, 300_000 + asked.planted), chunksize=5))
+    saved, interleaved, told = (Share(sum(part), len(found)) for part in zip(*found, strict=True))
+    yield "\n## A server that drifted\n"
+    yield (
+        "Equal variants, 6 x 10; answers come 300 ms later than when the baseline was saved, whoever is called.\n"
+    )
+    yield "| said | comparisons |\n|---|---|"
+    yield f"| the variant is worse than the saved baseline | {saved} |"
+    yield f"| with `--interleave`: the variant is worse | {interleaved} |"
+    yield f"| with `--interleave`: the baseline itself drifted, in answers | {told} |"
+
+
+def _seldom_table(pool: ProcessPoolExecutor, asked: Any) -> Iterator[str]:
+    yield "\n## A greeting reworded in one of five calls, beside a baseline that never rewords it\n"
+    yield "One caller; the baseline's calls may have been saved on days before (`--baseline`).\n"
+    yield "| calls of the baseline | of the variant | worse | equal variants |\n|---|---|---|---|"
+    for was, now in SELDOM:
+        seeds = range(400_000, 400_000 + asked.planted)
+        hits, false = (
+            Share(sum(pool.map(partial(seldom, was, now, share), seeds, chunksize=5)), len(seeds))
+            for share in (0.2, 0.0)
+        )
+        yield f"| {was} | {now} | {hits} | {false} |"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -213,6 +332,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--equal", type=int, default=400, help="comparisons of equal variants in each cell")
     parser.add_argument("--planted", type=int, default=100, help="comparisons with each planted change")
+    parser.add_argument("--searched", type=int, default=60, help="the same, stopped when it is sure")
     parser.add_argument("--told", type=int, default=200, help="comparisons that check what is told of power")
     parser.add_argument(
         "--noise-from", type=Path, metavar="TAPES", help="fit the noise to these recorded calls"
@@ -223,7 +343,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if asked.noise_from:
         noises = {f"of {asked.noise_from.name}": fitted(asked.noise_from)}
     begun, lines = perf_counter(), []
-    with ProcessPoolExecutor(asked.jobs) as pool:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `replay` has it; what is spawned reads it
+    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn"), initializer=_strict) as pool:
         for line in tables(pool, noises, asked):
             print(line, flush=True)
             lines.append(line)
@@ -231,6 +352,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     REPORT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
+def _strict() -> None:
     np.seterr(all="raise", under="ignore")
+
+
+if __name__ == "__main__":
     main()
