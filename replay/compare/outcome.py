@@ -178,7 +178,7 @@ class Comparison:
         by_name = {verdict.name: verdict for verdict in self.verdicts[variant]}
         told = [by_name[name] for name in TOLD if name in by_name and by_name[name].seen is not None]
         if told:
-            sizes = listed([TOLD[verdict.name].format(size(verdict)) for verdict in told])
+            sizes = listed([TOLD[verdict.name].format(size(verdict)) for verdict in told], most=len(TOLD))
             yield f"8 of 10 such comparisons would have shown {sizes}."
 
     def _open(self, variant: str) -> list[str]:
@@ -206,6 +206,7 @@ TOLD: Final = {
     "onset_to_silence_ms": "interruptions heeded {} later",
     "max_greeting_change": "another greeting {}",
     "max_format_change": "another form of an argument {}",
+    "max_unsaid_change": "a fact left out {}",
 }
 """Whose smallest visible change the headline names: what callers notice first, and what breaks programs."""
 
