@@ -16,7 +16,7 @@ DEPARTS: Final = {
     "max_ending_change": "end otherwise than the baseline usually does",
     "max_unsaid_change": "leave out what must be said",
     "max_new_facts_change": "tell a number, time, date or name that the baseline never told this caller",
-    "max_judged_change": "are not as they should be, says the judge,",
+    "max_judged_change": "are not as they should be by the judge",
     "max_failed_calls": "failed",
 }
 

@@ -118,15 +118,16 @@ def _pieces(text: str) -> list[Token]:
         elif kind == "sign":
             found.append(Token("sign", SIGNS[part]))
         elif kind == WORD:
-            is_first = not found or found[-1].kind == END
-            is_name = (
-                part[0].isupper() and not is_first and part != "I" and not part.startswith(("I'", "I\u2019"))
-            )
-            word = part.casefold().replace("'", "").replace("\u2019", "")
-            found.append(Token(NAME if is_name else WORD, COINS.get(word, word)))
+            found.append(_word(part.replace("\u2019", "'"), is_first=not found or found[-1].kind == END))
         elif kind != END or _text(found, len(found) - 1) not in TITLES:
             found.append(Token(kind, part))
     return found
+
+
+def _word(part: str, *, is_first: bool) -> Token:
+    is_name = part[0].isupper() and not is_first and part.partition("'")[0] != "I"
+    word = part.casefold().replace("'", "")
+    return Token(NAME if is_name else WORD, COINS.get(word, word))
 
 
 def _ends_in_a_sign(pieces: Sequence[Token]) -> bool:

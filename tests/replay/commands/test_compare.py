@@ -66,6 +66,7 @@ def test_a_baseline_is_saved_and_compared_with_and_what_differs_from_it_is_refus
     worse = run(folder / "plan.toml", "--baseline", saved, "--html", folder / "other" / "page.html")
     assert worse.exit_code == 1
     assert "\nNo: next is worse than today (saved) in " in f"\n{worse.stdout}"
+    assert "--interleave calls that variant again" in " ".join(worse.stdout.split())
     assert (folder / "other" / "page.html").exists()
     refused = run(folder / "plan.toml", "--baseline", saved, "--repeats", "3")
     assert refused.exit_code == 2

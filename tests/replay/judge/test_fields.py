@@ -193,6 +193,17 @@ def test_a_judge_that_read_one_side_alone_says_nothing() -> None:
     assert "max_judged_change" not in names
 
 
+# ---------------------------------------------------------------- what is critical
+
+
+def test_what_is_critical_and_in_no_call_is_not_settled() -> None:
+    comparison = evolve(compared(FULL, FULL), critical=("max_judged_change",))
+    assert comparison.is_worse
+    assert comparison.sentence("new").startswith("Not yet: max_judged_change must not get worse")
+    settled = evolve(compared(FULL, FULL, repeats=60), critical=("max_unsaid_change", "words_lost"))
+    assert settled.answer("new") == "fine"
+
+
 # ---------------------------------------------------------------- failures
 
 
