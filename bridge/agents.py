@@ -156,6 +156,11 @@ class Agent:
     hours: Hours = setting(Hours(), _table)
 
     @property
+    def places(self) -> Mapping[str, Place]:
+        """Return where the model may put callers."""
+        return {name: place for name, place in self.transfer.items() if place.is_offered}
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Return what callers may speak; nothing if it is to be detected."""
         return languages.all_of(self.language)

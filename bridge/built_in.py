@@ -43,7 +43,7 @@ TAKE_MESSAGE: Final = tool(name="take_message")(_take_message).definition
 def built_in_tools(agent: Agent) -> list[Definition]:
     """Return what this agent's model is offered beside its tools: to hang up, and what the file has places for."""
     offered = [HANG_UP]
-    if agent.transfer:
+    if agent.places:
         offered.append(_transfer_call(agent))
     if agent.send_digits:
         offered.append(SEND_DIGITS)
@@ -57,7 +57,7 @@ def built_in_tools(agent: Agent) -> list[Definition]:
 def _transfer_call(agent: Agent) -> Definition:
     """Return the one whose choices are the agent's own: places by their names, never numbers."""
     places = "; ".join(
-        f"{place.name}: {place.description or 'no description'}" for place in agent.transfer.values()
+        f"{place.name}: {place.description or 'no description'}" for place in agent.places.values()
     )
     text = "for the record and for whoever answers"
     return {
@@ -73,7 +73,7 @@ def _transfer_call(agent: Agent) -> Definition:
             "properties": {
                 "place": {
                     "type": "string",
-                    "enum": list(agent.transfer),
+                    "enum": list(agent.places),
                     "description": "Where to, by its name.",
                 },
                 "reason": {"type": "string", "description": "Why, in a few words, for the record."},

@@ -25,6 +25,8 @@ class Place:
     say: str = setting("", sayable("the words that a caller hears before", empty=True))
     is_warm: bool = setting(False, flag, key="warm")
     """Whoever answers hears a summary first, and takes the call by a key."""
+    is_offered: bool = setting(True, flag, key="offered")
+    """The model may put callers there; otherwise only a failure plan does."""
     ring_seconds: int = setting(20, whole(5, 600))
     talk_seconds: int = setting(3600, whole(10, 14_400))
     caller_id: str = setting("", phone_number)

@@ -17,7 +17,7 @@ from bridge.heart.call import Call
 from bridge.links.lag import LoopLag
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.key_mask import MASKED
-from bridge.tapes.masking import mask, webhook_form
+from bridge.tapes.masking import mask, masked_settings, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
 from bridge.tools import Tool
@@ -126,6 +126,7 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
     setup, form = webhook.setup, webhook.form
     recording = setup.settings.recording
     show = mask if recording.mask_numbers else str
+    settings = settings_of(agent)
     definitions = [tool.definition for tool in webhook.tools.values()]
     return Header(
         call_id=call_id,
@@ -141,7 +142,7 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         code=__version__,
         opened_by=webhook.marks[0] if webhook.marks else "",
         has_audio=recording.audio,
-        settings=settings_of(agent),
+        settings=masked_settings(settings) if recording.mask_numbers else settings,
         filled=filled,
         tools=[*definitions, *built_in_tools(agent)],
     )

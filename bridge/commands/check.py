@@ -60,7 +60,8 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
 def _off_the_line(agent: Agent) -> Iterator[str]:
     """Yield what an agent may do with its callers off the line, and what is done when it can't serve them."""
     for place in agent.transfer.values():
-        yield f"may transfer to {place.name}: {way_to(place)}{', warm' if place.is_warm else ''}"
+        how = ", warm" if place.is_warm else "" if place.is_offered else ", for the failure plan alone"
+        yield f"may transfer to {place.name}: {way_to(place)}{how}"
     if agent.collect is not None:
         yield f"gives typed digits to {agent.collect.tool} alone"
     for cause, steps in asdict(agent.failure).items():

@@ -42,6 +42,19 @@ def webhook_form(form: Mapping[str, str], *, masked: bool, keys_masked: bool = F
             for name, value in kept.items() if name not in NAMES}  # fmt: skip
 
 
+WAYS: Final = ("number", "sip", "client", "refer", "caller_id")
+"""Settings of a place that may hold somebody's phone number."""
+
+
+def masked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent's settings as a header keeps them where numbers are masked: those of its places are, too."""
+    places = {
+        name: {key: mask(value) if key in WAYS else value for key, value in place.items()}
+        for name, place in settings["transfer"].items()
+    }
+    return {**settings, "transfer": places}
+
+
 NONCE: Final = "n"
 """The part of an address that opens something: it is on no tape."""
 

@@ -8,11 +8,13 @@ import pytest
 from attrs import evolve, fields
 
 from bridge.agents import Agent, agent_from
+from bridge.built_in import built_in_tools
 from bridge.config import parse
 from bridge.errors import ConfigError
 from bridge.leaving import WAYS
 from bridge.places import CAUSES, TURNED_AWAY, Collect, FailurePlan, Place, Voicemail
 from bridge.tapes.header import settings_of
+from bridge.tapes.masking import masked_settings
 
 PATH = Path("config.toml")
 SALES = {"description": "offers and orders", "number": "+4930901820"}
@@ -25,6 +27,7 @@ FULL: dict[str, Any] = {
         "desk": {"sip": "sips:desk@pbx.example.com:5061;transport=tls?X-Ref=1"},
         "waiting": {"queue": "support"},
         "round-table": {"conference": "round table"},
+        "owner": {"number": "+4930901899", "offered": False},
         "home": {"refer": "sip:anna@example.com"},
     },
     "voicemail": {"say": "After the tone, please.", "max_seconds": 60},
@@ -68,6 +71,25 @@ def test_an_agent_without_these_tables_never_leaves_the_line() -> None:
     agent = read({})
     assert (agent.transfer, agent.send_digits, agent.voicemail, agent.collect) == ({}, False, None, None)
     assert [agent.failure.steps_for(cause) for cause in CAUSES] == [()] * len(CAUSES)
+
+
+def test_a_place_can_be_kept_from_the_model() -> None:
+    agent = read(FULL)
+    (transfer,) = [tool for tool in built_in_tools(agent) if tool["name"] == "transfer_call"]
+    assert transfer["parameters"]["properties"]["place"]["enum"] == [
+        name for name in agent.transfer if name != "owner"
+    ]
+    assert "owner" not in transfer["description"]
+    alone = read({"transfer": {"owner": FULL["transfer"]["owner"]}, "failure": {"steps": ["dial:owner"]}})
+    assert [tool["name"] for tool in built_in_tools(alone)] == ["hang_up"]
+
+
+def test_where_numbers_are_masked_those_of_places_are_too() -> None:
+    agent = read(FULL)
+    kept = agent_from("a", masked_settings(settings_of(agent)))
+    assert (kept.transfer["sales"].number, kept.transfer["sales"].caller_id) == ("+xxxxxxxx20", "+xxxxxxxx00")
+    assert kept.transfer["sales"].say == "One moment."
+    assert list(kept.transfer) == list(agent.transfer)
 
 
 def test_an_empty_table_is_there_with_its_defaults() -> None:

@@ -58,8 +58,7 @@ def test_a_transfer_comes_back_from_a_busy_line_and_is_taken(tmp_path: Path) -> 
     assert said(record) == words("agent_greeting", "caller_party", "agent_connecting", "agent_busy")
     assert steps(record) == [("dial", "busy"), ("dial", "completed")]
     assert (record["call"]["ended_by"], record["call"]["why"]) == ("tool", "transferred to office")
-    (taken,) = [row for row in record["legs"] if row["taken_ms"] is not None]
-    assert taken["place"] == "office"
+    assert {row["place"] for row in record["legs"] if row["taken_ms"] is not None} == {"office"}
     assert is_heard(record, "colleague_hello", 1)
 
 

@@ -48,7 +48,7 @@ class WaysOut:
         agent = self.agent
         return {
             HANG_UP: True,
-            "transfer_call": bool(agent.transfer),
+            "transfer_call": bool(agent.places),
             "send_digits": agent.send_digits,
             "collect_digits": agent.collect is not None,
             "take_message": agent.voicemail is not None,
@@ -88,9 +88,9 @@ class WaysOut:
 
     def _transfer(self, call_id: str, reason: str, told: Mapping[str, Any]) -> Trip:
         name = _text(told, "place")
-        place = self.agent.transfer.get(name)
+        place = self.agent.places.get(name)
         if place is None:
-            raise _WrongError(f"there is no such place; use one of: {', '.join(self.agent.transfer)}")
+            raise _WrongError(f"there is no such place; use one of: {', '.join(self.agent.places)}")
         plan = plan_to(place, summary=_text(told, "summary")[:MOST_SUMMARY])
         return Trip(plan, call_id, name, reason)
 

@@ -1,7 +1,8 @@
 """The ways off the line that the model may take: what it may say of them, and what is refused."""
 
 import pytest
-from away import agent_with_places, left, talking_call
+from attrs import evolve
+from away import PLACES, agent_with_places, left, talking_call, transfer
 from heart import agent_with, of, open_call, ready_call
 
 from bridge.built_in import built_in_tools
@@ -77,3 +78,12 @@ def test_the_model_is_offered_what_the_file_opens_and_places_by_name_alone() -> 
     assert list(tools) == ["hang_up", "transfer_call", "send_digits", "collect_digits", "take_message"]
     assert tools["transfer_call"]["parameters"]["properties"]["place"]["enum"] == ["sales", "anna", "line"]
     assert "+1555" not in str(tools)
+
+
+def test_a_place_that_is_kept_from_the_model_is_none_of_its_places() -> None:
+    agent = agent_with_places()
+    owner = evolve(PLACES["sales"], name="owner", is_offered=False)
+    line = ready_call(evolve(agent, transfer={**PLACES, "owner": owner}))
+    line.tell(transfer("owner"))
+    assert "there is no such place; use one of: sales" in of(line.wanted, AnswerTool)[0].output
+    assert left(line) == []
