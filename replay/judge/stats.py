@@ -240,40 +240,9 @@ def _departed(side: Sides, codes: Codes, fine: int | None, is_promise: bool) -> 
             known + np.where(usual == place, 0.0, part[:, place])
             for known, part in zip(kept, (was, now), strict=True)
         ]
-    sides = [part.sum(axis=1) for part in (was, now)]
-    is_both = (sides[0] > 0.5) & (sides[1] > 0.5)
-    counted: Array = np.stack([sides[0] - kept[0], sides[1] - kept[1], *sides]) * is_both
-    return counted
-
-
-def novelties(draws: Draws, told: Array, has: NDArray[np.bool_]) -> Departures:
-    """Count the calls that tell what no call of the baseline's with this caller tells; `told` is calls x things.
-
-    A call of the baseline's is held against its others. What was never told before is found anew in each draw, so a
-    baseline that tells something else in each call takes a new thing for nothing.
-    """
-    counted = np.zeros((4, draws.count))
-    for rows, side in zip(draws.rows, draws.sides, strict=True):
-        counted += _new(side[:, has[rows]], told[rows[has[rows]]])
-    return Departures(*counted)
-
-
-def _new(side: Sides, told: Array) -> Array:
-    """Count one caller's calls that tell something new: of the baseline, of the variant, and the calls of each."""
-    is_now = side
-    calls = [len(told) - is_now.sum(axis=1), is_now.sum(axis=1)]
-    times = told.sum(axis=0)
-    things = told[:, (times > 0) & (times <= calls[1].max() + 1)].astype(np.float32)  # others are never new
-    before = things.sum(axis=0) - is_now @ things
-    counted: Array = np.stack(
-        [
-            (((before == 1).astype(np.float32) @ things.T > 0) & (is_now == 0)).sum(axis=1),
-            (((before == 0).astype(np.float32) @ things.T > 0) & (is_now == 1)).sum(axis=1),
-            *calls,
-        ]
-    ).astype(np.float64)
-    is_both = (calls[0] > 0) & (calls[1] > 0)
-    counted *= is_both
+    calls = [part.sum(axis=1) for part in (was, now)]
+    is_both = (calls[0] > 0.5) & (calls[1] > 0.5)
+    counted: Array = np.stack([calls[0] - kept[0], calls[1] - kept[1], *calls]) * is_both
     return counted
 
 
