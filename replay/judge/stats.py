@@ -240,9 +240,9 @@ def _departed(side: Sides, codes: Codes, fine: int | None, is_promise: bool) -> 
             known + np.where(usual == place, 0.0, part[:, place])
             for known, part in zip(kept, (was, now), strict=True)
         ]
-    calls = [part.sum(axis=1) for part in (was, now)]
-    is_both = (calls[0] > 0.5) & (calls[1] > 0.5)
-    counted: Array = np.stack([calls[0] - kept[0], calls[1] - kept[1], *calls]) * is_both
+    sides = [part.sum(axis=1) for part in (was, now)]
+    is_both = (sides[0] > 0.5) & (sides[1] > 0.5)
+    counted: Array = np.stack([sides[0] - kept[0], sides[1] - kept[1], *sides]) * is_both
     return counted
 
 
