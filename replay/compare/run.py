@@ -30,6 +30,9 @@ Progress: TypeAlias = Callable[[Run, int, int], None]
 Counts: TypeAlias = Mapping[tuple[str, str], int]
 """How many calls there are to be, by variant and caller."""
 
+RECORDED_SECONDS: Final = 60
+"""What the rows of the last calls may take, on cores that are busy with something else."""
+
 LOOK_SECONDS: Final = 0.05
 TAPE_LOOKS: Final = 100
 """A tape is complete a quarter of a second after its call; on a full disk, never."""
@@ -142,12 +145,14 @@ async def _open_stages(stages: Sequence[_Stage]) -> AsyncIterator[dict[str, int]
     """Run every variant's daemon, and its stand-in if it has one; the ports, by variant."""
     async with trio.open_nursery() as models:
         async with AsyncExitStack() as daemons:
-            ports = {}
+            running = {}
             for stage in stages:
                 settings = await _with_model(stage, models)
-                daemon = await daemons.enter_async_context(open_daemon(settings, stage.secrets))
-                ports[stage.name] = daemon.port
-            yield ports
+                running[stage.name] = await daemons.enter_async_context(open_daemon(settings, stage.secrets))
+            yield {name: daemon.port for name, daemon in running.items()}
+            with trio.move_on_after(RECORDED_SECONDS):
+                for daemon in running.values():
+                    await daemon.wait_recorded()
         models.cancel_scope.cancel(reason="all calls were made")
 
 
