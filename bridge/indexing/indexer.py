@@ -112,6 +112,8 @@ class Indexer:
     """Tapes that can't be indexed as they are."""
     fault: str = ""
     """What is wrong with the database; "" while it can be used."""
+    last_seconds: float = LAST_SECONDS
+    """How long `finish` waits."""
     _errands: deque[Errand] = field(factory=deque)
     _tapes: deque[Waiting] = field(factory=deque)
     _aside: list[Waiting] = field(factory=list)
@@ -213,7 +215,7 @@ class Indexer:
 
     async def finish(self) -> None:
         """Wait a little for what is queued, unless the database is out of reach; the next start finds what is left."""
-        with trio.move_on_after(LAST_SECONDS):
+        with trio.move_on_after(self.last_seconds):
             while self.is_busy and trio.current_time() >= self._database_due:
                 self._idle = trio.Event()
                 await self._idle.wait()
