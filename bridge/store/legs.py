@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define, field
 
 from bridge.heart.events import PhoneLeft, StreamStarted, StreamStopped
-from bridge.tapes.lines import Leave
+from bridge.tapes.lines import MOST, Leave
 from bridge.tapes.tape import PHONE, Line, event_of
 
 Row: TypeAlias = dict[str, Any]
@@ -89,11 +89,13 @@ class Legs:
                 self._excursion_ended(t_ms, excursion, note)
 
     def _excursion_ended(self, t_ms: int, excursion: Row, note: Row) -> None:
-        outcome, data = str(note.get("outcome")), note.get("data") or {}
+        outcome, seconds, data = str(note.get("outcome")), note.get("seconds"), note.get("data")
+        seconds = seconds if isinstance(seconds, int) and 0 <= seconds <= MOST else None
+        data = data if isinstance(data, dict) else {}
         if DIAL not in self._open and "DialCallSid" in data:
             self._begin(DIAL, t_ms, excursion["number"], step=excursion["step"], place=excursion["place"])
         for part in (DIAL, EXCURSION):
-            self._end(part, t_ms, outcome, seconds=note.get("seconds"), data=data)
+            self._end(part, t_ms, outcome, seconds=seconds, data=data)
 
     def _far_end(self, t_ms: int, excursion: Row, what: str) -> None:
         row = self._open.get(DIAL)

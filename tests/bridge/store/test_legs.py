@@ -57,6 +57,14 @@ def test_who_took_the_call_and_when_is_in_the_row_of_the_dial() -> None:
     assert dial["data"]["DialCallSid"] == "CA8"
 
 
+def test_what_an_odd_note_says_of_an_end_is_left_out() -> None:
+    left = tape.line_of(500, LeaveStream(1, SALES))
+    for seconds, data in ((2**40, "x"), ("long", None), (-1, [])):
+        odd = milestone(900, "excursion_ended", excursion=1, outcome=7, seconds=seconds, data=data)
+        (row,) = folded(left, odd).rows
+        assert (row["outcome"], row["seconds"], row["data"]) == ("7", None, {})
+
+
 def test_what_is_told_of_a_message_later_is_in_its_row() -> None:
     form = {"RecordingStatus": "completed", "RecordingUrl": "https://api/RE1", "CallSid": "CA1"}
     http = {"method": "POST", "url": "https://b.example.com/voice/a/away/1/recording", "form": form}
