@@ -220,14 +220,12 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
-        outbound=_read_outbound(tables.get("outbound"), f"{at}.outbound", faults),
+        outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
     )
 
 
 def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:
-    message = agent.outbound.message if agent.outbound is not None else ""
-    told = ("instructions", agent.instructions), ("greeting", agent.greeting), ("outbound.message", message)
-    for key, words in told:
+    for key, words in (("instructions", agent.instructions), ("greeting", agent.greeting)):
         for wrong in placeholders.unknown_in(words, agent.variables):
             yield f"[{at}] {key}: {wrong}"
 
@@ -261,11 +259,12 @@ def _about_languages(agent: Agent, at: str) -> Iterator[str]:
         )
 
 
-def _read_outbound(raw: Any, at: str, faults: list[str]) -> Outgoing | None:
+def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[str]) -> Outgoing | None:
     if raw is None:
         return None
     outgoing = read_table(Outgoing, raw, at=at, faults=faults)
     faults += about_outgoing(outgoing, at)
+    faults += [f"[{at}] message: {wrong}" for wrong in placeholders.unknown_in(outgoing.message, variables)]
     return outgoing
 
 

@@ -24,7 +24,7 @@ from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import SECRET_BYTES, Switchboard
 from bridge.errors import LinkError, OutboundError
 from bridge.given import OUTBOUND
-from bridge.outbound.permission import REASONS, Wish, agent_of, check_number, check_setup
+from bridge.outbound.permission import REASONS, Wish, agent_of, check_number, check_setup, check_variables
 from bridge.outbound.placing import NotPlaced, Placing
 from bridge.outbound.rates import Rates
 from bridge.outbound.rest import Rest
@@ -91,6 +91,7 @@ class Dialer:
         settings = setup.settings
         outbound = check_setup(settings, has_tokens=bool(setup.secrets.auth_tokens))
         agent = agent_of(settings, wish.agent)
+        check_variables(agent, wish.variables)
         number = await trio.to_thread.run_sync(
             check_number, settings, wish, self.now(), limiter=self._files, abandon_on_cancel=True
         )

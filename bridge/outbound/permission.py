@@ -90,6 +90,18 @@ def agent_of(settings: Settings, name: str) -> Agent:
     return agent
 
 
+def check_variables(agent: Agent, given: Mapping[str, str]) -> None:
+    """Make sure that the agent knows these variables: one with a slip in its name would be said by nobody."""
+    for name in given:
+        if name not in agent.variables:
+            hint = (
+                nearest(name[:60], agent.variables)
+                if agent.variables
+                else f"add it to [agents.{agent.name}.variables]"
+            )
+            raise OutboundError(f"no variable {name[:60]!r}: {hint}", "request")
+
+
 def check_number(settings: Settings, wish: Wish, now: datetime) -> str:
     """Return the number to be called, if it may be at this moment. Blocks: it reads files. Raises `OutboundError`."""
     outbound = settings.outbound
