@@ -118,6 +118,7 @@ class Place:
     admin: Mapping[str, str] = field(factory=dict)
     admin_token: str = ""
     tracing: Mapping[str, str] = field(factory=dict)
+    outbound: Mapping[str, Any] = field(factory=dict)
 
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
@@ -128,6 +129,7 @@ class Place:
             "recording": dict(self.recording),
             "admin": dict(self.admin),
             "tracing": dict(self.tracing),
+            "outbound": dict(self.outbound),
             "agents": {
                 name: {**self.agent, "limits": dict(self.limits), **self.own.get(name, {})}
                 for name in (AGENT, *self.agents)

@@ -24,6 +24,7 @@ from bridge.checks import (
 from bridge.hours import Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
+from bridge.outgoing import Outgoing, about_outgoing
 from bridge.places import Collect, FailurePlan, Place, Voicemail
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
@@ -154,6 +155,7 @@ class Agent:
     collect: Collect | None = setting(None, _table)
     failure: FailurePlan = setting(FailurePlan(), _table)
     hours: Hours = setting(Hours(), _table)
+    outbound: Outgoing | None = setting(None, _table)
 
     @property
     def places(self) -> Mapping[str, Place]:
@@ -223,6 +225,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
+        outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
     )
 
 
@@ -259,6 +262,15 @@ def _about_languages(agent: Agent, at: str) -> Iterator[str]:
             f'[{at}] language: no voice of Twilio\'s is known for "{agent.languages[0]}", to say the failure_sentence; '
             f"set say_voice, or say_language to one of {known}"
         )
+
+
+def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[str]) -> Outgoing | None:
+    if raw is None:
+        return None
+    outgoing = read_table(Outgoing, raw, at=at, faults=faults)
+    faults += about_outgoing(outgoing, at)
+    faults += [f"[{at}] message: {wrong}" for wrong in placeholders.unknown_in(outgoing.message, variables)]
+    return outgoing
 
 
 def _read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:

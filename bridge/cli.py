@@ -13,6 +13,7 @@ COMMANDS: Final[LazyCommands] = {
     "check": "bridge.commands.check:check",
     "doctor": "bridge.commands.doctor:doctor",
     "serve": "bridge.commands.serve:serve",
+    "call": "bridge.commands.call:call_command",
     "install": "bridge.commands.install:install",
     "calls": "bridge.commands.calls:calls",
     "show": "bridge.commands.calls:show",
@@ -33,6 +34,7 @@ def main() -> None:
     bridge check             is the configuration right, and what goes into the Twilio console
     bridge doctor            does everything fit together: address, Twilio, model, machine
     bridge serve             answer the phone
+    bridge call              have an agent call somebody
     bridge install           let systemd keep it running
     bridge calls             what happened
     bridge show CALL         one call, moment by moment

@@ -32,6 +32,7 @@ from bridge.checks import (
 )
 from bridge.errors import ConfigError
 from bridge.languages import sayable
+from bridge.outgoing import Outbound
 from bridge.proxies import Proxy, proxy_for
 from bridge.text.validity import is_harmless
 
@@ -164,6 +165,7 @@ class Settings:
     logging: Logging = Logging()
     admin: Admin = Admin()
     tracing: Tracing = Tracing()
+    outbound: Outbound = Outbound()
     agents: Mapping[str, Agent] = field(factory=dict)
     folder: Path = Path()
 
@@ -219,7 +221,7 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     """Check a parsed file; `path` is for messages and relative paths."""
     faults: list[str] = []
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
-              "logging": Logging, "admin": Admin, "tracing": Tracing}  # fmt: skip
+              "logging": Logging, "admin": Admin, "tracing": Tracing, "outbound": Outbound}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -304,5 +306,10 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
         missing.append(
             f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
             f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
+        )
+    if settings.outbound.caller_id and not settings.twilio.account_sid:
+        missing.append(
+            "no account SID: calls are made over Twilio's REST API, which needs [twilio] account_sid (console, Account "
+            "Info); or take [outbound] caller_id away"
         )
     return missing

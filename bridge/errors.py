@@ -36,6 +36,18 @@ class LinkError(BridgeError):
     """A peer can't be reached, or refused the connection; the message says which and why."""
 
 
+class UnsentError(LinkError):
+    """A request did not leave: whoever was to get it has done nothing about it, and it can be made again."""
+
+
+class OutboundError(BridgeError):
+    """A call can't be made; `reason` says why in one word, the message in a sentence."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class DoorShutError(LinkError):
     """A peer can't be reached now, and perhaps in a moment: `kind` says how it failed, in few words that are known
     beforehand; it asked to be left alone for `after_ms`."""

@@ -19,6 +19,7 @@ EXTRAS: Final = {
     "metrics": ("prometheus_client",),
     "otel": ("opentelemetry",),
     "dask": ("dask", "distributed"),
+    "outbound": ("phonenumbers",),
 }
 """Each extra, and the packages that come with it by the names they are imported by."""
 
@@ -27,6 +28,7 @@ def missing_extras(settings: Settings) -> list[str]:
     """Return one sentence for each option whose packages are not installed."""
     wanted = {
         "metrics": ("[admin] bind", settings.admin.bind, "prometheus_client"),
+        "outbound": ("[outbound] caller_id", settings.outbound.caller_id, "phonenumbers"),
         "otel": ("[tracing] endpoint", settings.tracing.endpoint, "opentelemetry.exporter.otlp.proto.http"),
     }
     return [

@@ -19,6 +19,9 @@ MOST_CALLERS: Final = 10_000
 HIDDEN: Final = "hidden"
 """The one caller that all hidden numbers are: whoever hides could have a new name for each call."""
 
+NOBODY: Final = ""
+"""Stands for the caller of a call that we make: they have no allowance to use up."""
+
 HIDDEN_NUMBERS: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad: Twilio may write a hidden number so."""
 
@@ -134,6 +137,10 @@ class Admission:
         if reason in ("", OUT_OF_HOURS):  # what is done for a caller then may cost, too
             self._callers.called(caller, now)
         return reason
+
+    def room(self, agent: Agent, load: Load, *, is_draining: bool) -> str:
+        """Return why there is no room for one more call, whoever calls; nothing when there is. It counts nothing."""
+        return next(self._reasons(agent, NOBODY, load, 0.0, is_draining=is_draining), "")
 
     def _reasons(
         self, agent: Agent, caller: str, load: Load, now: float, *, is_draining: bool

@@ -7,7 +7,7 @@ from bridge.tapes import tape
 from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import taped_request
 from bridge.tapes.tape import HTTP, TWILIO, Line
-from bridge.wire.requests import NEXT, REFUSED, TOLD, Request
+from bridge.wire.requests import ANSWERED, NEXT, OUTGOING, REFUSED, REST, TOLD, Request
 from bridge.wire.twiml import hangup_twiml
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def answer(call: "LiveCall", request: Request) -> str:
     """Return what Twilio is told; the same for the same request, and nothing that opens anything for any other."""
+    if request.kind in OUTGOING:
+        return _of_outgoing(call, request)
     if request.kind == REFUSED:
         request = call.where.of_refusal(request)
     again = call.where.answered_before(request)
@@ -29,6 +31,28 @@ def answer(call: "LiveCall", request: Request) -> str:
     return call.where.answer(request, call.end)
 
 
+def _of_outgoing(call: "LiveCall", request: Request) -> str:
+    """Answer what comes for a call that we make before it has a stream; that it is about it the dialer has seen."""
+    call.where.call_sid = call.where.call_sid or request.call_sid
+    if call.end is None and request.kind == REST:
+        _feed(call, Line(t_ms=call.now_ms(), leg=HTTP, sender=TWILIO, resp=dict(request.form)))
+    elif call.end is None:
+        _take(call, request)
+    if request.kind != ANSWERED:
+        return NO_ANSWER
+    return call.routes.connect(1) if call.end is None else hangup_twiml(call.agent.sentence(call.end.say))
+
+
+def _feed(call: "LiveCall", line: Line) -> bool:
+    """Tape a line, and ask the heart if it says anything; return whether it does."""
+    event = tape.event_of(line)
+    if event is None:
+        call.record(line)
+    else:
+        call.feed(line, event)
+    return event is not None
+
+
 def refused(request: Request) -> str:
     """Return the answer that opens nothing."""
     return NO_ANSWER if request.kind in TOLD else hangup_twiml()
@@ -40,13 +64,11 @@ def _take(call: "LiveCall", request: Request) -> None:
     is_masked, keys_masked = call.hides_numbers, call.agent.keys == MASKED
     http = taped_request(request.url, request.form, masked=is_masked, keys_masked=keys_masked)
     line = Line(t_ms=call.now_ms(), leg=HTTP, sender=TWILIO, http=http)
-    event = tape.event_of(line)
-    if event is None:
-        return call.record(line)
-    call.feed(line, event)
+    if not _feed(call, line):
+        return
     if request.kind == NEXT and call.end is None and call.where.is_on(request.number):
         say = call.agent.failure_sentence.text if call.is_waiting else ""
         call.stop(
             "caller", "media stream ended", say=say
         )  # Twilio left, though its socket hasn't told us yet
-    return None
+    return

@@ -32,6 +32,9 @@ class AnyCall(Protocol):
     leaves_by: float
     end: EndCall | None
     is_cancelled: bool
+    is_outgoing: bool
+    over: trio.Event
+    """Set when it has ended; something may be left of it."""
 
     @property
     def caller(self) -> str:

@@ -19,7 +19,7 @@ from bridge.tapes.header import Header, settings_of
 from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import mask, masked_settings, webhook_form
 from bridge.tapes.recorder import Recorder
-from bridge.tapes.tape import HTTP, TWILIO, Line
+from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line
 from bridge.tools import Tool
 from bridge.wire.routes import Routes
 
@@ -44,8 +44,8 @@ class Webhook:
 
     @property
     def call_sid(self) -> str:
-        """Return the key of the whole call."""
-        return self.form["CallSid"]
+        """Return the key of the whole call; empty while Twilio has given it none."""
+        return self.form.get("CallSid", "")
 
     @property
     def tools(self) -> Mapping[str, Tool]:
@@ -66,7 +66,7 @@ class Webhook:
     @property
     def key(self) -> Key:
         """Return what makes this request the same as another."""
-        return key_of(self.call_sid, self.agent.name, self.turn)
+        return key_of(self.origin.outgoing_id or self.call_sid, self.agent.name, self.turn)
 
 
 def key_of(call_sid: str, agent: str, turn: int) -> Key:
@@ -99,12 +99,13 @@ def begin_call(
         address=setup.address,
         tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=Call(agent, header.tools),
+        call=Call(agent, header.tools, header.is_outgoing),
         lag=lag,
         routes=routes,
         caller_id=caller_id_of(webhook.form),
         hides_numbers=setup.settings.recording.mask_numbers,
         info=info_of(agent, call_id, parties, origin.direction),
+        is_outgoing=header.is_outgoing,
     )
     if watch is not None:
         call.tape.watch = lambda line: watch(call.call_id, line)
@@ -118,7 +119,8 @@ def line_of(webhook: Webhook) -> Line:
         masked=webhook.setup.settings.recording.mask_numbers,
         keys_masked=webhook.agent.keys == MASKED,
     )
-    return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={"method": "POST", "url": webhook.url, "form": form})
+    sender = BRIDGE if webhook.origin.outgoing_id else TWILIO  # it is what Twilio will be asked for
+    return Line(t_ms=0, leg=HTTP, sender=sender, http={"method": "POST", "url": webhook.url, "form": form})
 
 
 def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, str]) -> Header:
@@ -138,6 +140,7 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         started_at=webhook.origin.at.isoformat(timespec="milliseconds"),
         caller=show(form.get("From", "")),
         called=show(form.get("To", "")),
+        is_outgoing=bool(webhook.origin.outgoing_id),
         model=setup.address.model,
         code=__version__,
         opened_by=webhook.marks[0] if webhook.marks else "",

@@ -37,6 +37,8 @@ class Origin:
     agent_why: str = ""
     is_closed: bool = False
     """Nobody answers at this hour."""
+    outgoing_id: str = ""
+    """The id of a call that we make: nobody posted anything, and Twilio has no CallSid for it yet."""
 
 
 @frozen
@@ -62,11 +64,15 @@ def informed(agent: Agent, parties: Parties, origin: Origin) -> tuple[Agent, dic
     brought = {name: HARMFUL.sub(" ", text)[:MOST_CHARACTERS] for name, text in origin.variables.items()}
     agent = evolve(agent, variables={**agent.variables, **brought})
     values = _values(agent, parties, origin.at)
-    asked = dict.fromkeys([*names_in(agent.instructions), *names_in(agent.greeting)])
+    message = agent.outbound.message if agent.outbound is not None else ""
+    asked = dict.fromkeys(
+        name for text in (agent.instructions, agent.greeting, message) for name in names_in(text)
+    )
     filled = evolve(
         agent,
         instructions=_filled(agent.instructions, values, Agent().instructions),
         greeting=_filled(agent.greeting, values, Agent().greeting),
+        outbound=agent.outbound and evolve(agent.outbound, message=fill(agent.outbound.message, values)),
     )
     return filled, {name: values[name] for name in asked if name in values}
 

@@ -75,11 +75,12 @@ class LiveCall:
     on_end: Callable[[EndCall], None] = lambda end: None
     phones: PhoneSide = field(default=Factory(lambda call: PhoneSide(call.lag.awake), takes_self=True))
     info: CallInfo = field(factory=CallInfo)
+    is_outgoing: bool = False
     model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
     hides_numbers: bool = False
     due: float = Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
     leaves_by: float = float("inf")
-    _over: trio.Event = field(factory=trio.Event)
+    over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
@@ -183,7 +184,7 @@ class LiveCall:
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
         self.leaves_by = max(self.ended, self._tool_tasks.until) + WIND_UP_SECONDS
-        self._over.set()
+        self.over.set()
         self.phone.outbox.close()
         if self._shadow is not None:
             self._shadow.leave()
@@ -212,7 +213,7 @@ class LiveCall:
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
                 legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
-            await self._over.wait()
+            await self.over.wait()
             await wind_up(self.phone, self.model, self._shadow, hear_out=self._hear_out)
             legs.cancel_scope.cancel(reason="the call is over")
 

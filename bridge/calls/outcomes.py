@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import define, field, frozen
 
@@ -22,6 +22,7 @@ SAY_SECONDS: Final = 2.0
 """The same for a call whose caller has still to be told something."""
 
 CRASHED: Final = "crashed"
+T = TypeVar("T")
 
 
 @frozen
@@ -37,7 +38,8 @@ class Outcomes:
     """The outcomes of calls that are over; times are in seconds."""
 
     _ended: OrderedDict[Key, Outcome] = field(factory=OrderedDict)
-    _unasked: dict[Key, float] = field(factory=dict)
+    unasked: dict[Key, float] = field(factory=dict)
+    """Until when Twilio should ask about each of those that it has not asked about."""
 
     def __contains__(self, key: Key) -> bool:
         return key in self._ended
@@ -47,9 +49,9 @@ class Outcomes:
         end = end or EndCall(BRIDGE, CRASHED)
         self._ended[key] = Outcome(agent, end)
         if end.by != "caller":
-            self._unasked[key] = now + (SAY_SECONDS if end.say else NEXT_SECONDS)
+            self.unasked[key] = now + (SAY_SECONDS if end.say else NEXT_SECONDS)
         if len(self._ended) > MOST_REMEMBERED:
-            self._unasked.pop(self._ended.popitem(last=False)[0], None)
+            self.unasked.pop(self._ended.popitem(last=False)[0], None)
 
     def of(self, key: Key) -> Outcome | None:
         """Return how a call ended that was here lately."""
@@ -57,11 +59,18 @@ class Outcomes:
 
     def asked(self, key: Key) -> None:
         """Twilio has asked what comes next."""
-        self._unasked.pop(key, None)
+        self.unasked.pop(key, None)
 
     def is_any_awaited(self, now: float) -> bool:
         """Say whether Twilio will soon ask about one of them."""
-        return any(until > now for until in self._unasked.values())
+        return any(until > now for until in self.unasked.values())
+
+
+def remember(known: OrderedDict[Key, T], key: Key, value: T) -> None:
+    """Note something of a call for as long as Twilio may ask for it: the oldest goes when there are too many."""
+    known[key] = value
+    if len(known) > MOST_REMEMBERED:
+        known.popitem(last=False)
 
 
 def outcome_on_disk(folder: Path, agent: Agent, call_id: str) -> Outcome | None:

@@ -12,21 +12,21 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission, Load, caller_id_of
+from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission, caller_id_of
 from bridge.calls.answering import refused
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
 from bridge.calls.opening import Answering
-from bridge.calls.outcomes import CRASHED, MOST_REMEMBERED, Outcome, Outcomes, outcome_on_disk
+from bridge.calls.outcomes import CRASHED, Outcome, Outcomes, outcome_on_disk, remember
 from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.returns import NOBODY, Name, comes_back, name_for
+from bridge.calls.room import load_of
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
 from bridge.heart.effects import EndCall
 from bridge.languages import Sentence
-from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.places import CLOSED, FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
@@ -54,18 +54,20 @@ class Switchboard:
     on_gone: Callable[[Key], None] = lambda key: None
     look_seconds: float = LOOK_SECONDS
     _has_drained: bool = False
-    _admission: Admission = field(init=False)
+    admission: Admission = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
     _outcomes: Outcomes = field(factory=Outcomes)
     _answering: Answering = field(factory=Answering)
     _returned: OrderedDict[Key, Name] = field(factory=OrderedDict)
     """Which call it is now, of CallSids that came back to their agent."""
     _nursery: trio.Nursery | None = None
+    _named: OrderedDict[Key, Key] = field(factory=OrderedDict)
+    """What Twilio calls the calls that we make."""
     _quiet: trio.Event = field(factory=trio.Event)
     _disk: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
 
     def __attrs_post_init__(self) -> None:
-        self._admission = Admission(self.settings.server)
+        self.admission = Admission(self.settings.server)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
@@ -118,12 +120,22 @@ class Switchboard:
 
     def _key(self, call_sid: str, agent: str) -> Key:
         name = self._returned.get((call_sid, agent))
-        return key_of(call_sid, agent, name.turn if name else 1)
+        key = key_of(call_sid, agent, name.turn if name else 1)
+        return self._named.get(key, key)
+
+    def name(self, key: Key, call_sid: str) -> None:
+        """Know a call that we make by the CallSid that Twilio has given it, too."""
+        remember(self._named, (call_sid, key[1]), key)
+
+    @property
+    def unasked(self) -> Mapping[Key, float]:
+        """Return the ended calls of which Twilio has not asked what comes next, and until when it should have."""
+        return self._outcomes.unasked
 
     @property
     def refused(self) -> Mapping[str, int]:
         """Return how many calls could not be taken, by reason; every reason is there from the start."""
-        return self._admission.refused
+        return self.admission.refused
 
     # ------------------------------------------------------------ webhooks
 
@@ -199,25 +211,15 @@ class Switchboard:
         if reason == OUT_OF_HOURS:
             return steps or twiml.hangup_twiml(agent.failure_sentence)
         closing = self.settings.server.when_draining if self.is_closing else ""
-        return steps or twiml.refusal_twiml(closing or self._admission.choice(agent))
+        return steps or twiml.refusal_twiml(closing or self.admission.choice(agent))
 
     def _refuses(self, webhook: Webhook) -> str:
         """Return why a new call can't be had, or nothing; one that is let in counts as its caller's."""
-        calls = [call for call in self._calls.values() if call.end is None]
-        left_over = len(self._calls) - len(calls)  # as many as there may be calls: beyond that they take room
-        waiting = sum(call.is_waiting for call in calls)
-        load = Load(
-            live=len(calls) + max(0, left_over - self.settings.server.max_calls),
-            of_agent=sum(call.agent.name == webhook.agent.name for call in calls),
-            waiting=waiting,
-            has_room=self.host.has_room,
-            is_late=self.host.is_late,
-            has_files=self.host.files_left >= SPARE_FILES + FILES_A_CALL * (waiting + 1),
-            is_open=not webhook.origin.is_closed,
-        )
+        most, is_open = self.settings.server.max_calls, not webhook.origin.is_closed
+        load = load_of(self._calls.values(), self.host, webhook.agent, max_calls=most, is_open=is_open)
         number, now = webhook.form.get("From", ""), trio.current_time()
-        self._admission.follow(self.settings.server)
-        reason = self._admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
+        self.admission.follow(self.settings.server)
+        reason = self.admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
         if reason:
             tell = log.info if reason == OUT_OF_HOURS else log.warning
             about = {"live": load.live, "of_agent": load.of_agent, "waiting": load.waiting}
@@ -245,9 +247,7 @@ class Switchboard:
         key, known = (webhook.call_sid, webhook.agent.name), self._returned
         if name.turn == 1 or (key in known and known[key].turn == name.turn):
             return
-        known[key] = name
-        if len(known) > MOST_REMEMBERED:
-            known.popitem(last=False)
+        remember(known, key, name)
 
     def take(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Begin a call that was let in."""
@@ -298,7 +298,8 @@ class Switchboard:
 
     def _key_of(self, agent: str, request: Request) -> Key:
         if request.kind == NEXT:
-            return key_of(request.call_sid, agent, request.turn)
+            key = key_of(request.call_sid, agent, request.turn)
+            return self._named.get(key, key)
         return self._key(request.call_sid, agent)
 
     def _call_of(self, agent: str, request: Request) -> AnyCall | None:

@@ -25,6 +25,8 @@ from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
 from bridge.observe.monitoring import Monitoring
 from bridge.observe.snapshot import Snapshot
+from bridge.outbound.closer import Closer
+from bridge.outbound.dialer import Dialer
 from bridge.tapes.disk_space import DiskWatch
 from bridge.tapes.files import Sync, Write, append_to, sync
 from bridge.tapes.lock import held_alone
@@ -52,6 +54,8 @@ class Daemon:
     current: CurrentSetup
     switchboard: Switchboard
     host: LocalHost | WorkerPool
+    dialer: Dialer
+    closer: Closer
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
@@ -74,7 +78,7 @@ class Daemon:
             await background.start(self.indexer.run, name="indexer")
             background.start_soon(self.keeper.run, name="keeper")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            seen = Snapshot(self.switchboard, self.host, self.indexer)
+            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
             await self.indexer.finish()
@@ -89,15 +93,20 @@ class Daemon:
             try:
                 async with trio.open_nursery() as calls:
                     await calls.start(self.switchboard.run)
+                    await calls.start(self.dialer.run)
+                    calls.start_soon(self.closer.run, name="closer")
                     yield
                     calls.cancel_scope.cancel(reason="shutting down")
             finally:
                 self.host.finish()
 
     async def drain(self) -> None:
-        """Take no more calls and let the live ones end, somewhat before it all must be over."""
+        """Take no more calls, ring nobody any more, and let the live ones end, somewhat before it all must be over."""
         seconds = self.switchboard.settings.server.drain_seconds
-        await self.switchboard.drain(max(0.0, seconds - 1.5))
+        self.switchboard.refuse_calls()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.dialer.drain)
+            await self.switchboard.drain(max(0.0, seconds - 1.5))
 
     async def wait_recorded(self) -> None:
         """Return when no call is waiting or live, and every one that ended has its tape and its rows."""
@@ -134,13 +143,16 @@ async def open_daemon(
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
     switchboard = Switchboard(current, host)
+    dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
     keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
-    front = Front(Gate(current, switchboard), host, handshake_seconds)
+    front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
-        daemon = Daemon(port, current, switchboard, host, indexer, monitoring, keeper, disk_watch)
+        daemon = Daemon(
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
+        )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
@@ -153,6 +165,7 @@ class Front:
     gate: Gate
     host: LocalHost | WorkerPool
     handshake_seconds: float = HANDSHAKE_SECONDS
+    dialer: Dialer | None = None
     _config: HypercornConfig = field(factory=HypercornConfig)
     _context: WorkerContext = field(factory=lambda: WorkerContext(None))
     _accepting: trio.CancelScope = field(factory=trio.CancelScope)
@@ -164,7 +177,7 @@ class Front:
     def __attrs_post_init__(self) -> None:
         self._door = Door(*self._limits())
         serve_link = self.host.link_server(self.gate.switchboard)
-        self._app = ASGIWrapper(make_app(self.gate, self.gate.switchboard, serve_link))
+        self._app = ASGIWrapper(make_app(self.gate, self.gate.switchboard, serve_link, self.dialer))
         if serve_link is None:  # then a media socket has to be the first request of its connection
             self._config.keep_alive_max_requests = 1
         self._config.include_server_header = False

@@ -22,6 +22,7 @@ def doubts(settings: Settings, secrets: Secrets) -> list[str]:
         *_about_model(realtime),
         *_about_key(realtime, secrets),
         *_about_agents(settings),
+        *_about_outbound(settings, secrets),
     ]
 
 
@@ -63,3 +64,22 @@ def _about_agents(settings: Settings) -> Iterator[str]:
 def _placeholders(agent: Agent) -> Iterator[str]:
     yield from names_in(agent.instructions)
     yield from names_in(agent.greeting)
+
+
+def _about_outbound(settings: Settings, secrets: Secrets) -> Iterator[str]:
+    outbound, agents = settings.outbound, settings.agents
+    callers = [name for name, agent in agents.items() if agent.outbound is not None]
+    if callers and not outbound.caller_id:
+        yield f"[agents.{callers[0]}.outbound] makes no call while [outbound] caller_id is empty"
+    if not outbound.caller_id:
+        return
+    if not callers:
+        yield "[outbound] makes no calls: no agent has a table [agents.NAME.outbound]"
+    if not outbound.allow:
+        yield '[outbound] allow is empty: nobody may be called; name how numbers begin, such as ["+1"]'
+    if not settings.admin.bind or not secrets.admin_token:
+        yield f"nobody can ask for calls: set [admin] bind, and {settings.admin.token_env} for its token"
+    for name in callers:
+        policy = agents[name].outbound
+        if policy is not None and policy.machine == "press_1" and "1" not in policy.message:
+            yield f'[agents.{name}.outbound] message does not say "press 1", which machine = "press_1" waits for'

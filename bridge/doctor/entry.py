@@ -13,8 +13,9 @@ import httpx2
 from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.media_socket import shake_hands, socket_url
 from bridge.doctor.public_url import as_signed, port_of
-from bridge.doctor.world import Answer, Patient, fetch
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
+from bridge.links.https import Answer, fetch
 from bridge.wire import signatures
 
 REACHED, PROXY, SIGNED, STRANGERS = "way in", "proxy", "signatures", "strangers"

@@ -1,6 +1,7 @@
 """`bridge doctor`: everything an operator gets wrong, looked at at once, with the next step in plain words.
 
-The checks themselves are in `public_url`, `entry`, `media_socket`, `twilio`, `model`, `session` and `machine`.
+The checks themselves are in `public_url`, `entry`, `media_socket`, `twilio`, `outbound`, `model`, `session` and
+`machine`.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from bridge.doctor import entry as doctor_entry
 from bridge.doctor import machine as doctor_machine
 from bridge.doctor import media_socket as doctor_socket
 from bridge.doctor import model as doctor_model
+from bridge.doctor import outbound as doctor_outbound
 from bridge.doctor import public_url as doctor_public
 from bridge.doctor import session as doctor_session
 from bridge.doctor import twilio as doctor_twilio
@@ -61,6 +63,8 @@ CHECKS: Final = (
         ),
     ),
     Check("Twilio", doctor_twilio.check_twilio),
+    Check("outbound", doctor_outbound.check_caller_id),
+    Check("do not call", doctor_outbound.check_list, is_local=True),
     Check("model", doctor_model.check_model, then=(Check("session", doctor_session.check_sessions),)),
     Check("retirement", doctor_model.check_retirements, is_local=True),
     Check("disk", doctor_machine.check_disk, is_local=True),

@@ -9,8 +9,9 @@ from bridge.config import Realtime
 from bridge.doctor.doubts import is_openai
 from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.retirements import READ_ON, RETIREMENTS, SOURCE, STAYING
-from bridge.doctor.world import Answer, Patient, fetch
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
+from bridge.links.https import Answer, fetch
 
 MODEL, RETIRING = "model", "retirement"
 NO_LIST: Final = (400, 404, 405, 426, 501)

@@ -10,8 +10,9 @@ from attrs import frozen
 from bridge.checks import nearest
 from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.public_url import port_of
-from bridge.doctor.world import Answer, Patient, fetch
+from bridge.doctor.world import Patient
 from bridge.errors import LinkError
+from bridge.links.https import Answer, fetch
 from bridge.tapes.masking import mask
 from bridge.text.wording import counted
 

@@ -3,23 +3,22 @@
 Tests put loopback stand-ins in its places. Nothing here judges what comes back.
 """
 
-import re
 import shutil
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import httpx2
-import msgspec
 import trio
 from attrs import field, frozen
 
 from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
+from bridge.links.https import Answer
 from bridge.proxies import Proxy
 
 CHECK_SECONDS: Final = 5
@@ -28,34 +27,7 @@ CHECK_SECONDS: Final = 5
 WAIT_PART: Final = 0.8
 """Of that, what one connection or answer may take: less, so that the finding can say which it was."""
 
-MOST_BODY_BYTES: Final = 2 * 2**20
-"""A page of a thousand phone numbers is a good megabyte; nothing else that is asked for comes near."""
-
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
-
-
-@frozen
-class Answer:
-    """What an HTTP server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    took_ms: int
-
-    @property
-    def server(self) -> str:
-        """Return who says to have answered: the bridge itself says nothing."""
-        return self.headers.get("server", "")[:60]
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """Return the object in the body; an empty one when there is none."""
-        try:
-            read = msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return {}
-        return read if isinstance(read, dict) else {}
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
@@ -139,48 +111,6 @@ def _reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not valid: {error.verify_message}"
     return (error.reason or str(error)).replace("_", " ").lower()
-
-
-async def fetch(client: httpx2.AsyncClient, method: str, url: str, **options: Any) -> Answer:
-    """Make one request and return its answer. Raises `LinkError` with why there is none."""
-    began = trio.current_time()
-    body = bytearray()
-    # To leave the loop would leave the client's generators to the garbage collector; to be cancelled ends them.
-    too_long = trio.CancelScope()
-    try:
-        with too_long:
-            async with client.stream(method, url, **options) as response:
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > MOST_BODY_BYTES:
-                        too_long.cancel(reason="the answer is longer than any that is asked for")
-    except httpx2.HTTPError as error:
-        raise LinkError(_why(error)) from None
-    if too_long.cancelled_caught:
-        raise LinkError(f"the answer is longer than {MOST_BODY_BYTES} bytes")
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, bytes(body), round((trio.current_time() - began) * 1000))
-
-
-def _why(error: httpx2.HTTPError) -> str:
-    match error:
-        case httpx2.ProxyError():
-            return f"the proxy refused: {_without_noise(str(error))}"
-        case httpx2.ConnectTimeout():
-            return "no connection in time"
-        case httpx2.TimeoutException():
-            return "connected, but no answer in time"
-        case httpx2.ConnectError():
-            return f"can't be reached: {_without_noise(str(error))}"
-        case httpx2.RemoteProtocolError():
-            return "what answers speaks no HTTP/1.1 (HTTP/2 alone?), and Twilio speaks nothing else"
-        case _:
-            return f"the connection broke: {_without_noise(str(error)) or type(error).__name__}"
-
-
-def _without_noise(text: str) -> str:
-    """Return an error of OpenSSL or the system without where in the source it was raised."""
-    return re.sub(r"\[Errno -?\d+\] ?| ?\(_ssl\.c:\d+\)", "", text).strip()
 
 
 @frozen

@@ -19,33 +19,24 @@ from bridge.heart.events import (
     FROM_MODEL,
     MODEL_LEG,
     AwayEvent,
-    CallerAway,
     CallerSpoke,
     ClockRang,
     Event,
-    ExcursionEnded,
-    FarEndTold,
     KeyPressed,
     LinkStalled,
     MarkReached,
     MessageBroken,
     MessageIgnored,
     MessageUnknown,
-    ModelErred,
     ModelEvent,
     ModelFinishedAudio,
-    ModelLeft,
     ModelSpoke,
-    ModelTryFailed,
-    ModelUnreachable,
     OtherEvent,
+    OutgoingEvent,
     PhoneEvent,
     PhoneLeft,
-    RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
-    SessionCreated,
-    SessionUpdated,
     SpeechEvent,
     SpeechStarted,
     SpeechStopped,
@@ -61,18 +52,19 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
-from bridge.heart.failure import cause_of_door
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import LastWords
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
+from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.model_side import ModelSide
+from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
@@ -82,6 +74,7 @@ from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
+from bridge.outgoing import Outgoing
 
 STIRRING: Final = frozenset({ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed})
 """Signs that an answer is on its way."""
@@ -99,12 +92,15 @@ class Call:
 
     agent: Agent
     tools: Sequence[Mapping[str, Any]] = ()
+    is_outgoing: bool = False
+    """Whether we call them."""
     _deadline: int = 0
 
     # What is known.
     _decisions: Decisions = field(factory=Decisions)
     _catching_up: CatchingUp = field(factory=CatchingUp)
     _stream: PhoneStream = field(init=False)
+    _callee: Callee = field(init=False)
     _keys: Keys = field(factory=Keys)
     _session: Session = field(init=False)
     _playout: Playout = field(init=False)
@@ -124,6 +120,7 @@ class Call:
     _tool: ToolSide = field(init=False)
     _patience: Patience = field(init=False)
     _time_up: TimeUp = field(init=False)
+    _outgoing: OutgoingSide = field(init=False)
     _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -132,6 +129,8 @@ class Call:
         held = HeldAudio(limits.held_caller_audio_ms)
         keys = self._keys
         self._stream = stream = PhoneStream(decisions)
+        policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
+        self._callee = callee = Callee(decisions, policy)
         self._session = session = Session(agent, self.tools)
         self._playout = playout = Playout(limits.lead_ms)
         self._turns = turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
@@ -141,34 +140,39 @@ class Call:
 
         self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
         self._excursions = away = Excursions(
-            agent, decisions, stream, session, turns, playout, calls, words, ending
+            agent, decisions, stream, session, turns, playout, calls, words, ending, callee
         )
         self._farewell = farewell = Farewell(agent, decisions, playout, calls, away, ending)
         self._barge_in = barge_in = BargeIn(
             agent, decisions, stream, keys, turns, playout, dead_air, farewell
         )
         self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
+        self._outgoing = outgoing = OutgoingSide(
+            decisions, callee, stream, turns, playout, voice, barge_in, ending, limits.farewell_grace_ms
+        )
         self._caller = CallerSide(
-            decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending
+            decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing
         )
         self._model = ModelSide(
-            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee
         )
         ways_out = WaysOut(agent, away, barge_in, farewell)
         self._tool = ToolSide(decisions, calls, turns, session, ways_out)
-        self._patience = Patience(decisions, stream, session, keys, turns, calls, dead_air, farewell, away)
+        self._patience = Patience(
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
+        )
         self._time_up = TimeUp(agent, decisions, stream, session, turns, playout, calls, farewell, away)
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, self._time_up, farewell, away, ending,
+            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing,
         )  # fmt: skip
         self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
 
     def begin(self) -> list[Effect]:
-        """Return what to do when the webhook was accepted, at 0 ms."""
-        self._decisions.journal.first("webhook_accepted")
+        """Return what to do when the webhook was accepted, or the call asked for, at 0 ms."""
+        self._decisions.journal.first("call_asked_for" if self.is_outgoing else "webhook_accepted")
         return self._decisions.take()
 
     def handle(self, event: Event, now: int) -> list[Effect]:
@@ -271,49 +275,18 @@ class Call:
                 assert_never(event)
 
     def _decide_model(self, event: ModelEvent) -> None:
-        match event:
-            case SessionCreated():
-                self._model.session_created()
-            case SessionUpdated():
-                self._model.session_updated(event)
-            case ResponseCreated():
-                self._model.response_created(event)
-            case ResponseFinished():
-                self._model.response_finished(event)
-            case ModelErred():
-                self._model.erred(event)
-            case RateLimitsTold():
-                self._model.limits_told(event)
-            case ModelLeft():
-                self._model.gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
-            case ModelTryFailed():
-                self._decisions.journal.count(f"model try failed: {event.kind}", why=event.why[:300])
-            case ModelUnreachable():
-                self._excursions.fail(event.why, cause_of_door(event.why))
-            case _:
-                assert_never(event)
+        self._model.told(event)
+        if isinstance(event, ResponseCreated):
+            self._outgoing.response_created(event)
 
     def _decide_tool(self, event: ToolEvent) -> None:
-        match event:
-            case ToolCalled():
-                self._tool.called(event)
-            case ToolAnswered():
-                self._tool.answered(event)
-            case ToolFailed():
-                self._tool.failed(event)
-            case _:
-                assert_never(event)
+        self._tool.told(event)
+
+    def _decide_outgoing(self, event: OutgoingEvent) -> None:
+        self._outgoing.told(event)
 
     def _decide_away(self, event: AwayEvent) -> None:
-        match event:
-            case CallerAway():
-                self._excursions.caller_away(event)
-            case FarEndTold():
-                self._excursions.far_end_told(event)
-            case ExcursionEnded():
-                self._excursions.ended(event)
-            case _:
-                assert_never(event)
+        self._excursions.told(event)
 
     def _decide_other(self, event: OtherEvent) -> None:
         match event:
@@ -339,9 +312,10 @@ class Call:
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
         self._time_up.leave_between_words()
+        self._outgoing.look()
         if self._ending.is_over:
             return
-        if self._stream.sid:
+        if self._stream.sid and self._callee.hears:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
@@ -350,6 +324,7 @@ class Call:
         # While a tool runs: if it takes too long.
         is_to_speak = not self._tool_calls.running or self._dead_air.is_asked
         may_ask = self._turns.may_ask and not self._keys.are_coming and not self._excursions.is_away
+        may_ask = may_ask and self._callee.is_answered
         if self._session.is_open and is_to_speak and not self._farewell.is_near and may_ask:
             self._model.ask()
 
@@ -371,6 +346,7 @@ TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
         (SpeechEvent, Call._decide_speech),
         (ModelEvent, Call._decide_model),
         (ToolEvent, Call._decide_tool),
+        (OutgoingEvent, Call._decide_outgoing),
         (AwayEvent, Call._decide_away),
         (OtherEvent, Call._decide_other),
     )

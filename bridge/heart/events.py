@@ -67,6 +67,42 @@ class PhoneLeft:
     reason: str
 
 
+# ---------------------------------------------------------------- a call that we make (Twilio's REST and its callbacks)
+
+
+@frozen
+class CallPlaced:
+    """Twilio took the call: it is queued there, and will ring."""
+
+
+@frozen
+class CallNotPlaced:
+    """Twilio did not take the call; `why` is a sentence for people."""
+
+    why: str
+
+
+@frozen
+class CallProgressed:
+    """Twilio told how far the call is, in its own word; these come in any order, twice, or not at all."""
+
+    status: str
+    sip_code: str = ""
+
+
+@frozen
+class CalleeAnswered:
+    """Twilio asked what to do with the call: somebody, or something, has answered it."""
+
+
+@frozen
+class CalleeJudged:
+    """Twilio's answering machine detection told who answered, in its own word."""
+
+    answered_by: str
+    after_ms: int = 0
+
+
 # ---------------------------------------------------------------- the model leg (OpenAI Realtime)
 
 
@@ -342,9 +378,10 @@ ModelEvent: TypeAlias = (
     | ModelUnreachable
 )
 ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
+OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
-Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | AwayEvent | OtherEvent
+Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
 
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,

@@ -12,10 +12,10 @@ from bridge.heart.events import ExcursionEnded
 from bridge.heart.plans import CollectDigits, PressDigits, Step, TakeMessage
 
 
-def opening_instructions(agent: Agent) -> str:
-    """Return the instructions of the first response: the same opening in every call."""
+def opening_instructions(agent: Agent, words: str = "") -> str:
+    """Return the instructions of the first response: the same opening in every call, or the message for a machine."""
     named = f", in language '{agent.languages[0]}'," if agent.languages else ""
-    return f"The call has just been answered. Say exactly this{named} and nothing more: {agent.greeting}"
+    return f"The call has just been answered. Say exactly this{named} and nothing more: {words or agent.greeting}"
 
 
 def patience_instructions(agent: Agent) -> str:

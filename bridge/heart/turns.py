@@ -183,6 +183,11 @@ class Turns:
         """A response was asked for."""
         self._requested, self._is_owed = event_id, False
 
+    @property
+    def is_requested(self) -> bool:
+        """Say whether a response was asked for that has not begun."""
+        return self._requested != ""
+
     def is_asked_by(self, client_event_id: str) -> bool:
         """Say whether an error concerns a response that is waited for; nameless ones do while somebody waits."""
         return client_event_id == self._requested if client_event_id else self.waiting_for != ""

@@ -1,6 +1,7 @@
 """The admin address: /metrics, /healthz and /calls for those who run the daemon. A listener of its own, off by default.
 
-Whoever is let in can read and do nothing else. Other machines need a token; the public port serves none of this.
+Whoever is let in can read; with the token they can have calls made, too. Other machines need it for all; the public
+port serves none of this.
 """
 
 import os
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 import trio
 from attrs import define, field, frozen
@@ -26,6 +28,7 @@ from bridge import __version__
 from bridge.config import Admin
 from bridge.errors import LinkError
 from bridge.links.phone import MOST_HEAD_BYTES
+from bridge.observe.asking import add_asking, is_asking, refused
 from bridge.observe.metrics import Metrics
 from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.web.http import HttpConnection
@@ -38,6 +41,12 @@ BACKLOG: Final = 16
 PATHS: Final = frozenset({b"/metrics", b"/healthz", b"/calls"})
 """As they are sent: nothing that has to be decoded first is one of them."""
 MISDIRECTED: Final = 421
+NO_TOKEN: Final = msgspec.json.encode(
+    refused(
+        "token",
+        "calls are made for whoever has the admin token, and none is set: name one in [admin] token_env",
+    )
+)
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 log = structlog.get_logger(__name__)
 
@@ -112,11 +121,17 @@ class Doorkeeper:
             return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
         return None
 
+    def refusal_to_call(self) -> Response | None:
+        """Return the answer for whoever was let in without a token, and wants calls made: no machine is so trusted."""
+        if self.token:
+            return None
+        return Response(NO_TOKEN, status=403, content_type="application/json")
+
 
 def make_admin_app(
     doorkeeper: Callable[[], Doorkeeper], snapshot: Snapshot, metrics: Metrics, peaks: Peaks
 ) -> QuartTrio:
-    """Return the app: three pages to GET, 404 for all else, for those whom the doorkeeper of the moment lets in."""
+    """Return the app: three pages to GET, calls to ask for, 404 for all else, for those whom the doorkeeper lets in."""
     app = QuartTrio("bridge-admin", static_folder=None)
     started = trio.current_time()
 
@@ -125,8 +140,10 @@ def make_admin_app(
         host, authorization = request.headers.get("Host", ""), request.headers.get_all("Authorization")
         if (refusal := doorkeeper().refusal(host, authorization)) is not None:
             return refusal
-        is_there = request.method == "GET" and request.scope["raw_path"] in PATHS
-        return None if is_there else Response("", status=404)
+        method, path = request.method, request.scope["raw_path"]
+        if snapshot.dialer is not None and is_asking(method, path):
+            return doorkeeper().refusal_to_call()
+        return None if method == "GET" and path in PATHS else Response("", status=404)
 
     @app.get("/metrics")
     async def metrics_page() -> Response:
@@ -140,6 +157,8 @@ def make_admin_app(
     async def calls() -> list[dict[str, Any]]:
         return snapshot.calls()
 
+    if snapshot.dialer is not None:
+        add_asking(app, snapshot.dialer)
     return app
 
 

@@ -15,6 +15,9 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
+OUTCOMES: Final = ("person", "machine", "fax", "unknown", "busy", "no_answer", "failed", "canceled")
+"""Of a call that we made: who or what answered it, or why nobody did."""
+
 ENDED_BY: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
 TOOL_OUTCOMES: Final = ("answered", "arguments", "cancelled", "crashed", "timeout", "not_run")
 """`not_run`: hang_up, which is ours; a tool that there isn't; one too many at once."""
@@ -69,6 +72,12 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         "Calls that ended, by who ended them: caller, model, tool (the agent hung up), limit, operator (shutdown), "
         "bridge (a bug of ours). A healthy line shows caller and tool.",
         ("agent", "ended_by"),
+    ),
+    Metric(
+        "bridge_outgoing_calls",
+        "Calls that were made and have ended, by what came of them: answered by a person, machine, fax or unknown; "
+        "else busy, no_answer, failed, canceled.",
+        ("agent", "outcome"),
     ),
     Metric(
         "bridge_failure_sentences",
@@ -161,6 +170,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Twilio's media sockets don't get through.",
         (),
     ),
+    Metric("bridge_calls_ringing", "Calls that are being made and have no media stream yet, now.", ()),
     Metric(
         "bridge_calls_limit",
         "max_calls: live and waiting calls together stay below it, and the next hear a busy tone.",
@@ -274,6 +284,12 @@ TOTALS: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_calls_refused",
         "Calls that were not taken, by the setting that said so; draining: busy tones; closed: outside opening hours.",
+        ("reason",),
+    ),
+    Metric(
+        "bridge_outgoing_calls_refused",
+        "Calls that were asked for and not made, by what to look at: a setting, a list, the hour, a limit. Twilio was "
+        "not asked.",
         ("reason",),
     ),
     Metric(

@@ -32,6 +32,7 @@ from bridge.observe.metric_table import (
     INCOMPLETE,
     JOURNAL_COUNTS,
     OTHER,
+    OUTCOMES,
     PER_AGENT,
     TIMES_PER_AGENT,
     TOKENS,
@@ -60,6 +61,7 @@ class _Totals:
     """Counters that somebody else keeps: shown as they stand, none of them ever falls."""
 
     refused: dict[str, int] = field(factory=dict)
+    not_made: dict[str, int] = field(factory=dict)
     traces: dict[str, int] = field(factory=dict)
     shed: int = 0
     lost: int = 0
@@ -71,6 +73,7 @@ class _Totals:
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
         self.refused = dict(snapshot.switchboard.refused)
+        self.not_made = dict(snapshot.dialer.refused) if snapshot.dialer is not None else {}
         self.traces = dict(snapshot.trace_outcomes)
         vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
@@ -81,6 +84,7 @@ class _Totals:
         """Return them as Prometheus' client wants them."""
         values: dict[str, Mapping[str, float]] = {
             "bridge_calls_refused": self.refused,
+            "bridge_outgoing_calls_refused": self.not_made,
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
             "bridge_tapes_lost": {"": self.lost},
@@ -135,6 +139,8 @@ class Metrics:
         self._known.add(agent)
         for by in (*ENDED_BY, OTHER):
             self._count("bridge_calls", 0, agent, by)
+        for outcome in (*OUTCOMES, OTHER):
+            self._count("bridge_outgoing_calls", 0, agent, outcome)
         for name in PER_AGENT:
             self._count(name, 0, agent)
         for kind in TOKENS:
@@ -158,6 +164,9 @@ class Metrics:
         agent = call["agent"]
         self._know(agent)  # that the configuration has been read again is nothing we are told
         self._count("bridge_calls", 1, agent, _among(ENDED_BY, call["ended_by"]))
+        if call["is_outgoing"]:
+            what = call["answered_by"] or call["outcome"]
+            self._count("bridge_outgoing_calls", 1, agent, _among(OUTCOMES, what))
         self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
         self._count("bridge_barge_ins", call["interruptions"], agent)
         self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
@@ -208,6 +217,7 @@ class Metrics:
         values: dict[str, float] = {
             "bridge_calls_live": snapshot.live,
             "bridge_calls_waiting": snapshot.waiting,
+            "bridge_calls_ringing": snapshot.ringing,
             "bridge_calls_limit": snapshot.limit,
             "bridge_loop_is_late": snapshot.host.is_late,
             "bridge_draining": snapshot.switchboard.is_closing,

@@ -10,6 +10,7 @@ from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
 from bridge.indexing.indexer import Indexer
+from bridge.outbound.dialer import Dialer
 from bridge.tapes.masking import mask
 
 PEAK_SECONDS: Final = 15.0
@@ -24,6 +25,7 @@ class Snapshot:
     host: CallHost
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
+    dialer: Dialer | None = None
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""
@@ -37,7 +39,12 @@ class Snapshot:
     @property
     def live(self) -> int:
         """Return how many calls have had one."""
-        return self.switchboard.live - self.waiting
+        return self.switchboard.live - self.waiting - self.ringing
+
+    @property
+    def ringing(self) -> int:
+        """Return how many calls that we make have no media stream yet."""
+        return sum(phase_of(call) == "ringing" for call in self.switchboard.calls)
 
     @property
     def limit(self) -> int:
@@ -61,12 +68,14 @@ class Snapshot:
 
 
 def phase_of(call: AnyCall) -> str:
-    """Return how far a call is: waiting (for its media stream), talking, away (from it), ending."""
+    """Return how far a call is: ringing (we call), waiting (for its stream), talking, away (from it), ending."""
     if call.end is not None:
         return "ending"
     if call.is_away:
         return "away"
-    return "waiting" if call.is_waiting else "talking"
+    if not call.is_waiting:
+        return "talking"
+    return "ringing" if call.is_outgoing else "waiting"
 
 
 @define

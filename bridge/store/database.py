@@ -66,6 +66,11 @@ MIGRATIONS: Final = [
     alter table calls add column asked_agent varchar;
     alter table calls add column agent_why varchar;
     """,
+    """
+    alter table calls add column is_outgoing boolean;
+    alter table calls add column outcome varchar;
+    alter table calls add column answered_by varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 

@@ -12,6 +12,7 @@ from attrs import define, field
 
 from bridge.agents import ServerVad
 from bridge.store.legs import Legs
+from bridge.store.outgoing import outgoing_columns, sid_in
 from bridge.store.prices import cost_usd
 from bridge.store.tokens import TOKEN_CLASSES, tokens_of
 from bridge.store.transcribed import Transcribed
@@ -19,7 +20,7 @@ from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
 from bridge.tapes.header import Header
 from bridge.tapes.lines import MOST, LastEnding, ToolSaid
-from bridge.tapes.tape import MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
+from bridge.tapes.tape import HTTP, MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
 from bridge.text.validity import valid_json
 
 Row: TypeAlias = dict[str, Any]
@@ -79,6 +80,7 @@ class _Reader:
     responses: int = 0
     transcribed: Transcribed = field(factory=Transcribed)
     legs: Legs = field(factory=Legs)
+    call_sid: str = ""
 
     # ------------------------------------------------------------ lines
 
@@ -100,6 +102,8 @@ class _Reader:
             self._read_tool(line.t_ms, line.tool)
         elif line.end is not None:
             self.end, self.end_ms = line.end, line.t_ms
+        elif line.leg == HTTP and line.sender == TWILIO and not self.call_sid:
+            self.call_sid = sid_in(line)
 
     def _read_note(self, t_ms: int, note: Row) -> None:
         match note.pop("kind"):
@@ -258,7 +262,7 @@ class _Reader:
         ended = self.end_ms if self.end_ms >= 0 else self.last_ms
         tokens = {name: self.tokens[name] for name in TOKEN_CLASSES}
         return {
-            "call_sid": header.call_sid,
+            "call_sid": header.call_sid or self.call_sid,
             "account_sid": header.account_sid,
             "agent": header.agent,
             "asked_agent": header.asked_agent or None,
@@ -285,6 +289,7 @@ class _Reader:
             "counts": self.counts,
             "is_torn": is_torn,
             "code": header.code,
+            **outgoing_columns(header, self.milestones),
         }
 
     def _cost(self, tokens: Mapping[str, int]) -> Row:

@@ -28,6 +28,8 @@ class Header(msgspec.Struct, kw_only=True):
     started_at: When
     caller: str = msgspec.field(name="from", default="")
     called: str = msgspec.field(name="to", default="")
+    is_outgoing: bool = False
+    """Whether we called them: then `from` is ours, and the CallSid is in a line of Twilio's."""
     model: str = ""
     code: str = ""
     opened_by: str = ""

@@ -58,7 +58,7 @@ from bridge.tapes.lines import (
 )
 from bridge.tapes.plan_lines import leave_of
 from bridge.text.nesting import MOST_DEEP, is_too_deep
-from bridge.wire import realtime, twilio, twilio_http
+from bridge.wire import outbound, realtime, twilio, twilio_http
 
 HTTP: Final = "twilio_http"
 PHONE: Final = "twilio_ws"
@@ -286,6 +286,8 @@ def event_of(line: Line) -> Event | None:
     """Return the event that an input line stands for, or None when it needs no decision."""
     if line.leg == SHADOW:
         return None
+    if line.leg == HTTP:
+        return _http_event(line)
     if line.leg == PHONE:
         return _peer_event(line, is_phone=True)
     if line.leg == MODEL:
@@ -296,8 +298,6 @@ def event_of(line: Line) -> Event | None:
         return _peer_event(line, is_phone=False)
     if line.tool is not None:
         return _answer_of(line.tool)
-    if line.http is not None:
-        return twilio_http.parse(line.http)
     if line.rang:
         return ClockRang()
     if line.stalled is not None:
@@ -305,6 +305,12 @@ def event_of(line: Line) -> Event | None:
     if line.stopped is not None:
         return Stopped(**line.stopped)
     return None
+
+
+def _http_event(line: Line) -> Event | None:
+    if line.http is not None:
+        return outbound.event_of_request(line.http) or twilio_http.parse(line.http)
+    return outbound.event_of_answer(line.resp) if line.resp is not None else None
 
 
 def _answer_of(said: ToolSaid) -> Event:

@@ -19,7 +19,10 @@ from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.links.phone import PhoneSocket
+from bridge.outbound.dialer import Dialer
 from bridge.web.fallback import PatientConnection, QuartLink
+from bridge.web.outbound_routes import PATHS as OUTBOUND_PATHS
+from bridge.web.outbound_routes import add_outbound_routes
 from bridge.wire import signatures, twilio
 from bridge.wire.requests import AWAY, NEXT, Request
 from bridge.wire.signed_form import CALL_SID, marks_of, query_of, read_form
@@ -30,7 +33,7 @@ MOST_BODY_BYTES: Final = 64 * 2**10
 MOST_FIELDS: Final = 200
 ROUTES: Final = re.compile(
     rb"/healthz|/voice/[a-z0-9][a-z0-9_-]{0,62}(/next|/away/[0-9]{1,4}/[a-z]{1,9}|/failure/[a-z]{1,11}/[0-9]{1,2})?/?"
-    rb"|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?"
+    rb"|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?|" + OUTBOUND_PATHS
 )
 """Every path there is, as it is sent: nothing that has to be decoded, joined or redirected first gets any further."""
 SIGNATURE: Final = "X-Twilio-Signature"
@@ -103,7 +106,12 @@ class Gate:
         return None if self.agent_of(upgrade.path) else 404
 
 
-def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None = None) -> QuartTrio:
+def make_app(
+    gate: Gate,
+    switchboard: Switchboard,
+    serve_link: ServeLink | None = None,
+    dialer: Dialer | None = None,
+) -> QuartTrio:
     """Return the app: a route for each thing that Twilio asks or tells, `/healthz`, and media sockets if they can be
     served here.
     """
@@ -114,6 +122,8 @@ def make_app(gate: Gate, switchboard: Switchboard, serve_link: ServeLink | None 
     _say_little(app)
     _add_webhooks(app, gate, switchboard)
     _add_excursions(app, gate, switchboard)
+    if dialer is not None:
+        add_outbound_routes(app, dialer, lambda: _signed(gate))
     _add_media_sockets(app, gate, switchboard, serve_link)
     _add_health(app, switchboard)
     return app

@@ -26,11 +26,24 @@ RECORDING: Final = "recording"
 REFUSED: Final = "refused"
 """Twilio could not do what it was told; it asks by the number's fallback URL, where that is our webhook."""
 
+ANSWERED: Final = "out"
+"""What shall be done with a call that we make: it was answered."""
+
+STATUS: Final = "status"
+"""How far a call is that we make."""
+
+VERDICT: Final = "amd"
+"""Who or what answered it."""
+
+REST: Final = "rest"
+"""Not asked by Twilio: what its REST API answered about such a call."""
+
+OUTGOING: Final = (ANSWERED, STATUS, VERDICT, REST)
 AWAY: Final = (WHISPER, KEY, LEG, BACK, RECORDING)
 OF_THE_FAR_END: Final = (WHISPER, KEY, LEG)
 """Their CallSid is that of the call to whoever is rung."""
 
-TOLD: Final = (LEG, RECORDING)
+TOLD: Final = (LEG, RECORDING, STATUS, VERDICT)
 """Answered without a word."""
 
 
@@ -48,7 +61,7 @@ class Request:
     @property
     def call_sid(self) -> str:
         """Return the CallSid that it names: of the caller's call, or of the one to whoever is rung."""
-        return self.form["CallSid"]
+        return self.form.get("CallSid", "")
 
     @property
     def parent_sid(self) -> str:

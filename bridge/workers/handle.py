@@ -69,6 +69,8 @@ class RemoteCall:
     leaves_by: float = float("inf")
     end: EndCall | None = None
     is_cancelled: bool = False
+    is_outgoing: bool = False
+    over: trio.Event = field(factory=trio.Event)
     has_stream: bool = False
     is_away: bool = False
     is_streaming: bool = False
@@ -125,11 +127,13 @@ class RemoteCall:
         """Count the call as gone: its worker has had its time."""
         self.is_cancelled = True
         self._gone.set()
+        self.over.set()
 
     def has_ended(self, end: EndCall) -> None:
         """Take note of its end."""
         if self.end is None:
             self.end, self.ended = end, trio.current_time()
+            self.over.set()
             self.leaves_by = self.ended + GONE_SECONDS
 
     def is_lost(self) -> None:

@@ -111,6 +111,7 @@ class WorkerPool:
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         routes = routes_of(webhook, secret, way_of(worker.number))
         call = RemoteCall(webhook.key, call_id, agent, routes, caller, called, worker)
+        call.is_outgoing = bool(webhook.origin.outgoing_id)
         worker.calls[webhook.key] = call
         worker.tapes[call_id] = header_of(webhook, call_id, *informed(agent, webhook.parties, webhook.origin))
         marks, turn, origin = webhook.marks, webhook.turn, webhook.origin

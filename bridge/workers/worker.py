@@ -53,6 +53,7 @@ from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, 
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE
 from bridge.web.app import Gate
+from bridge.wire.requests import OUTGOING
 from bridge.workers.handle import way_of
 from bridge.workers.local import LocalHost
 
@@ -163,8 +164,10 @@ class Worker:
 
     async def _answer(self, message: Answer) -> None:
         """Answer a request; the supervisor knows what to say of a call that is gone."""
-        call = self.switchboard.find(message.key)
-        answer = None if call is None else await call.ask(message.request)
+        call, request = self.switchboard.find(message.key), message.request
+        if request.kind in OUTGOING and request.call_sid:  # its media socket will come with that
+            self.switchboard.name(message.key, request.call_sid)
+        answer = None if call is None else await call.ask(request)
         self.channel.send(Told(message.number) if answer is None else Answered(message.number, answer))
 
     def _stop(self, message: Stop) -> None:

@@ -86,7 +86,7 @@ def decisions(tape: Tape) -> Iterator[bytes]:
 
 def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
     """Yield every line with whether it is a decision of today's; what the tape says of decisions is left out."""
-    call = Call(tape.header.agent_settings(), tape.header.tools)
+    call = Call(tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing)
     webhook = [raw for raw in tape.lines[:1] if decode(raw).leg == HTTP]  # taped before the heart begins
     yield from ((raw, False) for raw in webhook)
     told, last_ms = _said(call.begin(), 0), 0

@@ -10,10 +10,12 @@ from bridge.heart.dead_air import DeadAir
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
 from bridge.heart.parts.agent_voice import AgentVoice
+from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.time_up import Alarm, TimeUp
 from bridge.heart.phone_stream import PhoneStream
@@ -43,6 +45,8 @@ class Alarms:
     farewell: Farewell
     excursions: Excursions
     ending: Ending
+    callee: Callee
+    outgoing: OutgoingSide
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below."""
@@ -56,8 +60,9 @@ class Alarms:
             self.time_up.add_alarms(alarms)
         if self.stream.sid:
             self._add_those_of_the_stream(alarms, unread)
-        elif self.excursions.is_here:
-            alarms.append((max(unread, limits.waiting_seconds * 1000), self._no_stream_came))
+        elif self.excursions.is_here and self.callee.is_answered:
+            waited_at = self.callee.answered_at + limits.waiting_seconds * 1000
+            alarms.append((max(unread, waited_at), self._no_stream_came))
         if not self.excursions.is_here:
             alarms.append((max(unread, self.excursions.due), self.excursions.is_late))
         if not self.session.is_ready and not is_over:
@@ -72,14 +77,16 @@ class Alarms:
             alarms.append((due, self.caller.give_keys))
         if self.farewell.may_go:
             alarms.append((self.farewell.due, self.farewell.go))
+        alarms += self.outgoing.alarms()
         return alarms
 
     def _add_those_of_the_stream(self, alarms: list[Alarm], unread: int) -> None:
         limits, stream = self.limits, self.stream
         alarms.append((max(unread, stream.last_frame + limits.lost_media_ms), self._media_is_lost))
-        quiet_at, ring = self.time_up.quiet_alarm
-        alarms.append((max(unread, quiet_at), ring))
-        if (due := self.playout.deadline) is not None:
+        if self.callee.is_open:
+            quiet_at, ring = self.time_up.quiet_alarm
+            alarms.append((max(unread, quiet_at), ring))
+        if (due := self.playout.deadline) is not None and self.callee.hears:
             alarms.append((due, self.voice.play))
 
     # ------------------------------------------------------------ what happens then

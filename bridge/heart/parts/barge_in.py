@@ -60,11 +60,21 @@ class BargeIn:
         return active
 
     def _stop_playing(self, response_id: str) -> None:
-        """Silence the agent now, and tell the model what was heard of each item it had begun."""
-        if not self.playout.is_speaking(response_id):
-            return
+        """Silence the agent now, if there is anything to silence."""
+        if self.playout.is_speaking(response_id):
+            self.decisions.journal.milestone("barge_in")
+            self._silence(response_id)
+
+    def take_back(self) -> None:
+        """Silence the agent although nobody interrupts it: it has something else to say."""
+        if active := self.turns.cut_active():
+            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
+        if self.playout.is_speaking(active):
+            self._silence(active)
+
+    def _silence(self, response_id: str) -> None:
+        """Tell the model what was heard of each item it had begun."""
         now, decisions = self.decisions.now, self.decisions
-        decisions.journal.milestone("barge_in")
         if self.stream.sid:
             decisions.say(ClearPlayback(self.stream.sid))
         self.dead_air.sound_until = now

@@ -14,6 +14,7 @@ from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
@@ -39,6 +40,7 @@ class CallerSide:
     farewell: Farewell
     excursions: Excursions
     ending: Ending
+    outgoing: OutgoingSide
 
     def stream_started(self, event: StreamStarted) -> None:
         """Take the call's stream, the first one or that of a caller who comes back, if it can be understood."""
@@ -52,6 +54,7 @@ class CallerSide:
         self.stream.start(event.stream_sid)
         self.voice.follow_line()
         self.decisions.journal.first("stream_started")
+        self.outgoing.answered()
         if self.excursions.is_returning:
             self.excursions.stream_started()
             self.farewell.put_off()
@@ -75,6 +78,8 @@ class CallerSide:
         if self.stream.is_stray(event.stream_sid):
             return
         frame = self.stream.next_frame(event.chunk)
+        if not self.outgoing.callee.is_open:
+            return  # a machine's words, or a "hello?" that the opening answers
         if self.session.is_ready:
             self.decisions.say(AppendAudio(frame, frame, event.audio))
         else:
@@ -85,6 +90,8 @@ class CallerSide:
         if self.stream.is_stray(event.stream_sid):
             return
         self.stream.last_voice = self.decisions.now
+        if self.outgoing.key_pressed():
+            return
         self.keys.press(event.digit, self.decisions.now)
         self.barge_in.key_pressed()
 

@@ -5,7 +5,7 @@ that it can speak first; what it says then is held until the new stream is there
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, evolve, frozen
@@ -23,10 +23,11 @@ from bridge.heart.effects import (
     RunTool,
     TruncateItem,
 )
-from bridge.heart.events import CallerAway, ExcursionEnded, FarEndTold
+from bridge.heart.events import AwayEvent, CallerAway, ExcursionEnded, FarEndTold
 from bridge.heart.failure import CRASHED, Cause
 from bridge.heart.keys import HIDDEN
 from bridge.heart.last_words import LastWords
+from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.ending import Ending
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.plans import (
@@ -85,6 +86,7 @@ class Excursions:
     tool_calls: ToolCalls
     last_words: LastWords
     ending: Ending
+    callee: Callee
     leg: int = 1
     """The phone's leg that is there, or is to come."""
     number: int = 0
@@ -114,6 +116,20 @@ class Excursions:
     def is_returning(self) -> bool:
         """Say whether a new stream is on its way."""
         return self._where is Where.RETURNING
+
+    # ------------------------------------------------------------ what Twilio tells of them
+
+    def told(self, event: AwayEvent) -> None:
+        """Take what Twilio asks or tells about a caller who is not on the stream."""
+        match event:
+            case CallerAway():
+                self._caller_away(event)
+            case FarEndTold():
+                self._far_end_told(event)
+            case ExcursionEnded():
+                self._ended(event)
+            case _:
+                assert_never(event)
 
     # ------------------------------------------------------------ leaving
 
@@ -158,7 +174,7 @@ class Excursions:
 
     # ------------------------------------------------------------ out there
 
-    def caller_away(self, event: CallerAway) -> None:
+    def _caller_away(self, event: CallerAway) -> None:
         """Twilio asks what comes after a leg: the plan, if it was left by one; else the caller is lost."""
         if event.leg != self.leg:
             return self.decisions.journal.count("asked about a leg that is over")
@@ -176,7 +192,7 @@ class Excursions:
         if not isinstance(plan.step, GoTo | HangUp):
             self.due = self.decisions.now + plan.said_ms + plan.step.bound_ms
 
-    def far_end_told(self, event: FarEndTold) -> None:
+    def _far_end_told(self, event: FarEndTold) -> None:
         """Somebody rings, answers, takes the caller or doesn't: whoever has taken them ends the model's session."""
         if not self._is_present(event.number):
             if event.what != "completed":  # that the other end is over is often told after all else
@@ -205,7 +221,7 @@ class Excursions:
 
     # ------------------------------------------------------------ coming back
 
-    def ended(self, event: ExcursionEnded) -> None:
+    def _ended(self, event: ExcursionEnded) -> None:
         """Take the caller back, send them on, or end the call: what came of it decides."""
         trip = self._trip
         if trip is None or not self._is_present(event.number):
@@ -307,7 +323,12 @@ class Excursions:
     # ------------------------------------------------------------ the failure plan
 
     def fail(self, why: str, cause: Cause) -> None:
-        """The model can't be had: the caller gets what the failure plan has for this cause, in place of dead air."""
+        """The model can't be had: the caller gets what the failure plan has for this cause, in place of dead air.
+
+        Where it still rings nobody is there to get anything, and a machine gets its message from Twilio.
+        """
+        if not self.callee.is_answered or self.callee.is_machine:
+            return self.ending.end("model", why, self.callee.message)
         plans = failure_plans(self.agent, cause)
         self._why_lost = why
         self._rest = plans or (Plan(HangUp(), (self.agent.failure_sentence.text,)),)

@@ -1,5 +1,7 @@
 """The model's side: its session, the responses that are asked of it, its errors, and trying again. Pure, int ms."""
 
+from typing import assert_never
+
 from attrs import define
 
 from bridge.agents import Agent
@@ -9,14 +11,20 @@ from bridge.heart.effects import CreateResponse
 from bridge.heart.error_policy import Policy, policy_of
 from bridge.heart.events import (
     ModelErred,
+    ModelEvent,
+    ModelLeft,
+    ModelTryFailed,
+    ModelUnreachable,
     RateLimitsTold,
     ResponseCreated,
     ResponseFinished,
+    SessionCreated,
     SessionUpdated,
 )
-from bridge.heart.failure import CRASHED, REFUSED, SILENT, Cause, cause_of_error
+from bridge.heart.failure import CRASHED, REFUSED, SILENT, Cause, cause_of_door, cause_of_error
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.parts.barge_in import BargeIn
+from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.prompts import opening_instructions, patience_instructions
@@ -39,17 +47,42 @@ class ModelSide:
     barge_in: BargeIn
     farewell: Farewell
     excursions: Excursions
+    callee: Callee
+
+    def told(self, event: ModelEvent) -> None:
+        """Take what the model tells of its session, its responses and its end."""
+        match event:
+            case SessionCreated():
+                self._session_created()
+            case SessionUpdated():
+                self._session_updated(event)
+            case ResponseCreated():
+                self._response_created(event)
+            case ResponseFinished():
+                self._response_finished(event)
+            case ModelErred():
+                self._erred(event)
+            case RateLimitsTold():
+                self._limits_told(event)
+            case ModelLeft():
+                self.gone(f"model connection lost ({event.code} {event.reason})".replace(" )", ")"))
+            case ModelTryFailed():
+                self.decisions.journal.count(f"model try failed: {event.kind}", why=event.why[:300])
+            case ModelUnreachable():
+                self.excursions.fail(event.why, cause_of_door(event.why))
+            case _:
+                assert_never(event)
 
     # ------------------------------------------------------------ the session
 
-    def session_created(self) -> None:
+    def _session_created(self) -> None:
         """Ask for the session that the agent's settings describe."""
         if self.session.event_id:
             return self.decisions.journal.count("second session.created")
         self.decisions.journal.first("model_connected")
         self.decisions.say(self.session.ask(self.decisions.new_id()))
 
-    def session_updated(self, event: SessionUpdated) -> None:
+    def _session_updated(self, event: SessionUpdated) -> None:
         """Ask for the opening before any audio is given, so that it can't collide with a turn of the caller's."""
         if other := other_format(event):
             return self._fail(f"the model refused the session (it speaks {other})", REFUSED)
@@ -57,7 +90,10 @@ class ModelSide:
             return
         self.session.is_ready = True
         self.decisions.journal.first("model_ready")
-        self.ask()
+        if self.callee.is_answered:
+            self.ask()
+        else:
+            self.turns.owe()  # nobody there to hear it, perhaps for ever
         for append in self.held.release():
             self.decisions.say(append)
 
@@ -75,20 +111,21 @@ class ModelSide:
     def ask(self) -> None:
         """Ask for a response: for the stable opening, until the agent or the caller has begun the conversation."""
         event_id = self.decisions.new_id()
-        instructions = self.turns.prompt if self.turns.is_opened else opening_instructions(self.agent)
+        opening = opening_instructions(self.agent, self.callee.message)
+        instructions = self.turns.prompt if self.turns.is_opened else opening
         if self.tool_calls.running:
             instructions = patience_instructions(self.agent)
         self.decisions.say(CreateResponse(event_id, instructions))
         self.turns.asked(event_id)
 
-    def response_created(self, event: ResponseCreated) -> None:
+    def _response_created(self, event: ResponseCreated) -> None:
         """Let it begin, unless it comes too late."""
         self.turns.created(event.response_id)
         if self.excursions.is_away:
             return self.excursions.response_created(event.response_id)
         self.barge_in.response_created(event.response_id)
 
-    def response_finished(self, event: ResponseFinished) -> None:
+    def _response_finished(self, event: ResponseFinished) -> None:
         """Count how it ended, and ask again for one that failed."""
         if self.turns.finished(event.response_id):
             self.dead_air.begin_anew()
@@ -107,7 +144,7 @@ class ModelSide:
             return self._fail(f"the model failed to answer ({code})", cause_of_error(code, otherwise=SILENT))
         self.turns.retry(self.decisions.now + pause_ms)
 
-    def limits_told(self, event: RateLimitsTold) -> None:
+    def _limits_told(self, event: RateLimitsTold) -> None:
         """Often told after the response that failed for them: its pause is as long as is told now."""
         pause_ms = self.dead_air.room_for(event.reset_ms)
         if self.turns.limits_told(event.reset_ms, self.decisions.now) and pause_ms is not None:
@@ -115,7 +152,7 @@ class ModelSide:
 
     # ------------------------------------------------------------ errors
 
-    def erred(self, event: ModelErred) -> None:
+    def _erred(self, event: ModelErred) -> None:
         """Do what the policy says for this error."""
         code = event.code or event.kind or "no code"
         if self.session.is_refused_by(event) and self._asks_for_the_rest(event):

@@ -7,6 +7,7 @@ from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
 from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
@@ -28,10 +29,12 @@ class Patience:
     dead_air: DeadAir
     farewell: Farewell
     excursions: Excursions
+    callee: Callee
 
     def look(self) -> None:
         """Say who waits now."""
         is_there = (bool(self.stream.sid) or self.session.is_ready) and not self.excursions.is_away
+        is_there = is_there and self.callee.hears
         is_pressing = self.keys.are_coming and self.session.is_ready
         self.dead_air.look(
             is_waiting=is_there and self._waiting_for != "",

@@ -1,10 +1,12 @@
 """The tools' side: a tool is called, runs beside the call, and its answer goes back to the model. Pure."""
 
+from typing import assert_never
+
 from attrs import define
 
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import AnswerTool, RunTool
-from bridge.heart.events import ToolAnswered, ToolCalled, ToolFailed
+from bridge.heart.events import ToolAnswered, ToolCalled, ToolEvent, ToolFailed
 from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
 from bridge.heart.session import Session
@@ -22,7 +24,19 @@ class ToolSide:
     session: Session
     ways_out: WaysOut
 
-    def called(self, event: ToolCalled) -> None:
+    def told(self, event: ToolEvent) -> None:
+        """Take what the model calls, or what came of it."""
+        match event:
+            case ToolCalled():
+                self._called(event)
+            case ToolAnswered():
+                self._answered(event)
+            case ToolFailed():
+                self._failed(event)
+            case _:
+                assert_never(event)
+
+    def _called(self, event: ToolCalled) -> None:
         """Have a tool run, or answer at once why it doesn't; the ways off the line run nowhere."""
         journal = self.decisions.journal
         self.turns.is_opened = True
@@ -44,11 +58,11 @@ class ToolSide:
             self.tool_calls.running[event.call_id] = event.name
             self._done(event.call_id, answer)
 
-    def answered(self, event: ToolAnswered) -> None:
+    def _answered(self, event: ToolAnswered) -> None:
         """A tool returned."""
         self._done(event.call_id, event.output)
 
-    def failed(self, event: ToolFailed) -> None:
+    def _failed(self, event: ToolFailed) -> None:
         """A tool gave no answer; that is an answer too."""
         self._done(event.call_id, failure_output(event.kind, event.message))
 
