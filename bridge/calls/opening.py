@@ -75,5 +75,8 @@ def hours_in_words(agents: Mapping[str, Agent], name: str, now: datetime) -> str
     state = f"{'open' if agent.hours.is_open(local) else 'closed'} now ({local:%a %H:%M} {agent.time_zone or 'UTC'})"
     answers, _ = answering(agents, agent, now)
     if answers is None:
-        return f"{state}{when}; meanwhile callers hear the failure_sentence"
+        meanwhile = (
+            "get the steps of [failure] closed" if agent.failure.closed else "hear the failure_sentence"
+        )
+        return f"{state}{when}; meanwhile callers {meanwhile}"
     return state + when + (f"; {answers.name} answers" if answers is not agent else "")

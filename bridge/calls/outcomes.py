@@ -33,6 +33,11 @@ class Outcome:
     end: EndCall
 
 
+def lost(agent: Agent) -> EndCall:
+    """Return the end of a call of which nothing more is known than that it is over: its caller is told."""
+    return EndCall(BRIDGE, CRASHED, agent.failure_sentence.text)
+
+
 @define(eq=False)
 class Outcomes:
     """The outcomes of calls that are over; times are in seconds."""
@@ -79,5 +84,5 @@ def outcome_on_disk(folder: Path, agent: Agent, call_id: str) -> Outcome | None:
     if found is None or found.agent != agent.name:
         return None
     if found.ending is None:
-        return Outcome(agent, EndCall(BRIDGE, CRASHED, agent.failure_sentence.text))
+        return Outcome(agent, lost(agent))
     return Outcome(agent, EndCall(**found.ending))

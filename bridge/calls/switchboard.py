@@ -18,7 +18,7 @@ from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
 from bridge.calls.opening import Answering
-from bridge.calls.outcomes import CRASHED, Outcome, Outcomes, outcome_on_disk, remember
+from bridge.calls.outcomes import Outcome, Outcomes, lost, outcome_on_disk, remember
 from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.returns import NOBODY, Name, comes_back, name_for
 from bridge.calls.room import load_of
@@ -26,11 +26,9 @@ from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
 from bridge.heart.effects import EndCall
-from bridge.languages import Sentence
 from bridge.places import CLOSED, FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
-from bridge.tapes.tape import BRIDGE
 from bridge.wire import twiml
 from bridge.wire.endings import Endings
 from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, REFUSED, Request
@@ -154,7 +152,7 @@ class Switchboard:
             call = self.latest(*webhook.key)
             if call is not None and call is not before:
                 call.abandon(f"crashed: {in_words(error)}")
-            return twiml.hangup_twiml(webhook.agent.failure_sentence)
+            return self._ending(webhook.agent, lost(webhook.agent))
 
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
@@ -280,7 +278,7 @@ class Switchboard:
             return await self._next_step(agent, request)
         except Exception:  # the top of a webhook
             log.exception("webhook crashed", call_id=request.call_sid, agent=agent)
-            return twiml.hangup_twiml(self._failure_sentence(agent))
+            return self._lost(agent)
 
     async def _next_step(self, agent: str, request: Request) -> str:
         call = self._call_of(agent, request)
@@ -293,7 +291,7 @@ class Switchboard:
         self._outcomes.asked(key)
         outcome = self._outcomes.of(key) or await self._outcome_of(agent, request)
         if outcome is None:
-            return twiml.hangup_twiml(self._failure_sentence(agent))
+            return self._lost(agent)
         return self._ending(outcome.agent, outcome.end)
 
     def _key_of(self, agent: str, request: Request) -> Key:
@@ -320,8 +318,7 @@ class Switchboard:
             return answer
         if request.kind not in ASKED:
             return refused(request)
-        lost = EndCall(BRIDGE, CRASHED, call.agent.failure_sentence.text)
-        return self._ending(call.agent, call.end or lost)
+        return self._ending(call.agent, call.end or lost(call.agent))
 
     async def _outcome_of(self, agent: str, request: Request) -> Outcome | None:
         """Return how a call of before ended, or was cut off; None of one that is not known."""
@@ -337,7 +334,7 @@ class Switchboard:
             found = await trio.to_thread.run_sync(look, limiter=self._disk, abandon_on_cancel=True)
             if found is not None:
                 return found
-        return Outcome(known, EndCall(BRIDGE, CRASHED, known.failure_sentence.text))
+        return Outcome(known, lost(known))
 
     def failure_step(self, agent: str, cause: str, step: int, form: Mapping[str, str]) -> str:
         """Return the next step of an agent's failure plan, unless the one before was what the caller needed."""
@@ -350,9 +347,10 @@ class Switchboard:
     def _endings(self, agent: Agent, form: Mapping[str, str]) -> Endings:
         return Endings(agent, self.settings.server.public_url, caller_id_of(form))
 
-    def _failure_sentence(self, agent: str) -> Sentence:
+    def _lost(self, agent: str) -> str:
+        """Return what the caller of a call gets whom nobody here can answer for."""
         known = self.settings.agents.get(agent)
-        return known.failure_sentence if known is not None else twiml.NOTHING
+        return twiml.hangup_twiml() if known is None else self._ending(known, lost(known))
 
     def _ending(self, agent: Agent, end: EndCall) -> str:
         return self._endings(agent, {}).of_call(end)

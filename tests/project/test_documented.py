@@ -90,7 +90,8 @@ def test_every_setting_stands_in_its_table_of_the_configuration_file() -> None:
 
 
 def test_what_is_commented_out_there_could_be_in_force() -> None:
-    agent = parse(WRITTEN, Path("config.toml")).agents["front-desk"]
+    with_another = WRITTEN | {"agents": WRITTEN["agents"] | {"night": {}}}
+    agent = parse(with_another, Path("config.toml")).agents["front-desk"]
     assert agent.voicemail == Voicemail()
     assert agent.transfer["events"] == Place(
         "events", agent.transfer["events"].description, number="+15550100199"

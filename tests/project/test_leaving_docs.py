@@ -3,15 +3,16 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
+from bridge.calls.setup import tools_of
 from bridge.config import parse
 from bridge.heart.failure import Cause
-from bridge.tools import BUILT_IN, load_tools
+from bridge.tools import BUILT_IN
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "leaving-the-line.md").read_text(encoding="utf-8")
@@ -58,6 +59,5 @@ def test_the_tool_that_is_shown_takes_what_is_typed(tmp_path: Path) -> None:
     (block,) = [block for block in BLOCKS if "collect" in block]
     (tmp_path / "my_tools.py").write_text(code)
     agent = agent_of(block)
-    tools: dict[str, Any] = load_tools(agent.tools, tmp_path)
     assert agent.collect is not None
-    assert tools[agent.collect.tool].check('{"digits": "4711"}') == {"digits": "4711"}
+    assert tools_of(agent, tmp_path)[agent.collect.tool].takes_digits

@@ -244,6 +244,14 @@ async def test_a_hidden_caller_is_rung_for_with_the_number_that_was_called(place
     assert [document[1].attrib.get("callerId") for document in documents] == [called, None]
 
 
+async def test_a_caller_whose_process_is_gone_gets_the_steps_for_a_crash(place: MakePlace) -> None:
+    plan = PLAN | {"failure": {"steps": ["dial:owner"], "crashed": ["voicemail"]}}
+    with trio.fail_after(10):
+        async with open_stage(place(agent=plan)) as stage:
+            answer = await post(stage, call_number(2), target=f"/voice/{AGENT}/next")
+            assert [verb.tag for verb in ElementTree.fromstring(answer.body)] == ["Say", "Record"]
+
+
 @pytest.mark.parametrize("path", ["full/9", "steps/1", "nonsense/1", "full/0"])
 async def test_a_step_that_there_is_not_ends_the_call(place: MakePlace, path: str) -> None:
     with trio.fail_after(10):
