@@ -6,20 +6,11 @@ from typing import Any, Final
 from attrs import frozen
 
 from bridge.checks import Wrong, choice, number, setting, text, whole
-
-NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-"""E.164: https://www.itu.int/rec/T-REC-E.164; nothing else is dialled."""
+from bridge.places import phone_number
 
 PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 HOURS: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 MACHINES: Final = ("hang_up", "message", "go_on", "press_1")
-
-
-def phone_number(value: Any) -> str:
-    """Accept a phone number in E.164, or nothing."""
-    if value != "" and not (isinstance(value, str) and NUMBER.fullmatch(value)):
-        raise Wrong('a phone number with its country, such as "+15550100100"')
-    return str(value)
 
 
 def prefixes(value: Any) -> tuple[str, ...]:

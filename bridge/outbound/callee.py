@@ -8,7 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.errors import OutboundError
-from bridge.outgoing import NUMBER, span_of
+from bridge.outgoing import span_of
+from bridge.places import PHONE
 
 NOWHERE: Final = "Etc/Unknown"
 
@@ -25,7 +26,7 @@ def number_of(text: str) -> str:
     for mark in " -./()\u00a0":
         number = number.replace(mark, "")
     wanted = 'write it with its country, such as "+15550100100"'
-    if not NUMBER.fullmatch(number):
+    if not PHONE.fullmatch(number):
         raise OutboundError(f"this is no phone number that can be called: {wanted}", "number")
     try:
         parsed = phonenumbers.parse(number, None)

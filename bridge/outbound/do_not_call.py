@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import OutboundError
-from bridge.outgoing import NUMBER
+from bridge.places import PHONE
 
 MOST_BYTES: Final = 64 * 2**20
 """Four million numbers; reading them takes a second or two, in a thread."""
@@ -37,7 +37,7 @@ def _numbers(text: str, path: Path) -> list[str]:
         entry = MARKS.sub("", line.partition("#")[0].strip())
         if not entry:
             continue
-        if not NUMBER.fullmatch(entry):
+        if not PHONE.fullmatch(entry):
             raise OutboundError(
                 f'{path}, line {place}: no phone number with its country, such as "+15550100100": no call is made '
                 "until it is one, or a remark behind a #",
