@@ -7,7 +7,7 @@ from bridge.tapes import tape
 from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import taped_request
 from bridge.tapes.tape import HTTP, TWILIO, Line
-from bridge.wire.requests import ANSWERED, NEXT, OUTGOING, REFUSED, REST, TOLD, Request
+from bridge.wire.requests import ANSWERED, OUTGOING, REFUSED, REST, TOLD, Request
 from bridge.wire.twiml import hangup_twiml
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ def _of_outgoing(call: "LiveCall", request: Request) -> str:
     return call.routes.connect(1) if call.end is None else hangup_twiml(call.agent.sentence(call.end.say))
 
 
-def _feed(call: "LiveCall", line: Line) -> bool:
-    """Tape a line, and ask the heart if it says anything; return whether it does."""
+def _feed(call: "LiveCall", line: Line) -> None:
+    """Tape a line, and ask the heart if it says anything."""
     event = tape.event_of(line)
     if event is None:
         call.record(line)
     else:
         call.feed(line, event)
-    return event is not None
 
 
 def refused(request: Request) -> str:
@@ -64,11 +63,4 @@ def _take(call: "LiveCall", request: Request) -> None:
     is_masked, keys_masked = call.hides_numbers, call.agent.keys == MASKED
     http = taped_request(request.url, request.form, masked=is_masked, keys_masked=keys_masked)
     line = Line(t_ms=call.now_ms(), leg=HTTP, sender=TWILIO, http=http)
-    if not _feed(call, line):
-        return
-    if request.kind == NEXT and call.end is None and call.where.is_on(request.number):
-        say = call.agent.failure_sentence.text if call.is_waiting else ""
-        call.stop(
-            "caller", "media stream ended", say=say
-        )  # Twilio left, though its socket hasn't told us yet
-    return
+    _feed(call, line)

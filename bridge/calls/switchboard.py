@@ -159,7 +159,9 @@ class Switchboard:
         call = self.latest(*webhook.key)  # no await from here to its birth: two deliveries, one call
         if call is not None and call.end is None:
             return await self._answer_again(webhook, call)
-        if name is None:  # a webhook of a call that is over: a replay, never a new call
+        if name is None or (
+            name.turn == 1 and self.was_here(*webhook.key)
+        ):  # of a call that is over: a replay
             return self._ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
         if any(live.call_id == name.call_id for live in self._calls.values()):
             # two agents were asked at the same moment
@@ -274,7 +276,8 @@ class Switchboard:
         Whose call nobody here knows was in a process that is gone; they hear the failure sentence too.
         """
         try:
-            return await self._next_step(agent, request)
+            with trio.fail_after(ANSWER_SECONDS):
+                return await self._next_step(agent, request)
         except Exception:  # the top of a webhook
             log.exception("webhook crashed", call_id=request.call_sid, agent=agent)
             return self._lost(agent)

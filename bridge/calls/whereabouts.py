@@ -55,10 +55,6 @@ class Whereabouts:
         """Say whether the caller has left the stream, and has not been sent back."""
         return self.plan is not None
 
-    def is_on(self, leg: int) -> bool:
-        """Say whether the caller is on this leg of the phone, or it is the one that is to come."""
-        return self.leg == leg and not self.is_away
-
     @property
     def has_left(self) -> bool:
         """Say whether the caller has ever left the stream."""

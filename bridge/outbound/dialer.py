@@ -166,7 +166,11 @@ class Dialer:
             url=url,
             nonce=ring.call.routes.nonce(0),
         )
-        placed = await Placing(rest, form, self._sids.__contains__).place()
+
+        def is_anothers(sid: str) -> bool:
+            return sid in self._sids and sid != ring.call_sid  # which a callback may have named already
+
+        placed = await Placing(rest, form, is_anothers).place()
         if isinstance(placed, NotPlaced):
             log.warning("Twilio did not make a call", why=placed.why, code=placed.code)
             ring.why_not_placed = placed.why

@@ -120,8 +120,8 @@ class Actor:
             acts.append(step)
 
     def _leave(self, now_ms: int) -> None:
-        # After a quiet spell that was waited for, only new speech counts as the agent being heard.
-        if isinstance(self._step, Say | Press | WaitForQuiet):
+        # After a quiet spell or a return that was waited for, only new speech counts as the agent being heard.
+        if isinstance(self._step, Say | Press | WaitForQuiet | WaitForReturn):
             self._last_words_ms = now_ms
         if self._menu is not None and self._menu.outcome == HANGS_UP:
             self._upcoming.insert(0, HangUp())

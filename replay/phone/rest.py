@@ -10,6 +10,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,10 @@ REQUEST_TIMEOUT_S = 10
 RECEIVE_BYTES = 65_536
 TOTAL_MS = 120_000  # of a call that is made here
 PAGE_SIZE = 50
+
+
+class LostError(Exception):
+    """What was asked is done, and whoever asked is not told."""
 
 
 @attrs.frozen
@@ -176,6 +181,8 @@ class Rest:
         self._asked.set()
         self._asked = trio.Event()
         self._nursery.start_soon(self._make, call, name=f"phone: call {call_sid}")
+        if len(self.outbound) <= behaviour.lost_answers:
+            raise LostError
         path = f"/2010-04-01/Accounts/{self.account.account_sid}/Calls/{call_sid}.json"
         return _json(self._resource(call_sid, path, "queued"), 201)
 
@@ -247,6 +254,7 @@ class Rest:
             "duration": str(call.seconds) if call.ended_at is not None else None,
             "answered_by": call.answered_by or None,
             "queue_time": str(call.queued_ms),
+            "date_created": format_datetime(call.created_at),
         }
 
     def _recording(self, path: str, name: str) -> Answer:
@@ -311,7 +319,7 @@ async def _serve(rest: Rest, stream: trio.SocketStream) -> None:
             answer = rest.answer(method, target, _authorization(request), body)
         except RestError as error:
             answer = _json(error.body, error.status)
-        except (h11.RemoteProtocolError, trio.BrokenResourceError):
+        except (h11.RemoteProtocolError, trio.BrokenResourceError, LostError):
             return
         try:
             await stream.send_all(_response(heart, answer))

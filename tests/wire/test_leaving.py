@@ -1,13 +1,16 @@
 """A caller leaves the stream and comes back into the same conversation, over real sockets."""
 
+from collections.abc import Iterator
+
 import attrs
 import pytest
 import trio
 from hand_phone import CHILD, Answer, HandPhone, Media, a_phone
 
-from bench.stage import PROMPT, MakePlace, open_stage, words
+from bench.stage import PROMPT, MakePlace, Stage, living_tasks, open_files, open_stage, words
 from bridge.calls.live_call import LiveCall
 from replay.model.script import CallTool, Faults, Script
+from replay.tapes.player import replay_tape
 
 SALES = {"sales": {"number": "+15550100111", "description": "orders"}}
 TRANSFER = CallTool(
@@ -23,6 +26,15 @@ def script(*tools: CallTool, answers: int = 1) -> Script:
         answers=((words("caller_no"),),) * answers,
         delivery=PROMPT,
     )
+
+
+@pytest.fixture(autouse=True)
+def _replays(place: MakePlace) -> Iterator[None]:
+    """Hear every tape again: today's heart decides the same."""
+    yield
+    differences = [replay_tape(path).difference for path in place().tapes]
+    assert differences
+    assert differences == [None] * len(differences)
 
 
 async def leave(phone: HandPhone) -> tuple[Answer, Media]:
@@ -309,3 +321,35 @@ async def test_somebody_elses_twiml_takes_a_caller_whom_the_model_can_not_answer
     assert [(verb.tag, verb.text) for verb in over.verbs] == [
         ("Say", "One moment."), ("Redirect", "https://other.example.com/twiml"),
     ]  # fmt: skip
+
+
+async def test_callers_who_leave_and_return_leave_nothing_behind(place: MakePlace) -> None:
+    """One after the other, then many at once."""
+    setup = place(script=script(TRANSFER), agent={"transfer": SALES})
+    with trio.fail_after(120):
+        async with open_stage(setup) as stage:
+            await leave_and_return(stage, "CA" + "0" * 32)
+            await stage.wait_recorded()
+            before = living_tasks(), open_files()
+            async with trio.open_nursery() as calls:
+                for number in range(20):
+                    calls.start_soon(leave_and_return, stage, f"CA{number + 1:032}")
+            await stage.wait_recorded()
+            with trio.move_on_after(5):
+                while (living_tasks(), open_files()) != before:  # noqa: ASYNC110 - nobody tells
+                    await trio.sleep(0.02)
+            assert (living_tasks(), open_files()) == before
+    rows = setup.calls()
+    assert [(row["ended_by"], row["why"]) for row in rows] == [("caller", "hung up")] * 21
+
+
+async def leave_and_return(stage: Stage, call_sid: str) -> None:
+    """Make one call that leaves the stream, is back, and ends."""
+    async with a_phone(stage.via, call_sid) as phone:
+        plan, _ = await leave(phone)
+        again = await phone.stream(
+            await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="busy")
+        )
+        await again.wait_sound()
+        again.say("stop")
+        await phone.until_left(again)

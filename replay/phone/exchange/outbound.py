@@ -1,5 +1,7 @@
 """Calls that a bridge asks for by REST: queued at the account's pace, rung, answered by a person or a machine."""
 
+from datetime import UTC, datetime
+
 import attrs
 import trio
 
@@ -38,6 +40,7 @@ class Outbound:
     status: str = "queued"
     answered_by: str = ""
     queued_ms: int = 0
+    created_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
     answered_at: float | None = None
     ended_at: float | None = None
     over: trio.Event = attrs.field(factory=trio.Event, repr=False)

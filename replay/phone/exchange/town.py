@@ -71,6 +71,9 @@ class Behaviour:
     )  # REST says 20404 of them; else 21220 to what is asked of them
     calls_per_second: float = setting(1.0, number(0.1, 1000))
     refuse_calls: int = setting(0, whole(0, 1000))  # so many requests for a call are answered 429 first
+    lost_answers: int = setting(
+        0, whole(0, 1000)
+    )  # so many calls are made, and their requests never answered
     call_error: int = setting(0, whole(0, 999_999))  # every request for a call fails with this code
 
 

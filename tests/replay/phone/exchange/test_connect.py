@@ -7,7 +7,7 @@ from phone_peer import Bridge, Media, goodbye, to_the_end
 from twiml_calls import HELLO, a_call, response, town
 
 from replay.phone.report import CallReport
-from replay.phone.script import HangUp, Step, Wait, WaitForReturn
+from replay.phone.script import HangUp, Step, Wait, WaitForQuiet, WaitForReturn
 
 
 def round_trips(count: int) -> dict[str, str]:
@@ -91,3 +91,22 @@ async def test_late_frames_of_the_old_stream_leave_before_its_goodbye_is_answere
     assert report.late_frames_sent == 10
     assert [media.close_code for media in bridge.medias] == [1000, 1000]
     assert report.error is None
+
+
+async def test_after_a_return_only_what_the_agent_says_then_is_an_answer() -> None:
+    async def talk(media: Media) -> None:
+        await media.until("media")
+        await media.play(20)
+        for _ in range(40 if not seen else 200):
+            await media.until("media")
+        if seen:
+            return await to_the_end(media)
+        seen.append(True)
+        await media.socket.aclose()
+
+    seen: list[bool] = []
+    report, bridge = await trips(2, WaitForReturn(), WaitForQuiet(300), HangUp(), talk=talk)
+    began_ms = [one.t_ms for one in report.events if one.kind == "start"]
+    assert (report.ended_by, report.missed) == ("caller", [])
+    assert report.events[-1].t_ms - began_ms[1] >= 700
+    assert len(bridge.medias) == 2

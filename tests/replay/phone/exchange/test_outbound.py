@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
 
@@ -204,6 +205,16 @@ async def test_too_many_requests_are_429_and_were_never_processed() -> None:
         await desk.rest.wait_over()
     assert codes == [429, 429, 201]
     assert len(desk.rest.reports) == 1
+
+
+async def test_a_call_may_be_made_though_its_request_was_never_answered() -> None:
+    async with a_desk(PERSON, behaviour={"lost_answers": 1}) as desk:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await desk.create()
+        (found,) = (await desk.send("Calls.json", "GET", To=ANNA)).json()["calls"]
+        assert parsedate_to_datetime(found["date_created"])
+        await desk.rest.wait_over()
+    assert desk.told[-1] == "completed"
 
 
 async def test_twiml_can_be_sent_along() -> None:
