@@ -5,13 +5,12 @@ each of its letters may be the last one heard; nowhere is one letter cut from it
 """
 
 import unicodedata
+from functools import cache
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
-import regex  # type: ignore[import-untyped]  # ships no types
-
-_WORD: Final = regex.compile(r"(?w).+?(?:\b|$)", regex.DOTALL)
-_LETTER: Final = regex.compile(r"\X")
+WORD: Final = r"(?w).+?(?:\b|$)"
+LETTER: Final = r"\X"
 _DASH: Final = "Pd"
 _CLOSING: Final = frozenset({"Pe", "Pf", "Po", _DASH})
 """Kinds of characters that end a word and are not spoken: they go with it."""
@@ -29,10 +28,18 @@ def spoken_part(text: str, heard_ms: int, generated_ms: int) -> str:
     return "".join(words[: sum(end <= room for end in letters)]).rstrip()
 
 
+@cache
+def _compiled(pattern: str) -> Any:
+    """Return a pattern that knows Unicode's words and letters: loaded once something was heard in part, not before."""
+    import regex  # type: ignore[import-untyped]  # ships no types
+
+    return regex.compile(pattern, regex.DOTALL)
+
+
 def _words(text: str) -> list[str]:
     """Return a text in pieces that are heard or not as a whole: words, what stands between, letters without spaces."""
     pieces: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _compiled(WORD).findall(text):
         if pieces and not _begins_a_piece(word, pieces[-1]):
             pieces[-1] += word
         else:
@@ -42,11 +49,11 @@ def _words(text: str) -> list[str]:
 
 def _begins_a_piece(word: str, before: str) -> bool:
     """Say whether a pause may come before it: not within a letter, nor at the mark that closes a word or joins two."""
-    if len(_LETTER.match(before[-1:] + word)[0]) > 1:
+    if len(_compiled(LETTER).match(before[-1:] + word)[0]) > 1:
         return False
     is_joined = unicodedata.category(before[-1]) == _DASH or unicodedata.category(word[0]) in _CLOSING
     return before[-1].isspace() or not is_joined
 
 
 def _letters(word: str) -> int:
-    return len(_LETTER.findall(word))
+    return len(_compiled(LETTER).findall(word))

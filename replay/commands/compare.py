@@ -42,7 +42,19 @@ ALONE: Final = "a second [variants.NAME] in the plan, --baseline FILE, or --save
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+EXAMPLES: Final = """\
+\b
+replay compare switch.toml                             may I switch?
+replay compare switch.toml -k 10                       the same, surer
+replay compare today.toml --save-baseline today.json   what today's calls are like
+replay compare next.toml --baseline today.json         is tomorrow's version as good?
+replay compare next.toml --baseline today.json --interleave   and what did the server itself change since?
+replay compare switch.toml --estimate                  how many calls, minutes and dollars will it take?
+replay compare switch.toml --until-sure --budget 5     stop as soon as it is plain, or when $5 are spent
+"""
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("plan", type=click.Path(path_type=Path, dir_okay=False), metavar="PLAN.toml")
 @click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Where tapes and the report go; beside the plan, under its name, unless told.")  # fmt: skip
@@ -80,15 +92,6 @@ def compare(
     must be told are listed in the plan's [must_say]; [judge] lets a model read the calls, once it agrees with people.
 
     Calls that FOLDER has already, of the same callers and settings, are not made again.
-
-    \b
-    replay compare switch.toml                             may I switch?
-    replay compare switch.toml -k 10                       the same, surer
-    replay compare today.toml --save-baseline today.json   what today's calls are like
-    replay compare next.toml --baseline today.json         is tomorrow's version as good?
-    replay compare next.toml --baseline today.json --interleave   and what did the server itself change since?
-    replay compare switch.toml --estimate                  how many calls, minutes and dollars will it take?
-    replay compare switch.toml --until-sure --budget 5     stop as soon as it is plain, or when $5 are spent
 
     Exit code: 0 nothing got worse, 1 something did, or what the plan's [gate] calls critical is not settled,
     2 this can't be compared, or a tape can't be read: it is named, and the other callers are compared.

@@ -10,7 +10,7 @@ from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, complain_of_file, read, working_on
 from replay.tapes.player import decisions, retold
 from replay.tapes.rewrite import write_tape
-from replay.tapes.scrub import Scrub, same_course
+from replay.tapes.scrub import Scrub, parting
 
 
 @click.command()
@@ -32,7 +32,8 @@ def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data
     With none of --audio, --text, --numbers all three are taken out. Lengths stay as they were, since timing
     depends on them; JSON stays JSON. Ids, kinds of messages, names of agents, tools and their parameters stay,
     and when it was. The bridge's own decisions are made anew from the changed inputs, so the tape replays with
-    no difference; a warning says if they are not at the same times as before.
+    no difference; a warning says from when on they are others: silence is no answer
+    to somebody who waits, and a limit's message without its digits says no time.
 
     \b
     replay redact CA4f3e -o shared.jsonl.gz
@@ -45,15 +46,27 @@ def redact(tape: str, output: Path, audio: bool, text: bool, numbers: bool, data
     try:
         with working_on(recorded.path):
             redacted = redacted_tape(recorded, scrub)
-            is_same = same_course(decisions(recorded), decisions(redacted))
+            parting_ms = parting(decisions(recorded), decisions(redacted))
             write_tape(output, [encode_header(redacted.header), *redacted.lines])
     except OSError as error:
         complain_of_file(output, error)
-    if not is_same:
+    if parting_ms is not None:
         click.echo(
-            "Warning: without its words the bridge decides otherwise somewhere in this call.", err=True
+            f"Warning: from {parting_ms / 1000:.2f} s on the bridge decides otherwise than it did in the call:"
+            f" it goes by {_what(scrub)} that is not there any more",
+            err=True,
         )
     click.echo(output)
+
+
+def _what(scrub: Scrub) -> str:
+    """Return what of the things taken out the bridge's decisions can hang on."""
+    return " or ".join(
+        what for what, is_taken in (
+            ("sound (is an answer heard?)", scrub.audio), ("a number (how long to wait?)", scrub.numbers),
+            ("a word", scrub.text),
+        ) if is_taken
+    )  # fmt: skip
 
 
 def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:

@@ -7,6 +7,7 @@ protocol adds is scrubbed without anybody thinking of it.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -283,9 +284,12 @@ def _is_kept(name: str) -> bool:
     return name.endswith("Sid") or name in FORM_KEPT
 
 
-def same_course(was: Iterable[bytes], now: Iterable[bytes]) -> bool:
-    """Say whether two tellings decide the same things at the same times, whatever the words."""
-    return [_outline(raw) for raw in was] == [_outline(raw) for raw in now]
+def parting(was: Iterable[bytes], now: Iterable[bytes]) -> int | None:
+    """Return when two tellings of a call first decide otherwise, or at other times, whatever the words; else None."""
+    for one, other in zip_longest(map(_outline, was), map(_outline, now)):
+        if one != other:
+            return min(outline[0] for outline in (one, other) if outline is not None)
+    return None
 
 
 def _outline(raw: bytes) -> tuple[int, str, str]:

@@ -75,7 +75,8 @@ def test_the_indexers_process_loads_no_loop_and_no_log_before_it_needs_them() ->
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "duckdb" in loaded, done.stderr
     assert (
-        loaded & {"asyncio", "hypercorn", "quart", "rich", "structlog", "trio", "twilio", "werkzeug"} == set()
+        loaded & {"asyncio", "hypercorn", "quart", "regex", "rich", "structlog", "trio", "twilio", "werkzeug"}
+        == set()
     )
 
 

@@ -11,15 +11,22 @@ import pytest
 from click.testing import CliRunner, Result
 from wire_checker import check_wire
 
+from bridge.agents import Agent, Limits
 from bridge.errors import TapeError
 from bridge.heart.audio import SILENCE
+from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import Line, decode, encode
 from replay.cli import main
 from replay.commands.redact import redacted_tape
+from replay.model.script import Say as Words
+from replay.model.script import Script
+from replay.phone.script import Caller, HangUp, Wait
+from replay.simulation.simulate import simulate
+from replay.sound.formats import murmur
 from replay.tapes.pages import page_of, spoken
 from replay.tapes.player import decisions, replay_tape
-from replay.tapes.scrub import Scrub, same_course
+from replay.tapes.scrub import Scrub, parting
 from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
 
@@ -68,7 +75,7 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_a_redacted_tape_replays_without_a_difference(path: Path, tmp_path: Path) -> None:
     output = redacted(path, tmp_path)
     assert replay_tape(output).difference is None
-    assert same_course(decisions(read_tape(path)), decisions(read_tape(output)))
+    assert parting(decisions(read_tape(path)), decisions(read_tape(output))) is None
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
@@ -137,6 +144,21 @@ def test_one_kind_alone_can_be_taken_out(tmp_path: Path) -> None:
     wordless = read_tape(redacted(INTERRUPTED, tmp_path, "--text"))
     assert wordless.header.caller == "+15550123456"
     assert "xxxx, xxxx." in [text for _, _, text in spoken(wordless)]
+
+
+def test_a_call_that_goes_by_its_sound_says_from_when_on_it_is_another(tmp_path: Path) -> None:
+    """Silence is no answer: the caller has waited for one second, and the model is asked again."""
+    agent = Agent(name="front-desk", limits=Limits(answer_timeout_ms=1000))
+    script = Script(opening=(Words(murmur(3000), "Hello."),))
+    heard = simulate(Caller(steps=(Wait(4000), HangUp())), script, agent)
+    path = tmp_path / "heard.jsonl"
+    path.write_bytes(b"".join([encode_header(heard.header), *heard.lines]))
+    result = replay("redact", path, "-o", tmp_path / "shared.jsonl")
+    assert result.exit_code == 0
+    assert re.search(r"Warning: from \d\.\d\d s on the bridge decides otherwise .* sound", result.stderr)
+    assert replay_tape(tmp_path / "shared.jsonl").difference is None
+    result = replay("redact", path, "-o", tmp_path / "heard_still.jsonl", "--text", "--numbers")
+    assert "Warning" not in result.stderr
 
 
 def with_line(line: Line) -> Tape:
