@@ -99,9 +99,8 @@ def compare(
     screen = Console(stderr=True, quiet=wants_json)
     folder = out or plan.with_suffix(".compare")
     job = job_of(plan, repeats, baseline, interleave=interleave)
-    _check_options(
-        job, until_sure=until_sure, only_then=(most_calls, budget), others=(save, baseline or None)
-    )
+    limited, others = (most_calls, budget), (save, baseline or None)
+    _check_options(job, until_sure=until_sure, only_then=limited, others=others)
     _check_sides(job, interleave=interleave, is_saved=save is not None)
     if estimate:
         return _estimate(job, folder, to_see, wants_json=wants_json)
@@ -112,11 +111,10 @@ def compare(
     calls = _made(job, folder, screen)
     if save:
         _save(job, calls, save)
-    comparison = job.judge(calls)
-    if comparison is None:
-        click.echo(f"{len(calls)} calls saved as a baseline: {save}", err=True)
-        return leave_faults(job.faults)
-    _leave(job, comparison, folder, html, wants_json=wants_json)
+    if comparison := job.judge(calls):
+        return _leave(job, comparison, folder, html, wants_json=wants_json)
+    click.echo(f"{len(calls)} calls saved as a baseline: {save}", err=True)
+    leave_faults(job.faults)
 
 
 def _leave(job: Job, comparison: Comparison, folder: Path, html: Path | None, *, wants_json: bool) -> None:
