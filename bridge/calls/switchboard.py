@@ -14,14 +14,13 @@ from structlog.contextvars import bind_contextvars
 from bridge.agents import Agent
 from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission, caller_id_of
 from bridge.calls.answering import refused
-from bridge.calls.host import AnyCall, CallHost
+from bridge.calls.host import AnyCall, CallHost, load_of
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
 from bridge.calls.opening import Answering
 from bridge.calls.outcomes import CRASHED, Outcome, Outcomes, outcome_on_disk, remember
 from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.returns import NOBODY, Name, comes_back, name_for
-from bridge.calls.room import load_of
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words

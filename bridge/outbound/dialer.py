@@ -17,9 +17,9 @@ from structlog.contextvars import bound_contextvars
 
 from bridge.agents import Agent
 from bridge.calls.answering import refused
+from bridge.calls.host import load_of
 from bridge.calls.intake import Webhook
 from bridge.calls.knowledge import Origin
-from bridge.calls.room import load_of
 from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import SECRET_BYTES, Switchboard
 from bridge.errors import LinkError, OutboundError
