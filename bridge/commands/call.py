@@ -10,9 +10,9 @@ import trio
 from attrs import asdict
 
 from bridge import config
-from bridge.calling import Bridge, Made, call
 from bridge.commands.options import CONFIG, JSON
 from bridge.errors import ConfigError, OutboundError
+from bridge.outbound.client import Bridge, Made, call
 from bridge.screen.output import complain, explains_errors, print_json, quiet_interrupt, say
 
 EXIT_CODES: Final = {"answered": 0, "": 0, "busy": 3, "no_answer": 4, "failed": 5, "canceled": 6}

@@ -207,7 +207,7 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 # ---------------------------------------------------------------- what people are shown in Python
 
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
-FACES: Final = {"bridge.calling", "bridge.tools", "replay.testing", "replay.vad"}
+FACES: Final = {"bridge.outbound.client", "bridge.tools", "replay.testing", "replay.vad"}
 """What others import. The lab's own page has the third, for a notebook: it needs the packages of an extra."""
 
 EXAMPLES = [

@@ -10,8 +10,8 @@ import trio
 from callees import CALLEE, OURS, Callee, Town, until
 
 from bench.stage import AGENT, GREETING, PROMPT, PUBLIC, MakePlace, Place, Stage, open_stage, words
-from bridge.calling import Bridge, Made, call
 from bridge.errors import OutboundError
+from bridge.outbound.client import Bridge, Made, call
 from bridge.outbound.ring import State
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import HTTP, decode

@@ -1,6 +1,6 @@
 """What you import to have the running daemon call somebody: one async function, for trio and asyncio alike.
 
-    from bridge.calling import Bridge, call
+    from bridge.outbound.client import Bridge, call
 
     made = await call(Bridge("127.0.0.1:9090", token), "front-desk", "+15550100199", variables={"name": "Anna"})
     print(made.outcome)
