@@ -148,7 +148,7 @@ class Call:
         )
         self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
         self._outgoing = outgoing = OutgoingSide(
-            decisions, callee, stream, turns, playout, voice, barge_in, ending, limits.farewell_grace_ms
+            decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
         self._caller = CallerSide(
             decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing
@@ -156,7 +156,7 @@ class Call:
         self._model = ModelSide(
             agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee
         )
-        ways_out = WaysOut(agent, away, barge_in, farewell)
+        ways_out = WaysOut(agent, callee, away, barge_in, farewell)
         self._tool = ToolSide(decisions, calls, turns, session, ways_out)
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee

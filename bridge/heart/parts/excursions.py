@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, assert_never
 
 import msgspec
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from bridge.agents import Agent
 from bridge.heart.audio import ms_of
@@ -29,6 +29,7 @@ from bridge.heart.keys import HIDDEN
 from bridge.heart.last_words import LastWords
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.trips import TAKEN, Trip, place_of, taking
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.plans import (
     CollectDigits,
@@ -48,18 +49,6 @@ from bridge.heart.turns import Turns
 
 CONNECT_MS: Final = 10_000
 """How long Twilio may take to ask what comes after a stream, and to connect the next one: it takes about a second."""
-
-
-@frozen
-class Trip:
-    """One excursion: what Twilio does, and who wished it. A failure plan's own has no `call_id`: it answers no tool."""
-
-    plan: Plan
-    call_id: str = ""
-    to: str = ""
-    reason: str = ""
-    is_listening_after: bool = False
-    """Nothing is to be said on return: the other side speaks first."""
 
 
 class Where(Enum):
@@ -202,7 +191,7 @@ class Excursions:
         trip = self._trip
         if trip is None or not isinstance(trip.plan.step, Dial):
             return
-        if event.what == _taking(trip.plan.step) and not self._is_taken:
+        if event.what == taking(trip.plan.step) and not self._is_taken:
             self._is_taken = True
             self.decisions.journal.milestone("taken", excursion=self.number, to=trip.to)
             self.due = self.decisions.now + trip.plan.step.talk_ms
@@ -213,6 +202,12 @@ class Excursions:
 
     def _is_present(self, number: int) -> bool:
         return self.is_away and number == self.number
+
+    def caller_gone(self) -> None:
+        """The caller's call itself is over, wherever they were: whoever took them was talked to."""
+        if self._trip is not None and self._is_taken:
+            return self._end_as_taken(self._trip)
+        self.ending.end("caller", "hung up")
 
     def stream_stopped(self) -> None:
         """Twilio says that the stream ended before it knows that we have left it: the caller has hung up."""
@@ -367,21 +362,3 @@ class Excursions:
             self.session.is_over = True
             self.last_words.session_ended()
             self.decisions.say(EndSession())
-
-
-TAKEN: Final = ("completed", "bridged")
-
-
-def _taking(step: Dial) -> str:
-    """Return what tells that the caller was taken: of a warm place, the key."""
-    return "accepted" if step.place.is_warm else "answered"
-
-
-def place_of(plan: Plan) -> str:
-    """Return where a plan brings the caller, by name."""
-    match plan.step:
-        case Dial(place):
-            return place.name
-        case JoinQueue(name):
-            return name
-    return ""

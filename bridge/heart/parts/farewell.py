@@ -8,7 +8,8 @@ from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import AnswerTool
 from bridge.heart.parts.ending import Ending
-from bridge.heart.parts.excursions import Excursions, Trip
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.trips import Trip
 from bridge.heart.playout import Playout
 from bridge.heart.tool_calls import ToolCalls
 

@@ -20,6 +20,7 @@ from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee, Phase
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.turns import Turns
@@ -54,6 +55,7 @@ class OutgoingSide:
     playout: Playout
     voice: AgentVoice
     barge_in: BargeIn
+    excursions: Excursions
     ending: Ending
     farewell_grace_ms: int
 
@@ -97,13 +99,13 @@ class OutgoingSide:
             self.answered()
         elif event.status == "completed":
             self.answered()
-            self.ending.end("caller", "hung up")
+            self.excursions.caller_gone()
         elif event.status in UNANSWERED:
             self._is_over(event)
 
     def _is_over(self, event: CallProgressed) -> None:
         if self.callee.is_answered:
-            return self.ending.end("caller", "hung up")  # it said so before, whatever it says now
+            return self.excursions.caller_gone()  # it said so before, whatever it says now
         outcome, why = UNANSWERED[event.status]
         self._unanswered(outcome, f"{why} (SIP {event.sip_code})" if event.sip_code else why)
 

@@ -12,8 +12,10 @@ from attrs import define
 
 from bridge.agents import Agent
 from bridge.heart.parts.barge_in import BargeIn
-from bridge.heart.parts.excursions import Excursions, Trip
+from bridge.heart.parts.callee import Callee
+from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.trips import Trip
 from bridge.heart.plans import CollectDigits, Plan, PressDigits, TakeMessage, plan_to
 from bridge.heart.prompts import failure_output
 
@@ -25,6 +27,9 @@ KEYS: Final = re.compile(r"[0-9A-D*#wWx]{1,32}")
 
 MOST_KEYS: Final = 32
 ASK_FOR_KEYS: Final = "Please type it on your phone now."
+NOBODY: Final = failure_output("nobody", "as far as is known nobody is there whom that would help")
+"""Whatever was called has not been told from a machine yet, or is one: nobody is put through to it."""
+
 BUSY: Final = failure_output("busy", "the caller is not here, or about to leave")
 
 _decode = msgspec.json.Decoder().decode
@@ -39,6 +44,7 @@ class WaysOut:
     """Decides on the tools that the heart carries out itself."""
 
     agent: Agent
+    callee: Callee
     excursions: Excursions
     barge_in: BargeIn
     farewell: Farewell
@@ -62,6 +68,8 @@ class WaysOut:
             self.farewell.hang_up(call_id, reason_of(arguments))
         elif self.farewell.is_pending:
             return BUSY
+        elif not self.callee.is_open:
+            return NOBODY
         else:
             try:
                 self.farewell.leave(self._trip(call_id, name, _arguments_of(arguments)))

@@ -3,8 +3,9 @@
 import pytest
 from attrs import evolve
 from away import PLACES, agent_with_places, away_call, back, left, returned, returns, talking_call, transfer
-from heart import SID, START, Driver, new_call, of, played, ready_call, truncations
+from heart import SID, START, TOOLS, Driver, new_call, of, played, ready_call, truncations
 
+from bridge.heart.call import Call
 from bridge.heart.effects import (
     AddText,
     AnswerTool,
@@ -20,8 +21,11 @@ from bridge.heart.effects import (
     SendMark,
 )
 from bridge.heart.events import (
+    CalleeAnswered,
     CallerAway,
     CallerSpoke,
+    CallPlaced,
+    CallProgressed,
     Event,
     ExcursionEnded,
     FarEndTold,
@@ -52,6 +56,7 @@ from bridge.heart.plans import (
     PressDigits,
     TakeMessage,
 )
+from bridge.outgoing import Outgoing
 
 DIGITS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1w2#"}')
 LISTENS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1", "listen": true}')
@@ -591,3 +596,14 @@ def test_a_session_that_is_not_ready_in_time_is_not_waited_for_again() -> None:
     line.wait(30_000)
     assert not line.call.is_over
     assert not of(line.wanted, CreateResponse)
+
+
+def test_somebody_we_called_who_was_put_through_and_hangs_up_was_transferred() -> None:
+    agent = evolve(agent_with_places(), outbound=Outgoing(machine="go_on"))
+    line = Driver(Call(agent, TOOLS, is_outgoing=True))
+    line.tell(SessionCreated(0), SessionUpdated(), CallPlaced(), CalleeAnswered(), START)
+    line.answer("r0", "i0", 200)
+    line.tell(*(MarkReached(SID, mark.name) for mark in of(line.wanted, SendMark)))
+    line.tell(transfer(), CallerAway(1), FarEndTold(1, "answered"))
+    line.tell(CallProgressed("completed"), after=9000)
+    assert ended(line)[:2] == ("tool", "transferred to sales")

@@ -3,13 +3,23 @@
 import pytest
 from attrs import evolve
 from away import PLACES, agent_with_places, left, talking_call, transfer
-from heart import agent_with, of, open_call, ready_call
+from heart import START, TOOLS, Driver, agent_with, of, open_call, ready_call
 
 from bridge.built_in import built_in_tools
+from bridge.heart.call import Call
 from bridge.heart.effects import AnswerTool, CreateResponse
-from bridge.heart.events import ToolCalled
+from bridge.heart.events import (
+    CalleeAnswered,
+    CalleeJudged,
+    CallPlaced,
+    ResponseCreated,
+    SessionCreated,
+    SessionUpdated,
+    ToolCalled,
+)
 from bridge.heart.parts.ways_out import reason_of
 from bridge.heart.plans import Dial
+from bridge.outgoing import Outgoing
 
 
 @pytest.mark.parametrize(
@@ -70,6 +80,20 @@ def test_beyond_the_limit_of_tool_calls_nobody_is_put_through() -> None:
     line.hear_out()
     assert left(line) == []
     assert '"error":"limit"' in of(line.wanted, AnswerTool)[-1].output
+
+
+@pytest.mark.parametrize("verdict", [None, CalleeJudged("machine_end_beep", 900)])
+def test_whatever_answered_and_is_not_known_to_be_a_person_is_put_through_to_nobody(
+    verdict: CalleeJudged | None,
+) -> None:
+    agent = evolve(agent_with_places(), outbound=Outgoing(machine="message", message="Call us back."))
+    line = Driver(Call(agent, TOOLS, is_outgoing=True))
+    line.tell(SessionCreated(0), SessionUpdated(), CallPlaced(), CalleeAnswered(), START)
+    line.tell(*([verdict] if verdict else []), ResponseCreated("r9"))
+    line.tell(ToolCalled("r9", "t1", "transfer_call", '{"place": "sales"}'))
+    line.wait(400)
+    assert '"error":"nobody"' in of(line.wanted, AnswerTool)[0].output
+    assert left(line) == []
 
 
 def test_the_model_is_offered_what_the_file_opens_and_places_by_name_alone() -> None:
