@@ -1,4 +1,4 @@
-"""The two sides of one call: the phone's legs, one after the other and never two, and the model's, while it is needed."""
+"""The two sides of one call: the phone's legs, one after the other and never two, and the model's while it lasts."""
 
 from collections.abc import Callable
 
