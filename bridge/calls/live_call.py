@@ -14,9 +14,8 @@ from attrs import Factory, define, field
 from bridge.agents import Agent
 from bridge.calls.answering import answer
 from bridge.calls.leg import WIND_UP_SECONDS, Leg, model_leg, wind_up
-from bridge.calls.model_side import ModelSide
-from bridge.calls.phone_side import PhoneSide
 from bridge.calls.shadow import Shadow
+from bridge.calls.sides import ModelSide, PhoneSide
 from bridge.calls.tool_tasks import ToolTasks
 from bridge.calls.whereabouts import Whereabouts
 from bridge.errors import in_words

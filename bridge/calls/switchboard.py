@@ -244,9 +244,8 @@ class Switchboard:
     def _note_turn(self, webhook: Webhook, name: Name) -> None:
         """Note which call of its agent's it is under this CallSid, where it isn't the first."""
         key, known = (webhook.call_sid, webhook.agent.name), self._returned
-        if name.turn == 1 or (key in known and known[key].turn == name.turn):
-            return
-        remember(known, key, name)
+        if name.turn > 1 and (key not in known or known[key].turn != name.turn):
+            remember(known, key, name)
 
     def take(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Begin a call that was let in."""
@@ -292,9 +291,7 @@ class Switchboard:
         key = self._key_of(agent, request)
         self._outcomes.asked(key)
         outcome = self._outcomes.of(key) or await self._outcome_of(agent, request)
-        if outcome is None:
-            return self._lost(agent)
-        return self._ending(outcome.agent, outcome.end)
+        return self._lost(agent) if outcome is None else self._ending(outcome.agent, outcome.end)
 
     def _key_of(self, agent: str, request: Request) -> Key:
         if request.kind == NEXT:
