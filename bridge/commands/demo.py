@@ -15,7 +15,7 @@ from bridge.store.database import Store
 
 
 @click.command()
-@click.option("--story", type=click.Choice(["table", "transfer", "menu", "voicemail"]), default="table",
+@click.option("--story", type=click.Choice(["table", "transfer", "menu", "voicemail", "outbound"]), default="table",
               show_default=True, help="What happens in the call.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
               help="Where calls.duckdb, the tape and call.wav go.")  # fmt: skip

@@ -18,6 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import config
+from bridge.built_in import built_in_tools
+from bridge.calls.setup import tools_of
 from bridge.config import Secrets, Settings
 from bridge.doctor import entry as doctor_entry
 from bridge.doctor import machine as doctor_machine
@@ -31,7 +33,6 @@ from bridge.doctor.findings import Finding, doubtful, fine, presentable, worst, 
 from bridge.doctor.world import Patient, World
 from bridge.errors import BridgeError, ConfigError
 from bridge.text.wording import counted
-from bridge.tools import load_tools
 
 CONFIGURATION, SECRETS, TOOLS = "configuration", "secrets", "tools"
 ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"
@@ -165,13 +166,14 @@ def _tools(settings: Settings) -> list[Finding]:
     for name, agent in settings.agents.items():
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                tools = load_tools(agent.tools, settings.folder)
+                tools = tools_of(agent, settings.folder)
         except BridgeError as error:
             findings.append(
                 wrong(TOOLS, f"{name}: {error}", "correct the tool, or take it away from the agent")
             )
         else:
-            findings.append(fine(TOOLS, f"{name}: {', '.join([*tools, 'hang_up'])}"))
+            built_in = [tool["name"] for tool in built_in_tools(agent)]
+            findings.append(fine(TOOLS, f"{name}: {', '.join([*tools, *built_in])}"))
     return findings
 
 

@@ -14,7 +14,14 @@ from replay.phone.leg import CALLER
 
 MILESTONES: Final = {
     "webhook_accepted": ("webhook", "signed by Twilio's token: accepted; the model leg connects at once"),
-    "model_ready": ("model", "session updated; the greeting is asked for"),
+    "model_ready": ("model", "session updated: it can be asked to speak"),
+    "call_asked_for": (
+        "call",
+        "asked for: allowed, in its hours, and not on the list of who must not be called",
+    ),
+    "ringing": ("call", "it rings; the model waits, and is asked for nothing"),
+    "call_answered": ("call", "somebody, or something, has answered"),
+    "callee_judged": ("call", "it is a person: now the greeting is asked for, and heard"),
     "stream_started": ("stream", "Twilio's media stream has started"),
     "first_audio_heard": ("heard", "the caller hears the first word"),
     "barge_in": ("barge-in", "the caller cuts in: playback cleared, the model told what was heard"),

@@ -8,12 +8,14 @@ import trio
 from attrs import frozen
 
 from bridge import config
-from bridge.daemon.server import open_daemon
+from bridge.daemon.server import Daemon, open_daemon
+from bridge.outbound.permission import Wish
 from bridge.tapes.tape import Line
 from replay.demo.both_ends import write_both_ends
 from replay.demo.stories import AGENT, RESTAURANT, Story
 from replay.model.server import serve_model
-from replay.phone.report import OnEvent
+from replay.phone.report import CallReport, OnEvent
+from replay.phone.rest import Rest, open_rest
 from replay.phone.ring import DEFAULT_ACCOUNT, ring
 
 PUBLIC_URL: Final = "https://bridge.example.com"
@@ -31,11 +33,14 @@ class Demo:
     wav: Path
 
 
-def settings_of(story: Story, model_url: str, out: Path) -> dict[str, Any]:
+def settings_of(story: Story, out: Path, *, model_url: str, api_url: str) -> dict[str, Any]:
     """Return the configuration file of a story, as TOML would be read."""
+    account = DEFAULT_ACCOUNT
     return {
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC_URL, "drain_seconds": 3},
         "realtime": {"url": model_url},
+        "twilio": {"account_sid": account.account_sid, "api_url": api_url},
+        "outbound": {"caller_id": account.number, "allow": [story.calls or account.number], "hours": ""},
         "recording": {"folder": str(out)},
         "agents": {AGENT: {**RESTAURANT, **story.agent}},
     }
@@ -43,23 +48,37 @@ def settings_of(story: Story, model_url: str, out: Path) -> dict[str, Any]:
 
 async def run_demo(story: Story, out: Path, tell: Callable[[Line], None], overhear: OnEvent) -> Demo:
     """Run the daemon against both stand-ins for one call; everything it leaves is under `out`, an absolute path."""
-    async with trio.open_nursery() as peers:
+    async with (
+        trio.open_nursery() as peers,
+        open_rest(DEFAULT_ACCOUNT, town=story.town, on_event=overhear) as rest,
+    ):
         model = await peers.start(serve_model, story.model)
-        settings = config.parse(settings_of(story, model.url, out), out / "config.toml")
+        raw = settings_of(story, out, model_url=model.url, api_url=rest.url)
+        settings = config.parse(raw, out / "config.toml")
         secrets = config.Secrets(auth_tokens=(DEFAULT_ACCOUNT.auth_token,), api_key="no-key-needed-here")
         async with open_daemon(settings, secrets, watch=lambda _, line: tell(line)) as daemon:
-            report = await ring(
-                story.caller,
-                webhook=f"{PUBLIC_URL}/voice/{AGENT}",
-                via=f"http://127.0.0.1:{daemon.port}",
-                town=story.town,
-                on_event=overhear,
-            )
+            rest.via = f"http://127.0.0.1:{daemon.port}"
+            call_id, report = await (_called(daemon, story, rest) if story.calls else _rung(story, rest))
             with trio.move_on_after(SECONDS_TO_RECORD):
                 await daemon.wait_recorded()
         peers.cancel_scope.cancel(reason="the demo is over")
     if report.error is not None:
         raise RuntimeError(f"the demo's call failed: {report.error}")
-    path = next((out / "tapes").rglob(f"{report.call_sid}.jsonl.gz"))
+    path = next((out / "tapes").rglob(f"{call_id}.jsonl.gz"))
     write_both_ends(report, out / "call.wav")
-    return Demo(report.call_sid, path, out / "call.wav")
+    return Demo(call_id, path, out / "call.wav")
+
+
+async def _rung(story: Story, rest: Rest) -> tuple[str, CallReport]:
+    """Let the story's caller ring; return what the call is called, and what became of it."""
+    webhook = f"{PUBLIC_URL}/voice/{AGENT}"
+    report = await ring(story.caller, webhook=webhook, via=rest.via, town=story.town, on_event=rest.on_event)
+    return report.call_sid, report
+
+
+async def _called(daemon: Daemon, story: Story, rest: Rest) -> tuple[str, CallReport]:
+    """Have the agent ring whoever is in the story. Raises `OutboundError`."""
+    state = await daemon.dialer.ask(Wish(AGENT, story.calls))
+    await rest.wait_asked(1)
+    await rest.wait_over()
+    return state.call_id, rest.reports[0]

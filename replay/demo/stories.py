@@ -40,6 +40,8 @@ class Story:
     caller: Caller
     agent: Mapping[str, Any] = field(factory=dict)
     town: Town = Town()
+    calls: str = ""
+    """Whom the agent calls, in the town; without it, it is called."""
 
 
 def _agent(name: str) -> model_script.Say:
@@ -216,5 +218,35 @@ def _voicemail() -> Story:
     )
 
 
-STORIES: Final = {"table": _table, "transfer": _transfer, "menu": _menu, "voicemail": _voicemail}
+# ---------------------------------------------------------------- a call of the agent's own
+
+JOE = "+15550100173"
+
+
+def _outbound() -> Story:
+    return Story(
+        "the agent rings somebody about their table, and says nothing until a person has answered",
+        Script(
+            opening=(_agent("agent_reminder"),),
+            turns=((_agent("agent_goodbye"), CallTool("hang_up", {"reason": "the table stands"})),),
+            fallback=(_agent("agent_pardon"),),
+            heard=_texts("caller_there"),
+        ),
+        Caller(),
+        {"greeting": clip("agent_reminder").text, "outbound": {"machine": "hang_up"}},
+        Town({JOE: FarEnd(_joe(), answers_after_ms=1500, verdict_after_ms=1500)}),
+        calls=JOE,
+    )
+
+
+def _joe() -> Caller:
+    """Return somebody who picks up, listens, and will be there."""
+    return Caller(
+        steps=(Wait(300), _says("caller_hello"), WaitForQuiet(400), _says("caller_there"), WaitForEnd())
+    )
+
+
+STORIES: Final = {
+    "table": _table, "transfer": _transfer, "menu": _menu, "voicemail": _voicemail, "outbound": _outbound,
+}  # fmt: skip
 """Each story by its name; the first is told when nobody asks for one."""

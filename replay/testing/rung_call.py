@@ -16,6 +16,7 @@ from attrs import field, frozen
 from bridge import config
 from bridge.agents import Agent
 from bridge.calls.knowledge import Origin, Parties, informed
+from bridge.calls.setup import tools_of
 from bridge.config import Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
@@ -23,7 +24,7 @@ from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
-from bridge.tools import Tool, load_tools
+from bridge.tools import Tool
 from replay.callers.recorded_caller import caller_of, longest_ms
 from replay.model.replies import MS_PER_CHARACTER
 from replay.model.scenario import load_scenario
@@ -208,7 +209,7 @@ def _agent(agent: Agent | Path, name: str, tools: list[Tool]) -> tuple[Agent, li
     found = settings.agents.get(name or next(iter(settings.agents)))
     if found is None:
         raise RingError(f'{agent} has no agent "{name}": use one of {known}')
-    return found, [*load_tools(found.tools, settings.folder).values(), *tools]
+    return found, [*tools_of(found, settings.folder).values(), *tools]
 
 
 def _caller(path: Path) -> Caller:

@@ -6,11 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 from attrs import evolve, fields
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.agents import Agent, agent_from
 from bridge.built_in import built_in_tools
 from bridge.config import parse
 from bridge.errors import ConfigError
+from bridge.heart.plans import GoTo, HangUp, failure_plans
 from bridge.leaving import WAYS
 from bridge.places import CAUSES, TURNED_AWAY, Collect, FailurePlan, Place, Voicemail
 from bridge.tapes.header import settings_of
@@ -188,3 +191,35 @@ def test_a_place_that_can_not_be_reached_is_a_fault(place: dict[str, Any], sente
 def test_a_fault_of_a_table_says_what_to_write(agent: dict[str, Any], sentence: str) -> None:
     (fault,) = faults_of(agent)
     assert sentence in fault
+
+
+# ---------------------------------------------------------------- anything at all
+
+WORDS = st.text(max_size=20) | st.sampled_from(
+    ["dial:sales", "voicemail", "hang_up", "+4930901820", "sip:a@b.de"]
+)
+VALUES = st.none() | st.booleans() | st.integers() | WORDS | st.lists(WORDS, max_size=3)
+PLACES = st.dictionaries(
+    st.sampled_from([*WAYS, "say", "warm", "offered", "caller_id"]) | WORDS, VALUES, max_size=4
+)
+TABLES = {
+    "transfer": st.dictionaries(st.sampled_from(["sales", "x y"]) | WORDS, PLACES | VALUES, max_size=3) | VALUES,
+    "voicemail": st.dictionaries(st.sampled_from(["say", "max_seconds", "beep"]), VALUES, max_size=3) | VALUES,
+    "collect": st.dictionaries(st.sampled_from(["tool", "say", "seconds"]), VALUES, max_size=3) | VALUES,
+    "failure": st.dictionaries(st.sampled_from(["steps", *CAUSES]), VALUES, max_size=4) | VALUES,
+}  # fmt: skip
+
+
+@given(agent=st.fixed_dictionaries({}, optional=TABLES))
+@settings(max_examples=200, deadline=None)
+def test_anything_at_all_is_a_plan_that_can_be_followed_or_a_fault(agent: dict[str, Any]) -> None:
+    try:
+        found, faults = read(agent), list[str]()
+    except ConfigError as error:
+        found, faults = Agent(name="a"), error.faults
+    assert all(fault.startswith("config.toml: [agents.a") for fault in faults)
+    assert agent_from("a", msgspec.json.decode(msgspec.json.encode(settings_of(found)))) == found
+    for cause in CAUSES:
+        plans = failure_plans(found, cause)
+        assert bool(plans) == bool(found.failure.steps_for(cause))
+        assert all(isinstance(plan.step, GoTo | HangUp) for plan in plans[-1:])

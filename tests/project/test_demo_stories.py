@@ -78,6 +78,14 @@ def test_a_message_is_taken_and_the_caller_is_back_with_the_agent(tmp_path: Path
     assert '"recording"' in record["tool_calls"][0]["output"]
 
 
+def test_a_call_of_the_agents_own_begins_when_a_person_has_answered(tmp_path: Path) -> None:
+    pytest.importorskip("phonenumbers", reason="needs the extra outbound")
+    record = told("outbound", tmp_path)
+    assert said(record) == words("agent_reminder", "caller_there", "agent_goodbye")
+    assert (record["call"]["outcome"], record["call"]["answered_by"]) == ("answered", "person")
+    assert is_heard(record, "agent_reminder", 1)
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story_says_what_it_is_about(story: str) -> None:
     assert STORIES[story]().told

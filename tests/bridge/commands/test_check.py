@@ -88,3 +88,31 @@ def test_a_server_that_is_asked_without_a_key_is_one() -> None:
     (doubt,) = doubts(settings, Secrets())
     assert "is asked without one; if it wants any, set OPENAI_API_KEY" in doubt
     assert doubts(settings, Secrets(api_key="any")) == []
+
+
+LEAVES = """
+[agents.a]
+greeting = 'Hi.'
+send_digits = true
+[agents.a.transfer.sales]
+number = '+4930901820'
+warm = true
+[agents.a.transfer.owner]
+client = 'anna'
+offered = false
+[agents.a.voicemail]
+[agents.a.failure]
+steps = ['say:One moment.', 'dial:owner', 'voicemail']
+full = ['voicemail']
+"""
+
+
+def test_what_an_agent_may_do_off_the_line_is_told(tmp_path: Path) -> None:
+    lines = check(tmp_path, LEAVES, "--ready", **SET).stdout.splitlines()
+    assert lines[2:] == [
+        "    tools: hang_up, transfer_call, send_digits, take_message",
+        "    may transfer to sales: number +4930901820, warm",
+        "    may transfer to owner: client anna, for the failure plan alone",
+        "    when the model can't be had: say:One moment., then dial:owner, then voicemail",
+        "    when full: voicemail",
+    ]
