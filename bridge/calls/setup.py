@@ -75,15 +75,15 @@ def tools_of(agent: Agent, folder: Path) -> dict[str, Tool]:
     """
     tools = load_tools(agent.tools, folder)
     named = agent.collect.tool if agent.collect is not None else ""
+    if named and named not in tools:
+        raise ToolError(
+            f'[agents.{agent.name}.collect] tool = "{named}": none of its tools; {nearest(named, tools)}'
+        )
     for tool in tools.values():
         if tool.takes_digits and tool.name != named:
             raise ToolError(
                 f"{tool.name} asks for SecretDigits: name it in [agents.{agent.name}.collect] tool"
             )
-    if named and named not in tools:
-        raise ToolError(
-            f'[agents.{agent.name}.collect] tool = "{named}": none of its tools; {nearest(named, tools)}'
-        )
     if named and not tools[named].takes_digits and "digits" not in tools[named].parameters["properties"]:
         raise ToolError(f"give {named} a parameter digits: SecretDigits: it is run with what a caller types")
     return tools

@@ -45,7 +45,7 @@ def settings_of(variant: Variant, base: Mapping[str, Any], path: Path, agent: st
         "twilio": {},
         "recording": {"folder": variant.name},
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC_URL, "drain_seconds": 3},
-        "agents": {agent: _over(_unshadowed(base["agents"][agent]), variant.agent)},
+        "agents": {agent: _over(_for_callers(base["agents"][agent]), variant.agent)},
     }
     try:
         return config.parse(raw, path)
@@ -114,9 +114,11 @@ def _plain(settings: Settings, agent: str) -> dict[str, Any]:
     return attrs.asdict(settings.agents[agent])
 
 
-def _unshadowed(agent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an agent's table without its shadow: no live caller is here, and a stand-in would take it for a call."""
-    return {key: value for key, value in agent.items() if key != "shadow"}
+def _for_callers(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent's table without its shadow, which a stand-in would take for a call, and its hours: these callers
+    ring at any.
+    """
+    return {key: value for key, value in agent.items() if key not in ("shadow", "hours")}
 
 
 def _over(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

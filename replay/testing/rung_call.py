@@ -20,6 +20,7 @@ from bridge.calls.setup import tools_of
 from bridge.config import Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
+from bridge.hours import Hours
 from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape
@@ -265,7 +266,7 @@ async def _over_sockets(
             server=Server(bind="127.0.0.1:0", public_url=PUBLIC_URL, drain_seconds=3),
             realtime=Realtime(url=model.url),
             recording=Recording(folder=str(data)),
-            agents={agent.name: agent},
+            agents={agent.name: attrs.evolve(agent, hours=Hours())},  # a test is run at any hour
             folder=folder,
         )
         secrets = Secrets((DEFAULT_ACCOUNT.auth_token,), "no-key-needed-here")

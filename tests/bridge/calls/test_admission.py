@@ -19,6 +19,7 @@ from bridge.calls.admission import (
     MOST_CALLERS,
     NO_WORKER,
     OPEN_FILES,
+    OUT_OF_HOURS,
     REASONS,
     WAITING_CALLS,
     Admission,
@@ -100,6 +101,12 @@ def test_a_refused_call_does_not_make_the_wait_longer() -> None:
         True,
         False,
     ]
+
+
+def test_out_of_hours_a_caller_may_call_no_more_often_than_else() -> None:
+    closed, admission = evolve(NOBODY, is_open=False), admission_with(calls_per_caller=2)
+    assert [asked(admission, closed) for _ in range(3)] == [OUT_OF_HOURS, OUT_OF_HOURS, CALLS_PER_CALLER]
+    assert (admission.refused[OUT_OF_HOURS], admission.refused[CALLS_PER_CALLER]) == (2, 1)
 
 
 def test_hidden_numbers_are_one_caller() -> None:

@@ -7,6 +7,7 @@ from attrs import evolve
 from bridge.agents import Agent
 from bridge.calls.opening import answering, hours_in_words
 from bridge.hours import Hours
+from bridge.places import FailurePlan
 
 DAY = Agent(name="day", time_zone="Europe/Berlin", hours=Hours(open=("mon-fri 09:00-18:00",), agent="night"))
 NIGHT = Agent(name="night", hours=Hours(closed_days=("2026-12-24",), agent="day"))
@@ -48,4 +49,8 @@ def test_what_the_operator_reads_says_until_when_and_who_answers() -> None:
     )
     lonely = {"day": evolve(DAY, hours=evolve(DAY.hours, agent=""))}
     assert hours_in_words(lonely, "day", now).endswith("; meanwhile callers hear the failure_sentence")
+    with_plan = {"day": evolve(lonely["day"], failure=FailurePlan(closed=("voicemail",)))}
+    assert hours_in_words(with_plan, "day", now).endswith(
+        "; meanwhile callers get the steps of [failure] closed"
+    )
     assert hours_in_words({"a": Agent(name="a")}, "a", now) == ""

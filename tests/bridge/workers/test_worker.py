@@ -86,6 +86,18 @@ async def test_a_call_of_an_agent_that_a_worker_has_not_heard_of_ends_with_a_sen
         await supervisor.wait(lambda message: isinstance(message, Ends) and message.key == KEY)  # it lives on
 
 
+async def test_a_call_knows_in_its_worker_what_the_supervisor_knew_of_it(tmp_path: Path) -> None:
+    knowing = Agent(name="front-desk", instructions="{date}: {var.guest}", variables={"guest": "somebody"})
+    origin = Origin(NOON, variables={"guest": "Anna"}, asked_agent="day", agent_why="day is closed")
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
+        supervisor.tell(evolve(carry(), agent=knowing, origin=origin))
+        await supervisor.wait(lambda message: isinstance(message, Ends))
+        header = worker.host.recorder.tapes[0].header
+        assert header.settings["instructions"] == "27 November 2026: Anna"
+        assert header.filled == {"date": "27 November 2026", "var.guest": "Anna"}
+        assert (header.started_at, header.asked_agent) == ("2026-11-27T12:00:00.000+00:00", "day")
+
+
 async def test_a_call_that_cannot_begin_ends_with_a_sentence_and_no_other_with_it(tmp_path: Path) -> None:
     async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
 

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from bridge.errors import ConfigError
+from bridge.hours import Hours
 from bridge.store.records import records_of
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
@@ -167,6 +168,14 @@ def test_a_variant_changes_what_it_names_and_nothing_else(tmp_path: Path) -> Non
     agent = changed.agents["front-desk"]
     assert (changed.realtime.model, agent.voice, agent.greeting) == ("next", "cedar", "Hello.")
     assert (agent.turn_detection.threshold, agent.turn_detection.silence_duration_ms) == (0.5, 900)
+
+
+def test_callers_of_a_comparison_ring_at_any_hour(tmp_path: Path) -> None:
+    path = a_folder(tmp_path).with_name("config.toml")
+    hours = '\n[agents.front-desk.hours]\nclosed_days = ["2026-12-25"]\nagent = "night"\n[agents.night]\n'
+    path.write_text(path.read_text() + hours)
+    found = settings_of(Variant("v"), read_base(path), path, "front-desk")
+    assert found.agents["front-desk"].hours == Hours()
 
 
 def test_another_kind_of_turn_detection_takes_nothing_from_the_first(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Calls made for a test: what agent and tools know in them, simulated and through the daemon."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bridge.dates import in_words
+from bridge.hours import Hours
 from bridge.tapes.reader import read_tape
 from bridge.tools import CallInfo, tool
 from replay.phone.ring import DEFAULT_ACCOUNT
@@ -77,3 +79,10 @@ def test_tapes_of_two_variables_differ_in_nothing_else(ring_agent: RingAgent, tm
     one, other = (ring_agent(SAYS_WHO, LISTENS, variables={"guest": name}) for name in ("Anna", "Bert"))
     assert one.heard("Anna")
     assert other.heard("Bert")
+
+
+def test_a_test_of_an_agent_is_run_at_any_hour(ring_agent: RingAgent) -> None:
+    today = datetime.now(UTC).date()
+    days = tuple((today + timedelta(days=days)).isoformat() for days in (-1, 0, 1))
+    call = ring_agent(evolve(SAYS_WHO, hours=Hours(closed_days=days, agent="night")), LISTENS, real=True)
+    assert call.heard("our guest")

@@ -2,6 +2,7 @@
 
 import pytest
 from attrs import evolve
+from away import away_call, back, returns, transfer
 from courses import Course, agents, courses, history
 from heart import SID, Driver, agent_with, of, open_call, voice
 from hypothesis import assume, given, settings
@@ -173,6 +174,23 @@ def test_a_goodbye_that_is_being_said_in_the_last_moments_is_left_alone() -> Non
     listen(line, 4500)
     assert ended(line) == ("tool", "done", "")
     assert line.notes("item")[-1]["heard_ms"] == 4000
+
+
+def test_the_model_is_told_on_the_callers_return_what_it_would_have_been_told_while_they_were_away() -> None:
+    line = away_call(transfer("line"), max_call_seconds=60, goodbye_seconds=15)
+    line.wait(50_000 - line.now)
+    assert told(line) == []
+    back(line, "left", after=0)
+    returns(line)
+    assert len(told(line)) == 1
+
+
+def test_a_caller_who_is_away_is_away_until_the_limit_itself() -> None:
+    line = away_call(transfer("line"), max_call_seconds=60)
+    line.wait(59_900 - line.now)
+    assert line.end is None
+    line.wait(200)
+    assert ended(line) == ("limit", "longest call reached", GOODBYE)
 
 
 def test_an_agent_without_a_sentence_ends_without_one() -> None:
