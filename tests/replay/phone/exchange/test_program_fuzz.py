@@ -28,9 +28,9 @@ VALUES = (
     "²",
 )
 ATTRIBUTES = (
-    "action", "method", "timeout", "finishOnKey", "numDigits", "maxLength", "loop", "length", "digits", "url", "waitUrl",
-    "statusCallback", "statusCallbackEvent", "timeLimit", "sequential", "playBeep", "actionOnEmptyResult", "record",
-    "hangupOnStar", "sendDigits", "reason", "mood",
+    "action", "method", "timeout", "finishOnKey", "numDigits", "maxLength", "loop", "length", "digits", "url",
+    "waitUrl", "statusCallback", "statusCallbackEvent", "timeLimit", "sequential", "playBeep",
+    "actionOnEmptyResult", "record", "hangupOnStar", "sendDigits", "reason", "mood",
 )  # fmt: skip
 VERBS = (
     "Say",
