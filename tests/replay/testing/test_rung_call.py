@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.dates import in_words
+from bridge.places import Place
 from bridge.tapes.reader import read_tape
 from bridge.tools import CallInfo, tool
 from replay.phone.ring import DEFAULT_ACCOUNT
@@ -77,3 +78,28 @@ def test_tapes_of_two_variables_differ_in_nothing_else(ring_agent: RingAgent, tm
     one, other = (ring_agent(SAYS_WHO, LISTENS, variables={"guest": name}) for name in ("Anna", "Bert"))
     assert one.heard("Anna")
     assert other.heard("Bert")
+
+
+PUT_THROUGH = """
+    steps = [{ wait_for_quiet_ms = 300 }, { say = "caller_yes" }, "wait_for_end"]
+    [far_ends."+15550199"]
+    answers_after_ms = 100
+    steps = [{ wait_ms = 200 }, "hang_up"]
+"""
+
+
+def test_whoever_a_scenario_has_can_be_reached_in_a_real_call(ring_agent: RingAgent, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(PUT_THROUGH)
+    sales = Place(name="sales", description="orders", number="+15550199")
+    call = ring_agent(
+        Agent(name="front-desk", transfer={"sales": sales}),
+        tmp_path / "call.toml",
+        Script(
+            opening=(Words(murmur(200), "Hello."),),
+            turns=(
+                (CallTool("transfer_call", {"place": "sales", "reason": "asked", "summary": "a caller"}),),
+            ),
+        ),
+        real=True,
+    )
+    assert (call.ended_by, call.why) == ("tool", "transferred to sales")
