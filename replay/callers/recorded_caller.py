@@ -16,6 +16,7 @@ from replay.phone.script import (
     Caller,
     HangUp,
     InterruptAfter,
+    Menu,
     Press,
     Say,
     Step,
@@ -79,6 +80,9 @@ def longest_ms(caller: Caller) -> int:
 def _longest_ms(step: Step) -> int:
     if isinstance(step, Say):
         return len(step.audio) // bytes_of(1)
+    if isinstance(step, Menu):
+        levels = step.levels.values()
+        return sum(level.tries * (_longest_ms(level.prompt) + level.wait_ms) for level in levels)
     return step.ms if isinstance(step, Wait) else getattr(step, "timeout_ms", 0)
 
 

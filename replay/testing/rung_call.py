@@ -32,6 +32,7 @@ from replay.model.scenario import load_scenario
 from replay.model.script import Reply, Say, Script
 from replay.model.server import serve_model
 from replay.phone import scenario as phone_scenario
+from replay.phone.exchange.town import Town
 from replay.phone.ring import DEFAULT_ACCOUNT, ring
 from replay.phone.script import Caller
 from replay.simulation.simulate import PUBLIC_URL, STARTED_AT, simulate
@@ -183,13 +184,13 @@ def ring_agent(
         raise RingError("ring_agent runs a loop of its own: call it from a plain def test, not an async one")
     agent, known = _agent(agent if isinstance(agent, Agent) else beside / agent, name, list(tools))
     agent = attrs.evolve(agent, variables={**agent.variables, **(variables or {})})
-    caller = caller if isinstance(caller, Caller) else _caller(beside / caller)
+    caller, town = (caller, Town()) if isinstance(caller, Caller) else _caller(beside / caller)
     greeting = _greeting(agent, real=real)
     script = (
         model if isinstance(model, Script) else _script(beside / model if model else None, greeting, seed)
     )
     if real:
-        path = trio.run(_over_sockets, agent, known, caller, script, folder.resolve())
+        path = trio.run(_over_sockets, agent, known, caller, script, folder.resolve(), town)
     else:
         path = _simulated(agent, known, caller, script, folder, seed)
     tape = read_tape(path)
@@ -213,10 +214,12 @@ def _agent(agent: Agent | Path, name: str, tools: list[Tool]) -> tuple[Agent, li
     return found, [*tools_of(found, settings.folder).values(), *tools]
 
 
-def _caller(path: Path) -> Caller:
+def _caller(path: Path) -> tuple[Caller, Town]:
+    """Return the caller, and whoever else can be reached in a call over sockets."""
     if path.suffix == ".toml":
-        return phone_scenario.load(path).caller
-    return caller_of(read_tape(path), mode="turns")
+        told = phone_scenario.load(path)
+        return told.caller, told.town
+    return caller_of(read_tape(path), mode="turns"), Town()
 
 
 def _greeting(agent: Agent, *, real: bool) -> str:
@@ -256,7 +259,7 @@ def _free(folder: Path, call_id: str) -> Path:
 
 
 async def _over_sockets(
-    agent: Agent, tools: list[Tool], caller: Caller, script: Script, folder: Path
+    agent: Agent, tools: list[Tool], caller: Caller, script: Script, folder: Path, town: Town
 ) -> Path:
     """Run the daemon and both stand-ins for one call; return its tape, complete once the daemon is gone."""
     data = folder / "real"
@@ -278,6 +281,7 @@ async def _over_sockets(
                 via=f"http://127.0.0.1:{daemon.port}",
                 also_hosts=(),
                 total_ms=longest_ms(caller),
+                town=town,
             )
         peers.cancel_scope.cancel(reason="the call was made")
     path = next((data / "tapes").rglob(f"{report.call_sid}.jsonl.gz"), None)

@@ -262,20 +262,56 @@ async def test_a_caller_who_hangs_up_in_their_message_has_left_one(place: MakePl
     assert told.row["ended_by"] == "caller"
 
 
-async def test_a_message_is_taken_by_the_plan_when_the_model_is_gone(place: MakePlace) -> None:
-    failure = {"steps": ["say:Our line is out of order.", "voicemail"]}
+# ---------------------------------------------------------------- the plan when the model is gone
+
+
+async def without_a_model(
+    place: MakePlace, town: Town, *steps: Step, plan: list[str], **agent: Any
+) -> tuple[CallReport, dict[str, Any]]:
+    """One call whose model can't be reached: what the phone saw, and its record."""
     setup = place(
         script=evolve(model(), faults=Faults(door=("http_500",) * 100)),
-        agent={"voicemail": VOICEMAIL, "failure": failure},
+        agent={"failure": {"steps": plan}, **agent},
         limits={"model_ready_ms": 1500},
     )
-    caller = Caller(steps=(*AFTER_THE_TONE, MESSAGE, Wait(60_000)), patience_ms=60_000)
+    caller = Caller(steps=steps, patience_ms=60_000, answer_delay_ms=0)
     with trio.fail_after(300):
         async with open_stage(setup) as stage:
-            report = await stage.ring(caller, town=anna())
+            report = await stage.ring(caller, town=town)
             await stage.wait_recorded()
-    said = [one.text for one in report.words if one.by == "twilio"]
-    assert said[:2] == ["Our line is out of order.", "Please speak after the tone."]
-    assert [one.status for one in report.recordings] == ["completed"]
     (row,) = setup.calls()
-    assert row["ended_by"] == "model"
+    (tape,) = setup.tapes
+    assert (report.error, report.warnings, row["ended_by"]) == (None, [], "model")
+    assert replay_tape(tape).difference is None
+    assert (report.words[0].text, report.words[0].at_ms <= 5_000) == ("Our line is out of order.", True)
+    return report, row
+
+
+SORRY = "say:Our line is out of order."
+
+
+async def test_the_plan_takes_a_message(place: MakePlace) -> None:
+    steps = (*AFTER_THE_TONE, MESSAGE, Wait(60_000))
+    report, _ = await without_a_model(
+        place, anna(), *steps, plan=[SORRY, "voicemail", "hang_up"], voicemail=VOICEMAIL
+    )
+    assert report.words[1].text == "Please speak after the tone."
+    assert [one.status for one in report.recordings] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("town", "heard"), [(anna(*TALKS), "Anna speaking."), (anna(result="busy"), "Nobody is there.")]
+)
+async def test_the_plan_rings_a_place_and_goes_on_when_nobody_is_there(
+    place: MakePlace, town: Town, heard: str
+) -> None:
+    plan = [SORRY, "dial:sales", "say:Nobody is there.", "hang_up"]
+    report, _ = await without_a_model(place, town, plan=plan, transfer=PLACES)
+    assert [one.text for one in report.words] == ["Our line is out of order.", heard]
+
+
+async def test_the_plan_puts_the_caller_into_a_queue(place: MakePlace) -> None:
+    agent = FarEnd(Caller(steps=TALKS, patience_ms=60_000), answers_after_ms=3000)
+    town = evolve(anna(), far_ends={"queue:support": agent})
+    report, _ = await without_a_model(place, town, plan=[SORRY, "queue:support"])
+    assert (report.queues, report.words[1].text) == (["bridged"], "Anna speaking.")

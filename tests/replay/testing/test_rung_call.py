@@ -8,6 +8,7 @@ from attrs import evolve
 
 from bridge.dates import in_words
 from bridge.hours import Hours
+from bridge.places import Place
 from bridge.tapes.reader import read_tape
 from bridge.tools import CallInfo, tool
 from replay.phone.ring import DEFAULT_ACCOUNT
@@ -86,3 +87,28 @@ def test_a_test_of_an_agent_is_run_at_any_hour(ring_agent: RingAgent) -> None:
     days = tuple((today + timedelta(days=days)).isoformat() for days in (-1, 0, 1))
     call = ring_agent(evolve(SAYS_WHO, hours=Hours(closed_days=days, agent="night")), LISTENS, real=True)
     assert call.heard("our guest")
+
+
+PUT_THROUGH = """
+    steps = [{ wait_for_quiet_ms = 300 }, { say = "caller_yes" }, "wait_for_end"]
+    [far_ends."+15550199"]
+    answers_after_ms = 100
+    steps = [{ wait_ms = 200 }, "hang_up"]
+"""
+
+
+def test_whoever_a_scenario_has_can_be_reached_in_a_real_call(ring_agent: RingAgent, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(PUT_THROUGH)
+    sales = Place(name="sales", description="orders", number="+15550199")
+    call = ring_agent(
+        Agent(name="front-desk", transfer={"sales": sales}),
+        tmp_path / "call.toml",
+        Script(
+            opening=(Words(murmur(200), "Hello."),),
+            turns=(
+                (CallTool("transfer_call", {"place": "sales", "reason": "asked", "summary": "a caller"}),),
+            ),
+        ),
+        real=True,
+    )
+    assert (call.ended_by, call.why) == ("tool", "transferred to sales")

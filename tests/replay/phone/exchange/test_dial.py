@@ -3,9 +3,12 @@
 from itertools import pairwise
 
 import pytest
+from phone_peer import PUBLIC
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 from twiml_calls import ANNA, CONNECT, HELLO, a_call, far_end, response, town
 
 from replay.phone.exchange.town import FarEnd
+from replay.phone.ring import Account
 from replay.phone.script import HangUp, Press, Say, Wait, WaitForAgent, WaitForQuiet
 from replay.sound.formats import murmur
 
@@ -254,6 +257,25 @@ async def test_a_leg_is_told_of_in_order_or_shuffled_or_twice_or_partly() -> Non
     partly = await legs_told("missing", 5)
     assert len(partly) < 4
     assert all(earlier[1] < later[1] for earlier, later in pairwise(partly))
+
+
+async def test_every_request_of_a_dial_is_signed_as_twilios_validator_has_it() -> None:
+    urls = {name: f"{name}?n=a%20b&amp;m=1" for name in ("/dialled", "/whisper", "/leg")}
+    warm = WARM.replace('"/dialled"', f'"{urls["/dialled"]}"').replace('"/whisper"', f'"{urls["/whisper"]}"')
+    verbs = answers(warm.replace('"/leg"', f'"{urls["/leg"]}"'))
+    unescaped = {f"{name}?n=a%20b&m=1": verbs.get(name, response()) for name in urls}
+    _, bridge = await a_call(answers={**verbs, **unescaped}, town=town(anna=far_end(*ACCEPTS, HangUp())))
+    validator = RequestValidator(Account().auth_token)
+    assert len(bridge.forms) == 8
+    for target, form, headers in bridge.forms:
+        assert validator.validate(f"{PUBLIC}{target}", MultiForm(form), headers["x-twilio-signature"]), target
+
+
+class MultiForm(dict[str, list[str]]):
+    """A form as web frameworks hand it to Twilio's validator."""
+
+    def getall(self, name: str) -> list[str]:
+        return self[name]
 
 
 # ---------------------------------------------------------------- back into the conversation
