@@ -148,7 +148,7 @@ class Call:
         )
         self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
         self._outgoing = outgoing = OutgoingSide(
-            decisions, callee, stream, turns, playout, voice, barge_in, ending, limits.farewell_grace_ms
+            decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
         self._caller = CallerSide(
             decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing

@@ -32,7 +32,7 @@ def outgoing_columns(header: Header, milestones: Iterable[Row], ended_by: str) -
             outcome = "answered"
         elif row["name"] == "not_answered":
             outcome = str(row["data"].get("outcome", "failed"))
-        elif row["name"] == "callee_judged":
+        elif row["name"] == "callee_judged" and answered_by != "person":
             answered_by = _who(str(row["data"].get("answered_by", "")))
     return {
         "is_outgoing": True,

@@ -20,6 +20,7 @@ from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee, Phase
 from bridge.heart.parts.ending import Ending
+from bridge.heart.parts.excursions import Excursions
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.turns import Turns
@@ -54,6 +55,7 @@ class OutgoingSide:
     playout: Playout
     voice: AgentVoice
     barge_in: BargeIn
+    excursions: Excursions
     ending: Ending
     farewell_grace_ms: int
 
@@ -129,6 +131,8 @@ class OutgoingSide:
         self.decisions.journal.milestone(
             "callee_judged", answered_by=event.answered_by, after_ms=event.after_ms
         )
+        if self.callee.is_person or not self.excursions.is_here:
+            return  # a key has told already, or somebody else has them on the line
         if event.answered_by == "fax":
             self.ending.end("tool", "a fax machine answered")
         elif event.answered_by in MACHINES:
@@ -180,6 +184,7 @@ class OutgoingSide:
         callee = self.callee
         if callee.phase not in (Phase.ANSWERED, Phase.SCREENED):
             return False
+        callee.is_person = True
         after_ms = self.decisions.now - callee.answered_at
         self.decisions.journal.milestone("callee_judged", answered_by=PRESSED, after_ms=after_ms)
         if callee.is_machine:

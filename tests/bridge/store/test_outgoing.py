@@ -45,6 +45,7 @@ def test_one_that_ends_without_such_a_word_was_taken_back_or_has_failed(ended_by
     ("verdicts", "who"),
     [([], "unknown"), (["unknown"], "unknown"), (["human"], "person"), (["machine_start"], "machine"),
      (["machine_end_other"], "machine"), (["fax"], "fax"), (["machine_end_silence", "pressed_key"], "person"),
+     (["pressed_key", "machine_end_beep"], "person"),
      (["a word of next year"], "unknown")],
 )  # fmt: skip
 def test_only_a_verdict_or_a_key_makes_a_person(verdicts: list[str], who: str) -> None:
