@@ -15,9 +15,10 @@ from bridge.calls.opening import hours_in_words
 from bridge.calls.setup import tools_of
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
-from bridge.errors import ConfigError, ToolError
+from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
 from bridge.leaving import way_to
+from bridge.outbound.do_not_call import read_list
 from bridge.screen.output import console, explains_errors
 from bridge.text.wording import counted
 
@@ -34,7 +35,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     """
     settings = with_overrides(config.load(path), public_url, None)
     secrets = config.read_secrets(settings, os.environ)
-    missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings)]
+    missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings), *_list_faults(settings)]
     tools = _tools(settings)  # before anything is said to be right
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
@@ -55,6 +56,17 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
             out.print(sentence, markup=False, soft_wrap=True)
     if ready and missing:
         raise SystemExit(1)
+
+
+def _list_faults(settings: config.Settings) -> list[str]:
+    """Return what is wrong with the list of who must not be called, if there is one: then nobody is."""
+    outbound = settings.outbound
+    try:
+        if outbound.caller_id and outbound.do_not_call:
+            read_list(settings.folder / outbound.do_not_call)
+    except OutboundError as error:
+        return [str(error)]
+    return []
 
 
 def _off_the_line(agent: Agent) -> Iterator[str]:

@@ -48,6 +48,12 @@ LAST_SECONDS: Final = 1
 DRAIN_SECONDS: Final = 3
 """What Twilio may take to be told, when the daemon ends, that nobody shall be rung any more."""
 
+SPARE_SECONDS: Final = 60
+"""By which a call outlives its own limit at Twilio, so that the limit has its words."""
+
+MOST_SECONDS: Final = 14_400
+"""Twilio's own limit of a call, unless the account has a longer one."""
+
 PUBLIC: Final = "/voice/{agent}/out/{call_id}"
 log = structlog.get_logger(__name__)
 
@@ -111,13 +117,24 @@ class Dialer:
         self._nursery.start_soon(self._follow, setup, ring, at, name=f"ring {ring.call_id}")
         return ring.state()
 
+    def _form(
+        self, setup: Setup, agent: Agent, number: str, *, url: str, nonce: str
+    ) -> list[tuple[str, str]]:
+        assert agent.outbound is not None
+        return wire.call_form(
+            agent.outbound,
+            to=number,
+            caller_id=setup.settings.outbound.caller_id,
+            max_seconds=longest_seconds(agent),
+            url=url,
+            nonce=nonce,
+        )
+
     def _begin(self, setup: Setup, agent: Agent, number: str, wish: Wish) -> Ring:
         """Let the call be born: it has a record from here on."""
         call_id, settings = new_id(), setup.settings
         form = {"AccountSid": settings.twilio.account_sid, "To": number, "From": settings.outbound.caller_id}
-        assert agent.outbound is not None
-        asked = wire.call_form(agent.outbound, to=number, caller_id=settings.outbound.caller_id,
-                               max_seconds=agent.limits.max_call_seconds, url="", nonce="")  # fmt: skip
+        asked = self._form(setup, agent, number, url="", nonce="")
         webhook = Webhook(
             setup, agent, wire.without_nonce(asked) | form, "/2010-04-01/Calls.json",
             origin=Origin(self.now(), OUTBOUND, wish.variables, outgoing_id=call_id),
@@ -155,17 +172,9 @@ class Dialer:
 
     async def _place(self, rest: Rest, setup: Setup, ring: Ring) -> None:
         """Never cancelled by the end of its call: whether it was made has to be known, to end it."""
-        settings, agent = setup.settings, ring.call.agent
-        assert agent.outbound is not None
-        url = settings.server.public_url + PUBLIC.format(agent=agent.name, call_id=ring.call_id)
-        form = wire.call_form(
-            agent.outbound,
-            to=ring.number,
-            caller_id=settings.outbound.caller_id,
-            max_seconds=agent.limits.max_call_seconds,
-            url=url,
-            nonce=ring.call.routes.nonce(0),
-        )
+        agent = ring.call.agent
+        url = setup.settings.server.public_url + PUBLIC.format(agent=agent.name, call_id=ring.call_id)
+        form = self._form(setup, agent, ring.number, url=url, nonce=ring.call.routes.nonce(0))
 
         def is_anothers(sid: str) -> bool:
             return sid in self._sids and sid != ring.call_sid  # which a callback may have named already
@@ -282,3 +291,10 @@ class Dialer:
         with trio.move_on_after(DRAIN_SECONDS):
             while any(not ring.is_answered for ring in self._rings.values()):  # noqa: ASYNC110 - seldom, and short
                 await trio.sleep(0.02)
+
+
+def longest_seconds(agent: Agent) -> int:
+    """Return when Twilio shall cut a call off that nobody else has ended: never before somebody it was put through to
+    has talked for as long as they may."""
+    talks = (place.ring_seconds + place.talk_seconds for place in agent.transfer.values())
+    return min(agent.limits.max_call_seconds + SPARE_SECONDS + max(talks, default=0), MOST_SECONDS)

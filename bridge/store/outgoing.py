@@ -19,17 +19,20 @@ def sid_in(line: Line) -> str:
     return told if isinstance(told, str) and CALL_SID.fullmatch(told) else ""
 
 
-def outgoing_columns(header: Header, milestones: Iterable[Row]) -> Row:
-    """Return these columns of a call's row; of calls that came in, nothing."""
+def outgoing_columns(header: Header, milestones: Iterable[Row], ended_by: str) -> Row:
+    """Return these columns of a call's row; of calls that came in, nothing.
+
+    What ends unanswered without a word of Twilio's was taken back by us, or failed by a fault of ours.
+    """
     if not header.is_outgoing:
         return {"is_outgoing": False, "outcome": None, "answered_by": None}
-    outcome, answered_by = "canceled", "unknown"
+    outcome, answered_by = "failed" if ended_by == "bridge" else "canceled", "unknown"
     for row in milestones:
         if row["name"] == "call_answered":
             outcome = "answered"
         elif row["name"] == "not_answered":
             outcome = str(row["data"].get("outcome", "failed"))
-        elif row["name"] == "callee_judged":
+        elif row["name"] == "callee_judged" and answered_by != "person":
             answered_by = _who(str(row["data"].get("answered_by", "")))
     return {
         "is_outgoing": True,

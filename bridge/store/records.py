@@ -289,7 +289,7 @@ class _Reader:
             "counts": self.counts,
             "is_torn": is_torn,
             "code": header.code,
-            **outgoing_columns(header, self.milestones),
+            **outgoing_columns(header, self.milestones, end["by"]),
         }
 
     def _cost(self, tokens: Mapping[str, int]) -> Row:

@@ -1,7 +1,11 @@
 """Calls that the bridge makes, over real sockets: asked for at the admin address, rung by a tiny Twilio."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -287,6 +291,28 @@ async def told_talking(stage: Stage) -> None:
 
 
 # ---------------------------------------------------------------- who may do what
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="unix sockets")
+async def test_calls_are_asked_for_over_a_unix_socket_and_from_asyncio_too(
+    place: MakePlace, tmp_path: Path
+) -> None:
+    setup = {**setup_of(), "admin": {"bind": f"unix:{tmp_path / 'admin'}"}}
+    async with open_town(place(**setup), status="busy") as (stage, _):
+        wanted = partial(call, bridge_of(stage), AGENT, CALLEE)
+        made = await trio.to_thread.run_sync(lambda: asyncio.run(wanted()))
+        assert made.outcome == "busy"
+        await quiet(stage)
+
+
+async def test_a_variable_that_the_agent_does_not_know_is_a_slip(place: MakePlace) -> None:
+    setup = setup_of()
+    setup["agent"] = {**setup["agent"], "variables": {"name": "our guest"}}
+    async with open_town(place(**setup), status="busy") as (stage, town):
+        with pytest.raises(OutboundError, match=r"'nmae': did you mean name\?"):
+            await call(bridge_of(stage), AGENT, CALLEE, variables={"nmae": "Anna"})
+        assert town.asked == []
+        assert (await made_by(stage, variables={"name": "Anna"})).outcome == "busy"
 
 
 async def test_the_public_port_makes_no_calls(place: MakePlace) -> None:

@@ -56,6 +56,9 @@ class Callee:
     """Whether a response was asked for that nobody wants any more, and has not begun."""
 
     screened_at: int = 0
+    is_person: bool = False
+    """Whether they have pressed a key, which no machine does."""
+
     _phase: Phase = field(init=False)
 
     def __attrs_post_init__(self) -> None:

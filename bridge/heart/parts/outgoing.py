@@ -131,6 +131,8 @@ class OutgoingSide:
         self.decisions.journal.milestone(
             "callee_judged", answered_by=event.answered_by, after_ms=event.after_ms
         )
+        if self.callee.is_person or not self.excursions.is_here:
+            return  # a key has told already, or somebody else has them on the line
         if event.answered_by == "fax":
             self.ending.end("tool", "a fax machine answered")
         elif event.answered_by in MACHINES:
@@ -182,6 +184,7 @@ class OutgoingSide:
         callee = self.callee
         if callee.phase not in (Phase.ANSWERED, Phase.SCREENED):
             return False
+        callee.is_person = True
         after_ms = self.decisions.now - callee.answered_at
         self.decisions.journal.milestone("callee_judged", answered_by=PRESSED, after_ms=after_ms)
         if callee.is_machine:

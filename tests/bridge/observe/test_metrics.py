@@ -59,6 +59,21 @@ def test_classes_of_tokens_add_up() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answered_by", "outcome", "counted_as"),
+    [("person", "answered", "person"), ("machine", "answered", "machine"), (None, "busy", "busy"),
+     (None, "a word of next year", "other")],
+)  # fmt: skip
+def test_a_call_that_was_made_is_counted_by_what_came_of_it(
+    answered_by: str | None, outcome: str, counted_as: str
+) -> None:
+    call = record("interrupted")
+    before = value(counted(call), "bridge_outgoing_calls_total", agent="front-desk", outcome=counted_as)
+    call.call |= {"is_outgoing": True, "answered_by": answered_by, "outcome": outcome}
+    after = value(counted(call), "bridge_outgoing_calls_total", agent="front-desk", outcome=counted_as)
+    assert (before, after) == (0, 1)
+
+
 def test_errors_are_counted_by_the_codes_we_know() -> None:
     call = record("model_lost")
     call.call["counts"] |= {"model error: made up by a peer": 3, "response failed: server_error": 2}

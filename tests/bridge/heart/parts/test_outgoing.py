@@ -26,7 +26,9 @@ from bridge.heart.events import (
     Stopped,
     StreamStopped,
 )
+from bridge.heart.parts.excursions import Trip
 from bridge.heart.parts.outgoing import MACHINES
+from bridge.heart.plans import Plan, PressDigits
 from bridge.outgoing import Outgoing
 
 MESSAGE = "This is Harbour Table. Your table is booked for eight tonight."
@@ -356,3 +358,22 @@ def test_the_key_that_was_asked_for_is_not_told_to_the_model() -> None:
     line.tell(CalleeJudged("machine_end_silence"), KeyPressed(SID, "1"))
     line.wait(5000)
     assert "keys_pressed" not in line.milestones()
+
+
+def test_a_machines_verdict_after_a_key_changes_nothing() -> None:
+    line = answered("message")
+    line.tell(KeyPressed(SID, "1"))
+    line.wait(500)
+    line.tell(CalleeJudged("machine_end_beep"))
+    line.hear_out()
+    assert line.end is None
+    assert MESSAGE not in last_words(line)
+
+
+def test_a_verdict_about_somebody_who_was_put_through_is_nobodys_any_more() -> None:
+    line = answered("hang_up", verdict_ms=500)
+    line.wait_with_frames(600)
+    line.hear_out()
+    line.call._excursions.leave(Trip(Plan(PressDigits("1")), "c1"))
+    line.tell(CalleeJudged("machine_end_other"))
+    assert line.end is None
