@@ -311,8 +311,10 @@ class Call:
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
-        self._time_up.leave_between_words()
-        self._outgoing.look()
+        if self._farewell.is_closing:
+            self._time_up.leave_between_words()
+        if self._callee.is_machine:
+            self._outgoing.look()
         if self._ending.is_over:
             return
         if self._stream.sid and self._callee.hears:

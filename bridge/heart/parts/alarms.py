@@ -77,7 +77,8 @@ class Alarms:
             alarms.append((due, self.caller.give_keys))
         if self.farewell.may_go:
             alarms.append((self.farewell.due, self.farewell.go))
-        alarms += self.outgoing.alarms()
+        if not self.callee.is_open:
+            alarms += self.outgoing.alarms()
         return alarms
 
     def _add_those_of_the_stream(self, alarms: list[Alarm], unread: int) -> None:

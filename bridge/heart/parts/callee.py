@@ -61,8 +61,18 @@ class Callee:
 
     _phase: Phase = field(init=False)
 
+    # What follows from the phase: it is asked for several times with every frame of theirs.
+    is_answered: bool = field(init=False)
+    """Whether the phone rings no more: until then nothing is asked of the model, for that costs money."""
+    is_open: bool = field(init=False)
+    """Whether somebody is there, as far as anybody knows."""
+    is_machine: bool = field(init=False)
+    """Whether what is said now is said to a machine."""
+    hears: bool = field(init=False)
+    """Whether the agent's voice is played to them."""
+
     def __attrs_post_init__(self) -> None:
-        self._phase = Phase.OPEN if self.outgoing is None else Phase.ASKED
+        self._take(Phase.OPEN if self.outgoing is None else Phase.ASKED)
 
     @property
     def phase(self) -> Phase:
@@ -71,27 +81,15 @@ class Callee:
 
     def enter(self, phase: Phase) -> None:
         """Go on to another phase, from now on."""
-        self._phase, self.since, self.words_due = phase, self.decisions.now, None
+        self._take(phase)
+        self.since, self.words_due = self.decisions.now, None
 
-    @property
-    def is_answered(self) -> bool:
-        """Say whether the phone rings no more: until then nothing is asked of the model, for that costs money."""
-        return self._phase not in (Phase.ASKED, Phase.RINGING)
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether somebody is there, as far as anybody knows."""
-        return self._phase is Phase.OPEN
-
-    @property
-    def hears(self) -> bool:
-        """Say whether the agent's voice is played to them."""
-        return self.is_open or self.is_machine
-
-    @property
-    def is_machine(self) -> bool:
-        """Say whether what is said now is said to a machine."""
-        return self._phase in (Phase.MESSAGE, Phase.SCREENED)
+    def _take(self, phase: Phase) -> None:
+        self._phase = phase
+        self.is_answered = phase not in (Phase.ASKED, Phase.RINGING)
+        self.is_open = phase is Phase.OPEN
+        self.is_machine = phase in (Phase.MESSAGE, Phase.SCREENED)
+        self.hears = self.is_open or self.is_machine
 
     @property
     def message(self) -> str:

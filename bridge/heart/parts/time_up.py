@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from attrs import define
+from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
@@ -44,33 +44,43 @@ class TimeUp:
     _is_told: bool = False
     _is_asked: bool = False
 
+    # What the limits come to: alarms are looked at with every frame of the caller's.
+    _longest_ms: int = field(init=False)
+    _close_ms: int = field(init=False)
+    _tell_ms: int = field(init=False)
+    _quiet_ms: int = field(init=False)
+    _ask_ms: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.agent.limits
+        self._longest_ms = longest_ms = limits.max_call_seconds * 1000
+        self._close_ms = longest_ms - min(LAST_WORDS_MS, longest_ms // 4)
+        told_ms = limits.goodbye_seconds * 1000
+        self._tell_ms = max(longest_ms - told_ms, longest_ms // 2) if told_ms else 0
+        self._quiet_ms = limits.quiet_seconds * 1000
+        self._ask_ms = min(limits.still_there_seconds * 1000, self._quiet_ms // 2)
+
     def add_alarms(self, alarms: list[Alarm]) -> None:
         """Add what is due when because of how long the call has lasted; of a caller who is away, the end alone."""
-        longest_ms, told_ms = self._longest_ms, self.agent.limits.goodbye_seconds * 1000
-        alarms.append((longest_ms, self._end_longest))
+        alarms.append((self._longest_ms, self._end_longest))
         if not self.excursions.is_here:
             return
         if not self.farewell.is_closing:
-            alarms.append((longest_ms - min(LAST_WORDS_MS, longest_ms // 4), self._close))
-        if told_ms and not self._is_told and self.session.is_open:
-            alarms.append((max(longest_ms - told_ms, longest_ms // 2), self._tell_model))
+            alarms.append((self._close_ms, self._close))
+        if self._tell_ms and not self._is_told and self.session.is_open:
+            alarms.append((self._tell_ms, self._tell_model))
 
     @property
     def quiet_alarm(self) -> Alarm:
         """Return what is due when because nobody speaks, if that can be believed."""
-        quiet_ms = self.agent.limits.quiet_seconds * 1000
-        asked_ms = min(self.agent.limits.still_there_seconds * 1000, quiet_ms // 2)
+        last_voice = self.stream.last_voice
         if self._is_asked:
-            return self.stream.last_voice + asked_ms, self._nobody_speaks
-        if asked_ms and self.session.is_open:
-            return self.stream.last_voice + quiet_ms - asked_ms, self._ask
-        return self.stream.last_voice + quiet_ms, self._nobody_speaks
+            return last_voice + self._ask_ms, self._nobody_speaks
+        if self._ask_ms and self.session.is_open:
+            return last_voice + self._quiet_ms - self._ask_ms, self._ask
+        return last_voice + self._quiet_ms, self._nobody_speaks
 
     # ------------------------------------------------------------ the longest call
-
-    @property
-    def _longest_ms(self) -> int:
-        return self.agent.limits.max_call_seconds * 1000
 
     def _tell_model(self) -> None:
         """Have the model say goodbye, if it hasn't; who answers anyway reads it in time and is not asked twice."""
@@ -95,9 +105,10 @@ class TimeUp:
 
     def leave_between_words(self) -> None:
         """End a call that is closing if nobody is in the middle of a word."""
-        is_due = self.farewell.is_closing and not self.farewell.is_pending
+        if not self.farewell.is_closing or self.farewell.is_pending:
+            return
         is_here = self.excursions.is_here and not self.session.is_over
-        if is_due and is_here and self.playout.is_idle and not self.turns.caller_is_talking:
+        if is_here and self.playout.is_idle and not self.turns.caller_is_talking:
             self._end_longest()
 
     def _end_longest(self) -> None:
