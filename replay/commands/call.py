@@ -156,9 +156,16 @@ def _account(tape: Tape) -> Account:
 
 
 def _scenario(caller: Caller, tape: Tape) -> Scenario:
-    """Return what is expected: that who ended the call ends it again."""
-    by = "caller" if caller.steps and isinstance(caller.steps[-1], HangUp) else "bridge"
-    return Scenario(tape.header.call_id, caller, CallSettings(), Expect(ended_by=by), {})
+    """Return what is expected: that who ended the call ends it again, and a caller who stayed on the stream stays there.
+
+    Without the second, one who hangs up in the middle of the failure sentence would have ended the call as before.
+    """
+    if not caller.steps or not isinstance(caller.steps[-1], HangUp):
+        expect = Expect(ended_by="bridge")
+    else:
+        has_left = any(b'"leave":' in raw for raw in tape.lines)
+        expect = Expect(ended_by="caller", verbs=None if has_left else ())
+    return Scenario(tape.header.call_id, caller, CallSettings(), expect, {})
 
 
 def _exit_code(verdict: Verdict) -> int:

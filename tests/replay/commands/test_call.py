@@ -102,7 +102,7 @@ async def test_a_call_that_ends_otherwise_leaves_with_1(tmp_path: Path) -> None:
     async with a_daemon(scene, tmp_path) as url:  # the agent is gone before this caller hangs up
         result = await ring("hung_up", "--to", PUBLIC, "--via", url, "--mode", "clock", "--json")
     assert result.exit_code == 1
-    assert "ended_by is bridge, not caller" in told(result)["complaints"]
+    assert "verbs is say, not nothing" in told(result)["complaints"]
 
 
 async def test_the_call_is_signed_with_the_token_of_the_environment(tmp_path: Path) -> None:
