@@ -156,7 +156,7 @@ def _account(tape: Tape) -> Account:
 
 
 def _scenario(caller: Caller, tape: Tape) -> Scenario:
-    """Return what is expected: that who ended the call ends it again, and a caller who stayed on the stream stays there.
+    """Return what is expected: that who ended the call ends it again, and whoever stayed on the stream stays there.
 
     Without the second, one who hangs up in the middle of the failure sentence would have ended the call as before.
     """
