@@ -80,7 +80,10 @@ def _outcome(form: Mapping[str, str]) -> tuple[str, int]:
         return OF_QUEUE.get(form["QueueResult"], "failed"), _seconds(form.get("QueueTime"))
     if "RecordingUrl" in form or "RecordingDuration" in form:
         seconds = _seconds(form.get("RecordingDuration"))
-        return ("recorded" if form.get("RecordingUrl") else "empty"), seconds
+        is_message = (
+            bool(form.get("RecordingUrl")) and form.get("RecordingDuration") != "0"
+        )  # trimmed of silence
+        return ("recorded" if is_message else "empty"), seconds
     if "Digits" in form:
         return ("collected" if form["Digits"] else "empty"), 0
     return "sent", 0
