@@ -5,6 +5,7 @@ from typing import Final
 
 from bridge.agents import Agent
 from bridge.config import Realtime, Secrets, Settings
+from bridge.hours import Hours
 from bridge.placeholders import names_in
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
@@ -54,16 +55,19 @@ def _about_agents(settings: Settings) -> Iterator[str]:
     for name, agent in settings.agents.items():
         if (agent.instructions, agent.greeting) == (plain.instructions, plain.greeting):
             yield f'[agents.{name}] has no instructions and no greeting: it says "{plain.greeting}" and knows nothing'
-        if not agent.time_zone and (told := [one for one in _placeholders(agent) if one in OF_TIME]):
+        if not agent.time_zone and (told := next(_told_by_the_clock(agent), "")):
             yield (
-                f"[agents.{name}] says {{{told[0]}}} in UTC, for it has no time_zone; set one, such as "
+                f"[agents.{name}] has {told} in UTC, for it has no time_zone; set one, such as "
                 'time_zone = "Europe/Berlin"'
             )
 
 
-def _placeholders(agent: Agent) -> Iterator[str]:
-    yield from names_in(agent.instructions)
-    yield from names_in(agent.greeting)
+def _told_by_the_clock(agent: Agent) -> Iterator[str]:
+    """Yield what of an agent depends on where it is."""
+    if agent.hours != Hours():
+        yield "its hours"
+    for text in (agent.instructions, agent.greeting):
+        yield from (f"{{{name}}}" for name in names_in(text) if name in OF_TIME)
 
 
 def _about_outbound(settings: Settings, secrets: Secrets) -> Iterator[str]:

@@ -76,6 +76,20 @@ def test_an_agent_that_knows_nothing_and_greets_like_all_others_is_one() -> None
     assert [doubts_of({key: value}) for key, value in PLAIN.items()] == [[], []]
 
 
+@pytest.mark.parametrize(
+    ("told", "agent"),
+    [
+        ("{date}", {"greeting": "Today is {date}."}),
+        ("{weekday}", {"instructions": "It is {weekday}, {caller}."}),
+        ("its hours", {"hours": {"open": ["mon-fri 09:00-18:00"]}}),
+    ],
+)
+def test_a_time_without_a_time_zone_is_one_of_utc(told: str, agent: dict[str, Any]) -> None:
+    (doubt,) = doubts_of(PLAIN | agent)
+    assert doubt.startswith(f"[agents.a] has {told} in UTC, for it has no time_zone; set one")
+    assert doubts_of(PLAIN | agent | {"time_zone": "UTC"}) == []
+
+
 def test_a_public_url_in_the_clear_is_one() -> None:
     (doubt,) = doubts_of(PLAIN, server={"public_url": "http://bridge.example.com"})
     assert "over https alone" in doubt

@@ -18,6 +18,7 @@ from replay.testing import (
     Caller,
     CallTool,
     HangUp,
+    Limits,
     RingAgent,
     Script,
     Speak,
@@ -112,3 +113,30 @@ def test_whoever_a_scenario_has_can_be_reached_in_a_real_call(ring_agent: RingAg
         real=True,
     )
     assert (call.ended_by, call.why) == ("tool", "transferred to sales")
+
+
+def a_short_call(*goodbye: Words | CallTool) -> tuple[Agent, Caller, Script]:
+    """Return an agent whose calls are short, a caller who just listens, and a model that says this when it is told."""
+    limits = Limits(max_call_seconds=20, goodbye_seconds=10, still_there_seconds=0)
+    script = Script(opening=(Words(murmur(400), "Hello."),), fallback=goodbye)
+    return Agent(greeting="Hello.", limits=limits), Caller(steps=(WaitForEnd(30_000),)), script
+
+
+def test_a_model_that_is_told_of_the_end_says_goodbye_and_hangs_up(ring_agent: RingAgent) -> None:
+    goodbye = (
+        Words(murmur(800), "We have to end here, goodbye!"),
+        CallTool("hang_up", {"reason": "out of time"}),
+    )
+    call = ring_agent(*a_short_call(*goodbye))
+    assert (call.ended_by, call.why) == ("tool", "out of time")
+    assert call.heard("goodbye")
+    assert 10_000 < call.call.duration_ms < 14_000
+    assert [turn.role for turn in call.transcript] == ["agent", "system", "agent"]
+    assert replay_tape(call.tape).difference is None
+
+
+def test_a_model_that_talks_on_is_stopped_at_a_pause(ring_agent: RingAgent) -> None:
+    call = ring_agent(*a_short_call(Words(murmur(60_000), "And another thing.")))
+    assert (call.ended_by, call.why, call.call.next_step) == ("limit", "longest call reached", "say")
+    assert 17_000 <= call.call.duration_ms <= 20_000
+    assert replay_tape(call.tape).difference is None
