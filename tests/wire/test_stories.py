@@ -10,9 +10,10 @@ from test_secret_digits import everything_kept
 from bench.stage import PROMPT, MakePlace, Place, open_stage, speech, words
 from bridge.tools import tool
 from replay.model.script import CallTool, Faults, Script
-from replay.phone.exchange.town import Behaviour, FarEnd, Town
+from replay.phone.exchange.town import Behaviour, FarEnd, Result, Town
 from replay.phone.report import CallReport
 from replay.phone.script import (
+    Account,
     Caller,
     HangUp,
     Level,
@@ -27,8 +28,10 @@ from replay.phone.script import (
 from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape
 
+CALLER = Account()
 SALES = "+15550100111"
 PLACES = {"sales": {"number": SALES, "description": "orders", "ring_seconds": 6}}
+SORRY = "say:Our line is out of order."
 TRANSFER = CallTool(
     "transfer_call", {"place": "sales", "reason": "an order", "summary": "Ann, about her order"}
 )
@@ -70,12 +73,12 @@ class Told:
         return [(one.to, one.text) for one in self.report.words if one.by != "caller"]
 
 
-async def story(setup: Place, town: Town, *steps: Step) -> Told:
+async def story(setup: Place, town: Town, *steps: Step, account: Account = CALLER) -> Told:
     """One call of a caller who asks and then does this; its tape replays without a difference."""
     caller = Caller(steps=(*ASKS, *steps), patience_ms=60_000, answer_delay_ms=0)
     with trio.fail_after(300):
         async with open_stage(setup) as stage:
-            report = await stage.ring(caller, town=town)
+            report = await evolve(stage, account=account).ring(caller, town=town)
             await stage.wait_recorded()
     (row,) = setup.calls()
     (tape,) = setup.tapes
@@ -107,6 +110,38 @@ async def test_a_cold_transfer_is_taken(place: MakePlace) -> None:
     )
     assert ANNA.audio in told.report.heard
     assert [dial.status for dial in told.report.dials] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("place_of", "there"),
+    [
+        ({"sip": "sip:anna@example.com"}, "sip:anna@example.com"),
+        ({"client": "anna"}, "client:anna"),
+        ({"queue": "orders"}, "queue:orders"),
+        ({"conference": "orders"}, "conference:orders"),
+    ],
+)
+async def test_a_place_can_be_on_sip_in_an_app_a_queue_or_a_conference(
+    place: MakePlace, place_of: dict[str, str], there: str
+) -> None:
+    town = evolve(anna(), far_ends={there: anna(*TALKS).far_ends[SALES]})
+    places = {"sales": {**place_of, "description": "orders"}}
+    told = await story(place(script=model(TRANSFER), agent={"transfer": places}), town)
+    assert told.off_stream == [("caller", "Anna speaking.")]
+    assert [leg.name for leg in told.report.far_ends] == [there]
+    assert told.row["why"] == "transferred to sales"
+
+
+@pytest.mark.parametrize(("result", "is_taken"), [("answers", True), ("busy", False), ("no_answer", True)])
+async def test_a_caller_who_came_by_sip_is_referred(place: MakePlace, result: Result, is_taken: bool) -> None:
+    anna_by_sip = "sip:anna@example.com"
+    town = Town({anna_by_sip: FarEnd(result=result)}, Behaviour(speech_ms_per_character=20))
+    places = {"sales": {"refer": anna_by_sip, "description": "orders"}}
+    setup = place(script=model(TRANSFER), agent={"transfer": places})
+    steps = () if is_taken else (*BACK, HangUp())
+    told = await story(setup, town, *steps, account=Account(caller="sip:ann@example.com"))
+    assert [to for to, _ in told.report.referred] == [anna_by_sip]
+    assert (told.row["why"] == "transferred to sales") is is_taken
 
 
 async def test_an_announced_transfer_says_so_first(place: MakePlace) -> None:
@@ -191,6 +226,25 @@ async def test_a_caller_who_hangs_up_while_it_rings_has_one_record(place: MakePl
     assert told.row["ended_by"] == (
         "caller" if asks else "bridge"
     )  # nobody told it: it waits for as long as it may
+
+
+async def test_a_model_that_goes_while_the_caller_is_away_leaves_them_the_plan(place: MakePlace) -> None:
+    setup = place(
+        script=evolve(model(TRANSFER), faults=Faults(close_after_ms=9000)),
+        agent={"transfer": PLACES, "failure": {"steps": [SORRY, "hang_up"]}},
+    )
+    told = await story(setup, anna(result="no_answer"), Wait(60_000))
+    assert told.off_stream == [("caller", "Our line is out of order.")]
+    assert (told.row["ended_by"], len(told.report.stream_sids)) == ("model", 1)
+
+
+async def test_a_caller_leaves_and_returns_again_and_again(place: MakePlace) -> None:
+    setup = place(script=model(*[TRANSFER] * 4), agent={"transfer": PLACES})
+    again = (*BACK, speech("caller_table"))
+    told = await story(setup, anna(result="busy"), *again, *again, *again, *BACK, HangUp())
+    assert (len(told.report.stream_sids), told.sessions, len(told.outputs)) == (5, 1, 4)
+    assert [dial.status for dial in told.report.dials] == ["busy"] * 4
+    assert (told.row["ended_by"], told.row["why"]) == ("caller", "hung up")
 
 
 # ---------------------------------------------------------------- keys
@@ -285,9 +339,6 @@ async def without_a_model(
     assert replay_tape(tape).difference is None
     assert (report.words[0].text, report.words[0].at_ms <= 5_000) == ("Our line is out of order.", True)
     return report, row
-
-
-SORRY = "say:Our line is out of order."
 
 
 async def test_the_plan_takes_a_message(place: MakePlace) -> None:
