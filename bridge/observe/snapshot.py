@@ -1,7 +1,7 @@
 """The running daemon as those see it who look at it from outside a call: how many, how deep, how late."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from attrs import define, field, frozen
@@ -10,8 +10,10 @@ from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
 from bridge.indexing.indexer import Indexer
-from bridge.outbound.dialer import Dialer
 from bridge.tapes.masking import mask
+
+if TYPE_CHECKING:
+    from bridge.outbound.dialer import Dialer
 
 PEAK_SECONDS: Final = 15.0
 """A peak is of this interval and the one before: Prometheus looks every 15 s, and misses none of them."""
@@ -25,7 +27,7 @@ class Snapshot:
     host: CallHost
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
-    dialer: Dialer | None = None
+    dialer: "Dialer | None" = None
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import structlog
@@ -19,13 +19,17 @@ from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.links.phone import PhoneSocket
-from bridge.outbound.dialer import Dialer
 from bridge.web.fallback import PatientConnection, QuartLink
 from bridge.web.outbound_routes import PATHS as OUTBOUND_PATHS
 from bridge.web.outbound_routes import add_outbound_routes
 from bridge.wire import signatures, twilio
 from bridge.wire.requests import AWAY, NEXT, Request
 from bridge.wire.signed_form import CALL_SID, marks_of, query_of, read_form
+
+if (
+    TYPE_CHECKING
+):  # what speaks HTTP to Twilio is loaded by the process that makes calls, not by those that carry them
+    from bridge.outbound.dialer import Dialer
 
 MOST_BODY_BYTES: Final = 64 * 2**10
 """A webhook is about one kilobyte; a CallToken makes it a few."""
@@ -110,7 +114,7 @@ def make_app(
     gate: Gate,
     switchboard: Switchboard,
     serve_link: ServeLink | None = None,
-    dialer: Dialer | None = None,
+    dialer: "Dialer | None" = None,
 ) -> QuartTrio:
     """Return the app: a route for each thing that Twilio asks or tells, `/healthz`, and media sockets if they can be
     served here.

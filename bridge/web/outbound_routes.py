@@ -1,13 +1,15 @@
 """What Twilio asks and tells about calls that we make: `/voice/NAME/out/ID`, `…/status`, `…/amd`; all of it signed."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from quart import Response
 from quart_trio import QuartTrio
 
-from bridge.outbound.dialer import Dialer
 from bridge.wire.requests import ANSWERED, OUTGOING, Request
+
+if TYPE_CHECKING:
+    from bridge.outbound.dialer import Dialer
 
 PATHS: Final = rb"/voice/[a-z0-9][a-z0-9_-]{0,62}/out/out-[0-9a-f]{32}(/status|/amd)?"
 """As they are sent."""
@@ -33,7 +35,7 @@ ReadSigned: TypeAlias = Callable[[], Awaitable[Signed | int]]
 """Reads the request that came, or gives a status to refuse it with."""
 
 
-def add_outbound_routes(app: QuartTrio, dialer: Dialer, read_signed: ReadSigned) -> None:
+def add_outbound_routes(app: QuartTrio, dialer: "Dialer", read_signed: ReadSigned) -> None:
     """Let Twilio ask and tell about the calls of this dialer."""
 
     @app.post("/voice/<name>/out/<call_id>", defaults={"kind": ANSWERED})
