@@ -13,6 +13,7 @@ from test_leaving import leave, script
 from bench.stage import MakePlace, open_stage
 from bridge.tools import Tool, tool
 from replay.model.script import CallTool
+from replay.tapes.player import replay_tape
 
 PIN = "80417"
 COLLECT = {"tool": "check_pin", "say": "Please type your PIN."}
@@ -69,6 +70,7 @@ async def test_a_pin_that_is_typed_off_the_stream_is_nowhere_but_with_its_tool(
     assert PIN not in str(session.received)
     assert PIN not in str(logs)
     assert PIN.encode() not in everything_kept(setup.folder)
+    assert [replay_tape(path).difference for path in setup.tapes] == [None]
 
 
 async def test_nobody_is_given_what_was_not_typed(place: MakePlace) -> None:
