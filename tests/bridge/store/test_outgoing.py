@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 from heart import agent_with
-from taped import header_of
+from taped import header_of, tape_of
 
 from bridge.store.outgoing import outgoing_columns, sid_in
-from bridge.tapes.tape import HTTP, TWILIO, Line
+from bridge.store.records import records_of
+from bridge.tapes.recovery import closing_lines
+from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line, decode, encode
 
 SID = "CA" + "0" * 32
 
@@ -62,3 +64,14 @@ def test_the_name_that_twilio_has_for_it_comes_with_the_first_line_that_tells_it
     fields: dict[str, Any], sid: str
 ) -> None:
     assert sid_in(Line(t_ms=0, leg=HTTP, sender=TWILIO, **fields)) == sid
+
+
+def test_a_call_whose_daemon_died_while_it_rang_has_failed() -> None:
+    header = msgspec.structs.replace(header_of(agent_with(), []), is_outgoing=True, call_sid="")
+    asked = Line(t_ms=0, leg=HTTP, sender=BRIDGE, http={"method": "POST", "url": "/Calls.json", "form": {}})
+    rings = Line(t_ms=900, leg=HTTP, sender=TWILIO, resp={"CallSid": SID, "call_status": "queued"})
+    lines = [encode(asked), encode(rings)]
+    closing, why = closing_lines(tape_of(header, lines))
+    call = records_of(header, map(decode, [*lines, *closing])).call
+    assert why == "crashed"
+    assert (call["outcome"], call["call_sid"], call["ended_by"]) == ("failed", SID, "bridge")
