@@ -224,7 +224,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest known word, or lists them all."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'none'}"
 
 
 def _unknown(key: str, fields: Iterable[str]) -> str:

@@ -81,8 +81,10 @@ def _closed_days(value: Any) -> tuple[str, ...]:
     """Accept a list of dates, written as texts or as TOML's own."""
     usable = isinstance(value, list | tuple) and len(value) <= MOST_CLOSED_DAYS
     days = [day.isoformat() if type(day) is date else day for day in value] if usable else []
-    if not usable or not all(isinstance(day, str) and _is_date(day) for day in days):
-        raise Wrong(f'a list of dates such as ["2026-12-25"], {MOST_CLOSED_DAYS} at most')
+    wrong = [day for day in days if not (isinstance(day, str) and _is_date(day))]
+    if not usable or wrong:
+        what = f": {str(wrong[0])[:40]!r} is none" if wrong else f", {MOST_CLOSED_DAYS} at most"
+        raise Wrong(f'a list of dates such as ["2026-12-25"]{what}')
     return tuple(days)
 
 

@@ -132,8 +132,7 @@ def _about_step(leaving: Leaving, step: str, at: str) -> Iterator[str]:
     if kind == "voicemail" and leaving.voicemail is None:
         yield f"there is no [{at}.voicemail]: write one, with the words to say before the tone"
     elif kind == "dial" and place is None:
-        known = nearest(rest, leaving.transfer) if leaving.transfer else "no place is known here"
-        yield f"there is no [{at}.transfer.{rest}]; {known}"
+        yield f"there is no [{at}.transfer.{rest}]; {nearest(rest, leaving.transfer)}"
     elif kind == "dial" and place is not None and place.is_warm:
         yield (
             "whoever answers there is told a summary of the model's, and here is no model: name a place that is "

@@ -77,7 +77,7 @@ def tools_of(agent: Agent, folder: Path) -> dict[str, Tool]:
     named = agent.collect.tool if agent.collect is not None else ""
     if named and named not in tools:
         raise ToolError(
-            f'[agents.{agent.name}.collect] tool = "{named}": none of its tools; {nearest(named, tools)}'
+            f'[agents.{agent.name}.collect] tool = "{named}": it has no such tool; {nearest(named, tools)}'
         )
     for tool in tools.values():
         if tool.takes_digits and tool.name != named:

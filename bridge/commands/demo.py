@@ -9,6 +9,8 @@ import trio
 
 from bridge.commands.calls import read_record
 from bridge.commands.options import JSON
+from bridge.errors import ConfigError
+from bridge.extras import install_hint, is_installed
 from bridge.logs import set_up_logging
 from bridge.screen.output import console, explains_errors, print_json, quiet_interrupt, show_call
 from bridge.store.database import Store
@@ -32,6 +34,8 @@ def demo(story: str, out: Path, as_json: bool) -> None:
 
     set_up_logging(as_json=False, level=logging.ERROR)
     screen, told = console(), STORIES[story]()
+    if told.calls and not is_installed("phonenumbers"):
+        raise ConfigError([f"this story needs packages that are not here: {install_hint('outbound')}"])
     screen.quiet = as_json
     screen.print(told.told, style="dim")
     with quiet_interrupt():

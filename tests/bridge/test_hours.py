@@ -186,12 +186,15 @@ def test_a_whole_day_and_a_night_are_times(entry: str) -> None:
     assert read.agents["a"].hours.open == (entry,)
 
 
-@pytest.mark.parametrize(
-    "days", [["2026-02-30"], ["25.12.2026"], ["2026-1-1"], "2026-12-25", [1], ["20261225"]]
-)
-def test_a_closed_day_is_a_date(days: Any) -> None:
-    (fault,) = faults_of(closed_days=days)
-    assert 'use a list of dates such as ["2026-12-25"]' in fault
+@pytest.mark.parametrize("days", [["2026-02-30"], ["25.12.2026"], ["2026-1-1"], [1], ["20261225"]])
+def test_a_closed_day_is_a_date_and_the_one_that_is_none_is_named(days: list[Any]) -> None:
+    (fault,) = faults_of(closed_days=["2026-12-24", *days])
+    assert fault.endswith(f'use a list of dates such as ["2026-12-25"]: {str(days[0])!r} is none')
+
+
+def test_closed_days_are_a_list() -> None:
+    (fault,) = faults_of(closed_days="2026-12-25")
+    assert 'use a list of dates such as ["2026-12-25"], 400 at most' in fault
 
 
 def test_a_date_of_toml_is_one_too(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_place_that_can_not_be_reached_is_a_fault(place: dict[str, Any], sente
         ({"failure": {"quota": ["dial:sale"]}, "transfer": {"sales": SALES}},
          '.failure] quota: "dial:sale": there is no [agents.a.transfer.sale]; did you mean sales?'),
         ({"failure": {"full": ["dial:sales"]}},
-         '.failure] full: "dial:sales": there is no [agents.a.transfer.sales]; no place is known here'),
+         '.failure] full: "dial:sales": there is no [agents.a.transfer.sales]; known here: none'),
         ({"failure": {"steps": ["dial:sales"]}, "transfer": {"sales": SALES | {"warm": True}}},
          '.failure] steps: "dial:sales": whoever answers there is told a summary of the model\'s, and here is no'),
         ({"failure": {"closed": ["voicemail"]}}, '.failure] closed: "voicemail": there is no [agents.a.voicemail]:'),

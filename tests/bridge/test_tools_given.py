@@ -112,7 +112,7 @@ def test_a_tool_that_takes_digits_is_the_one_that_the_file_names(tmp_path: Path)
 
 def test_the_one_that_the_file_names_is_among_its_tools_and_takes_digits(tmp_path: Path) -> None:
     names = check_pin_in(tmp_path)
-    with pytest.raises(ToolError, match=r'tool = "check_pim": none of its tools; did you mean check_pin'):
+    with pytest.raises(ToolError, match=r'tool = "check_pim": it has no such tool; did you mean check_pin'):
         tools_of(Agent(name="a", tools=tuple(names), collect=Collect("check_pim")), tmp_path)
     (tmp_path / "other.py").write_text(HEAD + "def other(day: str) -> bool: return True\n")
     with pytest.raises(ToolError, match="give other a parameter digits: SecretDigits"):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bridge import config
 from bridge.cli import main as bridge
+from bridge.extras import install_hint, missing_extras
 from replay.cli import main as replay
+from replay.demo.run import settings_of
 from replay.demo.stories import STORIES
 from replay.sound.clips import clip
 
@@ -84,6 +88,24 @@ def test_a_call_of_the_agents_own_begins_when_a_person_has_answered(tmp_path: Pa
     assert said(record) == words("agent_reminder", "caller_there", "agent_goodbye")
     assert (record["call"]["outcome"], record["call"]["answered_by"]) == ("answered", "person")
     assert is_heard(record, "agent_reminder", 1)
+
+
+@pytest.mark.parametrize("story", [name for name in STORIES if not STORIES[name]().calls])
+def test_a_story_in_which_nobody_is_called_needs_no_extra(
+    story: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    raw = settings_of(STORIES[story](), tmp_path, model_url="ws://127.0.0.1:1", api_url="http://127.0.0.1:1")
+    assert missing_extras(config.parse(raw, tmp_path / "config.toml")) == []
+
+
+def test_a_story_that_lacks_its_extra_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    result = CliRunner().invoke(bridge, ["demo", "--story", "outbound", "--out", str(tmp_path)])
+    wanted = f"Error: this story needs packages that are not here: {install_hint('outbound')}"
+    assert (result.exit_code, "".join(result.stderr.split())) == (2, "".join(wanted.split()))
 
 
 @pytest.mark.parametrize("story", STORIES)
