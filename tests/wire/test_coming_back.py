@@ -23,7 +23,7 @@ async def away(stage: Stage, phone: HandPhone) -> tuple[Answer, str]:
 
 async def test_the_same_request_has_the_same_answer_and_its_token_opens_one_socket(place: MakePlace) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": SALES})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 plan, action = await away(stage, phone)
                 assert await phone.repeat(-1) == plan
@@ -38,7 +38,7 @@ async def test_the_same_request_has_the_same_answer_and_its_token_opens_one_sock
 
 async def test_no_token_of_before_opens_the_next_stream(place: MakePlace) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": SALES})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 replayed = await phone.repeat(0)  # of the first webhook
@@ -52,7 +52,7 @@ async def test_no_token_of_before_opens_the_next_stream(place: MakePlace) -> Non
 
 async def test_a_request_about_a_stream_of_before_ends_nothing(place: MakePlace) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": SALES})) as stage:
-        with trio.fail_after(20), capture_logs() as logs:
+        with trio.fail_after(60), capture_logs() as logs:
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 asked_next = len(phone.posts) - 1
@@ -67,7 +67,7 @@ async def test_a_request_about_a_stream_of_before_ends_nothing(place: MakePlace)
 async def test_a_late_request_about_an_excursion_that_is_over_opens_nothing(place: MakePlace) -> None:
     setup = place(script=script(TRANSFER, TRANSFER, answers=2), agent={"transfer": SALES})
     async with open_stage(setup) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 back = await phone.post(action, DialCallStatus="busy")
@@ -93,7 +93,7 @@ async def test_a_request_without_the_secret_of_its_excursion_opens_nothing(
     place: MakePlace, forge: object
 ) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": WARM})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 forged: str = forge(action)  # type: ignore[operator]
@@ -110,7 +110,7 @@ async def test_a_request_without_the_secret_of_its_excursion_opens_nothing(
 
 async def test_the_secret_of_one_calls_excursion_is_worth_nothing_for_another(place: MakePlace) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": WARM})) as stage:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as one, a_phone(stage.via, OTHER) as other:
                 _, action = await away(stage, one)
                 _, others = await away(stage, other)
@@ -125,7 +125,7 @@ async def test_the_secret_of_one_calls_excursion_is_worth_nothing_for_another(pl
 
 async def test_the_first_key_of_whoever_answers_decides(place: MakePlace) -> None:
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": WARM})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 key = action.replace("/back", "/key")
@@ -137,7 +137,7 @@ async def test_the_first_key_of_whoever_answers_decides(place: MakePlace) -> Non
 async def test_twilio_could_not_do_what_it_was_told_and_asks_our_webhook(place: MakePlace) -> None:
     """The number's fallback URL is the webhook: the request names the address whose answer could not be done."""
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": SALES})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 await away(stage, phone)
                 url = f"https://bridge.example.com{phone.posts[-1][0]}"
@@ -171,7 +171,7 @@ async def test_a_caller_who_comes_back_too_late_hears_a_sentence_and_is_offered_
 async def test_the_plan_of_a_call_that_is_gone_goes_on_step_by_step(place: MakePlace) -> None:
     setup = place(agent={"transfer": SALES, "failure": FAILURE})
     async with open_stage(setup) as stage, a_phone(stage.via, OTHER) as phone:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             lost = await phone.post(f"{WEBHOOK}/away/1/back?n={'A' * 43}", DialCallStatus="busy")
             assert lost.tags == ["Say", "Dial"]
             more = await phone.post(lost.verb("Dial").attrib["action"], DialCallStatus="busy")
@@ -199,7 +199,7 @@ async def goes_elsewhere(phone: HandPhone, stage: Stage) -> None:
 async def test_a_call_that_comes_back_from_the_users_own_twiml_is_a_call_of_its_own(place: MakePlace) -> None:
     setup = place()
     async with open_stage(setup) as stage, a_phone(stage.via) as phone:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await goes_elsewhere(phone, stage)
             back = await phone.post(WEBHOOK, **ELSEWHERE)
             media = await phone.stream(back)
@@ -223,7 +223,7 @@ async def test_no_request_that_opened_a_call_opens_another_however_it_is_cut_and
     place: MakePlace,
 ) -> None:
     async with open_stage(place()) as stage, a_phone(stage.via) as phone:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await goes_elsewhere(phone, stage)
             media = await phone.stream(await phone.post(WEBHOOK, **ELSEWHERE))
             await media.wait_sound()
@@ -233,7 +233,7 @@ async def test_no_request_that_opened_a_call_opens_another_however_it_is_cut_and
             posts = [phone.posts[0], phone.posts[-1]]
             assert [(await phone.repeat(index)).tags for index in (0, -1)] == [["Hangup"]] * 2
     async with open_stage(place()) as stage, a_phone(stage.via) as phone:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             phone.posts = posts
             recut = posts[1][1].replace(b"&DialCallStatus=no-answer", b"&DialCallStatusno=-answer")
             assert recut != posts[1][1]
@@ -245,7 +245,7 @@ async def test_no_request_that_opened_a_call_opens_another_however_it_is_cut_and
 @pytest.mark.parametrize("status", ["ringing", "completed", "queued", ""])
 async def test_only_a_call_that_goes_on_comes_back(place: MakePlace, status: str) -> None:
     async with open_stage(place()) as stage, a_phone(stage.via) as phone:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await goes_elsewhere(phone, stage)
             assert (await phone.post(WEBHOOK, CallStatus=status, **ELSEWHERE)).tags == ["Hangup"]
 
@@ -271,7 +271,7 @@ async def test_whatever_whoever_is_rung_is_called_steers_nothing(place: MakePlac
         "msg": "Digits1",
     }
     async with open_stage(place(script=script(TRANSFER), agent={"transfer": WARM})) as stage:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with a_phone(stage.via) as phone:
                 _, action = await away(stage, phone)
                 await phone.far_end(action.replace("/back", "/whisper"), **names)

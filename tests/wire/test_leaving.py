@@ -56,7 +56,7 @@ async def test_nobody_takes_the_caller_and_the_conversation_goes_on_in_the_same_
     place: MakePlace,
 ) -> None:
     setup = place(script=script(TRANSFER), agent={"transfer": SALES})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             dial = plan.verb("Dial")
@@ -93,7 +93,7 @@ async def test_whoever_presses_the_key_has_the_caller_and_the_session_is_over_wh
     place: MakePlace,
 ) -> None:
     setup = place(script=script(TRANSFER), agent={"transfer": WARM})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             assert (await whisper(phone, plan, "1")).tags == []
@@ -112,7 +112,7 @@ async def test_whoever_presses_the_key_has_the_caller_and_the_session_is_over_wh
 
 async def test_whoever_declines_sends_the_caller_back_to_the_conversation(place: MakePlace) -> None:
     setup = place(script=script(TRANSFER), agent={"transfer": WARM})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             assert (await whisper(phone, plan, "2")).tags == ["Hangup"]
@@ -125,7 +125,7 @@ async def test_whoever_declines_sends_the_caller_back_to_the_conversation(place:
 
 async def test_keys_are_pressed_towards_a_menu_and_the_agent_is_back(place: MakePlace) -> None:
     setup = place(script=script(CallTool("send_digits", {"digits": "ww1"})), agent={"send_digits": True})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             assert plan.tags == ["Play", "Redirect"]
@@ -137,7 +137,7 @@ async def test_keys_are_pressed_towards_a_menu_and_the_agent_is_back(place: Make
 async def test_a_message_is_taken_and_its_recording_is_in_the_record(place: MakePlace) -> None:
     wish = CallTool("take_message", {"reason": "call back"})
     setup = place(script=script(wish), agent={"voicemail": {"say": "Speak now.", "max_seconds": 60}})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             assert plan.tags == ["Say", "Record"]
@@ -163,7 +163,7 @@ async def test_two_excursions_are_two_returns_each_under_a_stream_and_a_token_of
     place: MakePlace,
 ) -> None:
     setup = place(script=script(TRANSFER, TRANSFER, answers=2), agent={"transfer": SALES})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             back = await phone.post(plan.verb("Dial").attrib["action"], DialCallStatus="busy")
@@ -186,7 +186,7 @@ async def test_nothing_is_dialled_but_a_place_of_the_file(place: MakePlace) -> N
         CallTool("transfer_call", {"place": number, "reason": "r", "summary": "s"}) for number in numbers
     )
     setup = place(script=script(*wishes, answers=4), agent={"transfer": SALES})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             media = await phone.stream(await phone.ring())
             await media.wait_sound()
@@ -203,7 +203,7 @@ async def test_a_model_that_dies_while_the_caller_is_away_is_for_their_return(pl
     agent = {"transfer": SALES, "failure": failure, "voicemail": {"say": "Speak now."}}
     dies = attrs.evolve(script(TRANSFER), faults=Faults(drop_after_ms=3000))
     setup = place(script=dies, agent=agent)
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             (session,) = stage.model.sessions
@@ -227,7 +227,7 @@ async def test_a_model_that_can_not_be_had_is_a_plan_before_the_stream_is_there(
     failure = {"steps": ["say:Our line is out of order.", "dial:sales"]}
     refuses = Script(faults=Faults(refuse="http_401"))
     setup = place(script=refuses, agent={"transfer": SALES, "failure": failure})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             first = await phone.ring()
             while not any(call.is_away for call in stage.daemon.switchboard.calls):  # noqa: ASYNC110 - nobody tells
@@ -245,7 +245,7 @@ async def test_whoever_hangs_up_while_they_leave_or_are_away_has_hung_up(
     place: MakePlace, request_of: str
 ) -> None:
     setup = place(script=script(TRANSFER), agent={"transfer": SALES})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             first = await phone.ring()
             media = await phone.stream(first)
@@ -285,7 +285,7 @@ async def test_a_socket_that_does_not_answer_our_goodbye_is_let_go_and_the_next_
 ) -> None:
     """Frames that an old socket still sends are nobody's."""
     setup = place(script=script(TRANSFER), agent={"transfer": SALES})
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             first = await phone.ring()
             media = await phone.stream(first)
@@ -312,7 +312,7 @@ async def test_a_socket_that_does_not_answer_our_goodbye_is_let_go_and_the_next_
 async def test_somebody_elses_twiml_takes_a_caller_whom_the_model_can_not_answer(place: MakePlace) -> None:
     failure = {"steps": ["say:One moment.", "https://other.example.com/twiml"]}
     setup = place(script=Script(faults=Faults(refuse="http_401")), agent={"failure": failure})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             first = await phone.ring()
             await stage.wait_no_calls()

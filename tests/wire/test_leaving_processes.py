@@ -33,7 +33,7 @@ steps = ["say:Our line is out of order.", "dial:sales"]
 
 async def test_a_worker_answers_for_its_callers_who_leave_and_come_back(place: MakePlace) -> None:
     setup = place(server=TWO_WORKERS, script=script(TRANSFER, TRANSFER, answers=2), agent={"transfer": WARM})
-    with trio.fail_after(40):
+    with trio.fail_after(90):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             assert [call.is_away for call in stage.daemon.switchboard.calls] == [True]
@@ -53,7 +53,7 @@ async def test_a_worker_answers_for_its_callers_who_leave_and_come_back(place: M
 
 async def test_a_call_that_comes_back_by_itself_finds_a_worker_too(place: MakePlace) -> None:
     setup = place(server=TWO_WORKERS)
-    with trio.fail_after(40):
+    with trio.fail_after(90):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             media = await phone.stream(await phone.ring())
             await media.wait_sound()
@@ -70,7 +70,7 @@ async def test_a_call_that_comes_back_by_itself_finds_a_worker_too(place: MakePl
 
 async def test_a_caller_whose_worker_died_while_they_were_away_is_offered_the_plan(place: MakePlace) -> None:
     setup = place(server=TWO_WORKERS, script=script(TRANSFER), agent={"transfer": SALES, "failure": FAILURE})
-    with trio.fail_after(40):
+    with trio.fail_after(90):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             _, action = await away(stage, phone)
             pool: Any = stage.daemon.host
@@ -98,7 +98,7 @@ async def test_a_caller_who_comes_back_to_a_new_process_hears_a_sentence_and_is_
     tmp_path: Path,
 ) -> None:
     launch = Launch(agents=CONFIGURED)
-    with trio.fail_after(60):
+    with trio.fail_after(90):
         async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
             plan, _ = await leave(phone)
             action = plan.verb("Dial").attrib["action"]
@@ -115,7 +115,7 @@ async def test_a_caller_who_comes_back_to_a_new_process_hears_a_sentence_and_is_
 
 async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sentence(tmp_path: Path) -> None:
     launch = Launch(agents=CONFIGURED, server={"drain_seconds": 1, "closing_sentence": "We close now."})
-    with trio.fail_after(60):
+    with trio.fail_after(90):
         async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
             plan, _ = await leave(phone)
             action = plan.verb("Dial").attrib["action"]
@@ -131,7 +131,7 @@ async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sen
 
 async def test_a_draining_daemon_lets_a_caller_come_back_and_go_on(tmp_path: Path) -> None:
     launch = Launch(agents=CONFIGURED, server={"drain_seconds": 20})
-    with trio.fail_after(60):
+    with trio.fail_after(90):
         async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
             plan, _ = await leave(phone)
             daemon.signal(signal.SIGTERM)

@@ -50,7 +50,7 @@ async def test_a_pin_that_is_typed_off_the_stream_is_nowhere_but_with_its_tool(
     given: list[str] = []
     agent: dict[str, Any] = {"collect": COLLECT, "keys": keys}
     setup = place(script=script(ASK), agent=agent, tools={"check_pin": a_tool(given, answer=answer)})
-    with trio.fail_after(20), capture_logs() as logs:
+    with trio.fail_after(60), capture_logs() as logs:
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             gather = plan.verb("Gather").attrib
@@ -76,7 +76,7 @@ async def test_a_pin_that_is_typed_off_the_stream_is_nowhere_but_with_its_tool(
 async def test_nobody_is_given_what_was_not_typed(place: MakePlace) -> None:
     given: list[str] = []
     setup = place(script=script(ASK), agent={"collect": COLLECT}, tools={"check_pin": a_tool(given)})
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)
             again = await phone.stream(await phone.post(plan.verb("Gather").attrib["action"], Digits=""))
