@@ -236,11 +236,17 @@ def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:
 
 
 def _spoken(agent: Agent) -> Agent:
-    """Return the agent with its sentences as Twilio shall say them: the file has their words alone."""
+    """Return the agent with its sentences as Twilio shall say them: a file, and a tape, has their words alone.
+
+    Ours are English, whatever the agent speaks.
+    """
+    ours = Agent()
     mute = evolve(agent, failure_sentence=Sentence(""), goodbye_sentence=Sentence(""))
 
     def as_said(words: Sentence | str) -> Sentence:
-        return mute.sentence(words) if isinstance(words, str) else words
+        text = words if isinstance(words, str) else words.text
+        known = [own for own in (ours.failure_sentence, ours.goodbye_sentence) if own.text == text]
+        return known[0] if known else mute.sentence(text)
 
     return evolve(
         agent,

@@ -128,3 +128,6 @@ def test_a_tape_gives_back_the_agent() -> None:
     it = agent(language=["de", "en"], failure_sentence=WORDS, say_voice="alice")
     assert settings_of(it)["failure_sentence"] == WORDS
     assert agent_from("a", settings_of(it)) == it
+    ours = agent(language="de", say_voice="alice")
+    assert ours.failure_sentence.language == "en-US"
+    assert agent_from("a", settings_of(ours)) == ours
