@@ -97,6 +97,7 @@ def _show(made: Made) -> None:
     """Print how far a call is, a line a step."""
     if not made.outcome:
         return say(f"{made.call_id}  {made.state}")
+    word = WORDS.get(made.outcome, made.outcome)
     who = f" by {made.answered_by}" if made.answered_by else ""
-    why = f" ({made.why})" if made.why and made.outcome != "answered" else ""
-    say(f"{made.call_id}  {WORDS.get(made.outcome, made.outcome)}{who}{why}")
+    says_more = made.outcome != "answered" and made.why not in ("", f"caller: {word}")
+    say(f"{made.call_id}  {word}{who}" + (f" ({made.why})" if says_more else ""))

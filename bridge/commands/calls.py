@@ -17,7 +17,7 @@ from bridge.store.database import TABLES, Query, Store, patiently
 @DATA
 @click.option("--agent", help="Only calls of this agent.")
 @click.option("--ended-by", type=click.Choice(["caller", "model", "tool", "limit", "operator", "bridge"]))
-@click.option("--from", "caller", help="Only callers whose number contains this.")
+@click.option("--from", "caller", help="Only callers, or who was called, whose number contains this.")
 @click.option("--since", type=click.DateTime(), help="Only calls from this moment on (UTC).")
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="The latest so many."
@@ -27,7 +27,7 @@ from bridge.store.database import TABLES, Query, Store, patiently
 def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: Any) -> None:
     """List calls, the latest first."""
     clauses = {"agent": "agent = ?", "ended_by": "ended_by = ?", "since": "started_at >= ?",
-               "caller": "contains(from_number, ?)"}  # fmt: skip
+               "caller": "contains(if(is_outgoing, to_number, from_number), ?)"}  # fmt: skip
     used = {name: value for name, value in filters.items() if value}
     where = " and ".join(clauses[name] for name in used) or "true"
     sql = f"select * from calls where {where} order by started_at desc limit {limit}"

@@ -35,9 +35,11 @@ class PhoneStream:
         """Count and refuse what belongs to no stream of ours: before `start`, or with another streamSid."""
         if sid == self.sid:
             return False
-        self.decisions.journal.count(
-            "media before start" if not self.sid else "message with a wrong streamSid"
-        )
+        journal = self.decisions.journal
+        if sid == self.former_sid:  # on its way while we left: nothing is odd about it
+            journal.counts["messages of a stream that was left"] += 1
+        else:
+            journal.count("media before start" if not self.sid else "message with a wrong streamSid")
         return True
 
     def next_frame(self, chunk: int) -> int:

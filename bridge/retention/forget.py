@@ -85,7 +85,8 @@ def _taped(tapes: Path) -> Iterator[Known]:
 
 
 def _on_tape(path: Path) -> Known:
-    """Return what a tape's first two lines say: who rang whom stands in the second, the webhook."""
+    """Return what a tape's first two lines say: who rang whom is in the header of a call that the bridge made, and
+    else in the second line, the webhook."""
     call_id, is_open = call_id_of(path), path.name.endswith(OPEN_SUFFIX)
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -94,7 +95,7 @@ def _on_tape(path: Path) -> Known:
     except (OSError, EOFError, zlib.error, BridgeError) as error:
         return Known(call_id, started_at=path.parent.name, is_open=is_open, fault=f"{path}: {error}")
     party, ours = header.caller, header.called
-    if _direction(second).startswith("outbound"):
+    if header.is_outgoing or _direction(second).startswith("outbound"):
         party, ours = ours, party
     return Known(call_id, header.agent, header.started_at, (party,), (ours,), is_open)
 

@@ -178,7 +178,7 @@ COLUMNS: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
     ("started (UTC)", lambda row: moment(row["started_at"])),
     ("call", lambda row: short_id(row["call_id"])),
     ("agent", lambda row: row["agent"]),
-    ("from", lambda row: row["from_number"]),
+    ("with", lambda row: row["to_number"] if row.get("is_outgoing") else row["from_number"]),
     ("length", lambda row: seconds(row["duration_ms"])),
     ("turns", lambda row: str(row["turns"])),
     ("cut in", lambda row: str(row["interruptions"])),

@@ -73,7 +73,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return asdict(entry) | {"path": str(entry.path)}
 
 
-NAMES: Final = ("started (UTC)", "call", "agent", "from", "length", "ended by", "tape")
+NAMES: Final = ("started (UTC)", "call", "agent", "with", "length", "ended by", "tape")
 NARROW: Final = ("started (UTC)", "call", "length", "ended by", "tape")
 
 

@@ -22,7 +22,10 @@ TURN_COLUMNS: Final = (
 
 @define
 class Entry:
-    """One tape in a list of them; `length_ms` from the accepted webhook to the end."""
+    """One tape in a list of them; `length_ms` from the accepted webhook to the end.
+
+    `caller` is the other party: of a call that the bridge made, who was called.
+    """
 
     path: Path
     call_id: str
@@ -48,9 +51,10 @@ def entry_of(path: Path) -> Entry:
     """Return a tape's entry without looking at more than its ends. Raises `TapeError`."""
     tape = read_tape(path)
     header = tape.header
+    party = header.called if header.is_outgoing else header.caller
     length_ms, end = _end_of(tape)
     return Entry(
-        path, header.call_id, header.agent, header.caller, header.started_at, length_ms,
+        path, header.call_id, header.agent, party, header.started_at, length_ms,
         end["by"], end["why"], tape.is_torn,
     )  # fmt: skip
 

@@ -78,6 +78,18 @@ def test_the_exit_code_says_what_became_of_the_call(
     assert shown in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "why", "shown"),
+    [("busy", "caller: busy", "busy"), ("no_answer", "caller: no answer", "no answer"),
+     ("failed", "bridge: no such number", "failed (bridge: no such number)")],
+)  # fmt: skip
+def test_why_is_said_where_it_says_more_than_the_outcome(
+    tmp_path: Path, outcome: str, why: str, shown: str
+) -> None:
+    with daemon(201, {**STATE, "outcome": outcome, "why": why}) as (address, _):
+        assert run(tmp_path, address).stdout.splitlines()[-1] == f"out-1  {shown}"
+
+
 def test_without_waiting_a_call_that_is_asked_for_is_enough(tmp_path: Path) -> None:
     with daemon(201, {**STATE, "state": "asked"}) as (address, asked):
         result = run(tmp_path, address, "--no-wait", "--var", "name=Anna=Bea", "--time-zone", "Europe/Berlin")

@@ -1,5 +1,6 @@
 """What `bridge calls` and `bridge show` do while the daemon writes what they want to read."""
 
+import gzip
 import subprocess
 import sys
 import time
@@ -9,9 +10,11 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from bridge.cli import main
+from bridge.cli import main as bridge
 from bridge.commands.calls import read_record
 from bridge.store.database import Store
+from bridge.tapes.reader import read_tape
+from replay.cli import main as replay
 
 TAPE = Path(__file__).parents[2] / "tapes" / "hung_up.jsonl.gz"
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
@@ -28,17 +31,35 @@ def test_a_database_that_is_being_written_is_waited_for(
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         monkeypatch.setattr(time, "sleep", lambda seconds: holder.communicate())
-        result = CliRunner().invoke(main, [*words.split(), "--data", str(tmp_path)])
+        result = CliRunner().invoke(bridge, [*words.split(), "--data", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (0, "")
     assert "front-desk" in result.stdout
 
 
 @pytest.mark.parametrize("words", ["calls", "show last"])
 def test_an_empty_folder_is_told_with_how_to_name_another(tmp_path: Path, words: str) -> None:
-    result = CliRunner().invoke(main, [*words.split(), "--data", str(tmp_path)])
+    result = CliRunner().invoke(bridge, [*words.split(), "--data", str(tmp_path)])
     assert str(tmp_path) in result.output
     assert "--data names another folder" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_call_that_the_bridge_made_is_listed_by_who_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape, text = tmp_path / TAPE.name, gzip.decompress(TAPE.read_bytes())
+    tape.write_bytes(gzip.compress(text.replace(b'"to":"', b'"is_outgoing":true,"to":"', 1)))
+    Store(tmp_path / "calls.duckdb").add([tape])
+    header = read_tape(tape).header
+    monkeypatch.setenv("COLUMNS", "200")
+    for program, words in (
+        (bridge, ["calls", "--data", str(tmp_path), "--from", header.called]),
+        (replay, ["list", str(tmp_path)]),
+    ):
+        shown = CliRunner().invoke(program, words).stdout
+        assert (header.called in shown, header.caller in shown) == (True, False)
+    none = CliRunner().invoke(bridge, ["calls", "--data", str(tmp_path), "--from", header.caller])
+    assert none.stdout == "No calls match; try fewer filters.\n"
 
 
 def test_a_call_is_read_in_one_opening_of_the_database(

@@ -157,15 +157,23 @@ def test_all_calls_with_a_number_are_gone_however_it_is_written(folder: Folder, 
     assert [path.name for path in (folder.data / "tapes").iterdir()] == ["2026-11-23"]
 
 
-def test_of_a_call_that_we_made_the_other_party_is_the_one_called(folder: Folder) -> None:
-    outbound = {'"Direction":"inbound"': '"Direction":"outbound-api"'}
-    folder.put("CAout", caller=OURS, **{OURS: ALICE}, **outbound)
+@pytest.mark.parametrize(
+    "outbound",
+    [{'"Direction":"inbound"': '"Direction":"outbound-api"'}, {'"to":"': '"is_outgoing":true,"to":"'}],
+    ids=["somebody's own TwiML", "the bridge"],
+)
+def test_of_a_call_that_was_made_the_other_party_is_the_one_called(
+    outbound: dict[str, str], folder: Folder
+) -> None:
+    folder.put("CAout", caller="(us)", **{OURS: ALICE, "(us)": OURS}, **outbound)  # the two change places
     folder.put("CAin")
     assert {known.call_id: known.party for known in known_calls(folder.data, folder.store)}["CAin"] == (
         CALLER,
     )
     meant = meant_by(ALICE, known_calls(folder.data, folder.store))
     assert [known.call_id for known in meant.calls] == ["CAout"]
+    with pytest.raises(ForgetError, match="is a number of your own"):
+        meant_by(OURS, known_calls(folder.data, folder.store))
 
 
 def test_a_number_of_ours_is_refused(folder: Folder) -> None:

@@ -167,6 +167,22 @@ def test_what_comes_late_or_twice_changes_nothing(event: Event) -> None:
     assert len(returned(line)) == 1
 
 
+@pytest.mark.parametrize("event", [CallerSpoke(SID, 9, b"x"), KeyPressed(SID, "1"), MarkReached(SID, "m1")])
+@pytest.mark.parametrize("is_back", [False, True])
+def test_what_was_on_its_way_while_we_left_is_counted_and_nothing_to_be_logged(
+    event: Event, is_back: bool
+) -> None:
+    line = away_call()
+    if is_back:
+        back(line)
+        returns(line)
+    line.wanted.clear()
+    line.tell(event, event)
+    assert (line.wanted, line.notes("log")) == ([], [])
+    line.tell(Stopped("operator", "over"))
+    assert line.counts["messages of a stream that was left"] == 2
+
+
 def test_a_caller_who_is_away_is_neither_quiet_nor_lost_nor_waiting() -> None:
     line = away_call(None, quiet_seconds=2, lost_media_ms=1500, answer_timeout_ms=500, waiting_seconds=1)
     line.wait(40_000)
