@@ -146,6 +146,8 @@ class Sample:
     cpu_seconds: float
     indexer_kb: int = 0
     """Of the process with DuckDB, which goes by itself when there is nothing to index."""
+    anonymous_kb: int = 0
+    """Of the daemon's memory what no file backs: pages of files come and go with what else the machine does."""
 
 
 def _kilobytes(text: str, name: str) -> int:
@@ -176,6 +178,7 @@ async def take_sample(pid: int, admin: Path, calls: int) -> Sample:
         shed=int(seen["bridge_tape_lines_shed_total"]),
         cpu_seconds=(int(times[11]) + int(times[12])) / 100,
         indexer_kb=round(seen["bridge_indexer_memory_bytes"] / 1024),
+        anonymous_kb=_kilobytes(rollup, "Anonymous"),
     )
 
 
