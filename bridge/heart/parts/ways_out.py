@@ -18,6 +18,7 @@ from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.trips import Trip
 from bridge.heart.plans import CollectDigits, Plan, PressDigits, TakeMessage, plan_to
 from bridge.heart.prompts import failure_output
+from bridge.text.validity import valid, valid_json
 
 HANG_UP: Final = "hang_up"
 MOST_CHARACTERS: Final = 200
@@ -119,7 +120,9 @@ def reason_of(arguments: str) -> str:
 def _arguments_of(arguments: str) -> Mapping[str, Any]:
     """Return what a tool was called with; nothing where that is no object."""
     try:
-        told = _decode(arguments)
+        told = _decode(
+            valid_json(valid(arguments))
+        )  # half an emoji in a summary keeps nobody from being put through
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -71,6 +71,14 @@ def test_a_summary_is_bounded() -> None:
     assert len(step.summary) == 500
 
 
+def test_half_an_emoji_in_a_summary_keeps_nobody_from_being_put_through() -> None:
+    line = talking_call()
+    line.tell(ToolCalled("r9", "t1", "transfer_call", r'{"place": "sales", "summary": "Ann \ud83d"}'))
+    (leave,) = left(line)
+    assert isinstance(leave.plan.step, Dial)
+    assert leave.plan.step.summary == "Ann \ufffd"
+
+
 def test_beyond_the_limit_of_tool_calls_nobody_is_put_through() -> None:
     agent = agent_with_places(tool_calls_per_call=2)
     line = ready_call(agent)
