@@ -5,7 +5,7 @@ talking; beside them others are put through to a line that is busy, have keys pr
 declined, and are taken. Prints a table and exits 1 when a listener heard a hole, or anything of an excursion stayed:
 memory, a task, a file, a thread, a tape that is not whole, a row too many or too few.
 
-    uv run python -m bench.away                          500 excursions beside 20 calls: six minutes
+    uv run python -m bench.away                          500 excursions beside 20 calls: about eight minutes
     uv run python -m bench.away --excursions 60 --live 5 a look at it
 """
 
