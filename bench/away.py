@@ -5,11 +5,12 @@ talking; beside them others are put through to a line that is busy, have keys pr
 declined, and are taken. Prints a table and exits 1 when a listener heard a hole, or anything of an excursion stayed:
 memory, a task, a file, a thread, a tape that is not whole, a row too many or too few.
 
-    uv run python -m bench.away                          500 excursions beside 20 calls: six minutes
+    uv run python -m bench.away                          500 excursions beside 20 calls: about eight minutes
     uv run python -m bench.away --excursions 60 --live 5 a look at it
 """
 
 import re
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -61,6 +62,17 @@ LISTEN_SECONDS: Final = 15
 GROWTH_PERCENT: Final = 2.0
 REST_SECONDS: Final = 90
 """The indexer goes when it has had nothing to do for half a minute, a thread of trio's after ten seconds."""
+
+RUN: Final = """
+import ctypes, gc, signal
+def give_back(*_):
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+signal.signal(signal.SIGUSR1, give_back)
+from bridge.cli import main
+main()
+"""
+"""At a signal the daemon gives back what malloc keeps of what is free: what it has then is in use."""
 
 STEADY_LOOKS: Final = 4
 """So many looks in a row, three seconds apart, find the same."""
@@ -321,6 +333,7 @@ class Run:
         looks: list[Sample] = []
         with trio.move_on_after(REST_SECONDS):
             while not looks or not self._is_at_rest(looks):
+                running.signal(signal.SIGUSR1)
                 await trio.sleep(3)
                 looks.append(await take_sample(running.process.pid, self.out / "admin.sock", self.excursions))
         self.samples.append(
@@ -345,7 +358,7 @@ async def run(one: Run) -> None:
     """Run it all; on leaving the daemon has ended, and everything is recorded."""
     (one.out / "pins.py").write_text(TOOLS)
     server = {"max_calls": 200, "waiting_calls": 200, "calls_per_caller": 0, "max_lag_ms": 0}
-    launch = Launch(server, CONFIGURED.replace("ADMIN", str(one.out / "admin.sock")))
+    launch = Launch(server, CONFIGURED.replace("ADMIN", str(one.out / "admin.sock")), run=RUN)
     async with a_daemon(one, launch) as running:
         half = one.plan.excursions // 2
         await one.part(running, WARM_UP, "warming up")

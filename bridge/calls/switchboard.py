@@ -253,17 +253,18 @@ class Switchboard:
         call = self.host.begin_call(webhook, call_id, secret)
         self._calls[webhook.key] = call
         assert self._nursery is not None
-        self._nursery.start_soon(self._keep, webhook.key, call, name=f"call {call.call_id}")
+        self._nursery.start_soon(self._keep, webhook.key, webhook.agent, call, name=f"call {call.call_id}")
         return call
 
-    async def _keep(self, key: Key, call: AnyCall) -> None:
+    async def _keep(self, key: Key, agent: Agent, call: AnyCall) -> None:
+        """Run a call; the agent is the one of the configuration: the call's own, with all it was told, goes with it."""
         bind_contextvars(call_id=call.call_id, agent=call.agent.name)  # for its tasks, its tools and theirs
         try:
             await call.run()
         finally:
             self._calls.pop(key, None)
             self.on_gone(key)
-            self._outcomes.add(key, call.agent, call.end, trio.current_time())
+            self._outcomes.add(key, agent, call.end, trio.current_time())
             if not self._calls:
                 self._quiet.set()
 

@@ -1,10 +1,13 @@
 """One CallSid and several agents, and the last questions of a draining daemon."""
 
+import gc
+
 import pytest
 import trio
 from attrs import evolve
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from bridge.agents import Agent
 from bridge.tapes.tape import Line
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
@@ -56,3 +59,18 @@ async def test_a_draining_daemon_still_answers_what_comes_next(place: MakePlace,
             await is_there.wait()
     assert [type(verb) for verb in reports[0].next_verbs] == [Hangup]
     assert reports[0].error is None
+
+
+async def test_nothing_that_an_agent_was_told_for_one_call_is_kept_when_it_is_over(place: MakePlace) -> None:
+    """How it ended is remembered, ten thousand times at most; the instructions that were filled in for it are not."""
+    setup = place(agent={"instructions": "You talk to {caller} at {time}."})
+    with trio.fail_after(15):
+        async with open_stage(setup) as stage:
+            await stage.ring(QUICK)
+            await stage.wait_recorded()
+            told = [one.settings["instructions"] for one in stage.model.sessions]
+            gc.collect()
+            kept = [one.instructions for one in gc.get_objects() if isinstance(one, Agent)]
+    assert told
+    assert any("{caller}" in text for text in kept)
+    assert not [text for text in kept if text.startswith("You talk to ") and "{caller}" not in text]
