@@ -128,7 +128,7 @@ outcomes = st.sampled_from(
         *(("Dial", outcome, {"DialCallStatus": told}) for outcome, told in (
             ("completed", "completed"), ("busy", "busy"), ("no_answer", "no-answer"), ("failed", "failed"),
         )),
-        ("Dial", "completed", {"DialCallStatus": "completed", "DialBridged": "false"}),
+        ("Dial", "completed", {"DialBridged": "false", "DialCallStatus": "completed"}),  # in the order of `KEPT`
         ("Record", "recorded", {"RecordingUrl": "https://api/RE1"}), ("Gather", "collected", {"count": "4"}),
         ("Gather", "empty", {}), ("Play", "sent", {}), ("Enqueue", "bridged", {}), ("Enqueue", "full", {}),
         ("any", "refused", {}),
