@@ -8,10 +8,10 @@ from attrs import define, field
 from bridge.calls.leg import Leg, phone_leg
 from bridge.errors import DoorShutError, LinkError
 from bridge.heart.events import Event, LinkStalled, ModelTryFailed, ModelUnreachable
+from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress, ModelLink, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
-from bridge.links.phone import PhoneSocket
 from bridge.tapes.lines import TryFailed
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, Line
 from bridge.wire import realtime

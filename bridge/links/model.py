@@ -16,7 +16,8 @@ from wsproto.utilities import ProtocolError
 
 from bridge.errors import DoorShutError, LinkError
 from bridge.links.late_pings import ignore_late_pings
-from bridge.links.phone import MAX_MESSAGE_BYTES, READ_BYTES, Closing
+from bridge.links.link import MAX_MESSAGE_BYTES, Closing
+from bridge.links.pipes import READ_BYTES
 from bridge.links.tunnel import reach
 from bridge.proxies import FROM_ENVIRONMENT, Proxy, proxy_for
 from bridge.wire.retry_after import retry_after_ms
@@ -71,6 +72,8 @@ class ModelLink:
     """A Realtime session's socket that we opened."""
 
     _socket: trio_websocket.WebSocketConnection
+    is_ready: bool = False
+    on_waiting: Callable[[], object] = lambda: None
     heard: int = 0
     """Messages that have come; whoever speaks is there."""
     _closing: trio.Lock = field(factory=trio.Lock)
@@ -91,6 +94,9 @@ class ModelLink:
             return None
         self.heard += 1
         return message
+
+    def send_now(self, *messages: str) -> None:
+        """Never called: it is not ready."""
 
     async def send(self, *messages: str) -> None:
         """Send text messages, in order; quietly nothing when the model has left."""

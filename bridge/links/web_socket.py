@@ -1,0 +1,147 @@
+"""A WebSocket: the sans-I/O core of `websockets` over a pipe of ours, so that a peer that stops reading can hold up
+nobody but itself.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import define, field
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol as Core
+from websockets.protocol import State
+
+from bridge.links.link import MAX_MESSAGE_BYTES, Closing
+from bridge.links.pipes import Pipe
+
+
+class LatestPong(Core):
+    """Answers the latest ping alone: pongs can't pile up, however many pings come.
+
+    RFC 6455, 5.5.3: with several pings unanswered, a pong for the most recent one will do.
+    """
+
+    _pong: Frame | None = None
+
+    def send_frame(self, frame: Frame) -> None:
+        """Queue a frame; a pong takes the place of the one before it."""
+        if frame.opcode is Opcode.PONG:
+            self._pong = frame
+        else:
+            super().send_frame(frame)
+
+    def data_to_send(self) -> list[bytes]:
+        """Return what is to be sent; behind a close frame there is no pong."""
+        pong, self._pong = self._pong, None
+        if pong is not None and self.state is State.OPEN:
+            super().send_frame(pong)
+        return super().data_to_send()
+
+
+@define(eq=False)
+class WebSocketLink:
+    """An open WebSocket, whichever end opened it; pings are answered here."""
+
+    _pipe: Pipe
+    _core: LatestPong
+    path: str = ""
+    on_waiting: Callable[[], object] = field(default=lambda: None)
+    _messages: deque[str | bytes] = field(factory=deque)
+    _parts: list[bytes] = field(factory=list)
+    _is_text: bool = True
+    _has_ended: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether nothing waits to be taken by the socket."""
+        return self._pipe.is_ready
+
+    @property
+    def closing(self) -> Closing:
+        """Tell how the socket ended."""
+        said = self._core.close_rcvd  # close_code would be None until the TCP connection is over too
+        if said is None:
+            return Closing(1006, str(self._core.parser_exc or "")[:100])
+        return Closing(said.code, said.reason)
+
+    # ------------------------------------------------------------ hearing
+
+    async def receive(self) -> str | bytes | None:
+        """Return the next message, or None when the peer has left."""
+        while not self._messages:
+            if self._has_ended:
+                return None
+            self._take(await self._pipe.read())
+        return self._messages.popleft()
+
+    def _take(self, data: bytes) -> None:
+        core = self._core
+        if data:
+            core.receive_data(data)
+        else:
+            core.receive_eof()
+        self._has_ended = not data or core.close_rcvd is not None or core.parser_exc is not None
+        for event in core.events_received():
+            if isinstance(event, Frame):
+                self._collect(event)
+        self._answer()
+
+    def _collect(self, frame: Frame) -> None:
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._parts.append(bytes(frame.data))
+        if frame.fin:
+            message = b"".join(self._parts)
+            self._parts.clear()
+            self._messages.append(message.decode("utf-8", "replace") if self._is_text else message)
+
+    def _answer(self) -> None:
+        """Send what the protocol has to say, unless the socket takes nothing: whoever drains it then sends that."""
+        if self._pipe.is_ready:
+            self._write_now()
+
+    def trust(self) -> None:
+        """Allow messages of full size; a frame whose beginning is already read keeps the limit it began with."""
+        self._core.max_message_size = MAX_MESSAGE_BYTES
+
+    # ------------------------------------------------------------ speaking
+
+    def send_now(self, *messages: str) -> None:
+        """Send text messages without waiting; what the socket does not take waits, before all that is sent later."""
+        self._queue(messages)
+        self._write_now()
+
+    async def send(self, *messages: str) -> None:
+        """Send text messages and whatever waits; quietly nothing when the peer has left."""
+        self._queue(messages)
+        await self._flush()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame; the reader then sees the peer's."""
+        if self._core.state is State.OPEN:
+            self._core.send_close(code, reason)
+        await self._flush()
+
+    def _queue(self, messages: tuple[str, ...]) -> None:
+        for message in messages:
+            if message and self._core.state is State.OPEN:
+                self._core.send_text(message.encode("utf-8"))
+
+    def _write(self) -> None:
+        """Give all frames to the pipe, in one piece."""
+        if data := b"".join(self._core.data_to_send()):
+            self._pipe.write(data)
+
+    def _write_now(self) -> None:
+        was_ready = self._pipe.is_ready
+        self._write()
+        if was_ready and not self._pipe.is_ready:
+            self.on_waiting()
+
+    async def _flush(self) -> None:
+        """Return when all frames have left, those included that the protocol adds meanwhile."""
+        self._write()
+        while not self._pipe.is_ready:
+            await self._pipe.drain()
+            self._write()
