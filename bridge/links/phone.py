@@ -8,8 +8,8 @@ import trio
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from bridge.links.pipes import Pipe, TcpPipe
-from bridge.links.web_socket import LatestPong, WebSocketLink
+from bridge.links.pipes import TcpPipe
+from bridge.links.web_socket import LatestPong, WebSocketLink, read_head
 
 MOST_BYTES_BEFORE_START: Final = 64 * 2**10
 """Until a socket has proven which call it belongs to: `connected` and `start` are a few kilobytes together."""
@@ -49,27 +49,15 @@ async def accept_phone(
     protocol = MediaProtocol(max_size=MOST_BYTES_BEFORE_START)
     pipe = TcpPipe(stream.socket)
     with trio.move_on_after(seconds):
-        request = await _read_request(pipe, protocol)
-        if request is None:
+        request, rest = await read_head(pipe, protocol, MOST_HEAD_BYTES)
+        if not isinstance(request, Request):
             return None
         link = WebSocketLink(pipe, protocol, path=request.path)
         status = refuse(request)
         answer = protocol.accept(request) if status is None else protocol.reject(status, "")
         protocol.send_response(answer)
         await link.send()
-        return link if answer.status_code == 101 else None
+        if answer.status_code == 101:
+            link.take(rest)
+            return link
     return None
-
-
-async def _read_request(pipe: Pipe, protocol: MediaProtocol) -> Request | None:
-    left = MOST_HEAD_BYTES
-    while True:
-        data = await pipe.read()
-        left -= len(data)
-        if not data or left < 0:
-            return None
-        protocol.receive_data(data)
-        for event in protocol.events_received():
-            return event if isinstance(event, Request) else None
-        if protocol.handshake_exc is not None:
-            return None

@@ -5,6 +5,7 @@ that finds nothing; per frame that is more than all the rest of a link.
 """
 
 import os
+from contextlib import suppress
 from typing import Final, Protocol
 
 import trio
@@ -57,6 +58,11 @@ class TcpPipe:
             return 0
         except OSError:
             return len(data)
+
+    def cut_off(self) -> None:
+        """End the connection in both directions, so that whoever reads sees it."""
+        with suppress(OSError):
+            self._socket.shutdown(trio.socket.SHUT_RDWR)
 
     async def drain(self) -> None:
         """Return when nothing waits."""

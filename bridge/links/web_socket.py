@@ -4,11 +4,14 @@ nobody but itself.
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
+import trio
 from attrs import define, field
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import Event, State
 from websockets.protocol import Protocol as Core
-from websockets.protocol import State
 
 from bridge.links.link import MAX_MESSAGE_BYTES, Closing
 from bridge.links.pipes import Pipe
@@ -45,10 +48,14 @@ class WebSocketLink:
     _core: LatestPong
     path: str = ""
     on_waiting: Callable[[], object] = field(default=lambda: None)
+    heard: int = 0
+    """Messages that have come; whoever speaks is there."""
     _messages: deque[str | bytes] = field(factory=deque)
     _parts: list[bytes] = field(factory=list)
     _is_text: bool = True
     _has_ended: bool = False
+    _pings: int = 0
+    _answered: trio.Event = field(factory=trio.Event)
 
     @property
     def is_ready(self) -> bool:
@@ -70,22 +77,32 @@ class WebSocketLink:
         while not self._messages:
             if self._has_ended:
                 return None
-            self._take(await self._pipe.read())
+            data = await self._pipe.read()
+            self.take(data) if data else self._end()
+        self.heard += 1
         return self._messages.popleft()
 
-    def _take(self, data: bytes) -> None:
-        core = self._core
+    def take(self, data: bytes) -> None:
+        """Read what has come."""
         if data:
-            core.receive_data(data)
-        else:
-            core.receive_eof()
-        self._has_ended = not data or core.close_rcvd is not None or core.parser_exc is not None
-        for event in core.events_received():
+            self._core.receive_data(data)
+        for event in self._core.events_received():
             if isinstance(event, Frame):
                 self._collect(event)
+        if self._core.close_rcvd is not None or self._core.parser_exc is not None:
+            self._end()
         self._answer()
 
+    def _end(self) -> None:
+        """Hear no more: the peer has said goodbye, has gone without a word, or broke the rules."""
+        if self._core.close_rcvd is None:
+            self._core.receive_eof()
+        self._has_ended = True
+        self._answered.set()
+
     def _collect(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PONG and frame.data == self._ping_data:
+            self._answered.set()
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.opcode is not Opcode.CONT:
@@ -123,6 +140,20 @@ class WebSocketLink:
             self._core.send_close(code, reason)
         await self._flush()
 
+    async def ping(self) -> None:
+        """Return when the peer has answered a ping of ours, or has left."""
+        if self._has_ended:
+            return
+        self._pings, self._answered = self._pings + 1, trio.Event()
+        if self._core.state is State.OPEN:
+            self._core.send_ping(self._ping_data)
+        await self._flush()
+        await self._answered.wait()
+
+    @property
+    def _ping_data(self) -> bytes:
+        return str(self._pings).encode()
+
     def _queue(self, messages: tuple[str, ...]) -> None:
         for message in messages:
             if message and self._core.state is State.OPEN:
@@ -145,3 +176,38 @@ class WebSocketLink:
         while not self._pipe.is_ready:
             await self._pipe.drain()
             self._write()
+
+
+# ---------------------------------------------------------------- before it is open
+
+HEAD_END: Final = b"\r\n\r\n"
+
+
+async def read_head(pipe: Pipe, core: Core, most_bytes: int) -> tuple[Request | Response | None, bytes]:
+    """Return what the peer says by HTTP, and the frames that came with it; None for no HTTP, too much, or the end."""
+    tail = b""
+    while core.handshake_exc is None:
+        data = await pipe.read()
+        most_bytes -= len(data)
+        if not data or most_bytes < 0:
+            core.receive_eof()
+            break
+        end = _head_size(tail, data)
+        for piece in filter(
+            None, (data[:end], data[end:])
+        ):  # behind the head stand frames, or the page of a refusal
+            core.receive_data(piece)
+            if events := core.events_received():
+                return _http(events[0]), data[end:]
+        tail = (tail + data)[-len(HEAD_END) + 1 :]
+    return None, b""
+
+
+def _head_size(tail: bytes, data: bytes) -> int:
+    """Return how many bytes of what came now belong to the head."""
+    found = (tail + data).find(HEAD_END)
+    return found + len(HEAD_END) - len(tail) if found >= 0 else len(data)
+
+
+def _http(event: Event) -> Request | Response | None:
+    return None if isinstance(event, Frame) else event
