@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Final
 
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import Event, State
+from websockets.protocol import CLIENT, Event, State
 from websockets.protocol import Protocol as Core
 
+from bridge.links.frames import FrameReader, FrameWriter, decoded
 from bridge.links.link import MAX_MESSAGE_BYTES, Closing
 from bridge.links.pipes import Pipe
 
@@ -31,6 +32,11 @@ class LatestPong(Core):
             self._pong = frame
         else:
             super().send_frame(frame)
+
+    @property
+    def has_something_to_say(self) -> bool:
+        """Say whether anything is to be sent."""
+        return bool(self.writes) or self._pong is not None
 
     def data_to_send(self) -> list[bytes]:
         """Return what is to be sent; behind a close frame there is no pong."""
@@ -51,6 +57,13 @@ class WebSocketLink:
     heard: int = 0
     """Messages that have come; whoever speaks is there."""
     _messages: deque[str | bytes] = field(factory=deque)
+    _reader: FrameReader = field(
+        init=False,
+        default=Factory(lambda link: FrameReader(link._core, link._messages.append, link._hear_core), True),
+    )
+    _writer: FrameWriter = field(
+        init=False, default=Factory(lambda link: FrameWriter(link._core.side is CLIENT), takes_self=True)
+    )
     _parts: list[bytes] = field(factory=list)
     _is_text: bool = True
     _has_ended: bool = False
@@ -84,21 +97,22 @@ class WebSocketLink:
 
     def take(self, data: bytes) -> None:
         """Read what has come."""
-        if data:
-            self._core.receive_data(data)
-        for event in self._core.events_received():
-            if isinstance(event, Frame):
-                self._collect(event)
-        if self._core.close_rcvd is not None or self._core.parser_exc is not None:
+        self._reader.take(data)
+        if self._reader.has_ended:
             self._end()
-        self._answer()
+        if self._pipe.is_ready and self._core.has_something_to_say:  # or whoever drains the pipe says it
+            self._write_now()
 
     def _end(self) -> None:
         """Hear no more: the peer has said goodbye, has gone without a word, or broke the rules."""
-        if self._core.close_rcvd is None:
-            self._core.receive_eof()
+        self._reader.end()
         self._has_ended = True
         self._answered.set()
+
+    def _hear_core(self) -> None:
+        for event in self._core.events_received():
+            if isinstance(event, Frame):
+                self._collect(event)
 
     def _collect(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PONG and frame.data == self._ping_data:
@@ -111,12 +125,9 @@ class WebSocketLink:
         if frame.fin:
             message = b"".join(self._parts)
             self._parts.clear()
-            self._messages.append(message.decode("utf-8", "replace") if self._is_text else message)
-
-    def _answer(self) -> None:
-        """Send what the protocol has to say, unless the socket takes nothing: whoever drains it then sends that."""
-        if self._pipe.is_ready:
-            self._write_now()
+            heard = decoded(self._core, message) if self._is_text else message
+            if heard is not None:
+                self._messages.append(heard)
 
     def trust(self) -> None:
         """Allow messages of full size; a frame whose beginning is already read keeps the limit it began with."""
@@ -155,9 +166,8 @@ class WebSocketLink:
         return str(self._pings).encode()
 
     def _queue(self, messages: tuple[str, ...]) -> None:
-        for message in messages:
-            if message and self._core.state is State.OPEN:
-                self._core.send_text(message.encode("utf-8"))
+        if self._core.state is State.OPEN:
+            self._core.writes += [self._writer.text(message) for message in messages if message]
 
     def _write(self) -> None:
         """Give all frames to the pipe, in one piece."""
@@ -188,14 +198,12 @@ async def read_head(pipe: Pipe, core: Core, most_bytes: int) -> tuple[Request | 
     tail = b""
     while core.handshake_exc is None:
         data = await pipe.read()
-        most_bytes -= len(data)
-        if not data or most_bytes < 0:
-            core.receive_eof()
-            break
         end = _head_size(tail, data)
-        for piece in filter(
-            None, (data[:end], data[end:])
-        ):  # behind the head stand frames, or the page of a refusal
+        for piece in (data[:end], data[end:]):  # behind the head stand frames, or the page of a refusal
+            most_bytes -= len(piece)
+            if not data or most_bytes < 0:
+                core.receive_eof()
+                return None, b""
             core.receive_data(piece)
             if events := core.events_received():
                 return _http(events[0]), data[end:]
