@@ -34,9 +34,9 @@ from bridge.heart.effects import (
 from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
+from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
-from bridge.links.phone import FLUSH, PhoneSocket
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.lines import Ending
@@ -153,6 +153,8 @@ class LiveCall:
                     self._shadow.offer(effect, message)
             else:
                 self._act(effect)
+        self.phone.push()
+        self.model.push()
 
     def _act(self, effect: Effect) -> None:
         """Do what no message does."""
@@ -172,7 +174,7 @@ class LiveCall:
                 self._finish(self.mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
-        if not leg.outbox.put(message):
+        if not leg.post(message):
             self._stalled = leg.stalled
 
     def _log_note(self, note: WriteNote) -> None:
@@ -297,13 +299,7 @@ class LiveCall:
         with self._crashing_alone():
             self.on_stream()
             self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
-            link.on_control = self._answer_ping
         return leg
-
-    def _answer_ping(self) -> None:
-        """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
-        if not self.phone.outbox:
-            self._post(self.phone, FLUSH)
 
     @property
     def phone(self) -> Leg:

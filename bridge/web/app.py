@@ -18,7 +18,7 @@ from bridge.calls.intake import Webhook
 from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.links.phone import PhoneSocket
+from bridge.links.link import PhoneSocket
 from bridge.web.fallback import PatientConnection, QuartLink
 from bridge.web.outbound_routes import PATHS as OUTBOUND_PATHS
 from bridge.web.outbound_routes import add_outbound_routes
