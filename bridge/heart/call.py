@@ -183,12 +183,13 @@ class Call:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Return what to do because of `event`, which happened at `now` (ms since the call's birth)."""
-        self._decisions.now = now = max(self._decisions.now, now)
+        decisions = self._decisions
+        decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
             return self._hear_out(event)
         if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
-            return self._decisions.take()
+            return decisions.take()
         if now > self.calm_until:
             self._catching_up.notice(self._alarms.first()[0], now)
         self._dead_air.pass_time(now)
@@ -200,7 +201,7 @@ class Call:
         if kind in STIRRING:
             self._dead_air.stirred_at = now
         if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
-            self._decisions.journal.counts["told of nobody here"] += 1
+            decisions.journal.counts["told of nobody here"] += 1
         else:
             TABLES[kind](self, event)
         self._settle()

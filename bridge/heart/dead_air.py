@@ -81,7 +81,9 @@ class DeadAir:
     @property
     def _silent_since(self) -> int:
         """Return when the waiting began, as far as nothing that was heard or is being played makes it good."""
-        return self._at + self._sound_left_ms - self._left_ms
+        if self.sound_until <= self._at:
+            return self._at - self.waited_ms
+        return self.sound_until - self._left_ms
 
     @property
     def _sound_left_ms(self) -> int:
