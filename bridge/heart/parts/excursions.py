@@ -63,6 +63,7 @@ class Where(Enum):
 
 
 _HERE: Final = Where.HERE  # looked up in its class it takes as long as the rest of the question
+_AWAY: Final = (Where.LEAVING, Where.AWAY)
 
 
 @define
@@ -102,7 +103,7 @@ class Excursions:
     @property
     def is_away(self) -> bool:
         """Say whether the model is to hear nothing and to be asked nothing."""
-        return self._where in (Where.LEAVING, Where.AWAY)
+        return self._where in _AWAY
 
     @property
     def is_returning(self) -> bool:
