@@ -179,9 +179,8 @@ class EndCall:
 
 
 ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
-ToModel: TypeAlias = (
+ModelRequest: TypeAlias = (
     UpdateSession
-    | AppendAudio
     | CommitAudio
     | ClearAudio
     | CreateResponse
@@ -190,5 +189,6 @@ ToModel: TypeAlias = (
     | AnswerTool
     | AddText
 )
+ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
 Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | EndSession | EndCall

@@ -19,11 +19,12 @@ from bridge.store.database import TABLES, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
+from bridge.tapes.line_reading import checked
 from bridge.tapes.names import call_id_of
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
-from bridge.tapes.tape import MODEL, PHONE, Line, checked, encode, event_of
+from bridge.tapes.tape import MODEL, PHONE, Line, encode, event_of
 
 CACHE: Final = "vad-cache"
 """Where the lab keeps what it heard in a call's audio, under the hash of that audio."""

@@ -7,14 +7,15 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import TapeError
 from bridge.tapes.header import Header, decode_header
+from bridge.tapes.line_reading import check_lines
 from bridge.tapes.lines import Ending
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
 from bridge.tapes.odd_tapes import about
-from bridge.tapes.tape import check_lines, decode
+from bridge.tapes.tape import decode
 
 MOST_BYTES: Final = 2**30
 """Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
@@ -47,13 +48,27 @@ def read_tape(path: Path) -> Tape:
     ['tool']
     """
     with about(path):
-        lines = BytesIO(_content_of(path)).readlines()
-        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
-        if len(lines) <= is_torn:
-            raise TapeError("not a tape: no whole line in it")
-        header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
-        check_lines(whole, first=2)
-    return Tape(path, header, list(filterfalse(bytes.isspace, whole)), is_torn)
+        tape = _unpacked(path)
+        check_lines(tape.lines, first=2)
+    return _without_blanks(tape)
+
+
+def read_unchecked(path: Path) -> Tape:
+    """Read a tape whose lines are checked by whoever goes through them all. Raises `TapeError`."""
+    with about(path):
+        return _without_blanks(_unpacked(path))
+
+
+def _unpacked(path: Path) -> Tape:
+    lines = BytesIO(_content_of(path)).readlines()
+    is_torn = bool(lines) and not lines[-1].endswith(b"\n")
+    if len(lines) <= is_torn:
+        raise TapeError("not a tape: no whole line in it")
+    return Tape(path, decode_header(lines[0]), lines[1 : len(lines) - is_torn], is_torn)
+
+
+def _without_blanks(tape: Tape) -> Tape:
+    return evolve(tape, lines=list(filterfalse(bytes.isspace, tape.lines)))
 
 
 def _content_of(path: Path) -> bytes:
