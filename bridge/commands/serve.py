@@ -14,8 +14,8 @@ from bridge.daemon.notify import notifier_from
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
 from bridge.logs import crash_logged, log_as
-from bridge.machine import leave_hung_threads
-from bridge.screen.output import explains_errors, quiet_interrupt
+from bridge.machine import leave_hung_threads, steady_malloc
+from bridge.screen.errors import explains_errors, quiet_interrupt
 from bridge.web.listener import passed_socket
 
 
@@ -32,6 +32,7 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
     A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
     """
+    steady_malloc()
     read = partial(_read_all, path, public_url, bind, log_json)
     settings, secrets = read()
     from bridge.daemon import service  # half of all start-up time, and only this command needs it
