@@ -2,7 +2,8 @@
 
 The daemon is a process of its own, started as its users start it; it finds its modules compiled, as from the second
 start on of an installation that can write beside them. Prints a table and exits 1 when something is beyond what is
-asked of it: 0.4 s until the first healthy answer (the median of five), 45 MB at rest, 150 kB a call.
+asked of it: 0.4 s until the first healthy answer (the median of five), 45 MB at rest, 150 kB a call,
+no garbage collection above 5 ms.
 
     uv run python -m bench.rest             starts, rest, and 50 calls of three minutes: about five minutes
     uv run python -m bench.rest --calls 0   without the calls: some seconds
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import httpx2
 import msgspec
 import trio
 from attrs import asdict, define, field
@@ -58,6 +60,8 @@ class Figures:
     before_calls: dict[str, int] = field(factory=dict)
     with_calls: dict[str, int] = field(factory=dict)
     calls: int = 0
+    pauses: dict[str, int] = field(factory=dict)
+    """Garbage collections, with the calls and after them: all, and those longer than 5 ms."""
     odd: list[str] = field(factory=list)
 
     @property
@@ -136,9 +140,10 @@ async def with_calls(
     folder: Path, compiled: Mapping[str, str], count: int, seconds: float, figures: Figures
 ) -> None:
     """Let so many callers talk for so long, each with questions, interruptions and tools; then look."""
-    agents = f'[agents.{AGENT}]\ntools = ["replay.callers.restaurant:check_table"]\n'
+    admin = folder / "admin.sock"
+    tables = f'[admin]\nbind = "unix:{admin}"\n[agents.{AGENT}]\ntools = ["replay.callers.restaurant:check_table"]\n'
     launch = Launch(
-        {"max_calls": 1000, "waiting_calls": 1000, "calls_per_caller": 0, "max_lag_ms": 0}, agents, compiled
+        {"max_calls": 1000, "waiting_calls": 1000, "calls_per_caller": 0, "max_lag_ms": 0}, tables, compiled
     )
     async with a_process(folder, Players([True]), launch) as running:
         await _one_call(running, figures)
@@ -153,7 +158,18 @@ async def with_calls(
                 await trio.sleep(1)
                 looks.append(memory_of(running.process.pid))
             figures.with_calls = sorted(looks, key=lambda look: look["Rss"])[LOOKS // 2]
+            figures.pauses = await _pauses(admin)
             callers.cancel_scope.cancel(reason="it is measured")
+
+
+async def _pauses(admin: Path) -> dict[str, int]:
+    transport = httpx2.AsyncHTTPTransport(uds=str(admin))
+    async with httpx2.AsyncClient(transport=transport, timeout=60, trust_env=False) as client:
+        lines = (await client.get("http://bridge/metrics")).text.splitlines()
+    buckets = [line.split() for line in lines if line.startswith("bridge_gc_pause_seconds_bucket")]
+    below = next(int(float(count)) for name, count in buckets if 'le="0.005"' in name)
+    total = int(float(buckets[-1][1]))
+    return {"all": total, "longer": total - below}
 
 
 async def _one_call(running: Running, figures: Figures) -> None:
@@ -189,6 +205,10 @@ def judge(figures: Figures) -> list[str]:
             f"{figures.a_call_kb:.0f} kB a call, where {MOST_A_CALL_KB:.0f} may be",
             figures.a_call_kb > MOST_A_CALL_KB,
         ),
+        (
+            f"{figures.pauses.get('longer')} garbage collections above 5 ms",
+            bool(figures.pauses.get("longer")),
+        ),
         *((f"a call was odd: {what}", True) for what in figures.odd),
     ]
     return [sentence for sentence, is_so in faults if is_so]
@@ -205,6 +225,7 @@ def report(figures: Figures) -> Table:
     table.add_row("at rest", _in_words(figures.at_rest), f"{MOST_AT_REST_MB:.0f} MB")
     if figures.calls:
         table.add_row(f"with {figures.calls} calls", _in_words(figures.with_calls), "")
+        table.add_row("collections above 5 ms", f"{figures.pauses['longer']} of {figures.pauses['all']}", "0")
         table.add_row("a call", f"{figures.a_call_kb:.0f} kB", f"{MOST_A_CALL_KB:.0f} kB")
     return table
 

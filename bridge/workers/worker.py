@@ -7,7 +7,6 @@ shuts down.
 import os
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ from bridge.heart.effects import EndCall
 from bridge.links.channel import MOST_WAITING, Channel
 from bridge.links.lag import LoopLag
 from bridge.logs import crash_logged, log_as
-from bridge.machine import leave_hung_threads, raise_file_limit, steady_malloc
+from bridge.machine import leave_hung_threads, raise_file_limit
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE
 from bridge.web.app import Gate
@@ -278,12 +277,7 @@ def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> N
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)
     raise_file_limit()
-    steady_malloc()
     number, file = map(int, arguments)
     with crash_logged():
         trio.run(work, number, socket.socket(fileno=file))
     leave_hung_threads(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
