@@ -43,7 +43,7 @@ class _StandIn(ModuleType):
 
 @contextmanager
 def lean() -> Iterator[None]:
-    """Import within: nothing of what is left out, and no garbage collection, which finds none in modules.
+    """Import within: nothing of what is left out, and no garbage collection, now or soon: modules are no garbage.
 
     What was loaded before stays as it is.
     """
@@ -57,4 +57,5 @@ def lean() -> Iterator[None]:
         for name, module in placed.items():
             if name in sys.modules and sys.modules[name] is module:
                 del sys.modules[name]
+        gc.freeze()
         gc.enable()

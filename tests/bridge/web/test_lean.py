@@ -64,3 +64,4 @@ def test_what_was_loaded_before_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     assert sys.modules["jinja2"] is before
     assert "flask.cli" not in sys.modules
     assert gc.isenabled()
+    gc.unfreeze()

@@ -25,6 +25,8 @@ class Place:
             self.pauses.append,
             give_back=lambda: self.did.append("gave back"),
             collect=lambda: self.did.append("collected"),
+            settle=lambda: self.did.append("settled"),
+            step=lambda: self.did.append("step"),
         )
 
 
@@ -73,16 +75,30 @@ def test_a_process_of_ours_has_no_full_collection_of_its_own_accord(place: Place
     assert len(gc.get_objects(generation=2)) < 1000
 
 
-def test_after_calls_memory_is_given_back_once_and_as_soon_as_it_is_quiet(place: Place) -> None:
+def test_what_loading_has_left_is_looked_for_in_the_first_quiet_second(place: Place) -> None:
     garbage = place.garbage()
     garbage.own_process()
     place.is_quiet = False
-    with_calls(garbage, 3).look()
-    assert place.did == []
+    with_calls(garbage, 1).look()
+    assert place.did == ["step"]
     place.is_quiet = True
     for _ in range(3):
         garbage.look()
-    assert place.did == ["gave back"]
+    assert place.did == ["step", "settled"]
+
+
+def test_after_calls_memory_is_given_back_once_and_as_soon_as_it_is_quiet(place: Place) -> None:
+    garbage = place.garbage()
+    garbage.own_process()
+    garbage.look()
+    place.is_quiet = False
+    with_calls(garbage, 3).look()
+    garbage.look()
+    assert place.did == ["settled", "step", "step"]
+    place.is_quiet = True
+    for _ in range(3):
+        garbage.look()
+    assert place.did == ["settled", "step", "step", "gave back"]
 
 
 def test_where_it_is_never_quiet_there_is_a_full_collection_every_so_many_calls(place: Place) -> None:
@@ -91,7 +107,7 @@ def test_where_it_is_never_quiet_there_is_a_full_collection_every_so_many_calls(
     place.is_quiet = False
     for count in (MOST_CALLS - 1, 1, MOST_CALLS - 1):
         with_calls(garbage, count).look()
-    assert place.did == ["collected"]
+    assert place.did == ["step", "collected", "step"]
 
 
 def test_in_a_process_of_others_nothing_is_changed(place: Place) -> None:
