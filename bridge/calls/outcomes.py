@@ -13,7 +13,12 @@ from bridge.tapes.reader import ending_on_disk
 from bridge.tapes.tape import BRIDGE
 
 MOST_REMEMBERED: Final = 10_000
-"""Ended calls whose outcome Twilio may still ask for; mostly it asks within seconds."""
+"""Calls of which something is noted for as long as Twilio may ask for them."""
+
+MOST_OUTCOMES: Final = 1000
+"""Ended calls whose outcome is known without looking at the disk: as many as may be live (`max_calls`), for all of them
+may end in the same moment. Twilio asks within seconds; whoever asks later is answered from the tape.
+"""
 
 NEXT_SECONDS: Final = 0.6
 """How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
@@ -55,7 +60,7 @@ class Outcomes:
         self._ended[key] = Outcome(agent, end)
         if end.by != "caller":
             self.unasked[key] = now + (SAY_SECONDS if end.say else NEXT_SECONDS)
-        if len(self._ended) > MOST_REMEMBERED:
+        if len(self._ended) > MOST_OUTCOMES:
             self.unasked.pop(self._ended.popitem(last=False)[0], None)
 
     def of(self, key: Key) -> Outcome | None:

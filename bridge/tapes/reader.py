@@ -1,6 +1,7 @@
 """Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
 
 import gzip
+import os
 import zlib
 from io import BytesIO
 from itertools import filterfalse
@@ -125,9 +126,14 @@ def known_on_disk(folder: Path, call_id: str) -> Known | None:
 
 
 def _path_of(folder: Path, call_id: str) -> Path | None:
-    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
-    return next((day / name for day in days for name in names if (day / name).exists()), None)
+    """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
+    try:
+        with os.scandir(folder) as found:
+            days = [day.path for day in found if day.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):  # nothing was ever recorded here
+        return None
+    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in (OPEN_SUFFIX, DONE_SUFFIX))
+    return next((Path(path) for path in paths if os.path.exists(path)), None)
 
 
 @frozen

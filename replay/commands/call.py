@@ -13,7 +13,8 @@ import click
 import trio
 from rich.console import Console
 
-from bridge.screen.output import complain, console, explains_errors, print_json
+from bridge.screen.errors import complain, explains_errors
+from bridge.screen.output import console, print_json
 from bridge.tapes.reader import Tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.commands.options import DATA, JSON, read

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.screen.output import leave_faults, moment, print_json, quiet_interrupt, table_console
+from bridge.screen.errors import leave_faults, quiet_interrupt
+from bridge.screen.output import moment, print_json, table_console
 from bridge.tapes.names import tapes_under
 from bridge.tapes.odd_tapes import gone_through
 from bridge.text.visible import visible

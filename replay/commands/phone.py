@@ -13,7 +13,8 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from bridge.screen.output import complain, console, explains_errors, print_json
+from bridge.screen.errors import complain, explains_errors
+from bridge.screen.output import console, print_json
 from replay.commands.phone_options import Destination, account_of, destination_of, parameters_of
 from replay.phone.exchange.expect import Expect
 from replay.phone.load import Lateness, make_calls

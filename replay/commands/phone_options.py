@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import attrs
 
 from bridge.checks import VARIABLE
-from bridge.screen.output import complain
+from bridge.screen.errors import complain
 from replay.phone.scenario import MAX_PARAMETER_CHARS, Scenario
 from replay.phone.script import Account
 
