@@ -10,8 +10,8 @@ uv run --group load python -m bench.load --calls 50 --than ../before --beside ""
 
 The daemon has a core of its own; callers and model are on another one, in this process. `--write` keeps the tables in
 bench/load.md. A figure of latency is p50 / p99 / most. "caller → model" is from a caller's frame to its append;
-"model → caller" from a delta to its first sound, of deltas before which no more than 180 ms were still to be played: a
-bridge that paces lets nothing else leave at once. CPU is user and system time of all the side's processes but the
+"model → caller" from a delta to its first sound, of deltas before which no more than 180 ms were still to come and to be
+played: a bridge that paces lets nothing else leave at once. CPU is user and system time of all the side's processes but the
 indexer, which is at work after calls. RSS a call is what there is beyond a side that has had no call yet.
 """
 
@@ -26,18 +26,21 @@ from typing import Any, Final
 
 import click
 import uvloop
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bench.load_figures import Level
 from bench.load_model import BURSTS, DELTAS
+from bench.load_profile import run_profile
 from bench.load_run import Beyond, Plan, run_beyond, run_levels
+from bench.load_shares import told_shares
 from bench.load_sides import Side
 from bench.load_tables import carried_lines, machine, ratio_lines, table, write
 from bridge.machine import raise_file_limit
 
 CALLS: Final = "1,10,25,50,100,150,200"
-LADDER: Final = tuple(range(75, 501, 25))
+LADDER: Final = tuple(range(25, 501, 25))
 NAME: Final = "bridge"
+OVER_TLS: Final = " over TLS"
 
 
 @frozen
@@ -70,13 +73,18 @@ def sides_of(beside: str, than: tuple[Path, ...], *, tls: bool, workers: int, lo
     ours += [Side(f"bridge in {path.resolve().name}", checkout=path.resolve()) for path in than]
     relays = [Side(name, relay=name, loop=loop) for name in beside.split(",") if name]
     plain = [*ours, *relays]
-    secure = [
-        Side(
-            f"{one.name} over TLS", one.relay, one.checkout, over_tls=True, workers=one.workers, loop=one.loop
-        )
-        for one in plain
-    ]
-    return tuple(plain + secure) if tls else tuple(plain)
+    secure = [evolve(one, name=f"{one.name}{OVER_TLS}", over_tls=True) for one in plain]
+    return tuple(side for both in zip(plain, secure, strict=True) for side in both) if tls else tuple(plain)
+
+
+def compared_pairs(names: list[str]) -> list[tuple[str, str]]:
+    """Return whose CPU is told by whose: ours by each other's; with TLS the same again, and each by its own plain."""
+    plain = [name for name in names if not name.endswith(OVER_TLS)]
+    pairs = [(plain[0], other) for other in plain[1:]]
+    if len(plain) == len(names):
+        return pairs
+    secure = [(f"{one}{OVER_TLS}", f"{other}{OVER_TLS}") for one, other in pairs]
+    return [*pairs, *secure, *((f"{name}{OVER_TLS}", name) for name in plain)]
 
 
 def told_beyond(done: Beyond) -> str:
@@ -105,6 +113,7 @@ def told_beyond(done: Beyond) -> str:
 @click.option("--workers", default=1, show_default=True, help="Of the daemon here.")
 @click.option("--limit", is_flag=True, help="25 more calls each time, until they are not carried.")
 @click.option("--beyond", type=float, help="So many times as many callers as --calls says.")
+@click.option("--profile", is_flag=True, help="Where the daemon's time goes, by py-spy.")
 @click.option("--cores", help="Of who is loaded. The last one, or all of them with workers.")
 @click.option("--load-core", default=0, show_default=True, help="Of callers and model.")
 @click.option("--json", "as_json", is_flag=True, help="Print every level as JSON.")
@@ -123,7 +132,9 @@ def main(**options: Any) -> None:
         stops_when_full=options["limit"],
     )
     title, where = _title(options), machine()
-    if options["beyond"]:
+    if options["profile"]:
+        text, levels = _profile(plan), []
+    elif options["beyond"]:
         text, levels = _beyond(plan, options["beyond"])
     else:
         text, levels = _compare(plan, options)
@@ -144,20 +155,21 @@ def _compare(plan: Plan, options: dict[str, Any]) -> tuple[str, list[Level]]:
     levels = Compared(sides, plan, options["pairs"]).run(
         lambda line: print(line, file=sys.stderr, flush=True)
     )
-    names = [side.name for side in sides]
-    compared = ratio_lines(levels, NAME, names[1:])
-    if options["tls"]:
-        half = len(names) // 2
-        for plain, secure in zip(names[:half], names[half:], strict=True):
-            compared += "\n" + ratio_lines(levels, secure, [plain])
-        compared += "\n" + ratio_lines(levels, names[half], names[half + 1 :])
-    return "\n\n".join((table(levels), carried_lines(levels), compared)), levels
+    pairs = compared_pairs([side.name for side in sides])
+    compared = "\n".join(text for one, other in pairs if (text := ratio_lines(levels, one, other)))
+    carried = carried_lines(levels) if len(plan.levels) > 2 else ""
+    return "\n\n".join(text for text in (table(levels), carried, compared) if text), levels
 
 
 def _beyond(plan: Plan, times: float) -> tuple[str, list[Level]]:
     with tempfile.TemporaryDirectory(prefix="bridge-load-") as folder:
         done = uvloop.run(run_beyond(Side(NAME, own_lag=True), plan, Path(folder), times))
     return told_beyond(done), [done.before]
+
+
+def _profile(plan: Plan) -> str:
+    with tempfile.TemporaryDirectory(prefix="bridge-load-") as folder:
+        return told_shares(uvloop.run(run_profile(Side(NAME), plan, Path(folder))))
 
 
 def _cores_of(workers: int, load_core: int) -> str:
@@ -172,6 +184,7 @@ def _cores_of(workers: int, load_core: int) -> str:
 def _title(options: dict[str, Any]) -> str:
     what = "the most calls" if options["limit"] else f"{options['calls'].replace(',', ', ')} calls"
     parts = [what, "deltas of 20 ms" if options["deltas_ms"] == "20" else "bursts of 240 ms"]
+    parts += ["a profile"] * options["profile"]
     parts += [f"{options['pairs']} pairs"] * (options["pairs"] > 1)
     parts += ["TLS beside plain"] * options["tls"]
     parts += [f"{options['workers']} workers"] * (options["workers"] > 1)

@@ -48,11 +48,11 @@ class Ear(Protocol):
     def frame_heard(self, owner: int, number: int, now: float) -> None:
         """A frame of this caller has come to the model."""
 
-    def ahead(self, now: float) -> float:
-        """Return the seconds of sound that are still to be played."""
+    def ahead(self, now: float, next_frame: int) -> float:
+        """Return the seconds of sound before this frame that are still to be played, or still to come."""
 
-    def interrupted(self, now: float) -> None:
-        """Whatever is being played should be cleared now."""
+    def interrupted(self, now: float, resumes_at: int) -> None:
+        """Whatever is being played should be cleared now; the next answer begins with this frame."""
 
 
 @frozen
@@ -191,7 +191,11 @@ class Session(WSListener):  # type: ignore[misc]  # ships no types
         first, frames = self.next_frame, min(self.model.pace.frames, self._last - self.next_frame)
         payload = voice_payload(self.number, first, frames).decode()
         now = perf_counter()
-        if self.model.seen.is_measuring and self.ear is not None and self.ear.ahead(now) <= ROOM_SECONDS:
+        if (
+            self.model.seen.is_measuring
+            and self.ear is not None
+            and self.ear.ahead(now, first) <= ROOM_SECONDS
+        ):
             self.stamps[first] = perf_counter()
         self.next_frame += frames
         self._in_part("response.output_audio.delta", delta=payload)
@@ -225,8 +229,8 @@ class Session(WSListener):  # type: ignore[misc]  # ships no types
             return
         self._turns += 1
         now = perf_counter()
-        if self.ear is not None and self.ear.ahead(now) > PLAYING_SECONDS:
-            self.ear.interrupted(perf_counter())
+        if self.ear is not None and self.ear.ahead(now, self.next_frame) > PLAYING_SECONDS:
+            self.ear.interrupted(perf_counter(), self.next_frame)
         self._say(
             "input_audio_buffer.speech_started", audio_start_ms=100 * self._turns, item_id=self._turn_item
         )

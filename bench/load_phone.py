@@ -60,6 +60,7 @@ class Caller(WSListener):  # type: ignore[misc]  # ships no types
         self._session: Session | None = None
         self._voice: Sequence | None = None
         self._interrupted_at = NOT_YET
+        self._resumes_at = 0
 
     # ------------------------------------------------------------ the call
 
@@ -225,12 +226,11 @@ class Caller(WSListener):  # type: ignore[misc]  # ships no types
             if self.seen.is_measuring:
                 self.seen.clears.append((now - self._interrupted_at) * 1000)
             self._interrupted_at = NOT_YET
+            if self._voice is not None:
+                self._voice.expected = max(self._voice.expected, self._resumes_at)
         self._played_until = now
         while self._marks:
             self._echo(self._marks.popleft()[1])
-        if self._session is not None and self._voice is not None:
-            self._voice.expected = self._session.next_frame
-            self._session.stamps.clear()
 
     def _meet(self, session_number: int) -> Sequence:
         """Learn from the first frame whose voice this is."""
@@ -240,14 +240,15 @@ class Caller(WSListener):  # type: ignore[misc]  # ships no types
 
     # ------------------------------------------------------------ what the model asks
 
-    def ahead(self, now: float) -> float:
-        """Return the seconds of sound that are still to be played."""
-        return self._played_until - now
+    def ahead(self, now: float, next_frame: int) -> float:
+        """Return the seconds of sound before this frame that are still to be played, or still to come."""
+        coming = next_frame - (self._voice.expected if self._voice is not None else 0)
+        return max(0.0, self._played_until - now) + coming * FRAME_SECONDS
 
-    def interrupted(self, now: float) -> None:
-        """Whatever is being played should be cleared now."""
+    def interrupted(self, now: float, resumes_at: int) -> None:
+        """Whatever is being played should be cleared now; the next answer begins with this frame."""
         self.seen.uncleared += self._interrupted_at > 0
-        self._interrupted_at = now
+        self._interrupted_at, self._resumes_at = now, resumes_at
 
 
 def stream_in(twiml: str) -> tuple[str, dict[str, str]]:

@@ -47,7 +47,7 @@ def _cells(one: Level) -> list[str]:
         str(one.to_phone),
         str(one.first_audio),
         str(one.clears),
-        f"{one.rss_mb:.0f}",
+        f"{one.rss_idle_mb:.0f} → {one.rss_mb:.0f}",
         f"{one.rss_kb_a_call:.0f}",
         f"{one.late.p50:.2f} / {one.late.p99:.1f} / {one.late.most:.0f}",
         one.faults,
@@ -58,14 +58,12 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def ratio_lines(levels: Sequence[Level], side: str, others: Sequence[str]) -> str:
-    """Return how much CPU one side takes by what each other one takes, pair by pair."""
-    lines = []
-    for other in others:
-        for calls, found in ratios(levels, side, other).items():
-            each = ", ".join(f"{one:.2f}" for one in found)
-            lines.append(f"- {side} / {other} at {calls} calls: **{median(found):.2f}** ({each})")
-    return "\n".join(lines)
+def ratio_lines(levels: Sequence[Level], side: str, other: str) -> str:
+    """Return how much CPU one side takes by what another takes: the median, and each pair."""
+    return "\n".join(
+        f"- {side} / {other} at {calls} calls: **{median(found):.2f}** ({', '.join(f'{one:.2f}' for one in found)})"
+        for calls, found in ratios(levels, side, other).items()
+    )
 
 
 def carried_lines(levels: Sequence[Level]) -> str:

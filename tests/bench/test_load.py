@@ -11,6 +11,7 @@ from attrs import evolve
 from bench import load_tables
 from bench.load_figures import Level, Spread, median_of, most_carried, ratios
 from bench.load_frames import Seen, Sequence, frame_payload, frames_in, string_behind, voice_payload
+from bench.load_shares import OTHER, shares_of
 
 ROOT = Path(__file__).parents[2]
 QUIET = Spread(0.2, 1.0, 3.0, 100)
@@ -65,6 +66,11 @@ def test_sides_are_compared_pair_by_pair_and_medians_hide_no_loss() -> None:
     assert ratios([*ours, *theirs], "bridge", "sample") == {50: [0.8, 0.9, 2.0]}
     middle = median_of([*ours[:2], evolve(ours[2], lost=3, to_model=Spread(0.2, 9.0, 99.0, 1))])
     assert (middle.cpu_ms, middle.lost, middle.to_model.p99, middle.to_model.most) == (9.0, 3, 1.0, 99.0)
+
+
+def test_samples_are_shared_out_by_the_innermost_frame() -> None:
+    raw = "main (bridge/cli.py);send (trio/_socket.py:9) 3\nhandle (bridge/heart/call.py:1) 1\nx (json/decoder.py) 4\n"
+    assert shares_of(raw) == {OTHER: 50.0, "trio: sockets, with their system calls": 37.5, "heart": 12.5}
 
 
 def test_a_section_of_the_report_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
