@@ -363,7 +363,7 @@ FILES = TABLE | st.fixed_dictionaries({}, optional=dict.fromkeys([*TABLES, "agen
 
 
 @given(raw=FILES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_anything_at_all_is_settings_or_a_config_error(raw: dict[str, Any]) -> None:
     faults: list[str] = []
     try:
