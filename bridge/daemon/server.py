@@ -143,6 +143,7 @@ async def open_daemon(
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
     switchboard = Switchboard(current, host)
+    switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
     keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
