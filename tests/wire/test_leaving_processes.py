@@ -154,8 +154,12 @@ async def test_a_caller_who_comes_back_to_a_new_process_hears_a_sentence_and_is_
     )
 
 
-async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sentence(tmp_path: Path) -> None:
-    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 1, "closing_sentence": "We close now."})
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sentence(
+    tmp_path: Path, workers: int
+) -> None:
+    server = {"drain_seconds": 1, "closing_sentence": "We close now.", "workers": workers}
+    launch = Launch(agents=CONFIGURED, server=server)
     with trio.fail_after(90):
         async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
             plan, _ = await leave(phone)
@@ -170,8 +174,9 @@ async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sen
     assert ends_of(tmp_path) == [("operator", "the daemon is shutting down")]
 
 
-async def test_a_draining_daemon_lets_a_caller_come_back_and_go_on(tmp_path: Path) -> None:
-    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 20})
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_draining_daemon_lets_a_caller_come_back_and_go_on(tmp_path: Path, workers: int) -> None:
+    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 20, "workers": workers})
     with trio.fail_after(90):
         async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
             plan, _ = await leave(phone)
