@@ -11,6 +11,7 @@ from bridge.calls.messages import Key
 from bridge.heart.effects import EndCall
 from bridge.tapes.reader import ending_on_disk
 from bridge.tapes.tape import BRIDGE
+from bridge.wire.requests import Request
 
 MOST_REMEMBERED: Final = 10_000
 """Calls of which something is noted for as long as Twilio may ask for them."""
@@ -83,11 +84,19 @@ def remember(known: OrderedDict[Key, T], key: Key, value: T) -> None:
         known.popitem(last=False)
 
 
-def outcome_on_disk(folder: Path, agent: Agent, call_id: str) -> Outcome | None:
-    """Return how the call of this id ended, from its tape; one that is torn was cut off by a crash. Blocks."""
-    found = ending_on_disk(folder, call_id)
-    if found is None or found.agent != agent.name:
-        return None
-    if found.ending is None:
-        return Outcome(agent, lost(agent))
-    return Outcome(agent, EndCall(**found.ending))
+def names_of(agent: str, request: Request) -> tuple[str, ...]:
+    """Return what the call that a request is about may be called on disk."""
+    names = (request.call_sid, f"{request.call_sid}-{agent}")
+    return names if request.turn == 1 else tuple(f"{name}-{request.turn}" for name in names)
+
+
+def outcome_on_disk(folder: Path, agent: Agent, *call_ids: str) -> Outcome | None:
+    """Return how the first of these calls ended that is there, from its tape; one that is torn was cut off by a crash.
+
+    Blocks.
+    """
+    for call_id in call_ids:
+        found = ending_on_disk(folder, call_id)
+        if found is not None and found.agent == agent.name:
+            return Outcome(agent, EndCall(**found.ending) if found.ending else lost(agent))
+    return None

@@ -146,6 +146,7 @@ async def open_daemon(
         host = LocalHost(recorder, lag, watch, handshake_seconds)
     host.garbage.felt = monitoring.paused
     switchboard = Switchboard(current, host)
+    switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
     keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)

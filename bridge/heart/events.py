@@ -296,7 +296,8 @@ class CallerAway:
 
 @frozen
 class FarEndTold:
-    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined or completed."""
+    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined, completed or canceled: it
+    rings no more though nobody has answered, and the time is not over."""
 
     number: int
     what: str

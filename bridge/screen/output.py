@@ -196,8 +196,7 @@ def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[i
         yield row["called_ms"] or 0, "tool", _tool_text(row)
     for row in record["milestones"]:
         if row["name"] not in SAID_ELSEWHERE:
-            who = "barge-in" if row["name"] == "barge_in" else "milestone"
-            yield row["t_ms"], who, Text(_cut_text(record, row["t_ms"]) if who == "barge-in" else row["name"])
+            yield row["t_ms"], *_told_of_milestone(record, row)
     for row in record.get("legs", ()):
         yield from _told_of_leg(row)
     for row in record["log"]:
@@ -228,6 +227,38 @@ SAID_ELSEWHERE = frozenset(
 )
 
 
+def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str, Text]:
+    """Return what a moment is told as, and of whom: what came after the call's end is told in words."""
+    if row["name"] == "barge_in":
+        return "barge-in", Text(_cut_text(record, row["t_ms"]))
+    if row["name"] not in AFTER_THE_END:
+        return "milestone", Text(row["name"])
+    data = _data_of(row)
+    outcome = data.get("outcome")
+    what = AFTER_THE_END[row["name"]] + (f" ({outcome})" if outcome else "")
+    told = [f'hears "{data["say"]}"'] if data.get("say") else []
+    told += [f"{data['step']} {data.get('to', '')}".strip()] if data.get("step") else []
+    return "away", Text(": ".join(filter(None, (what, ", ".join([*told, *_of_a_recording(data)])))))
+
+
+AFTER_THE_END: Final = {
+    "came_back_after_the_end": "the caller comes back, and the call is over",
+    "failure_step_after_the_end": "the caller goes on by the failure plan",
+    "recording_told_after_the_end": "of the message",
+}
+
+
+def _data_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row says beside its columns: JSON, as the database has it."""
+    data = row["data"]
+    return msgspec.json.decode(data) if isinstance(data, str) else data or {}
+
+
+def _of_a_recording(data: dict[str, Any]) -> list[str]:
+    text, url = data.get("TranscriptionText"), data.get("RecordingUrl")
+    return [told for told in (data.get("RecordingStatus"), url, text and f'"{text}"') if told]
+
+
 def _told_of_leg(row: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
     """Yield what a stretch of the call off its first stream was, and how it ended."""
     ended_ms = row["ended_ms"] if row["ended_ms"] is not None else row["began_ms"]
@@ -238,7 +269,8 @@ def _told_of_leg(row: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
         case "excursion":
             talked = f", {row['seconds']} s" if row["seconds"] else ""
             yield row["began_ms"], "away", Text(f"leaves the stream: {where}")
-            yield ended_ms, "away", Text(f"{where}: {row['outcome']}{talked}")
+            recording = "".join(f", {told}" for told in _of_a_recording(_data_of(row)))
+            yield ended_ms, "away", Text(f"{where}: {row['outcome']}{talked}{recording}")
         case "dial" if row["taken_ms"] is not None:
             yield row["taken_ms"], "away", Text(f"{row['place']} has taken the call")
 

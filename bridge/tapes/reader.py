@@ -121,11 +121,11 @@ class Known:
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:
     """Return the call of this id, if there is its tape in a folder with a folder for each day."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     return None if path is None else Known.by(header_of(path))
 
 
-def _path_of(folder: Path, call_id: str) -> Path | None:
+def path_on_disk(folder: Path, call_id: str) -> Path | None:
     """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
     try:
         with os.scandir(folder) as found:
@@ -146,7 +146,7 @@ class Ended:
 
 def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
     """Return how the call of this id ended, if there is its tape; it reads the whole tape, and keeps nothing of it."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     header = header_of(path) if path is not None else None
     return Ended(header.agent, _ending_on(path)) if path is not None and header is not None else None
 

@@ -205,7 +205,7 @@ def _add_excursions(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> Non
         signed = await _signed(gate)
         if isinstance(signed, int):
             return _plain(signed)
-        return _twiml(switchboard.failure_step(name, cause, step, signed.form))
+        return _twiml(switchboard.afterwards.failure_step(name, cause, step, signed.url, signed.form))
 
 
 def _say_little(app: QuartTrio) -> None:

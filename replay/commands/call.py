@@ -147,9 +147,11 @@ def _check_url(option: str, url: str) -> None:
 def _account(tape: Tape) -> Account:
     """Return the account that rings: the recorded numbers, unless they were masked, and never its own token."""
     header, account = tape.header, Account()
-    given = {"number": header.called, "caller": header.caller}
-    numbers = {name: number for name, number in given.items() if re.fullmatch(r"\+[1-9]\d{6,14}", number)}
-    account = attrs.evolve(account, **numbers)
+    called, caller = (
+        told if re.fullmatch(r"\+[1-9]\d{6,14}", told) else ours
+        for told, ours in ((header.called, account.number), (header.caller, account.caller))
+    )
+    account = attrs.evolve(account, number=called, caller=caller)
     if re.fullmatch(r"AC[0-9a-f]{32}", header.account_sid):
         account = attrs.evolve(account, account_sid=header.account_sid)
     tokens = os.environ.get(TOKEN, "").replace(",", " ").split()

@@ -35,7 +35,7 @@ def list_(
     """List the calls on tape in a FOLDER (data, unless you name one) and all folders in it, the latest last.
 
     The tapes themselves are read, no database: it also lists calls that were copied from elsewhere, and those
-    that are going on. A call without an end was cut off, or is not over.
+    that are going on: those a daemon is recording now. Any other call without an end was cut off.
 
     \b
     replay list                                  everything under data
@@ -96,5 +96,6 @@ def _cells(entry: Entry) -> Iterator[str]:
     yield entry.agent
     yield entry.caller
     yield seconds(entry.length_ms)
-    yield f"{entry.ended_by}: {entry.why}" + (" (torn)" if entry.is_torn else "")
+    ended = f"{entry.ended_by}: {entry.why}" if entry.ended_by else entry.why
+    yield ended + (" (torn)" if entry.is_torn and entry.ended_by else "")
     yield "" if entry.path.name.startswith(entry.call_id) else entry.path.name  # as a rule the id is the name
