@@ -109,6 +109,7 @@ class Place:
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
+    shared_keys: tuple[config.SharedKey, ...] = ()
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     sync: Sync = sync
@@ -161,7 +162,9 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
-        secrets = config.Secrets(place.tokens, "sk-stand-in", place.admin_token)
+        secrets = config.Secrets(
+            place.tokens, "sk-stand-in", place.admin_token, shared_keys=place.shared_keys
+        )
         async with open_daemon(
             settings,
             secrets,

@@ -36,6 +36,10 @@ from bridge.outgoing import Outbound
 from bridge.proxies import Proxy, proxy_for
 from bridge.text.validity import is_harmless
 
+SHA1, SHA256 = "HMAC_SHA1", "HMAC_SHA256"
+SHARED_KEY = re.compile(rf"(?P<id>[A-Za-z0-9_.-]{{1,100}})(:(?P<algorithm>{SHA1}|{SHA256}))?=(?P<secret>.+)")
+"""How a shared key is written where secrets are: Twilio's id of it, its algorithm if not SHA-256, and the secret."""
+
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
 
@@ -68,6 +72,9 @@ class Twilio:
 
     auth_token_env: str = setting("TWILIO_AUTH_TOKEN", variable)
     auth_token_file: str = setting("", text("the path of a file with one token a line", empty=True))
+    auth_token_signs: str = setting("everything", choice("everything", "upgrades", "nothing"))
+    shared_keys_env: str = setting("TWILIO_SHARED_KEYS", variable)
+    shared_keys_file: str = setting("", text("the path of a file with one ID=SECRET a line", empty=True))
     accept_unsigned_requests_from_anybody: bool = setting(False, flag)
     account_sid: str = setting("", account)
     api_url: str = setting(
@@ -186,6 +193,17 @@ class Settings:
 
 
 @frozen
+class SharedKey:
+    """A key that Twilio signs with, by a rule, in place of the auth token. Its algorithm is its own: whoever sends a
+    request does not choose it.
+    """
+
+    key_id: str
+    secret: str = field(repr=False)
+    algorithm: str = SHA256
+
+
+@frozen
 class Secrets:
     """What must never be printed, logged or taped."""
 
@@ -194,12 +212,18 @@ class Secrets:
     admin_token: str = field(default="", repr=False)
     proxy: Proxy | None = field(default=None, repr=False)
     """The one on the way to the model; with it come a name and a password, if it needs them."""
+    shared_keys: tuple[SharedKey, ...] = field(default=(), repr=False)
+
+    @property
+    def signing(self) -> tuple[str, ...]:
+        """Every secret that Twilio may sign with."""
+        return (*self.auth_tokens, *(key.secret for key in self.shared_keys))
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
         of_proxy = self.proxy.words if self.proxy else ()
-        return tuple(word for word in (*self.auth_tokens, self.api_key, self.admin_token, *of_proxy) if word)
+        return tuple(word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy) if word)
 
 
 def load(path: Path) -> Settings:
@@ -240,6 +264,7 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     tokens = _secret_words(
         settings, environment, twilio.auth_token_env, twilio.auth_token_file, faults=faults
     )
+    shared = _shared_keys(settings, environment, faults)
     keys = _secret_words(settings, environment, realtime.api_key_env, realtime.api_key_file, faults=faults)
     admin = _secret_words(
         settings, environment, settings.admin.token_env, settings.admin.token_file, faults=faults
@@ -251,7 +276,23 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way)
+    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared)
+
+
+def _shared_keys(
+    settings: Settings, environment: Mapping[str, str], faults: list[str]
+) -> tuple[SharedKey, ...]:
+    twilio = settings.twilio
+    words = _secret_words(
+        settings, environment, twilio.shared_keys_env, twilio.shared_keys_file, faults=faults
+    )
+    found = [SHARED_KEY.fullmatch(word) for word in words]
+    if not all(found):
+        faults.append(
+            f"{twilio.shared_keys_env}, or its file: a word there is no shared key: write ID=SECRET, or "
+            f"ID:{SHA1}=SECRET for one with that algorithm"
+        )
+    return tuple(SharedKey(key["id"], key["secret"], key["algorithm"] or SHA256) for key in found if key)
 
 
 def _secret_words(
@@ -285,9 +326,15 @@ def _secret_words(
 def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
     """Return one sentence for each thing the daemon will not start without."""
     missing = []
-    if not secrets.auth_tokens and not settings.twilio.accept_unsigned_requests_from_anybody:
+    twilio = settings.twilio
+    if twilio.auth_token_signs != "everything" and not secrets.shared_keys:
         missing.append(
-            f"no Twilio auth token: set {settings.twilio.auth_token_env}, or name a file with [twilio] "
+            f'no shared key: [twilio] auth_token_signs = "{twilio.auth_token_signs}" lets in what they sign alone; set '
+            f"{twilio.shared_keys_env}, or name a file with [twilio] shared_keys_file"
+        )
+    if not secrets.signing and not twilio.accept_unsigned_requests_from_anybody:
+        missing.append(
+            f"no Twilio auth token: set {twilio.auth_token_env}, or name a file with [twilio] "
             "auth_token_file; without one anybody could make calls on your account (to run open all the same, "
             "write accept_unsigned_requests_from_anybody = true)"
         )

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from bridge.agents import Agent, SemanticVad, TurnDetection, silent
 from bridge.heart.audio import AUDIO_FORMAT
-from bridge.heart.session_settings import OPTIONAL, TRANSCRIPTION, TURN_DETECTION, SessionSettings
+from bridge.heart.session_settings import TRANSCRIPTION, TURN_DETECTION, SessionSettings
 from bridge.languages import spoken_codes
+from bridge.session_table import DEEPEST, Context, merged
 
 Message = dict[str, Any]
 
@@ -17,7 +18,7 @@ PCMU: Final = {"type": AUDIO_FORMAT}
 
 def session_of(settings: SessionSettings) -> Message:
     """Return the `session` of a `session.update`: all that is asked for, but what was refused before."""
-    session = _whole(settings.agent, settings.tools)
+    session = merged(_whole(settings.agent, settings.tools), settings.agent.session)
     for name in settings.left_out:
         session = _without(session, name)
     return session
@@ -30,11 +31,31 @@ def _whole(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
         "type": "realtime",
         "output_modalities": ["audio"],
         "instructions": agent.instructions,
-        "audio": {"input": hearing, "output": {"format": PCMU, "voice": agent.voice}},
+        "audio": {"input": hearing, "output": _speaking(agent)},
         "tools": list(tools),
         "tool_choice": "auto",
         "max_output_tokens": agent.max_output_tokens,
+        **_chosen(agent),
     }
+
+
+def _chosen(agent: Agent) -> Message:
+    """Return what is asked for only where an agent has its own: the server's defaults are its own matter."""
+    chosen = {
+        "reasoning": {"effort": agent.reasoning_effort} if agent.reasoning_effort else None,
+        "parallel_tool_calls": agent.parallel_tool_calls,
+        "truncation": _truncation(agent.context),
+        "tracing": agent.tracing or None,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _truncation(context: Context) -> Message | str | None:
+    if not context.retention_ratio:
+        return context.truncation or None
+    kept: Message = {"type": "retention_ratio", "retention_ratio": context.retention_ratio}
+    limits = {"post_instructions": context.most_tokens}
+    return kept | {"token_limits": limits} if context.most_tokens else kept
 
 
 def shadow_session_of(agent: Agent, vad: TurnDetection) -> Message:
@@ -61,11 +82,20 @@ def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) ->
     }
 
 
+def _speaking(agent: Agent) -> Message:
+    speaking: Message = {"format": PCMU, "voice": agent.voice}
+    return speaking if agent.speed == 1 else speaking | {"speed": agent.speed}
+
+
 def _transcription(agent: Agent) -> Message | None:
     if not agent.transcription_model:
         return None
     codes = spoken_codes(agent.languages)
     asked: Message = {"model": agent.transcription_model}
+    if agent.transcription_prompt:
+        asked["prompt"] = agent.transcription_prompt
+    if agent.transcription_keywords:
+        asked["keywords"] = list(agent.transcription_keywords)
     if len(codes) > 1:
         return asked | {"languages": codes}
     return asked | {"language": codes[0]} if codes else asked
@@ -80,6 +110,7 @@ def _turn_detection(vad: TurnDetection) -> Message:
         "threshold": vad.threshold,
         "prefix_padding_ms": vad.prefix_padding_ms,
         "silence_duration_ms": vad.silence_duration_ms,
+        **({"idle_timeout_ms": vad.idle_timeout_ms} if vad.idle_timeout_ms else {}),
         **flags,
     }
 
@@ -96,9 +127,11 @@ def refused_settings(param: str, message: str = "") -> tuple[str, ...]:
     """
     if not param and (named := _NAMED.search(message)):
         param = named[1]
-    path = param.removeprefix("session.")
-    held_by = tuple(name for name in OPTIONAL if f"{path}.".startswith(f"{name}."))
-    if TRANSCRIPTION in held_by or not path.startswith("audio.input."):
+    if not param:
+        return ()
+    parts = param.removeprefix("session.").split(".")[:DEEPEST]
+    held_by = tuple(".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    if TRANSCRIPTION in held_by or parts[:2] != ["audio", "input"] or len(parts) == 2:
         return held_by
     # Turn detection beside some transcription models is refused: the other one of the two is what is wrong.
     return (*held_by, TRANSCRIPTION)
@@ -119,7 +152,7 @@ def _plain(turn_detection: Message) -> Message | None:
 def _changed(session: Message, path: list[str], change: Callable[[Message], Message | None]) -> Message:
     """Return the session with the field at this path changed, or dropped if nothing is to stand there."""
     name, rest = path[0], path[1:]
-    if session.get(name) is None:
+    if not isinstance(session, dict) or session.get(name) is None:
         return session
     value = _changed(session[name], rest, change) if rest else change(session[name])
     kept = {key: one for key, one in session.items() if key != name}

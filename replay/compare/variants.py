@@ -127,7 +127,7 @@ def _over(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in other.items():
         below = base.get(key)
         if isinstance(value, dict) and isinstance(below, dict) and _type(value, below) == _type(below, below):
-            merged[key] = {**below, **value}
+            merged[key] = _over(below, value)
     return merged
 
 

@@ -113,6 +113,21 @@ TURN = (*GREETED, SPEECH + QUIET)
 UNHEARD = script(transcription=Transcription("failed", 0))
 LATE = attrs.evolve(SLOW, delivery=attrs.evolve(SLOW.delivery, late_deltas=1))
 IN_TWO = script(delivery=attrs.evolve(AT_ONCE, items=2))
+CHOSEN: dict[str, Any] = {
+    "reasoning": {"effort": "low"},
+    "parallel_tool_calls": False,
+    "truncation": {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": {"post_instructions": 5000}},
+    "tracing": {"workflow_name": "calls", "metadata": {"shop": "3"}},
+    "audio": {
+        "input": {
+            "transcription": {
+                "model": "gpt-transcribe", "languages": ["en", "de"], "prompt": "A shop.", "keywords": ["Anna"],
+            },
+            "noise_reduction": {"type": "far_field", "strength": 0.5},
+        },
+        "output": {"speed": 1.2},
+    },
+}  # fmt: skip
 CASES = {
     "a reply with a call": Case(GREETED, "rate_limits.updated"),
     "a reply in two items": Case((*START, ASK), DONE, status("completed"), IN_TWO),
@@ -145,6 +160,7 @@ CASES = {
     "A-law": Case((*START, listen(format={"type": "audio/pcma"})), "session.updated"),
     "semantic turns": Case((*START, listen(turn_detection={"type": "semantic_vad"})), "session.updated"),
     "no turns": Case((*START, listen(turn_detection=None)), "session.updated"),
+    "all that can be chosen": Case((*START, update(**CHOSEN)), "session.updated", {"session": CHOSEN}),
 }
 ERRORS = {
     "no session type": wrong("missing_required_parameter", *START, {"type": "session.update", "session": {}}),
@@ -176,6 +192,37 @@ ERRORS = {
     "no JSON": wrong("invalid_json", *START, BROKEN),
 }
 ALL = CASES | ERRORS
+REFUSED: dict[str, dict[str, Any]] = {
+    "reasoning.effort": {"reasoning": {"effort": "hard"}},
+    "reasoning.depth": {"reasoning": {"depth": 1}},
+    "parallel_tool_calls": {"parallel_tool_calls": "yes"},
+    "truncation": {"truncation": "never"},
+    "truncation.retention_ratio": {"truncation": {"type": "retention_ratio", "retention_ratio": 2}},
+    "truncation.token_limits.x": {"truncation": {"type": "retention_ratio", "token_limits": {"x": 1}}},
+    "tracing": {"tracing": "on"},
+    "tracing.who": {"tracing": {"who": "x"}},
+    "audio.input.transcription.prompt": {
+        "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper", "prompt": "x"}}}
+    },
+    "audio.input.transcription.keywords": {
+        "audio": {"input": {"transcription": {"model": "whisper-1", "keywords": ["x"]}}}
+    },
+    "audio.input.noise_reduction.type": {"audio": {"input": {"noise_reduction": {"type": "loud"}}}},
+    "audio.input.turn_detection.idle_timeout_ms": {
+        "audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 10}}}
+    },
+    "audio.output.speed": {"audio": {"output": {"speed": 3}}},
+}
+
+
+@pytest.mark.parametrize("param", REFUSED)
+async def test_a_value_that_the_service_does_not_take_is_refused_by_its_name(param: str) -> None:
+    async with running(SCRIPT) as server, connected(server) as client:
+        await client.until("session.created")
+        await client.send("session.update", session={"type": "realtime", **REFUSED[param]})
+        assert (await client.until("error"))["error"]["param"] == f"session.{param}"
+
+
 ELSEWHERE = {"error", "input_audio_buffer.timeout_triggered"}
 """The errors have cases of their own; an idle time-out takes five seconds, which test_model_idle.py does not wait."""
 
