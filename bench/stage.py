@@ -110,6 +110,9 @@ class Place:
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
     shared_keys: tuple[config.SharedKey, ...] = ()
+    realtime: Mapping[str, Any] = field(factory=dict)
+    words: Mapping[str, str] = field(factory=dict)
+    """What the environment has for each `$NAME`."""
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     sync: Sync = sync
@@ -126,7 +129,7 @@ class Place:
         return {
             "server": {**SERVER, **self.server},
             "twilio": dict(self.twilio),
-            "realtime": {"url": self.model_url or model_url},
+            "realtime": {"url": self.model_url or model_url, **self.realtime},
             "recording": dict(self.recording),
             "admin": dict(self.admin),
             "tracing": dict(self.tracing),
@@ -163,7 +166,7 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
         secrets = config.Secrets(
-            place.tokens, "sk-stand-in", place.admin_token, shared_keys=place.shared_keys
+            place.tokens, "sk-stand-in", place.admin_token, shared_keys=place.shared_keys, words=place.words
         )
         async with open_daemon(
             settings,

@@ -16,11 +16,13 @@ from bridge.checks import (
     admin_address,
     choice,
     flag,
+    headers,
     hosts,
     nearest,
     number,
     proxy,
     public_url,
+    query,
     read_table,
     refusal,
     setting,
@@ -28,6 +30,7 @@ from bridge.checks import (
     text,
     url,
     variable,
+    variable_in,
     whole,
 )
 from bridge.errors import ConfigError
@@ -92,6 +95,9 @@ class Realtime:
     model: str = setting("gpt-realtime-2.1", text("the name of a realtime model"))
     api_key_env: str = setting("OPENAI_API_KEY", variable)
     api_key_file: str = setting("", text("the path of a file that holds the key", empty=True))
+    api_key_header: str = setting("Authorization", choice("Authorization", "api-key"))
+    headers: Mapping[str, str] = field(factory=dict, metadata={"check": headers})
+    query: Mapping[str, str] = field(factory=dict, metadata={"check": query})
     proxy: str = setting("", proxy)
 
 
@@ -213,6 +219,8 @@ class Secrets:
     proxy: Proxy | None = field(default=None, repr=False)
     """The one on the way to the model; with it come a name and a password, if it needs them."""
     shared_keys: tuple[SharedKey, ...] = field(default=(), repr=False)
+    words: Mapping[str, str] = field(factory=dict, repr=False)
+    """What stands in the environment for each `$NAME` of the file."""
 
     @property
     def signing(self) -> tuple[str, ...]:
@@ -223,7 +231,10 @@ class Secrets:
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
         of_proxy = self.proxy.words if self.proxy else ()
-        return tuple(word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy) if word)
+        words = (part for word in self.words.values() for part in (word, *word.split()[1:]))
+        return tuple(
+            word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words) if word
+        )
 
 
 def load(path: Path) -> Settings:
@@ -269,6 +280,7 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     admin = _secret_words(
         settings, environment, settings.admin.token_env, settings.admin.token_file, faults=faults
     )
+    words = _words(settings, environment, faults)
     way = None
     try:
         way = proxy_for(realtime.url, realtime.proxy, environment)
@@ -276,7 +288,29 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared)
+    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words)
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """Return each variable that a value of the file stands for, with where it is named."""
+    realtime = settings.realtime
+    places = [("[realtime] headers", realtime.headers), ("[realtime] query", realtime.query)]
+    return {
+        name: f"{at} {key}"
+        for at, table in places
+        for key, text in table.items()
+        if (name := variable_in(text))
+    }
+
+
+def _words(settings: Settings, environment: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    found = {name: environment[name].strip() for name in variables_of(settings) if name in environment}
+    faults += [
+        f"{name}: it has characters that no secret has: copy it anew"
+        for name, word in found.items()
+        if not (word.isascii() and word.isprintable())
+    ]
+    return {name: word for name, word in found.items() if word}
 
 
 def _shared_keys(
@@ -347,6 +381,11 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
         missing.append(
             f"no OpenAI key: set {settings.realtime.api_key_env}, or name a file with [realtime] api_key_file"
         )
+    missing += [
+        f"no {name}: {at} stands for it; set it in the environment"
+        for name, at in variables_of(settings).items()
+        if name not in secrets.words
+    ]
     if settings.admin.bind and not secrets.admin_token and settings.admin.token_file:
         missing.append(f"no admin token in {settings.admin.token_file}: write one into it, alone on a line")
     elif settings.admin.bind and not secrets.admin_token and not settings.admin.is_local:

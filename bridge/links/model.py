@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from h11 import ProtocolError as HttpProtocolError
 from wsproto.utilities import ProtocolError
 
+from bridge.checks import filled
 from bridge.errors import DoorShutError, LinkError
 from bridge.links.late_pings import ignore_late_pings
 from bridge.links.phone import MAX_MESSAGE_BYTES, READ_BYTES, Closing
@@ -55,6 +56,9 @@ class ModelAddress:
     headers: list[tuple[str, str]] = field(repr=False)
     context: ssl.SSLContext | None = None
     proxy: Proxy | None = field()
+    query: tuple[tuple[str, str], ...] = ()
+    words: Mapping[str, str] = field(factory=dict, repr=False)
+    """What `$NAME` stands for in the query."""
 
     @proxy.default
     def _proxy_of_the_environment(self) -> Proxy | None:
@@ -62,8 +66,20 @@ class ModelAddress:
 
     @property
     def session_url(self) -> str:
-        """Return the URL of a session with this model."""
-        return f"{self.url}?model={quote(self.model)}"
+        """Return the URL of a session with this model, as anybody may read it."""
+        return self._url_with({})
+
+    @property
+    def door(self) -> str:
+        """Return the same with its secrets, for the door alone."""
+        return self._url_with(self.words)
+
+    def _url_with(self, words: Mapping[str, str]) -> str:
+        """Name the model by its name; a deployment of Azure's, where one is named, is the model."""
+        names = {name for name, _ in self.query}
+        model = () if "deployment" in names else (("model", self.model),)
+        pairs = [(name, filled(value, words)) for name, value in (*model, *self.query)]
+        return f"{self.url}?" + "&".join(f"{name}={quote(value, safe='$')}" for name, value in pairs)
 
 
 @define(eq=False)
@@ -148,7 +164,7 @@ async def open_model(address: ModelAddress) -> AsyncIterator[ModelLink]:
     garbage collector when the server closes first.
     """
     refused: LinkError | None = None
-    url = address.session_url
+    url = address.door
     try:
         async with await _reach(address) as stream:
             await _encrypt(stream, url)
