@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from bench.patient_clock import holds_back
 from bridge import config
+from bridge.checks import SharedKey
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.indexing.worker import Indexing
 from bridge.store.database import Store
@@ -109,7 +110,7 @@ class Place:
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
-    shared_keys: tuple[config.SharedKey, ...] = ()
+    shared_keys: tuple[SharedKey, ...] = ()
     realtime: Mapping[str, Any] = field(factory=dict)
     words: Mapping[str, str] = field(factory=dict)
     """What the environment has for each `$NAME`."""

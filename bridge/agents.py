@@ -29,9 +29,11 @@ from bridge.places import Collect, FailurePlan, Place, Voicemail
 from bridge.session_table import (
     EFFORTS,
     Context,
+    McpServer,
     about_context,
     idle_timeout,
     keywords,
+    read_mcp,
     read_session,
     tracing,
 )
@@ -169,6 +171,7 @@ class Agent:
     shadow: TurnDetection | None = setting(None, _table)
     context: Context = setting(Context(), _table)
     session: Mapping[str, Any] = setting({}, _table)
+    mcp: Mapping[str, McpServer] = setting({}, _table)
     limits: Limits = setting(Limits(), _table)
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
@@ -246,6 +249,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         ),
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         context=_read_context(tables.get("context", {}), f"{at}.context", faults),
+        mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),

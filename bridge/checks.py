@@ -339,3 +339,27 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
         except Wrong as wrong:
             faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
     return cls(**values)
+
+
+# ---------------------------------------------------------------- keys that Twilio signs with
+
+SHA1, SHA256 = "HMAC_SHA1", "HMAC_SHA256"
+SHARED_KEY = re.compile(rf"(?P<id>[A-Za-z0-9_.-]{{1,100}})(:(?P<algorithm>{SHA1}|{SHA256}))?=(?P<secret>.+)")
+"""How a shared key is written where secrets are: Twilio's id of it, its algorithm if not SHA-256, and the secret."""
+
+
+@attrs.frozen
+class SharedKey:
+    """A key that Twilio signs with, by a rule, in place of the auth token. Its algorithm is its own: whoever sends a
+    request does not choose it.
+    """
+
+    key_id: str
+    secret: str = attrs.field(repr=False)
+    algorithm: str = SHA256
+
+
+def shared_key(word: str) -> SharedKey | None:
+    """Return the key that is written so, or None."""
+    found = SHARED_KEY.fullmatch(word)
+    return SharedKey(found["id"], found["secret"], found["algorithm"] or SHA256) if found else None

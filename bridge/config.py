@@ -11,6 +11,8 @@ from attrs import field, frozen
 
 from bridge.agents import MOST_DAYS, Agent, Keep, read_agents
 from bridge.checks import (
+    SHA1,
+    SharedKey,
     account,
     address,
     admin_address,
@@ -26,6 +28,7 @@ from bridge.checks import (
     read_table,
     refusal,
     setting,
+    shared_key,
     shown,
     text,
     url,
@@ -38,10 +41,6 @@ from bridge.languages import sayable
 from bridge.outgoing import Outbound
 from bridge.proxies import Proxy, proxy_for
 from bridge.text.validity import is_harmless
-
-SHA1, SHA256 = "HMAC_SHA1", "HMAC_SHA256"
-SHARED_KEY = re.compile(rf"(?P<id>[A-Za-z0-9_.-]{{1,100}})(:(?P<algorithm>{SHA1}|{SHA256}))?=(?P<secret>.+)")
-"""How a shared key is written where secrets are: Twilio's id of it, its algorithm if not SHA-256, and the secret."""
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
@@ -199,17 +198,6 @@ class Settings:
 
 
 @frozen
-class SharedKey:
-    """A key that Twilio signs with, by a rule, in place of the auth token. Its algorithm is its own: whoever sends a
-    request does not choose it.
-    """
-
-    key_id: str
-    secret: str = field(repr=False)
-    algorithm: str = SHA256
-
-
-@frozen
 class Secrets:
     """What must never be printed, logged or taped."""
 
@@ -295,6 +283,10 @@ def variables_of(settings: Settings) -> dict[str, str]:
     """Return each variable that a value of the file stands for, with where it is named."""
     realtime = settings.realtime
     places = [("[realtime] headers", realtime.headers), ("[realtime] query", realtime.query)]
+    for name, agent in settings.agents.items():
+        for label, server in agent.mcp.items():
+            at = f"[agents.{name}.mcp.{label}]"
+            places += [(at, {"authorization": server.authorization}), (f"{at} headers", server.headers)]
     return {
         name: f"{at} {key}"
         for at, table in places
@@ -320,13 +312,13 @@ def _shared_keys(
     words = _secret_words(
         settings, environment, twilio.shared_keys_env, twilio.shared_keys_file, faults=faults
     )
-    found = [SHARED_KEY.fullmatch(word) for word in words]
+    found = [shared_key(word) for word in words]
     if not all(found):
         faults.append(
             f"{twilio.shared_keys_env}, or its file: a word there is no shared key: write ID=SECRET, or "
             f"ID:{SHA1}=SECRET for one with that algorithm"
         )
-    return tuple(SharedKey(key["id"], key["secret"], key["algorithm"] or SHA256) for key in found if key)
+    return tuple(key for key in found if key is not None)
 
 
 def _secret_words(

@@ -11,7 +11,20 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from bridge.checks import Wrong, choice, nearest, number, setting, shown, whole
+from bridge.checks import (
+    Wrong,
+    choice,
+    headers,
+    names_of,
+    nearest,
+    number,
+    read_table,
+    secret_word,
+    setting,
+    shown,
+    text,
+    whole,
+)
 from bridge.text.validity import is_harmless
 
 READ_ON: Final = "2026-11"
@@ -50,7 +63,7 @@ OWN: Final[Mapping[str, str]] = {
     "audio.input.turn_detection.create_response": "write it in the agent's turn_detection",
     "audio.input.turn_detection.interrupt_response": "write it in the agent's turn_detection",
     "audio.input.turn_detection.idle_timeout_ms": "write it in the agent's turn_detection",
-    "tools": "write the agent's tools",
+    "tools": "write the agent's tools, and its mcp servers",
 }
 """What the bridge decides by, and where it is set."""
 
@@ -65,6 +78,9 @@ DEEPEST: Final = 8
 WHOLE: Final = 2**53
 """Beyond it JSON's numbers are not exact."""
 
+LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+SERVER_URL: Final = re.compile(r"https://[^\s?#@\x00-\x1f\x7f]{1,2000}")
+MOST_SERVERS: Final = 20
 EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh")
 IDLE_MS: Final = (5_000, 30_000)
 MOST_KEYWORDS: Final = 100
@@ -126,6 +142,71 @@ def tracing(value: Any) -> Any:
     if not all(is_harmless(word) for word in (*names, *metadata, *metadata.values())):
         raise Wrong("text without control characters")
     return value
+
+
+# ---------------------------------------------------------------- MCP servers
+
+
+def _server_url(value: Any) -> str:
+    """Accept where an MCP server is, byte for byte: some of them mind a slash at the end."""
+    if value != "" and not (isinstance(value, str) and SERVER_URL.fullmatch(value)):
+        raise Wrong('an https address without a query, such as "https://mcp.example.com/mcp"')
+    return str(value)
+
+
+def _approval(value: Any) -> Any:
+    """Accept which uses of a server's tools are asked for."""
+    if value in ("never", "always"):
+        return str(value)
+    lists = value.values() if isinstance(value, dict) and value.keys() <= {"never", "always"} else [None]
+    if not value or not all(
+        isinstance(names, list) and all(_is_name(name) for name in names) for names in lists
+    ):
+        raise Wrong(
+            '"never", "always", or a table of lists such as { always = ["refund"], never = ["look_up"] }'
+        )
+    return value
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and is_harmless(value)
+
+
+@frozen
+class McpServer:
+    """A server whose tools the model's service calls by itself; only what is asked for comes by the bridge."""
+
+    server_url: str = setting("", _server_url)
+    connector_id: str = setting("", text("the id of a connector of OpenAI's", empty=True))
+    tunnel_id: str = setting("", text("the id of a tunnel to the server", empty=True))
+    description: str = setting("", text("what the server is for", empty=True))
+    authorization: str = setting("", secret_word)
+    headers: Mapping[str, str] = setting({}, headers)
+    tools: tuple[str, ...] = setting((), names_of('a list such as ["look_up"]'))
+    approval: str | Mapping[str, Any] = setting("never", _approval)
+    approve: tuple[str, ...] = setting((), names_of('a list of tools such as ["refund"]'))
+
+
+def read_mcp(raw: Any, at: str, faults: list[str]) -> dict[str, McpServer]:
+    """Return an agent's MCP servers by their labels; `faults` gets one sentence for each fault."""
+    if not isinstance(raw, dict):
+        faults.append(f"[{at}] = {shown('', raw)}: write a table for each server, such as [{at}.crm]")
+        return {}
+    if len(raw) > MOST_SERVERS:
+        faults.append(f"[{at}]: at most {MOST_SERVERS} servers; these are {len(raw)}")
+        return {}
+    return {label: _read_server(label, table, f"{at}.{label}", faults) for label, table in raw.items()}
+
+
+def _read_server(label: str, raw: Any, at: str, faults: list[str]) -> McpServer:
+    if not LABEL.fullmatch(label):
+        faults.append(f"[{at}]: use a label of letters, digits, _ and -, with a letter in front")
+    before = len(faults)
+    server = read_table(McpServer, raw, at=at, faults=faults)
+    where = [one for one in (server.server_url, server.connector_id, server.tunnel_id) if one]
+    if len(where) != 1 and len(faults) == before:
+        faults.append(f"[{at}]: say where it is, in one way: server_url, connector_id or tunnel_id")
+    return server
 
 
 # ---------------------------------------------------------------- the table that is sent as it stands

@@ -79,6 +79,9 @@ def _about_sessions(settings: Settings) -> Iterator[str]:
         reasons = agent.reasoning_effort or agent.parallel_tool_calls is not None
         if reasons and model.startswith(NOT_REASONING):
             yield f"[agents.{name}] reasoning_effort and parallel_tool_calls: {model} does not reason, and refuses them"
+        for label, server in agent.mcp.items():
+            if server.approval != "never" and not server.approve:
+                yield f"[agents.{name}.mcp.{label}] approve is empty: whatever is asked for is refused"
         vad = agent.turn_detection
         if isinstance(vad, ServerVad) and vad.idle_timeout_ms:
             yield (

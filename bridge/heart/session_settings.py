@@ -1,5 +1,6 @@
 """What the model is asked to be, and the settings that a server may refuse without refusing the call. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ agent's own table. Everything else makes the call what it is: instructions, tool
 Left out, the server has its own; turn detection becomes the plain one that any server has.
 """
 
+TOOL_PLACE: Final = re.compile(r"tools\[(\d{1,4})\]")
 KEPT: Final = frozenset({"audio", "audio.input", "audio.output", TURN_DETECTION})
 """Tables of a session that hold what no call can do without: of an agent's own, their fields alone are left out."""
 
@@ -53,8 +55,20 @@ class SessionSettings:
     def without(self, refused: Sequence[str]) -> "SessionSettings | None":
         """Return them without the first of these that is asked for; None if the call can't do without any."""
         asked = frozenset(_asked(self))
-        found = next((name for name in refused if name in asked), None)
+        found = next((name for one in refused if (name := self._named(one)) in asked), None)
         return None if found is None else evolve(self, left_out=(*self.left_out, found))
+
+    def _named(self, path: str) -> str:
+        """Return what we call what a path of the wire leads to: an MCP server stands there behind the functions."""
+        place = TOOL_PLACE.fullmatch(path)
+        servers = [name for name in map(server_name, self.agent.mcp) if name not in self.left_out]
+        index = int(place[1]) - len(self.tools) if place else -1
+        return servers[index] if 0 <= index < len(servers) else path
+
+
+def server_name(label: str) -> str:
+    """Return what an MCP server is called among the settings that may be left out."""
+    return f"tools.{label}"
 
 
 def _asked(settings: SessionSettings) -> Iterator[str]:
@@ -82,6 +96,7 @@ def _asked_by(agent: Agent) -> Iterator[str]:
         TRACING: agent.tracing != "",
     }
     yield from (name for name, is_chosen in chosen.items() if is_chosen)
+    yield from map(server_name, agent.mcp)
     yield from (path for path in paths_of(agent.session) if path not in KEPT)
 
 

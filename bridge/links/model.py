@@ -1,5 +1,6 @@
 """The model's socket: trio-websocket over a TCP or TLS stream that is ours, opened and closed here."""
 
+import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -32,6 +33,9 @@ BROKEN: Final = (
 """What trio-websocket raises for a server that speaks something else."""
 
 TOO_MANY_REQUESTS: Final = 429
+SESSION_UPDATE: Final = '{"type":"session.update"'
+LEAST_SECRET: Final = 8
+"""Shorter words stand in ordinary text too, and are no secrets."""
 
 CONNECT_SECONDS: Final = 5
 DISCONNECT_SECONDS: Final = 0.4
@@ -87,6 +91,7 @@ class ModelLink:
     """A Realtime session's socket that we opened."""
 
     _socket: trio_websocket.WebSocketConnection
+    words: Mapping[str, str] = field(factory=dict, repr=False)
     heard: int = 0
     """Messages that have come; whoever speaks is there."""
     _closing: trio.Lock = field(factory=trio.Lock)
@@ -106,13 +111,13 @@ class ModelLink:
         except trio_websocket.ConnectionClosed:
             return None
         self.heard += 1
-        return message
+        return without_words(message, self.words) if self.words and isinstance(message, str) else message
 
     async def send(self, *messages: str) -> None:
         """Send text messages, in order; quietly nothing when the model has left."""
         try:
             for message in messages:
-                await self._socket.send_message(message)
+                await self._socket.send_message(with_words(message, self.words))
         except (trio_websocket.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
@@ -127,6 +132,22 @@ class ModelLink:
             await self._socket.ping()
         except (trio_websocket.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+
+def with_words(message: str, words: Mapping[str, str]) -> str:
+    """Return a message as it is sent: where a session's setting is `$NAME` and nothing else, the secret stands."""
+    if words and message.startswith(SESSION_UPDATE):
+        for name, word in words.items():
+            message = message.replace(f'"${name}"', json.dumps(word))
+    return message
+
+
+def without_words(message: str, words: Mapping[str, str]) -> str:
+    """Return a message as anybody may read it: a server may well repeat what it was given."""
+    for name, word in words.items():
+        if len(word) >= LEAST_SECRET and (told := json.dumps(word)[1:-1]) in message:
+            message = message.replace(told, f"${name}")
+    return message
 
 
 async def wait_silent(link: ModelLink) -> None:
@@ -178,7 +199,7 @@ async def open_model(address: ModelAddress) -> AsyncIterator[ModelLink]:
                         f"{_host(url)} did not finish the WebSocket handshake", "handshake"
                     )
                 else:
-                    link = ModelLink(socket)
+                    link = ModelLink(socket, address.words)
                     try:
                         yield link
                     finally:

@@ -12,6 +12,7 @@ import msgspec
 
 from bridge.heart.effects import (
     AddText,
+    AnswerApproval,
     AnswerTool,
     AppendAudio,
     CancelResponse,
@@ -24,6 +25,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import (
     MODEL_LEG,
+    ApprovalAsked,
     Event,
     MessageBroken,
     MessageIgnored,
@@ -32,6 +34,7 @@ from bridge.heart.events import (
     ModelFinishedAudio,
     ModelSpoke,
     RateLimitsTold,
+    RemoteToolEnded,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -64,10 +67,16 @@ IGNORED: Final = frozenset(
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+        "mcp_list_tools.in_progress",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
         "response.output_audio_transcript.delta",
         "response.output_audio_transcript.done",
         "response.output_item.added",
@@ -150,6 +159,8 @@ def _spoke(message: Message) -> Event:
 def _item_finished(message: Message) -> Event:
     """A function call is taken from this event alone, though three carry it; a cut one never ran."""
     item = message["item"]
+    if item["type"] == "mcp_approval_request":
+        return ApprovalAsked(_name(item["id"]), _name(item["server_label"])[:100], _name(item["name"])[:100])
     if item["type"] != "function_call" or item.get("status") == "incomplete":
         return MessageIgnored("response.output_item.done")
     return ToolCalled(
@@ -229,6 +240,8 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.output_audio.delta": _spoke,
     "response.output_audio.done": lambda m: ModelFinishedAudio(_name(m["item_id"]), _ms(m["content_index"])),
     "response.output_item.done": _item_finished,
+    "response.mcp_call.completed": lambda m: RemoteToolEnded(_name(m["item_id"])),
+    "response.mcp_call.failed": lambda m: RemoteToolEnded(_name(m["item_id"]), is_failed=True),
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
     "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
@@ -281,6 +294,10 @@ def _message_of(effect: ToModel) -> Message:
                 "call_id": effect.call_id,
                 "output": effect.output,
             }
+            body = {"type": "conversation.item.create", "item": item}
+        case AnswerApproval():
+            answer = {"approval_request_id": effect.request_id, "approve": effect.approve}
+            item = {"type": "mcp_approval_response", "id": f"mcpr_{effect.event_id}", **answer}
             body = {"type": "conversation.item.create", "item": item}
         case AddText():
             content = [{"type": "input_text", "text": effect.text}]

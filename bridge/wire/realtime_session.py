@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from bridge.agents import Agent, SemanticVad, TurnDetection, silent
 from bridge.heart.audio import AUDIO_FORMAT
-from bridge.heart.session_settings import TRANSCRIPTION, TURN_DETECTION, SessionSettings
+from bridge.heart.session_settings import TRANSCRIPTION, TURN_DETECTION, SessionSettings, server_name
 from bridge.languages import spoken_codes
-from bridge.session_table import DEEPEST, Context, merged
+from bridge.session_table import DEEPEST, Context, McpServer, merged
 
 Message = dict[str, Any]
 
@@ -32,7 +32,7 @@ def _whole(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
         "output_modalities": ["audio"],
         "instructions": agent.instructions,
         "audio": {"input": hearing, "output": _speaking(agent)},
-        "tools": list(tools),
+        "tools": [*tools, *(_mcp_tool(label, server) for label, server in agent.mcp.items())],
         "tool_choice": "auto",
         "max_output_tokens": agent.max_output_tokens,
         **_chosen(agent),
@@ -48,6 +48,25 @@ def _chosen(agent: Agent) -> Message:
         "tracing": agent.tracing or None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _mcp_tool(label: str, server: McpServer) -> Message:
+    """Return an MCP server as the service wants it; its secrets are names, which the socket itself fills in."""
+    approval = server.approval
+    tool: Message = {
+        "type": "mcp",
+        "server_label": label,
+        "server_url": server.server_url,
+        "connector_id": server.connector_id,
+        "tunnel_id": server.tunnel_id,
+        "server_description": server.description,
+        "authorization": server.authorization,
+        "headers": dict(server.headers),
+        "allowed_tools": list(server.tools),
+        "require_approval": approval if isinstance(approval, str)
+        else {when: {"tool_names": list(names)} for when, names in approval.items()},
+    }  # fmt: skip
+    return {name: value for name, value in tool.items() if value}
 
 
 def _truncation(context: Context) -> Message | str | None:
@@ -140,6 +159,9 @@ def refused_settings(param: str, message: str = "") -> tuple[str, ...]:
 def _without(session: Message, name: str) -> Message:
     if name == TURN_DETECTION:
         return _changed(session, name.split("."), _plain)
+    if name.startswith("tools."):
+        tools = [tool for tool in session["tools"] if server_name(tool.get("server_label", "")) != name]
+        return session | {"tools": tools}
     return _changed(session, name.split("."), lambda value: None)
 
 

@@ -13,7 +13,8 @@ from attrs import field, frozen
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # ships no types
 from werkzeug.datastructures import MultiDict
 
-from bridge.config import SHA1, Secrets, Settings, SharedKey
+from bridge.checks import SHA1, SharedKey
+from bridge.config import Secrets, Settings
 
 SIGNATURE: Final = "X-Twilio-Signature"
 SETTINGS: Final = "X-Twilio-Webhooks-Signature-Settings"

@@ -185,3 +185,13 @@ def _check_filter(value: Any, path: str) -> None:
     elif value is not None:
         check_keys(value, _FILTER, path)
         _texts(value.get("tool_names", []), f"{path}.tool_names")
+
+
+def wants_approval(tools: list[Message], server: str, name: str) -> bool:
+    """Say whether a session's tools want a client to approve of this one; left out, that is so."""
+    wanted = next(
+        (tool.get("require_approval") for tool in tools if tool.get("server_label") == server), None
+    )
+    if isinstance(wanted, dict):
+        return name not in (wanted.get("never") or {}).get("tool_names", [])
+    return wanted != "never"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bridge.config import SHA1, Secrets, Settings, SharedKey, missing_secrets, parse, read_secrets
+from bridge.checks import SHA1, SharedKey
+from bridge.config import Secrets, Settings, missing_secrets, parse, read_secrets
 from bridge.errors import ConfigError
 
 

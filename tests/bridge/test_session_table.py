@@ -16,7 +16,7 @@ from bridge.errors import ConfigError
 from bridge.heart.session_settings import SessionSettings
 from bridge.session_table import OWN, PUBLISHED, merged, unpublished
 from bridge.tapes.header import settings_of
-from bridge.wire.realtime_session import session_of
+from bridge.wire.realtime_session import refused_settings, session_of
 
 PATH = Path("config.toml")
 
@@ -157,6 +157,73 @@ def test_too_much_of_it_is_refused() -> None:
 )
 def test_a_wrong_setting_says_what_to_write(keys: dict[str, Any], fault: str) -> None:
     assert [fault in told for told in faults(**keys)] == [True]
+
+
+# ---------------------------------------------------------------- MCP servers
+
+CRM = {
+    "server_url": "https://crm.example.com/mcp/", "description": "customers", "authorization": "$CRM_TOKEN",
+    "headers": {"X-Key": "$CRM_KEY", "X-Shop": "3"}, "tools": ["look_up", "refund"],
+    "approval": {"always": ["refund"], "never": ["look_up"]}, "approve": ["refund"],
+}  # fmt: skip
+
+
+def test_an_mcp_server_is_asked_for_with_the_names_of_its_secrets() -> None:
+    assert asked(mcp={"crm": CRM})["tools"] == [{
+        "type": "mcp", "server_label": "crm", "server_url": "https://crm.example.com/mcp/",
+        "server_description": "customers", "authorization": "$CRM_TOKEN",
+        "headers": {"X-Key": "$CRM_KEY", "X-Shop": "3"}, "allowed_tools": ["look_up", "refund"],
+        "require_approval": {"always": {"tool_names": ["refund"]}, "never": {"tool_names": ["look_up"]}},
+    }]  # fmt: skip
+    assert asked(mcp={"m": {"connector_id": "connector_gmail"}})["tools"] == [
+        {"type": "mcp", "server_label": "m", "connector_id": "connector_gmail", "require_approval": "never"}
+    ]
+
+
+def test_a_tape_keeps_an_mcp_server_as_the_file_has_it() -> None:
+    whole = agent(mcp={"crm": CRM})
+    kept = msgspec.json.decode(msgspec.json.encode(settings_of(whole)))
+    assert agent_from("a", kept).mcp == whole.mcp
+
+
+def test_an_mcp_server_that_is_refused_is_left_out_by_its_place_behind_the_functions() -> None:
+    servers = {label: {"tunnel_id": label} for label in ("one", "two", "three")}
+    settings = SessionSettings(agent(mcp=servers), ({"type": "function", "name": "f"},))
+    for place, left_out in ((2, "tools.two"), (2, "tools.three"), (1, "tools.one")):
+        left = settings.without(refused_settings(f"session.tools[{place}].tunnel_id"))
+        assert left is not None
+        assert left.left_out[-1] == left_out
+        settings = left
+    assert session_of(settings)["tools"] == [{"type": "function", "name": "f"}]
+    assert settings.without(refused_settings("session.tools[0].name")) is None
+    assert settings.without(refused_settings("session.tools[99999999999].name")) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "fault"),
+    [
+        ({}, "say where it is, in one way"),
+        ({"server_url": "https://a.example.com", "tunnel_id": "t"}, "in one way"),
+        ({"server_url": "http://a.example.com"}, "an https address"),
+        ({"tunnel_id": "t", "authorization": "Bearer hush"}, "secrets are never written here"),
+        ({"tunnel_id": "t", "headers": {"X-Api-Key": "hush"}}, "secrets are never written here"),
+        ({"tunnel_id": "t", "approval": "sometimes"}, '"never", "always", or a table'),
+        ({"tunnel_id": "t", "approval": {"often": ["x"]}}, '"never", "always", or a table'),
+        ({"tunnel_id": "t", "approve": "refund"}, "a list of tools"),
+    ],
+)
+def test_a_wrong_mcp_server_says_what_to_write_and_shows_no_secret(
+    server: dict[str, Any], fault: str
+) -> None:
+    (told,) = faults(mcp={"crm": server})
+    assert told.startswith("[agents.a.mcp.crm]")
+    assert fault in told
+    assert "hush" not in told
+
+
+def test_a_label_and_the_number_of_servers_have_their_bounds() -> None:
+    assert "use a label" in faults(mcp={"a b": {"tunnel_id": "t"}})[0]
+    assert "at most 20" in faults(mcp={f"m{number}": {"tunnel_id": "t"} for number in range(21)})[0]
 
 
 # ---------------------------------------------------------------- what is known of the fields

@@ -7,9 +7,9 @@ import attrs
 import pytest
 import trio
 
-from bench.stage import GREETING, MakePlace, Place, open_stage
+from bench.stage import GREETING, PROMPT, MakePlace, Place, open_stage, speech, words
 from bridge.tapes.reader import read_tape
-from replay.model.script import Script
+from replay.model.script import CallRemote, Script
 from replay.phone.ring import Caller
 from replay.phone.script import WaitForAgent
 from replay.tapes.player import replay_tape
@@ -74,3 +74,48 @@ async def test_a_field_that_the_server_does_not_know_is_left_out_and_the_call_go
     assert [what for what in json.loads(row["counts"]) if "refused" in what] == [
         f"setting refused: {name}" for name in left_out
     ]
+
+
+# ---------------------------------------------------------------- MCP servers
+
+SECRET = "hush-hush-of-the-crm"
+CRM = {"server_url": "https://crm.example.com/mcp", "authorization": "$CRM_TOKEN", "approval": "always"}
+ANSWER = (words("caller_yes"),)
+TALKER = Caller(
+    steps=(WaitForAgent(), speech("caller_yes"), WaitForAgent()), patience_ms=0, answer_delay_ms=0
+)
+
+
+@pytest.mark.parametrize("approve", [["refund"], []])
+async def test_an_approval_is_answered_by_the_file_and_the_caller_hears_what_came_of_it(
+    place: MakePlace, approve: list[str]
+) -> None:
+    remote = (CallRemote("crm", "refund"),)
+    script = Script(opening=GREETING.opening, turns=(remote,), answers=(ANSWER,), delivery=PROMPT)
+    where = place(
+        script=script, agent={"mcp": {"crm": CRM | {"approve": approve}}}, words={"CRM_TOKEN": SECRET}
+    )
+    with trio.fail_after(20):
+        async with open_stage(where) as stage:
+            await stage.ring(TALKER)
+            (session,) = stage.model.sessions
+    (answer,) = [one["item"] for one in session.received if one["type"] == "conversation.item.create"]
+    assert (answer["type"], answer["approve"]) == ("mcp_approval_response", bool(approve))
+    assert [response.spoken_ms > 0 for response in session.responses] == [True, False, True]
+    (row,) = where.calls()
+    counts = json.loads(row["counts"])
+    assert (row["ended_by"], counts[f"MCP tool {'approved' if approve else 'refused'}"]) == ("caller", 1)
+    (path,) = where.tapes
+    assert replay_tape(path).difference is None
+
+
+async def test_a_secret_of_an_mcp_server_reaches_the_model_alone_though_that_repeats_it(
+    place: MakePlace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = place(agent={"mcp": {"crm": CRM}}, words={"CRM_TOKEN": SECRET})
+    settings, _ = await a_call(where)
+    assert settings["tools"][-1]["authorization"] == SECRET
+    (path,) = where.tapes
+    tape = read_tape(path)
+    assert sum(b'"authorization":"$CRM_TOKEN"' in line for line in tape.lines) == 2  # asked for, and repeated
+    assert SECRET not in repr(tape) + capsys.readouterr().out

@@ -7,7 +7,7 @@ import trio
 from strangers import FORM, MEDIA_PATH, TOKEN, UPGRADE, WEBHOOK_PATH, Answer, ask, post, without
 
 from bench.stage import PUBLIC, MakePlace, Stage, open_stage
-from bridge.config import SHA1, SharedKey
+from bridge.checks import SHA1, SharedKey
 from bridge.wire.signatures import SETTINGS, SIGNATURE
 from replay.phone.signing import sign, signed_by_key
 

@@ -5,7 +5,8 @@ from base64 import b64encode
 
 import pytest
 
-from bridge.config import SHA1, Secrets, Settings, SharedKey, Twilio
+from bridge.checks import SHA1, SharedKey
+from bridge.config import Secrets, Settings, Twilio
 from bridge.wire import signatures
 from bridge.wire.signatures import Proof, Signers, proof_of
 from replay.phone.signing import signed_by_key
