@@ -18,6 +18,7 @@ from bridge.heart.effects import Effect
 from bridge.heart.events import (
     FROM_MODEL,
     MODEL_LEG,
+    ApprovalAsked,
     AwayEvent,
     CallerSpoke,
     ClockRang,
@@ -35,6 +36,7 @@ from bridge.heart.events import (
     OutgoingEvent,
     PhoneEvent,
     PhoneLeft,
+    RemoteToolEnded,
     ResponseCreated,
     ResponseFinished,
     SpeechEvent,
@@ -76,7 +78,9 @@ from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.outgoing import Outgoing
 
-STIRRING: Final = frozenset({ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed})
+STIRRING: Final = frozenset(
+    {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}
+)
 """Signs that an answer is on its way."""
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)

@@ -108,6 +108,15 @@ class AnswerTool:
 
 
 @frozen
+class AnswerApproval:
+    """Say whether the service may call the tool of an MCP server that it asked about."""
+
+    event_id: str
+    request_id: str
+    approve: bool
+
+
+@frozen
 class AddText:
     """Add a text item to the conversation, for what can't be heard: pressed keys, which stand in `keys` too."""
 
@@ -187,6 +196,7 @@ ModelRequest: TypeAlias = (
     | CancelResponse
     | TruncateItem
     | AnswerTool
+    | AnswerApproval
     | AddText
 )
 ToModel: TypeAlias = AppendAudio | ModelRequest

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from bridge.heart.effects import (
     AddText,
+    AnswerApproval,
     AnswerTool,
     AppendAudio,
     CancelResponse,
@@ -26,6 +27,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import (
     MODEL_LEG,
+    ApprovalAsked,
     Event,
     MessageBroken,
     MessageIgnored,
@@ -34,6 +36,7 @@ from bridge.heart.events import (
     ModelFinishedAudio,
     ModelSpoke,
     RateLimitsTold,
+    RemoteToolEnded,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -66,10 +69,16 @@ IGNORED: Final = frozenset(
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+        "mcp_list_tools.in_progress",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
         "response.output_audio_transcript.delta",
         "response.output_audio_transcript.done",
         "response.output_item.added",
@@ -195,6 +204,8 @@ def _spoke(message: Message) -> Event:
 def _item_finished(message: Message) -> Event:
     """A function call is taken from this event alone, though three carry it; a cut one never ran."""
     item = message["item"]
+    if item["type"] == "mcp_approval_request":
+        return ApprovalAsked(_name(item["id"]), _name(item["server_label"])[:100], _name(item["name"])[:100])
     if item["type"] != "function_call" or item.get("status") == "incomplete":
         return MessageIgnored("response.output_item.done")
     return ToolCalled(
@@ -274,6 +285,8 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     AUDIO_DELTA: _spoke,
     "response.output_audio.done": lambda m: ModelFinishedAudio(_name(m["item_id"]), _ms(m["content_index"])),
     "response.output_item.done": _item_finished,
+    "response.mcp_call.completed": lambda m: RemoteToolEnded(_name(m["item_id"])),
+    "response.mcp_call.failed": lambda m: RemoteToolEnded(_name(m["item_id"]), is_failed=True),
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
     "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
@@ -326,6 +339,10 @@ def _message_of(effect: ModelRequest) -> Message:
                 "call_id": effect.call_id,
                 "output": effect.output,
             }
+            body = {"type": "conversation.item.create", "item": item}
+        case AnswerApproval():
+            answer = {"approval_request_id": effect.request_id, "approve": effect.approve}
+            item = {"type": "mcp_approval_response", "id": f"mcpr_{effect.event_id}", **answer}
             body = {"type": "conversation.item.create", "item": item}
         case AddText():
             content = [{"type": "input_text", "text": effect.text}]

@@ -139,10 +139,12 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     if target.path != PATH:
         await _reject(server, request, number, 404)
         return
-    if not _has_key(headers.pop("authorization", "")):
+    azure_key = headers.pop("api-key", "")
+    if not _has_key(headers.pop("authorization", "")) and not azure_key:
         await _reject(server, request, number, 401)
         return
-    model = parse_qs(target.query).get("model", [""])[0]
+    query = parse_qs(target.query)
+    model = query.get("model", query.get("deployment", [""]))[0]
     script = server.script_for(model)
     faults = script.faults_of(number)
     if (fault := server.door_fault(model, faults)) is not None:

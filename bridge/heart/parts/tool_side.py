@@ -5,8 +5,15 @@ from typing import assert_never
 from attrs import define
 
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AnswerTool, RunTool
-from bridge.heart.events import ToolAnswered, ToolCalled, ToolEvent, ToolFailed
+from bridge.heart.effects import AnswerApproval, AnswerTool, RunTool
+from bridge.heart.events import (
+    ApprovalAsked,
+    RemoteToolEnded,
+    ToolAnswered,
+    ToolCalled,
+    ToolEvent,
+    ToolFailed,
+)
 from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
 from bridge.heart.session import Session
@@ -33,6 +40,10 @@ class ToolSide:
                 self._answered(event)
             case ToolFailed():
                 self._failed(event)
+            case ApprovalAsked():
+                self._approval_asked(event)
+            case RemoteToolEnded():
+                self._remote_ended(event)
             case _:
                 assert_never(event)
 
@@ -76,3 +87,26 @@ class ToolSide:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
         if not self.tool_calls.running:
             self.turns.owe()
+
+    # ------------------------------------------------------------ tools of MCP servers, which run elsewhere
+
+    def _approval_asked(self, event: ApprovalAsked) -> None:
+        """Answer by the file, at once: nobody on a phone is asked. What the file does not name is refused."""
+        journal = self.decisions.journal
+        if not self.tool_calls.is_new(event.item_id):
+            return journal.count("approval asked for twice")
+        server = self.session.agent.mcp.get(event.server)
+        is_named = server is not None and event.tool in server.approve
+        approve = is_named and not self.tool_calls.are_too_many
+        what = "MCP tool approved" if approve else "MCP tool refused"
+        journal.count(what, server=event.server, tool=event.tool)
+        self.decisions.say(AnswerApproval(self.decisions.new_id(), event.item_id, approve))
+        if not approve:
+            self.turns.owe()  # the model is to say that it can't
+
+    def _remote_ended(self, event: RemoteToolEnded) -> None:
+        """Owe the response in which the model says what came of it: the service makes none by itself."""
+        self.turns.is_opened = True
+        if event.is_failed:
+            self.decisions.journal.count("MCP tool failed")
+        self.turns.owe()
