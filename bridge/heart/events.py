@@ -217,6 +217,17 @@ class TranscriptCame:
     """The words of a turn of the caller's are known."""
 
     item_id: str
+    text: str = ""
+
+
+@frozen
+class AgentWords:
+    """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
+
+    item_id: str
+    content_index: int
+    text: str
+    is_whole: bool = False
 
 
 @frozen
@@ -358,25 +369,13 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted
-    | SpeechStopped
-    | TurnCommitted
-    | TranscriptCame
-    | TranscriptionFailed
-    | ModelSpoke
-    | ModelFinishedAudio
-)
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
+    | ModelSpoke | ModelFinishedAudio
+)  # fmt: skip
 ModelEvent: TypeAlias = (
-    SessionCreated
-    | SessionUpdated
-    | ResponseCreated
-    | ResponseFinished
-    | ModelErred
-    | RateLimitsTold
-    | ModelLeft
-    | ModelTryFailed
-    | ModelUnreachable
-)
+    SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
+    | ModelLeft | ModelTryFailed | ModelUnreachable
+)  # fmt: skip
 ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
@@ -386,6 +385,6 @@ Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingE
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
     ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
-    TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+    AgentWords, TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
 })  # fmt: skip
 """What only the model's leg tells."""

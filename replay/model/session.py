@@ -239,8 +239,10 @@ class Session:
         item = self.conversation.create(event)
         if item["type"] == "function_call_output":
             self._owed = "answer"
-        elif item["role"] == "user" and self._owed != "answer":
+        elif item.get("role") == "user" and self._owed != "answer":
             self._owed = "turn"
+        elif item.get("role") == "assistant":  # what came before it was answered by it
+            self._owed = None
 
     def _create_response(self, event: Message) -> None:
         request = check_response_request(event.get("response"))

@@ -17,6 +17,7 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import Alarm, TimeUp
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -47,6 +48,7 @@ class Alarms:
     ending: Ending
     callee: Callee
     outgoing: OutgoingSide
+    reconnect: Reconnect
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below."""
@@ -65,8 +67,8 @@ class Alarms:
             alarms.append((max(unread, waited_at), self._no_stream_came))
         if not self.excursions.is_here:
             alarms.append((max(unread, self.excursions.due), self.excursions.is_late))
-        if not self.session.is_ready and not is_over:
-            alarms.append((max(unread, limits.model_ready_ms), self._model_is_late))
+        if not is_over:
+            self._add_those_of_the_session(alarms, unread)
         if (due := self.dead_air.due) is not None:
             alarms.append((max(unread, due), self.patience.is_tried))
         if (due := self.turns.turn_due) is not None:
@@ -80,6 +82,12 @@ class Alarms:
         if not self.callee.is_open:
             alarms += self.outgoing.alarms()
         return alarms
+
+    def _add_those_of_the_session(self, alarms: list[Alarm], unread: int) -> None:
+        if not self.session.is_ready:
+            alarms.append((max(unread, self.session.due), self._model_is_late))
+        if (due := self.session.old_at) is not None:
+            alarms.append((due, self.reconnect.grow_old))
 
     def _add_those_of_the_stream(self, alarms: list[Alarm], unread: int) -> None:
         limits, stream = self.limits, self.stream

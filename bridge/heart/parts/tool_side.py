@@ -5,11 +5,11 @@ from typing import assert_never
 from attrs import define
 
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AnswerTool, RunTool
+from bridge.heart.effects import RunTool
 from bridge.heart.events import ToolAnswered, ToolCalled, ToolEvent, ToolFailed
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
-from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
@@ -19,9 +19,9 @@ class ToolSide:
     """Decides on what the model calls, and what it reads of it."""
 
     decisions: Decisions
+    conversation: Conversation
     tool_calls: ToolCalls
     turns: Turns
-    session: Session
     ways_out: WaysOut
 
     def told(self, event: ToolEvent) -> None:
@@ -72,7 +72,6 @@ class ToolSide:
         if name is None:
             return
         self.decisions.journal.milestone("tool_answered", tool=name, call_id=call_id)
-        if not self.session.is_over:
-            self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+        self.conversation.answer_tool(call_id, output)
         if not self.tool_calls.running:
             self.turns.owe()
