@@ -179,8 +179,9 @@ class LiveCall:
 
     def _log_note(self, note: WriteNote) -> None:
         if note.kind == "log":
-            data = {key: value for key, value in note.data.items() if key != "text"}
-            self.log.warning(note.data["text"], **data)
+            self.log.warning(
+                note.data["text"], **{key: one for key, one in note.data.items() if key != "text"}
+            )
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -209,8 +210,8 @@ class LiveCall:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
             self._legs = legs
-            ready_by = self._at(self.agent.limits.model_ready_ms)
-            legs.start_soon(self._model_side.live, ready_by, name="model leg")
+            until = self._at(self.agent.limits.model_ready_ms)
+            legs.start_soon(self._model_side.live, until, name="model leg")
             legs.start_soon(self.phones.live, self._hear, self._phone_left, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:

@@ -17,6 +17,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     PlayAudio,
     ReturnToStream,
     SendMark,
@@ -141,8 +142,15 @@ def test_each_wish_is_answered_at_most_once_and_none_before_its_excursion_ended(
     agent: Agent, course: Course
 ) -> None:
     past = history(agent, course)
-    answers = Counter(answer.call_id for answer in of(past.wanted, AnswerTool))
-    assert set(answers.values()) <= {1}
+    answers: Counter[tuple[int, str]] = Counter()
+    session, is_lost = 1, False
     for one in past.told:
-        if of(one.wanted, ReturnToStream):
-            assert isinstance(one.event, ExcursionEnded)
+        for effect in one.wanted:
+            session = effect.number if isinstance(effect, OpenSession) else session
+            is_lost = is_lost or is_loss(effect)
+            if isinstance(effect, AnswerTool):
+                answers[session, effect.call_id] += 1
+            elif isinstance(effect, ReturnToStream):
+                assert is_lost or isinstance(one.event, ExcursionEnded)
+                is_lost = False
+    assert set(answers.values()) <= {1}
