@@ -159,8 +159,9 @@ class LiveCall:
         match effect:
             case RunTool():
                 self._run_tool(effect)
-            case WriteNote():
-                self._log_note(self.mask.note(effect))
+            case WriteNote() if effect.kind == "log":
+                data = dict(self.mask.note(effect).data)
+                self.log.warning(data.pop("text"), **data)
             case LeaveStream():
                 self._leave(effect)
             case ReturnToStream():
@@ -176,12 +177,6 @@ class LiveCall:
     def _post(self, leg: Leg, message: str) -> None:
         if not leg.outbox.put(message):
             self._stalled = leg.stalled
-
-    def _log_note(self, note: WriteNote) -> None:
-        if note.kind == "log":
-            self.log.warning(
-                note.data["text"], **{key: one for key, one in note.data.items() if key != "text"}
-            )
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()

@@ -50,9 +50,13 @@ class Reconnect:
     @property
     def is_possible(self) -> bool:
         """Say whether a session that is lost now is followed by another."""
+        return self._left > 0 and self._is_wanted
+
+    @property
+    def _is_wanted(self) -> bool:
         session = self.session
         was_there = not session.is_over and (session.is_ready or session.number > 1)
-        return was_there and self._left > 0 and not self.farewell.is_near and not self.callee.is_machine
+        return was_there and not self.farewell.is_near and not self.callee.is_machine
 
     def begin(self, why: str) -> None:
         """Open the next session in place of the one that was lost."""

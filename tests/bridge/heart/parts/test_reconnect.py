@@ -21,6 +21,7 @@ from bridge.heart.effects import (
     Effect,
     OpenSession,
     UpdateSession,
+    WriteNote,
 )
 from bridge.heart.events import (
     AgentWords,
@@ -335,4 +336,5 @@ def test_sessions_come_one_after_the_other(agent: Agent, course: Course) -> None
     wanted = history(agent, course).wanted
     numbers = [effect.number for effect in of(wanted, OpenSession)]
     assert numbers == list(range(2, 2 + len(numbers)))
-    assert len(numbers) <= agent.limits.reconnects
+    losses = [note for note in of(wanted, WriteNote) if note.data.get("name") == "model_lost"]
+    assert len(losses) <= agent.limits.reconnects
