@@ -80,7 +80,7 @@ class Reconnect:
         """Leave an old session if nothing of it is under way."""
         if (
             not self.session.is_ready
-            or not self.is_possible
+            or not self._is_wanted
             or self.turns.is_under_way
             or self.keys.are_coming
         ):
