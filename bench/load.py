@@ -10,9 +10,9 @@ uv run --group load python -m bench.load --calls 50 --than ../before --beside ""
 
 The daemon has a core of its own; callers and model are on another one, in this process. `--write` keeps the tables in
 bench/load.md. A figure of latency is p50 / p99 / most. "caller → model" is from a caller's frame to its append;
-"model → caller" from a delta to its first sound, of deltas before which no more than 180 ms were still to come and to be
-played: a bridge that paces lets nothing else leave at once. CPU is user and system time of all the side's processes but the
-indexer, which is at work after calls. RSS a call is what there is beyond a side that has had no call yet.
+"model → caller" from a delta to its first sound, of deltas before which no more than 180 ms were still to come and to
+be played: a bridge that paces lets nothing else leave at once. CPU is user and system time of all the side's processes
+but the indexer, which is at work after calls. RSS a call is what there is beyond a side that has had no call yet.
 """
 
 import json
@@ -163,7 +163,7 @@ def _compare(plan: Plan, options: dict[str, Any]) -> tuple[str, list[Level]]:
 
 def _beyond(plan: Plan, times: float) -> tuple[str, list[Level]]:
     with tempfile.TemporaryDirectory(prefix="bridge-load-") as folder:
-        done = uvloop.run(run_beyond(Side(NAME, own_lag=True), plan, Path(folder), times))
+        done = uvloop.run(run_beyond(Side(NAME, own_limits=True), plan, Path(folder), times))
     return told_beyond(done), [done.before]
 
 

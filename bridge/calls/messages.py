@@ -210,6 +210,7 @@ class Vitals:
     deaths: int = 0
     lags: tuple[float, ...] = ()
     is_late: bool = False
+    is_full: bool = False
 
 
 def together(all_of_them: list[Vitals]) -> Vitals:
@@ -232,4 +233,5 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         deaths=sum(one.deaths for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),
         is_late=any(one.is_late for one in all_of_them),
+        is_full=any(one.is_full for one in all_of_them),
     )
