@@ -21,7 +21,7 @@ from bridge.checks import (
     text,
     whole,
 )
-from bridge.hours import Hours
+from bridge.hours import SPANS, Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.outgoing import Outgoing, about_outgoing
@@ -208,6 +208,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
     faults += _about_placeholders(agent, at)
+    faults += _about_hours(tables.get("hours"), f"{at}.hours")
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     return evolve(
@@ -227,6 +228,12 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
     )
+
+
+def _about_hours(raw: Any, at: str) -> Iterator[str]:
+    """A table that closes nothing was meant to: whoever wrote it would have callers answered at night."""
+    if isinstance(raw, dict) and not raw.keys() & {"open", "closed_days"}:
+        yield f"[{at}]: never closed; add open = {SPANS}, or leave the table out"
 
 
 def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself."""
+"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself; how many
+cores there are it asks for `workers = "auto"`.
+"""
 
 import re
 import tomllib
@@ -19,6 +21,7 @@ from bridge.checks import (
     hosts,
     nearest,
     number,
+    processes,
     proxy,
     public_url,
     read_table,
@@ -46,7 +49,7 @@ class Server:
 
     bind: str = setting("127.0.0.1:8080", address)
     public_url: str = setting("", public_url)
-    workers: int = setting(1, whole(1, 64))
+    workers: int = setting(1, processes(64))
     max_calls: int = setting(50, whole(1, 1000))
     max_lag_ms: int = setting(200, whole(0, 10_000))
     max_busy_percent: int = setting(85, whole(0, 100))

@@ -319,15 +319,18 @@ class History:
 
     def placed(self, event: Event) -> Event:
         """Return an event with the numbers that the call has got to, where it has none of its own."""
-        leg = 1 + len(of(self.wanted, ReturnToStream))
         match event:
             case CallerAway(leg=0):
-                return evolve(event, leg=leg)
+                return evolve(event, leg=self._leg)
             case FarEndTold(number=0) | ExcursionEnded(number=0):
                 return evolve(event, number=len(of(self.wanted, LeaveStream)))
             case StreamStarted(stream_sid="MZ-next"):
-                return evolve(event, stream_sid=f"MZ{leg}")
+                return evolve(event, stream_sid=f"MZ{self._leg}")
         return event
+
+    @property
+    def _leg(self) -> int:
+        return 1 + len(of(self.wanted, ReturnToStream))
 
     @property
     def wanted(self) -> list[Effect]:

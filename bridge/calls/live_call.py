@@ -34,9 +34,9 @@ from bridge.heart.effects import (
 from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
+from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
-from bridge.links.phone import FLUSH, PhoneSocket
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.lines import Ending
@@ -82,6 +82,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _rings_at: int = 0
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -125,18 +126,22 @@ class LiveCall:
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
-        if not line.rang and tape.is_overdue(self.call.deadline, line.t_ms):
-            self._ring(line.t_ms)  # held up as a whole: what was due comes before what came meanwhile
-        self.last_event = trio.current_time()
+        call, t_ms = self.call, line.t_ms
+        if t_ms > call.calm_until and not line.rang and tape.is_overdue(call.deadline, t_ms):
+            self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
+        self.last_event = self.born + t_ms / 1000
         self._write(line, event)
-        self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
-        if self.end is not None and not self.call.is_listening:
+        self._carry_out(call.handle(event, t_ms), t_ms)
+        if self.end is not None and not call.is_listening:
             self._heard_out.set()
         if self._stalled:
             leg, self._stalled = self._stalled, ""
-            self.feed(Line(t_ms=line.t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        deadline = self.call.deadline
-        self._alarm.deadline = self._at(deadline) if deadline is not None else float("inf")
+            self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
+        if call.calm_until < self._rings_at and (deadline := call.deadline) is not None:
+            self._set_alarm(deadline)  # only ever nearer: one that rings too soon is set anew then
+
+    def _set_alarm(self, deadline: int) -> None:
+        self._rings_at, self._alarm.deadline = deadline, self._at(deadline)
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -144,15 +149,27 @@ class LiveCall:
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
         for effect in effects:
+            if type(effect) is AppendAudio:
+                self._append(effect, t_ms)
+                continue
             self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
             self._write(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
-                if isinstance(effect, AppendAudio) and self._shadow is not None:
-                    self._shadow.offer(effect, message)
             else:
                 self._act(effect)
+        self.phone.push()
+        self.model.push()
+
+    def _append(self, effect: AppendAudio, t_ms: int) -> None:
+        """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
+        line, message = tape.carry_out(t_ms, effect)
+        assert message is not None
+        self.tape.append(line)
+        self._post(self.model, message)
+        if self._shadow is not None:
+            self._shadow.offer(effect, message)
 
     def _act(self, effect: Effect) -> None:
         """Do what no message does."""
@@ -172,7 +189,7 @@ class LiveCall:
                 self._finish(self.mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
-        if not leg.outbox.put(message):
+        if not leg.post(message):
             self._stalled = leg.stalled
 
     def _log_note(self, note: WriteNote) -> None:
@@ -278,8 +295,10 @@ class LiveCall:
             self._nursery.cancel_scope.cancel(reason=why)
 
     async def _keep_time(self) -> None:
+        """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+            with trio.CancelScope() as self._alarm:
+                self._set_alarm(deadline)
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
@@ -297,13 +316,7 @@ class LiveCall:
         with self._crashing_alone():
             self.on_stream()
             self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
-            link.on_control = self._answer_ping
         return leg
-
-    def _answer_ping(self) -> None:
-        """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
-        if not self.phone.outbox:
-            self._post(self.phone, FLUSH)
 
     @property
     def phone(self) -> Leg:

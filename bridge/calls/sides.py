@@ -8,10 +8,11 @@ from attrs import define, field
 from bridge.calls.leg import Leg, phone_leg
 from bridge.errors import DoorShutError, LinkError
 from bridge.heart.events import Event, LinkStalled, ModelTryFailed, ModelUnreachable
-from bridge.links.model import ModelAddress, ModelLink, wait_silent
+from bridge.links.link import PhoneSocket
+from bridge.links.model import ModelAddress, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
-from bridge.links.phone import PhoneSocket
+from bridge.links.web_socket import WebSocketLink
 from bridge.tapes.lines import TryFailed
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, Line
 from bridge.wire import realtime
@@ -122,7 +123,7 @@ class ModelSide:
         line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, try_failed=failed)
         self.feed(line, ModelTryFailed(shut.kind, str(shut)))
 
-    async def _serve(self, link: ModelLink) -> None:
+    async def _serve(self, link: WebSocketLink) -> None:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
         self.leg.link = link
         self.came.set()
@@ -140,7 +141,7 @@ class ModelSide:
         finally:
             self.leg.ended.set()
 
-    async def _feel_pulse(self, link: ModelLink) -> None:
+    async def _feel_pulse(self, link: WebSocketLink) -> None:
         """Tell the heart of a model that is gone without a word."""
         await wait_silent(link)
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)

@@ -54,7 +54,7 @@ from bridge.heart.events import (
 )
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
-from bridge.heart.last_words import LastWords
+from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
@@ -85,6 +85,10 @@ OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 OF_A_SIDE_THAT_LEAVES: Final = FROM_MODEL | {LinkStalled}
 """What may be of nobody any more."""
 
+PASSING: Final = frozenset({CallerSpoke, MessageIgnored})
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off. While nothing is due it passes
+through: nothing else is looked at, fifty times a second and call."""
+
 
 @define
 class Call:
@@ -94,7 +98,9 @@ class Call:
     tools: Sequence[Mapping[str, Any]] = ()
     is_outgoing: bool = False
     """Whether we call them."""
-    _deadline: int = 0
+    calm_until: int = 0
+    """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
+    nearer."""
 
     # What is known.
     _decisions: Decisions = field(factory=Decisions)
@@ -177,21 +183,27 @@ class Call:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Return what to do because of `event`, which happened at `now` (ms since the call's birth)."""
-        self._decisions.now = now = max(self._decisions.now, now)
+        decisions = self._decisions
+        decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
             return self._hear_out(event)
-        self._catching_up.notice(self._deadline, now)
-        self._dead_air.pass_time(now)
-        if type(event) in FROM_MODEL:
-            self._last_words.follow(event, now)
-        if type(event) in SIGNS_OF_LIFE:
-            self._time_up.caller_is_there()
-        if type(event) in STIRRING:
-            self._dead_air.stirred_at = now
-        if type(event) in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
-            self._decisions.journal.counts["told of nobody here"] += 1
-        else:
+        if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
+            return decisions.take()
+        if now > self.calm_until:
+            self._catching_up.notice(self._alarms.first()[0], now)
+        self._dead_air.pass_time(now)
+        kind = type(event)
+        if kind in TELLING:
+            self._last_words.follow(event, now)
+        if kind in SIGNS_OF_LIFE:
+            self._time_up.caller_is_there()
+        if kind in STIRRING:
+            self._dead_air.stirred_at = now
+        if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
+            decisions.journal.counts["told of nobody here"] += 1
+        else:
+            TABLES[kind](self, event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
@@ -201,7 +213,7 @@ class Call:
     @property
     def deadline(self) -> int | None:
         """When the heart wants to be asked again if nothing happens before; None when the call is over."""
-        return None if self._ending.is_over else self._deadline
+        return None if self._ending.is_over else self._alarms.first()[0]
 
     # ------------------------------------------------------------ the end
 
@@ -323,12 +335,17 @@ class Call:
             self._decisions.journal.item(ledger)
         if self._farewell.may_go and not self._turns.active and self._playout.is_idle:
             return self._farewell.go()
-        # While a tool runs: if it takes too long.
-        is_to_speak = not self._tool_calls.running or self._dead_air.is_asked
-        may_ask = self._turns.may_ask and not self._keys.are_coming and not self._excursions.is_away
-        may_ask = may_ask and self._callee.is_answered
-        if self._session.is_open and is_to_speak and not self._farewell.is_near and may_ask:
+        if self._turns.may_ask and self._may_be_asked:
             self._model.ask()
+
+    @property
+    def _may_be_asked(self) -> bool:
+        """Say whether the model is there for a response that is owed, and the caller for hearing it."""
+        if not self._session.is_open or self._farewell.is_near or not self._callee.is_answered:
+            return False
+        if self._tool_calls.running and not self._dead_air.is_asked:
+            return False  # while a tool runs: if it takes too long
+        return not self._keys.are_coming and not self._excursions.is_away
 
     # ------------------------------------------------------------ what is due when
 
@@ -337,8 +354,8 @@ class Call:
         if self._ending.is_over:
             return None
         self._patience.look()
-        self._deadline, ring = self._alarms.first()
-        return ring if self._deadline <= self._decisions.now else None
+        self.calm_until, ring = self._alarms.first()
+        return ring if self.calm_until <= self._decisions.now else None
 
 
 TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {

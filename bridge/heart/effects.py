@@ -1,9 +1,13 @@
-"""What the heart can ask for: frozen values in the imperative. Carrying one out takes no decision."""
+"""What the heart can ask for: frozen values in the imperative. Carrying one out takes no decision.
+
+Those that are asked for many times a second are structs of msgspec, as among the events.
+"""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from attrs import frozen
+from msgspec import Struct
 
 from bridge.heart.plans import Plan
 from bridge.heart.session_settings import SessionSettings
@@ -11,8 +15,7 @@ from bridge.heart.session_settings import SessionSettings
 # ---------------------------------------------------------------- to the phone leg
 
 
-@frozen
-class PlayAudio:
+class PlayAudio(Struct, frozen=True, gc=False):
     """Send these bytes of an item's audio; `start` is their first byte's place in the item's audio."""
 
     stream_sid: str
@@ -22,8 +25,7 @@ class PlayAudio:
     audio: bytes
 
 
-@frozen
-class SendMark:
+class SendMark(Struct, frozen=True, gc=False):
     """Ask Twilio to say when everything sent so far has been played."""
 
     stream_sid: str
@@ -48,8 +50,7 @@ class UpdateSession:
     session: SessionSettings
 
 
-@frozen
-class AppendAudio:
+class AppendAudio(Struct, frozen=True, gc=False):
     """Give the model the caller's frames `first` to `last`, counted from 1 as the heart accepted them."""
 
     first: int
@@ -178,9 +179,8 @@ class EndCall:
 
 
 ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
-ToModel: TypeAlias = (
+ModelRequest: TypeAlias = (
     UpdateSession
-    | AppendAudio
     | CommitAudio
     | ClearAudio
     | CreateResponse
@@ -189,5 +189,6 @@ ToModel: TypeAlias = (
     | AnswerTool
     | AddText
 )
+ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
 Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | EndSession | EndCall

@@ -1,9 +1,13 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing."""
+"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing.
+
+Those that come many times a second are structs of msgspec, which are as frozen and made in a third of the time.
+"""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
+from msgspec import Struct
 
 MODEL_LEG: Final = "model"
 """The leg to the model, as events and tapes name it."""
@@ -27,8 +31,7 @@ class StreamStarted:
     channels: int
 
 
-@frozen
-class CallerSpoke:
+class CallerSpoke(Struct, frozen=True, gc=False):
     """One media frame of the caller, normally 160 bytes of µ-law; also sent while nobody speaks."""
 
     stream_sid: str
@@ -44,8 +47,7 @@ class KeyPressed:
     digit: str
 
 
-@frozen
-class MarkReached:
+class MarkReached(Struct, frozen=True, gc=False):
     """Twilio echoed a mark: everything sent before it was played, or thrown away by a `clear`."""
 
     stream_sid: str
@@ -151,8 +153,7 @@ class ResponseCreated:
     response_id: str
 
 
-@frozen
-class ModelSpoke:
+class ModelSpoke(Struct, frozen=True, gc=False):
     """A piece of the agent's voice: µ-law of any length, generated faster than it can be played."""
 
     response_id: str
@@ -253,8 +254,7 @@ class ModelUnreachable:
 # ---------------------------------------------------------------- both legs
 
 
-@frozen
-class MessageIgnored:
+class MessageIgnored(Struct, frozen=True, gc=False):
     """A well-known message that asks for no decision."""
 
     name: str
@@ -296,7 +296,8 @@ class CallerAway:
 
 @frozen
 class FarEndTold:
-    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined or completed."""
+    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined, completed or canceled: it
+    rings no more though nobody has answered, and the time is not over."""
 
     number: int
     what: str

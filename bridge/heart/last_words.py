@@ -25,6 +25,9 @@ UNDER_WAY_MS: Final = 10_000
 MOST_TURNS: Final = 20
 NOTHING_TO_COMMIT: Final = "input_audio_buffer_commit_empty"
 
+TELLING: Final = frozenset({TurnCommitted, TranscriptCame, TranscriptionFailed, ModelLeft, ModelErred})
+"""What tells of them."""
+
 HEARD_OUT: Final = ("caller", "tool", "limit")
 """Who may end a call with words still to come: whoever shuts the daemon down, or has lost the model, does not wait."""
 

@@ -15,8 +15,8 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
-from bridge.links.late_pings import ignore_late_pings
 from replay.model.faulty_stream import FaultyStream, Tls, faulty_stream_over
+from replay.model.late_pings import ignore_late_pings
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
 from replay.model.wire import Wire

@@ -44,11 +44,11 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.heart.keys import MASKED
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
 from bridge.tapes.header import Header, settings_of
-from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import taped_request
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line

@@ -61,6 +61,8 @@ class AgentVoice:
 
     def play(self) -> None:
         """Send what is due now."""
+        if (deadline := self.playout.deadline) is None or deadline > self.decisions.now:
+            return
         for piece in self.playout.due(self.decisions.now):
             self.decisions.journal.first("first_audio_sent")
             item_id, content_index = piece.part

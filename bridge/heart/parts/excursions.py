@@ -51,6 +51,12 @@ CONNECT_MS: Final = 10_000
 """How long Twilio may take to ask what comes after a stream, and to connect the next one: it takes about a second."""
 
 
+CANCELED: Final = "canceled"
+"""A place that was ringing was let go: we ask for that never, so its caller has hung up."""
+
+OVER: Final = ("completed", CANCELED)
+
+
 class Where(Enum):
     """Where the caller is."""
 
@@ -63,6 +69,7 @@ class Where(Enum):
 
 
 _HERE: Final = Where.HERE  # looked up in its class it takes as long as the rest of the question
+_AWAY: Final = (Where.LEAVING, Where.AWAY)
 
 
 @define
@@ -89,6 +96,7 @@ class Excursions:
     _trip: Trip | None = None
     _is_taken: bool = False
     _is_far_end_gone: bool = False
+    _is_canceled: bool = False
     _why_lost: str = ""
     _rest: tuple[Plan, ...] = ()
 
@@ -102,7 +110,7 @@ class Excursions:
     @property
     def is_away(self) -> bool:
         """Say whether the model is to hear nothing and to be asked nothing."""
-        return self._where in (Where.LEAVING, Where.AWAY)
+        return self._where in _AWAY
 
     @property
     def is_returning(self) -> bool:
@@ -129,7 +137,7 @@ class Excursions:
         """Have Twilio do this: at once if it is asking already, else when the stream is closed."""
         is_asking = self._where is Where.AWAY
         self.number += 1
-        self._trip, self._is_taken, self._is_far_end_gone = trip, False, False
+        self._trip, self._is_taken, self._is_far_end_gone, self._is_canceled = trip, False, False, False
         if not is_asking:
             self._part_from_stream()
         kind = trip.plan.step.kind
@@ -187,7 +195,7 @@ class Excursions:
     def _far_end_told(self, event: FarEndTold) -> None:
         """Somebody rings, answers, takes the caller or doesn't: whoever has taken them ends the model's session."""
         if not self._is_present(event.number):
-            if event.what != "completed":  # that the other end is over is often told after all else
+            if event.what not in OVER:  # that the other end is over is often told after all else
                 self.decisions.journal.count("told of an excursion that is over")
             return
         self.decisions.journal.milestone("far_end", excursion=event.number, what=event.what)
@@ -199,7 +207,8 @@ class Excursions:
             self.decisions.journal.milestone("taken", excursion=self.number, to=trip.to)
             self.due = self.decisions.now + trip.plan.step.talk_ms
             self._end_session()
-        self._is_far_end_gone = self._is_far_end_gone or event.what == "completed"
+        self._is_far_end_gone = self._is_far_end_gone or event.what in OVER
+        self._is_canceled = self._is_canceled or event.what == CANCELED
         if self._is_far_end_gone:  # should the caller have hung up, Twilio may ask nothing any more
             self.due = min(self.due, self.decisions.now + CONNECT_MS)
 
@@ -300,10 +309,12 @@ class Excursions:
     def is_late(self) -> None:
         """Give up a caller who is not where they had to be by now; should they come all the same, they are told.
 
-        One who was taken is missed by nobody.
+        One who was taken is missed by nobody; one who hung up while it rang is why it rings no more.
         """
         if self._trip is not None and self._is_taken:
             return self._end_as_taken(self._trip)
+        if self._where is Where.AWAY and self._is_canceled:
+            return self.ending.end("caller", "hung up")
         step = self._trip.plan.step.kind if self._trip else ""
         why = {
             Where.LEAVING: "Twilio did not ask what comes after the stream",
