@@ -46,7 +46,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         built_in = [tool["name"] for tool in built_in_tools(agent)]
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
-        for sentence in _off_the_line(agent):
+        for sentence in (*_elsewhere(agent), *_off_the_line(agent)):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
         if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
             out.print(f"    hours: {told}", markup=False, soft_wrap=True)
@@ -76,6 +76,14 @@ def _list_faults(settings: config.Settings) -> list[str]:
     except OutboundError as error:
         return [str(error)]
     return []
+
+
+def _elsewhere(agent: Agent) -> Iterator[str]:
+    """Yield whose tools the model's service calls by itself, and what it is allowed when it asks."""
+    for label, server in agent.mcp.items():
+        allowed = f"; when asked, yes to {', '.join(server.approve)}" if server.approve else ""
+        tools = ", ".join(server.tools) or "all it has"
+        yield f"tools of the MCP server {label}: {tools}{allowed}"
 
 
 def _off_the_line(agent: Agent) -> Iterator[str]:

@@ -181,6 +181,23 @@ class ToolCalled:
 
 
 @frozen
+class ApprovalAsked:
+    """The service asks whether it may call this tool of an MCP server; it waits for the answer."""
+
+    item_id: str
+    server: str
+    tool: str
+
+
+@frozen
+class RemoteToolEnded:
+    """The service has called a tool of an MCP server, or failed to; the model says nothing of it by itself."""
+
+    item_id: str
+    is_failed: bool = False
+
+
+@frozen
 class ResponseFinished:
     """A response ended: `status` is completed, cancelled, incomplete or failed."""
 
@@ -218,6 +235,17 @@ class TranscriptCame:
     """The words of a turn of the caller's are known."""
 
     item_id: str
+    text: str = ""
+
+
+@frozen
+class AgentWords:
+    """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
+
+    item_id: str
+    content_index: int
+    text: str
+    is_whole: bool = False
 
 
 @frozen
@@ -359,26 +387,14 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted
-    | SpeechStopped
-    | TurnCommitted
-    | TranscriptCame
-    | TranscriptionFailed
-    | ModelSpoke
-    | ModelFinishedAudio
-)
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
+    | ModelSpoke | ModelFinishedAudio
+)  # fmt: skip
 ModelEvent: TypeAlias = (
-    SessionCreated
-    | SessionUpdated
-    | ResponseCreated
-    | ResponseFinished
-    | ModelErred
-    | RateLimitsTold
-    | ModelLeft
-    | ModelTryFailed
-    | ModelUnreachable
-)
-ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
+    SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
+    | ModelLeft | ModelTryFailed | ModelUnreachable
+)  # fmt: skip
+ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
@@ -386,7 +402,7 @@ Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingE
 
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
-    ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
-    TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+    ModelFinishedAudio, ToolCalled, ApprovalAsked, RemoteToolEnded, ResponseFinished, ModelErred,
+    RateLimitsTold, TranscriptCame, TranscriptionFailed, AgentWords, ModelLeft, ModelTryFailed, ModelUnreachable,
 })  # fmt: skip
 """What only the model's leg tells."""

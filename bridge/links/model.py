@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 from websockets.uri import WebSocketURI
 
+from bridge.checks import filled
 from bridge.errors import DoorShutError, LinkError
 from bridge.links.link import MAX_MESSAGE_BYTES
 from bridge.links.pipes import Pipe, TcpPipe
@@ -53,6 +54,9 @@ class ModelAddress:
     headers: list[tuple[str, str]] = field(repr=False)
     context: ssl.SSLContext | None = None
     proxy: Proxy | None = field()
+    query: tuple[tuple[str, str], ...] = ()
+    words: Mapping[str, str] = field(factory=dict, repr=False)
+    """What `$NAME` stands for in the query."""
 
     @proxy.default
     def _proxy_of_the_environment(self) -> Proxy | None:
@@ -60,8 +64,20 @@ class ModelAddress:
 
     @property
     def session_url(self) -> str:
-        """Return the URL of a session with this model."""
-        return f"{self.url}?model={quote(self.model)}"
+        """Return the URL of a session with this model, as anybody may read it."""
+        return self._url_with({})
+
+    @property
+    def door(self) -> str:
+        """Return the same with its secrets, for the door alone."""
+        return self._url_with(self.words)
+
+    def _url_with(self, words: Mapping[str, str]) -> str:
+        """Name the model by its name; a deployment of Azure's, where one is named, is the model."""
+        names = {name for name, _ in self.query}
+        model = () if "deployment" in names else (("model", self.model),)
+        pairs = [(name, filled(value, words)) for name, value in (*model, *self.query)]
+        return f"{self.url}?" + "&".join(f"{name}={quote(value, safe='$')}" for name, value in pairs)
 
 
 class ModelProtocol(LatestPong, ClientProtocol):
@@ -120,8 +136,8 @@ async def _ping(link: WebSocketLink, answered: trio.Event) -> None:
 
 async def _upgrade(pipe: Pipe, address: ModelAddress) -> WebSocketLink:
     url = address.session_url
-    core = _asking(url, address.headers)
-    link, answer, rest = WebSocketLink(pipe, core), None, b""
+    core = _asking(address.door, address.headers)
+    link, answer, rest = WebSocketLink(pipe, core, words=address.words), None, b""
     with trio.move_on_after(CONNECT_SECONDS):
         await link.send()
         answer, rest = await read_head(pipe, core, MOST_ANSWER_BYTES)

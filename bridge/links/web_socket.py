@@ -3,7 +3,7 @@ nobody but itself.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import trio
@@ -16,6 +16,7 @@ from websockets.protocol import Protocol as Core
 from bridge.links.frames import FrameReader, FrameWriter, decoded
 from bridge.links.link import MAX_MESSAGE_BYTES, Closing
 from bridge.links.pipes import Pipe
+from bridge.links.secret_words import with_words, without_words
 
 
 class LatestPong(Core):
@@ -54,6 +55,8 @@ class WebSocketLink:
     _core: LatestPong
     path: str = ""
     on_waiting: Callable[[], object] = field(default=lambda: None)
+    words: Mapping[str, str] = field(factory=dict, repr=False)
+    """Secrets that the peer is told in place of their names."""
     heard: int = 0
     """Messages that have come; whoever speaks is there."""
     _messages: deque[str | bytes] = field(factory=deque)
@@ -93,7 +96,8 @@ class WebSocketLink:
             data = await self._pipe.read()
             self.take(data) if data else self._end()
         self.heard += 1
-        return self._messages.popleft()
+        message = self._messages.popleft()
+        return without_words(message, self.words) if self.words and isinstance(message, str) else message
 
     def take(self, data: bytes) -> None:
         """Read what has come."""
@@ -166,6 +170,8 @@ class WebSocketLink:
         return str(self._pings).encode()
 
     def _queue(self, messages: tuple[str, ...]) -> None:
+        if self.words:
+            messages = tuple(with_words(message, self.words) for message in messages)
         if self._core.state is State.OPEN:
             self._core.writes += [self._writer.text(message) for message in messages if message]
 

@@ -144,3 +144,37 @@ def test_what_an_agent_may_do_off_the_line_is_told(tmp_path: Path) -> None:
         "    when the model can't be had: say:One moment., then dial:owner, then voicemail",
         "    when full: voicemail",
     ]
+
+
+def test_fields_that_nobody_published_are_told_and_no_fault(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\n[agents.a.session.reasoning]\nefort = 'low'\n"
+    result = check(tmp_path, text, "--ready", **SET)
+    assert result.exit_code == 0
+    assert "note: [agents.a.session] reasoning.efort: not among the fields published" in result.stdout
+    assert "did you mean effort?" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ({"turn_detection": {"idle_timeout_ms": 6000}}, "quiet_seconds never comes"),
+        ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always"}}}, "approve is empty"),
+        ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always", "approve": ["x"]}}}, ""),
+        ({"session": {"include": ["x"], "reasoning": {"effort": "low"}}}, ""),
+    ],
+)
+def test_what_a_session_would_do_that_callers_may_regret_is_told(agent: dict[str, Any], told: str) -> None:
+    found = doubts_of(PLAIN | agent)
+    assert [told in one for one in found] == ([True] if told else [])
+
+
+def test_a_model_that_does_not_reason_is_told() -> None:
+    found = doubts_of(PLAIN | {"reasoning_effort": "low"}, realtime={"model": "gpt-realtime-1.5"})
+    assert ["does not reason" in one for one in found] == [True]
+
+
+def test_whose_tools_run_elsewhere_is_told(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\n[agents.a.mcp.crm]\ntunnel_id = 't'\napprove = ['refund']\n"
+    assert (
+        "tools of the MCP server crm: all it has; when asked, yes to refund" in check(tmp_path, text).stdout
+    )
