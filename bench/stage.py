@@ -12,7 +12,6 @@ from typing import Any, Final
 import trio
 from attrs import field, frozen
 
-from bench.patient_clock import holds_back
 from bridge import config
 from bridge.checks import SharedKey
 from bridge.daemon.server import Daemon, open_daemon
@@ -178,7 +177,6 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,
         ) as daemon:
-            holds_back(lambda: daemon.indexer.is_busy and not daemon.switchboard.live)  # a process of its own
             yield Stage(daemon, model)
         await trio.to_thread.run_sync(index_what_is_left, settings)
         nursery.cancel_scope.cancel(reason="the stage is empty")

@@ -21,7 +21,7 @@ from bridge.checks import (
     text,
     whole,
 )
-from bridge.hours import Hours
+from bridge.hours import SPANS, Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.outgoing import Outgoing, about_outgoing
@@ -115,6 +115,10 @@ class Limits:
     still_there_seconds: int = setting(15, whole(0, 600))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
+    reconnects: int = setting(3, whole(0, 100))
+    reconnect_ms: int = setting(5000, whole(100, 60_000))
+    session_seconds: int = setting(3300, whole(0, 3540))
+    stream_returns: int = setting(3, whole(0, 100))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
     max_turn_seconds: int = setting(60, whole(2, 3540))
     tools_at_once: int = setting(8, whole(1, 64))
@@ -233,6 +237,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
     faults += _about_placeholders(agent, at)
+    faults += _about_hours(tables.get("hours"), f"{at}.hours")
     faults += _about_transcription(agent, at)
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
@@ -256,6 +261,12 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
     )
+
+
+def _about_hours(raw: Any, at: str) -> Iterator[str]:
+    """A table that closes nothing was meant to: whoever wrote it would have callers answered at night."""
+    if isinstance(raw, dict) and not raw.keys() & {"open", "closed_days"}:
+        yield f"[{at}]: never closed; add open = {SPANS}, or leave the table out"
 
 
 def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:

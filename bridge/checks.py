@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from bridge.machine import usable_cores
 from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -41,6 +42,23 @@ def whole(low: int, high: int) -> Check:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise Wrong(f"a whole number from {low} to {high}")
         return value
+
+    return check
+
+
+AUTO = "auto"
+
+
+def processes(most: int) -> Check:
+    """Accept how many processes there shall be, or "auto": one core fewer than this process may use, at least 1."""
+
+    def check(value: Any) -> int:
+        if value == AUTO:
+            return min(max(1, usable_cores() - 1), most)
+        try:
+            return int(whole(1, most)(value))
+        except Wrong as wrong:
+            raise Wrong(f'{wrong}, or "{AUTO}": a core fewer than there are') from None
 
     return check
 

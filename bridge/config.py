@@ -1,4 +1,6 @@
-"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself."""
+"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself; how many
+cores there are it asks for `workers = "auto"`.
+"""
 
 import re
 import tomllib
@@ -22,6 +24,7 @@ from bridge.checks import (
     hosts,
     nearest,
     number,
+    processes,
     proxy,
     public_url,
     query,
@@ -52,7 +55,7 @@ class Server:
 
     bind: str = setting("127.0.0.1:8080", address)
     public_url: str = setting("", public_url)
-    workers: int = setting(1, whole(1, 64))
+    workers: int = setting(1, processes(64))
     max_calls: int = setting(50, whole(1, 1000))
     max_lag_ms: int = setting(200, whole(0, 10_000))
     when_full: str = setting("busy", refusal())

@@ -19,7 +19,8 @@ from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
 from bridge.leaving import way_to
 from bridge.outbound.do_not_call import read_list
-from bridge.screen.output import console, explains_errors
+from bridge.screen.errors import explains_errors
+from bridge.screen.output import console
 from bridge.text.wording import counted
 
 
@@ -39,6 +40,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     tools = _tools(settings)  # before anything is said to be right
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
+    out.print(f"  {_carried_by(settings.server.workers)}", soft_wrap=True)
     public = settings.server.public_url or "https://<public_url>"
     for name, agent in settings.agents.items():
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
@@ -56,6 +58,13 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
             out.print(sentence, markup=False, soft_wrap=True)
     if ready and missing:
         raise SystemExit(1)
+
+
+def _carried_by(workers: int) -> str:
+    """Return what carries calls: what "auto" comes to on this machine is in it."""
+    if workers == 1:
+        return "one process carries the calls"
+    return f"{workers} worker processes carry the calls, beside a supervisor"
 
 
 def _list_faults(settings: config.Settings) -> list[str]:

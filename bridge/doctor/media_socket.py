@@ -16,7 +16,8 @@ from bridge.doctor.findings import Finding, fine, wrong
 from bridge.doctor.public_url import as_signed, port_of
 from bridge.doctor.world import Patient, Stream, World
 from bridge.errors import LinkError
-from bridge.links.phone import READ_BYTES, Closing
+from bridge.links.link import Closing
+from bridge.links.pipes import READ_BYTES
 from bridge.wire import signatures, twilio
 
 SOCKETS: Final = "media sockets"

@@ -18,7 +18,7 @@ from bridge.calls.intake import Webhook
 from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.links.phone import PhoneSocket
+from bridge.links.link import PhoneSocket
 from bridge.web.fallback import PatientConnection, QuartLink
 from bridge.web.outbound_routes import PATHS as OUTBOUND_PATHS
 from bridge.web.outbound_routes import add_outbound_routes
@@ -214,7 +214,7 @@ def _add_excursions(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> Non
         signed = await _signed(gate)
         if isinstance(signed, int):
             return _plain(signed)
-        return _twiml(switchboard.failure_step(name, cause, step, signed.form))
+        return _twiml(switchboard.afterwards.failure_step(name, cause, step, signed.url, signed.form))
 
 
 def _say_little(app: QuartTrio) -> None:

@@ -7,6 +7,8 @@ import hmac
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
+from replay.phone.script import Account, SignedBy
+
 Params = Mapping[str, str] | Iterable[tuple[str, str]]
 
 SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
@@ -32,6 +34,20 @@ def _signed_text(url: str, params: Params) -> str:
     pairs = params.items() if isinstance(params, Mapping) else params
     # A name that comes twice with the same value is signed once, as Twilio's validators compute it.
     return url + "".join(name + value for name, value in sorted(set(pairs)))
+
+
+def signature_headers(
+    account: Account, url: str, params: Params = (), *, by: SignedBy = "shared_key", is_even: bool = True
+) -> dict[str, str]:
+    """The headers with which an account signs: by its shared key if it has one and `by` doesn't say otherwise.
+
+    Of mixed traffic every other request is signed by the token.
+    """
+    key = account.shared_key
+    if key is None or by == "token" or (by == "mixed" and is_even):
+        return {"X-Twilio-Signature": sign(url, params, account.auth_token)}
+    key_id = "SK" + "0" * 32 if by == "unknown_key" else key.key_id
+    return signed_by_key(url, params, key_id, key.secret, key.algorithm)
 
 
 def signed_url(url: str) -> str:
