@@ -275,9 +275,6 @@ class ModelUnreachable:
     why: str
 
 
-# ---------------------------------------------------------------- both legs
-
-
 class MessageIgnored(Struct, frozen=True, gc=False):
     """A well-known message that asks for no decision."""
 
@@ -342,9 +339,6 @@ class ExcursionEnded:
     is_gone: bool = False
 
 
-# ---------------------------------------------------------------- tools, time, operator
-
-
 @frozen
 class ToolAnswered:
     """A tool returned; `output` is what the model will read."""
@@ -381,8 +375,8 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
-    | ModelSpoke | ModelFinishedAudio
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords | ModelSpoke
+    | ModelFinishedAudio
 )  # fmt: skip
 ModelEvent: TypeAlias = (
     SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
@@ -395,6 +389,6 @@ OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBro
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
 
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
-    (*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded)
+    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
 )
 """What only the model's leg tells."""
