@@ -109,19 +109,18 @@ class _AudioDelta(msgspec.Struct, tag_field="type", tag=AUDIO_DELTA, forbid_unkn
 
 
 class _WordsDelta(msgspec.Struct, tag_field="type", tag=WORDS_DELTA, forbid_unknown_fields=True, gc=False):
-    """A piece of what the model says in words: as many. Nothing is decided about it."""
+    """A piece of what the model says in words: as many. A session that follows is told of them."""
 
+    item_id: _Name
+    content_index: Annotated[int, Meta(ge=0, le=MOST)]
+    delta: str
     response_id: str = ""
-    item_id: str = ""
-    content_index: int = 0
-    delta: str = ""
     event_id: str | None = None
     output_index: int = 0
     obfuscation: str = ""
 
 
 _decode_delta = msgspec.json.Decoder(_AudioDelta | _WordsDelta).decode
-_WORDS: Final = MessageIgnored(WORDS_DELTA)
 
 # ---------------------------------------------------------------- messages
 
@@ -135,7 +134,7 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _other_event(text)
     if isinstance(delta, _WordsDelta):
-        return _WORDS
+        return AgentWords(delta.item_id, delta.content_index, delta.delta, is_whole=False)
     return ModelSpoke(delta.response_id, delta.item_id, delta.content_index, delta.delta)
 
 
