@@ -33,6 +33,7 @@ MOST_GAP_MS = 40
 MOST_CLEAR_MS = 200
 """From the caller's first sound to the silence of the agent; most of it is the model's ear making up its mind."""
 
+QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 END = CallTool("hang_up", {"reason": "all said"})
 HOLD = """
 import sys, duckdb
@@ -117,13 +118,11 @@ def _holder(database: Path) -> Iterator[None]:
 @asynccontextmanager
 async def held_database(stage: Stage, database: Path, seconds: float) -> AsyncIterator[None]:
     """Hold the database while a call ends, for so long at least; what is inside happens meanwhile."""
-    await stage.ring(Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0))  # makes the file
-    await stage.wait_recorded()
     until = trio.current_time() + seconds
     holder = _holder(database)
     await trio.to_thread.run_sync(holder.__enter__)
     try:
-        await stage.ring(Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0))
+        await stage.ring(QUICK)
         yield
         await trio.sleep_until(until)
     finally:
@@ -168,6 +167,8 @@ def caller(lengths: Lengths) -> Caller:
 async def measure(name: str, setup: Place, lengths: Lengths, beside: Beside = undisturbed) -> Measured:
     """Make one call while something is slow."""
     async with open_stage(setup) as stage:
+        await stage.ring(QUICK)  # loads modules, starts threads
+        await stage.wait_recorded()
         async with beside(stage):
             report = await stage.ring(caller(lengths))
         await stage.wait_recorded()

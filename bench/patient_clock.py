@@ -1,14 +1,18 @@
 """Simulated time for one process that talks to itself over real sockets: a call of ten seconds takes a fraction of one.
 
 Time passes while there is nothing to do, `RATE` times as fast as it really does and never beyond the next deadline, and
-stands still while there is. So a busy machine makes what runs here slower, and never late. While something works that
-is not a task, a thread or what `holds_back` names, time goes on as it really does. What measures how fast the bridge
-is, and whatever waits for another process, needs the real clock.
+stands still while there is: here, in a thread that a task waits for, or in a process that was started. So a busy
+machine makes what runs here slower, and never late. While a thread only waits, time goes on as it really does: it has
+a clock of its own. What measures how late the bridge is, and processes that keep time of their own, need the real one.
 """
 
+import os
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import trio
@@ -20,8 +24,44 @@ RATE: Final = 40.0
 LONGEST_SLEEP: Final = 0.05
 """Real seconds until we look again: what holds time back may have ended meanwhile."""
 
+LOOK_SECONDS: Final = 0.005
+"""The same while a thread or a process is at work: time may go on from when it is done."""
+
 LONGEST_WORK: Final = 5.0
-"""Real seconds of work for which time stands still: a loop that waits for something without sleeping must end."""
+"""Seconds of the processor's for which time stands still: a loop that waits for something without sleeping must end."""
+
+LONGEST_HOLD: Final = 120.0
+"""Real seconds for which a thread or a process holds time back: one that works for ever must be seen to."""
+
+CAN_LOOK: Final = sys.platform == "linux"
+"""Whether the system says what threads and processes do. Where it doesn't, time is real while there are any."""
+
+AT_WORK: Final = (b"R", b"D")
+"""What Linux calls a thread that runs, waits for a processor, or for a disk."""
+
+_run = trio.run
+
+
+@define(eq=False)
+class Helper:
+    """A process that was started here."""
+
+    pid: int
+    is_gone: bool = False
+    _ran: tuple[bytes, ...] = ()
+
+    def is_at_work(self) -> bool:
+        """Say whether it works, or has since the last look."""
+        try:
+            _, _, told = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")
+            of_main = Path(f"/proc/{self.pid}/schedstat").read_bytes()
+        except OSError:
+            self.is_gone = True
+            return False
+        state, *rest = told.split()
+        before, self._ran = self._ran, (of_main, *rest[10:12])  # all threads' time, in hundredths of a second
+        self.is_gone = state == b"Z"
+        return state in AT_WORK or self._ran != before
 
 
 @define(eq=False)
@@ -30,25 +70,28 @@ class PatientClock(trio.abc.Clock):
 
     threads: int = 0
     """Tasks that wait for a thread."""
-    others: list[Callable[[], bool]] = field(factory=list)
-    """Each says whether something works elsewhere."""
+    helpers: list[Helper] = field(factory=list)
     _now: float = 0.0
     _until: float | None = None
     _asleep_since: float = 0.0
-    _awake_since: float = 0.0
+    _asleep_for: float = 0.0
+    _worked: float = 0.0
+    _held: float = 0.0
 
     def start_clock(self) -> None:
         """Begin at nought."""
-        self._awake_since = time.perf_counter()
+        self._worked = time.thread_time()
 
     def current_time(self) -> float:
         """Return the time, which has passed if we slept."""
-        real = time.perf_counter()
+        worked = time.thread_time()
         if self._until is not None:
-            self._now = min(self._until, self._now + (real - self._asleep_since) * self._rate)
-            self._until, self._awake_since = None, real
-        elif (beyond := real - self._awake_since - LONGEST_WORK) > 0:
-            self._now, self._awake_since = self._now + beyond, self._awake_since + beyond
+            # what we slept beyond our time we waited for a processor
+            asleep = min(time.perf_counter() - self._asleep_since, self._asleep_for)
+            self._now = min(self._until, self._now + asleep * self._rate(asleep))
+            self._until, self._worked = None, worked
+        elif (beyond := worked - self._worked - LONGEST_WORK) > 0:
+            self._now, self._worked = self._now + beyond, self._worked + beyond
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
@@ -56,46 +99,82 @@ class PatientClock(trio.abc.Clock):
         wait = deadline - self._now
         if wait <= 0:
             return 0
+        is_waited_for = self.threads > 0 or self._held > 0
+        self._asleep_for = min(
+            wait if is_waited_for else wait / RATE, LOOK_SECONDS if is_waited_for else LONGEST_SLEEP
+        )
         self._until, self._asleep_since = deadline, time.perf_counter()
-        return min(wait / self._rate, LONGEST_SLEEP)
+        return self._asleep_for
 
-    @property
-    def _rate(self) -> float:
-        return 1.0 if self.threads or any(is_working() for is_working in self.others) else RATE
+    def _rate(self, asleep: float) -> float:
+        """Return how fast time was while we slept."""
+        if self._is_held():
+            self._held += asleep
+            return 0.0 if self._held < LONGEST_HOLD else 1.0
+        self._held = 0.0
+        return 1.0 if self.threads or (self.helpers and not CAN_LOOK) else RATE
+
+    def _is_held(self) -> bool:
+        if not CAN_LOOK:
+            return False
+        at_work = [helper.is_at_work() for helper in self.helpers]
+        self.helpers = [helper for helper in self.helpers if not helper.is_gone]
+        return any(at_work) or (self.threads > 0 and _other_thread_works())
+
+
+def _other_thread_works() -> bool:
+    """Say whether another thread of this process works, or would if it had a processor."""
+    ours = str(threading.get_native_id())
+    return any(_state(task) in AT_WORK for task in os.listdir("/proc/self/task") if task != ours)
+
+
+def _state(task: str) -> bytes:
+    try:
+        return Path(f"/proc/self/task/{task}/stat").read_bytes().rpartition(b") ")[2][:1]
+    except OSError:  # it has just ended
+        return b""
 
 
 def run(
-    function: Callable[..., Awaitable[Any]], *, clock: trio.abc.Clock | None = None, **options: Any
+    function: Callable[..., Awaitable[Any]], *args: Any, clock: trio.abc.Clock | None = None, **options: Any
 ) -> Any:
     """Run as `trio.run` does, on a clock of this kind unless another is given."""
     if clock is not None:
-        return trio.run(function, clock=clock, **options)
+        return _run(function, *args, clock=clock, **options)
     patient = PatientClock()
-    with _counting_threads(patient):
-        return trio.run(function, clock=patient, **options)
-
-
-def holds_back(is_working: Callable[[], bool]) -> None:
-    """Let time go on as it really does while this says so; for a run on any other clock it changes nothing."""
-    clock = trio.lowlevel.current_clock()
-    if isinstance(clock, PatientClock):
-        clock.others.append(is_working)
+    with _told_of_helpers(patient):
+        return _run(function, *args, clock=patient, **options)
 
 
 @contextmanager
-def _counting_threads(clock: PatientClock) -> Iterator[None]:
-    """Tell the clock of each task that waits for a thread: trio itself tells nobody."""
-    plain = trio.to_thread.run_sync
+def in_all_runs() -> Iterator[None]:
+    """Let `trio.run` be like `run` meanwhile: for commands, which bring a loop of their own."""
+    trio.run = run
+    try:
+        yield
+    finally:
+        trio.run = _run
+
+
+@contextmanager
+def _told_of_helpers(clock: PatientClock) -> Iterator[None]:
+    """Tell the clock of tasks that wait for a thread, and of processes: trio itself tells nobody."""
+    in_thread, process = trio.to_thread.run_sync, trio.lowlevel.open_process
 
     async def counted(*args: Any, **options: Any) -> Any:
         clock.threads += 1
         try:
-            return await plain(*args, **options)
+            return await in_thread(*args, **options)
         finally:
             clock.threads -= 1
 
-    trio.to_thread.run_sync = counted
+    async def watched(*args: Any, **options: Any) -> trio.Process:
+        started = await process(*args, **options)
+        clock.helpers.append(Helper(started.pid))
+        return started
+
+    trio.to_thread.run_sync, trio.lowlevel.open_process = counted, watched
     try:
         yield
     finally:
-        trio.to_thread.run_sync = plain
+        trio.to_thread.run_sync, trio.lowlevel.open_process = in_thread, process

@@ -12,8 +12,8 @@ from typing import Any, Final
 import trio
 from attrs import field, frozen
 
-from bench.patient_clock import holds_back
 from bridge import config
+from bridge.checks import SharedKey
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.indexing.worker import Indexing
 from bridge.store.database import Store
@@ -109,6 +109,10 @@ class Place:
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
+    shared_keys: tuple[SharedKey, ...] = ()
+    realtime: Mapping[str, Any] = field(factory=dict)
+    words: Mapping[str, str] = field(factory=dict)
+    """What the environment has for each `$NAME`."""
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     sync: Sync = sync
@@ -125,7 +129,7 @@ class Place:
         return {
             "server": {**SERVER, **self.server},
             "twilio": dict(self.twilio),
-            "realtime": {"url": self.model_url or model_url},
+            "realtime": {"url": self.model_url or model_url, **self.realtime},
             "recording": dict(self.recording),
             "admin": dict(self.admin),
             "tracing": dict(self.tracing),
@@ -161,7 +165,9 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
-        secrets = config.Secrets(place.tokens, "sk-stand-in", place.admin_token)
+        secrets = config.Secrets(
+            place.tokens, "sk-stand-in", place.admin_token, shared_keys=place.shared_keys, words=place.words
+        )
         async with open_daemon(
             settings,
             secrets,
@@ -171,7 +177,6 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
             tools=dict.fromkeys(settings.agents, place.tools),
             handshake_seconds=place.handshake_seconds,
         ) as daemon:
-            holds_back(lambda: daemon.indexer.is_busy and not daemon.switchboard.live)  # a process of its own
             yield Stage(daemon, model)
         await trio.to_thread.run_sync(index_what_is_left, settings)
         nursery.cancel_scope.cancel(reason="the stage is empty")

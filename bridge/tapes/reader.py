@@ -1,6 +1,7 @@
 """Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -152,14 +153,19 @@ class Known:
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:
     """Return the call of this id, if there is its tape in a folder with a folder for each day."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     return None if path is None else Known.by(header_of(path))
 
 
-def _path_of(folder: Path, call_id: str) -> Path | None:
-    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
-    return next((day / name for day in days for name in names if (day / name).exists()), None)
+def path_on_disk(folder: Path, call_id: str) -> Path | None:
+    """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
+    try:
+        with os.scandir(folder) as found:
+            days = [day.path for day in found if day.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):  # nothing was ever recorded here
+        return None
+    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in (OPEN_SUFFIX, DONE_SUFFIX))
+    return next((Path(path) for path in paths if os.path.exists(path)), None)
 
 
 @frozen
@@ -172,7 +178,7 @@ class Ended:
 
 def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
     """Return how the call of this id ended, if there is its tape; it reads the whole tape, and keeps nothing of it."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     header = header_of(path) if path is not None else None
     return Ended(header.agent, _ending_on(path)) if path is not None and header is not None else None
 

@@ -265,7 +265,13 @@ LAST_LINES: Final = 500
 
 
 def _duration(tape: Tape) -> int:
-    return decode(tape.lines[-1]).t_ms if tape.lines else 0
+    """Return when the last line was; what Twilio told of the call after its end is no part of its length."""
+    if not tape.lines:
+        return 0
+    last = decode(tape.lines[-1])
+    if last.leg == HTTP and any(b'"end":' in raw[:100] for raw in tape.lines[-LAST_LINES:]):
+        last = next(line for line in map(decode, reversed(tape.lines)) if line.leg != HTTP)
+    return last.t_ms
 
 
 def is_shed_note(line: Line) -> bool:

@@ -211,7 +211,7 @@ TABLES = {
 
 
 @given(agent=st.fixed_dictionaries({}, optional=TABLES))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_anything_at_all_is_a_plan_that_can_be_followed_or_a_fault(agent: dict[str, Any]) -> None:
     try:
         found, faults = read(agent), list[str]()

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from wire_checker import check_wire
 
+from bench.patient_clock import in_all_runs
 from bridge.cli import main as bridge
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape
@@ -25,7 +26,8 @@ Record = dict[str, Any]
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     out = tmp_path_factory.mktemp("demo")
-    result = CliRunner().invoke(bridge, ["demo", "--json", "--out", str(out)])
+    with in_all_runs():
+        result = CliRunner().invoke(bridge, ["demo", "--json", "--out", str(out)])
     assert result.exit_code == 0, result.output
     return dict(json.loads(result.stdout))
 

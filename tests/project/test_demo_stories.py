@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bench.patient_clock import in_all_runs
 from bridge import config
 from bridge.cli import main as bridge
 from bridge.extras import install_hint, missing_extras
@@ -23,7 +24,8 @@ Record = dict[str, Any]
 
 def told(story: str, out: Path) -> Record:
     """Let a story be told, and return its record; its tape replays without a difference."""
-    result = CliRunner().invoke(bridge, ["demo", "--story", story, "--json", "--out", str(out)])
+    with in_all_runs():
+        result = CliRunner().invoke(bridge, ["demo", "--story", story, "--json", "--out", str(out)])
     assert result.exit_code == 0, result.output
     record: Record = json.loads(result.stdout)
     again = CliRunner().invoke(replay, ["run", record["paths"]["tape"]])

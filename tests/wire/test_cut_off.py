@@ -37,9 +37,8 @@ async def test_a_webhook_is_answered_when_the_beginning_of_its_tape_is_on_the_di
         if kind == "webhook_answered":
             found.extend(header_of(path) for path in setup.tapes)
 
-    with trio.fail_after(30):
-        async with open_stage(setup) as stage:
-            await stage.ring(QUICK, call_sid=SID, on_event=look)
+    async with open_stage(setup) as stage:
+        await stage.ring(QUICK, call_sid=SID, on_event=look)
     assert [header.call_id for header in found if header is not None] == [SID]
 
 
@@ -64,15 +63,14 @@ async def test_a_dead_disk_delays_the_answer_by_its_bound_and_two_deliveries_are
         async with open_courier(stage.account, SID, route) as courier:
             answers.append((await courier.twiml(WEBHOOK, "ringing"))[1])
 
-    with trio.fail_after(30):
-        async with open_stage(place(write=dead.write)) as stage:
-            began = trio.current_time()
-            async with trio.open_nursery() as deliveries:
-                for _ in range(2):
-                    deliveries.start_soon(deliver, stage)
-            took = trio.current_time() - began
-            assert (stage.daemon.switchboard.live, stage.model.connections) == (1, 1)
-            dead.may_write.set()
+    async with open_stage(place(write=dead.write)) as stage:
+        began = trio.current_time()
+        async with trio.open_nursery() as deliveries:
+            for _ in range(2):
+                deliveries.start_soon(deliver, stage)
+        took = trio.current_time() - began
+        assert (stage.daemon.switchboard.live, stage.model.connections) == (1, 1)
+        dead.may_write.set()
     assert took >= DISK_SECONDS
     assert answers[0] == answers[1]
     assert b"<Connect" in answers[0]
@@ -90,12 +88,11 @@ async def test_a_call_that_a_power_cut_ended_has_its_record(place: MakePlace, tm
             left.folder.mkdir()
             power.cut(left.folder / "data")
 
-    with trio.fail_after(30):
-        async with open_stage(setup) as stage:
-            await stage.ring(QUICK, call_sid=SID, on_event=cut)
-        async with open_stage(left) as stage:
-            await stage.ring(QUICK)
-            await stage.wait_recorded()
+    async with open_stage(setup) as stage:
+        await stage.ring(QUICK, call_sid=SID, on_event=cut)
+    async with open_stage(left) as stage:
+        await stage.ring(QUICK)
+        await stage.wait_recorded()
     power.close()
     (row,) = [row for row in left.calls() if row["call_id"] == SID]
     assert (row["ended_by"], row["why"]) == ("bridge", "crashed")
@@ -105,8 +102,7 @@ async def test_no_kill_costs_an_answered_webhook_its_record_or_a_tape_more_than_
     tmp_path: Path,
 ) -> None:
     """The bench with fewer kills; its 250 ms are for a machine that has time for it."""
-    with trio.fail_after(120):
-        result = await check_kills(tmp_path, Plan(kills=2, calls=4, most_lost_ms=1500))
+    result = await check_kills(tmp_path, Plan(kills=2, calls=4, most_lost_ms=1500))
     assert result.faults == []
     assert (result.answered >= 8, len(result.lost_ms)) == (True, 2)
     assert result.endings["bridge: crashed"] > 0

@@ -1,8 +1,8 @@
 """The greeting is made while the phone rings, waits for the stream, and then comes whole and in order."""
 
 import pytest
-import trio
 
+from bench.fair_clock import FairClock
 from bench.stage import PROMPT, MakePlace, open_stage, words
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
@@ -15,12 +15,13 @@ pytestmark = pytest.mark.real_time("measures how fast the bridge is")
 GREETING = words("caller_yes")
 
 
-async def test_a_greeting_made_before_the_stream_is_held_and_then_played_in_order(place: MakePlace) -> None:
+async def test_a_greeting_made_before_the_stream_is_held_and_then_played_in_order(
+    fair_clock: FairClock, place: MakePlace
+) -> None:
     setup = place(script=Script(opening=(GREETING,), delivery=PROMPT))
     caller = Caller(steps=(WaitForAgent(), WaitForQuiet(300), HangUp()), answer_delay_ms=400)
-    with trio.fail_after(8):
-        async with open_stage(setup) as stage:
-            report = await stage.ring(caller)
+    async with open_stage(setup) as stage:
+        report = await stage.ring(caller)
     rows = setup.store.query("select name, t_ms from milestones order by t_ms, position")
     names = [row["name"] for row in rows]
     expected = ["first_audio_generated", "stream_started", "first_audio_sent", "first_audio_heard"]
@@ -29,12 +30,11 @@ async def test_a_greeting_made_before_the_stream_is_held_and_then_played_in_orde
     assert report.gaps_ms == []
 
 
-async def test_nothing_is_sent_before_the_start(place: MakePlace) -> None:
+async def test_nothing_is_sent_before_the_start(fair_clock: FairClock, place: MakePlace) -> None:
     setup = place(script=Script(opening=(GREETING,), delivery=PROMPT))
     caller = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0, start_delay_ms=400)
-    with trio.fail_after(8):
-        async with open_stage(setup) as stage:
-            report = await stage.ring(caller)
+    async with open_stage(setup) as stage:
+        report = await stage.ring(caller)
     (path,) = setup.tapes
     lines = [decode(raw) for raw in read_tape(path).lines]
     started = next(n for n, line in enumerate(lines) if b'"event":"start"' in bytes(line.msg or b""))

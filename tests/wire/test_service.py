@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,12 +25,13 @@ from bridge.daemon.server import Daemon
 from bridge.tapes.lock import one_after_the_other
 from replay.model.server import ModelServer, serve_model
 from replay.phone.ring import Account, Caller, CallReport, ring
-from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
+from replay.phone.script import HangUp, StopReading, WaitForAgent, WaitForEnd
 from replay.phone.twiml import Connect, Hangup, Redirect, Reject, Say, Verb, parse
 from replay.phone.web import Route, open_courier
 
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
+STALLED = Caller(steps=(WaitForAgent(), StopReading(), WaitForEnd(20_000)), answer_delay_ms=0)
 TOOL = '''
 from bridge.tools import tool
 
@@ -76,6 +77,7 @@ class Served:
     model: ModelServer
     file: Path
     tokens: list[str]
+    over: trio.Event
     reports: list[CallReport] = attrs.field(factory=list)
 
     @property
@@ -135,8 +137,14 @@ async def served(folder: Path, *, watchdog_seconds: float = 0, **setup: Any) -> 
             around = service.Surroundings(
                 Notifier(str(folder / "notify"), watchdog_seconds), None, read, status_seconds=0.02
             )
-            daemon = await nursery.start(service.serve, *read(), around)
-            yield Served(daemon, manager, model, file, tokens)
+            over = trio.Event()
+
+            async def serve(task_status: trio.TaskStatus[Daemon]) -> None:
+                await service.serve(*read(), around, task_status=task_status)
+                over.set()
+
+            daemon = await nursery.start(serve)
+            yield Served(daemon, manager, model, file, tokens, over)
             nursery.cancel_scope.cancel()
 
 
@@ -352,6 +360,18 @@ async def test_how_long_calls_are_kept_and_how_full_the_disk_may_be_is_read_agai
 
 
 # ---------------------------------------------------------------- draining
+
+
+@pytest.mark.parametrize("caller", [None, STALLED])
+async def test_neither_nobody_nor_a_stalled_caller_holds_up_the_end(
+    tmp_path: Path, caller: Caller | None
+) -> None:
+    async with served(tmp_path, drain_seconds=2) as on, a_live_call(on, caller) if caller else nullcontext():
+        told = trio.current_time()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await on.over.wait()
+        took = trio.current_time() - told
+    assert took <= (3 if caller else 1)
 
 
 @pytest.mark.parametrize(

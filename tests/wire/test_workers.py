@@ -61,10 +61,9 @@ class Calls:
 async def two_workers(place: MakePlace, **setup: Any) -> AsyncIterator[tuple[Stage, WorkerPool, Calls]]:
     """Run a supervisor with two workers."""
     server = {"workers": 2, "drain_seconds": 2, **setup.pop("server", {})}
-    with trio.fail_after(30):
-        async with open_stage(place(server=server, **setup)) as stage, trio.open_nursery() as nursery:
-            assert isinstance(stage.daemon.host, WorkerPool)
-            yield stage, stage.daemon.host, Calls(stage, nursery)
+    async with open_stage(place(server=server, **setup)) as stage, trio.open_nursery() as nursery:
+        assert isinstance(stage.daemon.host, WorkerPool)
+        yield stage, stage.daemon.host, Calls(stage, nursery)
 
 
 def carried(pool: WorkerPool) -> dict[int, int]:
@@ -186,16 +185,15 @@ async def test_with_no_worker_left_callers_hear_a_busy_tone_until_there_is_one(p
 
 
 async def test_workers_outlive_their_desk_only_to_end_their_calls_in_order(tmp_path: Path) -> None:
-    with trio.fail_after(30):
-        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
-            await daemon.call(STAYS)
-            daemon.signal(signal.SIGKILL)
-            await daemon.process.wait()
-            data = tmp_path / "data"
-            assert is_held(data)  # no other daemon may take the live tape for a torn one
-            while is_held(data):  # noqa: ASYNC110 - nobody tells
-                await trio.sleep(0.02)
-            daemon.calls.cancel_scope.cancel()
+    async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+        await daemon.call(STAYS)
+        daemon.signal(signal.SIGKILL)
+        await daemon.process.wait()
+        data = tmp_path / "data"
+        assert is_held(data)  # no other daemon may take the live tape for a torn one
+        while is_held(data):  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.02)
+        daemon.calls.cancel_scope.cancel()
     (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl*")
     assert why_of(path) == ("operator", "the daemon is shutting down")
 
@@ -204,10 +202,9 @@ async def test_a_worker_that_cannot_start_is_told_of_and_nothing_is_served(
     place: MakePlace, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with trio.fail_after(20):
-        with pytest.raises(BaseExceptionGroup) as caught:
-            async with two_workers(place):
-                raise AssertionError
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with two_workers(place):
+            raise AssertionError
     assert "worker 1 could not start" in str(first_of(caught.value)) or "worker 2" in str(
         first_of(caught.value)
     )
@@ -217,40 +214,37 @@ async def test_a_worker_that_cannot_start_is_told_of_and_nothing_is_served(
 
 
 async def test_the_first_signal_lets_calls_of_all_workers_end_by_themselves(tmp_path: Path) -> None:
-    with trio.fail_after(30):
-        async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 6})) as daemon:
-            await daemon.call(SOON)
-            await daemon.call(SOON)
-            daemon.signal()
-            assert await daemon.process.wait() == 0
+    async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 6})) as daemon:
+        await daemon.call(SOON)
+        await daemon.call(SOON)
+        daemon.signal()
+        assert await daemon.process.wait() == 0
     assert ends(tmp_path) == [("caller", "hung up")] * 2
 
 
 async def test_a_second_signal_ends_all_workers_at_once(tmp_path: Path) -> None:
-    with trio.fail_after(30):
-        async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 600})) as daemon:
-            await daemon.call(STAYS)
-            daemon.signal()
-            await daemon.wait_logged("draining")
-            daemon.signal()
-            assert await daemon.process.wait() == 0
-            assert not is_held(tmp_path / "data")
-            daemon.calls.cancel_scope.cancel()
+    async with a_process(tmp_path, launch=Launch(server={"workers": 2, "drain_seconds": 600})) as daemon:
+        await daemon.call(STAYS)
+        daemon.signal()
+        await daemon.wait_logged("draining")
+        daemon.signal()
+        assert await daemon.process.wait() == 0
+        assert not is_held(tmp_path / "data")
+        daemon.calls.cancel_scope.cancel()
     (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl*")
     assert why_of(path) == ("operator", "the daemon is shutting down")
 
 
 async def test_a_configuration_that_is_read_again_reaches_all_workers(tmp_path: Path) -> None:
-    with trio.fail_after(30):
-        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
-            file = tmp_path / "config.toml"
-            file.write_text(file.read_text() + 'instructions = "Say that we moved."\n')
-            daemon.signal(signal.SIGHUP)
-            await daemon.wait_logged("configuration is read again")
-            await daemon.call(SOON)
-            await daemon.call(SOON)
-            daemon.signal()
-            await daemon.process.wait()
+    async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+        file = tmp_path / "config.toml"
+        file.write_text(file.read_text() + 'instructions = "Say that we moved."\n')
+        daemon.signal(signal.SIGHUP)
+        await daemon.wait_logged("configuration is read again")
+        await daemon.call(SOON)
+        await daemon.call(SOON)
+        daemon.signal()
+        await daemon.process.wait()
     tapes = [read_tape(path) for path in (tmp_path / "data" / "tapes").rglob("*.jsonl*")]
     assert [tape.header.settings["instructions"] for tape in tapes] == ["Say that we moved."] * 2
 
@@ -270,28 +264,27 @@ NEWCOMER = '[agents.newcomer]\ntools = ["picky.py:look"]\n'
 
 
 async def test_a_configuration_that_one_worker_refuses_changes_nothing_in_any_process(tmp_path: Path) -> None:
-    with trio.fail_after(40):
-        async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
-            file, new = tmp_path / "config.toml", WEBHOOK.replace(AGENT, "newcomer")
-            before = file.read_text()
-            (tmp_path / "picky.py").write_text(PICKY)
-            file.write_text(f'{before}instructions = "Say that we moved."\n{NEWCOMER}')
-            daemon.signal(signal.SIGHUP)
-            await daemon.wait_logged("configuration refused, the old one stays")
-            (fault,) = [line["fault"] for line in daemon.log if line["event"].endswith("the old one stays")]
-            refused = "picky.py:look: picky.py can't be imported: GeneratorExit: not in the second worker"
-            assert fault == f"worker 2: {refused}"
-            await daemon.call(SOON)
-            await daemon.call(SOON)  # one for each worker
-            assert await status_of(daemon, new) == 404
-            (tmp_path / "picky.py").write_text(PICKY.replace('["2"]', '["nobody"]'))
-            daemon.signal(signal.SIGHUP)
-            await daemon.wait_logged("configuration is read again")
-            for _ in range(2):
-                report = await ring(QUICK, webhook=new, via=daemon.via)
-                assert report.frames_sent > 0
-            daemon.signal()
-            await daemon.process.wait()
+    async with a_process(tmp_path, launch=Launch(server={"workers": 2})) as daemon:
+        file, new = tmp_path / "config.toml", WEBHOOK.replace(AGENT, "newcomer")
+        before = file.read_text()
+        (tmp_path / "picky.py").write_text(PICKY)
+        file.write_text(f'{before}instructions = "Say that we moved."\n{NEWCOMER}')
+        daemon.signal(signal.SIGHUP)
+        await daemon.wait_logged("configuration refused, the old one stays")
+        (fault,) = [line["fault"] for line in daemon.log if line["event"].endswith("the old one stays")]
+        refused = "picky.py:look: picky.py can't be imported: GeneratorExit: not in the second worker"
+        assert fault == f"worker 2: {refused}"
+        await daemon.call(SOON)
+        await daemon.call(SOON)  # one for each worker
+        assert await status_of(daemon, new) == 404
+        (tmp_path / "picky.py").write_text(PICKY.replace('["2"]', '["nobody"]'))
+        daemon.signal(signal.SIGHUP)
+        await daemon.wait_logged("configuration is read again")
+        for _ in range(2):
+            report = await ring(QUICK, webhook=new, via=daemon.via)
+            assert report.frames_sent > 0
+        daemon.signal()
+        await daemon.process.wait()
     headers = [read_tape(path).header for path in (tmp_path / "data" / "tapes").rglob("*.jsonl*")]
     said = sorted((header.agent, header.settings["instructions"]) for header in headers)
     default = Agent().instructions

@@ -1,7 +1,5 @@
 """A model that speaks in small pieces: they are joined while nobody waits for them, and marks go by time."""
 
-import os
-
 import pytest
 from attrs import define, field
 from heart import agent_with, of, open_call, ready_call
@@ -13,7 +11,7 @@ from bridge.heart.effects import EndCall, PlayAudio, SendMark
 from bridge.heart.events import ModelFinishedAudio, ResponseCreated, ResponseFinished, ToolCalled
 from bridge.heart.playout import CHUNK_MS, Piece, Playout
 
-some = settings(deadline=None, max_examples=150, database=None, derandomize="CI" in os.environ)
+some = settings(max_examples=150, database=None)
 
 
 @define

@@ -92,7 +92,7 @@ def torn_apart(draw: st.DrawFn) -> list[bytes]:
     return [line + b"\n" for line in text.split(b"\n")]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(torn_apart())
 def test_together_as_one_by_one(lines: list[bytes]) -> None:
     assert fault_of(lines, together=True) == fault_of(lines, together=False)

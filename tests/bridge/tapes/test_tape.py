@@ -140,7 +140,7 @@ def test_what_is_no_line_is_said_to_be_none(line: bytes) -> None:
 # ---------------------------------------------------------------- what is not on it
 
 
-@settings(deadline=None, database=None, max_examples=30)
+@settings(database=None, max_examples=30)
 @given(st.binary(min_size=1, max_size=200))
 def test_audio_can_be_replaced_by_silence_of_the_same_length(audio: bytes) -> None:
     event = tape.event_of(silenced(line_of(3, CallerSpoke(SID, 1, audio))))

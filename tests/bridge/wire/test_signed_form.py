@@ -170,7 +170,7 @@ def other_cuts(draw: st.DrawFn, text: str, target: str) -> tuple[str, Form] | No
     return None if rest is None else (other, [*form, *rest])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data(), genuine_forms(), st.sampled_from([TARGET, TARGET + "/next", TARGET + "?a=b"]))
 def test_no_other_cut_of_a_signed_text_means_anything_else(
     data: st.DataObject, form: Form, target: str
@@ -184,7 +184,7 @@ def test_no_other_cut_of_a_signed_text_means_anything_else(
         assert said in (heard, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(genuine_forms())
 def test_no_free_text_makes_another_call_of_a_genuine_form(form: Form) -> None:
     heard = read_form(TARGET, form)

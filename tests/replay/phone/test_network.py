@@ -63,14 +63,14 @@ def test_about_as_many_frames_are_lost_as_asked_for_and_not_the_same_each_way() 
 
 
 @given(NETWORKS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_seed_is_the_same_network(network: Network) -> None:
     assert arrivals(network) == arrivals(network)
     assert losses(network) == losses(network)
 
 
 @given(NETWORKS, st.lists(st.integers(0, 2000), max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_messages_arrive_late_in_order_and_within_bounds(network: Network, pauses: list[int]) -> None:
     delay, now_ms, came = Delay(network, "out"), 0, []
     longest_ms = network.latency_ms + network.jitter_ms + network.stall_ms

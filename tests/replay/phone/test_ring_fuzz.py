@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone_strangers import a_call_to, a_webhook_that_answers, frame, http, says, with_sid
 
+from bench import patient_clock
 from replay.phone.network import Network
 from replay.phone.ring import CallReport
 
@@ -37,14 +38,14 @@ NETWORKS = st.sampled_from([Network(), Network(loss=0.5), Network(latency_ms=10,
 
 
 @given(parts=st.lists(PARTS, max_size=5), stay=st.booleans(), network=NETWORKS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_a_media_server_does_raises_or_hangs(
     parts: list[bytes], stay: bool, network: Network
 ) -> None:
     async def main() -> CallReport:
         return await a_call_to(says(*parts, stay=stay), network=network)
 
-    report = trio.run(main)
+    report = patient_clock.run(main)
     assert report.closed_by in ("caller", "bridge")
     assert report.started_ms is not None
 
@@ -53,7 +54,7 @@ def test_nothing_a_media_server_does_raises_or_hangs(
     raw=st.binary(max_size=80)
     | st.builds(http, st.sampled_from(["101 Hi", "200 OK", "99 x"]), st.binary(max_size=20))
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_that_is_answered_to_an_upgrade_raises_or_hangs(raw: bytes) -> None:
     async def talk(stream: trio.SocketStream) -> None:
         await stream.receive_some(65_536)
@@ -62,7 +63,7 @@ def test_nothing_that_is_answered_to_an_upgrade_raises_or_hangs(raw: bytes) -> N
     async def main() -> CallReport:
         return await a_call_to(talk)
 
-    assert trio.run(main).error is not None
+    assert patient_clock.run(main).error is not None
 
 
 ATTRIBUTES = st.dictionaries(
@@ -87,10 +88,10 @@ ELEMENTS = st.recursive(
 
 
 @given(elements=st.lists(ELEMENTS, max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_twiml_raises_or_hangs(elements: list[str]) -> None:
     body = f"<Response>{''.join(elements)}</Response>".encode()
-    report = trio.run(a_webhook_that_answers, http(body=body))
+    report = patient_clock.run(a_webhook_that_answers, http(body=body))
     assert report.webhook_status == 200
 
 
@@ -104,12 +105,12 @@ EVENTS = st.one_of(
 
 
 @given(events=st.lists(EVENTS, max_size=6), network=NETWORKS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_message_of_the_stream_raises_or_ends_it(events: list[dict[str, Any]], network: Network) -> None:
     async def main() -> CallReport:
         said = [json.dumps(event)[1:] for event in events]
         return await with_sid(lambda sid: [f'{{"streamSid":"{sid}",{text}' for text in said], network=network)
 
-    report = trio.run(main)
+    report = patient_clock.run(main)
     assert (report.closed_by, report.error) == ("caller", None)
     assert {warned.code for warned in report.warnings} <= {31951}

@@ -121,7 +121,7 @@ def test_every_mu_law_code_survives_a_wav_file() -> None:
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=50))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_mu_law_is_as_near_as_its_steps_allow(samples: list[int]) -> None:
     for sample, code in zip(samples, to_ulaw(array("h", samples)), strict=True):
         assert abs(LINEAR[code] - sample) <= max(4, abs(sample) // 16 + 8, 32768 - 32124)
@@ -213,7 +213,7 @@ TABLES = ("title", "steps", "call", "expect", "network", "parameters", "other")
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES, VALUES)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_values_make_a_scenario_or_faults_and_nothing_else(raw: dict[str, Any]) -> None:
     with suppress(ConfigError):
         parse(raw, Path("/nowhere/call.toml"))

@@ -124,7 +124,7 @@ SPEECH = speech()
 # ---------------------------------------------------------------- as the lab's machine
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(levels, wanted, hidden, st.integers(1, 50))
 def test_whatever_a_detector_says_the_ears_hear_as_the_labs_machine(drawn, setting, hearing, piece):
     said = np.array([level for level, length in drawn for _ in range(length)], dtype=np.float32)

@@ -47,7 +47,7 @@ def answered_by_model(line: Driver, number: int) -> list[Event]:
             ResponseFinished(response, "completed")]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(POLICIES),
     st.lists(st.tuples(st.sampled_from((0, 10, 700, 6000)), TOLD), max_size=14),

@@ -200,7 +200,7 @@ def test_an_agent_without_a_sentence_ends_without_one() -> None:
     assert ended(line) == ("limit", "longest call reached", "")
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60, database=None)
 @given(agents, courses)
 def test_no_call_is_ever_longer_than_its_limit(agent: Agent, course: Course) -> None:
     past = history(agent, course)

@@ -45,7 +45,7 @@ def fast_segments(recordings, setting, hearing):
     return lists
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(recordings, wanted, machines)
 def test_a_thousand_settings_and_recordings_are_heard_alike_by_both_machines(drawn, setting, hearing):
     audio = [

@@ -128,7 +128,7 @@ hearings = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(levels, truths()), min_size=1, max_size=3), st.sampled_from([0.3, 0.5]),
        st.integers(100, 900), st.sampled_from([0, 120]), hearings)  # fmt: skip
 def test_drawn_recordings_are_counted_as_turn_by_turn(calls, threshold, silence, prefix, hearing):

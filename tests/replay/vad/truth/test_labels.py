@@ -163,7 +163,7 @@ def test_a_file_that_is_not_there_is_a_label_error(tmp_path: Path) -> None:
         read_labels(tmp_path / "CA1.labels.txt", RECORDING)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     content=st.binary(max_size=60) | st.text("0123456789.,-\t\n:#\\turnpase ", max_size=80).map(str.encode)
 )
@@ -215,7 +215,7 @@ def clocks(draw: st.DrawFn) -> Recording:
     return recording_with([(20 * n, 20 * n + shift) for n, shift in enumerate(shifts)])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(truth=truths(), recording=clocks())
 def test_what_is_written_is_read_again_to_the_millisecond(
     tmp_path_factory: pytest.TempPathFactory, truth: Truth, recording: Recording
