@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bridge.errors import TapeError
-from bridge.heart.events import CallerSpoke, ClockRang, Event, MarkReached, MessageIgnored, ModelSpoke
+from bridge.heart.events import AgentWords, CallerSpoke, ClockRang, Event, MarkReached, ModelSpoke
 from bridge.tapes.lines import (
     MOST,
     Append,
@@ -246,12 +246,12 @@ def _phone_event(message: _Message) -> Event | None:
 
 def _model_event(message: _Message) -> Event | None:
     """Return what a delta says, None if it is none."""
-    if message.type == realtime.WORDS_DELTA:
-        return MessageIgnored(realtime.WORDS_DELTA)
     response, item, delta = message.response_id, message.item_id, message.delta
-    if message.type != realtime.AUDIO_DELTA or not response or not item or delta is None:
+    if not item or delta is None or not 0 <= message.content_index <= MOST:
         return None
-    if not 0 <= message.content_index <= MOST:
+    if message.type == realtime.WORDS_DELTA:
+        return AgentWords(item, message.content_index, delta)
+    if message.type != realtime.AUDIO_DELTA or not response:
         return None
     try:
         return ModelSpoke(response, item, message.content_index, realtime.audio_of(delta))
