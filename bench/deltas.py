@@ -93,7 +93,8 @@ def launch_of(base: Path | None = None) -> Launch:
     return Launch(
         server,
         agents=f"[agents.{AGENT}]\n",
-        environment={"PYTHONPATH": str(base)} if base is not None else {},
+        # Without the second it would find the code of the folder that this is run from, before the other's.
+        environment={"PYTHONPATH": str(base), "PYTHONSAFEPATH": "1"} if base is not None else {},
     )
 
 
