@@ -13,7 +13,7 @@ from attrs import Factory, define, field
 
 from bridge.agents import Agent
 from bridge.calls.answering import answer
-from bridge.calls.leg import WIND_UP_SECONDS, Leg, model_leg, wind_up
+from bridge.calls.leg import WIND_UP_SECONDS, Leg, wind_up
 from bridge.calls.shadow import Shadow
 from bridge.calls.sides import ModelSide, PhoneSide
 from bridge.calls.tool_tasks import ToolTasks
@@ -27,6 +27,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     ReturnToStream,
     RunTool,
     WriteNote,
@@ -75,7 +76,6 @@ class LiveCall:
     phones: PhoneSide = field(default=Factory(lambda call: PhoneSide(call.lag.awake), takes_self=True))
     info: CallInfo = field(factory=CallInfo)
     is_outgoing: bool = False
-    model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
     hides_numbers: bool = False
     due: float = Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
     leaves_by: float = float("inf")
@@ -97,7 +97,7 @@ class LiveCall:
         self.mask = KeyMask.of(self.agent.keys)
         self.where = Whereabouts(self.agent, self.tape.header.call_sid, self.routes, self.caller_id)
         self._model_side = ModelSide(
-            self.address, self.model, self.feed, self.record, self._hear, self.now_ms
+            self.address, self.lag.awake, self.feed, self.record, self._hear, self.now_ms
         )
         self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once, self.info, self.now_ms)
         self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
@@ -176,13 +176,16 @@ class LiveCall:
         match effect:
             case RunTool():
                 self._run_tool(effect)
-            case WriteNote():
-                self._log_note(self.mask.note(effect))
+            case WriteNote() if effect.kind == "log":
+                data = dict(self.mask.note(effect).data)
+                self.log.warning(data.pop("text"), **data)
             case LeaveStream():
                 self._leave(effect)
             case ReturnToStream():
                 self.where.returned(effect)
                 self.phones.expect()
+            case OpenSession():
+                self._model_side.open_next(effect.within_ms / 1000, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
@@ -191,11 +194,6 @@ class LiveCall:
     def _post(self, leg: Leg, message: str) -> None:
         if not leg.post(message):
             self._stalled = leg.stalled
-
-    def _log_note(self, note: WriteNote) -> None:
-        if note.kind == "log":
-            data = {key: value for key, value in note.data.items() if key != "text"}
-            self.log.warning(note.data["text"], **data)
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -224,8 +222,9 @@ class LiveCall:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
             self._legs = legs
-            legs.start_soon(self._meet_model, name="model leg")
-            legs.start_soon(self._meet_phone, name="phone leg")
+            until = self._at(self.agent.limits.model_ready_ms)
+            legs.start_soon(self._model_side.live, until, name="model leg")
+            legs.start_soon(self.phones.live, self._hear, self._phone_left, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
                 legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
@@ -352,9 +351,6 @@ class LiveCall:
         """Say whether the call has a phone leg, from which frames should come."""
         return self.phone.link is not None and not self.phone.ended.is_set() and not self.where.is_away
 
-    async def _meet_phone(self) -> None:
-        await self.phones.live(self._hear, self._phone_left)
-
     def _phone_left(self, leg: Leg) -> None:
         line, event = leg.left_at(self.now_ms())
         if line.is_input:
@@ -362,8 +358,10 @@ class LiveCall:
         else:
             self.record(line)  # the call goes on without it, or is over
 
-    async def _meet_model(self) -> None:
-        await self._model_side.live(self._at(self.agent.limits.model_ready_ms))
+    @property
+    def model(self) -> Leg:
+        """Return the leg of the model's present session, or of the one that is to come."""
+        return self._model_side.leg
 
     async def _meet_shadow(self, shadow: Shadow) -> None:
         """Let the real session connect first: a shadow is no reason for a later first word."""

@@ -57,8 +57,8 @@ class Whereabouts:
 
     @property
     def has_left(self) -> bool:
-        """Say whether the caller has ever left the stream."""
-        return self.number > 0
+        """Say whether the caller has ever left the stream, or lost it."""
+        return self.number > 0 or self.leg > 1
 
     @property
     def token(self) -> str:

@@ -18,6 +18,7 @@ from bridge.heart.effects import Effect
 from bridge.heart.events import (
     FROM_MODEL,
     MODEL_LEG,
+    AgentWords,
     ApprovalAsked,
     AwayEvent,
     CallerSpoke,
@@ -62,12 +63,14 @@ from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
+from bridge.heart.parts.conversation import OF_THE_CONVERSATION, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
 from bridge.heart.parts.ways_out import WaysOut
@@ -113,6 +116,7 @@ class Call:
     _callee: Callee = field(init=False)
     _keys: Keys = field(factory=Keys)
     _session: Session = field(init=False)
+    _conversation: Conversation = field(init=False)
     _playout: Playout = field(init=False)
     _turns: Turns = field(init=False)
     _tool_calls: ToolCalls = field(init=False)
@@ -130,53 +134,63 @@ class Call:
     _tool: ToolSide = field(init=False)
     _patience: Patience = field(init=False)
     _time_up: TimeUp = field(init=False)
+    _reconnect: Reconnect = field(init=False)
     _outgoing: OutgoingSide = field(init=False)
     _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
         names = tuple(tool["name"] for tool in self.tools)
-        held = HeldAudio(limits.held_caller_audio_ms)
-        keys = self._keys
-        self._stream = stream = PhoneStream(decisions)
         policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
-        self._callee = callee = Callee(decisions, policy)
-        self._session = session = Session(agent, self.tools)
-        self._playout = playout = Playout(limits.lead_ms)
-        self._turns = turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
-        self._tool_calls = calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
-        self._dead_air = dead_air = DeadAir(limits.answer_timeout_ms)
-        self._last_words = words = LastWords(bool(agent.transcription_model))
+        self._stream = PhoneStream(decisions)
+        self._callee = Callee(decisions, policy)
+        self._session = Session(agent, self.tools)
+        self._conversation = Conversation(decisions, self._session)
+        self._playout = Playout(limits.lead_ms)
+        self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
+        self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
+        self._dead_air = DeadAir(limits.answer_timeout_ms)
+        self._last_words = LastWords(bool(agent.transcription_model))
+        self._take_sides()
+        self._due_alarm()
 
+    def _take_sides(self) -> None:
+        """Set up what decides, on what is known."""
+        agent, decisions, said, limits = self.agent, self._decisions, self._conversation, self.agent.limits
+        stream, session, callee, keys = self._stream, self._session, self._callee, self._keys
+        playout, turns, calls = self._playout, self._turns, self._tool_calls
+        dead_air, words, held = self._dead_air, self._last_words, HeldAudio(limits.held_caller_audio_ms)
         self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
         self._excursions = away = Excursions(
-            agent, decisions, stream, session, turns, playout, calls, words, ending, callee
+            agent, decisions, said, stream, session, turns, playout, calls, words, ending, callee
         )
-        self._farewell = farewell = Farewell(agent, decisions, playout, calls, away, ending)
+        self._farewell = farewell = Farewell(agent, decisions, said, playout, calls, away, ending)
+        self._reconnect = reconnect = Reconnect(
+            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee
+        )
         self._barge_in = barge_in = BargeIn(
-            agent, decisions, stream, keys, turns, playout, dead_air, farewell
+            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell
         )
-        self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
+        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell)
         self._outgoing = outgoing = OutgoingSide(
             decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
         self._caller = CallerSide(
-            decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing
-        )
+            decisions, said, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing,
+        )  # fmt: skip
         self._model = ModelSide(
-            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee
-        )
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect,
+        )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
-        self._tool = ToolSide(decisions, calls, turns, session, ways_out)
+        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
         )
-        self._time_up = TimeUp(agent, decisions, stream, session, turns, playout, calls, farewell, away)
+        self._time_up = TimeUp(agent, decisions, said, stream, session, turns, playout, calls, farewell, away)
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing,
+            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect,
         )  # fmt: skip
-        self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
 
@@ -200,6 +214,8 @@ class Call:
         kind = type(event)
         if kind in TELLING:
             self._last_words.follow(event, now)
+        if kind in OF_THE_CONVERSATION:
+            self._conversation.follow(event)
         if kind in SIGNS_OF_LIFE:
             self._time_up.caller_is_there()
         if kind in STIRRING:
@@ -283,7 +299,7 @@ class Call:
                 self._turns.caller_paused()
             case TurnCommitted():
                 self._turns.caller_ended()
-            case TranscriptCame():
+            case TranscriptCame() | AgentWords():
                 self._decisions.journal.counts["ignored"] += 1
             case TranscriptionFailed():
                 self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
@@ -337,6 +353,8 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
+        if self._reconnect.is_old:
+            self._reconnect.look()
         if self._farewell.may_go and not self._turns.active and self._playout.is_idle:
             return self._farewell.go()
         if self._turns.may_ask and self._may_be_asked:

@@ -124,6 +124,29 @@ class AddText:
     role: str
     text: str
     keys: str = ""
+    item_id: str = ""
+    """Where it was told to a session before, our id for it; else the model gives it one."""
+
+
+@frozen
+class AddTurn:
+    """Tell a session what was said before it: a turn of the `user`'s or the `assistant`'s, under an id of ours."""
+
+    event_id: str
+    item_id: str
+    role: str
+    text: str
+
+
+@frozen
+class AddCall:
+    """Tell a session which tool was called before it; what that answered follows, or is still to come."""
+
+    event_id: str
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
 
 
 # ---------------------------------------------------------------- to the call's own tasks
@@ -170,6 +193,14 @@ class ReturnToStream:
 
 
 @frozen
+class OpenSession:
+    """Open session `number` of the call (the first was 1) within so many ms, and part from the one before."""
+
+    number: int
+    within_ms: int
+
+
+@frozen
 class EndSession:
     """Part from the model: its session is over, the call is not."""
 
@@ -198,7 +229,9 @@ ModelRequest: TypeAlias = (
     | AnswerTool
     | AnswerApproval
     | AddText
+    | AddTurn
+    | AddCall
 )
 ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
-Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | EndSession | EndCall
+Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | OpenSession | EndSession | EndCall

@@ -235,6 +235,17 @@ class TranscriptCame:
     """The words of a turn of the caller's are known."""
 
     item_id: str
+    text: str = ""
+
+
+@frozen
+class AgentWords:
+    """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
+
+    item_id: str
+    content_index: int
+    text: str
+    is_whole: bool = False
 
 
 @frozen
@@ -376,8 +387,8 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | ModelSpoke
-    | ModelFinishedAudio
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
+    | ModelSpoke | ModelFinishedAudio
 )  # fmt: skip
 ModelEvent: TypeAlias = (
     SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
@@ -392,6 +403,6 @@ Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingE
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
     ModelFinishedAudio, ToolCalled, ApprovalAsked, RemoteToolEnded, ResponseFinished, ModelErred,
-    RateLimitsTold, TranscriptCame, TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+    RateLimitsTold, TranscriptCame, TranscriptionFailed, AgentWords, ModelLeft, ModelTryFailed, ModelUnreachable,
 })  # fmt: skip
 """What only the model's leg tells."""

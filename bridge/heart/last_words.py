@@ -77,6 +77,10 @@ class LastWords:
         self._until = now + LISTEN_MS if self.may_be_asked_for(by) else now
         self._turns = {item_id: since for item_id, since in self._turns.items() if now - since < UNDER_WAY_MS}
 
+    def are_awaited(self, now: int) -> bool:
+        """Say whether a turn of the caller's is still being written down."""
+        return any(now - since < UNDER_WAY_MS for since in self._turns.values())
+
     def are_to_come(self, now: int) -> bool:
         """Say whether it is worth to go on listening after the end."""
         return now < self._until and (self._is_committing or bool(self._turns))

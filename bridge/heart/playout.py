@@ -128,6 +128,12 @@ class Playout:
             self._ledgers[part].is_complete = True
             self._is_due_anew = self._may_be_settled = True
 
+    def break_off(self, response_id: str) -> None:
+        """Note that the model will finish nothing of a response: what there is of it will be played."""
+        for ledger in self._ledgers.values():
+            if ledger.is_open_in(response_id):
+                ledger.is_complete = self._is_due_anew = self._may_be_settled = True
+
     @property
     def is_full(self) -> bool:
         """Say whether no more audio should be accepted."""

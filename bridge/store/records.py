@@ -11,6 +11,7 @@ import msgspec
 from attrs import define, field
 
 from bridge.agents import ServerVad
+from bridge.heart.parts.conversation import TOLD_AGAIN
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
@@ -158,6 +159,8 @@ class _Reader:
     def _conversation_item_added(self, t_ms: int, message: Row) -> None:
         """Place an item behind the one it follows, tool calls included: arrival is not order."""
         raw = message["item"]
+        if _words(raw["id"]).startswith(TOLD_AGAIN):
+            return  # said in a session before, and in the transcript already
         self.transcript.place(_words(raw["id"]), message.get("previous_item_id"))
         match raw["type"]:
             case "function_call":

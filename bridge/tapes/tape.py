@@ -17,6 +17,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     PlayAudio,
     ReturnToStream,
     RunTool,
@@ -41,6 +42,7 @@ from bridge.tapes.lines import (
     Audio,
     Back,
     Close,
+    Count,
     Ending,
     Fields,
     LastEnding,
@@ -97,6 +99,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     leave: Leave | None = None
     back: Back | None = None
     session_over: bool | None = None
+    session_opens: Count | None = None
     end: LastEnding | None = None
 
     @property
@@ -110,7 +113,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         if self.sender != BRIDGE or self.leg == SHADOW:
             return False
         said = (
-            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over, self.end,
+            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over,
+            self.session_opens, self.end,
         )  # fmt: skip
         return bool(self.msg) or any(field is not None for field in said)
 
@@ -281,8 +285,10 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, leave=leave_of(effect))
         case ReturnToStream():
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, back=Back(leg=effect.leg))
-        case EndSession():
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_over=True)
+        case OpenSession() | EndSession():
+            opens = effect.number if isinstance(effect, OpenSession) else None
+            is_over = None if opens else True
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_opens=opens, session_over=is_over)
         case EndCall():
             end = LastEnding(by=effect.by, why=effect.why, say=effect.say)
             if effect.go_to:

@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from bridge.heart.effects import (
+    AddCall,
     AddText,
+    AddTurn,
     AnswerApproval,
     AnswerTool,
     AppendAudio,
@@ -27,6 +29,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import (
     MODEL_LEG,
+    AgentWords,
     ApprovalAsked,
     Event,
     MessageBroken,
@@ -79,8 +82,6 @@ IGNORED: Final = frozenset(
         "response.mcp_call.in_progress",
         "response.mcp_call_arguments.delta",
         "response.mcp_call_arguments.done",
-        "response.output_audio_transcript.delta",
-        "response.output_audio_transcript.done",
         "response.output_item.added",
         "response.output_text.delta",
         "response.output_text.done",
@@ -201,6 +202,15 @@ def _spoke(message: Message) -> Event:
     )
 
 
+def _words(message: Message, field: str, *, is_whole: bool) -> Event:
+    return AgentWords(
+        item_id=_name(message["item_id"]),
+        content_index=_ms(message["content_index"]),
+        text=_text(message[field]),
+        is_whole=is_whole,
+    )
+
+
 def _item_finished(message: Message) -> Event:
     """A function call is taken from this event alone, though three carry it; a cut one never ran."""
     item = message["item"]
@@ -289,7 +299,11 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.mcp_call.failed": lambda m: RemoteToolEnded(_name(m["item_id"]), is_failed=True),
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
-    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
+    "response.output_audio_transcript.delta": lambda m: _words(m, "delta", is_whole=False),
+    "response.output_audio_transcript.done": lambda m: _words(m, "transcript", is_whole=True),
+    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(
+        _name(m["item_id"]), _text(m.get("transcript") or "")
+    ),
     "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,
 }
@@ -333,19 +347,24 @@ def _message_of(effect: ModelRequest) -> Message:
                 "content_index": effect.content_index,
                 "audio_end_ms": effect.audio_end_ms,
             }
+        case AnswerTool() | AnswerApproval() | AddText() | AddTurn() | AddCall():
+            body = {"type": "conversation.item.create", "item": _item_of(effect)}
+    return {"type": body.pop("type"), "event_id": effect.event_id, **body}
+
+
+def _item_of(effect: AnswerTool | AnswerApproval | AddText | AddTurn | AddCall) -> Message:
+    """Return the item that is added; one that was told to a session before has an id of ours."""
+    match effect:
         case AnswerTool():
-            item: Message = {
-                "type": "function_call_output",
-                "call_id": effect.call_id,
-                "output": effect.output,
-            }
-            body = {"type": "conversation.item.create", "item": item}
+            return {"type": "function_call_output", "call_id": effect.call_id, "output": effect.output}
         case AnswerApproval():
             answer = {"approval_request_id": effect.request_id, "approve": effect.approve}
-            item = {"type": "mcp_approval_response", "id": f"mcpr_{effect.event_id}", **answer}
-            body = {"type": "conversation.item.create", "item": item}
-        case AddText():
-            content = [{"type": "input_text", "text": effect.text}]
-            item = {"type": "message", "role": effect.role, "content": content}
-            body = {"type": "conversation.item.create", "item": item}
-    return {"type": body.pop("type"), "event_id": effect.event_id, **body}
+            return {"type": "mcp_approval_response", "id": f"mcpr_{effect.event_id}", **answer}
+        case AddCall():
+            called = {"call_id": effect.call_id, "name": effect.name, "arguments": effect.arguments}
+            return {"id": effect.item_id, "type": "function_call", **called}
+        case AddText() | AddTurn():
+            kind = "output_text" if effect.role == "assistant" else "input_text"
+            content = [{"type": kind, "text": effect.text}]
+            named = {"id": effect.item_id} if effect.item_id else {}
+            return {**named, "type": "message", "role": effect.role, "content": content}

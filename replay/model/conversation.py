@@ -52,7 +52,7 @@ class Conversation:
             self._wire.event("conversation.item.done", previous_item_id=entry.after, item=entry.item)
 
     def create(self, event: Message) -> Message:
-        """conversation.item.create: a typed message or a tool's output; always at the end."""
+        """conversation.item.create: a typed message, a tool's output, or a call of before; always at the end."""
         item = _checked_item(event["item"])
         if event.get("previous_item_id") not in (None, self.tail):
             raise RefusedError(
@@ -166,6 +166,8 @@ def _checked_item(item: Any) -> Message:
         case {"type": "function_call_output", "call_id": str(), "output": str()}:
             return dict(item)
         case {"type": "mcp_approval_response", "approval_request_id": str(), "approve": bool()}:
+            return dict(item)
+        case {"type": "function_call", "call_id": str(), "name": str(), "arguments": str()}:
             return dict(item)
         case {"type": "message", "role": str(role), "content": list(parts)} if role in _CONTENT:
             for part in parts:

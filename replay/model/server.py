@@ -55,6 +55,8 @@ class ModelServer:
     """Upgrade requests, refused ones included."""
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _shows: Counter[str] = attrs.field(factory=Counter, init=False)
+    _lines: dict[int, FaultyStream] = attrs.field(factory=dict, init=False)
+    """Of each connection that is open, by its number."""
 
     async def wait_session(self, number: int = 1) -> Session:
         """Wait for the number-th session to begin, counted from 1."""
@@ -68,6 +70,10 @@ class ModelServer:
         del self.sessions[:-KEPT_SESSIONS]
         self._news.set()
         self._news = trio.Event()
+
+    async def cut_off(self, session: Session) -> None:
+        """End a live session's connection with a TCP reset."""
+        await self._lines[session.number].reset()
 
     def script_for(self, model: str) -> Script:
         """Count one more session of a model, and give what it is to play."""
@@ -157,11 +163,13 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     session = Session(
         number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
     )
+    server._lines[number] = stream
     server.add(session)
     server.note(number, "opened", model=model, headers=headers)
     try:
         await connection.run(session, _refusal(headers, model, faults))
     finally:
+        del server._lines[number]
         server.note(number, "closed", code=session.close_code)
 
 

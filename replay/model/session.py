@@ -244,8 +244,10 @@ class Session:
         elif item["type"] == "mcp_approval_response":
             self._owed = None if item["approve"] else "answer"
             self._call_remote()
-        elif item["role"] == "user" and self._owed != "answer":
+        elif item.get("role") == "user" and self._owed != "answer":
             self._owed = "turn"
+        elif item.get("role") == "assistant":  # what came before it was answered by it
+            self._owed = None
 
     def _call_remote(self) -> None:
         """Call what may be called of MCP servers' tools, once no response is under way."""

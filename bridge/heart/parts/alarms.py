@@ -17,6 +17,7 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -50,6 +51,7 @@ class Alarms:
     ending: Ending
     callee: Callee
     outgoing: OutgoingSide
+    reconnect: Reconnect
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below.
@@ -66,13 +68,17 @@ class Alarms:
                 due, ring = at, self._no_stream_came
         if not self.excursions.is_here and (at := max(unread, self.excursions.due)) < due:
             due, ring = at, self.excursions.is_late
-        if (
-            not self.session.is_ready
-            and not is_over
-            and (at := max(unread, self.limits.model_ready_ms)) < due
-        ):
-            due, ring = at, self._model_is_late
+        if not is_over:
+            due, ring = self._first_of_session(unread, due, ring)
         return self._first_of_talk(unread, due, ring)
+
+    def _first_of_session(self, unread: int, due: int, ring: Ring) -> Alarm:
+        """Return what comes first of a session that is to come, or grows old."""
+        if not self.session.is_ready and (at := max(unread, self.session.due)) < due:
+            due, ring = at, self._model_is_late
+        if (old_at := self.session.old_at) is not None and old_at < due:
+            due, ring = old_at, self.reconnect.grow_old
+        return due, ring
 
     def _first_of_stream(self, unread: int, due: int, ring: Ring) -> Alarm:
         """Return what comes first while there is a stream."""

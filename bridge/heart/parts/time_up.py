@@ -7,8 +7,9 @@ from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AddText, CancelResponse
+from bridge.heart.effects import CancelResponse
 from bridge.heart.events import KeyPressed, SpeechStarted
+from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
@@ -37,6 +38,7 @@ class TimeUp:
 
     agent: Agent
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     session: Session
     turns: Turns
@@ -94,7 +96,7 @@ class TimeUp:
             return
         self.decisions.journal.milestone("goodbye_asked")
         left_seconds = max(1, (self._longest_ms - self.decisions.now) // 1000)
-        self.decisions.say(AddText(self.decisions.new_id(), "system", time_is_up(left_seconds)))
+        self.conversation.add_text(SYSTEM, time_is_up(left_seconds))
         if self.turns.active or not self.turns.is_going_on:
             self.turns.owe()
 

@@ -4,8 +4,9 @@ from typing import assert_never
 
 from attrs import define
 
+from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AnswerApproval, AnswerTool, RunTool
+from bridge.heart.effects import AnswerApproval, RunTool
 from bridge.heart.events import (
     ApprovalAsked,
     RemoteToolEnded,
@@ -14,9 +15,9 @@ from bridge.heart.events import (
     ToolEvent,
     ToolFailed,
 )
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
-from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
@@ -25,10 +26,11 @@ from bridge.heart.turns import Turns
 class ToolSide:
     """Decides on what the model calls, and what it reads of it."""
 
+    agent: Agent
     decisions: Decisions
+    conversation: Conversation
     tool_calls: ToolCalls
     turns: Turns
-    session: Session
     ways_out: WaysOut
 
     def told(self, event: ToolEvent) -> None:
@@ -83,8 +85,7 @@ class ToolSide:
         if name is None:
             return
         self.decisions.journal.milestone("tool_answered", tool=name, call_id=call_id)
-        if not self.session.is_over:
-            self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+        self.conversation.answer_tool(call_id, output)
         if not self.tool_calls.running:
             self.turns.owe()
 
@@ -95,7 +96,7 @@ class ToolSide:
         journal = self.decisions.journal
         if not self.tool_calls.is_new(event.item_id):
             return journal.count("approval asked for twice")
-        server = self.session.agent.mcp.get(event.server)
+        server = self.agent.mcp.get(event.server)
         is_named = server is not None and event.tool in server.approve
         approve = is_named and not self.tool_calls.are_too_many
         what = "MCP tool approved" if approve else "MCP tool refused"

@@ -12,7 +12,7 @@ from heart import Driver, agent_with, new_call, of, open_call
 from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.agents import Agent
+from bridge.agents import Agent, Limits
 from bridge.calls.live_call import LiveCall
 from bridge.heart.call import Call
 from bridge.heart.catching_up import CATCH_UP_MS
@@ -113,7 +113,7 @@ async def test_what_comes_all_at_once_after_a_pause_stalls_no_model(mock_clock: 
 
 
 async def test_a_model_that_takes_nothing_for_five_seconds_has_stalled(mock_clock: MockClock) -> None:
-    call = a_call(Agent(name="a"), Call, ModelLess).live
+    call = a_call(Agent(name="a", limits=Limits(reconnects=0)), Call, ModelLess).live
     begin(call)
     for message in (CREATED, UPDATED):
         call._hear(call.model, message)
