@@ -98,12 +98,12 @@ class Fault:
 
 
 async def _reset(connection: _Connection, session: Session) -> None:
-    await connection._line.reset()
+    await connection._stream.reset()
 
 
 async def _stall(connection: _Connection, session: Session) -> None:
-    connection._line.narrow()
-    connection._line.stall()
+    connection._stream.narrow()
+    connection._stream.stall()
 
 
 async def _close(connection: _Connection, session: Session, *, code: int) -> None:

@@ -23,6 +23,7 @@ from bridge.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape
 from bridge.tapes.header import FORMAT, Header, decode_header
+from bridge.tapes.line_reading import check_lines
 from bridge.tapes.reader import Tape
 from bridge.tapes.recovery import closing_lines
 from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, carry_out
@@ -114,7 +115,7 @@ def tape_line(data: bytes) -> None:
         decode_header(header)
     with suppress(TapeError):
         lines = [line + b"\n" for line in rest.split(b"\n") if line]
-        tape.check_lines(lines, first=2)
+        check_lines(lines, first=2)
         list(closing_lines(Tape(Path("x"), HEADER, lines, is_torn=False)))
         _hold(records_of(HEADER, [tape.decode(line) for line in lines]))
 

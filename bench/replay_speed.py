@@ -45,7 +45,7 @@ WORDS: Final = (
     "for",
     "Monday",
 )
-GOAL: Final = 1000
+GOAL: Final = 2500
 
 
 @frozen

@@ -13,6 +13,7 @@ import trio
 from attrs import field, frozen
 
 from bridge import config
+from bridge.checks import SharedKey
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.indexing.worker import Indexing
 from bridge.store.database import Store
@@ -108,6 +109,10 @@ class Place:
     server: Mapping[str, Any] = field(factory=dict)
     recording: Mapping[str, Any] = field(factory=dict)
     twilio: Mapping[str, Any] = field(factory=dict)
+    shared_keys: tuple[SharedKey, ...] = ()
+    realtime: Mapping[str, Any] = field(factory=dict)
+    words: Mapping[str, str] = field(factory=dict)
+    """What the environment has for each `$NAME`."""
     tools: Mapping[str, Tool] = field(factory=dict)
     write: Write = append_to
     sync: Sync = sync
@@ -124,7 +129,7 @@ class Place:
         return {
             "server": {**SERVER, **self.server},
             "twilio": dict(self.twilio),
-            "realtime": {"url": self.model_url or model_url},
+            "realtime": {"url": self.model_url or model_url, **self.realtime},
             "recording": dict(self.recording),
             "admin": dict(self.admin),
             "tracing": dict(self.tracing),
@@ -160,7 +165,9 @@ async def open_stage(place: Place) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, place.script)
         settings = config.parse(place.tables(model.url), place.folder / "config.toml")
-        secrets = config.Secrets(place.tokens, "sk-stand-in", place.admin_token)
+        secrets = config.Secrets(
+            place.tokens, "sk-stand-in", place.admin_token, shared_keys=place.shared_keys, words=place.words
+        )
         async with open_daemon(
             settings,
             secrets,

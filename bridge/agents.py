@@ -21,14 +21,28 @@ from bridge.checks import (
     text,
     whole,
 )
-from bridge.hours import Hours
+from bridge.hours import SPANS, Hours
 from bridge.languages import Sentence, sayable
 from bridge.leaving import read_leaving
 from bridge.outgoing import Outgoing, about_outgoing
 from bridge.places import Collect, FailurePlan, Place, Voicemail
+from bridge.session_table import (
+    EFFORTS,
+    Context,
+    McpServer,
+    about_context,
+    idle_timeout,
+    keywords,
+    read_mcp,
+    read_session,
+    tracing,
+)
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 MOST_DAYS = 36_500
+WITHOUT_PROMPT = "gpt-realtime-whisper"
+"""A transcription model that the service gives no prompt to."""
+
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -49,6 +63,7 @@ class ServerVad:
     threshold: float = setting(0.6, number(0.0, 1.0))
     prefix_padding_ms: int = setting(300, whole(0, 5000))
     silence_duration_ms: int = setting(500, whole(50, 10000))
+    idle_timeout_ms: int = setting(0, idle_timeout)
     create_response: bool = setting(True, flag)
     interrupt_response: bool = setting(True, flag)
 
@@ -65,13 +80,14 @@ class SemanticVad:
 
 TurnDetection: TypeAlias = ServerVad | SemanticVad
 
-ANSWERING = ("create_response", "interrupt_response")
+ANSWERING = ("create_response", "interrupt_response", "idle_timeout_ms")
 """What turn detection may do beside detecting turns."""
 
 
 def silent(vad: TurnDetection) -> TurnDetection:
     """Return this turn detection as a shadow has it: it answers nobody and interrupts nobody."""
-    return evolve(vad, create_response=False, interrupt_response=False)
+    quiet = evolve(vad, create_response=False, interrupt_response=False)
+    return evolve(quiet, idle_timeout_ms=0) if isinstance(quiet, ServerVad) else quiet
 
 
 @frozen
@@ -99,6 +115,10 @@ class Limits:
     still_there_seconds: int = setting(15, whole(0, 600))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
+    reconnects: int = setting(3, whole(0, 100))
+    reconnect_ms: int = setting(5000, whole(100, 60_000))
+    session_seconds: int = setting(3300, whole(0, 3540))
+    stream_returns: int = setting(3, whole(0, 100))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
     max_turn_seconds: int = setting(60, whole(2, 3540))
     tools_at_once: int = setting(8, whole(1, 64))
@@ -127,6 +147,12 @@ class Agent:
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
     keys: str = setting("masked", choice("masked", "kept"))
     transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
+    transcription_prompt: str = setting("", text("what the transcription should know", empty=True))
+    transcription_keywords: tuple[str, ...] = setting((), keywords)
+    speed: float = setting(1.0, number(0.25, 1.5))
+    reasoning_effort: str = setting("", choice("", *EFFORTS))
+    parallel_tool_calls: bool | None = setting(None, flag)
+    tracing: str | Mapping[str, Any] = setting("", tracing)
     time_zone: str = setting("", dates.time_zone)
     tools: tuple[str, ...] = setting((), names_of('a list such as ["my_tools:book_table"]'))
     failure_sentence: Sentence = setting(
@@ -147,6 +173,9 @@ class Agent:
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
+    context: Context = setting(Context(), _table)
+    session: Mapping[str, Any] = setting({}, _table)
+    mcp: Mapping[str, McpServer] = setting({}, _table)
     limits: Limits = setting(Limits(), _table)
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
@@ -208,6 +237,8 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     tables = raw if isinstance(raw, dict) else {}
     faults += _about_languages(agent, at)
     faults += _about_placeholders(agent, at)
+    faults += _about_hours(tables.get("hours"), f"{at}.hours")
+    faults += _about_transcription(agent, at)
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     return evolve(
@@ -222,11 +253,20 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
         ),
         shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
+        context=_read_context(tables.get("context", {}), f"{at}.context", faults),
+        mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
+        session=read_session(tables.get("session", {}), f"{at}.session", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
     )
+
+
+def _about_hours(raw: Any, at: str) -> Iterator[str]:
+    """A table that closes nothing was meant to: whoever wrote it would have callers answered at night."""
+    if isinstance(raw, dict) and not raw.keys() & {"open", "closed_days"}:
+        yield f"[{at}]: never closed; add open = {SPANS}, or leave the table out"
 
 
 def _about_placeholders(agent: Agent, at: str) -> Iterator[str]:
@@ -268,6 +308,23 @@ def _about_languages(agent: Agent, at: str) -> Iterator[str]:
             f'[{at}] language: no voice of Twilio\'s is known for "{agent.languages[0]}", to say the failure_sentence; '
             f"set say_voice, or say_language to one of {known}"
         )
+
+
+def _about_transcription(agent: Agent, at: str) -> Iterator[str]:
+    """Yield what the service would refuse of how a transcription is helped."""
+    model = agent.transcription_model
+    if (agent.transcription_prompt or agent.transcription_keywords) and not model:
+        yield f"[{at}] transcription_model: name one, or leave transcription_prompt and transcription_keywords out"
+    elif agent.transcription_keywords and model not in languages.SEVERAL:
+        yield f"[{at}] transcription_keywords: {model} takes none; use {languages.SEVERAL[0]}"
+    if agent.transcription_prompt and model == WITHOUT_PROMPT:
+        yield f"[{at}] transcription_prompt: {model} takes none; use {languages.SEVERAL[0]}"
+
+
+def _read_context(raw: Any, at: str, faults: list[str]) -> Context:
+    context = read_table(Context, raw, at=at, faults=faults)
+    faults += about_context(context, at)
+    return context
 
 
 def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[str]) -> Outgoing | None:

@@ -5,19 +5,27 @@ Each check takes the raw TOML value and returns the value to use, or raises `Wro
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
+from bridge.machine import usable_cores
 from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
 T = TypeVar("T")
 
-SECRET_WORDS = ("key", "token", "secret", "password", "account_sid")
+SECRET_WORDS = ("key", "token", "secret", "password", "account_sid", "headers", "query", "authorization")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+TEXT = re.compile(r"[\x20-\x7e]{0,1000}")
+SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|sig$|token", re.IGNORECASE)
+"""In the name of a header or a parameter: its value may open a door."""
+
+OF_A_HANDSHAKE = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
+MOST_TEXTS = 20
 HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 QUEUE = re.compile(r"queue:[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 REDIRECT = re.compile(r"https://[^\s@\x00-\x1f\x7f]{1,2000}")
@@ -34,6 +42,23 @@ def whole(low: int, high: int) -> Check:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise Wrong(f"a whole number from {low} to {high}")
         return value
+
+    return check
+
+
+AUTO = "auto"
+
+
+def processes(most: int) -> Check:
+    """Accept how many processes there shall be, or "auto": one core fewer than this process may use, at least 1."""
+
+    def check(value: Any) -> int:
+        if value == AUTO:
+            return min(max(1, usable_cores() - 1), most)
+        try:
+            return int(whole(1, most)(value))
+        except Wrong as wrong:
+            raise Wrong(f'{wrong}, or "{AUTO}": a core fewer than there are') from None
 
     return check
 
@@ -109,6 +134,60 @@ def variable(value: Any) -> str:
     if not isinstance(value, str) or not VARIABLE.fullmatch(value):
         raise Wrong('the name of an environment variable, in capitals, for example "OPENAI_API_KEY"')
     return value
+
+
+def variable_in(value: str) -> str:
+    """Return the name of the environment variable that a value stands for, written `$NAME`; or nothing."""
+    return value[1:] if value.startswith("$") and VARIABLE.fullmatch(value[1:]) else ""
+
+
+def filled(value: str, words: Mapping[str, str]) -> str:
+    """Return a value with what stands in the environment in its place, as far as that is known."""
+    return words.get(variable_in(value), value)
+
+
+def secret_word(value: Any) -> str:
+    """Accept `$NAME`, which the environment has, or nothing: a secret is never written into the file."""
+    if value != "" and not (isinstance(value, str) and variable_in(value)):
+        raise Wrong(
+            'the name of an environment variable, such as "$CRM_TOKEN": secrets are never written here'
+        )
+    return str(value)
+
+
+def headers(value: Any) -> dict[str, str]:
+    """Accept a table of HTTP headers; what may be a secret is `$NAME`, and what a handshake decides by is none."""
+    found = _texts(value)
+    for name, text in found.items():
+        if not HEADER.fullmatch(name):
+            raise Wrong("names of letters, digits and -")
+        if name.lower() in OF_A_HANDSHAKE or name.lower().startswith("sec-websocket-"):
+            raise Wrong(f"other headers than {name}: the connection has its own")
+        if SECRET_NAME.search(name) and not variable_in(text):
+            raise Wrong(f'"$NAME" for {name}: secrets are never written here; the environment has them')
+    if len({name.lower() for name in found}) != len(found):
+        raise Wrong("each header once")
+    return found
+
+
+def query(value: Any) -> dict[str, str]:
+    """Accept a table of what an address ends with behind its `?`; what may be a secret is `$NAME`."""
+    found = _texts(value)
+    for name, text in found.items():
+        if not HEADER.fullmatch(name.replace("_", "-")) or name == "model":
+            raise Wrong("names of letters, digits, - and _; the model has a setting of its own")
+        if SECRET_NAME.search(name) and not variable_in(text):
+            raise Wrong(f'"$NAME" for {name}: secrets are never written here; the environment has them')
+    return found
+
+
+def _texts(value: Any) -> dict[str, str]:
+    is_table = isinstance(value, dict) and len(value) <= MOST_TEXTS
+    if not is_table or not all(isinstance(text, str) and TEXT.fullmatch(text) for text in value.values()):
+        raise Wrong(
+            f'a table of up to {MOST_TEXTS} names with text in ASCII, such as {{ "X-Team" = "phones" }}'
+        )
+    return dict(value)
 
 
 def account(value: Any) -> str:
@@ -278,3 +357,27 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
         except Wrong as wrong:
             faults.append(f"[{at}] {key} = {shown(key, value)}: use {wrong}")
     return cls(**values)
+
+
+# ---------------------------------------------------------------- keys that Twilio signs with
+
+SHA1, SHA256 = "HMAC_SHA1", "HMAC_SHA256"
+SHARED_KEY = re.compile(rf"(?P<id>[A-Za-z0-9_.-]{{1,100}})(:(?P<algorithm>{SHA1}|{SHA256}))?=(?P<secret>.+)")
+"""How a shared key is written where secrets are: Twilio's id of it, its algorithm if not SHA-256, and the secret."""
+
+
+@attrs.frozen
+class SharedKey:
+    """A key that Twilio signs with, by a rule, in place of the auth token. Its algorithm is its own: whoever sends a
+    request does not choose it.
+    """
+
+    key_id: str
+    secret: str = attrs.field(repr=False)
+    algorithm: str = SHA256
+
+
+def shared_key(word: str) -> SharedKey | None:
+    """Return the key that is written so, or None."""
+    found = SHARED_KEY.fullmatch(word)
+    return SharedKey(found["id"], found["secret"], found["algorithm"] or SHA256) if found else None

@@ -1,4 +1,6 @@
-"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself."""
+"""The configuration file: TOML in, frozen settings out, checked once. It reads no environment by itself; how many
+cores there are it asks for `workers = "auto"`.
+"""
 
 import re
 import tomllib
@@ -11,23 +13,30 @@ from attrs import field, frozen
 
 from bridge.agents import MOST_DAYS, Agent, Keep, read_agents
 from bridge.checks import (
+    SHA1,
+    SharedKey,
     account,
     address,
     admin_address,
     choice,
     flag,
+    headers,
     hosts,
     nearest,
     number,
+    processes,
     proxy,
     public_url,
+    query,
     read_table,
     refusal,
     setting,
+    shared_key,
     shown,
     text,
     url,
     variable,
+    variable_in,
     whole,
 )
 from bridge.errors import ConfigError
@@ -46,7 +55,7 @@ class Server:
 
     bind: str = setting("127.0.0.1:8080", address)
     public_url: str = setting("", public_url)
-    workers: int = setting(1, whole(1, 64))
+    workers: int = setting(1, processes(64))
     max_calls: int = setting(50, whole(1, 1000))
     max_lag_ms: int = setting(200, whole(0, 10_000))
     when_full: str = setting("busy", refusal())
@@ -68,6 +77,9 @@ class Twilio:
 
     auth_token_env: str = setting("TWILIO_AUTH_TOKEN", variable)
     auth_token_file: str = setting("", text("the path of a file with one token a line", empty=True))
+    auth_token_signs: str = setting("everything", choice("everything", "upgrades", "nothing"))
+    shared_keys_env: str = setting("TWILIO_SHARED_KEYS", variable)
+    shared_keys_file: str = setting("", text("the path of a file with one ID=SECRET a line", empty=True))
     accept_unsigned_requests_from_anybody: bool = setting(False, flag)
     account_sid: str = setting("", account)
     api_url: str = setting(
@@ -85,6 +97,9 @@ class Realtime:
     model: str = setting("gpt-realtime-2.1", text("the name of a realtime model"))
     api_key_env: str = setting("OPENAI_API_KEY", variable)
     api_key_file: str = setting("", text("the path of a file that holds the key", empty=True))
+    api_key_header: str = setting("Authorization", choice("Authorization", "api-key"))
+    headers: Mapping[str, str] = field(factory=dict, metadata={"check": headers})
+    query: Mapping[str, str] = field(factory=dict, metadata={"check": query})
     proxy: str = setting("", proxy)
 
 
@@ -194,12 +209,23 @@ class Secrets:
     admin_token: str = field(default="", repr=False)
     proxy: Proxy | None = field(default=None, repr=False)
     """The one on the way to the model; with it come a name and a password, if it needs them."""
+    shared_keys: tuple[SharedKey, ...] = field(default=(), repr=False)
+    words: Mapping[str, str] = field(factory=dict, repr=False)
+    """What stands in the environment for each `$NAME` of the file."""
+
+    @property
+    def signing(self) -> tuple[str, ...]:
+        """Every secret that Twilio may sign with."""
+        return (*self.auth_tokens, *(key.secret for key in self.shared_keys))
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
         of_proxy = self.proxy.words if self.proxy else ()
-        return tuple(word for word in (*self.auth_tokens, self.api_key, self.admin_token, *of_proxy) if word)
+        words = (part for word in self.words.values() for part in (word, *word.split()[1:]))
+        return tuple(
+            word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words) if word
+        )
 
 
 def load(path: Path) -> Settings:
@@ -240,10 +266,12 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
     tokens = _secret_words(
         settings, environment, twilio.auth_token_env, twilio.auth_token_file, faults=faults
     )
+    shared = _shared_keys(settings, environment, faults)
     keys = _secret_words(settings, environment, realtime.api_key_env, realtime.api_key_file, faults=faults)
     admin = _secret_words(
         settings, environment, settings.admin.token_env, settings.admin.token_file, faults=faults
     )
+    words = _words(settings, environment, faults)
     way = None
     try:
         way = proxy_for(realtime.url, realtime.proxy, environment)
@@ -251,7 +279,49 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way)
+    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words)
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """Return each variable that a value of the file stands for, with where it is named."""
+    realtime = settings.realtime
+    places = [("[realtime] headers", realtime.headers), ("[realtime] query", realtime.query)]
+    for name, agent in settings.agents.items():
+        for label, server in agent.mcp.items():
+            at = f"[agents.{name}.mcp.{label}]"
+            places += [(at, {"authorization": server.authorization}), (f"{at} headers", server.headers)]
+    return {
+        name: f"{at} {key}"
+        for at, table in places
+        for key, text in table.items()
+        if (name := variable_in(text))
+    }
+
+
+def _words(settings: Settings, environment: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    found = {name: environment[name].strip() for name in variables_of(settings) if name in environment}
+    faults += [
+        f"{name}: it has characters that no secret has: copy it anew"
+        for name, word in found.items()
+        if not (word.isascii() and word.isprintable())
+    ]
+    return {name: word for name, word in found.items() if word}
+
+
+def _shared_keys(
+    settings: Settings, environment: Mapping[str, str], faults: list[str]
+) -> tuple[SharedKey, ...]:
+    twilio = settings.twilio
+    words = _secret_words(
+        settings, environment, twilio.shared_keys_env, twilio.shared_keys_file, faults=faults
+    )
+    found = [shared_key(word) for word in words]
+    if not all(found):
+        faults.append(
+            f"{twilio.shared_keys_env}, or its file: a word there is no shared key: write ID=SECRET, or "
+            f"ID:{SHA1}=SECRET for one with that algorithm"
+        )
+    return tuple(key for key in found if key is not None)
 
 
 def _secret_words(
@@ -285,9 +355,15 @@ def _secret_words(
 def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
     """Return one sentence for each thing the daemon will not start without."""
     missing = []
-    if not secrets.auth_tokens and not settings.twilio.accept_unsigned_requests_from_anybody:
+    twilio = settings.twilio
+    if twilio.auth_token_signs != "everything" and not secrets.shared_keys:
         missing.append(
-            f"no Twilio auth token: set {settings.twilio.auth_token_env}, or name a file with [twilio] "
+            f'no shared key: [twilio] auth_token_signs = "{twilio.auth_token_signs}" lets in what they sign alone; set '
+            f"{twilio.shared_keys_env}, or name a file with [twilio] shared_keys_file"
+        )
+    if not secrets.signing and not twilio.accept_unsigned_requests_from_anybody:
+        missing.append(
+            f"no Twilio auth token: set {twilio.auth_token_env}, or name a file with [twilio] "
             "auth_token_file; without one anybody could make calls on your account (to run open all the same, "
             "write accept_unsigned_requests_from_anybody = true)"
         )
@@ -300,6 +376,11 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
         missing.append(
             f"no OpenAI key: set {settings.realtime.api_key_env}, or name a file with [realtime] api_key_file"
         )
+    missing += [
+        f"no {name}: {at} stands for it; set it in the environment"
+        for name, at in variables_of(settings).items()
+        if name not in secrets.words
+    ]
     if settings.admin.bind and not secrets.admin_token and settings.admin.token_file:
         missing.append(f"no admin token in {settings.admin.token_file}: write one into it, alone on a line")
     elif settings.admin.bind and not secrets.admin_token and not settings.admin.is_local:

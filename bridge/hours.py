@@ -18,7 +18,8 @@ DAY_MINUTES: Final = 24 * 60
 WEEK_MINUTES: Final = 7 * DAY_MINUTES
 MOST_SPANS: Final = 50
 MOST_CLOSED_DAYS: Final = 400
-EXAMPLE: Final = 'days and times such as ["mon-fri 09:00-18:00", "sat 10:00-14:00"]'
+SPANS: Final = '["mon-fri 09:00-18:00", "sat 10:00-14:00"]'
+EXAMPLE: Final = f"days and times such as {SPANS}"
 
 
 @frozen

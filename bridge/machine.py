@@ -44,23 +44,62 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+QUOTA: Final = "/sys/fs/cgroup{group}/cpu.max"
+"""Of control groups: "200000 100000" are two cores, "max 100000" is no quota. A container sees its own as "/"."""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may keep busy: those it may run on, and no more than its quota has."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        group = Path("/proc/self/cgroup").read_text().strip().removeprefix("0::").rstrip("/")
+        return min(allowed, quota_in(Path(QUOTA.format(group=group)).read_text()) or allowed)
+    except OSError:  # no Linux, or control groups of the first kind
+        return allowed
+
+
+def quota_in(text: str) -> int:
+    """Return how many cores a `cpu.max` allows, rounded up, at least 1; 0 when it sets no bound."""
+    words = text.split()
+    if len(words) != 2 or not all(map(str.isdecimal, words)) or int(words[1]) == 0:
+        return 0
+    return max(1, -(-int(words[0]) // int(words[1])))
+
+
+M_TRIM_THRESHOLD: Final = -1
+M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Of glibc's mallopt(3)."""
 
+LARGE_BYTES: Final = 128 * 2**10
+"""glibc's own first value of both thresholds. Left to itself it raises them with each large block that is freed, up to
+32 MiB, and from then on large blocks are cut from the heap and leave holes."""
 
-def use_few_arenas() -> None:
-    """Let threads share their malloc arenas: with one each, memory grew by 4 % in every thousand calls, for nothing.
 
-    To be called before there are threads. Other C libraries than glibc have no such setting.
+def steady_malloc() -> None:
+    """Let malloc keep little of what is free: with an arena a thread, memory grew by 4 % in every thousand calls.
+
+    To be called before there are threads. Other C libraries than glibc have no such settings.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        c = ctypes.CDLL(None)
+        c.mallopt(M_ARENA_MAX, 2)
+        c.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        c.mallopt(M_TRIM_THRESHOLD, LARGE_BYTES)
 
 
 def settle_memory() -> None:
     """Take what is loaded by now out of every later garbage collection: a full one stopped all calls for 240 ms."""
-    gc.collect()
+    gc.unfreeze()
+    give_back_memory()
     gc.freeze()
+
+
+def give_back_memory() -> None:
+    """Collect all garbage, and give the system back what malloc keeps of what is free: some ms, so between calls."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident_bytes(process: int | str = "self") -> int:

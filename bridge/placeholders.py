@@ -57,13 +57,24 @@ def _declare(name: str, names: list[str]) -> str:
 
 def variables(value: Any) -> Mapping[str, str]:
     """Accept a table of the agent's own variables, each with what stands there where a call brings nothing else."""
-    usable = isinstance(value, Mapping) and len(value) <= MOST_VARIABLES and all(map(_is_pair, value.items()))
-    if not usable:
-        raise Wrong(
-            f'a table such as {{ table = "12" }}: names of a-z, 0-9 and "_", texts of {MOST_CHARACTERS} characters at '
-            f"most, {MOST_VARIABLES} of them at most"
-        )
+    if not isinstance(value, Mapping):
+        raise Wrong('a table such as { table = "12" }')
+    if len(value) > MOST_VARIABLES:
+        raise Wrong(f"{MOST_VARIABLES} variables at most; these are {len(value)}")
+    if wrong := next((name for name, text in value.items() if not _is_pair((name, text))), None):
+        raise Wrong(_what_to_use(wrong, value[wrong]))
     return dict(value)
+
+
+def _what_to_use(name: str, text: Any) -> str:
+    """Return what variables are, and which one is none."""
+    if VARIABLE.fullmatch(name) is None:
+        return f'names of a-z, 0-9 and "_" that begin with a letter, 32 characters at most: "{name[:40]}" is none'
+    if not isinstance(text, str):
+        return f'texts: {name} = "..." in quotes'
+    if len(text) > MOST_CHARACTERS:
+        return f"texts of {MOST_CHARACTERS} characters at most: {name} has {len(text)}"
+    return f"texts without control characters: {name} has some"
 
 
 def _is_pair(pair: tuple[Any, Any]) -> bool:

@@ -14,6 +14,7 @@ from bridge.heart.effects import (
     SendMark,
 )
 from bridge.heart.events import (
+    AgentWords,
     CallerAway,
     CallerSpoke,
     ClockRang,
@@ -104,7 +105,12 @@ def erred(code: str, message: str, client_event_id: str, refused: tuple[str, ...
     return ModelErred(code, "", message, client_event_id, refused, retry_after_ms(message))
 
 
+words = st.builds(
+    AgentWords, responses.map("{}a".format), st.just(0), st.sampled_from(["Hello ", "there."]), st.booleans()
+)
+
 everyday = st.one_of(
+    words,
     spoke, spoke, spoke, frames, speech, speech, finished_audio,
     responses.map(ResponseCreated),
     st.builds(failed_or_not, responses, statuses, codes, messages),
@@ -222,7 +228,20 @@ def excursions(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
     return [(draw(gaps), event) for event in happens if draw(st.integers(0, 29))]
 
 
+@st.composite
+def reconnections(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
+    """Draw a session that is lost, and the next one, of which now and then something is missing."""
+    lost = draw(
+        st.sampled_from(
+            [ModelLeft(1006, ""), LinkStalled("model"), ModelErred("session_expired", "", "", "")]
+        )
+    )
+    happens = (lost, SessionCreated(0), SessionUpdated())
+    return [(draw(gaps), event) for event in happens if draw(st.integers(0, 9))]
+
+
 scenes = st.one_of(
+    reconnections(),
     answers(), answers(), turns(), excursions(), excursions(),
     steps.map(lambda step: [step]), steps.map(lambda step: [step]),
     st.tuples(gaps, st.builds(Echo, st.integers(1, 9))).map(lambda step: [step]),
@@ -265,6 +284,9 @@ agents = st.builds(
     still_there_seconds=st.sampled_from([0, 1, 15]),
     lost_media_ms=st.sampled_from([2000, 100_000, 100_000]),
     held_caller_audio_ms=st.sampled_from([20, 3000]),
+    reconnects=st.sampled_from([0, 1, 3]),
+    session_seconds=st.sampled_from([0, 3, 3300]),
+    stream_returns=st.sampled_from([0, 2]),
 )
 
 
@@ -319,15 +341,18 @@ class History:
 
     def placed(self, event: Event) -> Event:
         """Return an event with the numbers that the call has got to, where it has none of its own."""
-        leg = 1 + len(of(self.wanted, ReturnToStream))
         match event:
             case CallerAway(leg=0):
-                return evolve(event, leg=leg)
+                return evolve(event, leg=self._leg)
             case FarEndTold(number=0) | ExcursionEnded(number=0):
                 return evolve(event, number=len(of(self.wanted, LeaveStream)))
             case StreamStarted(stream_sid="MZ-next"):
-                return evolve(event, stream_sid=f"MZ{leg}")
+                return evolve(event, stream_sid=f"MZ{self._leg}")
         return event
+
+    @property
+    def _leg(self) -> int:
+        return 1 + len(of(self.wanted, ReturnToStream))
 
     @property
     def wanted(self) -> list[Effect]:

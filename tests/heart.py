@@ -43,9 +43,11 @@ def of(effects: Iterable[Effect], kind: type[Kind]) -> list[Kind]:
 
 
 def agent_with(*, create: bool = True, interrupt: bool = True, **limits: int) -> Agent:
-    """Return an agent with these limits and turn-detection flags."""
+    """Return an agent with these limits and turn-detection flags; a session or a stream that is lost is not
+    followed by another, unless `reconnects` or `stream_returns` say so."""
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    return Agent(name="front-desk", limits=evolve(Limits(), **limits), turn_detection=vad)
+    bounds = evolve(Limits(reconnects=0, stream_returns=0), **limits)
+    return Agent(name="front-desk", limits=bounds, turn_detection=vad)
 
 
 def voice(ms: int, *, first: int = 0) -> bytes:

@@ -12,7 +12,7 @@ from bridge.calls.live_call import LiveCall, ModelAddress
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import Event
-from bridge.links.phone import Closing
+from bridge.links.link import Closing
 from bridge.tapes.header import Header
 from bridge.tapes.tape import Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -42,12 +42,15 @@ class Silence:
     """A socket on which nothing comes and everything goes."""
 
     closing: Closing = Closing(1006, "")
-    on_control: Callable[[], None] = field(default=lambda: None)
+    is_ready: bool = True
+    on_waiting: Callable[[], object] = field(default=lambda: None)
 
     def trust(self) -> None: ...
 
     async def receive(self) -> str | bytes | None:
         await trio.sleep_forever()
+
+    def send_now(self, *messages: str) -> None: ...
 
     async def send(self, *messages: str) -> None: ...
 

@@ -87,6 +87,7 @@ class Bridge:
     talk: Talk = to_the_end
     answers: dict[str, str] = attrs.field(factory=dict)
     refuse: int | None = None
+    fails: dict[str, int] = attrs.field(factory=dict)  # how often a path is answered with 503 first
     forms: list[tuple[str, dict[str, list[str]], dict[str, str]]] = attrs.field(factory=list)
     upgrades: list[bytes] = attrs.field(factory=list)
     medias: list[Media] = attrs.field(factory=list)
@@ -130,9 +131,12 @@ class Bridge:
         headers = {bytes(name).decode(): bytes(value).decode() for name, value in request.headers}
         target = bytes(request.target).decode()
         self.forms.append((target, parse_qs(body.decode(), keep_blank_values=True), headers))
-        xml = self.answers.get(target, "").encode()
+        xml, status = self.answers.get(target, "").encode(), 404
+        if self.fails.get(target, 0) > 0:
+            self.fails[target] -= 1
+            xml, status = b"", 503
         head = [("Content-Type", "text/xml"), ("Content-Length", str(len(xml)))]
-        answer = h11.Response(status_code=200 if xml else 404, headers=head)
+        answer = h11.Response(status_code=200 if xml else status, headers=head)
         parts = [heart.send(answer), heart.send(h11.Data(data=xml)), heart.send(h11.EndOfMessage())]
         return b"".join(part for part in parts if part)
 
@@ -175,7 +179,7 @@ async def a_bridge(
     bridge = Bridge(
         talk, {"/voice": CONNECT, "/after": HANGUP, "/status": HANGUP, **fields.pop("answers", {})}
     )
-    bridge.refuse = fields.pop("refuse", None)
+    bridge.refuse, bridge.fails = fields.pop("refuse", None), fields.pop("fails", {})
     within_s = fields.pop("within_s", 5)
 
     async def call(*steps: Any, **options: Any) -> CallReport:

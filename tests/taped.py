@@ -9,6 +9,7 @@ import msgspec
 from bridge.agents import Agent
 from bridge.heart.effects import WriteNote
 from bridge.heart.events import (
+    AgentWords,
     CallerAway,
     CallerSpoke,
     ClockRang,
@@ -125,6 +126,10 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
         case RateLimitsTold(reset_ms):
             limit = {"name": "tokens", "limit": 40_000, "remaining": 0, "reset_seconds": reset_ms / 1000}
             return {"type": "rate_limits.updated", "rate_limits": [limit]}
+        case AgentWords(item, index, text, is_whole):
+            kind, field = ("done", "transcript") if is_whole else ("delta", "delta")
+            kind = f"response.output_audio_transcript.{kind}"
+            return {"type": kind, "item_id": item, "content_index": index, field: text}
         case TranscriptionFailed(item, code):
             kind = "conversation.item.input_audio_transcription.failed"
             return {"type": kind, "item_id": item, "content_index": 0, "error": {"code": code}}

@@ -37,7 +37,7 @@ async def a_call(
     *steps: Step, answers: dict[str, str], town: Town, talk: Talk = goodbye, **options: Any
 ) -> tuple[CallReport, Bridge]:
     """One call whose webhook is answered at /voice; what became of it, and what the bridge was asked."""
-    fields = {"patience_ms": 60_000, "within_s": 600}
+    fields = {"patience_ms": 60_000, "within_s": 600, "fails": options.pop("fails", {})}
     async with a_bridge(talk, answers=answers, **fields) as (bridge, call):
         report = await call(*steps, town=town, **options)
     return report, bridge

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from bridge.calls.whereabouts import NO_ANSWER
+from bridge.heart.keys import MASKED
 from bridge.tapes import tape
-from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import taped_request
 from bridge.tapes.tape import HTTP, TWILIO, Line
-from bridge.wire.requests import ANSWERED, OUTGOING, REFUSED, REST, TOLD, Request
+from bridge.wire.requests import ANSWERED, OF_THE_RECORD, OUTGOING, REFUSED, REST, TOLD, Request
 from bridge.wire.twiml import hangup_twiml
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def answer(call: "LiveCall", request: Request) -> str:
         return refused(request)
     if call.end is None:
         _take(call, request)
+    elif request.kind in OF_THE_RECORD and not call.tape.is_finished:
+        call.record(_line_of(call, request))  # what is decided is decided; the record is still open
     return call.where.answer(request, call.end)
 
 
@@ -60,7 +62,10 @@ def refused(request: Request) -> str:
 def _take(call: "LiveCall", request: Request) -> None:
     """Tape what Twilio says, and ask the heart; keys that were asked for off the stream are not in it."""
     call.mask.hide(call.where.keep_digits(request))
+    _feed(call, _line_of(call, request))
+
+
+def _line_of(call: "LiveCall", request: Request) -> Line:
     is_masked, keys_masked = call.hides_numbers, call.agent.keys == MASKED
     http = taped_request(request.url, request.form, masked=is_masked, keys_masked=keys_masked)
-    line = Line(t_ms=call.now_ms(), leg=HTTP, sender=TWILIO, http=http)
-    _feed(call, line)
+    return Line(t_ms=call.now_ms(), leg=HTTP, sender=TWILIO, http=http)

@@ -14,9 +14,9 @@ from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
 from bridge.heart.call import Call
+from bridge.heart.keys import MASKED
 from bridge.links.lag import LoopLag
 from bridge.tapes.header import Header, settings_of
-from bridge.tapes.key_mask import MASKED
 from bridge.tapes.masking import mask, masked_settings, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line

@@ -1,6 +1,7 @@
 """One side of a call: what waits to be sent, its socket once there is one, and how the two part."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -8,8 +9,8 @@ from attrs import define, field
 
 from bridge.calls.shadow import Shadow
 from bridge.heart.events import Event, ModelLeft, PhoneLeft
+from bridge.links.link import FLUSH, Closing, Link
 from bridge.links.outbox import Outbox
-from bridge.links.phone import Closing, Link
 from bridge.tapes import tape
 from bridge.tapes.lines import Close
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
@@ -61,11 +62,23 @@ class Leg:
             hear(self, message)
         self.has_said_all = True
 
+    def post(self, message: str) -> bool:
+        """Have a message sent by the next `push`, or later. False, once, when the peer has stalled."""
+        return self.outbox.add(message)
+
+    def push(self) -> None:
+        """Send at once what was posted, in one piece, as far as the socket takes it; the rest is left to `speak`."""
+        if self.outbox:
+            self.outbox.push(self.link)
+
     async def speak(self, link: Link) -> None:
-        """Send what is put into the outbox, until that is closed and empty."""
+        """Send what could not leave at once, until the outbox is closed and nothing waits."""
+        link.on_waiting = partial(self.outbox.put, FLUSH)
         try:
+            await link.send()
             while messages := await self.outbox.take():
                 await link.send(*messages)
+            await link.send()
         finally:
             self.drained.set()  # of a peer that has left, too
 

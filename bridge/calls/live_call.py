@@ -13,7 +13,7 @@ from attrs import Factory, define, field
 
 from bridge.agents import Agent
 from bridge.calls.answering import answer
-from bridge.calls.leg import WIND_UP_SECONDS, Leg, model_leg, wind_up
+from bridge.calls.leg import WIND_UP_SECONDS, Leg, wind_up
 from bridge.calls.shadow import Shadow
 from bridge.calls.sides import ModelSide, PhoneSide
 from bridge.calls.tool_tasks import ToolTasks
@@ -27,6 +27,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     ReturnToStream,
     RunTool,
     WriteNote,
@@ -34,9 +35,9 @@ from bridge.heart.effects import (
 from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
+from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
-from bridge.links.phone import FLUSH, PhoneSocket
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.lines import Ending
@@ -75,13 +76,13 @@ class LiveCall:
     phones: PhoneSide = field(default=Factory(lambda call: PhoneSide(call.lag.awake), takes_self=True))
     info: CallInfo = field(factory=CallInfo)
     is_outgoing: bool = False
-    model: Leg = field(default=Factory(lambda call: model_leg(Outbox(call.lag.awake)), takes_self=True))
     hides_numbers: bool = False
     due: float = Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
     leaves_by: float = float("inf")
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _rings_at: int = 0
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -96,7 +97,7 @@ class LiveCall:
         self.mask = KeyMask.of(self.agent.keys)
         self.where = Whereabouts(self.agent, self.tape.header.call_sid, self.routes, self.caller_id)
         self._model_side = ModelSide(
-            self.address, self.model, self.feed, self.record, self._hear, self.now_ms
+            self.address, self.lag.awake, self.feed, self.record, self._hear, self.now_ms
         )
         self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once, self.info, self.now_ms)
         self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
@@ -125,18 +126,22 @@ class LiveCall:
 
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
-        if not line.rang and tape.is_overdue(self.call.deadline, line.t_ms):
-            self._ring(line.t_ms)  # held up as a whole: what was due comes before what came meanwhile
-        self.last_event = trio.current_time()
+        call, t_ms = self.call, line.t_ms
+        if t_ms > call.calm_until and not line.rang and tape.is_overdue(call.deadline, t_ms):
+            self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
+        self.last_event = self.born + t_ms / 1000
         self._write(line, event)
-        self._carry_out(self.call.handle(event, line.t_ms), line.t_ms)
-        if self.end is not None and not self.call.is_listening:
+        self._carry_out(call.handle(event, t_ms), t_ms)
+        if self.end is not None and not call.is_listening:
             self._heard_out.set()
         if self._stalled:
             leg, self._stalled = self._stalled, ""
-            self.feed(Line(t_ms=line.t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        deadline = self.call.deadline
-        self._alarm.deadline = self._at(deadline) if deadline is not None else float("inf")
+            self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
+        if call.calm_until < self._rings_at and (deadline := call.deadline) is not None:
+            self._set_alarm(deadline)  # only ever nearer: one that rings too soon is set anew then
+
+    def _set_alarm(self, deadline: int) -> None:
+        self._rings_at, self._alarm.deadline = deadline, self._at(deadline)
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -144,41 +149,51 @@ class LiveCall:
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
         for effect in effects:
+            if type(effect) is AppendAudio:
+                self._append(effect, t_ms)
+                continue
             self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
             self._write(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
-                if isinstance(effect, AppendAudio) and self._shadow is not None:
-                    self._shadow.offer(effect, message)
             else:
                 self._act(effect)
+        self.phone.push()
+        self.model.push()
+
+    def _append(self, effect: AppendAudio, t_ms: int) -> None:
+        """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
+        line, message = tape.carry_out(t_ms, effect)
+        assert message is not None
+        self.tape.append(line)
+        self._post(self.model, message)
+        if self._shadow is not None:
+            self._shadow.offer(effect, message)
 
     def _act(self, effect: Effect) -> None:
         """Do what no message does."""
         match effect:
             case RunTool():
                 self._run_tool(effect)
-            case WriteNote():
-                self._log_note(self.mask.note(effect))
+            case WriteNote() if effect.kind == "log":
+                data = dict(self.mask.note(effect).data)
+                self.log.warning(data.pop("text"), **data)
             case LeaveStream():
                 self._leave(effect)
             case ReturnToStream():
                 self.where.returned(effect)
                 self.phones.expect()
+            case OpenSession():
+                self._model_side.open_next(effect.within_ms / 1000, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
                 self._finish(self.mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
-        if not leg.outbox.put(message):
+        if not leg.post(message):
             self._stalled = leg.stalled
-
-    def _log_note(self, note: WriteNote) -> None:
-        if note.kind == "log":
-            data = {key: value for key, value in note.data.items() if key != "text"}
-            self.log.warning(note.data["text"], **data)
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -207,8 +222,9 @@ class LiveCall:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
             self._legs = legs
-            legs.start_soon(self._meet_model, name="model leg")
-            legs.start_soon(self._meet_phone, name="phone leg")
+            until = self._at(self.agent.limits.model_ready_ms)
+            legs.start_soon(self._model_side.live, until, name="model leg")
+            legs.start_soon(self.phones.live, self._hear, self._phone_left, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
                 legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
@@ -278,8 +294,10 @@ class LiveCall:
             self._nursery.cancel_scope.cancel(reason=why)
 
     async def _keep_time(self) -> None:
+        """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+            with trio.CancelScope() as self._alarm:
+                self._set_alarm(deadline)
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
@@ -297,13 +315,7 @@ class LiveCall:
         with self._crashing_alone():
             self.on_stream()
             self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
-            link.on_control = self._answer_ping
         return leg
-
-    def _answer_ping(self) -> None:
-        """Have the pong sent; whatever waits already takes it along, so that a burst of pings fills no outbox."""
-        if not self.phone.outbox:
-            self._post(self.phone, FLUSH)
 
     @property
     def phone(self) -> Leg:
@@ -339,9 +351,6 @@ class LiveCall:
         """Say whether the call has a phone leg, from which frames should come."""
         return self.phone.link is not None and not self.phone.ended.is_set() and not self.where.is_away
 
-    async def _meet_phone(self) -> None:
-        await self.phones.live(self._hear, self._phone_left)
-
     def _phone_left(self, leg: Leg) -> None:
         line, event = leg.left_at(self.now_ms())
         if line.is_input:
@@ -349,8 +358,10 @@ class LiveCall:
         else:
             self.record(line)  # the call goes on without it, or is over
 
-    async def _meet_model(self) -> None:
-        await self._model_side.live(self._at(self.agent.limits.model_ready_ms))
+    @property
+    def model(self) -> Leg:
+        """Return the leg of the model's present session, or of the one that is to come."""
+        return self._model_side.leg
 
     async def _meet_shadow(self, shadow: Shadow) -> None:
         """Let the real session connect first: a shadow is no reason for a later first word."""

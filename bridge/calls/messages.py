@@ -188,9 +188,9 @@ MANY_FILES: Final = 65_536
 class Vitals:
     """What a process that carries calls looks like inside; numbers of messages and lines that wait, and counts.
 
-    `phone` and `model` are of the worst call, and so is `most_lines`; `files_left` is what may still be opened;
-    `lags` is how late its loop was, in seconds; `is_late` says that it was too late for one more call; `deaths` is how
-    many workers died.
+    `phone` and `model` are of the worst call, and so is `most_lines`; `files_left` is what may still be opened; `lags`
+    is how late its loop was and `pauses` how long its garbage collections took, in seconds; `is_late` says that it was
+    too late for one more call; `deaths` is how many workers died.
     """
 
     tapes: int = 0
@@ -209,6 +209,7 @@ class Vitals:
     workers: int = 1
     deaths: int = 0
     lags: tuple[float, ...] = ()
+    pauses: tuple[float, ...] = ()
     is_late: bool = False
 
 
@@ -231,5 +232,6 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         workers=sum(one.workers for one in all_of_them),
         deaths=sum(one.deaths for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),
+        pauses=tuple(pause for one in all_of_them for pause in one.pauses),
         is_late=any(one.is_late for one in all_of_them),
     )

@@ -11,9 +11,15 @@ from bridge.calls.messages import Key
 from bridge.heart.effects import EndCall
 from bridge.tapes.reader import ending_on_disk
 from bridge.tapes.tape import BRIDGE
+from bridge.wire.requests import Request
 
 MOST_REMEMBERED: Final = 10_000
-"""Ended calls whose outcome Twilio may still ask for; mostly it asks within seconds."""
+"""Calls of which something is noted for as long as Twilio may ask for them."""
+
+MOST_OUTCOMES: Final = 1000
+"""Ended calls whose outcome is known without looking at the disk: as many as may be live (`max_calls`), for all of them
+may end in the same moment. Twilio asks within seconds; whoever asks later is answered from the tape.
+"""
 
 NEXT_SECONDS: Final = 0.6
 """How long after a call a draining daemon still waits for Twilio to ask what comes next; it asks at once."""
@@ -55,7 +61,7 @@ class Outcomes:
         self._ended[key] = Outcome(agent, end)
         if end.by != "caller":
             self.unasked[key] = now + (SAY_SECONDS if end.say else NEXT_SECONDS)
-        if len(self._ended) > MOST_REMEMBERED:
+        if len(self._ended) > MOST_OUTCOMES:
             self.unasked.pop(self._ended.popitem(last=False)[0], None)
 
     def of(self, key: Key) -> Outcome | None:
@@ -78,11 +84,19 @@ def remember(known: OrderedDict[Key, T], key: Key, value: T) -> None:
         known.popitem(last=False)
 
 
-def outcome_on_disk(folder: Path, agent: Agent, call_id: str) -> Outcome | None:
-    """Return how the call of this id ended, from its tape; one that is torn was cut off by a crash. Blocks."""
-    found = ending_on_disk(folder, call_id)
-    if found is None or found.agent != agent.name:
-        return None
-    if found.ending is None:
-        return Outcome(agent, lost(agent))
-    return Outcome(agent, EndCall(**found.ending))
+def names_of(agent: str, request: Request) -> tuple[str, ...]:
+    """Return what the call that a request is about may be called on disk."""
+    names = (request.call_sid, f"{request.call_sid}-{agent}")
+    return names if request.turn == 1 else tuple(f"{name}-{request.turn}" for name in names)
+
+
+def outcome_on_disk(folder: Path, agent: Agent, *call_ids: str) -> Outcome | None:
+    """Return how the first of these calls ended that is there, from its tape; one that is torn was cut off by a crash.
+
+    Blocks.
+    """
+    for call_id in call_ids:
+        found = ending_on_disk(folder, call_id)
+        if found is not None and found.agent == agent.name:
+            return Outcome(agent, EndCall(**found.ending) if found.ending else lost(agent))
+    return None

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import define, evolve, frozen
 
 from bridge.agents import Agent
-from bridge.checks import nearest
-from bridge.config import Secrets, Settings
+from bridge.checks import filled, nearest
+from bridge.config import Realtime, Secrets, Settings
 from bridge.errors import ToolError
 from bridge.links.model import ModelAddress
 from bridge.tools import Tool, afresh, load_tools
@@ -98,7 +98,23 @@ def make_setup_afresh(settings: Settings, secrets: Secrets) -> Setup:
 
 def model_address(settings: Settings, secrets: Secrets) -> ModelAddress:
     """Return where calls find their model; the beta header must not be sent any more."""
-    url = settings.realtime.url
-    headers = [("Authorization", f"Bearer {secrets.api_key}")] if secrets.api_key else []
-    context = ssl.create_default_context() if url.startswith("wss:") else None
-    return ModelAddress(url, settings.realtime.model, headers, context, secrets.proxy)
+    realtime = settings.realtime
+    context = ssl.create_default_context() if realtime.url.startswith("wss:") else None
+    return ModelAddress(
+        realtime.url,
+        realtime.model,
+        model_headers(realtime, secrets),
+        context,
+        secrets.proxy,
+        tuple(realtime.query.items()),
+        secrets.words,
+    )
+
+
+def model_headers(realtime: Realtime, secrets: Secrets) -> list[tuple[str, str]]:
+    """Return the headers that the model's server is asked with: the key where it wants it, then the file's."""
+    own = [(name, filled(value, secrets.words)) for name, value in realtime.headers.items()]
+    if not secrets.api_key or realtime.api_key_header.lower() in {name.lower() for name, _ in own}:
+        return own
+    bare = realtime.api_key_header != Realtime().api_key_header
+    return [(realtime.api_key_header, secrets.api_key if bare else f"Bearer {secrets.api_key}"), *own]

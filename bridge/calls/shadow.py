@@ -14,9 +14,10 @@ from bridge.errors import DoorShutError, LinkError, first_of, in_words
 from bridge.heart.effects import AppendAudio
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.heart.held_audio import HeldAudio
-from bridge.links.model import ModelAddress, ModelLink, wait_silent
+from bridge.links.model import ModelAddress, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
+from bridge.links.web_socket import WebSocketLink
 from bridge.tapes import tape
 from bridge.tapes.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
 from bridge.text.validity import valid_json
@@ -105,7 +106,7 @@ class Shadow:
     def _try_failed(self, shut: DoorShutError, again_in_ms: int) -> None:
         self._tell(OPENAI, try_failed={"kind": shut.kind, "why": str(shut), "again_in_ms": again_in_ms})
 
-    async def _serve(self, link: ModelLink) -> None:
+    async def _serve(self, link: WebSocketLink) -> None:
         self._tell(OPENAI, accept={"status": 101})
         self._is_open = True
         async with trio.open_nursery() as nursery:
@@ -142,7 +143,7 @@ class Shadow:
         if not self.outbox.put(message):
             self._give_up("it stalled: it has taken nothing for 5 s")
 
-    async def _speak(self, link: ModelLink) -> None:
+    async def _speak(self, link: WebSocketLink) -> None:
         while messages := await self.outbox.take():
             if self._done.is_set():
                 return
@@ -159,7 +160,7 @@ class Shadow:
 
     # ------------------------------------------------------------ listening
 
-    async def _listen(self, link: ModelLink) -> None:
+    async def _listen(self, link: WebSocketLink) -> None:
         while (message := await link.receive()) is not None:
             self._hear(message)
         closing = link.closing
@@ -195,7 +196,7 @@ class Shadow:
         for append in self._held.release():
             self._post(append.first, realtime.encode(append))
 
-    async def _feel_pulse(self, link: ModelLink) -> None:
+    async def _feel_pulse(self, link: WebSocketLink) -> None:
         await wait_silent(link)
         self._give_up("it stopped responding")
 

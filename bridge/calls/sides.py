@@ -1,17 +1,19 @@
 """The two sides of one call: the phone's legs, one after the other and never two, and the model's while it lasts."""
 
 from collections.abc import Callable
+from functools import partial
 
 import trio
 from attrs import define, field
 
-from bridge.calls.leg import Leg, phone_leg
+from bridge.calls.leg import Leg, model_leg, phone_leg
 from bridge.errors import DoorShutError, LinkError
 from bridge.heart.events import Event, LinkStalled, ModelTryFailed, ModelUnreachable
-from bridge.links.model import ModelAddress, ModelLink, wait_silent
+from bridge.links.link import PhoneSocket
+from bridge.links.model import ModelAddress, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
-from bridge.links.phone import PhoneSocket
+from bridge.links.web_socket import WebSocketLink
 from bridge.tapes.lines import TryFailed
 from bridge.tapes.tape import BRIDGE, MODEL, NOTE, OPENAI, Line
 from bridge.wire import realtime
@@ -87,31 +89,45 @@ async def _part_when_left(leg: Leg, scope: trio.CancelScope) -> None:
 
 @define(eq=False)
 class ModelSide:
-    """The way to one call's model; `feed` is told what becomes of it, `record` what need not be known."""
+    """The way to one call's model, one session after the other; `feed` is told what becomes of the present one,
+    `record` what need not be known. `clock` is what its outboxes go by."""
 
     address: ModelAddress
-    leg: Leg
+    clock: Callable[[], float]
     feed: Callable[[Line, Event], None]
     record: Callable[[Line], None]
     hear: Callable[[Leg, str | bytes], None]
     now_ms: Callable[[], int]
     came: trio.Event = field(factory=trio.Event)
+    leg: Leg = field(init=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
 
+    def __attrs_post_init__(self) -> None:
+        self.leg = model_leg(Outbox(self.clock))
+
     async def live(self, until: float) -> None:
-        """Open the socket, by that time at the latest, and live with it until it is closed."""
+        """Open the present session's socket, by that time at the latest, and live with it until it is closed."""
+        leg, scope = self.leg, self._scope
         door = ModelDoor(self.address, until, on_try=self._try, on_failure=self._try_failed)
-        with self._scope:
+        with scope:
             try:
-                await door.serve(self._serve)
+                await door.serve(partial(self._serve, leg))
             except LinkError as error:
                 line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
                 self.feed(line, ModelUnreachable(str(error)))
 
+    def open_next(self, within_seconds: float, nursery: trio.Nursery | None) -> None:
+        """Let the next session be the present one: the one before is heard no more, nor is its goodbye waited for."""
+        leg, scope = self.leg, self._scope
+        leg.outbox.close()
+        self.leg, self._scope = model_leg(Outbox(self.clock)), trio.CancelScope()
+        if nursery is not None:
+            nursery.start_soon(_part_with, leg, scope, name="part from model")
+            nursery.start_soon(self.live, trio.current_time() + within_seconds, name="model leg")
+
     async def part(self) -> None:
         """Say goodbye: the session is over, the call goes on."""
-        await self.leg.part()
-        self._scope.cancel(reason="the session is over")
+        await _part_with(self.leg, self._scope)
 
     def _try(self) -> None:
         upgrade = {"method": "GET", "url": self.address.session_url}
@@ -122,26 +138,40 @@ class ModelSide:
         line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, try_failed=failed)
         self.feed(line, ModelTryFailed(shut.kind, str(shut)))
 
-    async def _serve(self, link: ModelLink) -> None:
+    async def _serve(self, leg: Leg, link: WebSocketLink) -> None:
         self.record(Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, accept={"status": 101}))
-        self.leg.link = link
+        leg.link = link
         self.came.set()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.leg.speak, link, name="speak to model")
-                nursery.start_soon(self._feel_pulse, link, name="model heartbeat")
-                await self.leg.listen(link, self.hear)
-                line, event = self.leg.left_at(self.now_ms())
-                if line.is_input:
-                    self.feed(line, event)
-                else:
-                    self.record(line)
+                nursery.start_soon(leg.speak, link, name="speak to model")
+                nursery.start_soon(self._feel_pulse, leg, link, name="model heartbeat")
+                await leg.listen(link, self._hear)
+                self._has_left(leg)
                 nursery.cancel_scope.cancel(reason="the model has left")
         finally:
-            self.leg.ended.set()
+            leg.ended.set()
 
-    async def _feel_pulse(self, link: ModelLink) -> None:
+    def _hear(self, leg: Leg, message: str | bytes) -> None:
+        if leg is self.leg:
+            self.hear(leg, message)
+
+    def _has_left(self, leg: Leg) -> None:
+        line, event = leg.left_at(self.now_ms())
+        if line.is_input and leg is self.leg:
+            self.feed(line, event)
+        elif not line.is_input:
+            self.record(line)
+
+    async def _feel_pulse(self, leg: Leg, link: WebSocketLink) -> None:
         """Tell the heart of a model that is gone without a word."""
         await wait_silent(link)
+        if leg is not self.leg:
+            return
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="link", stalled=realtime.LEG)
         self.feed(line, LinkStalled(realtime.LEG))
+
+
+async def _part_with(leg: Leg, scope: trio.CancelScope) -> None:
+    await leg.part()
+    scope.cancel(reason="the session is over")

@@ -12,26 +12,24 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission, caller_id_of
+from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission
+from bridge.calls.afterwards import Afterwards
 from bridge.calls.answering import refused
 from bridge.calls.host import AnyCall, CallHost, load_of
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
 from bridge.calls.opening import Answering
-from bridge.calls.outcomes import Outcome, Outcomes, lost, outcome_on_disk, remember
+from bridge.calls.outcomes import Outcome, Outcomes, lost, names_of, outcome_on_disk, remember
 from bridge.calls.reaper import LOOK_SECONDS, reap
 from bridge.calls.returns import NOBODY, Name, comes_back, name_for
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
-from bridge.heart.effects import EndCall
 from bridge.places import CLOSED, FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
 from bridge.wire import twiml
-from bridge.wire.endings import Endings
-from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, REFUSED, Request
-from bridge.wire.twilio_http import excursion_ended
+from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, OF_THE_RECORD, REFUSED, Request
 
 ANSWER_SECONDS: Final = 10
 """Twilio gives a webhook 15 s, and then plays an error of its own."""
@@ -52,6 +50,7 @@ class Switchboard:
     look_seconds: float = LOOK_SECONDS
     _has_drained: bool = False
     admission: Admission = field(init=False)
+    afterwards: Afterwards = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
     _outcomes: Outcomes = field(factory=Outcomes)
     _answering: Answering = field(factory=Answering)
@@ -65,6 +64,7 @@ class Switchboard:
 
     def __attrs_post_init__(self) -> None:
         self.admission = Admission(self.settings.server)
+        self.afterwards = Afterwards(self.current)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
@@ -151,7 +151,7 @@ class Switchboard:
             call = self.latest(*webhook.key)
             if call is not None and call is not before:
                 call.abandon(f"crashed: {in_words(error)}")
-            return self._ending(webhook.agent, lost(webhook.agent))
+            return self.afterwards.ending(webhook.agent, lost(webhook.agent))
 
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
@@ -162,7 +162,7 @@ class Switchboard:
         if name is None or (
             name.turn == 1 and self.was_here(*webhook.key)
         ):  # of a call that is over: a replay
-            return self._ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
+            return self.afterwards.ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
         if any(live.call_id == name.call_id for live in self._calls.values()):
             # two agents were asked at the same moment
             name = Name(f"{webhook.call_sid}-{webhook.agent.name}")
@@ -190,7 +190,7 @@ class Switchboard:
     async def _connect(self, call: AnyCall) -> str:
         await self._wait_on_disk(call)
         if call.end is not None:  # it crashed at its birth; or it is over, and its goodbyes are being said
-            return self._ending(call.agent, call.end)
+            return self.afterwards.ending(call.agent, call.end)
         return call.routes.connect(1)
 
     async def _wait_on_disk(self, call: AnyCall) -> None:
@@ -206,7 +206,8 @@ class Switchboard:
     def _turn_away(self, webhook: Webhook, reason: str) -> str:
         """Return what a caller gets whom nobody can answer: the agent's steps for that, else the settings' word."""
         agent, cause = webhook.agent, CLOSED if reason == OUT_OF_HOURS else FULL
-        steps = "" if reason in FLOODS else self._endings(agent, webhook.form).begin(cause)
+        plan = None if reason in FLOODS else self.afterwards.endings(agent, webhook.form).begin(cause)
+        steps = plan.twiml if plan else ""
         if reason == OUT_OF_HOURS:
             return steps or twiml.hangup_twiml(agent.failure_sentence)
         closing = self.settings.server.when_draining if self.is_closing else ""
@@ -280,19 +281,24 @@ class Switchboard:
                 return await self._next_step(agent, request)
         except Exception:  # the top of a webhook
             log.exception("webhook crashed", call_id=request.call_sid, agent=agent)
-            return self._lost(agent)
+            return self.afterwards.lost(agent)
 
     async def _next_step(self, agent: str, request: Request) -> str:
         call = self._call_of(agent, request)
         if call is not None:
             return await self._ask(call, request)
+        known = self.settings.agents.get(agent)
         if request.kind not in ASKED:
             log.warning("request about a call that is not here any more", asked=request.kind, agent=agent)
+            if known is not None and request.kind in OF_THE_RECORD:
+                self.afterwards.tell(known, request)
             return refused(request)
         key = self._key_of(agent, request)
         self._outcomes.asked(key)
-        outcome = self._outcomes.of(key) or await self._outcome_of(agent, request)
-        return self._lost(agent) if outcome is None else self._ending(outcome.agent, outcome.end)
+        outcome = self._outcomes.of(key)
+        if outcome is None and known is not None:
+            outcome = await self._outcome_of(known, request)
+        return twiml.hangup_twiml() if outcome is None else self.afterwards.answer(request, outcome)
 
     def _key_of(self, agent: str, request: Request) -> Key:
         if request.kind == NEXT:
@@ -317,43 +323,19 @@ class Switchboard:
         if answer is not None:
             return answer
         if request.kind not in ASKED:
+            if request.kind in OF_THE_RECORD:
+                self.afterwards.tell(call.agent, request)
             return refused(request)
-        return self._ending(call.agent, call.end or lost(call.agent))
+        return self.afterwards.answer(request, Outcome(call.agent, call.end or lost(call.agent)))
 
-    async def _outcome_of(self, agent: str, request: Request) -> Outcome | None:
-        """Return how a call of before ended, or was cut off; None of one that is not known."""
-        known = self.settings.agents.get(agent)
-        if known is None:
-            return None
-        log.warning(
-            "a caller comes back to a call that is not here any more", call_id=request.call_sid, agent=agent
-        )
-        for name in (request.call_sid, f"{request.call_sid}-{agent}"):
-            call_id = name if request.turn == 1 else f"{name}-{request.turn}"
-            look = partial(outcome_on_disk, self.settings.data_folder / "tapes", known, call_id)
-            found = await trio.to_thread.run_sync(look, limiter=self._disk, abandon_on_cancel=True)
-            if found is not None:
-                return found
-        return Outcome(known, lost(known))
-
-    def failure_step(self, agent: str, cause: str, step: int, form: Mapping[str, str]) -> str:
-        """Return the next step of an agent's failure plan, unless the one before was what the caller needed."""
-        ended = excursion_ended(step, form)
-        told = {"cause": cause, "outcome": ended.outcome, "recording": ended.data.get("RecordingUrl", "")}
-        log.info("step of a failure plan is over", call_id=form.get("CallSid", ""), agent=agent, **told)
-        known = self.settings.agents.get(agent)
-        return twiml.hangup_twiml() if known is None else self._endings(known, form).go_on(cause, step, form)
-
-    def _endings(self, agent: Agent, form: Mapping[str, str]) -> Endings:
-        return Endings(agent, self.settings.server.public_url, caller_id_of(form))
-
-    def _lost(self, agent: str) -> str:
-        """Return what the caller of a call gets whom nobody here can answer for."""
-        known = self.settings.agents.get(agent)
-        return twiml.hangup_twiml() if known is None else self._ending(known, lost(known))
-
-    def _ending(self, agent: Agent, end: EndCall) -> str:
-        return self._endings(agent, {}).of_call(end)
+    async def _outcome_of(self, agent: Agent, request: Request) -> Outcome:
+        """Return how a call of before ended, or was cut off."""
+        what = "a caller comes back to a call that is not here any more"
+        log.warning(what, call_id=request.call_sid, agent=agent.name)
+        names = names_of(agent.name, request)
+        look = partial(outcome_on_disk, self.settings.data_folder / "tapes", agent, *names)
+        found = await trio.to_thread.run_sync(look, limiter=self._disk, abandon_on_cancel=True)
+        return found or Outcome(agent, lost(agent))
 
     # ------------------------------------------------------------ closing
 

@@ -57,8 +57,8 @@ class Whereabouts:
 
     @property
     def has_left(self) -> bool:
-        """Say whether the caller has ever left the stream."""
-        return self.number > 0
+        """Say whether the caller has ever left the stream, or lost it."""
+        return self.number > 0 or self.leg > 1
 
     @property
     def token(self) -> str:
@@ -143,7 +143,7 @@ class Whereabouts:
     def next_step(self, end: EndCall | None) -> str:
         """Return what Twilio is to do with the caller now."""
         if end is not None:
-            return Endings(self.agent, self.routes.public_url, self.caller_id).of_call(end)
+            return Endings(self.agent, self.routes.public_url, self.caller_id).of_call(end).twiml
         if self.plan is not None:
             ways = self.routes.ways(self.number)
             return plan_twiml(self.plan, self.agent, ways, caller_id=self.caller_id)

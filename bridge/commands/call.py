@@ -13,7 +13,8 @@ from bridge import config
 from bridge.commands.options import CONFIG, JSON
 from bridge.errors import ConfigError, OutboundError
 from bridge.outbound.client import Bridge, Made, call
-from bridge.screen.output import complain, explains_errors, print_json, quiet_interrupt, say
+from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
+from bridge.screen.output import print_json
 
 EXIT_CODES: Final = {"answered": 0, "": 0, "busy": 3, "no_answer": 4, "failed": 5, "canceled": 6}
 REFUSED: Final = 1

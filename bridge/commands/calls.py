@@ -8,7 +8,8 @@ import msgspec
 
 from bridge.commands.options import CONFIG, DATA, JSON, data_folder
 from bridge.errors import BridgeError
-from bridge.screen.output import calls_table, console, explains_errors, print_json, show_call, table_console
+from bridge.screen.errors import explains_errors
+from bridge.screen.output import calls_table, console, print_json, show_call, table_console
 from bridge.store.database import TABLES, Query, Store, patiently
 
 

@@ -19,7 +19,8 @@ from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
 from bridge.leaving import way_to
 from bridge.outbound.do_not_call import read_list
-from bridge.screen.output import console, explains_errors
+from bridge.screen.errors import explains_errors
+from bridge.screen.output import console
 from bridge.text.wording import counted
 
 
@@ -39,12 +40,13 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     tools = _tools(settings)  # before anything is said to be right
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
+    out.print(f"  {_carried_by(settings.server.workers)}", soft_wrap=True)
     public = settings.server.public_url or "https://<public_url>"
     for name, agent in settings.agents.items():
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         built_in = [tool["name"] for tool in built_in_tools(agent)]
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
-        for sentence in _off_the_line(agent):
+        for sentence in (*_elsewhere(agent), *_off_the_line(agent)):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
         if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
             out.print(f"    hours: {told}", markup=False, soft_wrap=True)
@@ -58,6 +60,13 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         raise SystemExit(1)
 
 
+def _carried_by(workers: int) -> str:
+    """Return what carries calls: what "auto" comes to on this machine is in it."""
+    if workers == 1:
+        return "one process carries the calls"
+    return f"{workers} worker processes carry the calls, beside a supervisor"
+
+
 def _list_faults(settings: config.Settings) -> list[str]:
     """Return what is wrong with the list of who must not be called, if there is one: then nobody is."""
     outbound = settings.outbound
@@ -67,6 +76,14 @@ def _list_faults(settings: config.Settings) -> list[str]:
     except OutboundError as error:
         return [str(error)]
     return []
+
+
+def _elsewhere(agent: Agent) -> Iterator[str]:
+    """Yield whose tools the model's service calls by itself, and what it is allowed when it asks."""
+    for label, server in agent.mcp.items():
+        allowed = f"; when asked, yes to {', '.join(server.approve)}" if server.approve else ""
+        tools = ", ".join(server.tools) or "all it has"
+        yield f"tools of the MCP server {label}: {tools}{allowed}"
 
 
 def _off_the_line(agent: Agent) -> Iterator[str]:

@@ -12,7 +12,8 @@ from bridge.commands.options import JSON
 from bridge.errors import ConfigError
 from bridge.extras import install_hint, is_installed
 from bridge.logs import set_up_logging
-from bridge.screen.output import console, explains_errors, print_json, quiet_interrupt, show_call
+from bridge.screen.errors import explains_errors, quiet_interrupt
+from bridge.screen.output import console, print_json, show_call
 from bridge.store.database import Store
 
 

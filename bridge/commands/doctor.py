@@ -12,7 +12,8 @@ from bridge.commands.options import CONFIG, JSON, PUBLIC_URL, with_overrides
 from bridge.doctor.examination import examine, page
 from bridge.logs import set_up_logging
 from bridge.machine import leave_hung_threads
-from bridge.screen.output import explains_errors, print_json, quiet_interrupt, table_console
+from bridge.screen.errors import explains_errors, quiet_interrupt
+from bridge.screen.output import print_json, table_console
 
 
 @click.command()

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from bridge.screen.output import complain, explains_errors
+from bridge.screen.errors import complain, explains_errors
 
 TOOLS: Final = """tools = [
   "my_tools.py:book_table",        # yours: a typed function beside this file, or in a package

@@ -9,7 +9,7 @@ from attrs import evolve
 from bridge import config
 from bridge.commands.options import CONFIG
 from bridge.daemon.install import Installation, next_steps, write_units
-from bridge.screen.output import explains_errors
+from bridge.screen.errors import explains_errors
 
 
 @click.command()

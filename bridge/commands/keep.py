@@ -8,7 +8,7 @@ from bridge import config
 from bridge.commands.options import CONFIG, DATA, JSON
 from bridge.retention.keep import due, utc_now
 from bridge.retention.keep import keep as keep_now
-from bridge.screen.output import explains_errors
+from bridge.screen.errors import explains_errors
 from bridge.screen.retention import forget as forget_calls
 from bridge.screen.retention import show_due, show_removed
 from bridge.tapes.odd_tapes import UNREADABLE

@@ -11,7 +11,7 @@ from bridge import config
 from bridge.commands.options import CONFIG, DATA, data_folder
 from bridge.errors import TapeError
 from bridge.retention.keep import keeps_rows
-from bridge.screen.output import complain, explains_errors, leave_faults
+from bridge.screen.errors import complain, explains_errors, leave_faults
 from bridge.store.database import Store
 from bridge.store.database_files import those_aside
 from bridge.tapes.lock import is_held

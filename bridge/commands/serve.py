@@ -10,13 +10,11 @@ from attrs import evolve
 
 from bridge import config
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
-from bridge.daemon.notify import notifier_from
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
-from bridge.logs import crash_logged, log_as
-from bridge.machine import leave_hung_threads
-from bridge.screen.output import explains_errors, quiet_interrupt
-from bridge.web.listener import passed_socket
+from bridge.machine import leave_hung_threads, steady_malloc
+from bridge.screen.errors import explains_errors, quiet_interrupt
+from bridge.web.lean import lean
 
 
 @click.command()
@@ -32,9 +30,15 @@ def serve(path: Path, public_url: str | None, bind: str | None, log_json: bool) 
     SIGHUP reads the configuration, the secrets and the tools again, for calls from then on.
     A socket that systemd passes is used in place of bind, and systemd is told how the daemon is.
     """
+    steady_malloc()
     read = partial(_read_all, path, public_url, bind, log_json)
+    with lean():
+        from bridge.logs import crash_logged
     settings, secrets = read()
-    from bridge.daemon import service  # half of all start-up time, and only this command needs it
+    with lean():  # most of all start-up time, and only this command needs it
+        from bridge.daemon import service
+        from bridge.daemon.notify import notifier_from
+        from bridge.web.listener import passed_socket
 
     surroundings = service.Surroundings(
         notifier_from(os.environ, os.getpid()), passed_socket(os.environ, os.getpid()), read
@@ -57,5 +61,7 @@ def _read_all(
     secrets = config.read_secrets(settings, os.environ)
     if missing := [*config.missing_secrets(settings, secrets), *missing_extras(settings)]:
         raise ConfigError([f"{path}: {sentence}" for sentence in missing])
+    from bridge.logs import log_as
+
     log_as(settings, secrets, os.environ)
     return settings, secrets

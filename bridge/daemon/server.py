@@ -27,6 +27,7 @@ from bridge.observe.monitoring import Monitoring
 from bridge.observe.snapshot import Snapshot
 from bridge.outbound.closer import Closer
 from bridge.outbound.dialer import Dialer
+from bridge.outbound.rest import load_client
 from bridge.tapes.disk_space import DiskWatch
 from bridge.tapes.files import Sync, Write, append_to, sync
 from bridge.tapes.lock import held_alone
@@ -134,6 +135,7 @@ async def open_daemon(
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
     current = CurrentSetup(make_setup(settings, secrets, tools))
+    load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(settings.server.max_lag_ms, monitoring.felt)
@@ -142,7 +144,9 @@ async def open_daemon(
     else:
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
+    host.garbage.felt = monitoring.paused
     switchboard = Switchboard(current, host)
+    switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
     keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)

@@ -18,7 +18,8 @@ from bridge.config import Secrets, Settings
 from bridge.daemon.notify import Notifier
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.errors import ConfigError, fault_of
-from bridge.machine import raise_file_limit, settle_memory, use_few_arenas
+from bridge.machine import raise_file_limit
+from bridge.outbound.rest import load_client
 
 STATUS_SECONDS: Final = 1.0
 """How often the status is looked at; it is told when it has changed."""
@@ -62,13 +63,12 @@ async def serve(
     the last tape is written.
     """
     raise_file_limit()
-    use_few_arenas()
     with trio.open_signal_receiver(*SIGNALS) as signals, trio.CancelScope() as scope:
         async with trio.open_nursery() as watched:
             watched.start_soon(around.notifier.feed_watchdog, name="watchdog")
             async with open_daemon(settings, secrets, passed=around.passed) as daemon:
                 service = Service(daemon, around.notifier, around.read, around.status_seconds)
-                settle_memory()
+                daemon.host.garbage.own_process()
                 async with trio.open_nursery() as telling:
                     await service.tell_ready()
                     telling.start_soon(service.tell_status, name="status")
@@ -154,7 +154,9 @@ class Service:
             await self.notifier.tell(READY=1, STATUS=self._tell())
 
     def _read_afresh(self) -> Setup:
-        return make_setup_afresh(*self.read())
+        settings, secrets = self.read()
+        load_client(settings)
+        return make_setup_afresh(settings, secrets)
 
     def _accept(self, setup: Setup) -> None:
         self._refused = ""

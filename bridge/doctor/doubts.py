@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bridge.agents import Agent
+from bridge.agents import Agent, ServerVad
 from bridge.config import Realtime, Secrets, Settings
 from bridge.hours import Hours
 from bridge.placeholders import names_in
+from bridge.session_table import READ_ON, unpublished
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 """In the names of models that listen on the Realtime API and can't hold a conversation."""
 
+
+NOT_REASONING: Final = ("gpt-realtime-1.5", "gpt-realtime-mini", "gpt-realtime-2025", "gpt-4o-")
+"""How models are called that have neither reasoning nor a word on parallel tool calls."""
 
 OF_TIME: Final = ("date", "time", "weekday")
 
@@ -23,6 +27,7 @@ def doubts(settings: Settings, secrets: Secrets) -> list[str]:
         *_about_model(realtime),
         *_about_key(realtime, secrets),
         *_about_agents(settings),
+        *_about_sessions(settings),
         *_about_outbound(settings, secrets),
     ]
 
@@ -59,6 +64,29 @@ def _about_agents(settings: Settings) -> Iterator[str]:
             yield (
                 f"[agents.{name}] has {told} in UTC, for it has no time_zone; set one, such as "
                 'time_zone = "Europe/Berlin"'
+            )
+
+
+def _about_sessions(settings: Settings) -> Iterator[str]:
+    """Yield what the model's server may not know or do, and what it does by a clock of its own."""
+    model = settings.realtime.model
+    for name, agent in settings.agents.items():
+        for path, hint in unpublished(agent.session):
+            yield (
+                f"[agents.{name}.session] {path}: not among the fields published until {READ_ON}; it is sent all the "
+                f"same ({hint})"
+            )
+        reasons = agent.reasoning_effort or agent.parallel_tool_calls is not None
+        if reasons and model.startswith(NOT_REASONING):
+            yield f"[agents.{name}] reasoning_effort and parallel_tool_calls: {model} does not reason, and refuses them"
+        for label, server in agent.mcp.items():
+            if server.approval != "never" and not server.approve:
+                yield f"[agents.{name}.mcp.{label}] approve is empty: whatever is asked for is refused"
+        vad = agent.turn_detection
+        if isinstance(vad, ServerVad) and vad.idle_timeout_ms:
+            yield (
+                f"[agents.{name}.turn_detection] idle_timeout_ms: the model then speaks to a silent caller again and "
+                "again, so quiet_seconds never comes: max_call_seconds ends such a call"
             )
 
 

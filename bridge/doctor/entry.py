@@ -4,7 +4,7 @@ The request that is tried is `/voice/NAME/next` for a call nobody knows: its sig
 its answer is to hang up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -124,9 +124,13 @@ def _target(patient: Patient) -> str:
     return f"{patient.public_url}/voice/{_first_agent(patient)}/next"
 
 
-async def _post(patient: Patient, client: httpx2.AsyncClient, signature: str | None) -> Answer:
-    headers = FORM if signature is None else {**FORM, "X-Twilio-Signature": signature}
-    return await fetch(client, "POST", _target(patient), content=urlencode(NOBODY).encode(), headers=headers)
+async def _post(patient: Patient, client: httpx2.AsyncClient, proof: Mapping[str, str]) -> Answer:
+    body, headers = urlencode(NOBODY).encode(), {**FORM, **proof}
+    return await fetch(client, "POST", _target(patient), content=body, headers=headers)
+
+
+def _signers(patient: Patient) -> signatures.Signers:
+    return signatures.signers_of(patient.settings, patient.secrets)
 
 
 def _let_in(answer: Answer) -> bool:
@@ -135,12 +139,12 @@ def _let_in(answer: Answer) -> bool:
 
 async def check_signatures(patient: Patient) -> list[Finding]:
     """Send a request signed as Twilio signs; when it is refused, find out which form would be accepted."""
-    if not patient.secrets.auth_tokens:
+    proof = signatures.proven(_signers(patient), as_signed(_target(patient)), NOBODY)
+    if not proof:
         return []  # the configuration's check says so
-    url, token = as_signed(_target(patient)), patient.secrets.auth_tokens[0]
     try:
         async with patient.world.client() as client:
-            answer = await _post(patient, client, signatures.sign(token, url, NOBODY))
+            answer = await _post(patient, client, proof)
             if _let_in(answer):
                 return [fine(SIGNED, "a request signed as Twilio signs is let in")]
             if answer.status != 403:
@@ -168,9 +172,9 @@ def _lost(patient: Patient, answer: Answer) -> Finding:
 
 
 async def _other_form(patient: Patient, client: httpx2.AsyncClient) -> Finding:
-    for number, token in enumerate(patient.secrets.auth_tokens):
+    for number, signer in enumerate(_signers(patient).one_by_one()):
         for name, url in _forms(patient).items():
-            if _let_in(await _post(patient, client, signatures.sign(token, url, NOBODY))):
+            if _let_in(await _post(patient, client, signatures.proven(signer, url, NOBODY))):
                 return _accepted(patient, name, number)
     step = (
         "is the bridge that runs started with this configuration and these tokens? Restart it. Is the token the "
@@ -204,8 +208,8 @@ def _forms(patient: Patient) -> dict[str, str]:
 
 def _accepted(patient: Patient, form: str, number: int) -> Finding:
     if form == "as it is":
-        text = f"the bridge that runs knows token {number + 1} of ours, but not the first, with which Twilio signs"
-        return wrong(SIGNED, text, "restart the bridge, so that it reads the tokens anew")
+        text = f"the bridge that runs knows secret {number + 1} of ours, but not the first, with which Twilio signs"
+        return wrong(SIGNED, text, "restart the bridge, so that it reads the secrets anew")
     text = f"a signature over {patient.public_url} is refused; one over the same URL with {form} is accepted"
     step = (
         "the bridge that runs has another public_url, or your proxy rewrites requests: write the same address in "
@@ -219,12 +223,13 @@ def _accepted(patient: Patient, form: str, number: int) -> Finding:
 
 async def check_strangers(patient: Patient) -> list[Finding]:
     """Send a request without a signature, one with a wrong one, and an upgrade without: all must be refused."""
-    stranger = signatures.sign("not-a-token-of-ours", as_signed(_target(patient)), NOBODY)
+    forger = signatures.Signers(("not-a-token-of-ours",))
+    stranger = signatures.proven(forger, as_signed(_target(patient)), NOBODY)
     try:
         async with patient.world.client() as client:
-            bare = await _post(patient, client, None)
+            bare = await _post(patient, client, {})
             forged = await _post(patient, client, stranger)
-        socket = await shake_hands(patient.world, socket_url(patient, _first_agent(patient)), None)
+        socket = await shake_hands(patient.world, socket_url(patient, _first_agent(patient)), {})
     except LinkError as error:
         return [doubtful(STRANGERS, f"an unsigned request has no answer: {error}", "try again")]
     let_in = [
@@ -249,7 +254,5 @@ async def check_strangers(patient: Patient) -> list[Finding]:
 def _open_to_strangers(patient: Patient, let_in: list[str]) -> Finding:
     text = f"the bridge lets in {' and '.join(let_in)}: anybody can use your model"
     step = "give it an auth token, take accept_unsigned_requests_from_anybody away, and restart it"
-    is_meant = (
-        patient.settings.twilio.accept_unsigned_requests_from_anybody and not patient.secrets.auth_tokens
-    )
+    is_meant = patient.settings.twilio.accept_unsigned_requests_from_anybody and not patient.secrets.signing
     return doubtful(STRANGERS, text, step) if is_meant else wrong(STRANGERS, text, step)

@@ -142,12 +142,14 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[Secret
         return Secrets(), [wrong(SECRETS, fault, step) for fault in error.faults]
     missing = [sentence.partition(": ") for sentence in config.missing_secrets(settings, secrets)]
     findings = [wrong(SECRETS, what, how) for what, _, how in missing]
-    if settings.twilio.accept_unsigned_requests_from_anybody and not secrets.auth_tokens:
+    if settings.twilio.accept_unsigned_requests_from_anybody and not secrets.signing:
         step = f"set {settings.twilio.auth_token_env}, and take that line away"
         findings.append(
             doubtful(SECRETS, "accept_unsigned_requests_from_anybody: anybody can use your model", step)
         )
     tokens = counted(len(secrets.auth_tokens), "auth token")
+    if secrets.shared_keys:
+        tokens += f", {counted(len(secrets.shared_keys), 'shared key')}"
     return secrets, findings or [fine(SECRETS, f"{tokens}, an API key" if secrets.api_key else tokens)]
 
 

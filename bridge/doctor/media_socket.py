@@ -1,5 +1,6 @@
 """Media sockets as far as their handshake: signed like Twilio's or not, opened, and closed again without a `start`."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ from bridge.doctor.findings import Finding, fine, wrong
 from bridge.doctor.public_url import as_signed, port_of
 from bridge.doctor.world import Patient, Stream, World
 from bridge.errors import LinkError
-from bridge.links.phone import READ_BYTES, Closing
+from bridge.links.link import Closing
+from bridge.links.pipes import READ_BYTES
 from bridge.wire import signatures, twilio
 
 SOCKETS: Final = "media sockets"
@@ -62,14 +64,14 @@ class _Client:
         self.wire.receive_data(data) if data else self.wire.receive_eof()
 
 
-async def shake_hands(world: World, url: str, signature: str | None) -> Handshake:
+async def shake_hands(world: World, url: str, proof: Mapping[str, str]) -> Handshake:
     """Open a media socket and close it again. Raises `LinkError` when no answer comes."""
     parts = urlsplit(url)
     began = trio.current_time()
     stream = await world.open(parts.hostname or "", port_of(parts), is_tls=parts.scheme == "wss")
     try:
         with trio.fail_after(world.wait_seconds):
-            found = await _upgraded(stream, url, signature)
+            found = await _upgraded(stream, url, proof)
     except trio.TooSlowError:
         raise LinkError("the upgrade was not answered in time") from None
     except trio.BrokenResourceError:
@@ -80,11 +82,12 @@ async def shake_hands(world: World, url: str, signature: str | None) -> Handshak
     return Handshake(status, server, problem, closing, round((trio.current_time() - began) * 1000))
 
 
-async def _upgraded(stream: Stream, url: str, signature: str | None) -> tuple[int, str, str, Closing | None]:
+async def _upgraded(
+    stream: Stream, url: str, proof: Mapping[str, str]
+) -> tuple[int, str, str, Closing | None]:
     client = _Client(ClientProtocol(parse_uri(url), max_size=READ_BYTES), stream)
     request = client.wire.connect()
-    if signature is not None:
-        request.headers["x-twilio-signature"] = signature
+    request.headers.update(proof)
     client.wire.send_request(request)
     response = await client.answer()
     server = response.headers.get("Server", "")[:60]
@@ -116,7 +119,7 @@ def socket_url(patient: Patient, agent: str) -> str:
 
 async def check_sockets(patient: Patient) -> list[Finding]:
     """Open each agent's media socket as Twilio does, and close it without a `start`."""
-    if not patient.secrets.auth_tokens:
+    if not signatures.signers_of(patient.settings, patient.secrets, upgrade=True).one_by_one():
         return []
     tried = list(patient.settings.agents)[:MOST_AGENTS]
     results: dict[str, Finding] = {}
@@ -129,9 +132,10 @@ async def check_sockets(patient: Patient) -> list[Finding]:
 async def _try_socket(patient: Patient, agent: str, results: dict[str, Finding]) -> None:
     url = socket_url(patient, agent)
     signed = url.replace("ws", "http", 1)
-    signature = signatures.sign(patient.secrets.auth_tokens[0], as_signed(signed).replace("http", "ws", 1))
+    signers = signatures.signers_of(patient.settings, patient.secrets, upgrade=True)
+    proof = signatures.proven(signers, as_signed(signed).replace("http", "ws", 1))
     try:
-        results[agent] = _socket_finding(agent, await shake_hands(patient.world, url, signature))
+        results[agent] = _socket_finding(agent, await shake_hands(patient.world, url, proof))
     except LinkError as error:
         step = "does the proxy pass WebSocket upgrades on?"
         results[agent] = wrong(SOCKETS, f"{agent}: {error}", step)

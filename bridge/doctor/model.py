@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 from urllib.parse import quote
 
+from bridge.calls.setup import model_headers
 from bridge.config import Realtime
 from bridge.doctor.doubts import is_openai
 from bridge.doctor.findings import Finding, doubtful, fine, wrong
@@ -36,7 +37,7 @@ async def check_model(patient: Patient) -> list[Finding]:
         return [fine(MODEL, text)]
     if not key and is_openai(realtime):
         return []  # the configuration's check says that there is no key
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = dict(model_headers(realtime, patient.secrets))
     try:
         async with patient.world.client(patient.secrets.proxy) as client:
             answer = await fetch(client, "GET", url, headers=headers)

@@ -12,7 +12,8 @@ from bridge.doctor.world import Patient
 from bridge.errors import LinkError
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
 from bridge.heart.session import Session, other_format
-from bridge.links.model import ModelLink, open_model
+from bridge.links.model import open_model
+from bridge.links.web_socket import WebSocketLink
 from bridge.wire import realtime
 
 SESSION: Final = "session"
@@ -88,7 +89,7 @@ async def _try_session(patient: Patient, agent: Agent, results: dict[str, Findin
         results[agent.name] = wrong(SESSION, f"{agent.name}: {error}", step)
 
 
-async def _agreed(link: ModelLink, trial: _Trial) -> Finding:
+async def _agreed(link: WebSocketLink, trial: _Trial) -> Finding:
     while (message := await link.receive()) is not None:
         answer = trial.answer(message)
         if isinstance(answer, Finding):

@@ -18,6 +18,8 @@ from bridge.heart.effects import Effect
 from bridge.heart.events import (
     FROM_MODEL,
     MODEL_LEG,
+    AgentWords,
+    ApprovalAsked,
     AwayEvent,
     CallerSpoke,
     ClockRang,
@@ -35,6 +37,7 @@ from bridge.heart.events import (
     OutgoingEvent,
     PhoneEvent,
     PhoneLeft,
+    RemoteToolEnded,
     ResponseCreated,
     ResponseFinished,
     SpeechEvent,
@@ -54,18 +57,20 @@ from bridge.heart.events import (
 )
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
-from bridge.heart.last_words import LastWords
+from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
+from bridge.heart.parts.conversation import OF_THE_CONVERSATION, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
 from bridge.heart.parts.ways_out import WaysOut
@@ -76,7 +81,9 @@ from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.outgoing import Outgoing
 
-STIRRING: Final = frozenset({ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed})
+STIRRING: Final = frozenset(
+    {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}
+)
 """Signs that an answer is on its way."""
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
@@ -84,6 +91,10 @@ OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 
 OF_A_SIDE_THAT_LEAVES: Final = FROM_MODEL | {LinkStalled}
 """What may be of nobody any more."""
+
+PASSING: Final = frozenset({CallerSpoke, MessageIgnored})
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off. While nothing is due it passes
+through: nothing else is looked at, fifty times a second and call."""
 
 
 @define
@@ -94,7 +105,9 @@ class Call:
     tools: Sequence[Mapping[str, Any]] = ()
     is_outgoing: bool = False
     """Whether we call them."""
-    _deadline: int = 0
+    calm_until: int = 0
+    """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
+    nearer."""
 
     # What is known.
     _decisions: Decisions = field(factory=Decisions)
@@ -103,6 +116,7 @@ class Call:
     _callee: Callee = field(init=False)
     _keys: Keys = field(factory=Keys)
     _session: Session = field(init=False)
+    _conversation: Conversation = field(init=False)
     _playout: Playout = field(init=False)
     _turns: Turns = field(init=False)
     _tool_calls: ToolCalls = field(init=False)
@@ -120,53 +134,63 @@ class Call:
     _tool: ToolSide = field(init=False)
     _patience: Patience = field(init=False)
     _time_up: TimeUp = field(init=False)
+    _reconnect: Reconnect = field(init=False)
     _outgoing: OutgoingSide = field(init=False)
     _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
         names = tuple(tool["name"] for tool in self.tools)
-        held = HeldAudio(limits.held_caller_audio_ms)
-        keys = self._keys
-        self._stream = stream = PhoneStream(decisions)
         policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
-        self._callee = callee = Callee(decisions, policy)
-        self._session = session = Session(agent, self.tools)
-        self._playout = playout = Playout(limits.lead_ms)
-        self._turns = turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
-        self._tool_calls = calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
-        self._dead_air = dead_air = DeadAir(limits.answer_timeout_ms)
-        self._last_words = words = LastWords(bool(agent.transcription_model))
+        self._stream = PhoneStream(decisions)
+        self._callee = Callee(decisions, policy)
+        self._session = Session(agent, self.tools)
+        self._conversation = Conversation(decisions, self._session)
+        self._playout = Playout(limits.lead_ms)
+        self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
+        self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
+        self._dead_air = DeadAir(limits.answer_timeout_ms)
+        self._last_words = LastWords(bool(agent.transcription_model))
+        self._take_sides()
+        self._due_alarm()
 
+    def _take_sides(self) -> None:
+        """Set up what decides, on what is known."""
+        agent, decisions, said, limits = self.agent, self._decisions, self._conversation, self.agent.limits
+        stream, session, callee, keys = self._stream, self._session, self._callee, self._keys
+        playout, turns, calls = self._playout, self._turns, self._tool_calls
+        dead_air, words, held = self._dead_air, self._last_words, HeldAudio(limits.held_caller_audio_ms)
         self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
         self._excursions = away = Excursions(
-            agent, decisions, stream, session, turns, playout, calls, words, ending, callee
+            agent, decisions, said, stream, session, turns, playout, calls, words, ending, callee
         )
-        self._farewell = farewell = Farewell(agent, decisions, playout, calls, away, ending)
+        self._farewell = farewell = Farewell(agent, decisions, said, playout, calls, away, ending)
+        self._reconnect = reconnect = Reconnect(
+            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee
+        )
         self._barge_in = barge_in = BargeIn(
-            agent, decisions, stream, keys, turns, playout, dead_air, farewell
+            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell
         )
-        self._voice = voice = AgentVoice(decisions, stream, playout, turns, dead_air, farewell)
+        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell)
         self._outgoing = outgoing = OutgoingSide(
             decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
         self._caller = CallerSide(
-            decisions, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing
-        )
+            decisions, said, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing,
+        )  # fmt: skip
         self._model = ModelSide(
-            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee
-        )
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect,
+        )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
-        self._tool = ToolSide(decisions, calls, turns, session, ways_out)
+        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
         )
-        self._time_up = TimeUp(agent, decisions, stream, session, turns, playout, calls, farewell, away)
+        self._time_up = TimeUp(agent, decisions, said, stream, session, turns, playout, calls, farewell, away)
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing,
+            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect,
         )  # fmt: skip
-        self._due_alarm()
 
     # ------------------------------------------------------------ the two questions
 
@@ -177,21 +201,29 @@ class Call:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Return what to do because of `event`, which happened at `now` (ms since the call's birth)."""
-        self._decisions.now = now = max(self._decisions.now, now)
+        decisions = self._decisions
+        decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
             return self._hear_out(event)
-        self._catching_up.notice(self._deadline, now)
-        self._dead_air.pass_time(now)
-        if type(event) in FROM_MODEL:
-            self._last_words.follow(event, now)
-        if type(event) in SIGNS_OF_LIFE:
-            self._time_up.caller_is_there()
-        if type(event) in STIRRING:
-            self._dead_air.stirred_at = now
-        if type(event) in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
-            self._decisions.journal.counts["told of nobody here"] += 1
-        else:
+        if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
+            return decisions.take()
+        if now > self.calm_until:
+            self._catching_up.notice(self._alarms.first()[0], now)
+        self._dead_air.pass_time(now)
+        kind = type(event)
+        if kind in TELLING:
+            self._last_words.follow(event, now)
+        if kind in OF_THE_CONVERSATION:
+            self._conversation.follow(event)
+        if kind in SIGNS_OF_LIFE:
+            self._time_up.caller_is_there()
+        if kind in STIRRING:
+            self._dead_air.stirred_at = now
+        if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
+            decisions.journal.counts["told of nobody here"] += 1
+        else:
+            TABLES[kind](self, event)
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
@@ -201,7 +233,7 @@ class Call:
     @property
     def deadline(self) -> int | None:
         """When the heart wants to be asked again if nothing happens before; None when the call is over."""
-        return None if self._ending.is_over else self._deadline
+        return None if self._ending.is_over else self._alarms.first()[0]
 
     # ------------------------------------------------------------ the end
 
@@ -267,7 +299,7 @@ class Call:
                 self._turns.caller_paused()
             case TurnCommitted():
                 self._turns.caller_ended()
-            case TranscriptCame():
+            case TranscriptCame() | AgentWords():
                 self._decisions.journal.counts["ignored"] += 1
             case TranscriptionFailed():
                 self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
@@ -321,14 +353,21 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
+        if self._reconnect.is_old:
+            self._reconnect.look()
         if self._farewell.may_go and not self._turns.active and self._playout.is_idle:
             return self._farewell.go()
-        # While a tool runs: if it takes too long.
-        is_to_speak = not self._tool_calls.running or self._dead_air.is_asked
-        may_ask = self._turns.may_ask and not self._keys.are_coming and not self._excursions.is_away
-        may_ask = may_ask and self._callee.is_answered
-        if self._session.is_open and is_to_speak and not self._farewell.is_near and may_ask:
+        if self._turns.may_ask and self._may_be_asked:
             self._model.ask()
+
+    @property
+    def _may_be_asked(self) -> bool:
+        """Say whether the model is there for a response that is owed, and the caller for hearing it."""
+        if not self._session.is_open or self._farewell.is_near or not self._callee.is_answered:
+            return False
+        if self._tool_calls.running and not self._dead_air.is_asked:
+            return False  # while a tool runs: if it takes too long
+        return not self._keys.are_coming and not self._excursions.is_away
 
     # ------------------------------------------------------------ what is due when
 
@@ -337,8 +376,8 @@ class Call:
         if self._ending.is_over:
             return None
         self._patience.look()
-        self._deadline, ring = self._alarms.first()
-        return ring if self._deadline <= self._decisions.now else None
+        self.calm_until, ring = self._alarms.first()
+        return ring if self.calm_until <= self._decisions.now else None
 
 
 TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {

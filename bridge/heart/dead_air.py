@@ -66,17 +66,24 @@ class DeadAir:
         """When the model is to be asked, or the call to be given up; None while nobody waits."""
         if self._is_caller_talking or not self._is_waiting:
             return None
-        return self._reaches(self.bound_ms * 2) if self._stays_asked else self._ask_due
+        return self._given_up_at if self._stays_asked else self._ask_due
 
     @property
     def _ask_due(self) -> int:
         """An answer that is on its way is disturbed only if it is so for half a bound."""
-        patient = max(self._reaches(self.bound_ms), self.stirred_at + self.bound_ms // 2)
-        return min(patient, self._reaches(self.bound_ms * 3 // 2))
+        since, bound = self._silent_since, self.bound_ms
+        return min(max(since + bound, self.stirred_at + bound // 2), since + bound * 3 // 2)
 
-    def _reaches(self, waited_ms: int) -> int:
-        """Return when so much was waited, if nothing is heard but what is being played."""
-        return self._at + self._sound_left_ms + waited_ms - self._left_ms
+    @property
+    def _given_up_at(self) -> int:
+        return self._silent_since + self.bound_ms * 2
+
+    @property
+    def _silent_since(self) -> int:
+        """Return when the waiting began, as far as nothing that was heard or is being played makes it good."""
+        if self.sound_until <= self._at:
+            return self._at - self.waited_ms
+        return self.sound_until - self._left_ms
 
     @property
     def _sound_left_ms(self) -> int:
@@ -93,6 +100,6 @@ class DeadAir:
 
     def room_for(self, pause_ms: int) -> int | None:
         """Return how long a pause may be: never beyond the bound. None when the caller has no patience left for it."""
-        if self._at + pause_ms < self._reaches(self.bound_ms * 2):
+        if self._at + pause_ms < self._given_up_at:
             return pause_ms
         return None if self._stays_asked else max(0, self._ask_due - self._at)

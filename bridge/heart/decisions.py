@@ -79,19 +79,20 @@ class Decisions:
 
     def say(self, effect: Effect) -> None:
         """Decide that this is to be done, after what was noted so far."""
-        self._take_notes()
+        if self.journal.notes:
+            self._take_notes()
         self._effects.append(effect)
 
     def take(self) -> list[Effect]:
         """Return everything decided since the last time."""
-        self._take_notes()
+        if self.journal.notes:
+            self._take_notes()
         out, self._effects = self._effects, []
         return out
 
     def _take_notes(self) -> None:
-        if self.journal.notes:
-            self._effects += self.journal.notes
-            self.journal.notes.clear()
+        self._effects += self.journal.notes
+        self.journal.notes.clear()
 
     def new_id(self) -> str:
         """Return a fresh event id: a counter, so that a replay makes the same ones."""

@@ -1,9 +1,13 @@
-"""What the heart can ask for: frozen values in the imperative. Carrying one out takes no decision."""
+"""What the heart can ask for: frozen values in the imperative. Carrying one out takes no decision.
+
+Those that are asked for many times a second are structs of msgspec, as among the events.
+"""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from attrs import frozen
+from msgspec import Struct
 
 from bridge.heart.plans import Plan
 from bridge.heart.session_settings import SessionSettings
@@ -11,8 +15,7 @@ from bridge.heart.session_settings import SessionSettings
 # ---------------------------------------------------------------- to the phone leg
 
 
-@frozen
-class PlayAudio:
+class PlayAudio(Struct, frozen=True, gc=False):
     """Send these bytes of an item's audio; `start` is their first byte's place in the item's audio."""
 
     stream_sid: str
@@ -22,8 +25,7 @@ class PlayAudio:
     audio: bytes
 
 
-@frozen
-class SendMark:
+class SendMark(Struct, frozen=True, gc=False):
     """Ask Twilio to say when everything sent so far has been played."""
 
     stream_sid: str
@@ -48,8 +50,7 @@ class UpdateSession:
     session: SessionSettings
 
 
-@frozen
-class AppendAudio:
+class AppendAudio(Struct, frozen=True, gc=False):
     """Give the model the caller's frames `first` to `last`, counted from 1 as the heart accepted them."""
 
     first: int
@@ -107,6 +108,15 @@ class AnswerTool:
 
 
 @frozen
+class AnswerApproval:
+    """Say whether the service may call the tool of an MCP server that it asked about."""
+
+    event_id: str
+    request_id: str
+    approve: bool
+
+
+@frozen
 class AddText:
     """Add a text item to the conversation, for what can't be heard: pressed keys, which stand in `keys` too."""
 
@@ -114,6 +124,29 @@ class AddText:
     role: str
     text: str
     keys: str = ""
+    item_id: str = ""
+    """Where it was told to a session before, our id for it; else the model gives it one."""
+
+
+@frozen
+class AddTurn:
+    """Tell a session what was said before it: a turn of the `user`'s or the `assistant`'s, under an id of ours."""
+
+    event_id: str
+    item_id: str
+    role: str
+    text: str
+
+
+@frozen
+class AddCall:
+    """Tell a session which tool was called before it; what that answered follows, or is still to come."""
+
+    event_id: str
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
 
 
 # ---------------------------------------------------------------- to the call's own tasks
@@ -160,6 +193,14 @@ class ReturnToStream:
 
 
 @frozen
+class OpenSession:
+    """Open session `number` of the call (the first was 1) within so many ms, and part from the one before."""
+
+    number: int
+    within_ms: int
+
+
+@frozen
 class EndSession:
     """Part from the model: its session is over, the call is not."""
 
@@ -178,16 +219,19 @@ class EndCall:
 
 
 ToPhone: TypeAlias = PlayAudio | SendMark | ClearPlayback
-ToModel: TypeAlias = (
+ModelRequest: TypeAlias = (
     UpdateSession
-    | AppendAudio
     | CommitAudio
     | ClearAudio
     | CreateResponse
     | CancelResponse
     | TruncateItem
     | AnswerTool
+    | AnswerApproval
     | AddText
+    | AddTurn
+    | AddCall
 )
+ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
-Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | EndSession | EndCall
+Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | OpenSession | EndSession | EndCall

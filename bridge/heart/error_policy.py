@@ -18,6 +18,8 @@ class Policy(Enum):
     """No response can be had any more: use the failure plan."""
 
 
+SESSION_EXPIRED: Final = "session_expired"
+
 POLICIES: Final[Mapping[str, Policy]] = {
     "conversation_already_has_active_response": Policy.IGNORE,
     "response_cancel_not_active": Policy.IGNORE,
@@ -27,7 +29,7 @@ POLICIES: Final[Mapping[str, Policy]] = {
     "server_error": Policy.RETRY,
     "insufficient_quota": Policy.END,
     "credit_balance_exhausted": Policy.END,
-    "session_expired": Policy.END,
+    SESSION_EXPIRED: Policy.END,
     "invalid_api_key": Policy.END,
     "model_not_found": Policy.END,
     "missing_model": Policy.END,

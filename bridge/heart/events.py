@@ -1,9 +1,13 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing."""
+"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing.
+
+Those that come many times a second are structs of msgspec, which are as frozen and made in a third of the time.
+"""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
+from msgspec import Struct
 
 MODEL_LEG: Final = "model"
 """The leg to the model, as events and tapes name it."""
@@ -27,8 +31,7 @@ class StreamStarted:
     channels: int
 
 
-@frozen
-class CallerSpoke:
+class CallerSpoke(Struct, frozen=True, gc=False):
     """One media frame of the caller, normally 160 bytes of µ-law; also sent while nobody speaks."""
 
     stream_sid: str
@@ -44,8 +47,7 @@ class KeyPressed:
     digit: str
 
 
-@frozen
-class MarkReached:
+class MarkReached(Struct, frozen=True, gc=False):
     """Twilio echoed a mark: everything sent before it was played, or thrown away by a `clear`."""
 
     stream_sid: str
@@ -151,8 +153,7 @@ class ResponseCreated:
     response_id: str
 
 
-@frozen
-class ModelSpoke:
+class ModelSpoke(Struct, frozen=True, gc=False):
     """A piece of the agent's voice: µ-law of any length, generated faster than it can be played."""
 
     response_id: str
@@ -177,6 +178,23 @@ class ToolCalled:
     call_id: str
     name: str
     arguments: str
+
+
+@frozen
+class ApprovalAsked:
+    """The service asks whether it may call this tool of an MCP server; it waits for the answer."""
+
+    item_id: str
+    server: str
+    tool: str
+
+
+@frozen
+class RemoteToolEnded:
+    """The service has called a tool of an MCP server, or failed to; the model says nothing of it by itself."""
+
+    item_id: str
+    is_failed: bool = False
 
 
 @frozen
@@ -217,6 +235,17 @@ class TranscriptCame:
     """The words of a turn of the caller's are known."""
 
     item_id: str
+    text: str = ""
+
+
+@frozen
+class AgentWords:
+    """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
+
+    item_id: str
+    content_index: int
+    text: str
+    is_whole: bool = False
 
 
 @frozen
@@ -253,8 +282,7 @@ class ModelUnreachable:
 # ---------------------------------------------------------------- both legs
 
 
-@frozen
-class MessageIgnored:
+class MessageIgnored(Struct, frozen=True, gc=False):
     """A well-known message that asks for no decision."""
 
     name: str
@@ -296,7 +324,8 @@ class CallerAway:
 
 @frozen
 class FarEndTold:
-    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined or completed."""
+    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined, completed or canceled: it
+    rings no more though nobody has answered, and the time is not over."""
 
     number: int
     what: str
@@ -358,26 +387,14 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted
-    | SpeechStopped
-    | TurnCommitted
-    | TranscriptCame
-    | TranscriptionFailed
-    | ModelSpoke
-    | ModelFinishedAudio
-)
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
+    | ModelSpoke | ModelFinishedAudio
+)  # fmt: skip
 ModelEvent: TypeAlias = (
-    SessionCreated
-    | SessionUpdated
-    | ResponseCreated
-    | ResponseFinished
-    | ModelErred
-    | RateLimitsTold
-    | ModelLeft
-    | ModelTryFailed
-    | ModelUnreachable
-)
-ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed
+    SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
+    | ModelLeft | ModelTryFailed | ModelUnreachable
+)  # fmt: skip
+ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
@@ -385,7 +402,7 @@ Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingE
 
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
     SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
-    ModelFinishedAudio, ToolCalled, ResponseFinished, ModelErred, RateLimitsTold, TranscriptCame,
-    TranscriptionFailed, ModelLeft, ModelTryFailed, ModelUnreachable,
+    ModelFinishedAudio, ToolCalled, ApprovalAsked, RemoteToolEnded, ResponseFinished, ModelErred,
+    RateLimitsTold, TranscriptCame, TranscriptionFailed, AgentWords, ModelLeft, ModelTryFailed, ModelUnreachable,
 })  # fmt: skip
 """What only the model's leg tells."""

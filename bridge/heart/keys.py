@@ -15,6 +15,9 @@ LAST: Final = "#"
 HIDDEN: Final = "x"
 """What a tape has in place of a key, where keys are masked; a replay takes it for one."""
 
+MASKED: Final = "masked"
+"""The setting of an agent on whose tapes keys are hidden."""
+
 _SECRET: Final = re.compile(f"[^{LAST}]")
 
 

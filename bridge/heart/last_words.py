@@ -25,6 +25,9 @@ UNDER_WAY_MS: Final = 10_000
 MOST_TURNS: Final = 20
 NOTHING_TO_COMMIT: Final = "input_audio_buffer_commit_empty"
 
+TELLING: Final = frozenset({TurnCommitted, TranscriptCame, TranscriptionFailed, ModelLeft, ModelErred})
+"""What tells of them."""
+
 HEARD_OUT: Final = ("caller", "tool", "limit")
 """Who may end a call with words still to come: whoever shuts the daemon down, or has lost the model, does not wait."""
 
@@ -73,6 +76,10 @@ class LastWords:
         """From now on they are waited for, if at all."""
         self._until = now + LISTEN_MS if self.may_be_asked_for(by) else now
         self._turns = {item_id: since for item_id, since in self._turns.items() if now - since < UNDER_WAY_MS}
+
+    def are_awaited(self, now: int) -> bool:
+        """Say whether a turn of the caller's is still being written down."""
+        return any(now - since < UNDER_WAY_MS for since in self._turns.values())
 
     def are_to_come(self, now: int) -> bool:
         """Say whether it is worth to go on listening after the end."""

@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of, next_pause
 
@@ -50,8 +52,7 @@ class Ledger:
         return self.response_id == response_id and not self.is_complete
 
 
-@frozen
-class Piece:
+class Piece(Struct, frozen=True, gc=False):
     """What to send: bytes of one part from `start` on, and the mark that follows them. Either may be empty."""
 
     part: Part
@@ -60,15 +61,13 @@ class Piece:
     mark: str
 
 
-@define
-class _Waiting:
+class _Waiting(Struct, frozen=True, gc=False):
     part: Part
     start: int
     audio: bytes
 
 
-@frozen
-class _Sent:
+class _Sent(Struct, frozen=True, gc=False):
     mark: str
     part: Part
     end: int
@@ -129,6 +128,12 @@ class Playout:
             self._ledgers[part].is_complete = True
             self._is_due_anew = self._may_be_settled = True
 
+    def break_off(self, response_id: str) -> None:
+        """Note that the model will finish nothing of a response: what there is of it will be played."""
+        for ledger in self._ledgers.values():
+            if ledger.is_open_in(response_id):
+                ledger.is_complete = self._is_due_anew = self._may_be_settled = True
+
     @property
     def is_full(self) -> bool:
         """Say whether no more audio should be accepted."""
@@ -187,7 +192,7 @@ class Playout:
     def _bare_mark(self) -> Piece:
         """Return a mark for what was sent without one: nothing more comes of it, or hasn't for a while."""
         last = self._sent.pop()
-        self._sent.append(evolve(last, mark=self._new_mark()))
+        self._sent.append(replace(last, mark=self._new_mark()))
         return Piece(last.part, last.end, b"", self._sent[-1].mark)
 
     def _new_mark(self) -> str:
@@ -222,7 +227,7 @@ class Playout:
             audio = piece.audio[:left]
             left -= len(audio)
             if audio:
-                self._waiting.append(evolve(piece, audio=audio))
+                self._waiting.append(replace(piece, audio=audio))
             if len(audio) < len(piece.audio):
                 self._given_up[piece.part] = None
 
@@ -233,7 +238,7 @@ class Playout:
 
         None when the mark is not waited for: marks come back after a `clear` too, and prove nothing.
         """
-        if not mark or all(sent.mark != mark for sent in self._sent):
+        if not mark or mark not in [sent.mark for sent in self._sent]:
             return None
         begun = []
         while self._sent:

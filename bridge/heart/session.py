@@ -21,12 +21,24 @@ class Session:
     is_ready: bool = False
     is_over: bool = False
     """The model is parted from, though the call goes on."""
+    number: int = 1
+    """Of the call's sessions, one after the other."""
+    due: int = field(init=False)
+    """When it has to be ready, in ms."""
+    old_at: int | None = None
+    """When it is old enough to be followed by another, in ms."""
     event_id: str = ""
     """Of the last message that asked for it; empty before the first."""
     _asked: SessionSettings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._asked = SessionSettings(self.agent, self.tools)
+        self.due = self.agent.limits.model_ready_ms
+
+    def begin_anew(self, due: int) -> None:
+        """Another session is to come; what was refused once is not asked for again."""
+        self.number += 1
+        self.is_ready, self.event_id, self.due, self.old_at = False, "", due, None
 
     @property
     def is_open(self) -> bool:
@@ -35,7 +47,6 @@ class Session:
 
     def ask(self, event_id: str) -> UpdateSession:
         """Return the message that asks for everything."""
-        self._asked = SessionSettings(self.agent, self.tools)
         return self._update(event_id)
 
     def ask_without(self, refusal: ModelErred, event_id: str) -> tuple[UpdateSession, str] | None:

@@ -107,6 +107,13 @@ class Turns:
         self._is_closed_by_us = self._is_commit_ours = False
         self._is_expected = self._is_owed = self._is_unanswered = False
 
+    def session_lost(self) -> None:
+        """The session is gone, and every response with it: what somebody waits for, the next one owes."""
+        self._is_owed = self.is_going_on
+        self.active = self._requested = ""
+        self.caller_is_speaking, self._talking_since, self.retry_at = False, None, None
+        self._is_closed_by_us = self._is_commit_ours = self._is_expected = self._is_blocked = False
+
     # ------------------------------------------------------------ the model
 
     def created(self, response_id: str) -> None:
@@ -204,6 +211,12 @@ class Turns:
         if self.caller_is_speaking and self._talking_since is None:
             return "a turn to be committed"
         return "an answer" if self._is_unanswered else ""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Say whether the caller speaks, or a response is asked for or being made."""
+        is_answering = self.active or self._requested or self._is_expected or self.retry_at is not None
+        return self.caller_is_speaking or self._talking_since is not None or bool(is_answering)
 
     @property
     def is_going_on(self) -> bool:

@@ -13,10 +13,11 @@ from typing import Final
 
 import structlog
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from bridge.config import Secrets, Settings
 from bridge.indexing.process import IndexerProcess, ProcessDied, start_indexer
+from bridge.indexing.waiting import LONGEST_ASIDE_SECONDS, Errand, LateTold, Pauses, Waiting
 from bridge.machine import resident_bytes
 from bridge.store.messages import (
     Added,
@@ -28,15 +29,18 @@ from bridge.store.messages import (
     Found,
     Job,
     Keep,
+    KeepLate,
     Kept,
     Look,
     Prepare,
     Removed,
     Reply,
     SaveTape,
+    Told,
 )
 from bridge.store.records import Records
 from bridge.tapes.header import Header
+from bridge.tapes.late import Late
 from bridge.tapes.names import OPEN_SUFFIX, tapes_under
 
 MOST_WAITING: Final = 10_000
@@ -45,59 +49,22 @@ MOST_WAITING: Final = 10_000
 HELD_SECONDS: Final = 0.5
 """How soon a database that somebody else holds is tried again: they close it in milliseconds."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a process that died is started again, and before a database that can't be used is tried again:
-doubled each time."""
-
 LAST_SECONDS: Final = 1.5
 """What the rows of the last calls may take while the daemon ends; the process may still have to be started."""
 
 MOST_DEATHS: Final = 3
 """Of one tape: then it is set aside."""
 
-ASIDE_SECONDS, LONGEST_ASIDE_SECONDS = 60.0, 3600.0
-"""When a tape that was set aside is tried once more, doubled each time: perhaps it was not its fault."""
-
 MOST_ASIDE: Final = 100
 """Tapes set aside; the next start finds the others."""
 
+MOST_LATE: Final = 1000
+"""Requests about calls that are over and wait for their tapes."""
+
+LONGEST_LATE_PAUSE: Final = 16.0
+"""Seconds; doubled each time from one on, so a tape is looked for during half a minute. It is complete in one."""
+
 log = structlog.get_logger(__name__)
-
-
-@define(eq=False)
-class Waiting:
-    """A tape that is not in the database; `is_ours`: of a call of this process, whose numbers are wanted."""
-
-    path: str
-    is_ours: bool
-    since: float
-    deaths: int = 0
-    due: float = 0.0
-    pause: float = ASIDE_SECONDS
-
-
-@frozen
-class Errand:
-    """A job that somebody waits for; it needs no database, or may fail for want of it."""
-
-    job: Job
-    answer: Callable[[Reply], None]
-
-
-@define
-class Pauses:
-    """Seconds to wait, longer each time."""
-
-    _seconds: float = 0.0
-
-    def next(self) -> float:
-        """Return how long to wait now."""
-        self._seconds = min(max(2 * self._seconds, FIRST_PAUSE), LONGEST_PAUSE)
-        return self._seconds
-
-    def begin_anew(self) -> None:
-        """Wait a short time again."""
-        self._seconds = 0.0
 
 
 @define(eq=False)
@@ -117,6 +84,7 @@ class Indexer:
     _errands: deque[Errand] = field(factory=deque)
     _tapes: deque[Waiting] = field(factory=deque)
     _aside: list[Waiting] = field(factory=list)
+    _late: list[LateTold] = field(factory=list)
     _look_after: str | None = None
     """Where to look for tapes that nobody has told of; `None`: all are known."""
     _has_missed_some: bool = False
@@ -145,6 +113,14 @@ class Indexer:
             self._has_missed_some = True
         self._news.set()
 
+    def tell_late(self, late: Late) -> None:
+        """Have what was told of a call that is over kept with its record; never waits."""
+        if len(self._late) < MOST_LATE:
+            self._late.append(LateTold(late, trio.current_time()))
+        else:
+            log.warning("too much is told of calls that are over", call_id=late.call_sid)
+        self._news.set()
+
     @property
     def lag(self) -> int:
         """Return how many finished calls are not in the database, but for those set aside."""
@@ -153,7 +129,8 @@ class Indexer:
     @property
     def is_busy(self) -> bool:
         """Say whether a tape is or may be left to index."""
-        return bool(self.lag) or self._look_after is not None or self._has_missed_some
+        has_news = any(one.is_new for one in self._late)
+        return bool(self.lag) or has_news or self._look_after is not None or self._has_missed_some
 
     @property
     def lag_seconds(self) -> float:
@@ -247,8 +224,11 @@ class Indexer:
         """Do what is to be done now, or wait until something is; the database's part has times of its own."""
         now = trio.current_time()
         aside = min((one for one in self._aside if one.due <= now), key=lambda one: one.due, default=None)
+        late = next((one for one in self._late if one.due <= now), None)
         if self._errands:
             await self._run_errand()
+        elif late is not None:
+            await self._tell(late)
         elif now < self._database_due:
             await self._wait(self._database_due)
         elif self._tapes:
@@ -263,7 +243,22 @@ class Indexer:
         else:
             await self._wait(min((one.due for one in self._aside), default=now + LONGEST_ASIDE_SECONDS))
 
+    async def _tell(self, told: LateTold) -> None:
+        """Put what was told on its tape, whose rows are then made anew; look for that tape a few times."""
+        reply = await self._persist(KeepLate(told.late))
+        self._late.remove(told)
+        if isinstance(reply, Told) and reply.path is not None:
+            return self.add(Path(reply.path), is_ours=False)
+        if told.pause <= LONGEST_LATE_PAUSE:
+            again = LateTold(told.late, trio.current_time() + told.pause, 2 * told.pause, is_new=False)
+            return self._late.append(again)
+        why = reply.text if isinstance(reply, Failed) else "no tape of that call is here"
+        log.warning(
+            "what was told of a call that is over is not kept", call_id=told.late.call_sid, why=why[:200]
+        )
+
     async def _wait(self, until: float) -> None:
+        until = min((until, *(one.due for one in self._late)))
         self._news = trio.Event()
         with trio.move_on_at(until):
             await self._news.wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-from attrs import define
+from attrs import define, evolve
 
 from bridge.errors import BridgeError, HeldError, StoreError
 from bridge.links.packets import hear, say
@@ -32,6 +32,7 @@ from bridge.store.messages import (
     Found,
     Job,
     Keep,
+    KeepLate,
     Kept,
     Look,
     Prepare,
@@ -39,9 +40,11 @@ from bridge.store.messages import (
     Removed,
     Reply,
     SaveTape,
+    Told,
     counted,
 )
 from bridge.store.records import Records
+from bridge.tapes.late import Late, keep_late
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 
@@ -89,6 +92,8 @@ class Indexing:
                 return Added(counted(found[0]) if wants_records else None)
             case Keep():
                 return self._keep(job)
+            case KeepLate(late):
+                return self._keep_late(late)
 
     def _close(self, job: CloseTape | SaveTape) -> Closed:
         self._log_as_told()
@@ -100,6 +105,15 @@ class Indexing:
             case SaveTape(header):
                 done = finish_lost(self.data / "tapes", header)
         return Closed(None if done is None else str(done))
+
+    def _keep_late(self, late: Late) -> Told:
+        self._log_as_told()
+        with suppress(StoreError):  # of a call that we made, only its record knows both its names
+            sql = "select call_id from calls where call_sid = ? order by started_at desc"
+            known = (row["call_id"] for row in self.store.query(sql, [late.call_sid]))
+            late = evolve(late, call_ids=tuple(dict.fromkeys((*late.call_ids, *known))))
+        path = keep_late(self.data / "tapes", late)
+        return Told(None if path is None else str(path))
 
     def _look(self, job: Look) -> Found:
         """Return the complete tapes that are not in the database and shall be."""

@@ -8,7 +8,8 @@ import trio
 from attrs import define, field
 
 from bridge.errors import DoorShutError
-from bridge.links.model import ModelAddress, ModelLink, open_model
+from bridge.links.model import ModelAddress, open_model
+from bridge.links.web_socket import WebSocketLink
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 100, 1000
 """Doubled each time; each is drawn between half of it and all of it, so that many calls don't come back at once."""
@@ -28,7 +29,7 @@ class ModelDoor:
     on_failure: Callable[[DoorShutError, int], None]
     draw: Callable[[], float] = field(default=random.random)
 
-    async def serve(self, serve: Callable[[ModelLink], Awaitable[None]]) -> None:
+    async def serve(self, serve: Callable[[WebSocketLink], Awaitable[None]]) -> None:
         """Open the model's socket and live through it. Raises `LinkError` when it can't be had, or not in time."""
         for pause_ms in self._pauses():
             self.on_try()

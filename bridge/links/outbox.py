@@ -1,5 +1,6 @@
 """What waits to be sent to one peer: in order, and bounded by how long the peer takes nothing, never by how much came.
 
+Most of it leaves at once (`push`) and wakes nobody; the sender who waits in `take` is for what the socket did not take.
 A burst is no stall: whoever sends takes all that waits. Nothing here asks what the messages say.
 """
 
@@ -9,6 +10,8 @@ from typing import Final
 
 import trio
 from attrs import define, field
+
+from bridge.links.link import Link
 
 STALLED_SECONDS: Final = 5.0
 """A message that waits so long behind a send that doesn't return: the peer reads nothing, or far too slowly. Audio is
@@ -36,15 +39,30 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, message: str) -> bool:
-        """Add a message, or drop it when the box is closed. False, once, when the peer has stalled: that closes it."""
+        """Add a message for the sender, who is woken; otherwise as `add`."""
+        is_taken = self.add(message)
+        self._idle.unpark()
+        return is_taken
+
+    def add(self, message: str) -> bool:
+        """Add a message, or drop it when the box is closed. False, once, when the peer has stalled: that closes it.
+
+        Nobody is woken: a `push` follows.
+        """
         if self.is_closed:
             return True
         self._waiting.append((self.clock(), message))
         self._bytes += len(message)
-        self._idle.unpark()
         if self.is_stalled:
             self.close()
         return not self.is_closed
+
+    def push(self, link: Link | None) -> None:
+        """Send at once what waits, as far as the socket takes it; the rest is the sender's."""
+        while self._waiting and link is not None and link.is_ready:
+            link.send_now(*self._some())
+        if self._waiting:
+            self._idle.unpark()
 
     @property
     def waiting_seconds(self) -> float:
@@ -59,9 +77,12 @@ class Outbox:
     async def take(self) -> list[str]:
         """Wait for messages and return those that wait, oldest first; none when the box is closed and empty."""
         self.is_sending = False
-        if not self._waiting and not self.is_closed:
+        while not self._waiting and not self.is_closed:
             await self._idle.park()
         self.is_sending = True
+        return self._some()
+
+    def _some(self) -> list[str]:
         count = min(len(self._waiting), MOST_AT_ONCE)
         taken = [self._waiting.popleft()[1] for _ in range(count)]
         self._bytes -= sum(map(len, taken))

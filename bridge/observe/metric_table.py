@@ -36,6 +36,9 @@ LATENCY_BUCKETS: Final = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0,
 LAG_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Seconds. A frame is 0.02; callers hear what is beyond the lead, 0.3."""
 
+PAUSE_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+"""Seconds. Most are below 1 ms; what is above 5 ms is a full collection beside live calls, or a bug."""
+
 CALL_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 TOKENS: Final = ("text_uncached", "text_cached", "text_out", "audio_uncached", "audio_cached", "audio_out")
@@ -278,6 +281,13 @@ HISTOGRAMS: Final[tuple[Metric, ...]] = (
         "How late a task woke up that wants to ten times a second: what every task of every call suffers.",
         (),
         LAG_BUCKETS,
+    ),
+    Metric(
+        "bridge_gc_pause_seconds",
+        "How long a garbage collection stopped all calls of its process. Those between calls, which nobody hears, are "
+        "in it too.",
+        (),
+        PAUSE_BUCKETS,
     ),
 )
 TOTALS: Final[tuple[Metric, ...]] = (

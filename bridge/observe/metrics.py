@@ -207,6 +207,10 @@ class Metrics:
         """Count how late the loop was once."""
         self._histograms["bridge_loop_lag_seconds"].observe(seconds)
 
+    def paused(self, seconds: float) -> None:
+        """Count how long a garbage collection took."""
+        self._histograms["bridge_gc_pause_seconds"].observe(seconds)
+
     async def page(self, snapshot: Snapshot, peaks: Peaks) -> bytes:
         """Return all metrics as Prometheus reads them; the text is made in a thread, it takes milliseconds."""
         self._look_at(snapshot, peaks)

@@ -106,6 +106,11 @@ class Monitoring:
             self.metrics.lagged(seconds)
             self.peaks.lag_seconds.see(seconds, trio.current_time())
 
+    def paused(self, seconds: float) -> None:
+        """Take account of how long a garbage collection took in a process that carries calls."""
+        if self.metrics is not None:
+            self.metrics.paused(seconds)
+
     async def _look(self, snapshot: Snapshot) -> None:
         """Look now and then how deep the buffers are."""
         while True:

@@ -7,17 +7,19 @@ to the number is read first; nobody is rung twice, and one who can't be found th
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
 from attrs import frozen
 
 from bridge.errors import LinkError, UnsentError
-from bridge.links.https import Answer
 from bridge.outbound.rest import Form, Rest, Seen
 from bridge.outbound.twilio_errors import TOO_MANY, in_plain_words
 from bridge.wire.retry_after import retry_after_ms
+
+if TYPE_CHECKING:
+    from bridge.links.https import Answer
 
 PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries."""
@@ -104,12 +106,12 @@ class Placing:
                 yield call
 
 
-def is_refused_unread(answer: Answer) -> bool:
+def is_refused_unread(answer: "Answer") -> bool:
     """Say whether Twilio has done nothing about a request, so that it may be made again."""
     return answer.status == TOO_MANY_REQUESTS or answer.json.get("code") in TOO_MANY
 
 
-def _read(answer: Answer) -> Placed | NotPlaced | None:
+def _read(answer: "Answer") -> Placed | NotPlaced | None:
     """Return what a clear answer says; None for one after which the request may be made again."""
     body = answer.json
     if answer.status in (200, 201) and (sid := Seen.of(body).sid):
@@ -120,7 +122,7 @@ def _read(answer: Answer) -> Placed | NotPlaced | None:
     return NotPlaced(in_plain_words(answer.status, body), answer.status, code if isinstance(code, int) else 0)
 
 
-def _at_least(pause: float | None, answer: Answer) -> float | None:
+def _at_least(pause: float | None, answer: "Answer") -> float | None:
     told_ms = retry_after_ms(answer.headers.get("retry-after", ""))
     return pause if pause is None or told_ms is None else min(max(pause, told_ms / 1000), LONGEST_PAUSE)
 

@@ -5,18 +5,21 @@ https://www.twilio.com/docs/voice/api/call-resource
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-import httpx2
 import trio
 from attrs import field, frozen
 
 from bridge import __version__
 from bridge.config import Secrets, Settings
 from bridge.errors import LinkError
-from bridge.links.https import Answer, fetch
 from bridge.wire.signed_form import CALL_SID
+
+if TYPE_CHECKING:  # a daemon that never asks Twilio anything does not load it
+    import httpx2
+
+    from bridge.links.https import Answer
 
 ANSWER_SECONDS: Final = 15
 """What one request may take in all; Twilio answers within a second."""
@@ -28,7 +31,15 @@ LISTED: Final = 20
 Form = Sequence[tuple[str, str]]
 
 
-def _transport() -> httpx2.AsyncBaseTransport:
+def load_client(settings: Settings) -> None:
+    """Load what speaks HTTP, if Twilio may be asked: a tenth of a second that no call shall wait for later."""
+    if settings.twilio.account_sid:
+        import bridge.links.https  # noqa: F401
+
+
+def _transport() -> "httpx2.AsyncBaseTransport":
+    import httpx2
+
     return httpx2.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False)
 
 
@@ -58,7 +69,7 @@ class Rest:
     base: str
     account_sid: str
     tokens: tuple[str, ...] = field(repr=False)
-    transport: Callable[[], httpx2.AsyncBaseTransport] = _transport
+    transport: "Callable[[], httpx2.AsyncBaseTransport]" = _transport
 
     @classmethod
     def of(cls, settings: Settings, secrets: Secrets) -> "Rest":
@@ -71,11 +82,11 @@ class Rest:
         """Say whether there are credentials for it."""
         return bool(self.account_sid and self.tokens)
 
-    async def create(self, form: Form) -> Answer:
+    async def create(self, form: Form) -> "Answer":
         """Ask for a call. Raises `LinkError`: then nobody knows whether it was made, but for an `UnsentError`."""
         return await self._ask("POST", "Calls.json", content=urlencode(form))
 
-    async def end(self, call_sid: str, status: str) -> Answer:
+    async def end(self, call_sid: str, status: str) -> "Answer":
         """End a call: "canceled" while it rings, "completed" whatever it does. Raises `LinkError`."""
         return await self._ask("POST", f"Calls/{call_sid}.json", content=urlencode({"Status": status}))
 
@@ -95,7 +106,9 @@ class Rest:
             raise LinkError(f"Twilio answers HTTP {answer.status} when it is asked for calls")
         return [Seen.of(raw) for raw in listed if isinstance(raw, dict)]
 
-    async def _ask(self, method: str, what: str, *, content: str = "") -> Answer:
+    async def _ask(self, method: str, what: str, *, content: str = "") -> "Answer":
+        import httpx2
+
         url = f"{self.base}/2010-04-01/Accounts/{self.account_sid}/{what}"
         headers = {"User-Agent": f"bridge/{__version__}"}
         if content:
@@ -105,7 +118,11 @@ class Rest:
         ) as client:
             return await self._first_opened(client, method, url, content)
 
-    async def _first_opened(self, client: httpx2.AsyncClient, method: str, url: str, content: str) -> Answer:
+    async def _first_opened(
+        self, client: "httpx2.AsyncClient", method: str, url: str, content: str
+    ) -> "Answer":
+        from bridge.links.https import fetch
+
         for token in self.tokens:
             auth = (self.account_sid, token)
             with trio.move_on_after(ANSWER_SECONDS) as waiting:

@@ -1,13 +1,12 @@
 """Taking what was recorded off the disk: rows with their bytes, tapes with all that lies beside them. Blocks."""
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import duckdb
 import msgspec
@@ -17,13 +16,13 @@ from bridge.errors import HeldError, TapeError
 from bridge.heart.events import SessionCreated
 from bridge.store.database import TABLES, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
-from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
-from bridge.tapes.names import call_id_of
+from bridge.tapes.late import rewritten
+from bridge.tapes.line_reading import checked
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
-from bridge.tapes.tape import MODEL, PHONE, Line, checked, encode, event_of
+from bridge.tapes.tape import MODEL, PHONE, Line, encode, event_of
 
 CACHE: Final = "vad-cache"
 """Where the lab keeps what it heard in a call's audio, under the hash of that audio."""
@@ -108,21 +107,16 @@ def silence(path: Path) -> bool:
     Words, decisions and times stay as they are, to the byte. Raises `TapeError` and `OSError`, and has changed
     nothing then.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with about(path), gzip.open(path, "rb") as source, gzip.open(part, "wb", compresslevel=5) as target:
-            target.write(_soundless_header(source.readline()))
-            for raw in source:
-                target.write(_soundless(raw))
-        os.replace(part, path)
+        return rewritten(path, _silence_lines)
     except (EOFError, zlib.error) as error:
         raise TapeError(f"{path}: can't be read: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
-    if Forgotten.in_folder(path.parents[2]).has(call_id_of(path)):  # erased meanwhile: it must not come back
-        path.unlink(missing_ok=True)
-        return False
-    return True
+
+
+def _silence_lines(source: IO[bytes], target: IO[bytes]) -> None:
+    target.write(_soundless_header(source.readline()))
+    for raw in source:
+        target.write(_soundless(raw))
 
 
 def _soundless_header(raw: bytes) -> bytes:

@@ -20,12 +20,13 @@ from bridge.store.database import Store, patiently
 from bridge.store.records import records_of
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
+from bridge.tapes.line_reading import checked
 from bridge.tapes.lock import held_alone
 from bridge.tapes.masking import mask
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
-from bridge.tapes.tape import HTTP, checked, decode
+from bridge.tapes.tape import HTTP, decode
 
 FEWEST_DIGITS: Final = 6
 """Of a phone number: fewer stand in other numbers by chance, and are not masked either."""

@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
 def _complain_of_extra(command: str, error: ModuleNotFoundError) -> NoReturn:
     """Leave with what to install, if the module belongs to an extra; else it is a fault of ours."""
     from bridge.extras import extra_with, install_hint  # they read the configuration and what is installed
-    from bridge.screen.output import complain
+    from bridge.screen.errors import complain
 
     extra = extra_with(error.name or "", command)
     if extra is None:

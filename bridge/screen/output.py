@@ -1,13 +1,9 @@
-"""How the commands print: tables and timelines for people, JSON for machines, errors with what to try."""
+"""How the commands print: tables and timelines for people, JSON for machines."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import wraps
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Any, Final, NoReturn, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import click
 import msgspec
@@ -16,19 +12,10 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bridge.errors import BridgeError, ConfigError, TapeError, first_of
-from bridge.machine import leave_hung_threads
-from bridge.tapes.odd_tapes import UNREADABLE
-from bridge.text.validity import is_harmless
 from bridge.text.visible import all_visible, visible, visible_json
 from bridge.text.wording import seconds, short_id
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Row: TypeAlias = tuple[Text, ...]
-
-WRONG = 2
-"""Exit code when a command could not do its work; 1 is kept for work done with a bad result."""
 
 STYLES = {
     "agent": "cyan",
@@ -79,85 +66,6 @@ def table_console() -> Console:
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
     click.echo(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")))
-
-
-def say(line: str, *, err: bool = False) -> None:
-    """Print a line in which others may have written something."""
-    click.echo(visible(line), err=err)
-
-
-def complain(message: str, *, hint: str = "") -> NoReturn:
-    """Print an error, what to try, and leave with exit code 2."""
-    say(f"Error: {message}", err=True)
-    if hint:
-        say(f"Try:   {hint}", err=True)
-    raise SystemExit(WRONG)
-
-
-def leave_faults(faults: Sequence[TapeError]) -> None:
-    """Name the tapes that can't be read, and leave with exit code 2 if there are any."""
-    for fault in faults:
-        say(f"Error: {fault}", err=True)
-    if faults:
-        raise SystemExit(UNREADABLE)
-
-
-def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn the project's own errors into a message and exit code 2."""
-
-    @wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        _show_any_name()
-        try:
-            _refuse_unreadable(kwargs.values())
-            return command(*args, **kwargs)
-        except ConfigError as error:
-            for fault in error.faults:
-                say(f"Error: {fault}", err=True)
-            raise SystemExit(WRONG) from None
-        except BridgeError as error:
-            complain(str(error))
-        except BrokenPipeError:
-            raise  # the reader has seen enough
-        except OSError as error:
-            complain(f"{error.filename or 'the system'}: {error.strerror or error}")
-
-    return wrapper
-
-
-def _show_any_name() -> None:
-    """Let any text be printed: a file's name may be bytes that are none, and a terminal may know few letters."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _refuse_unreadable(given: Iterable[Any]) -> None:
-    for value in given:
-        if isinstance(value, tuple):
-            _refuse_unreadable(value)
-        elif isinstance(value, str | Path) and not is_harmless(str(value)):
-            raise BridgeError(f"{value}: use a name in UTF-8 without control characters")
-
-
-@contextmanager
-def quiet_interrupt() -> Iterator[None]:
-    """Leave without a traceback on Ctrl-C, and turn groups out of nurseries into their first plain error."""
-    problem: BaseException | None = None
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        problem = error.with_traceback(None)
-    except BaseExceptionGroup as group:
-        problem = first_of(group)
-        if not isinstance(problem, KeyboardInterrupt | BridgeError | OSError):
-            raise
-        problem = problem.with_traceback(None)
-    if isinstance(problem, KeyboardInterrupt):
-        leave_hung_threads(130)
-        raise SystemExit(130)
-    if problem is not None:
-        raise problem
 
 
 # ---------------------------------------------------------------- calls as a table
@@ -288,8 +196,7 @@ def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[i
         yield row["called_ms"] or 0, "tool", _tool_text(row)
     for row in record["milestones"]:
         if row["name"] not in SAID_ELSEWHERE:
-            who = "barge-in" if row["name"] == "barge_in" else "milestone"
-            yield row["t_ms"], who, Text(_cut_text(record, row["t_ms"]) if who == "barge-in" else row["name"])
+            yield row["t_ms"], *_told_of_milestone(record, row)
     for row in record.get("legs", ()):
         yield from _told_of_leg(row)
     for row in record["log"]:
@@ -320,6 +227,38 @@ SAID_ELSEWHERE = frozenset(
 )
 
 
+def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str, Text]:
+    """Return what a moment is told as, and of whom: what came after the call's end is told in words."""
+    if row["name"] == "barge_in":
+        return "barge-in", Text(_cut_text(record, row["t_ms"]))
+    if row["name"] not in AFTER_THE_END:
+        return "milestone", Text(row["name"])
+    data = _data_of(row)
+    outcome = data.get("outcome")
+    what = AFTER_THE_END[row["name"]] + (f" ({outcome})" if outcome else "")
+    told = [f'hears "{data["say"]}"'] if data.get("say") else []
+    told += [f"{data['step']} {data.get('to', '')}".strip()] if data.get("step") else []
+    return "away", Text(": ".join(filter(None, (what, ", ".join([*told, *_of_a_recording(data)])))))
+
+
+AFTER_THE_END: Final = {
+    "came_back_after_the_end": "the caller comes back, and the call is over",
+    "failure_step_after_the_end": "the caller goes on by the failure plan",
+    "recording_told_after_the_end": "of the message",
+}
+
+
+def _data_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row says beside its columns: JSON, as the database has it."""
+    data = row["data"]
+    return msgspec.json.decode(data) if isinstance(data, str) else data or {}
+
+
+def _of_a_recording(data: dict[str, Any]) -> list[str]:
+    text, url = data.get("TranscriptionText"), data.get("RecordingUrl")
+    return [told for told in (data.get("RecordingStatus"), url, text and f'"{text}"') if told]
+
+
 def _told_of_leg(row: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
     """Yield what a stretch of the call off its first stream was, and how it ended."""
     ended_ms = row["ended_ms"] if row["ended_ms"] is not None else row["began_ms"]
@@ -330,7 +269,8 @@ def _told_of_leg(row: dict[str, Any]) -> Iterator[tuple[int, str, Text]]:
         case "excursion":
             talked = f", {row['seconds']} s" if row["seconds"] else ""
             yield row["began_ms"], "away", Text(f"leaves the stream: {where}")
-            yield ended_ms, "away", Text(f"{where}: {row['outcome']}{talked}")
+            recording = "".join(f", {told}" for told in _of_a_recording(_data_of(row)))
+            yield ended_ms, "away", Text(f"{where}: {row['outcome']}{talked}{recording}")
         case "dial" if row["taken_ms"] is not None:
             yield row["taken_ms"], "away", Text(f"{row['place']} has taken the call")
 

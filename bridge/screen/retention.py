@@ -12,7 +12,8 @@ from rich.progress import Progress
 from bridge.errors import ForgetError
 from bridge.retention.forget import Erased, Meant, as_json, erase, kept_from_starting, look_for
 from bridge.retention.keep import Due
-from bridge.screen.output import WRONG, moment, print_json, say
+from bridge.screen.errors import WRONG, say
+from bridge.screen.output import moment, print_json
 from bridge.store.messages import Removed
 from bridge.tapes.lock import is_held
 from bridge.tapes.odd_tapes import UNREADABLE

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define, field
 
 from bridge.heart.events import PhoneLeft, StreamStarted, StreamStopped
+from bridge.store.late import of_a_recording
 from bridge.tapes.lines import MOST, Leave
 from bridge.tapes.tape import PHONE, Line, event_of
 
@@ -15,13 +16,6 @@ STREAM, EXCURSION, DIAL = "stream", "excursion", "dial"
 
 
 RECORDING: Final = re.compile(r"/away/([0-9]{1,6})/recording(?:\?|$)")
-OF_A_RECORDING: Final = (
-    "RecordingSid",
-    "RecordingUrl",
-    "RecordingStatus",
-    "RecordingDuration",
-    "TranscriptionText",
-)
 
 
 @define
@@ -109,7 +103,7 @@ class Legs:
         """Keep what is told of a message later than that it was left: where its sound is, and its words."""
         for row in self.rows:
             if row["part"] == EXCURSION and row["number"] == number:
-                row["data"] = row["data"] | {name: form[name] for name in OF_A_RECORDING if form.get(name)}
+                row["data"] = row["data"] | of_a_recording(form)
 
     def close(self, t_ms: int, outcome: str) -> None:
         """The call is over: so is all of it."""

@@ -10,6 +10,7 @@ from attrs import asdict, frozen
 from bridge.config import Secrets, Settings
 from bridge.store.records import Records, Row
 from bridge.tapes.header import Header
+from bridge.tapes.late import Late
 
 # ---------------------------------------------------------------- to the indexer
 
@@ -61,7 +62,14 @@ class Keep:
     now: datetime
 
 
-Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep
+@frozen
+class KeepLate:
+    """Something was told of a call that is over: put it behind the end of its tape."""
+
+    late: Late
+
+
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
 
 # ---------------------------------------------------------------- to the daemon
 
@@ -120,6 +128,13 @@ class Kept:
     is_done: bool
 
 
+@frozen
+class Told:
+    """What was told stands on this tape; `None`: no complete tape of that call is there."""
+
+    path: str | None
+
+
 class Fault(Enum):
     """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault."""
 
@@ -136,7 +151,7 @@ class Failed:
     text: str
 
 
-Reply: TypeAlias = Closed | Found | Added | Kept | Failed
+Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
 
 # ---------------------------------------------------------------- what of a record is told
 

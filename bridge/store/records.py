@@ -11,6 +11,8 @@ import msgspec
 from attrs import define, field
 
 from bridge.agents import ServerVad
+from bridge.heart.parts.conversation import TOLD_AGAIN
+from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
 from bridge.store.prices import cost_usd
@@ -80,6 +82,7 @@ class _Reader:
     responses: int = 0
     transcribed: Transcribed = field(factory=Transcribed)
     legs: Legs = field(factory=Legs)
+    late: LateLines = field(factory=LateLines)
     call_sid: str = ""
 
     # ------------------------------------------------------------ lines
@@ -90,6 +93,8 @@ class _Reader:
         if line.leg == SHADOW:
             return  # what another setting would have heard is no part of what happened
         self.legs.take(line)
+        if self.end is not None:
+            self.late.take(line)
         if line.leg == MODEL and line.msg:
             return self._read_model(line, line.sender == OPENAI)
         if line.leg == PHONE and line.sender == TWILIO and line.msg:
@@ -154,6 +159,8 @@ class _Reader:
     def _conversation_item_added(self, t_ms: int, message: Row) -> None:
         """Place an item behind the one it follows, tool calls included: arrival is not order."""
         raw = message["item"]
+        if _words(raw["id"]).startswith(TOLD_AGAIN):
+            return  # said in a session before, and in the transcript already
         self.transcript.place(_words(raw["id"]), message.get("previous_item_id"))
         match raw["type"]:
             case "function_call":
@@ -235,6 +242,7 @@ class _Reader:
     def finish(self, is_torn: bool) -> Records:
         """Return the rows."""
         self.turns.measure(self.ledgers, self._silence_ms())
+        self.milestones += self.late.rows
         self.legs.close(self.last_ms, "crashed")
         return Records(
             call=self._call_row(is_torn),

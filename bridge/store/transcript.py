@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, field
 
-from bridge.store.heard_text import spoken_part
+from bridge.text.heard import spoken_part
 
 Ledger: TypeAlias = Mapping[str, Any]
 """What became of one part of the agent's sound: how much was made, sent and heard."""

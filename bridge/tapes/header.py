@@ -14,6 +14,9 @@ FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
 
 
+NEVER_FOLLOWED: Final = {"reconnects": 0, "session_seconds": 0, "stream_returns": 0}
+
+
 class Header(msgspec.Struct, kw_only=True):
     """A tape's first line: which call, when, and with which settings; it holds no secrets."""
 
@@ -41,8 +44,11 @@ class Header(msgspec.Struct, kw_only=True):
     tools: list[dict[str, Any]] = []
 
     def agent_settings(self) -> Agent:
-        """Return the agent's settings as they were in force."""
-        return agent_from(self.agent, self.settings)
+        """Return the agent's settings as they were in force: before there were settings for it, no session followed one
+        that was lost."""
+        limits = self.settings.get("limits")
+        before = {"limits": NEVER_FOLLOWED | limits} if isinstance(limits, dict) else {}
+        return agent_from(self.agent, self.settings | before)
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:

@@ -11,11 +11,10 @@ import msgspec
 from attrs import define, evolve, field
 
 from bridge.heart.effects import AddText, Effect, EndCall, WriteNote
-from bridge.heart.keys import HIDDEN, hidden, sentence_of
+from bridge.heart.keys import HIDDEN, MASKED, hidden, sentence_of
 from bridge.tapes.tape import PHONE, Line
 from bridge.wire.twilio import DIGITS
 
-MASKED: Final = "masked"
 FEWEST: Final = 4
 """Keys of an entry that is looked for in other texts too: a PIN, a card's number. A "1" of a menu is everywhere."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bridge.errors import StoreError
+from bridge.tapes.names import OPEN_SUFFIX
 
 
 @contextmanager
@@ -52,6 +53,16 @@ def one_after_the_other(folder: Path) -> Iterator[None]:
     with (folder / ".indexer").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def is_live(tape: Path) -> bool:
+    """Say whether a tape is being written: it is open, and a daemon records in its folder."""
+    data = tape.parent.parent.parent
+    is_open = tape.name.endswith(OPEN_SUFFIX) and (data / ".lock").exists()
+    try:
+        return is_open and is_held(data)
+    except OSError:  # somebody else's folder
+        return False
 
 
 def is_held(folder: Path) -> bool:

@@ -1,20 +1,22 @@
 """Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
 
 import gzip
+import os
 import zlib
 from io import BytesIO
 from itertools import filterfalse
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import TapeError
 from bridge.tapes.header import Header, decode_header
+from bridge.tapes.line_reading import check_lines
 from bridge.tapes.lines import Ending
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
 from bridge.tapes.odd_tapes import about
-from bridge.tapes.tape import check_lines, decode
+from bridge.tapes.tape import decode
 
 MOST_BYTES: Final = 2**30
 """Of a tape that is read: the longest call has some 200 MB. What is larger would take all memory."""
@@ -47,13 +49,27 @@ def read_tape(path: Path) -> Tape:
     ['tool']
     """
     with about(path):
-        lines = BytesIO(_content_of(path)).readlines()
-        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
-        if len(lines) <= is_torn:
-            raise TapeError("not a tape: no whole line in it")
-        header, whole = decode_header(lines[0]), lines[1 : len(lines) - is_torn]
-        check_lines(whole, first=2)
-    return Tape(path, header, list(filterfalse(bytes.isspace, whole)), is_torn)
+        tape = _unpacked(path)
+        check_lines(tape.lines, first=2)
+    return _without_blanks(tape)
+
+
+def read_unchecked(path: Path) -> Tape:
+    """Read a tape whose lines are checked by whoever goes through them all. Raises `TapeError`."""
+    with about(path):
+        return _without_blanks(_unpacked(path))
+
+
+def _unpacked(path: Path) -> Tape:
+    lines = BytesIO(_content_of(path)).readlines()
+    is_torn = bool(lines) and not lines[-1].endswith(b"\n")
+    if len(lines) <= is_torn:
+        raise TapeError("not a tape: no whole line in it")
+    return Tape(path, decode_header(lines[0]), lines[1 : len(lines) - is_torn], is_torn)
+
+
+def _without_blanks(tape: Tape) -> Tape:
+    return evolve(tape, lines=list(filterfalse(bytes.isspace, tape.lines)))
 
 
 def _content_of(path: Path) -> bytes:
@@ -105,14 +121,19 @@ class Known:
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:
     """Return the call of this id, if there is its tape in a folder with a folder for each day."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     return None if path is None else Known.by(header_of(path))
 
 
-def _path_of(folder: Path, call_id: str) -> Path | None:
-    names = (f"{call_id}{OPEN_SUFFIX}", f"{call_id}{DONE_SUFFIX}")
-    days = [day for day in folder.iterdir() if day.is_dir()] if folder.is_dir() else []
-    return next((day / name for day in days for name in names if (day / name).exists()), None)
+def path_on_disk(folder: Path, call_id: str) -> Path | None:
+    """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
+    try:
+        with os.scandir(folder) as found:
+            days = [day.path for day in found if day.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):  # nothing was ever recorded here
+        return None
+    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in (OPEN_SUFFIX, DONE_SUFFIX))
+    return next((Path(path) for path in paths if os.path.exists(path)), None)
 
 
 @frozen
@@ -125,7 +146,7 @@ class Ended:
 
 def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
     """Return how the call of this id ended, if there is its tape; it reads the whole tape, and keeps nothing of it."""
-    path = _path_of(folder, call_id)
+    path = path_on_disk(folder, call_id)
     header = header_of(path) if path is not None else None
     return Ended(header.agent, _ending_on(path)) if path is not None and header is not None else None
 

@@ -4,10 +4,8 @@ What came in is kept word for word. Of what we sent, audio is kept as a referenc
 everything else in full. A line from anybody but the bridge is an input of the heart; a replay is those lines again.
 """
 
-from collections.abc import Sequence
-from operator import itemgetter
-from types import GenericAlias
-from typing import Any, Final, Literal, TypeAlias, get_type_hints
+from collections.abc import Iterable
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +17,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     PlayAudio,
     ReturnToStream,
     RunTool,
@@ -43,6 +42,7 @@ from bridge.tapes.lines import (
     Audio,
     Back,
     Close,
+    Count,
     Ending,
     Fields,
     LastEnding,
@@ -51,13 +51,8 @@ from bridge.tapes.lines import (
     Run,
     ToolSaid,
     TryFailed,
-    check_append,
-    check_note,
-    check_tool,
-    check_webhook,
 )
 from bridge.tapes.plan_lines import leave_of
-from bridge.text.nesting import MOST_DEEP, is_too_deep
 from bridge.wire import outbound, realtime, twilio, twilio_http
 
 HTTP: Final = "twilio_http"
@@ -104,6 +99,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     leave: Leave | None = None
     back: Back | None = None
     session_over: bool | None = None
+    session_opens: Count | None = None
     end: LastEnding | None = None
 
     @property
@@ -117,7 +113,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         if self.sender != BRIDGE or self.leg == SHADOW:
             return False
         said = (
-            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over, self.end,
+            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over,
+            self.session_opens, self.end,
         )  # fmt: skip
         return bool(self.msg) or any(field is not None for field in said)
 
@@ -128,39 +125,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         return message if isinstance(message, dict) else {}
 
 
-class _ReadToItsEnd(Line, omit_defaults=True, kw_only=True, gc=False):
-    """A line with its message read too, to see whether that can be done."""
-
-    msg: Any = None
-
-
-def _nested(levels: int) -> Any:
-    """Return the type of JSON that is nested no more deeply than this."""
-    plain: Any = str | int | float | bool | None
-    value = plain
-    for _ in range(levels):
-        value = plain | GenericAlias(dict, (str, value)) | GenericAlias(list, value)
-    return value
-
-
-_AudioAlone: Any = msgspec.defstruct(
-    "_AudioAlone", get_type_hints(Audio, include_extras=True).items(), forbid_unknown_fields=True, gc=False
-)
-_Usual: Any = msgspec.defstruct(
-    "_Usual",
-    [("t_ms", Ms), ("leg", Leg), ("sender", str), ("msg", _nested(6), None), ("append", Append | None, None),
-     ("audio", _AudioAlone | None, None), ("rang", bool | None, None),
-     ("note", GenericAlias(dict, (str, _nested(4))) | None, None)],
-    forbid_unknown_fields=True, gc=False, rename={"sender": "from"},
-)  # fmt: skip
-"""A message, audio, an alarm or a note, with nothing unknown in its line and nothing deeply nested. What fits
-is a line that can be used, but for what `check_append` and `check_note` say; what doesn't has to be looked at."""
-
-
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
-_checker = msgspec.json.Decoder(_ReadToItsEnd)
-_usual_checker = msgspec.json.Decoder(_Usual)
 
 
 LATE_MS: Final = 1000
@@ -178,6 +144,11 @@ def encode(line: Line) -> bytes:
     return _encoder.encode(line) + b"\n"
 
 
+def encode_all(lines: Iterable[Line | msgspec.Raw]) -> bytes:
+    """Return lines as they stand on the tape; `Raw` is one that was encoded before."""
+    return _encoder.encode_lines(lines)
+
+
 def decode(line: bytes) -> Line:
     """Return the line that these bytes are. Raises `TapeError`, but for content that only `checked` looks at.
 
@@ -189,73 +160,6 @@ def decode(line: bytes) -> Line:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise TapeError(f"not a line of a tape: {error}: {line[:80]!r}") from None
-
-
-def checked(line: bytes) -> Line:
-    """Return a line of a tape that was not read as a whole. Raises `TapeError`."""
-    check_lines([line], first=0)
-    return decode(line)
-
-
-def check_lines(lines: Sequence[bytes], *, first: int) -> None:
-    """Make sure that all of these can be used, message and all; `first` is the number of the first in its file.
-
-    Raises `TapeError`. It costs a fourteenth of a replay, and saves every other reader from odd content.
-    """
-    for start in range(0, len(lines), AT_ONCE):
-        some = lines[start : start + AT_ONCE]
-        if not _are_usual(some):
-            _check_each(some, first + start)
-
-
-AT_ONCE: Final = 64
-"""Lines that are checked together, which takes half as long as one by one."""
-
-
-def _are_usual(lines: Sequence[bytes]) -> bool:
-    """Say whether nothing is odd about any of these; if not, each has to be looked at.
-
-    Where every line begins with { and ends with }, no value goes on in the next one: JSON has } before { only between
-    values. So as many values as lines are one in each.
-    """
-    try:
-        begin, end = bytes(map(_first, lines)), bytes(map(_last, lines))
-        found = _usual_checker.decode_lines(b"".join(lines))
-        for line in found:
-            if line.append is not None:
-                check_append(line.append)
-            elif line.note is not None:
-                check_note(line.note)
-    except (IndexError, msgspec.DecodeError, UnicodeError, RecursionError, TapeError):
-        return False
-    count = len(lines)
-    return len(found) == count and begin == b"{" * count and end == b"}" * count
-
-
-_first, _last = itemgetter(0), itemgetter(-2)  # the last is the line's end
-
-
-def _check_each(lines: Sequence[bytes], first: int) -> None:
-    for number, raw in enumerate(lines, first):
-        try:
-            if not raw.isspace():
-                _check(_checker.decode(raw), raw)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, TapeError) as error:
-            raise TapeError(f"line {number}: {error}: {raw[:80]!r}") from None
-
-
-def _check(line: Line, raw: bytes) -> None:
-    has_more = line.text is None and len(raw) > 2 * MOST_DEEP  # in a text nothing is nested
-    if has_more and raw.count(b"[") + raw.count(b"{") > MOST_DEEP and is_too_deep(raw.decode("utf-8")):
-        raise TapeError("nested too deeply")
-    if line.note is not None:
-        check_note(line.note)
-    elif line.append is not None:
-        check_append(line.append)
-    elif line.tool is not None:
-        check_tool(line.tool)
-    elif line.http is not None:
-        check_webhook(line.http)
 
 
 # ---------------------------------------------------------------- inputs: message -> line, line -> event
@@ -339,25 +243,34 @@ def _peer_event(line: Line, *, is_phone: bool) -> Event | None:
 def carry_out(t_ms: int, effect: Effect) -> tuple[Line, str | None]:
     """Return an effect's line on the tape, and the message that carries it out at its peer, if it has one."""
     line = line_of(t_ms, effect)
-    match effect:
-        case PlayAudio():
-            return line, twilio.encode(effect)
-        case AppendAudio():
-            return line, realtime.encode(effect)
-        case _:
-            return line, bytes(line.msg).decode("utf-8") if line.msg else None
+    if isinstance(effect, AppendAudio):
+        return line, realtime.encode(effect)
+    if isinstance(effect, PlayAudio):
+        return line, twilio.encode(effect)
+    return line, bytes(line.msg).decode("utf-8") if line.msg else None
+
+
+def written(t_ms: int, effect: Effect) -> bytes:
+    """Return an effect's line as it stands on the tape."""
+    if isinstance(effect, AppendAudio):  # fifty a second, and a quarter of what it costs below
+        return b'{"t_ms":%d,"leg":"openai_ws","from":"bridge","append":[%d,%d]}\n' % (
+            t_ms,
+            effect.first,
+            effect.last,
+        )
+    return encode(line_of(t_ms, effect))
 
 
 def line_of(t_ms: int, effect: Effect) -> Line:
     """Return an effect's line on the tape; audio stays a reference, so a replay encodes none."""
     match effect:
+        case AppendAudio():
+            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=(effect.first, effect.last))
         case PlayAudio():
             audio = Audio(
                 item=effect.item_id, part=effect.content_index, at=effect.start, bytes=len(effect.audio)
             )
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio=audio)
-        case AppendAudio():
-            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=(effect.first, effect.last))
         case SendMark() | ClearPlayback():
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
         case RunTool():
@@ -372,8 +285,10 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, leave=leave_of(effect))
         case ReturnToStream():
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, back=Back(leg=effect.leg))
-        case EndSession():
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_over=True)
+        case OpenSession() | EndSession():
+            opens = effect.number if isinstance(effect, OpenSession) else None
+            is_over = None if opens else True
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_opens=opens, session_over=is_over)
         case EndCall():
             end = LastEnding(by=effect.by, why=effect.why, say=effect.say)
             if effect.go_to:

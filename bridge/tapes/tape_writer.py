@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import trio
 from attrs import define, field
+from msgspec import Raw
 
 from bridge.heart.events import CallerSpoke, Event, ModelSpoke
 from bridge.tapes.header import Header
 from bridge.tapes.redact import silenced, without_sound
-from bridge.tapes.tape import BRIDGE, NOTE, Line, encode
+from bridge.tapes.tape import BRIDGE, NOTE, Line, encode, encode_all
 
 MOST_LINES: Final = 20_000
 """Lines of one call that may wait for the disk: about three minutes; beyond it audio lines are shed."""
@@ -36,7 +37,9 @@ class TapeWriter:
     on_disk: trio.Event = field(factory=trio.Event)
     """Set when its beginning is on the disk, or could not be put there: what waits for it need wait no more."""
     tell_on_disk: Callable[[], None] = field(default=lambda: None)
-    _lines: deque[bytes] = field(factory=deque)
+    _lines: deque[Line | Raw] = field(factory=deque)
+    """What a call has fifty of a second waits as it is, and a flush encodes all that waits at once. The rest is encoded
+    here: what can't be is a fault of this call's, and not of the flush of all."""
     _remarks: list[str] = field(factory=list)
     _reported: int = 0
     _last_ms: int = 0
@@ -55,7 +58,7 @@ class TapeWriter:
             self.shed += 1
         else:
             has_audio = self.header.has_audio and not self.is_hushed
-            self._lines.append(encode(line) if has_audio else _encode_quietly(line, event))
+            self._lines.append(_kept(line) if has_audio else _kept_quietly(line, event))
 
     def hush(self, why: str) -> None:
         """Keep silence in place of sound from the next line on, and say so in the call's record."""
@@ -73,23 +76,23 @@ class TapeWriter:
 
     def put(self, data: bytes) -> None:
         """Put a ready-made line on the tape: the header."""
-        self._lines.append(data)
+        self._lines.append(Raw(data.removesuffix(b"\n")))
 
     def put_back(self, data: bytes) -> None:
         """Take back lines that could not be written; they come first again, and count against the bound."""
-        self._lines.extendleft(reversed(data.splitlines(keepends=True)))
+        self._lines.extendleft(map(Raw, reversed(data.splitlines())))
 
     def take(self) -> bytes:
         """Take everything that waits for the disk."""
         if self.shed > self._reported:
             note: dict[str, Any] = {"kind": "shed", "lines": self.shed}
             self._reported = self.shed
-            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note)))
+            self._lines.append(Line(t_ms=self._last_ms, leg=NOTE, sender=BRIDGE, note=note))
         for text in self._remarks:
             note = {"kind": "log", "text": text}
-            self._lines.append(encode(Line(t_ms=self._last_ms, leg=NOTE, sender=DISK, note=note)))
+            self._lines.append(Line(t_ms=self._last_ms, leg=NOTE, sender=DISK, note=note))
         self._remarks.clear()
-        data = b"".join(self._lines)
+        data = encode_all(self._lines)
         self._lines.clear()
         return data
 
@@ -110,9 +113,16 @@ def _is_audio(line: Line) -> bool:
     return any(mark in start for mark in _AUDIO_MARKS)
 
 
-def _encode_quietly(line: Line, event: Event | None) -> bytes:
+def _kept(line: Line) -> Line | Raw:
+    """Return a line as it may wait: as it is, where nothing in it can change any more or be wrong."""
+    if line.msg or line.append is not None or line.audio is not None:
+        return line
+    return Raw(encode(line).removesuffix(b"\n"))
+
+
+def _kept_quietly(line: Line, event: Event | None) -> Line | Raw:
     """Return a line without its sound; where the parser has found some, nothing is read again."""
     if isinstance(event, SPEECH):
         quiet = without_sound(encode(line), event.audio)
-        return encode(silenced(line)) if quiet is None else quiet
-    return encode(silenced(line) if _is_audio(line) else line)
+        return silenced(line) if quiet is None else Raw(quiet.removesuffix(b"\n"))
+    return _kept(silenced(line) if _is_audio(line) else line)

@@ -18,12 +18,13 @@ from bridge.calls.intake import Webhook
 from bridge.calls.setup import CurrentSetup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
-from bridge.links.phone import PhoneSocket
+from bridge.links.link import PhoneSocket
 from bridge.web.fallback import PatientConnection, QuartLink
 from bridge.web.outbound_routes import PATHS as OUTBOUND_PATHS
 from bridge.web.outbound_routes import add_outbound_routes
 from bridge.wire import signatures, twilio
 from bridge.wire.requests import AWAY, NEXT, Request
+from bridge.wire.signatures import SETTINGS, SIGNATURE, Proof, Signers, proof_of, signers_of
 from bridge.wire.signed_form import CALL_SID, marks_of, query_of, read_form
 
 if (
@@ -40,7 +41,6 @@ ROUTES: Final = re.compile(
     rb"|/voice/ws/[a-z0-9][a-z0-9_-]{0,62}/?|" + OUTBOUND_PATHS
 )
 """Every path there is, as it is sent: nothing that has to be decoded, joined or redirected first gets any further."""
-SIGNATURE: Final = "X-Twilio-Signature"
 MEDIA_PATH: Final = "/voice/ws/"
 ServeLink = Callable[[PhoneSocket, str], Awaitable[None]]
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 @frozen
 class Gate:
-    """Who may come in: requests signed by Twilio with one of our tokens, over our public URL.
+    """Who may come in: requests signed by Twilio with one of our tokens or shared keys, over our public URL.
 
     `way` is what the paths of media sockets for this process end with.
     """
@@ -70,12 +70,13 @@ class Gate:
 
     @property
     def _is_open(self) -> bool:
-        return not self.secrets.auth_tokens and self.settings.twilio.accept_unsigned_requests_from_anybody
+        return not self.secrets.signing and self.settings.twilio.accept_unsigned_requests_from_anybody
 
-    def admits_request(self, target: str, form: list[tuple[str, str]], signature: str | None) -> bool:
+    def admits_request(self, target: str, form: list[tuple[str, str]], proof: Proof) -> bool:
         """Say whether an HTTP request for this raw target is Twilio's."""
         url = self.settings.server.public_url + target
-        return self._is_open or signatures.request_is_signed(self.secrets.auth_tokens, url, form, signature)
+        signers = signers_of(self.settings, self.secrets)
+        return self._is_open or signatures.request_is_signed(signers, url, form, proof)
 
     def is_of_our_account(self, form: list[tuple[str, str]]) -> bool:
         """Say whether a request is of the account that the configuration names, if it names one."""
@@ -88,10 +89,18 @@ class Gate:
         if held is not None:
             log.warning(what, path=path[:80], not_logged=held)
 
-    def admits_upgrade(self, path: str, signature: str | None) -> bool:
+    def admits_upgrade(self, path: str, proof: Proof) -> bool:
         """Say whether a WebSocket upgrade for this raw path is Twilio's."""
         url = twilio.websocket_url(self.settings.server.public_url) + path
-        return self._is_open or signatures.upgrade_is_signed(self.secrets.auth_tokens, url, signature)
+        signers = signers_of(self.settings, self.secrets, upgrade=True)
+        return self._is_open or signatures.upgrade_is_signed(signers, url, proof)
+
+    def complain_of_proof(self, what: str, proof: Proof, path: str) -> None:
+        """Log that something was refused for its signature; a key that nobody told us of is an operator's to mend."""
+        keys = Signers((), self.secrets.shared_keys)
+        unknown = proof.settings and not keys.know(proof)
+        why = "signed with a shared key that is not configured" if unknown else "with a wrong signature"
+        self.complain(f"{what} {why} refused", path)
 
     def agent_of(self, path: str) -> str | None:
         """Return the name of the agent whose media socket has this path."""
@@ -103,9 +112,9 @@ class Gate:
 
     def refuse_upgrade(self, upgrade: UpgradeRequest) -> int | None:
         """Return the status to refuse a media socket with, or None; the signature is checked before all else."""
-        signatures = upgrade.headers.get_all(SIGNATURE)
-        if len(signatures) > 1 or not self.admits_upgrade(upgrade.path, "".join(signatures)):
-            self.complain("media socket with a wrong signature refused", upgrade.path)
+        proof = proof_of(upgrade.headers.get_all(SIGNATURE), upgrade.headers.get_all(SETTINGS))
+        if not self.admits_upgrade(upgrade.path, proof):
+            self.complain_of_proof("media socket", proof, upgrade.path)
             return 403
         return None if self.agent_of(upgrade.path) else 404
 
@@ -140,9 +149,9 @@ def _add_media_sockets(
 
     @app.websocket("/voice/ws/<name>")
     async def media(name: str) -> Response | None:
-        signature = _only(websocket.headers.getlist(SIGNATURE))
-        if not gate.admits_upgrade(_raw_target(websocket), signature):
-            gate.complain("media socket with a wrong signature refused", websocket.path)
+        proof = _proof_in(websocket)
+        if not gate.admits_upgrade(_raw_target(websocket), proof):
+            gate.complain_of_proof("media socket", proof, websocket.path)
             return _plain(403)
         if serve_link is None or not switchboard.has_agent(name):
             return _plain(404)
@@ -205,7 +214,7 @@ def _add_excursions(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> Non
         signed = await _signed(gate)
         if isinstance(signed, int):
             return _plain(signed)
-        return _twiml(switchboard.failure_step(name, cause, step, signed.form))
+        return _twiml(switchboard.afterwards.failure_step(name, cause, step, signed.url, signed.form))
 
 
 def _say_little(app: QuartTrio) -> None:
@@ -238,9 +247,9 @@ async def _signed(gate: Gate) -> Signed | int:
     """Return what a request says that Twilio signed, or a status to refuse it with."""
     body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
     form, target = _form_of(body), _raw_target(request)
-    signature = _only(request.headers.getlist(SIGNATURE))
-    if form is None or not gate.admits_request(target, form, signature):
-        gate.complain("request with a wrong signature refused", request.path)
+    proof = _proof_in(request)
+    if form is None or not gate.admits_request(target, form, proof):
+        gate.complain_of_proof("request", proof, request.path)
         return 403
     if not gate.is_of_our_account(form):
         gate.complain("request of another account refused", request.path)
@@ -253,13 +262,12 @@ async def _signed(gate: Gate) -> Signed | int:
         url=gate.settings.server.public_url + target,
         form={**dict(form), "From": reading.caller, "To": reading.called},
         query=query_of(target, form),
-        marks=marks_of(gate.secrets.auth_tokens, target, form),
+        marks=marks_of(gate.secrets.signing, target, form),
     )
 
 
-def _only(signatures: list[str]) -> str | None:
-    """Return the one signature there is; of two nobody can tell which one was checked on the way here."""
-    return signatures[0] if len(signatures) == 1 else None
+def _proof_in(asked: Any) -> Proof:
+    return proof_of(asked.headers.getlist(SIGNATURE), asked.headers.getlist(SETTINGS))
 
 
 def _refusal_of(asked: Any) -> Response | None:

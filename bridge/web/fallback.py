@@ -11,7 +11,7 @@ from attrs import define, field
 from quart.wrappers import Websocket
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
-from bridge.links.phone import Closing
+from bridge.links.link import Closing
 
 
 class PatientConnection(TrioASGIWebsocketConnection):
@@ -35,7 +35,9 @@ class QuartLink:
     """A media socket that hypercorn holds; hypercorn answers its pings."""
 
     _socket: Websocket
-    on_control: Callable[[], None] = field(default=lambda: None)
+    is_ready: bool = False
+    """Hypercorn sends as slowly as its peer reads."""
+    on_waiting: Callable[[], object] = field(default=lambda: None)
     _is_closed: bool = False
 
     @property
@@ -54,6 +56,9 @@ class QuartLink:
 
     def trust(self) -> None:
         """Nothing changes: hypercorn has one limit, 16 MiB, for all messages."""
+
+    def send_now(self, *messages: str) -> None:
+        """Never called: it is not ready."""
 
     async def send(self, *messages: str) -> None:
         """Send text messages; hypercorn swallows them when the peer has left."""

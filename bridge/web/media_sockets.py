@@ -9,7 +9,8 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.calls.live_call import LiveCall
 from bridge.calls.switchboard import Switchboard
-from bridge.links.phone import MOST_BYTES_BEFORE_START, Link, PhoneSocket
+from bridge.links.link import Link, PhoneSocket
+from bridge.links.phone import MOST_BYTES_BEFORE_START
 from bridge.tapes.tape import PHONE, TWILIO, Line
 from bridge.wire import twilio
 

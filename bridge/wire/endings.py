@@ -13,7 +13,8 @@ from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-unt
 from bridge.agents import Agent
 from bridge.heart.effects import EndCall
 from bridge.heart.events import ExcursionEnded
-from bridge.heart.plans import failure_plans
+from bridge.heart.parts.trips import place_of
+from bridge.heart.plans import GoTo, failure_plans
 from bridge.places import CAUSES
 from bridge.wire.twilio_http import excursion_ended
 from bridge.wire.twiml import Speaker, Ways, hangup_twiml, plan_twiml
@@ -24,6 +25,22 @@ HELPED: Final = frozenset({"completed", "bridged", "recorded"})
 
 
 @frozen
+class Answer:
+    """What Twilio is told to do with a caller, as TwiML and in words: what they hear, and where they go then."""
+
+    twiml: str
+    say: str = ""
+    step: str = "hang_up"
+    to: str = ""
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Return it as a tape keeps it: a place by its name."""
+        told = {"say": self.say, "step": self.step, "to": self.to}
+        return {name: text for name, text in told.items() if text}
+
+
+@frozen
 class Endings:
     """What there is for the callers of one agent; `caller_id` is what others see of one who hides their number."""
 
@@ -31,7 +48,7 @@ class Endings:
     public_url: str
     caller_id: str = ""
 
-    def of_call(self, end: EndCall) -> str:
+    def of_call(self, end: EndCall) -> Answer:
         """Return what Twilio does with the caller of a call that has ended: words first, if there are any.
 
         Where a bug ended it the failure plan is offered, step by step; the heart could not do it any more.
@@ -40,29 +57,31 @@ class Endings:
         if is_failure and (steps := self.begin(CRASHED)):
             return steps
         if not end.go_to:
-            return hangup_twiml(self.agent.sentence(end.say))
+            return Answer(hangup_twiml(self.agent.sentence(end.say)), end.say)
         response = VoiceResponse()
         Speaker(self.agent).say(response, end.say)
         response.redirect(end.go_to, method="POST")
-        return str(response)
+        return Answer(str(response), end.say, GoTo.kind, end.go_to)
 
-    def begin(self, cause: str) -> str:
+    def begin(self, cause: str) -> Answer | None:
         """Return the first step of the plan for a cause; nothing where there is none."""
-        return self._step(cause, 0) if failure_plans(self.agent, cause) else ""
+        return self._step(cause, 0) if failure_plans(self.agent, cause) else None
 
-    def go_on(self, cause: str, taken: int, form: Mapping[str, str]) -> str:
+    def go_on(self, cause: str, taken: int, form: Mapping[str, str]) -> Answer:
         """Return what comes after so many steps: the next one, unless the last was what the caller needed."""
         ended = excursion_ended(taken, form)
         if cause not in CAUSES or taken < 1 or ended.is_gone or _has_helped(ended):
-            return hangup_twiml()
+            return Answer(hangup_twiml())
         return self._step(cause, taken)
 
-    def _step(self, cause: str, taken: int) -> str:
+    def _step(self, cause: str, taken: int) -> Answer:
         plans = failure_plans(self.agent, cause)
         if taken >= len(plans):
-            return hangup_twiml()
+            return Answer(hangup_twiml())
         back = f"{self.public_url}/voice/{self.agent.name}/failure/{cause}/{taken + 1}"
-        return plan_twiml(plans[taken], self.agent, Ways(back), caller_id=self.caller_id)
+        plan = plans[taken]
+        twiml = plan_twiml(plan, self.agent, Ways(back), caller_id=self.caller_id)
+        return Answer(twiml, " ".join(plan.say), plan.step.kind, place_of(plan))
 
 
 def _has_helped(ended: ExcursionEnded) -> bool:

@@ -6,24 +6,31 @@ Event reference: https://platform.openai.com/docs/api-reference/realtime
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from bridge.heart.effects import (
+    AddCall,
     AddText,
+    AddTurn,
+    AnswerApproval,
     AnswerTool,
     AppendAudio,
     CancelResponse,
     ClearAudio,
     CommitAudio,
     CreateResponse,
+    ModelRequest,
     ToModel,
     TruncateItem,
     UpdateSession,
 )
 from bridge.heart.events import (
     MODEL_LEG,
+    AgentWords,
+    ApprovalAsked,
     Event,
     MessageBroken,
     MessageIgnored,
@@ -32,6 +39,7 @@ from bridge.heart.events import (
     ModelFinishedAudio,
     ModelSpoke,
     RateLimitsTold,
+    RemoteToolEnded,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -64,12 +72,16 @@ IGNORED: Final = frozenset(
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+        "mcp_list_tools.in_progress",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
-        "response.output_audio_transcript.delta",
-        "response.output_audio_transcript.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
         "response.output_item.added",
         "response.output_text.delta",
         "response.output_text.done",
@@ -80,6 +92,37 @@ IGNORED: Final = frozenset(
 MOST: Final = 2**31 - 1
 MOST_SECONDS: Final = 2**40
 
+AUDIO_DELTA: Final = "response.output_audio.delta"
+WORDS_DELTA: Final = "response.output_audio_transcript.delta"
+_Name = Annotated[str, Meta(min_length=1)]
+
+
+class _AudioDelta(msgspec.Struct, tag_field="type", tag=AUDIO_DELTA, forbid_unknown_fields=True, gc=False):
+    """A piece of the model's voice as documented: up to fifty a second in every call, its sound decoded at once."""
+
+    response_id: _Name
+    item_id: _Name
+    content_index: Annotated[int, Meta(ge=0, le=MOST)]
+    delta: bytes
+    event_id: str | None = None
+    output_index: int = 0
+
+
+class _WordsDelta(msgspec.Struct, tag_field="type", tag=WORDS_DELTA, forbid_unknown_fields=True, gc=False):
+    """A piece of what the model says in words: as many. Nothing is decided about it."""
+
+    response_id: str = ""
+    item_id: str = ""
+    content_index: int = 0
+    delta: str = ""
+    event_id: str | None = None
+    output_index: int = 0
+    obfuscation: str = ""
+
+
+_decode_delta = msgspec.json.Decoder(_AudioDelta | _WordsDelta).decode
+_WORDS: Final = MessageIgnored(WORDS_DELTA)
+
 # ---------------------------------------------------------------- messages
 
 
@@ -87,6 +130,17 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
     """Return what a WebSocket message from the model says; a message that can't be used is an event too."""
     if isinstance(text, bytes):
         return MessageBroken(LEG, "binary frame")
+    try:
+        delta = _decode_delta(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _other_event(text)
+    if isinstance(delta, _WordsDelta):
+        return _WORDS
+    return ModelSpoke(delta.response_id, delta.item_id, delta.content_index, delta.delta)
+
+
+def _other_event(text: str | msgspec.Raw) -> Event:
+    """Return what any message says, one with something else in it too."""
     if isinstance(text, str) and is_too_deep(text):
         return MessageBroken(LEG, "not JSON")
     try:
@@ -131,7 +185,8 @@ def _moment(value: Any) -> int:
     return int(value) if isinstance(value, int | float) and 0 <= value <= MOST_SECONDS else 0
 
 
-def _audio(delta: str) -> bytes:
+def audio_of(delta: str) -> bytes:
+    """Return the sound in a delta. Raises `ValueError`."""
     try:
         return a2b_base64(delta, strict_mode=True)
     except Base64Error:
@@ -143,13 +198,24 @@ def _spoke(message: Message) -> Event:
         response_id=_name(message["response_id"]),
         item_id=_name(message["item_id"]),
         content_index=_ms(message["content_index"]),
-        audio=_audio(message["delta"]),
+        audio=audio_of(message["delta"]),
+    )
+
+
+def _words(message: Message, field: str, *, is_whole: bool) -> Event:
+    return AgentWords(
+        item_id=_name(message["item_id"]),
+        content_index=_ms(message["content_index"]),
+        text=_text(message[field]),
+        is_whole=is_whole,
     )
 
 
 def _item_finished(message: Message) -> Event:
     """A function call is taken from this event alone, though three carry it; a cut one never ran."""
     item = message["item"]
+    if item["type"] == "mcp_approval_request":
+        return ApprovalAsked(_name(item["id"]), _name(item["server_label"])[:100], _name(item["name"])[:100])
     if item["type"] != "function_call" or item.get("status") == "incomplete":
         return MessageIgnored("response.output_item.done")
     return ToolCalled(
@@ -226,12 +292,18 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "input_audio_buffer.speech_stopped": lambda m: SpeechStopped(_name(m["item_id"]), _ms(m["audio_end_ms"])),
     "input_audio_buffer.committed": lambda m: TurnCommitted(_name(m["item_id"])),
     "response.created": lambda m: ResponseCreated(_name(m["response"]["id"])),
-    "response.output_audio.delta": _spoke,
+    AUDIO_DELTA: _spoke,
     "response.output_audio.done": lambda m: ModelFinishedAudio(_name(m["item_id"]), _ms(m["content_index"])),
     "response.output_item.done": _item_finished,
+    "response.mcp_call.completed": lambda m: RemoteToolEnded(_name(m["item_id"])),
+    "response.mcp_call.failed": lambda m: RemoteToolEnded(_name(m["item_id"]), is_failed=True),
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
-    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(_name(m["item_id"])),
+    "response.output_audio_transcript.delta": lambda m: _words(m, "delta", is_whole=False),
+    "response.output_audio_transcript.done": lambda m: _words(m, "transcript", is_whole=True),
+    "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(
+        _name(m["item_id"]), _text(m.get("transcript") or "")
+    ),
     "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,
 }
@@ -239,6 +311,9 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
 
 def encode(effect: ToModel) -> str:
     """Return the WebSocket message that carries an effect out at the model."""
+    if isinstance(effect, AppendAudio):
+        audio = b2a_base64(effect.audio, newline=False).decode("ascii")
+        return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
     return _written(_message_of(effect))
 
 
@@ -251,11 +326,8 @@ def _written(message: Message) -> str:
     return msgspec.json.encode(message).decode("utf-8")
 
 
-def _message_of(effect: ToModel) -> Message:
+def _message_of(effect: ModelRequest) -> Message:
     match effect:
-        case AppendAudio():
-            audio = b2a_base64(effect.audio, newline=False).decode("ascii")
-            return {"type": "input_audio_buffer.append", "audio": audio}
         case UpdateSession():
             body: Message = {"type": "session.update", "session": session_of(effect.session)}
         case CommitAudio():
@@ -275,15 +347,24 @@ def _message_of(effect: ToModel) -> Message:
                 "content_index": effect.content_index,
                 "audio_end_ms": effect.audio_end_ms,
             }
-        case AnswerTool():
-            item: Message = {
-                "type": "function_call_output",
-                "call_id": effect.call_id,
-                "output": effect.output,
-            }
-            body = {"type": "conversation.item.create", "item": item}
-        case AddText():
-            content = [{"type": "input_text", "text": effect.text}]
-            item = {"type": "message", "role": effect.role, "content": content}
-            body = {"type": "conversation.item.create", "item": item}
+        case AnswerTool() | AnswerApproval() | AddText() | AddTurn() | AddCall():
+            body = {"type": "conversation.item.create", "item": _item_of(effect)}
     return {"type": body.pop("type"), "event_id": effect.event_id, **body}
+
+
+def _item_of(effect: AnswerTool | AnswerApproval | AddText | AddTurn | AddCall) -> Message:
+    """Return the item that is added; one that was told to a session before has an id of ours."""
+    match effect:
+        case AnswerTool():
+            return {"type": "function_call_output", "call_id": effect.call_id, "output": effect.output}
+        case AnswerApproval():
+            answer = {"approval_request_id": effect.request_id, "approve": effect.approve}
+            return {"type": "mcp_approval_response", "id": f"mcpr_{effect.event_id}", **answer}
+        case AddCall():
+            called = {"call_id": effect.call_id, "name": effect.name, "arguments": effect.arguments}
+            return {"id": effect.item_id, "type": "function_call", **called}
+        case AddText() | AddTurn():
+            kind = "output_text" if effect.role == "assistant" else "input_text"
+            content = [{"type": kind, "text": effect.text}]
+            named = {"id": effect.item_id} if effect.item_id else {}
+            return {**named, "type": "message", "role": effect.role, "content": content}

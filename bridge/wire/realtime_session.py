@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from bridge.agents import Agent, SemanticVad, TurnDetection, silent
 from bridge.heart.audio import AUDIO_FORMAT
-from bridge.heart.session_settings import OPTIONAL, TRANSCRIPTION, TURN_DETECTION, SessionSettings
+from bridge.heart.session_settings import TRANSCRIPTION, TURN_DETECTION, SessionSettings, server_name
 from bridge.languages import spoken_codes
+from bridge.session_table import DEEPEST, Context, McpServer, merged
 
 Message = dict[str, Any]
 
@@ -17,7 +18,7 @@ PCMU: Final = {"type": AUDIO_FORMAT}
 
 def session_of(settings: SessionSettings) -> Message:
     """Return the `session` of a `session.update`: all that is asked for, but what was refused before."""
-    session = _whole(settings.agent, settings.tools)
+    session = merged(_whole(settings.agent, settings.tools), settings.agent.session)
     for name in settings.left_out:
         session = _without(session, name)
     return session
@@ -30,11 +31,50 @@ def _whole(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
         "type": "realtime",
         "output_modalities": ["audio"],
         "instructions": agent.instructions,
-        "audio": {"input": hearing, "output": {"format": PCMU, "voice": agent.voice}},
-        "tools": list(tools),
+        "audio": {"input": hearing, "output": _speaking(agent)},
+        "tools": [*tools, *(_mcp_tool(label, server) for label, server in agent.mcp.items())],
         "tool_choice": "auto",
         "max_output_tokens": agent.max_output_tokens,
+        **_chosen(agent),
     }
+
+
+def _chosen(agent: Agent) -> Message:
+    """Return what is asked for only where an agent has its own: the server's defaults are its own matter."""
+    chosen = {
+        "reasoning": {"effort": agent.reasoning_effort} if agent.reasoning_effort else None,
+        "parallel_tool_calls": agent.parallel_tool_calls,
+        "truncation": _truncation(agent.context),
+        "tracing": agent.tracing or None,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _mcp_tool(label: str, server: McpServer) -> Message:
+    """Return an MCP server as the service wants it; its secrets are names, which the socket itself fills in."""
+    approval = server.approval
+    tool: Message = {
+        "type": "mcp",
+        "server_label": label,
+        "server_url": server.server_url,
+        "connector_id": server.connector_id,
+        "tunnel_id": server.tunnel_id,
+        "server_description": server.description,
+        "authorization": server.authorization,
+        "headers": dict(server.headers),
+        "allowed_tools": list(server.tools),
+        "require_approval": approval if isinstance(approval, str)
+        else {when: {"tool_names": list(names)} for when, names in approval.items()},
+    }  # fmt: skip
+    return {name: value for name, value in tool.items() if value}
+
+
+def _truncation(context: Context) -> Message | str | None:
+    if not context.retention_ratio:
+        return context.truncation or None
+    kept: Message = {"type": "retention_ratio", "retention_ratio": context.retention_ratio}
+    limits = {"post_instructions": context.most_tokens}
+    return kept | {"token_limits": limits} if context.most_tokens else kept
 
 
 def shadow_session_of(agent: Agent, vad: TurnDetection) -> Message:
@@ -61,11 +101,20 @@ def _hearing(agent: Agent, vad: TurnDetection, transcription: Message | None) ->
     }
 
 
+def _speaking(agent: Agent) -> Message:
+    speaking: Message = {"format": PCMU, "voice": agent.voice}
+    return speaking if agent.speed == 1 else speaking | {"speed": agent.speed}
+
+
 def _transcription(agent: Agent) -> Message | None:
     if not agent.transcription_model:
         return None
     codes = spoken_codes(agent.languages)
     asked: Message = {"model": agent.transcription_model}
+    if agent.transcription_prompt:
+        asked["prompt"] = agent.transcription_prompt
+    if agent.transcription_keywords:
+        asked["keywords"] = list(agent.transcription_keywords)
     if len(codes) > 1:
         return asked | {"languages": codes}
     return asked | {"language": codes[0]} if codes else asked
@@ -80,6 +129,7 @@ def _turn_detection(vad: TurnDetection) -> Message:
         "threshold": vad.threshold,
         "prefix_padding_ms": vad.prefix_padding_ms,
         "silence_duration_ms": vad.silence_duration_ms,
+        **({"idle_timeout_ms": vad.idle_timeout_ms} if vad.idle_timeout_ms else {}),
         **flags,
     }
 
@@ -96,9 +146,11 @@ def refused_settings(param: str, message: str = "") -> tuple[str, ...]:
     """
     if not param and (named := _NAMED.search(message)):
         param = named[1]
-    path = param.removeprefix("session.")
-    held_by = tuple(name for name in OPTIONAL if f"{path}.".startswith(f"{name}."))
-    if TRANSCRIPTION in held_by or not path.startswith("audio.input."):
+    if not param:
+        return ()
+    parts = param.removeprefix("session.").split(".")[:DEEPEST]
+    held_by = tuple(".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    if TRANSCRIPTION in held_by or parts[:2] != ["audio", "input"] or len(parts) == 2:
         return held_by
     # Turn detection beside some transcription models is refused: the other one of the two is what is wrong.
     return (*held_by, TRANSCRIPTION)
@@ -107,6 +159,9 @@ def refused_settings(param: str, message: str = "") -> tuple[str, ...]:
 def _without(session: Message, name: str) -> Message:
     if name == TURN_DETECTION:
         return _changed(session, name.split("."), _plain)
+    if name.startswith("tools."):
+        tools = [tool for tool in session["tools"] if server_name(tool.get("server_label", "")) != name]
+        return session | {"tools": tools}
     return _changed(session, name.split("."), lambda value: None)
 
 
@@ -119,7 +174,7 @@ def _plain(turn_detection: Message) -> Message | None:
 def _changed(session: Message, path: list[str], change: Callable[[Message], Message | None]) -> Message:
     """Return the session with the field at this path changed, or dropped if nothing is to stand there."""
     name, rest = path[0], path[1:]
-    if session.get(name) is None:
+    if not isinstance(session, dict) or session.get(name) is None:
         return session
     value = _changed(session[name], rest, change) if rest else change(session[name])
     kept = {key: one for key, one in session.items() if key != name}

@@ -23,6 +23,9 @@ BACK: Final = "back"
 RECORDING: Final = "recording"
 """A message is there to be fetched, or isn't."""
 
+FAILURE: Final = "failure"
+"""What comes after a step of a failure plan that is walked without a call."""
+
 REFUSED: Final = "refused"
 """Twilio could not do what it was told; it asks by the number's fallback URL, where that is our webhook."""
 
@@ -42,6 +45,9 @@ OUTGOING: Final = (ANSWERED, STATUS, VERDICT, REST)
 AWAY: Final = (WHISPER, KEY, LEG, BACK, RECORDING)
 OF_THE_FAR_END: Final = (WHISPER, KEY, LEG)
 """Their CallSid is that of the call to whoever is rung."""
+
+OF_THE_RECORD: Final = (BACK, RECORDING)
+"""What the record of a call has also when the call is over: where its caller came back from, and a message."""
 
 TOLD: Final = (LEG, RECORDING, STATUS, VERDICT)
 """Answered without a word."""

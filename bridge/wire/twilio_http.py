@@ -12,6 +12,10 @@ from bridge.heart.events import CallerAway, Event, ExcursionEnded, FarEndTold
 
 NEXT: Final = re.compile(r"/voice/[^/?]+/next(?:\?(?:.*&)?leg=([0-9]{1,6}))?")
 AWAY: Final = re.compile(r"/voice/[^/?]+/away/([0-9]{1,6})/(whisper|key|leg|back)(?:\?|$)")
+AWAY_NUMBER: Final = re.compile(r"/voice/[^/?]+/away/([0-9]{1,6})/")
+FAILURE: Final = re.compile(r"/voice/[^/?]+/failure/([a-z]{1,11})/([0-9]{1,2})(?:\?|$)")
+"""The next step of a failure plan, of those that are walked without a call."""
+
 ACCEPT_KEY: Final = "1"
 """What the person who answers presses to take the call."""
 
@@ -27,7 +31,7 @@ OF_QUEUE: Final[Mapping[str, str]] = {
     "bridged": "bridged", "bridging-in-process": "bridged", "redirected-from-bridged": "bridged", "hangup": "hung_up",
     "leave": "left", "queue-full": "full",
 }  # fmt: skip
-OF_LEG: Final[Mapping[str, str]] = {"ringing": "ringing", "in-progress": "answered"}
+OF_LEG: Final[Mapping[str, str]] = {"ringing": "ringing", "in-progress": "answered", "canceled": "canceled"}
 OVER: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 KEPT: Final = ("DialCallSid", "DialBridged", "DialCallStatus", "RecordingSid", "RecordingUrl", "QueueSid")
 """What the record keeps of an excursion beside its outcome."""

@@ -10,6 +10,7 @@ from attrs import frozen
 from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
 
 from bridge.agents import Agent
+from bridge.heart.keys import HIDDEN
 from bridge.heart.plans import (
     CollectDigits,
     Dial,
@@ -118,7 +119,9 @@ def _add_step(response: TwiML, step: Step, speaker: Speaker, ways: Ways, caller_
         case Dial():
             _add_dial(response, step.place, ways, caller_id)
         case PressDigits():
-            response.play(digits=step.digits)
+            response.play(
+                digits=step.digits.replace(HIDDEN, "")
+            )  # which stands for no key that could be pressed
             response.redirect(ways.back, method="POST")
         case CollectDigits():
             _add_gather(response, step, speaker, ways)

@@ -269,7 +269,7 @@ async def start_worker(number: int, lock: int | None) -> WorkerHandle:
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.workers.worker", str(number), str(theirs.fileno())],
+            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )

@@ -21,6 +21,7 @@ from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import Line
 from bridge.web.app import Gate, ServeLink
 from bridge.web.media_sockets import MediaSockets
+from bridge.workers.garbage import Garbage
 
 
 @define(eq=False)
@@ -35,6 +36,11 @@ class LocalHost:
     process: str = ""
     """What the paths of its media sockets end with."""
     on_begin: Callable[[Key, LiveCall], None] = field(default=lambda key, call: None)
+    garbage: Garbage = field(init=False)
+
+    @garbage.default
+    def _garbage_of_this_process(self) -> Garbage:
+        return Garbage(lambda: not self.recorder.backlog)
 
     @property
     def has_room(self) -> bool:
@@ -60,6 +66,7 @@ class LocalHost:
         """Return a new call."""
         routes = routes_of(webhook, secret, self.process)
         call = begin_call(webhook, call_id, routes, self.recorder, self.lag, self.watch)
+        self.garbage.call_begins()
         self.on_begin(webhook.key, call)
         call.begin(line_of(webhook))
         return call
@@ -119,10 +126,11 @@ class LocalHost:
         self.lag.most_ms = setup.settings.server.max_lag_ms
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write tapes and feel the loop until `finish`."""
+        """Write tapes, feel the loop and collect garbage until `finish`."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.lag.run, name="loop lag")
+            nursery.start_soon(self.garbage.run, name="garbage")
             await self.recorder.run()
             nursery.cancel_scope.cancel(reason="all tapes are written")
 

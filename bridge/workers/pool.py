@@ -31,6 +31,7 @@ from bridge.machine import files_left, resident_bytes
 from bridge.tapes.names import call_id_of
 from bridge.tapes.reader import Known, known_on_disk
 from bridge.web.app import MEDIA_PATH, Gate
+from bridge.workers.garbage import Garbage
 from bridge.workers.handle import RemoteCall, WorkerHandle, end_when_stuck, start_worker, way_of
 
 LEAVE_SECONDS: Final = 5
@@ -63,6 +64,8 @@ class WorkerPool:
     lag: LoopLag = field(factory=LoopLag)
     lock: int | None = None
     """The file that keeps other daemons out: workers hold it too, for as long as they write tapes."""
+    garbage: Garbage = field(init=False)
+    """Of the supervisor's own process; its pauses are told with those of the workers."""
     _workers: dict[int, WorkerHandle] = field(factory=dict)
     _dead: list[WorkerHandle] = field(factory=list)
     """Those whose tapes are being closed."""
@@ -71,6 +74,10 @@ class WorkerPool:
     _is_leaving: bool = False
     _hushed_by: str = ""
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    @garbage.default
+    def _garbage_of_this_process(self) -> Garbage:
+        return Garbage(lambda: not self.backlog)
 
     # ------------------------------------------------------------ giving calls to workers
 
@@ -107,6 +114,7 @@ class WorkerPool:
     def begin_call(self, webhook: Webhook, call_id: str, secret: str) -> AnyCall:
         """Let a worker begin a new one."""
         worker = self._freest
+        self.garbage.call_begins()
         form = dict(webhook.form)
         agent, caller, called = webhook.agent, form.get("From", ""), form.get("To", "")
         routes = routes_of(webhook, secret, way_of(worker.number))
@@ -200,6 +208,7 @@ class WorkerPool:
         with self._scope:
             async with trio.open_nursery() as feeling:
                 feeling.start_soon(self.lag.run, name="loop lag")
+                feeling.start_soon(self.garbage.run, name="garbage")
                 async with trio.open_nursery() as nursery:
                     for number in range(1, self.settings.server.workers + 1):
                         nursery.start_soon(self._keep_alive, number, nursery, name=f"worker {number}")
@@ -265,6 +274,8 @@ class WorkerPool:
         if isinstance(message, Vitals):
             for lag in message.lags:
                 self.lag.felt(lag)
+            for pause in message.pauses:
+                self.garbage.felt(pause)
 
     def _is_up(self, number: int) -> bool:
         return number in self._workers and self._workers[number].is_ready

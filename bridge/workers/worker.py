@@ -7,7 +7,6 @@ shuts down.
 import os
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ from bridge.heart.effects import EndCall
 from bridge.links.channel import MOST_WAITING, Channel
 from bridge.links.lag import LoopLag
 from bridge.logs import crash_logged, log_as
-from bridge.machine import leave_hung_threads, raise_file_limit, settle_memory, use_few_arenas
+from bridge.machine import leave_hung_threads, raise_file_limit
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE
 from bridge.web.app import Gate
@@ -108,12 +107,14 @@ class Worker:
                 self.host.finish()
 
     async def _tell_vitals(self) -> None:
-        lags: list[float] = []
-        self.host.lag.felt = lags.append
+        lags, pauses = list[float](), list[float]()
+        self.host.lag.felt, self.host.garbage.felt = lags.append, pauses.append
         while True:
             await trio.sleep(TELL_SECONDS)
-            self.channel.send(evolve(self.host.vitals(self.switchboard.calls), lags=tuple(lags)))
+            seen = self.host.vitals(self.switchboard.calls)
+            self.channel.send(evolve(seen, lags=tuple(lags), pauses=tuple(pauses)))
             lags.clear()
+            pauses.clear()
 
     async def _obey(self, messages: trio.MemoryReceiveChannel[Message], serving: trio.Nursery) -> None:
         async for message, file in messages:
@@ -266,7 +267,7 @@ def _begin(number: int, channel: Channel, message: Begin) -> Worker:
         recorder, LoopLag(settings.server.max_lag_ms), handshake_seconds=message.handshake_seconds
     )
     worker = Worker(number, channel, current, host)
-    settle_memory()
+    host.garbage.own_process()
     return worker
 
 
@@ -276,12 +277,7 @@ def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> N
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)
     raise_file_limit()
-    use_few_arenas()
     number, file = map(int, arguments)
     with crash_logged():
         trio.run(work, number, socket.socket(fileno=file))
     leave_hung_threads(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -13,7 +13,8 @@ import click
 import trio
 from rich.console import Console
 
-from bridge.screen.output import complain, console, explains_errors, print_json
+from bridge.screen.errors import complain, explains_errors
+from bridge.screen.output import console, print_json
 from bridge.tapes.reader import Tape
 from replay.callers.recorded_caller import Mode, caller_of, longest_ms
 from replay.commands.options import DATA, JSON, read
@@ -146,9 +147,11 @@ def _check_url(option: str, url: str) -> None:
 def _account(tape: Tape) -> Account:
     """Return the account that rings: the recorded numbers, unless they were masked, and never its own token."""
     header, account = tape.header, Account()
-    given = {"number": header.called, "caller": header.caller}
-    numbers = {name: number for name, number in given.items() if re.fullmatch(r"\+[1-9]\d{6,14}", number)}
-    account = attrs.evolve(account, **numbers)
+    called, caller = (
+        told if re.fullmatch(r"\+[1-9]\d{6,14}", told) else ours
+        for told, ours in ((header.called, account.number), (header.caller, account.caller))
+    )
+    account = attrs.evolve(account, number=called, caller=caller)
     if re.fullmatch(r"AC[0-9a-f]{32}", header.account_sid):
         account = attrs.evolve(account, account_sid=header.account_sid)
     tokens = os.environ.get(TOKEN, "").replace(",", " ").split()

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bridge.errors import BridgeError
-from bridge.screen.output import complain, explains_errors, leave_faults, print_json
+from bridge.screen.errors import complain, explains_errors, leave_faults
+from bridge.screen.output import print_json
 from replay.commands.options import JSON
 from replay.compare.asking import agreement, judged
 from replay.compare.estimate import estimate as estimate_of

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from bridge.errors import TapeError
-from bridge.screen.output import complain, explains_errors, leave_faults
+from bridge.screen.errors import complain, explains_errors, leave_faults
 from bridge.text.visible import visible_json
 from replay.commands.options import DATA, OUTPUT, TAPES, complain_of_file, found, read, working_on
 from replay.tapes.beside import written_beside

@@ -10,7 +10,8 @@ import click
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.screen.output import STYLES, complain, console, leave_faults, print_json, quiet_interrupt
+from bridge.screen.errors import complain, leave_faults, quiet_interrupt
+from bridge.screen.output import STYLES, console, print_json
 from bridge.tapes.odd_tapes import gone_through
 from bridge.tapes.reader import Tape, read_tape
 from bridge.text.visible import visible

@@ -11,7 +11,7 @@ from bridge import __version__
 from bridge.agents import Agent
 from bridge.errors import BridgeError
 from bridge.heart.audio import FRAME_BYTES
-from bridge.screen.output import complain, explains_errors
+from bridge.screen.errors import complain, explains_errors
 from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.tape import NOTE, Line, decode
 from bridge.text.wording import counted, seconds

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
-from bridge.screen.output import leave_faults, moment, print_json, quiet_interrupt, table_console
+from bridge.screen.errors import leave_faults, quiet_interrupt
+from bridge.screen.output import moment, print_json, table_console
 from bridge.tapes.names import tapes_under
 from bridge.tapes.odd_tapes import gone_through
 from bridge.text.visible import visible
@@ -34,7 +35,7 @@ def list_(
     """List the calls on tape in a FOLDER (data, unless you name one) and all folders in it, the latest last.
 
     The tapes themselves are read, no database: it also lists calls that were copied from elsewhere, and those
-    that are going on. A call without an end was cut off, or is not over.
+    that are going on: those a daemon is recording now. Any other call without an end was cut off.
 
     \b
     replay list                                  everything under data
@@ -95,5 +96,6 @@ def _cells(entry: Entry) -> Iterator[str]:
     yield entry.agent
     yield entry.caller
     yield seconds(entry.length_ms)
-    yield f"{entry.ended_by}: {entry.why}" + (" (torn)" if entry.is_torn else "")
+    ended = f"{entry.ended_by}: {entry.why}" if entry.ended_by else entry.why
+    yield ended + (" (torn)" if entry.is_torn and entry.ended_by else "")
     yield "" if entry.path.name.startswith(entry.call_id) else entry.path.name  # as a rule the id is the name

@@ -11,7 +11,8 @@ import msgspec
 import trio
 from rich.console import Console
 
-from bridge.screen.output import complain, console, explains_errors, quiet_interrupt
+from bridge.screen.errors import complain, explains_errors, quiet_interrupt
+from bridge.screen.output import console
 from bridge.text.visible import visible_json
 from replay.model.scenario import load_scenario
 from replay.model.server import Cast, ModelServer, Watch, serve_model

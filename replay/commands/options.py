@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 import click
 
 from bridge.errors import BridgeError
-from bridge.screen.output import complain
+from bridge.screen.errors import complain
 from bridge.tapes.odd_tapes import about, named
 from bridge.tapes.reader import Tape, read_tape
 from replay.tapes.find import NoTapeError, find_tape, find_tapes

@@ -13,7 +13,8 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from bridge.screen.output import complain, console, explains_errors, print_json
+from bridge.screen.errors import complain, explains_errors
+from bridge.screen.output import console, print_json
 from replay.commands.phone_options import Destination, account_of, destination_of, parameters_of
 from replay.phone.exchange.expect import Expect
 from replay.phone.load import Lateness, make_calls
@@ -69,6 +70,16 @@ Twilio's REST API for a bridge that makes calls ([twilio] api_url = "http://127.
     metavar="NAME",
     help="Sign with the auth token in this environment variable; without it, with an invented one.",
 )
+@click.option(
+    "--shared-key-env",
+    metavar="NAME",
+    help="Sign with the shared key in this variable instead, as ID=SECRET; [twilio] signed_by says when.",
+)
+@click.option(
+    "--fallback",
+    metavar="URL",
+    help="The number's second webhook, under the public address: asked where an answer can't be had or done.",
+)
 @click.option("--account-sid", metavar="AC...", help="The account that rings, in place of an invented one.")
 @click.option(
     "--parameter",
@@ -112,8 +123,8 @@ Twilio's REST API for a bridge that makes calls ([twilio] api_url = "http://127.
 @explains_errors
 def phone(
     scenario: Path | None, to: str, public_url: str | None, auth_token_env: str | None, account_sid: str | None,
-    parameters: tuple[str, ...], also_hosts: tuple[str, ...], calls: int, at_once: int, wav: Path | None,
-    rest_port: int | None, wants_json: bool,
+    shared_key_env: str | None, fallback: str | None, parameters: tuple[str, ...], also_hosts: tuple[str, ...],
+    calls: int, at_once: int, wav: Path | None, rest_port: int | None, wants_json: bool,
 ) -> None:  # fmt: skip
     """Ring a Media Streams server as Twilio would, and let a scripted caller talk to it.
 
@@ -146,10 +157,10 @@ def phone(
     told = load(scenario) if scenario else _demo()
     told = attrs.evolve(told, parameters=told.parameters | parameters_of(parameters))
     destination = destination_of(to, public_url, also_hosts)
-    account = account_of(told, auth_token_env, account_sid)
+    account = account_of(told, auth_token_env, account_sid, shared_key_env)
     _refuse_contradictions(destination, calls, wav=wav, rest_port=rest_port)
     out = Console(quiet=True) if wants_json else console()
-    job = _Job(told, destination, account, out, wants_json, rest_port)
+    job = _Job(told, destination, account, out, wants_json, rest_port, fallback)
     sys.exit(_one_call(job, wav) if calls == 1 else _many_calls(job, calls, at_once))
 
 
@@ -181,12 +192,13 @@ class _Job:
     out: Console
     wants_json: bool
     rest_port: int | None = None
+    fallback: str | None = None
 
     async def call(self, told: Scenario, on_event: OnEvent | None = None) -> CallReport:
         """Make one call, or wait until the bridge asks for one."""
         if self.rest_port is not None:
             return await self._call_by_rest(told, self.rest_port, on_event)
-        return await _make_call(told, self.to, self.account, on_event)
+        return await _make_call(told, self.to, self.account, on_event, self.fallback)
 
     async def _call_by_rest(self, told: Scenario, port: int, on_event: OnEvent | None) -> CallReport:
         async with open_rest(
@@ -265,7 +277,7 @@ def _run(main: Callable[[], Awaitable[T]]) -> T | None:
 
 
 async def _make_call(
-    told: Scenario, to: Destination, account: Account, on_event: OnEvent | None
+    told: Scenario, to: Destination, account: Account, on_event: OnEvent | None, fallback: str | None = None
 ) -> CallReport:
     """Make one call as the scenario tells it."""
     if to.has_twiml:
@@ -278,6 +290,7 @@ async def _make_call(
             also_hosts=to.also_hosts,
             total_ms=told.call.max_ms,
             town=told.town,
+            fallback=fallback,
         )
     return await ring_stream(
         told.caller,

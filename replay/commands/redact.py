@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bridge.screen.output import explains_errors
+from bridge.screen.errors import explains_errors
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, complain_of_file, read, working_on

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge.errors import BridgeError
-from bridge.screen.output import complain, console, print_json, quiet_interrupt
+from bridge.screen.errors import complain, quiet_interrupt
+from bridge.screen.output import console, print_json
 from bridge.tapes.odd_tapes import UNREADABLE, about, named
 from replay.commands.options import DATA, JSON, TAPES, found
 from replay.tapes.junit import write_junit

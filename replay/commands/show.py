@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from bridge.screen.output import console, explains_errors, print_json, show_call
+from bridge.screen.errors import explains_errors
+from bridge.screen.output import console, print_json, show_call
 from replay.commands.options import DATA, JSON, read, working_on
 from replay.tapes.pages import page_of
 

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from bridge.screen.output import complain, console, print_json, quiet_interrupt
+from bridge.screen.errors import complain, quiet_interrupt
+from bridge.screen.output import console, print_json
 from bridge.text.wording import counted, seconds
 from replay.commands.options import JSON
 from replay.vad.compose.compose import ComposedCall, ComposeError, Recipe, composed_calls

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import click
 from attrs import asdict
 
-from bridge.screen.output import complain, explains_errors, print_json
+from bridge.screen.errors import complain, explains_errors
+from bridge.screen.output import print_json
 from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
 from replay.sound.silero import probabilities

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.agents import Agent, ServerVad, TurnBudget
 from bridge.config import load
 from bridge.errors import TapeError
-from bridge.screen.output import complain, explains_errors, leave_faults, print_json, quiet_interrupt
+from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt
+from bridge.screen.output import print_json
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.sound.silero import POLICIES, Policy
 from replay.tapes.beside import written_beside

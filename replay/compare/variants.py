@@ -40,6 +40,7 @@ def settings_of(variant: Variant, base: Mapping[str, Any], path: Path, agent: st
     realtime = {**base.get("realtime", {}), **variant.realtime}
     if variant.standin is not None:
         realtime |= {"url": STANDIN_URL, "model": variant.version or realtime.get("model", "gpt-realtime")}
+        realtime |= {"headers": {}, "query": {}}  # they are meant for another server
     raw = {
         "realtime": realtime,
         "twilio": {},
@@ -75,7 +76,8 @@ def secrets_of(variant: Variant, settings: Settings, environment: Mapping[str, s
     tokens = (Account().auth_token,)
     if variant.standin is not None:
         return Secrets(tokens, NO_KEY)
-    secrets = Secrets(tokens, config.read_secrets(settings, environment).api_key)
+    read = config.read_secrets(settings, environment)
+    secrets = Secrets(tokens, read.api_key, proxy=read.proxy, words=read.words)
     if missing := config.missing_secrets(settings, secrets):
         raise ConfigError([f"[variants.{variant.name}] {sentence}" for sentence in missing])
     return secrets
@@ -85,7 +87,9 @@ def described(variant: Variant, settings: Settings, agent: str) -> dict[str, Any
     """Return what was in force, for the record: everything that can change a call, and no secret."""
     realtime = {"model": settings.realtime.model, "api_key_env": settings.realtime.api_key_env}
     if variant.standin is None:
-        return {"realtime": {**realtime, "url": settings.realtime.url}, "agent": _plain(settings, agent)}
+        where = {"url": settings.realtime.url, "headers": dict(settings.realtime.headers)}
+        where["query"] = dict(settings.realtime.query)  # with the names of its secrets alone, as in the file
+        return {"realtime": {**realtime, **where}, "agent": _plain(settings, agent)}
     standin = {
         "file": str(variant.standin),
         "sha256": sha256(variant.standin.read_bytes()).hexdigest(),
@@ -127,7 +131,7 @@ def _over(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in other.items():
         below = base.get(key)
         if isinstance(value, dict) and isinstance(below, dict) and _type(value, below) == _type(below, below):
-            merged[key] = {**below, **value}
+            merged[key] = _over(below, value)
     return merged
 
 

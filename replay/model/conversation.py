@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from replay.model.script import CallRemote
 from replay.model.wire import Message, RefusedError, Wire
 
 _CONTENT = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text",)}
@@ -32,6 +33,11 @@ class Conversation:
     truncations: dict[str, int] = attrs.field(factory=dict)
     """item_id to audio_end_ms, the last one told; refused ones are not in here."""
 
+    approvals: dict[str, CallRemote] = attrs.field(factory=dict)
+    """What the client was asked about and has not answered, by the item that asks."""
+    to_call: list[tuple[CallRemote, str | None]] = attrs.field(factory=list)
+    """Tools of MCP servers that may be called now, with the item in which they were approved."""
+
     def add(self, item: Message, audio_ms: float = 0.0) -> Entry:
         """Put an item at the end."""
         entry = self.entries[item["id"]] = Entry(item, self.tail, audio_ms)
@@ -46,7 +52,7 @@ class Conversation:
             self._wire.event("conversation.item.done", previous_item_id=entry.after, item=entry.item)
 
     def create(self, event: Message) -> Message:
-        """conversation.item.create: a typed message or a tool's output; always at the end."""
+        """conversation.item.create: a typed message, a tool's output, or a call of before; always at the end."""
         item = _checked_item(event["item"])
         if event.get("previous_item_id") not in (None, self.tail):
             raise RefusedError(
@@ -56,6 +62,12 @@ class Conversation:
             raise RefusedError("invalid_value", "An item id must be a new string.", "item.id")
         if item["type"] == "function_call_output":
             self._take_output(item)
+        if item["type"] == "mcp_approval_response":
+            self._take_approval(item)
+            item.setdefault("id", self._wire.make_id("mcpr"))
+            self.add(item)
+            self.close(item["id"])
+            return item
         item = {"id": item.pop("id", None) or self._wire.make_id("item"), "status": "completed", **item}
         self.add(item)
         self.close(item["id"])
@@ -111,10 +123,51 @@ class Conversation:
             raise RefusedError("invalid_tool_call_id", f"Tool call ID '{call_id}' not found in conversation.")
         self.tool_outputs[call_id] = item["output"]
 
+    def _take_approval(self, item: Message) -> None:
+        request = item["approval_request_id"]
+        if request not in self.approvals:
+            raise RefusedError(
+                "invalid_value", f"Approval request '{request}' not found in conversation.", "item"
+            )
+        call = self.approvals.pop(request)
+        if item["approve"]:
+            self.to_call.append((call, request))
+
+    def finish_remote(self, call: CallRemote, approved_in: str | None) -> None:
+        """Tell of a tool of an MCP server that it was called, and of what it gave."""
+        item = {
+            "id": self._wire.make_id("mcp"),
+            "type": "mcp_call",
+            "server_label": call.server,
+            "name": call.name,
+            "arguments": call.arguments,
+            "output": None if call.fails else call.output,
+            "approval_request_id": approved_in,
+        }
+        self.add(item)
+        ended = "response.mcp_call.failed" if call.fails else "response.mcp_call.completed"
+        for kind in ("response.mcp_call.in_progress", ended):
+            self._wire.event(kind, item_id=item["id"], output_index=0)
+        self.close(str(item["id"]))
+
+    def list_tools(self, tools: list[Message]) -> None:
+        """Tell of each MCP server of a session that it was asked for its tools."""
+        for tool in tools:
+            if tool["type"] == "mcp":
+                item = {"id": self._wire.make_id("mcpl"), "type": "mcp_list_tools", "tools": []}
+                self.add({**item, "server_label": tool["server_label"]})
+                for kind in ("mcp_list_tools.in_progress", "mcp_list_tools.completed"):
+                    self._wire.event(kind, item_id=item["id"])
+                self.close(str(item["id"]))
+
 
 def _checked_item(item: Any) -> Message:
     match item:
         case {"type": "function_call_output", "call_id": str(), "output": str()}:
+            return dict(item)
+        case {"type": "mcp_approval_response", "approval_request_id": str(), "approve": bool()}:
+            return dict(item)
+        case {"type": "function_call", "call_id": str(), "name": str(), "arguments": str()}:
             return dict(item)
         case {"type": "message", "role": str(role), "content": list(parts)} if role in _CONTENT:
             for part in parts:

@@ -10,9 +10,10 @@ from typing import Literal
 
 import attrs
 
+from replay.model.checks import wants_approval
 from replay.model.conversation import Conversation, Entry
 from replay.model.message import OutgoingMessage
-from replay.model.script import CallTool, Delivery, Reply, Say, Silence
+from replay.model.script import CallRemote, CallTool, Delivery, Reply, Say, Silence
 from replay.model.silence import Stuck
 from replay.model.speech import cut_items, cut_speech, split_arguments
 from replay.model.usage import Meter, no_usage
@@ -83,6 +84,8 @@ class Response:
                 case CallTool():
                     # All at once: a call that is cut half-way would leave arguments that are no JSON.
                     self._call(item)
+                case CallRemote():
+                    self._call_remote(item)
         self._end("completed", None)
 
     def cut(self, reason: str) -> None:
@@ -233,3 +236,22 @@ class Response:
         wire.event(kind, **place, name=call.name, arguments=arguments)
         entry.item["arguments"] = arguments
         self._close_item(entry, index, "completed")
+
+    def _call_remote(self, call: CallRemote) -> None:
+        """Have a tool of an MCP server called once the response is over, or ask whether it may be."""
+        talk = self._stage.conversation
+        if not wants_approval(self._session["tools"], call.server, call.name):
+            return talk.to_call.append((call, None))
+        item = {
+            "id": self._stage.wire.make_id("mcpr"),
+            "type": "mcp_approval_request",
+            "server_label": call.server,
+            "name": call.name,
+            "arguments": call.arguments,
+        }
+        talk.approvals[item["id"]] = call
+        index = len(self.output)
+        self._add(item)
+        talk.close(item["id"])
+        fields = {"response_id": self.id, "output_index": index, "item": item}
+        return self._stage.wire.event("response.output_item.done", **fields)

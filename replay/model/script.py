@@ -49,7 +49,20 @@ class CallTool:
         return msgspec.json.encode(self.arguments).decode()
 
 
-ReplyItem = Say | CallTool
+@attrs.frozen
+class CallRemote:
+    """Call a tool of an MCP server of the session's, once the client has approved if the session wants that."""
+
+    server: str
+    name: str
+    arguments: str = "{}"
+    output: str = "done"
+    fails: bool = False
+    takes_ms: int = 0
+    """Real milliseconds that it runs, beyond the end of its response."""
+
+
+ReplyItem = Say | CallTool | CallRemote
 Reply = tuple[ReplyItem, ...]
 
 

@@ -15,8 +15,8 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
-from bridge.links.late_pings import ignore_late_pings
 from replay.model.faulty_stream import FaultyStream, Tls, faulty_stream_over
+from replay.model.late_pings import ignore_late_pings
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
 from replay.model.wire import Wire
@@ -55,6 +55,8 @@ class ModelServer:
     """Upgrade requests, refused ones included."""
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _shows: Counter[str] = attrs.field(factory=Counter, init=False)
+    _lines: dict[int, FaultyStream] = attrs.field(factory=dict, init=False)
+    """Of each connection that is open, by its number."""
 
     async def wait_session(self, number: int = 1) -> Session:
         """Wait for the number-th session to begin, counted from 1."""
@@ -68,6 +70,10 @@ class ModelServer:
         del self.sessions[:-KEPT_SESSIONS]
         self._news.set()
         self._news = trio.Event()
+
+    async def cut_off(self, session: Session) -> None:
+        """End a live session's connection with a TCP reset."""
+        await self._lines[session.number].reset()
 
     def script_for(self, model: str) -> Script:
         """Count one more session of a model, and give what it is to play."""
@@ -139,10 +145,12 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     if target.path != PATH:
         await _reject(server, request, number, 404)
         return
-    if not _has_key(headers.pop("authorization", "")):
+    azure_key = headers.pop("api-key", "")
+    if not _has_key(headers.pop("authorization", "")) and not azure_key:
         await _reject(server, request, number, 401)
         return
-    model = parse_qs(target.query).get("model", [""])[0]
+    query = parse_qs(target.query)
+    model = query.get("model", query.get("deployment", [""]))[0]
     script = server.script_for(model)
     faults = script.faults_of(number)
     if (fault := server.door_fault(model, faults)) is not None:
@@ -155,11 +163,13 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     session = Session(
         number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
     )
+    server._lines[number] = stream
     server.add(session)
     server.note(number, "opened", model=model, headers=headers)
     try:
         await connection.run(session, _refusal(headers, model, faults))
     finally:
+        del server._lines[number]
         server.note(number, "closed", code=session.close_code)
 
 

@@ -25,7 +25,7 @@ from replay.model.faults import (
 from replay.model.idle import Patience
 from replay.model.requests import checked_kind, parse_event
 from replay.model.response import Occasion, Response, Stage
-from replay.model.script import CallTool, Faults, Reply, Script
+from replay.model.script import CallRemote, Faults, Reply, Say, Script
 from replay.model.settings import check_response_request, new_session, updated_session
 from replay.model.usage import Meter
 from replay.model.wire import Message, RefusedError, Wire
@@ -189,7 +189,7 @@ class Session:
     def _update(self, change: Any) -> None:
         if self.faults.never_update:
             return
-        kind_before = self._input_kind
+        kind_before, before = self._input_kind, self.settings
         settings = updated_session(self.settings, change)
         check_refused_settings(change, self.faults.refuse_settings)
         self.settings = settings
@@ -199,6 +199,8 @@ class Session:
             self._decode = decoder(self._input_kind)
         self._caller.tune(self._turn_detection)
         self.wire.event("session.updated", session=self.settings)
+        if self.settings["tools"] != before["tools"]:
+            self.conversation.list_tools(self.settings["tools"])
 
     def _hear(self, encoded: Any) -> None:
         try:
@@ -239,8 +241,25 @@ class Session:
         item = self.conversation.create(event)
         if item["type"] == "function_call_output":
             self._owed = "answer"
-        elif item["role"] == "user" and self._owed != "answer":
+        elif item["type"] == "mcp_approval_response":
+            self._owed = None if item["approve"] else "answer"
+            self._call_remote()
+        elif item.get("role") == "user" and self._owed != "answer":
             self._owed = "turn"
+        elif item.get("role") == "assistant":  # what came before it was answered by it
+            self._owed = None
+
+    def _call_remote(self) -> None:
+        """Call what may be called of MCP servers' tools, once no response is under way."""
+        if self._active is None:
+            for call, approved_in in self.conversation.to_call:
+                self._later(self._remote(call, approved_in))
+            self.conversation.to_call.clear()
+
+    def _remote(self, call: CallRemote, approved_in: str | None) -> Iterator[float]:
+        yield call.takes_ms
+        self._owed = "answer"
+        self.conversation.finish_remote(call, approved_in)
 
     def _create_response(self, event: Message) -> None:
         request = check_response_request(event.get("response"))
@@ -289,7 +308,7 @@ class Session:
         waiting = self._replies[occasion] if occasion else deque[Reply]()
         reply = waiting.popleft() if waiting else self._script.fallback
         if request.get("tool_choice", self.settings["tool_choice"]) == "none":
-            return tuple(item for item in reply if not isinstance(item, CallTool))
+            return tuple(item for item in reply if isinstance(item, Say))
         return reply
 
     def _cancel(self, response_id: str | None) -> None:
@@ -301,6 +320,7 @@ class Session:
 
     def _on_done(self, response: Response) -> None:
         self._active = None
+        self._call_remote()
         self._patience.begin(response.spoken_ms)
         if self._script.delivery.rate_limits:
             limit = {"name": "tokens", "limit": 40_000, "reset_seconds": 0.7}

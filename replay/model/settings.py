@@ -6,6 +6,17 @@ An update is taken whole or refused whole. Values are checked where a bridge cou
 import copy
 from typing import Any
 
+from replay.model.checks import (
+    check_chosen,
+    check_keys,
+    check_mcp,
+    check_noise_reduction,
+    check_transcription,
+    in_range,
+    is_a,
+    one_of,
+    required,
+)
 from replay.model.wire import Message, RefusedError
 
 Shape = dict[str, Any]
@@ -34,21 +45,21 @@ _INPUT: Shape = {
     "noise_reduction": dict.fromkeys(("type", "strength")),
     "turn_detection": dict.fromkeys({**_TURN_DETECTION["server_vad"], "eagerness": None}),
 }
+_REASONING: Shape = {"effort": None}
 _KNOWN: Shape = {
     "audio": {"input": _INPUT, "output": {"format": _FORMAT, "voice": None, "speed": None}},
     **dict.fromkeys(("type", "model", "output_modalities", "instructions", "tools", "tool_choice")),
     **dict.fromkeys(("max_output_tokens", "truncation", "tracing", "prompt", "include")),
-    **dict.fromkeys(("reasoning", "parallel_tool_calls")),
+    "reasoning": _REASONING,
+    "parallel_tool_calls": None,
 }
 _KNOWN_IN_RESPONSE: Shape = {
     "audio": {"output": {"format": _FORMAT, "voice": None}},
     **dict.fromkeys(("conversation", "input", "instructions", "max_output_tokens", "metadata")),
-    **dict.fromkeys(
-        ("output_modalities", "prompt", "tool_choice", "tools", "reasoning", "parallel_tool_calls")
-    ),
+    **dict.fromkeys(("output_modalities", "prompt", "tool_choice", "tools", "parallel_tool_calls")),
+    "reasoning": _REASONING,
 }
 _TOOL_KEYS = dict.fromkeys(("type", "name", "description", "parameters"))
-_MCP_TYPE = "mcp"
 _FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 _IDLE_RANGE_MS = (5_000, 30_000)  # from the OpenAPI description
 _SILENCE_MS = {"low": 1200, "medium": 800, "auto": 800, "high": 500}
@@ -90,8 +101,8 @@ def updated_session(session: Message, change: Any) -> Message:
         raise RefusedError(
             "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
         )
-    _check_keys(change, _KNOWN, "session")
-    _one_of(change["type"], ("realtime",), "session.type")
+    check_keys(change, _KNOWN, "session")
+    one_of(change["type"], ("realtime",), "session.type")
     if change.get("model", session["model"]) != session["model"]:
         raise RefusedError("invalid_value", "The model of a session cannot be changed.", "session.model")
     _check_common(change, "session")
@@ -108,7 +119,7 @@ def check_response_request(request: Any) -> Message:
     """The `response` of a response.create, checked; {} when there is none."""
     if request is None:
         return {}
-    _check_keys(request, _KNOWN_IN_RESPONSE, "response")
+    check_keys(request, _KNOWN_IN_RESPONSE, "response")
     _check_common(request, "response")
     if request.get("conversation", "auto") != "auto":
         raise RefusedError(
@@ -126,16 +137,6 @@ def silence_ms(turn_detection: Message) -> int:
     return int(turn_detection["silence_duration_ms"])
 
 
-def _check_keys(value: Any, known: Shape, path: str) -> None:
-    if not isinstance(value, dict):
-        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected an object.", path)
-    for key, part in value.items():
-        if key not in known:
-            raise RefusedError("unknown_parameter", f"Unknown parameter: '{path}.{key}'.", f"{path}.{key}")
-        if isinstance(known[key], dict) and part is not None:
-            _check_keys(part, known[key], f"{path}.{key}")
-
-
 def _check_common(change: Message, path: str) -> None:
     if change.get("output_modalities", ["audio"]) not in (["audio"], ["text"]):
         raise RefusedError(
@@ -143,25 +144,24 @@ def _check_common(change: Message, path: str) -> None:
         )
     limit = change.get("max_output_tokens", "inf")
     if limit != "inf":
-        _in_range(limit, 1, 4096, f"{path}.max_output_tokens")
+        in_range(limit, 1, 4096, f"{path}.max_output_tokens")
     choice = change.get("tool_choice", "auto")
     if not isinstance(choice, dict):
-        _one_of(choice, ("none", "auto", "required"), f"{path}.tool_choice")
-    _is_a(change.get("instructions", ""), str, f"{path}.instructions")
-    _is_a(change.get("tools", []), list, f"{path}.tools")
+        one_of(choice, ("none", "auto", "required"), f"{path}.tool_choice")
+    is_a(change.get("instructions", ""), str, f"{path}.instructions")
+    check_chosen(change, path)
+    is_a(change.get("tools", []), list, f"{path}.tools")
     for index, tool in enumerate(change.get("tools", [])):
         _check_tool(tool, f"{path}.tools[{index}]")
 
 
 def _check_tool(tool: Any, path: str) -> None:
-    if isinstance(tool, dict) and tool.get("type") == _MCP_TYPE:
-        return
-    _check_keys(tool, _TOOL_KEYS, path)
+    if isinstance(tool, dict) and tool.get("type") == "mcp":
+        return check_mcp(tool, path)
+    check_keys(tool, _TOOL_KEYS, path)
     for key in ("type", "name"):
-        if not tool.get(key):
-            raise RefusedError(
-                "missing_required_parameter", f"Missing required parameter: '{path}.{key}'.", f"{path}.{key}"
-            )
+        required(tool, key, path)
+    return None
 
 
 def _checked_audio(parts: Message, now: Message, path: str) -> Message:
@@ -169,7 +169,9 @@ def _checked_audio(parts: Message, now: Message, path: str) -> Message:
     if "format" in parts:
         _check_format(parts["format"], f"{path}.format")
     if "speed" in parts:
-        _in_range(parts["speed"], 0.25, 1.5, f"{path}.speed")
+        in_range(parts["speed"], 0.25, 1.5, f"{path}.speed")
+    check_transcription(parts.get("transcription"), f"{path}.transcription")
+    check_noise_reduction(parts.get("noise_reduction"), f"{path}.noise_reduction")
     if parts.get("turn_detection"):
         parts["turn_detection"] = _checked_turns(
             parts["turn_detection"], now["turn_detection"], f"{path}.turn_detection"
@@ -179,48 +181,23 @@ def _checked_audio(parts: Message, now: Message, path: str) -> Message:
 
 def _check_format(value: Any, path: str) -> None:
     kind = (value or {}).get("type")
-    _one_of(kind, _FORMATS, f"{path}.type")
+    one_of(kind, _FORMATS, f"{path}.type")
     if kind != "audio/pcm" and "rate" in value:
         raise RefusedError("unknown_parameter", f"Unknown parameter: '{path}.rate'.", f"{path}.rate")
     if kind == "audio/pcm":
-        _in_range(value.get("rate", 24000), 24000, 24000, f"{path}.rate")
+        in_range(value.get("rate", 24000), 24000, 24000, f"{path}.rate")
 
 
 def _checked_turns(value: Message, now: Message | None, path: str) -> Message:
     kind = value.get("type", (now or {}).get("type"))
-    _one_of(kind, tuple(_TURN_DETECTION), f"{path}.type")
+    one_of(kind, tuple(_TURN_DETECTION), f"{path}.type")
     defaults = _TURN_DETECTION[str(kind)]
-    _check_keys(value, defaults, path)
-    _in_range(value.get("threshold", 0.5), 0, 1, f"{path}.threshold")
-    _in_range(value.get("silence_duration_ms", 200), 0, 60_000, f"{path}.silence_duration_ms")
-    _in_range(value.get("prefix_padding_ms", 300), 0, 60_000, f"{path}.prefix_padding_ms")
+    check_keys(value, defaults, path)
+    in_range(value.get("threshold", 0.5), 0, 1, f"{path}.threshold")
+    in_range(value.get("silence_duration_ms", 200), 0, 60_000, f"{path}.silence_duration_ms")
+    in_range(value.get("prefix_padding_ms", 300), 0, 60_000, f"{path}.prefix_padding_ms")
     if value.get("idle_timeout_ms") is not None:
-        _in_range(value["idle_timeout_ms"], *_IDLE_RANGE_MS, f"{path}.idle_timeout_ms")
-    _one_of(value.get("eagerness", "auto"), tuple(_SILENCE_MS), f"{path}.eagerness")
+        in_range(value["idle_timeout_ms"], *_IDLE_RANGE_MS, f"{path}.idle_timeout_ms")
+    one_of(value.get("eagerness", "auto"), tuple(_SILENCE_MS), f"{path}.eagerness")
     base = now if now and now["type"] == kind else defaults
     return {**base, **value}
-
-
-def _is_a(value: Any, kind: type, path: str) -> None:
-    if not isinstance(value, kind):
-        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected a {kind.__name__}.", path)
-
-
-def _one_of(value: Any, choices: tuple[str, ...], path: str) -> None:
-    if value not in choices:
-        listed = ", ".join(f"'{choice}'" for choice in choices)
-        raise RefusedError(
-            "invalid_value", f"Invalid value: {value!r}. Supported values are: {listed}.", path
-        )
-
-
-def _in_range(value: Any, low: float, high: float, path: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RefusedError("invalid_type", f"Invalid type for '{path}': expected a number.", path)
-    kind = "integer" if isinstance(value, int) else "decimal"
-    if value < low:
-        text = f"{kind} below minimum value. Expected a value >= {low}, but got {value} instead."
-        raise RefusedError(f"{kind}_below_min_value", f"Invalid '{path}': {text}", path)
-    if value > high:
-        text = f"{kind} above maximum value. Expected a value <= {high}, but got {value} instead."
-        raise RefusedError(f"{kind}_above_max_value", f"Invalid '{path}': {text}", path)

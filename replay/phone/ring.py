@@ -43,12 +43,14 @@ async def ring(
     total_ms: int = TOTAL_MS,
     rest: Rest | None = None,
     town: Town = DEFAULT_TOWN,
+    fallback: str | None = None,
 ) -> CallReport:
     """Make one call, of total_ms at most, in real time. What the bridge does wrong is reported, never raised.
 
     `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there.
     With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else.
     With `rest`, the call can be ended and redirected there while it lasts. `town` has whoever it can be transferred to.
+    `fallback` is asked where an answer can't be had or done, as a number's second URL is.
     """
     report = CallReport(call_sid=call_sid or _sid("CA"), on_event=on_event)
     hosts = None if also_hosts is None else frozenset(also_hosts)
@@ -56,7 +58,7 @@ async def ring(
     with rest.knows(report.call_sid) if rest else nullcontext(Orders()) as orders:
         async with _open_call(
             caller,
-            account,
+            town.account(account),
             route,
             report,
             total_ms=total_ms,
@@ -64,6 +66,7 @@ async def ring(
             town=town,
             orders=orders,
             rest=rest,
+            fallback=fallback,
         ) as call:
             if rest:
                 rest.keeps(report)
@@ -105,6 +108,7 @@ async def _open_call(
     town: Town = DEFAULT_TOWN,
     orders: Orders | None = None,
     rest: Rest | None = None,
+    fallback: str | None = None,
 ) -> AsyncIterator[Call]:
     """A call that is over after total_ms, whatever happens."""
     with trio.move_on_after(total_ms / 1000) as limit:
@@ -121,6 +125,7 @@ async def _open_call(
                 orders=orders or Orders(),
                 api_url=rest.url if rest else API_URL,
                 knows=rest.knows if rest else unknown,
+                fallback=fallback,
             )
             yield call
             report.unreached = call.unreached

@@ -11,6 +11,7 @@ from rich.text import Text
 from bridge.screen.output import STYLES
 from bridge.text.visible import visible
 from bridge.text.wording import seconds, short_id
+from replay.phone.instructions.words import in_words
 from replay.phone.load import Lateness
 from replay.phone.report import CallReport, OnEvent
 from replay.phone.verdict import AUDIBLE_GAP_MS, Summary, Verdict
@@ -76,7 +77,8 @@ def narrate(screen: Console) -> OnEvent:
             who, words = TOLD[kind]
             line = Text(f"{t_ms / 1000:7.2f}  ", style="dim")
             line.append(f"{who:9s}", style=STYLES.get(who, "dim"))
-            screen.print(line.append(plain(words.format_map(detail)), style="default"))
+            told = {name: in_words(value) if name == "verb" else value for name, value in detail.items()}
+            screen.print(line.append(plain(words.format_map(told)), style="default"))
 
     return tell
 
@@ -106,7 +108,7 @@ def _facts(report: CallReport) -> list[tuple[str, str]]:
             "ended",
             f"by {report.ended_by or 'nobody'}, close code {report.close_code or 'none'} {report.close_reason}",
         ),
-        ("then", ", ".join(str(verb) for verb in report.next_verbs) or "nothing"),
+        ("then", ", ".join(map(in_words, report.next_verbs)) or "nothing"),
         (
             "first word",
             "never" if report.first_audio_ms is None else f"{report.first_audio_ms} ms after start",

@@ -9,6 +9,16 @@ import attrs
 from replay.phone.network import Network
 
 Signature = Literal["right", "wrong", "https", "none"]
+SignedBy = Literal["shared_key", "token", "mixed", "unknown_key"]
+
+
+@attrs.frozen
+class SharedKey:
+    """A key that requests are signed with in place of the account's token, as Twilio's console knows it."""
+
+    key_id: str
+    secret: str = attrs.field(repr=False)
+    algorithm: str = "HMAC_SHA256"
 
 
 @attrs.frozen
@@ -19,6 +29,10 @@ class Account:
     auth_token: str = attrs.field(default="golden-test-auth-token-000000000", repr=False)
     number: str = "+15550100100"
     caller: str = "+15550123456"
+    shared_key: SharedKey | None = None
+    signed_by: SignedBy = "shared_key"
+    """What requests are signed with, where the account has a shared key; in a rotation both are on their way."""
+    upgrades_signed_by: SignedBy = "shared_key"
 
 
 @attrs.frozen

@@ -88,6 +88,8 @@ class TwilioError(Exception):
     code: int
     text: str
     http_status: int | None = None
+    url: str = ""
+    """The address whose answer could not be used."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"

@@ -5,22 +5,24 @@ It also knows where the bytes of a public URL really go."""
 import functools
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 import attrs
 import httpx2
 import trio
 
+from replay.phone.instructions.overrides import CONNECT, READ, Overrides, kind_of, overrides_of
 from replay.phone.script import Account, Signature
-from replay.phone.signing import sign, signed_url
+from replay.phone.signing import sign, signature_headers, signed_url
 from replay.phone.socket import Target
 from replay.phone.twiml import BAD_URL, TwilioError
 
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 15
-RETRIEVAL_FAILED, TOO_SLOW, BAD_CONTENT_TYPE = 11200, 11205, 12300
+RETRIEVAL_FAILED, TOO_SLOW, BAD_OVERRIDE, BAD_CONTENT_TYPE = 11200, 11205, 11243, 12300
 MAX_ANSWER_BYTES = 1_048_576  # TwiML is at most 64 kB
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 EMPTY_TWIML = b"<Response/>"
@@ -171,19 +173,44 @@ class Courier:
             query = "&".join(part for part in (parts.query, urlencode(form)) if part)
             url, form = urlunsplit(parts._replace(query=query)), []
         target, host = self.route.http(url)
-        headers = {"Host": host, "I-Twilio-Idempotency-Token": token, **self._signature(url, form, signature)}
+        is_even = int(token[-1], 16) % 2 == 0
+        headers = {"Host": host, "I-Twilio-Idempotency-Token": token}
+        headers |= self._signature(url, form, signature, is_even=is_even)
         if method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         content = urlencode(form).encode() if method == "POST" else None
         try:
-            with trio.fail_after(ANSWER_TIMEOUT_S):
-                return await self._answer(
-                    self._client.build_request(method, target, content=content, headers=headers)
-                )
+            over = overrides_of(url)
+        except ValueError as error:
+            raise TwilioError(BAD_OVERRIDE, f"{url[:200]}: {error}") from error
+        timeout = httpx2.Timeout(over.read_s, connect=over.connect_s)
+        request = partial(
+            self._client.build_request, method, target, content=content, headers=headers, timeout=timeout
+        )
+        try:
+            with trio.fail_after(over.total_s):
+                return await self._patiently(request, over)
         except (trio.TooSlowError, httpx2.TimeoutException) as error:
-            raise TwilioError(TOO_SLOW, f"{url}: no answer in {ANSWER_TIMEOUT_S} s") from error
+            raise TwilioError(TOO_SLOW, f"{url}: no answer in {over.total_s:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last for names no DNS knows
             raise TwilioError(RETRIEVAL_FAILED, f"{url}: {error!r}") from error
+
+    async def _patiently(self, request: Callable[[], httpx2.Request], over: Overrides) -> Answer:
+        """The answer to a request that is made again where its address asks for that."""
+        for _ in range(over.retries):
+            try:
+                with trio.fail_after(over.read_s):
+                    answer = await self._answer(request())
+                if not over.retry(kind_of(answer.status)):
+                    return answer
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if not over.retry(CONNECT):
+                    raise
+            except (trio.TooSlowError, httpx2.ReadTimeout):
+                if not over.retry(READ):
+                    raise
+        with trio.fail_after(over.read_s):
+            return await self._answer(request())
 
     async def _answer(self, request: httpx2.Request) -> Answer:
         response, body = await self._client.send(request, stream=True), bytearray()
@@ -203,11 +230,13 @@ class Courier:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         return Answer(response.status_code, bytes(body), kind)
 
-    def _signature(self, url: str, form: Form, signature: Signature) -> dict[str, str]:
+    def _signature(self, url: str, form: Form, signature: Signature, *, is_even: bool) -> dict[str, str]:
         if signature == "none":
             return {}
-        key = self.account.auth_token if signature == "right" else "some-other-token"
-        return {"X-Twilio-Signature": sign(signed_url(url), form, key)}
+        if signature != "right":
+            return {"X-Twilio-Signature": sign(signed_url(url), form, "some-other-token")}
+        account = self.account
+        return signature_headers(account, signed_url(url), form, by=account.signed_by, is_even=is_even)
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Final
 
 import msgspec
@@ -15,13 +14,9 @@ import trio
 from attrs import define, evolve, field
 from trio.testing import MockClock
 
-from bridge import __version__
 from bridge.agents import Agent
-from bridge.built_in import built_in_tools
 from bridge.calls.knowledge import Origin, Parties, info_of, informed
 from bridge.calls.tool_runs import run_tool
-from bridge.config import Realtime
-from bridge.errors import BridgeError
 from bridge.given import INBOUND, CallInfo, Given, SecretDigits
 from bridge.heart.call import Call
 from bridge.heart.effects import (
@@ -30,6 +25,7 @@ from bridge.heart.effects import (
     EndCall,
     EndSession,
     LeaveStream,
+    OpenSession,
     PlayAudio,
     ReturnToStream,
     RunTool,
@@ -44,11 +40,11 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolFailed,
 )
+from bridge.heart.keys import MASKED
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.outbox import STALLED_SECONDS
 from bridge.tapes import tape
-from bridge.tapes.header import Header, settings_of
-from bridge.tapes.key_mask import MASKED
+from bridge.tapes.header import Header
 from bridge.tapes.masking import taped_request
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, NOTE, OPENAI, PHONE, TWILIO, Line
@@ -62,22 +58,11 @@ from replay.simulation.agenda import Agenda, Paper
 from replay.simulation.away import FarEnd, Form, SimulatedAway
 from replay.simulation.model import CONNECT_MS, SimulatedModel
 from replay.simulation.phone import SimulatedPhone
-
-STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
-"""No clock is read: every simulated call was made at the same moment."""
+from replay.simulation.setup import STARTED_AT, Names, NotSimulatedError, check, header_of
 
 CLOSED: Final = {"code": 1000, "reason": ""}
 PUBLIC_URL: Final = "https://bridge.example.com"
 MODEL_URL: Final = "wss://simulated/v1/realtime"
-ASKED_OF_A_SERVER: Final = {
-    "webhook_twice": False, "webhook_signature": "right", "signature": "right", "trailing_slash": False,
-    "token_override": None, "call_sid_override": None, "account_sid_override": None, "second_socket": False,
-}  # fmt: skip
-"""A caller's faults that a web server answers: there is none in a simulation."""
-
-
-class NotSimulatedError(BridgeError):
-    """This caller needs a daemon and sockets; the message says why."""
 
 
 def simulate(
@@ -96,22 +81,6 @@ def simulate(
     caller off the stream is told by `far_ends`, one for each time that they leave it.
     """
     return Simulation(caller, script, agent, tools, seed, far_ends).run()
-
-
-@define
-class _Names:
-    """The ids of one call."""
-
-    call_sid: str
-    _dice: Random
-
-    @classmethod
-    def drawn(cls, seed: int) -> "_Names":
-        dice = Random(seed)
-        return cls(f"CA{dice.getrandbits(128):032x}", dice)
-
-    def next_stream_sid(self) -> str:
-        return f"MZ{self._dice.getrandbits(128):032x}"
 
 
 @define(eq=False)
@@ -133,19 +102,20 @@ class Simulation:
     ended_ms: int = 0
     _paper: Paper = field(init=False, repr=False)
     _agenda: Agenda = field(init=False, repr=False)
-    _names: _Names = field(init=False, repr=False)
+    _names: Names = field(init=False, repr=False)
+    _session_number: int = 1
     _has_stalled: bool = False
     _tools_running: int = 0
 
     def __attrs_post_init__(self) -> None:
-        _check(self.caller)
+        check(self.caller)
         if self.script.faults.door:
             raise NotSimulatedError("faults.door needs a socket: make this call over sockets")
-        self._names, account = _Names.drawn(self.seed), Account()
+        self._names, account = Names.drawn(self.seed), Account()
         call_sid, parties = self._names.call_sid, Parties(account.caller, account.number)
         self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
         self.info = info_of(self.agent, call_sid, parties, INBOUND)
-        self.header = _header(self.agent, filled, self.tools, call_sid, account)
+        self.header = header_of(self.agent, filled, self.tools, call_sid, account)
         self._paper = Paper(Call(self.agent, self.header.tools, self.header.is_outgoing), self._carry_out)
         self._agenda = self._paper.agenda
         self.phone = self._leg_of(self.caller)
@@ -155,14 +125,18 @@ class Simulation:
             ask=self._asked_by_twilio,
             hang_up=self._caller_hangs_up,
         )
-        self.model = SimulatedModel(
+        self.model = self._session_of(1)
+
+    def _session_of(self, number: int) -> SimulatedModel:
+        """Return the call's session with this number; what one says that was left is heard by nobody."""
+        return SimulatedModel(
             script=self.script,
             model=self.header.model,
-            number=self.seed + 1,
+            number=self.seed + number,
             agenda=self._agenda,
-            tell=self._hear_model,
-            leave=self._model_left,
-            stall=partial(self._stalled, realtime.LEG),
+            tell=partial(self._hear_model, number),
+            leave=partial(self._model_left, number),
+            stall=partial(self._model_stalled, number),
         )
 
     def _leg_of(self, caller: Caller) -> SimulatedPhone:
@@ -212,10 +186,19 @@ class Simulation:
         http = {"method": "POST", "url": url, "form": form}
         self._paper.write(Line(t_ms=0, leg=HTTP, sender=TWILIO, http=http))
         self._paper.begin()
-        upgrade = {"method": "GET", "url": f"{MODEL_URL}?model={self.header.model}"}
-        self._paper.write(Line(t_ms=0, leg=MODEL, sender=BRIDGE, upgrade=upgrade))
-        self._agenda.at(CONNECT_MS, self._meet_model)
+        self._call_model()
         self._agenda.at(self.caller.answer_delay_ms, partial(self._meet_phone, self.phone))
+
+    def _call_model(self) -> None:
+        upgrade = {"method": "GET", "url": f"{MODEL_URL}?model={self.header.model}"}
+        self._paper.write(self._line(MODEL, BRIDGE, upgrade=upgrade))
+        self._agenda.at(self._agenda.now_ms + CONNECT_MS, self._meet_model)
+
+    def _open_session(self, effect: OpenSession) -> None:
+        self._part_from_model()
+        self._session_number = effect.number
+        self.model = self._session_of(effect.number)
+        self._agenda.at(self._agenda.now_ms, self._call_model)
 
     def _meet_model(self) -> None:
         if self.model.is_refused:
@@ -294,7 +277,9 @@ class Simulation:
         event = twilio.parse(message)
         self._paper.feed(tape.received(self._agenda.now_ms, PHONE, TWILIO, message, event), event)
 
-    def _hear_model(self, message: str | bytes) -> None:
+    def _hear_model(self, number: int, message: str | bytes) -> None:
+        if number != self._session_number:
+            return
         event = realtime.parse(message)
         self._paper.feed(tape.received(self._agenda.now_ms, MODEL, OPENAI, message, event), event)
 
@@ -303,9 +288,15 @@ class Simulation:
             return
         self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
 
-    def _model_left(self, code: int, reason: str) -> None:
+    def _model_left(self, number: int, code: int, reason: str) -> None:
+        if number != self._session_number:
+            return
         close = {"code": code, "reason": reason}
         self._paper.feed(self._line(MODEL, OPENAI, close=close), ModelLeft(code, reason))
+
+    def _model_stalled(self, number: int) -> None:
+        if number == self._session_number:
+            self._stalled(realtime.LEG)
 
     def _stalled(self, leg: str) -> None:
         self._paper.feed(self._note("link", stalled=leg), LinkStalled(leg))
@@ -322,6 +313,8 @@ class Simulation:
                 self._leave(effect)
             case ReturnToStream():
                 self._come_back(effect)
+            case OpenSession():
+                self._open_session(effect)
             case EndSession():
                 self._part_from_model()
             case WriteNote() | EndCall():
@@ -369,29 +362,3 @@ async def _answer(tool: Tool, effect: RunTool, given: Given) -> tuple[ToolAnswer
     limiter = trio.CapacityLimiter(1)
     answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=limiter, given=given)
     return answer, round((trio.current_time() - began) * 1000)
-
-
-def _check(caller: Caller) -> None:
-    """Refuse a caller who tries what only a server could answer."""
-    for name, usual in ASKED_OF_A_SERVER.items():
-        if (value := getattr(caller, name)) != usual:
-            raise NotSimulatedError(f"{name} = {value!r} needs a web server: make this call over sockets")
-
-
-def _header(
-    agent: Agent, filled: dict[str, str], tools: Sequence[Tool], call_sid: str, account: Account
-) -> Header:
-    return Header(
-        call_id=call_sid,
-        call_sid=call_sid,
-        account_sid=account.account_sid,
-        agent=agent.name,
-        started_at=STARTED_AT,
-        caller=account.caller,
-        called=account.number,
-        model=Realtime().model,
-        code=__version__,
-        settings=settings_of(agent),
-        filled=filled,
-        tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
-    )

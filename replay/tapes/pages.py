@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import define
 
 from bridge.tapes.lines import Ending
+from bridge.tapes.lock import is_live
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import decode
 from replay.tapes.record_changes import records
@@ -20,9 +21,14 @@ TURN_COLUMNS: Final = (
 """A turn has only those that happened; a page asks for all of them."""
 
 
+CUT_OFF: Final = Ending(by="bridge", why="crashed")
+GOES_ON: Final = Ending(by="", why="goes on")
+"""Of a call that a daemon is recording at this moment."""
+
+
 @define
 class Entry:
-    """One tape in a list of them; `length_ms` from the accepted webhook to the end.
+    """One tape in a list of them; `length_ms` from the accepted webhook to the end, or until now.
 
     `caller` is the other party: of a call that the bridge made, who was called.
     """
@@ -53,18 +59,20 @@ def entry_of(path: Path) -> Entry:
     header = tape.header
     party = header.called if header.is_outgoing else header.caller
     length_ms, end = _end_of(tape)
+    if end is None:
+        end = GOES_ON if is_live(path) else CUT_OFF
     return Entry(
         path, header.call_id, header.agent, party, header.started_at, length_ms,
         end["by"], end["why"], tape.is_torn,
     )  # fmt: skip
 
 
-def _end_of(tape: Tape) -> tuple[int, Ending]:
-    """Return when and how the call ended; the line of it stands near the end of every whole tape."""
+def _end_of(tape: Tape) -> tuple[int, Ending | None]:
+    """Return when and how the call ended, if it has; the line of it stands near the end of every whole tape."""
     for raw in reversed(tape.lines):
         if b'"end":{' in raw and (line := decode(raw)).end is not None:
             return line.t_ms, line.end
-    return (decode(tape.lines[-1]).t_ms if tape.lines else 0), Ending(by="bridge", why="crashed")
+    return (decode(tape.lines[-1]).t_ms if tape.lines else 0), None
 
 
 def page_of(tape: Tape) -> dict[str, Any]:

@@ -5,15 +5,17 @@ loop and no clock; what the bridge says is compared with what it said, byte for 
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
+from bridge.errors import TapeError
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import ClockRang
-from bridge.tapes.reader import Tape, read_tape
-from bridge.tapes.tape import HTTP, LATE_MS, NOTE, Line, decode, encode, event_of, is_overdue, line_of
+from bridge.tapes.line_reading import checked, heard, read_lines
+from bridge.tapes.reader import Tape, read_tape, read_unchecked
+from bridge.tapes.tape import BRIDGE, HTTP, LATE_MS, NOTE, Line, decode, is_overdue, written
 from replay.tapes.record_changes import TableChange, record_changes
 
 CONTEXT: Final = 5
@@ -54,6 +56,10 @@ def replay_tape(path: Path, *, context: int = CONTEXT) -> Result:
 
     Raises `TapeError` for what is no tape.
     """
+    return _unchanged(path) or _looked_into(path, context)
+
+
+def _looked_into(path: Path, context: int) -> Result:
     tape = read_tape(path)
     try:
         return _compare(tape, context)
@@ -72,65 +78,132 @@ def in_time_order(tape: Tape) -> Tape:
 
 def retold(tape: Tape) -> Iterator[bytes]:
     """Yield the tape as today's bridge would have recorded it, from the same inputs."""
-    for raw, _ in _retold(in_time_order(tape)):
+    for raw, _ in _lines_today(in_time_order(tape)):
         yield raw
 
 
 def decisions(tape: Tape) -> Iterator[bytes]:
     """Yield only the lines that today's bridge would put on this tape by its own decision."""
-    return (raw for raw, is_decision in _retold(in_time_order(tape)) if is_decision)
+    return (raw for raw, is_decision in _lines_today(in_time_order(tape)) if is_decision)
 
 
 # ---------------------------------------------------------------- retelling
 
 
-def _retold(tape: Tape) -> Iterator[tuple[bytes, bool]]:
-    """Yield every line with whether it is a decision of today's; what the tape says of decisions is left out."""
-    call = Call(tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing)
-    webhook = [raw for raw in tape.lines[:1] if decode(raw).leg == HTTP]  # taped before the heart begins
-    yield from ((raw, False) for raw in webhook)
-    told, last_ms = _said(call.begin(), 0), 0
-    yield from ((said, True) for said in told[:])
-    for raw in tape.lines[len(webhook) :]:
+def _lines_today(tape: Tape) -> Iterator[tuple[bytes, bool]]:
+    """Yield every line with whether it is a decision of today's."""
+    for kept, told in _retold(tape):
+        yield from ((raw, False) for raw in kept)
+        yield from ((raw, True) for raw in told)
+
+
+def _retold(tape: Tape) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Yield the lines that are no decisions, with what today's heart decides after them; what the tape says of
+    decisions is left out.
+    """
+    today = _Today.of(tape)
+    yield today.webhook, today.told
+    following = tape.lines[len(today.webhook) :]
+    told = today.told
+    for raw, line in read_lines(following):
         if told and raw == told[0]:
-            del told[0]  # said then as now: nothing to read, which is what makes a replay fast
-            continue
-        line = decode(raw)
-        if line.t_ms < last_ms:
+            told = told[1:]  # said then as now
+        elif line.t_ms < today.last_ms:
             raise _OutOfOrderError
-        if line.is_input:
-            if line.t_ms - last_ms > LATE_MS and not line.rang:
-                for said in _missed_alarms(call, line.t_ms):
-                    yield said, True
-            yield raw, False
-            told, last_ms = _answers(call, line), line.t_ms
-            for said in told[:]:
-                yield said, True
-        elif not line.is_decision or is_shed_note(line):
-            yield raw, False
+        elif line.sender == BRIDGE:
+            if not _is_decision(raw):
+                yield [raw], []
+        else:
+            yield [], today.missed_alarms(line)
+            told = today.hears(line, raw)
+            yield [raw], told
 
 
-def _answers(call: Call, line: Line) -> list[bytes]:
-    """Return what today's heart says to an input."""
-    event = event_of(line)
-    return _said(call.handle(event, line.t_ms), line.t_ms) if event is not None else []
+@define
+class _Today:
+    """Today's heart, that hears the inputs of a tape."""
+
+    call: Call
+    webhook: list[bytes]
+    """The line that was taped before the heart began, if there is one."""
+    told: list[bytes] = field(factory=list)
+    last_ms: int = 0
+
+    @classmethod
+    def of(cls, tape: Tape) -> "_Today":
+        """Return the heart of a tape's call when it has begun."""
+        call = Call(tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing)
+        webhook = [raw for raw in tape.lines[:1] if checked(raw).leg == HTTP]
+        return cls(call, webhook, _said(call.begin(), 0))
+
+    def missed_alarms(self, line: Any) -> list[bytes]:
+        """Ring for deadlines that nobody rang for, long before what comes now; no sooner is one overdue."""
+        if line.t_ms - self.last_ms <= LATE_MS or line.rang:
+            return []
+        call, said = self.call, list[bytes]()
+        while (deadline := call.deadline) is not None and is_overdue(deadline, line.t_ms):
+            said += _said(call.handle(ClockRang(), deadline), deadline)
+        return said
+
+    def hears(self, line: Any, raw: bytes) -> list[bytes]:
+        """Return what today's heart says to an input."""
+        self.last_ms = now_ms = line.t_ms
+        event = heard(line, raw)
+        return _said(self.call.handle(event, now_ms), now_ms) if event is not None else []
 
 
-def _missed_alarms(call: Call, now_ms: int) -> Iterator[bytes]:
-    """Ring for deadlines that nobody rang for, long before what comes now; no sooner is one overdue."""
-    while (deadline := call.deadline) is not None and is_overdue(deadline, now_ms):
-        yield from _said(call.handle(ClockRang(), deadline), deadline)
+def _is_decision(raw: bytes) -> bool:
+    """Say whether the heart said this, of what the bridge said."""
+    line = checked(raw)
+    return line.is_decision and not is_shed_note(line)
 
 
 def _said(effects: list[Effect], t_ms: int) -> list[bytes]:
-    return [encode(line_of(t_ms, effect)) for effect in effects]
+    return [written(t_ms, effect) for effect in effects]
 
 
 # ---------------------------------------------------------------- comparing
 
 
+def _unchanged(path: Path) -> Result | None:
+    """Return what came of a tape on which today's bridge says what it said, in one go through it.
+
+    None for any other one: what is odd about it, or where it differs, is looked for with more care and time.
+    """
+    try:
+        tape = read_unchecked(path)
+        count = _same_decisions(tape)
+    except TapeError:
+        return None
+    if count is None:
+        return None
+    return Result(path, tape.header.call_id, count, _duration(tape), None, tape.is_torn)
+
+
+def _same_decisions(tape: Tape) -> int | None:
+    """Return how many decisions there are, each said today as it was; None if one was not."""
+    today = _Today.of(tape)
+    told, at, count = today.told, 0, 0
+    for raw, line in read_lines(tape.lines[len(today.webhook) :]):
+        if at < len(told):
+            if told[at] != raw:
+                return None
+            at += 1
+        elif line.t_ms < today.last_ms:
+            return None
+        elif line.sender == BRIDGE:
+            if _is_decision(raw):
+                return None
+        elif today.missed_alarms(line):
+            return None
+        else:
+            count += at
+            told, at = today.hears(line, raw), 0
+    return count + at if at == len(told) else None
+
+
 def _compare(tape: Tape, context: int) -> Result:
-    today, lines = _retold(tape), tape.lines
+    today, lines = _lines_today(tape), tape.lines
     place, count, first, most = 0, 0, None, len(lines)
     for said, is_decision in today:
         if place == most or lines[place] != said:
@@ -178,7 +251,13 @@ LAST_LINES: Final = 500
 
 
 def _duration(tape: Tape) -> int:
-    return decode(tape.lines[-1]).t_ms if tape.lines else 0
+    """Return when the last line was; what Twilio told of the call after its end is no part of its length."""
+    if not tape.lines:
+        return 0
+    last = decode(tape.lines[-1])
+    if last.leg == HTTP and any(b'"end":' in raw[:100] for raw in tape.lines[-LAST_LINES:]):
+        last = next(line for line in map(decode, reversed(tape.lines)) if line.leg != HTTP)
+    return last.t_ms
 
 
 def is_shed_note(line: Line) -> bool:

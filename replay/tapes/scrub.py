@@ -215,7 +215,10 @@ class Scrub:
     def _response(self, response: dict[str, Any]) -> dict[str, Any]:
         """Return our answer to a webhook: TwiML keeps its tags, though not the addresses in them."""
         return {
-            name: self._twiml(value) if isinstance(value, str) else value for name, value in response.items()
+            name: (self.words(value) if name == "say" else self._twiml(value))
+            if isinstance(value, str)
+            else value
+            for name, value in response.items()
         }
 
     def _twiml(self, text: str) -> str:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
         WaitForReturn,
     )
     from replay.phone.script import Say as Speak
-    from replay.simulation.simulate import NotSimulatedError, simulate
+    from replay.simulation.setup import NotSimulatedError
+    from replay.simulation.simulate import simulate
     from replay.sound.clips import Clip, clip
     from replay.sound.formats import murmur
     from replay.sound.hearing import Hearing

@@ -35,7 +35,8 @@ from replay.phone import scenario as phone_scenario
 from replay.phone.exchange.town import Town
 from replay.phone.ring import DEFAULT_ACCOUNT, ring
 from replay.phone.script import Caller
-from replay.simulation.simulate import PUBLIC_URL, STARTED_AT, simulate
+from replay.simulation.setup import STARTED_AT
+from replay.simulation.simulate import PUBLIC_URL, simulate
 from replay.sound.formats import murmur
 from replay.tapes.rewrite import write_tape
 

@@ -8,6 +8,7 @@ from attrs import asdict, fields
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge import checks
 from bridge.agents import Agent, Limits, SemanticVad, ServerVad, agent_from
 from bridge.config import Settings, load, parse
 from bridge.errors import ConfigError
@@ -54,6 +55,14 @@ def test_a_default_passes_its_own_check() -> None:
     assert settings_with(**{name: plain[name] for name in TABLES}) == parse(ONE_AGENT, Path("config.toml"))
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (3, 2), (16, 15), (128, 64)])
+def test_auto_is_a_worker_a_core_but_for_one(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    monkeypatch.setattr(checks, "usable_cores", lambda: cores)
+    assert settings_with(server={"workers": "auto"}).server.workers == workers
+
+
 def test_a_file_is_read_from_disk_as_it_is_written(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('[server]\npublic_url = "https://b.example.com/"\n[agents.a]\ngreeting = "Grüezi!"\n')
@@ -92,6 +101,14 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ("server", "max_calls", 0, "[server] max_calls = 0: use a whole number from 1 to 1000"),
         ("server", "max_calls", True, "[server] max_calls = True: use a whole number from 1 to 1000"),
         ("server", "max_calls", 1.5, "[server] max_calls = 1.5: use a whole number from 1 to 1000"),
+        (
+            "server",
+            "workers",
+            "all",
+            '[server] workers = "all": use a whole number from 1 to 64, or "auto": a core fewer than there are',
+        ),
+        ("server", "workers", 0, '[server] workers = 0: use a whole number from 1 to 64, or "auto"'),
+        ("server", "workers", "4", '[server] workers = "4": use a whole number from 1 to 64, or "auto"'),
         (
             "server",
             "when_draining",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bridge.checks import SHA1, SharedKey
 from bridge.config import Secrets, Settings, missing_secrets, parse, read_secrets
 from bridge.errors import ConfigError
 
@@ -121,3 +122,32 @@ def test_a_file_for_the_admin_token_without_one_is_no_way_in(tmp_path: Path) -> 
 
 def test_secrets_print_as_nothing() -> None:
     assert repr(Secrets(("hush",), "hush", "hush")) == str(Secrets()) == "Secrets()"
+
+
+# ---------------------------------------------------------------- shared keys
+
+
+def test_shared_keys_come_from_the_environment_and_a_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("k3:HMAC_SHA256=c==\n")
+    named = settings_with(tmp_path, twilio={"shared_keys_file": "keys"})
+    secrets = read_secrets(named, {"TWILIO_SHARED_KEYS": "k1=a, k2:HMAC_SHA1=b"})
+    assert secrets.shared_keys == (SharedKey("k1", "a"), SharedKey("k2", "b", SHA1), SharedKey("k3", "c=="))
+    assert secrets.signing == secrets.all == ("a", "b", "c==")
+
+
+@pytest.mark.parametrize("word", ["hush", "k1=", "=hush", "k1:HMAC_MD5=hush", "k 1=hush"])
+def test_what_is_no_shared_key_is_a_fault_that_shows_nothing(word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_secrets(settings_with(), {"TWILIO_SHARED_KEYS": f"k0=fine,{word}"})
+    assert "TWILIO_SHARED_KEYS" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_shared_keys_alone_will_do_and_a_shut_way_needs_them() -> None:
+    ready = settings_with(server={"public_url": "https://b.example.com"})
+    assert missing_secrets(ready, Secrets((), "k", shared_keys=(SharedKey("k", "s"),))) == []
+    shut = settings_with(
+        server={"public_url": "https://b.example.com"}, twilio={"auth_token_signs": "upgrades"}
+    )
+    (sentence,) = missing_secrets(shut, Secrets(("t",), "k"))
+    assert "set TWILIO_SHARED_KEYS" in sentence

@@ -206,9 +206,18 @@ def test_a_date_of_toml_is_one_too(tmp_path: Path) -> None:
 
 
 def test_who_answers_outside_is_another_agent_of_the_file() -> None:
-    assert faults_of(agent="nigth")[0].endswith('agent = "nigth": no such agent; did you mean night?')
-    assert "use another one" in faults_of(agent="a")[0]
-    assert parse({"agents": {"a": {"hours": {"agent": "b"}}, "b": {"hours": {"agent": "a"}}}}, Path("c.toml"))
+    assert faults_of(open=["mon 09:00-17:00"], agent="nigth")[0].endswith(
+        'agent = "nigth": no such agent; did you mean night?'
+    )
+    assert "use another one" in faults_of(open=["mon 09:00-17:00"], agent="a")[0]
+    by_day, by_night = ({"open": ["mon 09:00-17:00"], "agent": other} for other in ("b", "a"))
+    assert parse({"agents": {"a": {"hours": by_day}, "b": {"hours": by_night}}}, Path("c.toml"))
+
+
+@pytest.mark.parametrize("table", [{}, {"agent": "night"}])
+def test_a_table_of_hours_that_never_closes_is_a_fault(table: dict[str, str]) -> None:
+    (fault,) = faults_of(**table)
+    assert fault.startswith("c.toml: [agents.a.hours]: never closed; add open = [")
 
 
 def test_an_agent_without_hours_is_always_open() -> None:

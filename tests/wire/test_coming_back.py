@@ -7,6 +7,9 @@ from structlog.testing import capture_logs
 from test_leaving import SALES, TRANSFER, WARM, leave, press, script
 
 from bench.stage import MakePlace, Stage, open_stage
+from bridge.tapes.reader import read_tape
+from replay.model.script import CallTool
+from replay.tapes.player import replay_tape
 
 OTHER = "CA" + "9" * 32
 FAILURE = {"steps": ["say:Our line is out of order.", "dial:sales", "say:Nobody is there.", "hang_up"]}
@@ -278,3 +281,33 @@ async def test_whatever_whoever_is_rung_is_called_steers_nothing(place: MakePlac
                 assert (await phone.far_end(action.replace("/back", "/key"), **names)).tags == ["Hangup"]
                 assert stage.model.sessions[0].close_code is None
                 assert (await phone.post(action, DialCallStatus="completed")).tags == ["Connect", "Redirect"]
+
+
+# ---------------------------------------------------------------- after the end
+
+
+async def test_what_is_told_of_a_message_after_the_end_is_in_the_record_once(place: MakePlace) -> None:
+    message = CallTool("take_message", {"reason": "closed"})
+    setup = place(script=script(message), agent={"voicemail": {}})
+    async with open_stage(setup) as stage:
+        with trio.fail_after(60):
+            async with a_phone(stage.via) as phone:
+                plan, _ = await leave(phone)
+                record = plan.verb("Record").attrib
+                await phone.post(
+                    record["action"], CallStatus="completed", RecordingUrl="https://r", Digits="hangup"
+                )
+                await stage.wait_recorded()
+                there = {"RecordingSid": "RE1", "RecordingUrl": "https://r", "RecordingStatus": "completed"}
+                told = await phone.post(record["recordingStatusCallback"], **there)
+                assert (told.status, (await phone.repeat(-1)).status) == (204, 204)
+                forged = record["recordingStatusCallback"].replace("/away/1/", "/away/2/")
+                assert (await phone.post(forged, **there)).status == 204
+                rows = setup.store.query("select data from legs where part = 'excursion'")
+                while "RE1" not in rows[0]["data"]:
+                    await trio.sleep(0.05)
+                    await stage.wait_recorded()
+                    rows = setup.store.query("select data from legs where part = 'excursion'")
+    (tape,) = setup.tapes
+    assert sum(b"RE1" in line for line in read_tape(tape).lines) == 1
+    assert replay_tape(tape).difference is None

@@ -103,7 +103,9 @@ async def _start_and_close(stage: Stage, stream: phone_twiml.Stream) -> None:
 
 
 async def test_the_phone_socket_breaks(place: MakePlace) -> None:
-    ended = await a_call(place(), attrs.evolve(HELLO, steps=(WaitForAgent(), DropSocket())))
+    ended = await a_call(
+        place(limits={"stream_returns": 0}), attrs.evolve(HELLO, steps=(WaitForAgent(), DropSocket()))
+    )
     assert ended.by == ("caller", "media socket lost (1006)")
     assert ended.model_close_code == 1000
 

@@ -25,6 +25,7 @@ from bench.process import Launch, a_process
 from bench.stage import MakePlace, open_stage
 from bridge.config import Secrets, Settings, parse
 from bridge.indexing import indexer as indexer_module
+from bridge.indexing import waiting
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
 from bridge.store.database_files import wal_of
@@ -154,8 +155,8 @@ async def test_a_process_that_is_killed_again_and_again_costs_no_row(folder: Fol
 async def test_a_tape_that_the_process_dies_of_is_set_aside_by_name_and_the_rest_goes_on(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexer_module, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(indexer_module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
     with capture_logs() as logs:
         async with indexing(folder) as indexer:
             killer, good = taped(folder, "CAkiller", "CAgood")
@@ -238,7 +239,7 @@ FAULTS = [newer_schema, no_database, foreign_log, damaged_log]
 async def test_calls_are_answered_beside_a_database_that_cant_be_used_and_rows_come_when_it_is_well(
     place: MakePlace, folder: Folder, spoil: Callable[[Folder], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexer_module, "LONGEST_PAUSE", 0.5)
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.5)
     (kept,) = [folder.put("CAkept")]
     spoil(folder)
     with capture_logs() as logs:

@@ -202,7 +202,7 @@ async def test_a_model_that_dies_while_the_caller_is_away_is_for_their_return(pl
     failure = {"steps": ["say:Our line is out of order.", "voicemail"]}
     agent = {"transfer": SALES, "failure": failure, "voicemail": {"say": "Speak now."}}
     dies = attrs.evolve(script(TRANSFER), faults=Faults(drop_after_ms=3000))
-    setup = place(script=dies, agent=agent)
+    setup = place(script=dies, agent=agent, limits={"reconnects": 0})
     with trio.fail_after(60):
         async with open_stage(setup) as stage, a_phone(stage.via) as phone:
             plan, _ = await leave(phone)

@@ -1,19 +1,25 @@
 """Callers who are away while processes carry their call, end, or die."""
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from click.testing import CliRunner
 from hand_phone import a_phone
 from test_coming_back import FAILURE, away
 from test_leaving import SALES, TRANSFER, WARM, leave, press, script, whisper
 
 from bench.process import Launch, a_process
 from bench.stage import AGENT, MakePlace, open_stage
+from bridge.cli import main
+from bridge.store.database import Store, patiently
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from bridge.workers.pool import WorkerPool
+from replay.tapes.player import replay_tape
 
 pytestmark = pytest.mark.real_time("daemons and workers are processes")
 
@@ -76,11 +82,22 @@ async def test_a_caller_whose_worker_died_while_they_were_away_is_offered_the_pl
         late = await phone.post(action, DialCallStatus="busy")
         assert late.tags == ["Say", "Dial"]
         await stage.wait_recorded()
-    (row,) = setup.calls()
-    assert (row["ended_by"], row["why"]) == ("bridge", "crashed")
+        (row,) = setup.calls()
+        assert (row["ended_by"], row["why"]) == ("bridge", "crashed")
+        while not (told := told_after_the_end(setup.store)):  # noqa: ASYNC110 - its tape was closed meanwhile
+            await trio.sleep(0.1)
+        assert [data["outcome"] for _, data in told] == ["busy"]
 
 
 # ---------------------------------------------------------------- a daemon that ends, or dies
+
+
+def told_after_the_end(store: Store) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the record has behind a call's end."""
+    if not store.path.exists():
+        return []
+    sql = "select name, data from milestones where name like '%after_the_end' order by position"
+    return [(row["name"], json.loads(row["data"])) for row in patiently(lambda: store.query(sql))]
 
 
 def ends_of(folder: Path) -> list[tuple[str, str]]:
@@ -105,11 +122,40 @@ async def test_a_caller_who_comes_back_to_a_new_process_hears_a_sentence_and_is_
         assert late.verb("Say").text == "Our line is out of order."
         await daemon.wait_logged("a caller comes back to a call that is not here any more")
         await daemon.wait_logged("a call was cut off by a crash; its tape is closed now")
+        assert await phone.repeat(-1) == late
+        over = await phone.post(late.verb("Dial").attrib["action"], DialCallStatus="busy")
+        assert over.tags == ["Say", "Hangup"]
+        store = Store(tmp_path / "data" / "calls.duckdb")
+        while len(told_after_the_end(store)) < 2:  # noqa: ASYNC110 - the indexer is another process
+            await trio.sleep(0.1)
     assert ends_of(tmp_path) == [("bridge", "crashed")]
+    told = told_after_the_end(store)
+    assert told == [
+        ("came_back_after_the_end", {
+            "excursion": 1, "outcome": "no_answer", "say": "Our line is out of order.", "step": "dial", "to": "sales",
+        }),
+        ("failure_step_after_the_end", {
+            "cause": "crashed", "taken": 1, "outcome": "busy", "say": over.verb("Say").text, "step": "hang_up",
+        }),
+    ]  # fmt: skip
+    (path,) = (tmp_path / "data" / "tapes").rglob("*.jsonl.gz")
+    assert replay_tape(path).difference is None
+    store.rebuild([path], lambda: None)
+    assert told_after_the_end(store) == told
+    assert len(store.query("select * from calls")) == 1
+    shown = CliRunner().invoke(main, ["show", phone.call_sid, "--data", str(tmp_path / "data")])
+    assert (
+        'the caller comes back, and the call is over (no_answer): hears "Our line is out of order.", dial sales'
+        in (shown.output)
+    )
 
 
-async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sentence(tmp_path: Path) -> None:
-    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 1, "closing_sentence": "We close now."})
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sentence(
+    tmp_path: Path, workers: int
+) -> None:
+    server = {"drain_seconds": 1, "closing_sentence": "We close now.", "workers": workers}
+    launch = Launch(agents=CONFIGURED, server=server)
     async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
         plan, _ = await leave(phone)
         action = plan.verb("Dial").attrib["action"]
@@ -123,8 +169,9 @@ async def test_callers_who_are_away_are_waited_for_and_then_hear_the_closing_sen
     assert ends_of(tmp_path) == [("operator", "the daemon is shutting down")]
 
 
-async def test_a_draining_daemon_lets_a_caller_come_back_and_go_on(tmp_path: Path) -> None:
-    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 20})
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_draining_daemon_lets_a_caller_come_back_and_go_on(tmp_path: Path, workers: int) -> None:
+    launch = Launch(agents=CONFIGURED, server={"drain_seconds": 20, "workers": workers})
     async with a_process(tmp_path, script(TRANSFER), launch) as daemon, a_phone(daemon.via) as phone:
         plan, _ = await leave(phone)
         daemon.signal(signal.SIGTERM)

@@ -15,8 +15,9 @@ import trustme
 from bench.fault_machine import Disk, no_names
 from bench.stage import GREETING, MakePlace, Place, open_stage
 from bridge.errors import DoorShutError, LinkError
-from bridge.links.model import ModelAddress, ModelLink, asked_pause_ms
+from bridge.links.model import ModelAddress, asked_pause_ms
 from bridge.links.model_door import ModelDoor
+from bridge.links.web_socket import WebSocketLink
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, decode
 from replay.model.faulty_stream import Tls
@@ -157,7 +158,7 @@ async def through(address: ModelAddress, seconds: float = 10) -> list[DoorShutEr
     """Go through a door once it opens; return how it was shut before."""
     failures: list[DoorShutError] = []
 
-    async def come_in(link: ModelLink) -> None:
+    async def come_in(link: WebSocketLink) -> None:
         assert await link.receive()
 
     door = ModelDoor(

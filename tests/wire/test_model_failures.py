@@ -102,7 +102,8 @@ LOSSES = {
 @pytest.mark.parametrize(("faults", "why"), LOSSES.values(), ids=list(LOSSES))
 async def test_a_model_that_is_lost_in_mid_call(place: MakePlace, faults: Faults, why: str) -> None:
     script = attrs.evolve(GREETING, faults=faults)
-    report, row = await a_failing_call(place(script=script, agent={"failure_sentence": SENTENCE}))
+    setup = place(script=script, agent={"failure_sentence": SENTENCE}, limits={"reconnects": 0})
+    report, row = await a_failing_call(setup)
     check_failure(report, row, why)
     assert report.first_heard_ms is not None
     assert said_ms(report) - FAULT_MS <= MOST_MS

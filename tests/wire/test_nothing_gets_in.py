@@ -1,6 +1,7 @@
 """What must not get in: every request here is refused with a bare status, or not at all, and no call comes of it."""
 
 import json
+import struct
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -534,6 +535,12 @@ async def test_a_signed_socket_that_says_what_twilio_never_says_is_ended(stage: 
     while (living_tasks(), open_files()) != before:  # noqa: ASYNC110 - nobody tells
         await trio.sleep(0.001)
     assert no_call(stage)
+
+
+async def test_frames_that_come_with_the_upgrade_are_no_part_of_its_head(stage: Stage) -> None:
+    heard = await say(stage, UPGRADED + frame(b" " * 40_000) + frame(b"\xff"))
+    assert heard.startswith(b"HTTP/1.1 101")
+    assert struct.pack("!H", 1007) in heard
 
 
 async def test_a_flood_of_strangers_is_one_line_in_the_log(stage: Stage) -> None:

@@ -48,6 +48,33 @@ async def test_outside_its_hours_another_agent_answers_and_the_record_says_why(b
     assert webhook.http["url"].endswith(f"/voice/{AGENT}")  # it is what Twilio signed
 
 
+@pytest.mark.real_time("workers are processes")
+async def test_several_workers_answer_by_the_same_hours(place: MakePlace) -> None:
+    own = {AGENT: {"hours": closed(agent="night")}, "night": {"greeting": "Good night from {agent}."}}
+    setup = place(agents=("night",), own=own, server={"workers": 2})
+    with trio.fail_after(90):
+        async with open_stage(setup) as stage:
+            for _ in range(2):
+                report = await stage.ring(QUICK)
+                assert report.error is None
+            await stage.wait_recorded()
+    assert [(call["agent"], call["asked_agent"]) for call in setup.calls()] == [("night", AGENT)] * 2
+    assert {read_tape(path).header.agent_settings().greeting for path in setup.tapes} == {
+        "Good night from night."
+    }
+
+
+@pytest.mark.real_time("workers are processes")
+async def test_with_several_workers_too_nobody_answers_where_all_are_closed(place: MakePlace) -> None:
+    plan = {"closed": ["say:We are closed.", "hang_up"]}
+    setup = place(own={AGENT: {"hours": closed(), "failure": plan}}, server={"workers": 2})
+    with trio.fail_after(90):
+        async with open_stage(setup) as stage:
+            report = await stage.ring(QUICK)
+    assert report.next_verbs == [Say("We are closed.", "en-US"), Hangup()]
+    assert setup.tapes == []
+
+
 async def test_a_webhook_that_comes_twice_is_one_call_of_the_other_agent(by_night: Place) -> None:
     with trio.fail_after(60):
         async with open_stage(by_night) as stage:
@@ -81,7 +108,7 @@ async def test_after_a_restart_neither(by_night: Place, place: MakePlace) -> Non
     with trio.fail_after(60):
         async with open_stage(by_night) as stage:
             await stage.ring(QUICK, call_sid=SID)
-        day = place(own={AGENT: {"hours": {}}})  # an agent night there is no more
+        day = place(own={AGENT: {}})  # an agent night there is no more
         async with open_stage(day) as stage:
             replayed = await stage.ring(QUICK, call_sid=SID)
     assert replayed.frames_sent == 0

@@ -19,7 +19,7 @@ from bridge.config import Secrets
 from bridge.doctor.model import check_model
 from bridge.doctor.world import Patient
 from bridge.errors import LinkError
-from bridge.links.model import ModelAddress, _reach, open_model
+from bridge.links.model import ModelAddress, open_model, open_pipe
 from bridge.proxies import Proxy
 from replay.model.script import Script
 from replay.model.server import ModelServer
@@ -87,9 +87,9 @@ async def test_tls_goes_from_here_to_the_model_and_the_proxy_sees_none_of_it(sch
             port = listener.transport_listener.socket.getsockname()[1]
             async with proxy_of(KINDS[scheme][0], port) as proxy:
                 address = proxied(scheme, proxy, url="wss://model.invalid/v1", context=ours)
-                async with await _reach(address) as stream:
-                    await stream.send_all(b"hello")
-                    assert await stream.receive_some() == b"hello"
+                async with open_pipe(address) as pipe:
+                    pipe.write(b"hello")
+                    assert await pipe.read() == b"hello"
             nursery.cancel_scope.cancel()
     assert proxy.asked == [KINDS[scheme][1].replace(":80", ":443")]
 

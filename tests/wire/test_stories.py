@@ -7,7 +7,7 @@ import trio
 from attrs import evolve, frozen
 from test_secret_digits import everything_kept
 
-from bench.stage import PROMPT, MakePlace, Place, open_stage, speech, words
+from bench.stage import PROMPT, WEBHOOK, MakePlace, Place, open_stage, speech, words
 from bridge.tools import tool
 from replay.model.script import CallTool, Faults, Script
 from replay.phone.exchange.town import Behaviour, FarEnd, Result, Town
@@ -94,6 +94,25 @@ def hears_the_agent_again_soon(told: Told) -> bool:
     report = told.report
     began_ms = max(one.t_ms for one in report.events if one.kind == "start") - (report.line_began_ms or 0)
     return any(began_ms <= ms <= began_ms + 300 for ms in report.line.arrivals_ms)
+
+
+# ---------------------------------------------------------------- what Twilio can't do
+
+
+async def test_what_twilio_cant_do_comes_back_by_the_fallback_and_the_model_is_told(place: MakePlace) -> None:
+    places = {"sales": {"refer": "sip:sales@pbx.example.com", "description": "orders"}}
+    setup = place(script=model(TRANSFER), agent={"transfer": places})
+    caller = Caller(steps=(*ASKS, *BACK, HangUp()), patience_ms=60_000, answer_delay_ms=0)
+    with trio.fail_after(300):
+        async with open_stage(setup) as stage:
+            report = await stage.ring(caller, town=anna(), fallback=WEBHOOK)
+            await stage.wait_recorded()
+    assert (report.error, len(report.stream_sids)) == (None, 2)
+    assert [one.verb for one in report.asked if one.verb == "fallback"] == ["fallback"]
+    (output,) = (output for session in stage.model.sessions for output in session.tool_outputs.values())
+    assert "refused" in output
+    (tape,) = setup.tapes
+    assert replay_tape(tape).difference is None
 
 
 # ---------------------------------------------------------------- transfer
@@ -223,9 +242,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_has_one_record(place: MakePl
     town = oddly(anna(answers_after_ms=5000), {"action_after_hang_up": asks})
     told = await story(setup, town, Wait(4000), HangUp())
     assert told.report.ended_by == "caller"
-    assert told.row["ended_by"] == (
-        "caller" if asks else "bridge"
-    )  # nobody told it: it waits for as long as it may
+    assert (told.row["ended_by"], told.row["why"]) == ("caller", "hung up")
 
 
 async def test_a_model_that_goes_while_the_caller_is_away_leaves_them_the_plan(place: MakePlace) -> None:

@@ -5,8 +5,9 @@ from attrs import define
 from bridge.heart.audio import is_audible, ms_of
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import CancelResponse, PlayAudio, SendMark, TruncateItem
+from bridge.heart.effects import CancelResponse, PlayAudio, SendMark
 from bridge.heart.events import MarkReached, ModelFinishedAudio, ModelSpoke
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -18,6 +19,7 @@ class AgentVoice:
     """Decides on what the model says aloud, and sends it to the caller in time."""
 
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     playout: Playout
     turns: Turns
@@ -47,9 +49,9 @@ class AgentVoice:
     def _drop_late(self, event: ModelSpoke) -> None:
         """Drop audio of a response that was cut off; of an item new to us the model learns that it was not heard."""
         self.decisions.journal.counts["late audio dropped"] += 1
-        if self.playout.refuse((event.item_id, event.content_index)):
-            event_id = self.decisions.new_id()
-            self.decisions.say(TruncateItem(event_id, event.item_id, event.content_index, audio_end_ms=0))
+        part = (event.item_id, event.content_index)
+        if self.playout.refuse(part):
+            self.conversation.truncate_unheard(part)
 
     def finished(self, event: ModelFinishedAudio) -> None:
         """No more sound will come of this part."""
@@ -61,6 +63,8 @@ class AgentVoice:
 
     def play(self) -> None:
         """Send what is due now."""
+        if (deadline := self.playout.deadline) is None or deadline > self.decisions.now:
+            return
         for piece in self.playout.due(self.decisions.now):
             self.decisions.journal.first("first_audio_sent")
             item_id, content_index = piece.part

@@ -17,7 +17,8 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
-from bridge.heart.parts.time_up import Alarm, TimeUp
+from bridge.heart.parts.reconnect import Reconnect
+from bridge.heart.parts.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -28,7 +29,10 @@ _time_of = itemgetter(0)
 
 @define
 class Alarms:
-    """Looks at what is known after every event, fifty times a second: the deadline and the test for it are one."""
+    """Looks at what is known after every event: the deadline and the test for it are one.
+
+    The earliest is kept while one after the other is looked at: a list of all of them takes twice as long.
+    """
 
     limits: Limits
     catching_up: CatchingUp
@@ -47,48 +51,62 @@ class Alarms:
     ending: Ending
     callee: Callee
     outgoing: OutgoingSide
+    reconnect: Reconnect
 
     def first(self) -> Alarm:
-        """Return the alarm that comes first, and of several at one time the one that stands first below."""
-        return min(self._all(), key=_time_of)
+        """Return the alarm that comes first, and of several at one time the one that stands first below.
 
-    def _all(self) -> list[Alarm]:
-        """Return all of them; of a peer's silence none is believed before we have read what they said."""
-        unread, limits, is_over = self.catching_up.until, self.limits, self.session.is_over
-        alarms: list[Alarm] = []
-        if not is_over:
-            self.time_up.add_alarms(alarms)
+        Of a peer's silence none is believed before we have read what they said.
+        """
+        unread, is_over = self.catching_up.until, self.session.is_over
+        due, ring = NEVER if is_over else self.time_up.first_alarm
         if self.stream.sid:
-            self._add_those_of_the_stream(alarms, unread)
+            due, ring = self._first_of_stream(unread, due, ring)
         elif self.excursions.is_here and self.callee.is_answered:
-            waited_at = self.callee.answered_at + limits.waiting_seconds * 1000
-            alarms.append((max(unread, waited_at), self._no_stream_came))
-        if not self.excursions.is_here:
-            alarms.append((max(unread, self.excursions.due), self.excursions.is_late))
-        if not self.session.is_ready and not is_over:
-            alarms.append((max(unread, limits.model_ready_ms), self._model_is_late))
-        if (due := self.dead_air.due) is not None:
-            alarms.append((max(unread, due), self.patience.is_tried))
-        if (due := self.turns.turn_due) is not None:
-            alarms.append((max(unread, due), self.patience.turn_is_endless))
-        if (due := self.turns.retry_at) is not None:
-            alarms.append((due, self.turns.retry_is_due))
-        if (due := self.keys.due) is not None and self.session.is_open:
-            alarms.append((due, self.caller.give_keys))
-        if self.farewell.may_go:
-            alarms.append((self.farewell.due, self.farewell.go))
-        if not self.callee.is_open:
-            alarms += self.outgoing.alarms()
-        return alarms
+            waited_at = self.callee.answered_at + self.limits.waiting_seconds * 1000
+            if (at := max(unread, waited_at)) < due:
+                due, ring = at, self._no_stream_came
+        if not self.excursions.is_here and (at := max(unread, self.excursions.due)) < due:
+            due, ring = at, self.excursions.is_late
+        if not is_over:
+            due, ring = self._first_of_session(unread, due, ring)
+        return self._first_of_talk(unread, due, ring)
 
-    def _add_those_of_the_stream(self, alarms: list[Alarm], unread: int) -> None:
-        limits, stream = self.limits, self.stream
-        alarms.append((max(unread, stream.last_frame + limits.lost_media_ms), self._media_is_lost))
+    def _first_of_session(self, unread: int, due: int, ring: Ring) -> Alarm:
+        """Return what comes first of a session that is to come, or grows old."""
+        if not self.session.is_ready and (at := max(unread, self.session.due)) < due:
+            due, ring = at, self._model_is_late
+        if (old_at := self.session.old_at) is not None and old_at < due:
+            due, ring = old_at, self.reconnect.grow_old
+        return due, ring
+
+    def _first_of_stream(self, unread: int, due: int, ring: Ring) -> Alarm:
+        """Return what comes first while there is a stream."""
+        if (at := max(unread, self.stream.last_frame + self.limits.lost_media_ms)) < due:
+            due, ring = at, self._media_is_lost
         if self.callee.is_open:
-            quiet_at, ring = self.time_up.quiet_alarm
-            alarms.append((max(unread, quiet_at), ring))
-        if (due := self.playout.deadline) is not None and self.callee.hears:
-            alarms.append((due, self.voice.play))
+            quiet_at, quiet = self.time_up.quiet_alarm
+            if (at := max(unread, quiet_at)) < due:
+                due, ring = at, quiet
+        if (played_at := self.playout.deadline) is not None and played_at < due and self.callee.hears:
+            due, ring = played_at, self.voice.play
+        return due, ring
+
+    def _first_of_talk(self, unread: int, due: int, ring: Ring) -> Alarm:
+        """Return what comes first of what somebody waits for."""
+        if (silent_at := self.dead_air.due) is not None and (at := max(unread, silent_at)) < due:
+            due, ring = at, self.patience.is_tried
+        if (turn_at := self.turns.turn_due) is not None and (at := max(unread, turn_at)) < due:
+            due, ring = at, self.patience.turn_is_endless
+        if (retry_at := self.turns.retry_at) is not None and retry_at < due:
+            due, ring = retry_at, self.turns.retry_is_due
+        if (keys_at := self.keys.due) is not None and keys_at < due and self.session.is_open:
+            due, ring = keys_at, self.caller.give_keys
+        if self.farewell.may_go and self.farewell.due < due:
+            due, ring = self.farewell.due, self.farewell.go
+        if not self.callee.is_open:
+            due, ring = min([(due, ring), *self.outgoing.alarms()], key=_time_of)
+        return due, ring
 
     # ------------------------------------------------------------ what happens then
 

@@ -3,11 +3,11 @@
 from attrs import define
 
 from bridge.agents import Agent
-from bridge.heart.audio import ms_of
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import CancelResponse, ClearPlayback, TruncateItem
+from bridge.heart.effects import CancelResponse, ClearPlayback
 from bridge.heart.keys import Keys
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -20,6 +20,7 @@ class BargeIn:
 
     agent: Agent
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     keys: Keys
     turns: Turns
@@ -79,7 +80,4 @@ class BargeIn:
             decisions.say(ClearPlayback(self.stream.sid))
         self.dead_air.sound_until = now
         for ledger in self.playout.cut(now, response_id):
-            heard_ms = ms_of(ledger.heard)
-            decisions.say(
-                TruncateItem(decisions.new_id(), ledger.item_id, ledger.content_index, audio_end_ms=heard_ms)
-            )
+            self.conversation.truncate(ledger)

@@ -5,12 +5,13 @@ from typing import Final
 from attrs import define
 
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AddText, AppendAudio
+from bridge.heart.effects import AppendAudio
 from bridge.heart.events import CallerSpoke, KeyPressed, PhoneLeft, StreamStarted, StreamStopped
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys, sentence_of
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
+from bridge.heart.parts.conversation import CALLER, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
@@ -30,6 +31,7 @@ class CallerSide:
     """Decides on what the phone leg tells of the caller."""
 
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     session: Session
     held: HeldAudio
@@ -71,7 +73,9 @@ class CallerSide:
         if not self.excursions.is_here:
             return
         is_clean = event.code in CLEAN_CLOSES
-        self.ending.end("caller", "hung up" if is_clean else f"media socket lost ({event.code})")
+        why = "hung up" if is_clean else f"media socket lost ({event.code})"
+        if is_clean or self.farewell.is_near or not self.excursions.lose_stream(why):
+            self.ending.end("caller", why)
 
     def spoke(self, event: CallerSpoke) -> None:
         """Give a frame to the model, or keep it until the model can hear."""
@@ -99,5 +103,5 @@ class CallerSide:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""
         keys = self.keys.take()
         self.decisions.journal.milestone("keys_pressed", keys=len(keys))
-        self.decisions.say(AddText(self.decisions.new_id(), "user", sentence_of(keys), keys))
+        self.conversation.add_text(CALLER, sentence_of(keys), keys)
         self.turns.owe()

@@ -11,23 +11,21 @@ import msgspec
 from attrs import define, evolve
 
 from bridge.agents import Agent
-from bridge.heart.audio import ms_of
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import (
-    AnswerTool,
     CancelResponse,
     ClearAudio,
     EndSession,
     LeaveStream,
     ReturnToStream,
     RunTool,
-    TruncateItem,
 )
 from bridge.heart.events import AwayEvent, CallerAway, ExcursionEnded, FarEndTold
 from bridge.heart.failure import CRASHED, Cause
 from bridge.heart.keys import HIDDEN
 from bridge.heart.last_words import LastWords
 from bridge.heart.parts.callee import Callee
+from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.trips import TAKEN, Trip, place_of, taking
 from bridge.heart.phone_stream import PhoneStream
@@ -42,7 +40,7 @@ from bridge.heart.plans import (
     failure_plans,
 )
 from bridge.heart.playout import Ledger, Playout
-from bridge.heart.prompts import excursion_output
+from bridge.heart.prompts import excursion_output, line_broke
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
@@ -51,10 +49,18 @@ CONNECT_MS: Final = 10_000
 """How long Twilio may take to ask what comes after a stream, and to connect the next one: it takes about a second."""
 
 
+CANCELED: Final = "canceled"
+"""A place that was ringing was let go: we ask for that never, so its caller has hung up."""
+
+OVER: Final = ("completed", CANCELED)
+
+
 class Where(Enum):
     """Where the caller is."""
 
     HERE = "here"
+    LOST = "lost"
+    """The stream broke off; if the caller is still there Twilio asks what comes next."""
     LEAVING = "leaving"
     """The stream is being closed; Twilio has still to ask what comes next."""
     AWAY = "away"
@@ -63,6 +69,7 @@ class Where(Enum):
 
 
 _HERE: Final = Where.HERE  # looked up in its class it takes as long as the rest of the question
+_AWAY: Final = (Where.LOST, Where.LEAVING, Where.AWAY)
 
 
 @define
@@ -71,6 +78,7 @@ class Excursions:
 
     agent: Agent
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     session: Session
     turns: Turns
@@ -89,8 +97,13 @@ class Excursions:
     _trip: Trip | None = None
     _is_taken: bool = False
     _is_far_end_gone: bool = False
+    _is_canceled: bool = False
     _why_lost: str = ""
     _rest: tuple[Plan, ...] = ()
+    _lost: int = 0
+    _why_left: str = ""
+    _is_owed: bool = False
+    """Whether the caller was in the middle of something when the stream broke off."""
 
     # ------------------------------------------------------------ where the caller is
 
@@ -102,7 +115,7 @@ class Excursions:
     @property
     def is_away(self) -> bool:
         """Say whether the model is to hear nothing and to be asked nothing."""
-        return self._where in (Where.LEAVING, Where.AWAY)
+        return self._where in _AWAY
 
     @property
     def is_returning(self) -> bool:
@@ -129,7 +142,7 @@ class Excursions:
         """Have Twilio do this: at once if it is asking already, else when the stream is closed."""
         is_asking = self._where is Where.AWAY
         self.number += 1
-        self._trip, self._is_taken, self._is_far_end_gone = trip, False, False
+        self._trip, self._is_taken, self._is_far_end_gone, self._is_canceled = trip, False, False, False
         if not is_asking:
             self._part_from_stream()
         kind = trip.plan.step.kind
@@ -144,25 +157,51 @@ class Excursions:
         was_cut = self.turns.is_cut(self.turns.active)
         active = self.turns.cut_active()
         lost = self.playout.cut(self.decisions.now, active) if self.playout.is_speaking(active) else []
-        if self.session.is_open:
-            self._take_back("" if was_cut else active, lost)
+        self._take_back("" if was_cut else active, lost)
         self.turns.caller_left()
         self.stream.leave()
 
     def _take_back(self, active: str, lost: list[Ledger]) -> None:
         """Stop a response, tell the model what was heard of each item, and have it forget half a turn."""
-        decisions = self.decisions
-        if active:
+        decisions, is_open = self.decisions, self.session.is_open
+        if active and is_open:
             decisions.say(CancelResponse(decisions.new_id(), active))
         for ledger in lost:
-            event_id, heard_ms = decisions.new_id(), ms_of(ledger.heard)
-            decisions.say(TruncateItem(event_id, ledger.item_id, ledger.content_index, heard_ms))
-        decisions.say(ClearAudio(decisions.new_id()))
+            self.conversation.truncate(ledger)
+        if is_open:
+            decisions.say(ClearAudio(decisions.new_id()))
 
     def response_created(self, response_id: str) -> None:
         """Take back an answer that was made before the model's side knew that the caller is gone."""
         self.turns.cut_active()
         self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
+
+    # ------------------------------------------------------------ a stream that breaks off
+
+    def lose_stream(self, why: str) -> bool:
+        """Wait for the caller to be connected again; False where that is not to be."""
+        if self._lost >= self.agent.limits.stream_returns or not self.callee.is_open or not self.stream.sid:
+            return False
+        self._lost += 1
+        self._why_left, self._trip = why, None
+        self._is_owed = self.turns.is_going_on or not self.playout.is_idle
+        self.decisions.journal.milestone("stream_lost", leg=self.leg, why=why)
+        self._part_from_stream()
+        longest_ms = self.agent.limits.max_call_seconds * 1000
+        self._where, self.due = Where.LOST, min(self.decisions.now + CONNECT_MS, longest_ms)
+        return True
+
+    def _connect_again(self) -> None:
+        """Have the lost caller connected; what was going on is taken up where they stopped hearing it."""
+        if self._why_lost:
+            self._where = Where.AWAY
+            return self._take_next_step()
+        self.leg += 1
+        self._where, self.due = Where.RETURNING, self.decisions.now + CONNECT_MS
+        self.decisions.say(ReturnToStream(self.leg))
+        if self._is_owed:
+            self.conversation.add_text(SYSTEM, line_broke())
+            self.turns.owe()
 
     # ------------------------------------------------------------ out there
 
@@ -172,6 +211,8 @@ class Excursions:
             return self.decisions.journal.count("asked about a leg that is over")
         if event.is_gone:
             return self.ending.end("caller", "hung up")
+        if self._where is Where.LOST or (self.is_here and self.lose_stream("media stream ended")):
+            return self._connect_again()
         if self._where is Where.AWAY:
             return self.decisions.journal.count("asked twice what comes after a leg")
         if self._where is not Where.LEAVING or self._trip is None:
@@ -187,7 +228,7 @@ class Excursions:
     def _far_end_told(self, event: FarEndTold) -> None:
         """Somebody rings, answers, takes the caller or doesn't: whoever has taken them ends the model's session."""
         if not self._is_present(event.number):
-            if event.what != "completed":  # that the other end is over is often told after all else
+            if event.what not in OVER:  # that the other end is over is often told after all else
                 self.decisions.journal.count("told of an excursion that is over")
             return
         self.decisions.journal.milestone("far_end", excursion=event.number, what=event.what)
@@ -199,12 +240,13 @@ class Excursions:
             self.decisions.journal.milestone("taken", excursion=self.number, to=trip.to)
             self.due = self.decisions.now + trip.plan.step.talk_ms
             self._end_session()
-        self._is_far_end_gone = self._is_far_end_gone or event.what == "completed"
+        self._is_far_end_gone = self._is_far_end_gone or event.what in OVER
+        self._is_canceled = self._is_canceled or event.what == CANCELED
         if self._is_far_end_gone:  # should the caller have hung up, Twilio may ask nothing any more
             self.due = min(self.due, self.decisions.now + CONNECT_MS)
 
     def _is_present(self, number: int) -> bool:
-        return self.is_away and number == self.number
+        return self._where in (Where.LEAVING, Where.AWAY) and number == self.number
 
     def caller_gone(self) -> None:
         """The caller's call itself is over, wherever they were: whoever took them was talked to."""
@@ -273,7 +315,7 @@ class Excursions:
         decisions.say(ReturnToStream(self.leg))
         if isinstance(trip.plan.step, CollectDigits) and event.outcome == "collected":
             return self._give_digits(trip, event)
-        self._answer(trip.call_id, excursion_output(trip.plan.step, trip.to, event))
+        self.conversation.answer_tool(trip.call_id, excursion_output(trip.plan.step, trip.to, event))
         if not trip.is_listening_after and not self.tool_calls.running:
             self.turns.owe()
 
@@ -282,14 +324,11 @@ class Excursions:
         name = self.agent.collect.tool if self.agent.collect else ""
         if refusal := self.tool_calls.begin(trip.call_id, name):
             self.tool_calls.running.pop(trip.call_id)
-            self._answer(trip.call_id, refusal)
+            self.conversation.answer_tool(trip.call_id, refusal)
             return self.turns.owe()
         count = int(event.data.get("count", "0"))
         arguments = msgspec.json.encode({"digits": HIDDEN * count}).decode("utf-8")
         self.decisions.say(RunTool(trip.call_id, name, arguments, event.number))
-
-    def _answer(self, call_id: str, output: str) -> None:
-        self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
 
     def stream_started(self) -> None:
         """The caller is back."""
@@ -300,11 +339,15 @@ class Excursions:
     def is_late(self) -> None:
         """Give up a caller who is not where they had to be by now; should they come all the same, they are told.
 
-        One who was taken is missed by nobody.
+        One who was taken is missed by nobody; one who hung up while it rang is why it rings no more.
         """
         if self._trip is not None and self._is_taken:
             return self._end_as_taken(self._trip)
-        step = self._trip.plan.step.kind if self._trip else ""
+        if self._where is Where.LOST:
+            return self.ending.end("caller", self._why_left)
+        if self._where is Where.AWAY and self._is_canceled:
+            return self.ending.end("caller", "hung up")
+        step = self._trip.plan.step.kind if self._trip else "the media stream that broke off"
         why = {
             Where.LEAVING: "Twilio did not ask what comes after the stream",
             Where.RETURNING: f"the caller did not come back from {step}: no media stream came",

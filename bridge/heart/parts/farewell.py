@@ -6,7 +6,7 @@ from attrs import define
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AnswerTool
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.trips import Trip
@@ -23,6 +23,7 @@ class Farewell:
 
     agent: Agent
     decisions: Decisions
+    conversation: Conversation
     playout: Playout
     tool_calls: ToolCalls
     excursions: Excursions
@@ -80,10 +81,10 @@ class Farewell:
             return
         if self._hang_up:
             journal.milestone("hang_up_withdrawn")
-            self.decisions.say(AnswerTool(self.decisions.new_id(), self._hang_up[0], STILL_TALKING))
+            self.conversation.answer_tool(self._hang_up[0], STILL_TALKING)
         if self._trip:
             journal.milestone("leave_withdrawn")
-            self.decisions.say(AnswerTool(self.decisions.new_id(), self._trip.call_id, STAYED))
+            self.conversation.answer_tool(self._trip.call_id, STAYED)
         self._hang_up = self._trip = None
 
     def go(self) -> None:

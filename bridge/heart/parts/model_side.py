@@ -8,7 +8,7 @@ from bridge.agents import Agent
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CreateResponse
-from bridge.heart.error_policy import Policy, policy_of
+from bridge.heart.error_policy import SESSION_EXPIRED, Policy, policy_of
 from bridge.heart.events import (
     ModelErred,
     ModelEvent,
@@ -27,6 +27,7 @@ from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.prompts import opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
@@ -48,6 +49,7 @@ class ModelSide:
     farewell: Farewell
     excursions: Excursions
     callee: Callee
+    reconnect: Reconnect
 
     def told(self, event: ModelEvent) -> None:
         """Take what the model tells of its session, its responses and its end."""
@@ -80,6 +82,7 @@ class ModelSide:
         if self.session.event_id:
             return self.decisions.journal.count("second session.created")
         self.decisions.journal.first("model_connected")
+        self.reconnect.session_began()
         self.decisions.say(self.session.ask(self.decisions.new_id()))
 
     def _session_updated(self, event: SessionUpdated) -> None:
@@ -90,7 +93,9 @@ class ModelSide:
             return
         self.session.is_ready = True
         self.decisions.journal.first("model_ready")
-        if self.callee.is_answered:
+        if self.session.number > 1:
+            self.reconnect.session_ready()
+        elif self.callee.is_answered:
             self.ask()
         else:
             self.turns.owe()  # nobody there to hear it, perhaps for ever
@@ -164,7 +169,10 @@ class ModelSide:
             self._fail(why, cause_of_error(event.code, event.kind, otherwise=REFUSED))
         elif policy is Policy.END:
             cause = cause_of_error(event.code, event.kind, otherwise=CRASHED)
-            self._fail(f"the model ended the session ({code})", cause)
+            why = f"the model ended the session ({code})"
+            if event.code == SESSION_EXPIRED and self.reconnect.is_possible:
+                return self.reconnect.begin(why)
+            self._fail(why, cause)
         else:
             self._request_refused(event, code, policy)
 
@@ -179,6 +187,8 @@ class ModelSide:
 
     def gone(self, why: str) -> None:
         """Nothing more will come of the model; its last words can still be heard if it has said goodbye."""
+        if self.reconnect.is_possible:
+            return self.reconnect.begin(why)
         if not self.farewell.is_pending:
             return self._fail(why, CRASHED)
         self.decisions.journal.count(why)

@@ -7,8 +7,9 @@ from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AddText, CancelResponse
+from bridge.heart.effects import CancelResponse
 from bridge.heart.events import KeyPressed, SpeechStarted
+from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
@@ -18,8 +19,11 @@ from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
-Alarm: TypeAlias = tuple[int, Callable[[], None]]
+Ring: TypeAlias = Callable[[], None]
+Alarm: TypeAlias = tuple[int, Ring]
 """A time, and what happens then."""
+
+NEVER: Final[Alarm] = (2**62, lambda: None)
 
 LAST_WORDS_MS: Final = 3000
 """Before the longest call is over, for ending between two words: people pause at least that often."""
@@ -34,6 +38,7 @@ class TimeUp:
 
     agent: Agent
     decisions: Decisions
+    conversation: Conversation
     stream: PhoneStream
     session: Session
     turns: Turns
@@ -60,15 +65,17 @@ class TimeUp:
         self._quiet_ms = limits.quiet_seconds * 1000
         self._ask_ms = min(limits.still_there_seconds * 1000, self._quiet_ms // 2)
 
-    def add_alarms(self, alarms: list[Alarm]) -> None:
-        """Add what is due when because of how long the call has lasted; of a caller who is away, the end alone."""
-        alarms.append((self._longest_ms, self._end_longest))
+    @property
+    def first_alarm(self) -> Alarm:
+        """Return what is due first because of how long the call has lasted; of a caller who is away, its end alone."""
+        due, ring = self._longest_ms, self._end_longest
         if not self.excursions.is_here:
-            return
-        if not self.farewell.is_closing:
-            alarms.append((self._close_ms, self._close))
-        if self._tell_ms and not self._is_told and self.session.is_open:
-            alarms.append((self._tell_ms, self._tell_model))
+            return due, ring
+        if not self.farewell.is_closing and self._close_ms < due:
+            due, ring = self._close_ms, self._close
+        if self._tell_ms and not self._is_told and self._tell_ms < due and self.session.is_open:
+            due, ring = self._tell_ms, self._tell_model
+        return due, ring
 
     @property
     def quiet_alarm(self) -> Alarm:
@@ -89,7 +96,7 @@ class TimeUp:
             return
         self.decisions.journal.milestone("goodbye_asked")
         left_seconds = max(1, (self._longest_ms - self.decisions.now) // 1000)
-        self.decisions.say(AddText(self.decisions.new_id(), "system", time_is_up(left_seconds)))
+        self.conversation.add_text(SYSTEM, time_is_up(left_seconds))
         if self.turns.active or not self.turns.is_going_on:
             self.turns.owe()
 

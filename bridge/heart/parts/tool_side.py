@@ -4,12 +4,20 @@ from typing import assert_never
 
 from attrs import define
 
+from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import AnswerTool, RunTool
-from bridge.heart.events import ToolAnswered, ToolCalled, ToolEvent, ToolFailed
+from bridge.heart.effects import AnswerApproval, RunTool
+from bridge.heart.events import (
+    ApprovalAsked,
+    RemoteToolEnded,
+    ToolAnswered,
+    ToolCalled,
+    ToolEvent,
+    ToolFailed,
+)
+from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.ways_out import HANG_UP, WaysOut
 from bridge.heart.prompts import failure_output
-from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
@@ -18,10 +26,11 @@ from bridge.heart.turns import Turns
 class ToolSide:
     """Decides on what the model calls, and what it reads of it."""
 
+    agent: Agent
     decisions: Decisions
+    conversation: Conversation
     tool_calls: ToolCalls
     turns: Turns
-    session: Session
     ways_out: WaysOut
 
     def told(self, event: ToolEvent) -> None:
@@ -33,6 +42,10 @@ class ToolSide:
                 self._answered(event)
             case ToolFailed():
                 self._failed(event)
+            case ApprovalAsked():
+                self._approval_asked(event)
+            case RemoteToolEnded():
+                self._remote_ended(event)
             case _:
                 assert_never(event)
 
@@ -72,7 +85,29 @@ class ToolSide:
         if name is None:
             return
         self.decisions.journal.milestone("tool_answered", tool=name, call_id=call_id)
-        if not self.session.is_over:
-            self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+        self.conversation.answer_tool(call_id, output)
         if not self.tool_calls.running:
             self.turns.owe()
+
+    # ------------------------------------------------------------ tools of MCP servers, which run elsewhere
+
+    def _approval_asked(self, event: ApprovalAsked) -> None:
+        """Answer by the file, at once: nobody on a phone is asked. What the file does not name is refused."""
+        journal = self.decisions.journal
+        if not self.tool_calls.is_new(event.item_id):
+            return journal.count("approval asked for twice")
+        server = self.agent.mcp.get(event.server)
+        is_named = server is not None and event.tool in server.approve
+        approve = is_named and not self.tool_calls.are_too_many
+        what = "MCP tool approved" if approve else "MCP tool refused"
+        journal.count(what, server=event.server, tool=event.tool)
+        self.decisions.say(AnswerApproval(self.decisions.new_id(), event.item_id, approve))
+        if not approve:
+            self.turns.owe()  # the model is to say that it can't
+
+    def _remote_ended(self, event: RemoteToolEnded) -> None:
+        """Owe the response in which the model says what came of it: the service makes none by itself."""
+        self.turns.is_opened = True
+        if event.is_failed:
+            self.decisions.journal.count("MCP tool failed")
+        self.turns.owe()

@@ -11,6 +11,7 @@ import msgspec
 from attrs import define
 
 from bridge.agents import Agent
+from bridge.heart.keys import HIDDEN, MASKED
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
@@ -24,7 +25,8 @@ HANG_UP: Final = "hang_up"
 MOST_CHARACTERS: Final = 200
 MOST_SUMMARY: Final = 500
 KEYS: Final = re.compile(r"[0-9A-D*#wWx]{1,32}")
-"""What Twilio presses, in what it takes of it; an x stands for a key that a tape hides."""
+"""What Twilio presses, in what it takes of it; an x stands for a key that a tape hides, and is refused where it hides
+none."""
 
 MOST_KEYS: Final = 32
 ASK_FOR_KEYS: Final = "Please type it on your phone now."
@@ -73,7 +75,7 @@ class WaysOut:
             return NOBODY
         else:
             try:
-                self.farewell.leave(self._trip(call_id, name, _arguments_of(arguments)))
+                self.farewell.leave(self._trip(call_id, name, _object_in(arguments)))
             except _WrongError as wrong:
                 return failure_output("arguments", str(wrong))
         if self.barge_in.is_taking_turn:
@@ -87,13 +89,18 @@ class WaysOut:
                 return self._transfer(call_id, reason, told)
             case "send_digits":
                 digits = _text(told, "digits")
-                if not KEYS.fullmatch(digits):
+                if not KEYS.fullmatch(digits) or (HIDDEN in digits and not self._may_be_hidden):
                     raise _WrongError(f"digits: use 1 to {MOST_KEYS} of 0-9 * # A-D, and w or W to wait")
                 return Trip(Plan(PressDigits(digits)), call_id, is_listening_after=told.get("listen") is True)
             case "collect_digits":
                 return Trip(Plan(self._collect(told)), call_id, reason=reason)
         assert self.agent.voicemail is not None
         return Trip(Plan(TakeMessage(self.agent.voicemail)), call_id, reason=reason)
+
+    @property
+    def _may_be_hidden(self) -> bool:
+        """Say whether a tape of this agent's may have an x in place of a key that the model said."""
+        return self.agent.keys == MASKED or self.agent.collect is not None
 
     def _transfer(self, call_id: str, reason: str, told: Mapping[str, Any]) -> Trip:
         name = _text(told, "place")
@@ -113,19 +120,27 @@ class WaysOut:
 
 def reason_of(arguments: str) -> str:
     """Return the reason in the arguments of `hang_up`, or a plain word when there is none."""
-    reason = _arguments_of(arguments).get("reason")
+    reason = (_arguments_of(arguments) or {}).get("reason")
     return reason[:MOST_CHARACTERS] if isinstance(reason, str) and reason else "the agent hung up"
 
 
-def _arguments_of(arguments: str) -> Mapping[str, Any]:
-    """Return what a tool was called with; nothing where that is no object."""
+def _object_in(arguments: str) -> Mapping[str, Any]:
+    """Return what a tool was called with. Raises `_WrongError` where that is no object."""
+    told = _arguments_of(arguments)
+    if told is None:
+        raise _WrongError("they are no JSON object; call it again with one")
+    return told
+
+
+def _arguments_of(arguments: str) -> Mapping[str, Any] | None:
+    """Return what a tool was called with; None where that is no object."""
     try:
         told = _decode(
-            valid_json(valid(arguments))
+            valid_json(valid(arguments)).strip() or "{}"
         )  # half an emoji in a summary keeps nobody from being put through
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

@@ -13,7 +13,7 @@ from replay.phone.exchange.dial import dial, notes_words
 from replay.phone.exchange.enqueue import enqueue
 from replay.phone.exchange.floor import Floor
 from replay.phone.exchange.gather import gather
-from replay.phone.exchange.program import Document, Knows, Program, unknown
+from replay.phone.exchange.program import Document, Knows, Program, about, unknown
 from replay.phone.exchange.record import record
 from replay.phone.exchange.refer import refer
 from replay.phone.exchange.speech import pause, play, say
@@ -58,6 +58,8 @@ class Call:
     orders: Orders = attrs.field(factory=Orders)
     api_url: str = "https://api.twilio.com"
     knows: Knows = unknown
+    fallback: str | None = None
+    """What is asked where an answer can't be had or done, as a number's `VoiceFallbackUrl`."""
     leg: Leg = attrs.field(init=False)
     program: Program = attrs.field(init=False)
     _streams: Streams = attrs.field(init=False)
@@ -118,15 +120,30 @@ class Call:
         async with trio.open_nursery() as clock:
             clock.start_soon(self.program.floor.run, name="phone: the clock of the lines")
             try:
-                document = await self._unless_told(beginning)
-                while (document.verbs or self.orders.is_pending) and not self.leg.is_gone:
-                    order = self.orders.take()
-                    doing = self._step(document) if order is None else self._obey(order)
-                    document = await self._unless_told(doing)
+                await self._run_with_fallback(beginning)
             except TwilioError as error:
                 self.report.fail(str(error))
             clock.cancel_scope.cancel(reason="the call is over")
         self._end()
+
+    async def _run_with_fallback(self, beginning: Awaitable[Document]) -> None:
+        """Run documents; where one can't be had or done, go on with what the number's fallback says instead."""
+        while True:
+            try:
+                return await self._run(beginning)
+            except TwilioError as error:
+                if self.fallback is None or self.leg.is_gone or error.url in ("", self.fallback):
+                    raise
+                self.report.warn(error.code, error.text)
+                told = [("ErrorCode", str(error.code)), ("ErrorUrl", error.url)]
+                beginning = self.program.fetch("fallback", self.fallback, "POST", told)
+
+    async def _run(self, beginning: Awaitable[Document]) -> None:
+        document = await self._unless_told(beginning)
+        while (document.verbs or self.orders.is_pending) and not self.leg.is_gone:
+            order = self.orders.take()
+            doing = self._step(document) if order is None else self._obey(order)
+            document = await self._unless_told(doing)
 
     @property
     def _end_status(self) -> str:
@@ -172,13 +189,15 @@ class Call:
         self.report.note("webhook", url=webhook, times=times)
         ask = partial(self.courier.twiml, webhook, "ringing")
         try:
-            status, body = await ask(signature=self.caller.webhook_signature, times=times)
+            with about(webhook):
+                status, body = await ask(signature=self.caller.webhook_signature, times=times)
         except TwilioError as error:
             self.report.webhook_status = error.http_status
             raise
         self.report.webhook_status, self.report.twiml = status, body.decode(errors="replace")
         self.report.note("webhook_answered", status=status)
-        verbs = parse(body, webhook, self.report.warn)
+        with about(webhook):
+            verbs = parse(body, webhook, self.report.warn)
         await trio.sleep(self.caller.answer_delay_ms / 1000)
         return Document(verbs, webhook)
 

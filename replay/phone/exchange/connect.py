@@ -15,7 +15,7 @@ from replay.phone.instructions.orders import Orders
 from replay.phone.instructions.verbs import Connect, Stream
 from replay.phone.report import CallReport, ClosedBy, SecondSocket
 from replay.phone.script import Account, Caller
-from replay.phone.signing import sign, signed_url
+from replay.phone.signing import sign, signature_headers, signed_url
 from replay.phone.socket import MediaSocket, open_media_socket
 from replay.phone.stream import MediaStream
 from replay.phone.twiml import TwilioError
@@ -145,13 +145,17 @@ class Streams:
 
     def _upgrade_headers(self, url: str) -> list[tuple[str, str]]:
         """The signature, alone: made over the wss:// URL, unless the caller wants a wrong one."""
-        how, token = self.caller.signature, self.account.auth_token
+        how = self.caller.signature
         if how == "none":
             return []
         text = signed_url(url) + ("/" if self.caller.trailing_slash else "")
         if how == "https":
             text = text.replace("wss://", "https://", 1)
-        return [("x-twilio-signature", sign(text, (), token if how != "wrong" else "some-other-token"))]
+        if how == "wrong":
+            return [("x-twilio-signature", sign(text, (), "some-other-token"))]
+        by, is_even = self.account.upgrades_signed_by, len(self.report.stream_sids) % 2 == 0
+        headers = signature_headers(self.account, text, by=by, is_even=is_even)
+        return [(name.lower(), value) for name, value in headers.items()]
 
 
 def _sid() -> str:

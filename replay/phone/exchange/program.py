@@ -36,6 +36,15 @@ def unknown(_call_sid: str) -> Iterator[Orders]:
     yield Orders()
 
 
+@contextmanager
+def about(url: str) -> Iterator[None]:
+    """An error that comes of the answer of this address says so."""
+    try:
+        yield
+    except TwilioError as error:
+        raise attrs.evolve(error, url=error.url or url) from error
+
+
 @attrs.frozen
 class Document:
     """What is still to be run, and where it came from; "" for TwiML that came by REST."""
@@ -97,7 +106,9 @@ class Program:
         if (doer := self.doers.get(type(verb))) is None:
             self.report.warn(12200, f"<{type(verb).__name__}> has no place here")
             return rest
-        return await self._after(verb, await doer(self, verb), rest)
+        with about(document.url):
+            outcome = await doer(self, verb)
+        return await self._after(verb, outcome, rest)
 
     async def _after(self, verb: Verb, outcome: Outcome, rest: Document) -> Document:
         self._redirects = 0
@@ -128,10 +139,11 @@ class Program:
             raise TwilioError(TOO_MANY_REDIRECTS, f"more than {MAX_DOCUMENTS} documents, the last {url}")
         more = [*self.more_form, *form]
         at_ms = self.floor.now_ms
-        status, body = await self.courier.twiml(url, "in-progress", method, more=more, token=token)
-        self.report.asked.append(Asked(verb, url, status, body, at_ms))
-        self.report.note("twiml", url=url, status=status)
-        return Document(parse(body, url, self.report.warn), url)
+        with about(url):
+            status, body = await self.courier.twiml(url, "in-progress", method, more=more, token=token)
+            self.report.asked.append(Asked(verb, url, status, body, at_ms))
+            self.report.note("twiml", url=url, status=status)
+            return Document(parse(body, url, self.report.warn), url)
 
     async def _ask(self, verb: str, url: str, method: str, form: Form) -> Document:
         """Ask what comes next, delivered as the town's Twilio does it."""

@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 import attrs
 
 from bridge.checks import Wrong, choice, flag, number, setting, whole
-from replay.phone.script import Caller
+from replay.phone.script import Account, Caller, SignedBy
 
 Result = Literal["answers", "busy", "no_answer", "failed", "canceled", "full"]
 Delivery = Literal["once", "twice", "again", "late", "never"]
@@ -75,6 +75,8 @@ class Behaviour:
         0, whole(0, 1000)
     )  # so many calls are made, and their requests never answered
     call_error: int = setting(0, whole(0, 999_999))  # every request for a call fails with this code
+    signed_by: SignedBy = setting("shared_key", choice(*get_args(SignedBy)))  # where the account has one
+    upgrades_signed_by: SignedBy = setting("shared_key", choice(*get_args(SignedBy)))
 
 
 @attrs.frozen
@@ -83,6 +85,13 @@ class Town:
 
     far_ends: Mapping[str, FarEnd] = attrs.field(factory=dict)
     behaviour: Behaviour = Behaviour()
+
+    def account(self, account: Account) -> Account:
+        """Return an account as Twilio signs for it here."""
+        behaviour = self.behaviour
+        return attrs.evolve(
+            account, signed_by=behaviour.signed_by, upgrades_signed_by=behaviour.upgrades_signed_by
+        )
 
     def far_end(self, place: str) -> FarEnd | None:
         """Return who is there; None where nobody is."""

@@ -144,6 +144,22 @@ def test_callers_are_remembered_up_to_a_number_and_the_oldest_is_forgotten() -> 
     assert not callers.may_call("+500", MOST_CALLERS + 500)
 
 
+def test_nobody_is_remembered_for_longer_than_the_window() -> None:
+    callers = Callers(most=2, window_seconds=60)
+    for number in range(200):
+        callers.called(f"+{number}", number)
+    assert len(callers) == 60
+    callers.called("+1", 1000)
+    assert len(callers) == 1
+
+
+def test_a_limit_that_is_read_again_holds_for_those_who_have_called() -> None:
+    admission = admission_with(calls_per_caller=4)
+    for most, may_call in ((4, True), (4, True), (2, False), (3, True), (3, False), (0, True), (1, False)):
+        admission.follow(evolve(Server(), calls_per_caller=most))
+        assert (asked(admission) == "") == may_call
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), max_size=80), st.integers(1, 4))
 def test_no_caller_is_ever_let_in_more_often_than_the_window_allows(
     attempts: list[tuple[int, int]], most: int

@@ -8,11 +8,11 @@ import pytest
 import trio
 from attrs import define, field
 from heart import START as STARTED
-from heart import Driver, new_call, of, open_call
+from heart import Driver, agent_with, new_call, of, open_call
 from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.agents import Agent
+from bridge.agents import Agent, Limits
 from bridge.calls.live_call import LiveCall
 from bridge.heart.call import Call
 from bridge.heart.catching_up import CATCH_UP_MS
@@ -113,7 +113,7 @@ async def test_what_comes_all_at_once_after_a_pause_stalls_no_model(mock_clock: 
 
 
 async def test_a_model_that_takes_nothing_for_five_seconds_has_stalled(mock_clock: MockClock) -> None:
-    call = a_call(Agent(name="a"), Call, ModelLess).live
+    call = a_call(Agent(name="a", limits=Limits(reconnects=0)), Call, ModelLess).live
     begin(call)
     for message in (CREATED, UPDATED):
         call._hear(call.model, message)
@@ -123,6 +123,27 @@ async def test_a_model_that_takes_nothing_for_five_seconds_has_stalled(mock_cloc
         mock_clock.jump(0.02)
     assert call.end is not None
     assert (call.end.by, call.end.why) == ("model", "the model stopped responding")
+
+
+# ---------------------------------------------------------------- an alarm that is not moved with each frame
+
+
+async def test_an_alarm_that_a_frame_has_put_off_leaves_no_line_and_rings_when_it_is_time(
+    autojump_clock: MockClock,
+) -> None:
+    watched = a_call(agent_with(lost_media_ms=500, answer_timeout_ms=60_000), Call, ModelLess)
+    call = watched.live
+    begin(call)
+    for message in (CREATED, UPDATED):
+        call._hear(call.model, message)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call._keep_time)
+        for number in range(1, 151):
+            await trio.sleep(0.02)
+            call._hear(call.phone, frame(number))
+    rang = [line.t_ms for line in watched.lines if line.rang]
+    assert call.end is not None
+    assert (call.end.why, rang) == ("media stopped coming", [3500])
 
 
 # ---------------------------------------------------------------- the heart after a pause

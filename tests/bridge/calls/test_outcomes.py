@@ -7,7 +7,7 @@ import pytest
 from taped import header_of
 
 from bridge.agents import Agent
-from bridge.calls.outcomes import MOST_REMEMBERED, Outcome, Outcomes, outcome_on_disk
+from bridge.calls.outcomes import MOST_OUTCOMES, Outcome, Outcomes, outcome_on_disk
 from bridge.heart.effects import EndCall
 from bridge.tapes.header import encode_header
 from bridge.tapes.tape import TWILIO, Line, carry_out, encode
@@ -65,7 +65,7 @@ def test_twilio_is_waited_for_where_it_will_ask_and_outcomes_are_bounded() -> No
     assert (outcomes.is_any_awaited(1.9), outcomes.is_any_awaited(2.1)) == (True, False)
     outcomes.asked(("CA2", "desk"))
     assert not outcomes.is_any_awaited(0.1)
-    for number in range(MOST_REMEMBERED):
+    for number in range(MOST_OUTCOMES):
         outcomes.add((f"CA-{number}", "desk"), DESK, CLOSED, now=0)
     assert outcomes.of(("CA2", "desk")) is None
     assert ("CA-0", "desk") in outcomes

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bridge import checks
 from bridge.agents import Agent
 from bridge.cli import main
 from bridge.config import Secrets, parse
@@ -34,9 +35,22 @@ def test_a_right_file_is_told_with_what_goes_into_the_console(tmp_path: Path) ->
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         f"OK {tmp_path / 'config.toml'}: 1 agent",
+        "  one process carries the calls",
         "  a: voice webhook https://bridge.example.com/voice/a (HTTP POST)",
         "    tools: hang_up",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cores", "said"),
+    [(2, "one process carries the calls"), (8, "7 worker processes carry the calls, beside a supervisor")],
+)
+def test_how_many_workers_auto_comes_to_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, said: str
+) -> None:
+    monkeypatch.setattr(checks, "usable_cores", lambda: cores)
+    result = check(tmp_path, '[server]\nworkers = "auto"\n[agents.a]\n', **SET)
+    assert result.stdout.splitlines()[1] == f"  {said}"
 
 
 def test_no_ok_stands_beside_an_error_and_all_of_them_are_told(tmp_path: Path) -> None:
@@ -123,10 +137,44 @@ full = ['voicemail']
 
 def test_what_an_agent_may_do_off_the_line_is_told(tmp_path: Path) -> None:
     lines = check(tmp_path, LEAVES, "--ready", **SET).stdout.splitlines()
-    assert lines[2:] == [
+    assert lines[3:] == [
         "    tools: hang_up, transfer_call, send_digits, take_message",
         "    may transfer to sales: number +4930901820, warm",
         "    may transfer to owner: client anna, for the failure plan alone",
         "    when the model can't be had: say:One moment., then dial:owner, then voicemail",
         "    when full: voicemail",
     ]
+
+
+def test_fields_that_nobody_published_are_told_and_no_fault(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\n[agents.a.session.reasoning]\nefort = 'low'\n"
+    result = check(tmp_path, text, "--ready", **SET)
+    assert result.exit_code == 0
+    assert "note: [agents.a.session] reasoning.efort: not among the fields published" in result.stdout
+    assert "did you mean effort?" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ({"turn_detection": {"idle_timeout_ms": 6000}}, "quiet_seconds never comes"),
+        ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always"}}}, "approve is empty"),
+        ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always", "approve": ["x"]}}}, ""),
+        ({"session": {"include": ["x"], "reasoning": {"effort": "low"}}}, ""),
+    ],
+)
+def test_what_a_session_would_do_that_callers_may_regret_is_told(agent: dict[str, Any], told: str) -> None:
+    found = doubts_of(PLAIN | agent)
+    assert [told in one for one in found] == ([True] if told else [])
+
+
+def test_a_model_that_does_not_reason_is_told() -> None:
+    found = doubts_of(PLAIN | {"reasoning_effort": "low"}, realtime={"model": "gpt-realtime-1.5"})
+    assert ["does not reason" in one for one in found] == [True]
+
+
+def test_whose_tools_run_elsewhere_is_told(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\n[agents.a.mcp.crm]\ntunnel_id = 't'\napprove = ['refund']\n"
+    assert (
+        "tools of the MCP server crm: all it has; when asked, yes to refund" in check(tmp_path, text).stdout
+    )

@@ -18,6 +18,7 @@ from bridge.heart.effects import (
     CancelResponse,
     ClearPlayback,
     EndCall,
+    OpenSession,
     PlayAudio,
     RunTool,
     TruncateItem,
@@ -143,7 +144,12 @@ def test_the_callers_frames_are_passed_on_in_order_and_none_twice(agent: Agent, 
 def test_a_tool_is_run_and_answered_at_most_once(agent: Agent, course: Course) -> None:
     wanted = history(agent, course).wanted
     runs = Counter(run.call_id for run in of(wanted, RunTool))
-    answers = Counter(answer.call_id for answer in of(wanted, AnswerTool))
+    answers: Counter[tuple[int, str]] = Counter()
+    session = 1
+    for effect in wanted:
+        session = effect.number if isinstance(effect, OpenSession) else session
+        if isinstance(effect, AnswerTool):
+            answers[session, effect.call_id] += 1
     assert set(runs.values()) | set(answers.values()) <= {1}
 
 

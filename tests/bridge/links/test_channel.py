@@ -124,7 +124,7 @@ async def test_both_kinds_of_ends_understand_each_other() -> None:
 
 
 def test_counts_of_processes_add_up_and_of_depths_the_worst_counts() -> None:
-    one = Vitals(files_left=7, tapes=1, shed=2, phone=3, most_lines=4, lines=5, lags=(0.1,))
+    one = Vitals(files_left=7, tapes=1, shed=2, phone=3, most_lines=4, lines=5, lags=(0.1,), pauses=(0.003,))
     other = Vitals(is_failing=True, tapes=10, shed=20, phone=2, most_lines=1, lines=50, lags=(0.2,), deaths=1)
     seen = together([one, other])
     assert seen == Vitals(
@@ -138,5 +138,6 @@ def test_counts_of_processes_add_up_and_of_depths_the_worst_counts() -> None:
         workers=2,
         deaths=1,
         lags=(0.1, 0.2),
+        pauses=(0.003,),
     )
     assert together([]) == Vitals(workers=0)

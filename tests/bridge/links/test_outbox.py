@@ -1,7 +1,8 @@
 """What waits for a peer: neither a burst nor our own lateness is a stall, only a peer that takes nothing is one."""
 
 import trio
-from attrs import define
+from attrs import define, field
+from lone_calls import Silence
 from trio.testing import wait_all_tasks_blocked
 
 from bridge.links.outbox import MOST_AT_ONCE, MOST_BYTES, STALLED_SECONDS, Outbox
@@ -119,3 +120,61 @@ async def test_closing_ends_a_sender_that_waits() -> None:
         nursery.start_soon(box.take)
         await wait_all_tasks_blocked()
         box.close()
+
+
+# ---------------------------------------------------------------- what leaves at once
+
+
+@define
+class Slow(Silence):
+    """A socket that takes so many messages before it is full."""
+
+    room: int = 10**9
+    sent: list[str] = field(factory=list)
+
+    def send_now(self, *messages: str) -> None:
+        self.sent += messages
+        self.is_ready = len(self.sent) < self.room
+
+
+async def test_what_is_pushed_leaves_at_once_and_wakes_nobody() -> None:
+    box, link = Outbox(), Slow()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(box.take)
+        await wait_all_tasks_blocked()
+        assert box.add("media")
+        assert box.add("mark")
+        box.push(link)
+        await wait_all_tasks_blocked()
+        assert (link.sent, len(box), len(nursery.child_tasks)) == (["media", "mark"], 0, 1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_full_socket_does_not_take_is_left_to_the_sender_in_order() -> None:
+    box, link, taken = Outbox(), Slow(room=1), list[str]()
+
+    async def send() -> None:
+        taken.extend(await box.take())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+        for message in ("one", "two", "three"):
+            box.add(message)
+            box.push(link)
+    assert (link.sent, taken) == (["one"], ["two", "three"])
+
+
+async def test_without_a_socket_yet_it_waits_for_one() -> None:
+    box = Outbox()
+    box.add("early")
+    box.push(None)
+    assert await box.take() == ["early"]
+
+
+async def test_what_was_added_before_the_box_was_closed_still_leaves() -> None:
+    box, link = Outbox(), Slow()
+    box.add("last words")
+    box.close()
+    box.push(link)
+    assert link.sent == ["last words"]

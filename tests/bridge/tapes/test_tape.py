@@ -62,7 +62,7 @@ from bridge.wire.twilio import MOST_CHARACTERS, TOO_LONG, parse
 )
 def test_a_decision_is_one_line(effect: Effect, line: str) -> None:
     written = carry_out(7, effect)[0]
-    assert encode(written) == line.encode() + b"\n"
+    assert encode(written) == tape.written(7, effect) == line.encode() + b"\n"
     assert written.is_decision
     assert not written.is_input
 

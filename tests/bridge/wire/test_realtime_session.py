@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.agents import Agent, SemanticVad, ServerVad
-from bridge.heart.session_settings import OPTIONAL, SessionSettings
+from bridge.heart.session_settings import KEPT, OPTIONAL, SessionSettings
+from bridge.session_table import Context, paths_of
 from bridge.wire.realtime_session import refused_settings, session_of
 
 SETTINGS = SessionSettings(agent_with(), TOOLS)
@@ -117,15 +118,39 @@ def test_turn_detection_refused_for_good_means_the_transcription_beside_it() -> 
     assert settings.left_out == ("audio.input.turn_detection", "audio.input.transcription")
 
 
+TABLES: list[dict[str, Any]] = [
+    {},
+    {"new": {"a": 1, "b": {"c": 2}}, "include": ["x"]},
+    {"audio": {"input": {"turn_detection": {"patience": 3}, "noise_reduction": {"strength": 0.5}}}},
+    {
+        "audio": {
+            "input": {"transcription": {"delay": "low"}},
+            "output": {"voice": {"id": "v"}, "mood": "good"},
+        }
+    },
+]
+PATHS = {*OPTIONAL, *(path for table in TABLES for path in paths_of(table))} - (KEPT - {*OPTIONAL})
+
+
 @given(
     st.builds(
         Agent,
-        turn_detection=st.one_of(st.builds(ServerVad), st.builds(SemanticVad)),
+        turn_detection=st.one_of(
+            st.builds(ServerVad, idle_timeout_ms=st.sampled_from([0, 5000])), st.builds(SemanticVad)
+        ),
+        session=st.sampled_from(TABLES),
+        speed=st.sampled_from([1.0, 1.2]),
+        reasoning_effort=st.sampled_from(["", "low"]),
+        parallel_tool_calls=st.sampled_from([None, False]),
+        context=st.sampled_from([Context(), Context("auto"), Context("", 0.5, 100)]),
+        tracing=st.sampled_from(["", "auto", {"group_id": "g"}]),
+        transcription_prompt=st.sampled_from(["", "A shop."]),
+        transcription_keywords=st.sampled_from([(), ("Anna",)]),
         noise_reduction=st.sampled_from(["none", "near_field"]),
         transcription_model=st.sampled_from(["", "gpt-transcribe"]),
         language=st.sampled_from([(), ("en",), ("en", "de"), ("en-US", "en-GB")]),
     ),
-    st.lists(st.sampled_from(OPTIONAL), max_size=16),
+    st.lists(st.sampled_from(sorted(PATHS)), max_size=16),
 )
 def test_whatever_is_refused_in_turn_each_is_left_out_once_and_it_changes_what_is_asked(
     agent: Agent, refused: list[str]

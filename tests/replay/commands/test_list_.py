@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from bridge.tapes.lock import held_alone
 from replay.cli import main
 from replay.commands.list_ import table_of
 from replay.tapes.pages import entry_of
@@ -44,6 +45,22 @@ def test_a_call_without_an_end_crashed(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes((TAPES / "formats" / "format1.jsonl").read_bytes()[:9000])
     (entry,) = listed(tmp_path)
     assert (entry["ended_by"], entry["why"], entry["is_torn"]) == ("bridge", "crashed", True)
+
+
+def test_a_call_that_a_daemon_records_now_goes_on(tmp_path: Path) -> None:
+    day = tmp_path / "tapes" / "2026-11-23"
+    day.mkdir(parents=True)
+    (day / "x.jsonl").write_bytes((TAPES / "formats" / "format1.jsonl").read_bytes()[:9000])
+    (day / "y.jsonl.gz").write_bytes((TAPES / "hung_up.jsonl.gz").read_bytes())
+    with held_alone(tmp_path):
+        live, over = sorted(listed(tmp_path), key=lambda entry: entry["path"])
+        table = replay("list", tmp_path).output
+    assert (live["ended_by"], live["why"]) == ("", "goes on")
+    assert over["ended_by"] == "caller"
+    assert "goes on" in table
+    assert "torn" not in table
+    left, _ = sorted(listed(tmp_path), key=lambda entry: entry["path"])
+    assert (left["ended_by"], left["why"]) == ("bridge", "crashed")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from model_client import AT_ONCE, QUIET, SETTINGS, SPEECH, Client, checker, connected, running
 
-from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
+from replay.model.script import CallRemote, CallTool, Delivery, Faults, Say, Script, Transcription
 
 
 @attrs.frozen
@@ -113,6 +113,28 @@ TURN = (*GREETED, SPEECH + QUIET)
 UNHEARD = script(transcription=Transcription("failed", 0))
 LATE = attrs.evolve(SLOW, delivery=attrs.evolve(SLOW.delivery, late_deltas=1))
 IN_TWO = script(delivery=attrs.evolve(AT_ONCE, items=2))
+CHOSEN: dict[str, Any] = {
+    "reasoning": {"effort": "low"},
+    "parallel_tool_calls": False,
+    "truncation": {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": {"post_instructions": 5000}},
+    "tracing": {"workflow_name": "calls", "metadata": {"shop": "3"}},
+    "audio": {
+        "input": {
+            "transcription": {
+                "model": "gpt-transcribe", "languages": ["en", "de"], "prompt": "A shop.", "keywords": ["Anna"],
+            },
+            "noise_reduction": {"type": "far_field", "strength": 0.5},
+        },
+        "output": {"speed": 1.2},
+    },
+}  # fmt: skip
+CRM: dict[str, Any] = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example.com/mcp"}
+REMOTE = Script(opening=(CallRemote("crm", "look_up"),), answers=((HELLO,),), delivery=AT_ONCE)
+BROKEN_REMOTE = attrs.evolve(REMOTE, opening=(CallRemote("crm", "look_up", fails=True),))
+FREE: tuple[Step, ...] = (*START, update(tools=[CRM | {"require_approval": "never"}]), ASK)
+ASKING: tuple[Step, ...] = (*START, update(tools=[CRM]), ASK, "response.done")
+APPROVED = create({"type": "mcp_approval_response", "approval_request_id": "{asked}", "approve": True})
+NOT_ASKED = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
 CASES = {
     "a reply with a call": Case(GREETED, "rate_limits.updated"),
     "a reply in two items": Case((*START, ASK), DONE, status("completed"), IN_TWO),
@@ -145,6 +167,14 @@ CASES = {
     "A-law": Case((*START, listen(format={"type": "audio/pcma"})), "session.updated"),
     "semantic turns": Case((*START, listen(turn_detection={"type": "semantic_vad"})), "session.updated"),
     "no turns": Case((*START, listen(turn_detection=None)), "session.updated"),
+    "an MCP server": Case((*START, update(tools=[CRM])), "mcp_list_tools.completed"),
+    "a remote tool": Case(FREE, "response.mcp_call.completed", script=REMOTE),
+    "a remote tool that fails": Case(FREE, "response.mcp_call.failed", script=BROKEN_REMOTE),
+    "a remote tool, approved": Case((*ASKING, APPROVED), "response.mcp_call.completed", script=REMOTE),
+    "an answer after it": Case(
+        (*FREE, "response.mcp_call.completed", ASK), "response.output_audio_transcript.done", script=REMOTE
+    ),
+    "all that can be chosen": Case((*START, update(**CHOSEN)), "session.updated", {"session": CHOSEN}),
 }
 ERRORS = {
     "no session type": wrong("missing_required_parameter", *START, {"type": "session.update", "session": {}}),
@@ -162,6 +192,7 @@ ERRORS = {
     "no such truncate": wrong("item_truncate_invalid_item_id", *START, truncate(1)),
     "no such retrieve": wrong("item_retrieve_invalid_item_id", *START, of_item("retrieve")),
     "no such delete": wrong("item_delete_invalid_item_id", *START, of_item("delete")),
+    "no such approval": wrong("invalid_value", *START, create({**NOT_ASKED})),
     "no such call": wrong("invalid_tool_call_id", *START, create(OUTPUT)),
     "a stray error": wrong(
         "conversation_already_has_active_response", *TURN, script=faulty(stray_errors=True)
@@ -176,6 +207,43 @@ ERRORS = {
     "no JSON": wrong("invalid_json", *START, BROKEN),
 }
 ALL = CASES | ERRORS
+REFUSED: dict[str, dict[str, Any]] = {
+    "reasoning.effort": {"reasoning": {"effort": "hard"}},
+    "reasoning.depth": {"reasoning": {"depth": 1}},
+    "parallel_tool_calls": {"parallel_tool_calls": "yes"},
+    "truncation": {"truncation": "never"},
+    "truncation.retention_ratio": {"truncation": {"type": "retention_ratio", "retention_ratio": 2}},
+    "truncation.token_limits.x": {"truncation": {"type": "retention_ratio", "token_limits": {"x": 1}}},
+    "tracing": {"tracing": "on"},
+    "tracing.who": {"tracing": {"who": "x"}},
+    "audio.input.transcription.prompt": {
+        "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper", "prompt": "x"}}}
+    },
+    "audio.input.transcription.keywords": {
+        "audio": {"input": {"transcription": {"model": "whisper-1", "keywords": ["x"]}}}
+    },
+    "audio.input.noise_reduction.type": {"audio": {"input": {"noise_reduction": {"type": "loud"}}}},
+    "audio.input.turn_detection.idle_timeout_ms": {
+        "audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 10}}}
+    },
+    "tools[0].mood": {"tools": [CRM | {"mood": 1}]},
+    "tools[0]": {"tools": [CRM | {"tunnel_id": "t"}]},
+    "tools[0].server_label": {"tools": [CRM | {"server_label": ""}]},
+    "tools[0].require_approval": {"tools": [CRM | {"require_approval": "maybe"}]},
+    "tools[0].require_approval.never.who": {"tools": [CRM | {"require_approval": {"never": {"who": 1}}}]},
+    "tools[0].allowed_tools[0]": {"tools": [CRM | {"allowed_tools": [1]}]},
+    "audio.output.speed": {"audio": {"output": {"speed": 3}}},
+}
+
+
+@pytest.mark.parametrize("param", REFUSED)
+async def test_a_value_that_the_service_does_not_take_is_refused_by_its_name(param: str) -> None:
+    async with running(SCRIPT) as server, connected(server) as client:
+        await client.until("session.created")
+        await client.send("session.update", session={"type": "realtime", **REFUSED[param]})
+        assert (await client.until("error"))["error"]["param"] == f"session.{param}"
+
+
 ELSEWHERE = {"error", "input_audio_buffer.timeout_triggered"}
 """The errors have cases of their own; an idle time-out takes five seconds, which test_model_idle.py does not wait."""
 
@@ -185,6 +253,7 @@ def filled(step: dict[str, Any], client: Client) -> dict[str, Any]:
     added = [event["item"] for event in client.events("response.output_item.added")]
     ids = {
         "item": next((item["id"] for item in added if item["type"] == "message"), "item_none"),
+        "asked": next((item["id"] for item in added if item["type"] == "mcp_approval_request"), "mcpr_none"),
         "call": next((item["call_id"] for item in added if item["type"] == "function_call"), "call_none"),
     }
     text = json.dumps(step)

@@ -37,7 +37,8 @@ from replay.phone.script import (
     WaitForEnd,
     WaitForQuiet,
 )
-from replay.simulation.simulate import NotSimulatedError, Simulation, simulate
+from replay.simulation.setup import NotSimulatedError
+from replay.simulation.simulate import Simulation, simulate
 from replay.sound.clips import clip
 from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape, retold
@@ -45,7 +46,7 @@ from replay.tapes.rewrite import write_tape
 from replay.tapes.wav import write_wav
 from replay.tapes.wire import wire_lines
 
-AGENT = Agent(name="front-desk", limits=Limits(lost_media_ms=3000))
+AGENT = Agent(name="front-desk", limits=Limits(lost_media_ms=3000, reconnects=0, stream_returns=0))
 HELLO = Words(murmur(900), "Hello there.")
 LONG = Words(murmur(6000), "This is a long answer with a good many words in it, and it goes on.")
 BYE = (Words(murmur(600), "Goodbye."), CallTool("hang_up", {"reason": "all said"}))
@@ -248,6 +249,23 @@ def test_a_faulty_model_ends_the_call_as_it_does_over_sockets(
     by, why = ending(call(caller, script((HELLO,), faults=faults)))
     assert by == expected[0]
     assert expected[1] in why
+
+
+LOSSES = [faults for faults, expected in MODEL_FAULTS if expected != SURVIVED and faults.refuse is None][3:]
+
+
+@pytest.mark.parametrize("faults", LOSSES)
+def test_a_session_that_is_lost_is_followed_by_one_that_answers(faults: Faults) -> None:
+    caller = Caller(steps=(*ASKS, WaitForQuiet(500, timeout_ms=15_000), HangUp()))
+    agent = attrs.evolve(AGENT, limits=attrs.evolve(AGENT.limits, reconnects=1))
+    simulation = call(
+        caller, script((HELLO,), faults=attrs.evolve(faults, first_sessions_only=1)), agent=agent
+    )
+    assert ending(simulation) == ("caller", "hung up")
+    names = [row["name"] for row in records(simulation).milestones]
+    assert (names.count("model_lost"), names.count("session_followed")) == (1, 1)
+    said = [row["item_id"] for row in records(simulation).transcript]
+    assert not [item_id for item_id in said if item_id.startswith("again_")]
 
 
 CALLER_FAULTS = [

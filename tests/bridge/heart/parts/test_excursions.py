@@ -480,9 +480,23 @@ def test_a_talk_that_is_over_is_over_though_twilio_asks_nothing_more() -> None:
 
 def test_a_caller_who_hangs_up_while_it_rings_is_not_waited_for() -> None:
     line = away_call()
+    line.tell(FarEndTold(1, "ringing"), FarEndTold(1, "canceled"))
+    line.wait(10_000)
+    assert ended(line)[:2] == ("caller", "hung up")
+
+
+def test_whom_twilio_asks_nothing_about_though_nobody_answered_is_lost_by_us() -> None:
+    line = away_call()
     line.tell(FarEndTold(1, "ringing"), FarEndTold(1, "completed"))
     line.wait(10_000)
     assert ended(line)[:2] == ("bridge", "the caller did not come back from dial")
+
+
+def test_a_place_that_is_let_go_before_twilio_asks_what_comes_next_changes_nothing() -> None:
+    line = away_call()
+    line.tell(FarEndTold(1, "ringing"), FarEndTold(1, "canceled"))
+    back(line, "canceled", after=1000)
+    assert of(line.wanted, ReturnToStream) == [ReturnToStream(2)]
 
 
 def test_whoever_is_dialled_for_want_of_a_model_takes_the_call_too() -> None:

@@ -1,5 +1,7 @@
 """The ways off the line that the model may take: what it may say of them, and what is refused."""
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 from away import PLACES, agent_with_places, left, talking_call, transfer
@@ -37,7 +39,11 @@ def test_the_reason_of_a_hang_up_is_read_with_care(arguments: str, reason: str) 
 @pytest.mark.parametrize(("name", "arguments", "hint"), [
     ("transfer_call", '{"place": "+15550100999"}', "use one of: sales, anna, line"),
     ("transfer_call", '{"place": ["sales"]}', "use one of: sales, anna, line"),
-    ("transfer_call", "[" * 5000, "use one of: sales, anna, line"),
+    ("transfer_call", "[" * 5000, "no JSON object"),
+    ("transfer_call", '["sales"]', "no JSON object"),
+    ("transfer_call", "sales", "no JSON object"),
+    ("transfer_call", "", "use one of: sales, anna, line"),
+    ("take_message", "{", "no JSON object"),
     ("send_digits", '{"digits": "call"}', "0-9 * # A-D"),
     ("send_digits", '{"digits": ""}', "0-9 * # A-D"),
     ("send_digits", '{"digits": "' + "1" * 33 + '"}', "0-9 * # A-D"),
@@ -53,6 +59,26 @@ def test_what_can_not_be_done_is_refused_with_what_can(name: str, arguments: str
     assert hint in answer.output
     assert left(line) == []
     assert len(of(line.wanted, CreateResponse)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "is_pressed"),
+    [
+        ({"keys": "kept", "collect": None}, False),
+        ({"keys": "masked", "collect": None}, True),
+        ({"keys": "kept"}, True),
+    ],
+    ids=["nothing is hidden", "keys are masked", "a PIN is hidden"],
+)
+def test_an_x_is_a_key_only_where_a_tape_may_have_one(change: dict[str, Any], *, is_pressed: bool) -> None:
+    """What is on the tape has to be decided again in a replay; what Twilio is told has no x in it."""
+    line = ready_call(evolve(agent_with_places(), **change))
+    line.answer("r0", "i0", 200)
+    line.hear_out()
+    line.wanted.clear()
+    line.tell(ToolCalled("r9", "t1", "send_digits", '{"digits": "1wx2"}'))
+    assert bool(left(line)) == is_pressed
+    assert any("0-9 * # A-D" in answer.output for answer in of(line.wanted, AnswerTool)) != is_pressed
 
 
 @pytest.mark.parametrize("name", ["transfer_call", "send_digits", "collect_digits", "take_message"])

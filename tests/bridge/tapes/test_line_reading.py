@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from odd import LINES
 
 from bridge.errors import TapeError
-from bridge.tapes import tape
-from bridge.tapes.tape import AT_ONCE, check_lines
+from bridge.tapes import line_reading
+from bridge.tapes.line_reading import AT_ONCE, check_lines
 
 NOTED = b'{"t_ms":5,"leg":"note","from":"bridge","note":'
 SAID = b'{"t_ms":5,"leg":"openai_ws","from":"openai","msg":'
@@ -50,7 +50,7 @@ ODD = [
 def fault_of(lines: Sequence[bytes], *, together: bool) -> str:
     """Return what is said of lines, "" for nothing."""
     try:
-        check_lines(lines, first=2) if together else tape._check_each(lines, 2)
+        check_lines(lines, first=2) if together else line_reading._check_each(lines, 2)
     except TapeError as error:
         return str(error)
     return ""
@@ -58,11 +58,11 @@ def fault_of(lines: Sequence[bytes], *, together: bool) -> str:
 
 @pytest.mark.parametrize("line", USUAL, ids=range(len(USUAL)))
 def test_what_is_usual_is_checked_together(line: bytes) -> None:
-    assert tape._are_usual([line + b"\n"] * 3)
+    assert line_reading._are_usual([line + b"\n"] * 3)
 
 
 def test_nearly_all_of_a_call_is_usual() -> None:
-    assert sum(not tape._are_usual([line]) for line in LINES[1:]) < len(LINES) // 50
+    assert sum(not line_reading._are_usual([line]) for line in LINES[1:]) < len(LINES) // 50
 
 
 @pytest.mark.parametrize("line", [*USUAL, *RARE], ids=range(len(USUAL) + len(RARE)))

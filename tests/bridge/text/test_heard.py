@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 import regex  # type: ignore[import-untyped]  # ships no types
 
-from bridge.store.heard_text import spoken_part
+from bridge.text.heard import spoken_part
 
 TEXTS = [
     "Hello, what's the time? It's 3.14 o'clock.",

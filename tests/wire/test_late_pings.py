@@ -9,8 +9,8 @@ from model_client import connected, running
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request
 
+from bridge.links.link import Closing
 from bridge.links.model import ModelAddress, open_model
-from bridge.links.phone import Closing
 from replay.model.script import Faults, Script
 
 PING = b"\x89\x00"

@@ -1,0 +1,159 @@
+"""What was said in a call so far: told to the model's session as it happens, and to the next session when that one is
+lost. Whatever the model is to know of the conversation beside the caller's own voice goes through here. Pure.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Final, TypeAlias
+
+from attrs import define, field
+
+from bridge.heart.audio import ms_of
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import AddCall, AddText, AddTurn, AnswerTool, TruncateItem
+from bridge.heart.events import AgentWords, Event, ToolCalled, TranscriptCame, TurnCommitted
+from bridge.heart.playout import Ledger, Part
+from bridge.heart.prompts import only_heard
+from bridge.heart.session import Session
+from bridge.text.heard import spoken_part
+
+MOST_ENTRIES: Final = 300
+"""Turns and tools that a next session is told; of a longer call its beginning is left out."""
+
+OF_THE_CONVERSATION: Final = frozenset({TurnCommitted, TranscriptCame, AgentWords, ToolCalled})
+"""What the session tells of it."""
+
+TOLD_AGAIN: Final = "again_"
+"""What the ids of items begin with that a session is told of the one before."""
+
+NOT_WRITTEN_DOWN: Final = "(The caller spoke; what they said was not written down.)"
+CALLER, AGENT, SYSTEM = "user", "assistant", "system"
+
+
+@define
+class _Turn:
+    """Something that was said: by whom, in which session, and its parts' words with what of each was heard."""
+
+    role: str
+    session: int
+    words: dict[int, str] = field(factory=dict)
+    heard: dict[int, tuple[int, int]] = field(factory=dict)
+    """Of a part that was cut off: the ms heard, and the ms there were."""
+    keys: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return what of it was heard, in words."""
+        parts = (
+            spoken_part(words, *self.heard[index]) if index in self.heard else words
+            for index, words in sorted(self.words.items())
+        )
+        return " ".join(part for part in parts if part)
+
+
+@define
+class _Called:
+    """A tool that was called, and what it answered if it has."""
+
+    call: ToolCalled
+    output: str | None = None
+
+
+_Entry: TypeAlias = _Turn | _Called
+
+
+@define
+class Conversation:
+    """One call's, in the order in which its turns and tools began."""
+
+    decisions: Decisions
+    session: Session
+    _entries: dict[str, _Entry] = field(factory=dict)
+    _texts: Iterator[int] = field(factory=lambda: count(1))
+
+    # ------------------------------------------------------------ what the session tells
+
+    def follow(self, event: Event) -> None:
+        """Remember what was said, as the session tells of it."""
+        match event:
+            case TurnCommitted(item_id):
+                self._turn(item_id, CALLER)
+            case TranscriptCame(item_id, text):
+                self._turn(item_id, CALLER).words[0] = text
+            case AgentWords(item_id, index, text, is_whole):
+                words = self._turn(item_id, AGENT).words
+                words[index] = text if is_whole else words.get(index, "") + text
+            case ToolCalled(call_id=call_id):
+                self._remember(_of_tool(call_id), _Called(event))
+
+    def _turn(self, item_id: str, role: str) -> _Turn:
+        key = f"item {item_id}"
+        found = self._entries.get(key)
+        if isinstance(found, _Turn):
+            return found
+        turn = _Turn(role, self.session.number)
+        self._remember(key, turn)
+        return turn
+
+    def _remember(self, key: str, entry: _Entry) -> None:
+        self._entries.setdefault(key, entry)
+        if len(self._entries) > MOST_ENTRIES:
+            del self._entries[next(iter(self._entries))]
+
+    # ------------------------------------------------------------ what the session is told
+
+    def add_text(self, role: str, text: str, keys: str = "") -> None:
+        """Tell it in words what can't be heard."""
+        self._remember(f"text {next(self._texts)}", _Turn(role, self.session.number, {0: text}, keys=keys))
+        if self.session.is_open:
+            self.decisions.say(AddText(self.decisions.new_id(), role, text, keys))
+
+    def answer_tool(self, call_id: str, output: str) -> None:
+        """Tell it what came of a tool; a session that is still to come is told with all else."""
+        called = self._entries.get(_of_tool(call_id))
+        if isinstance(called, _Called):
+            called.output = output
+        if self.session.is_open:
+            self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+
+    def truncate(self, ledger: Ledger) -> None:
+        """Tell it how much of a part was heard."""
+        self._truncate((ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated))
+
+    def truncate_unheard(self, part: Part) -> None:
+        """Tell it that nothing of a part was heard."""
+        self._truncate(part, 0, 0)
+
+    def _truncate(self, part: Part, heard_ms: int, generated_ms: int) -> None:
+        item_id, index = part
+        turn = self._entries.get(f"item {item_id}")
+        if isinstance(turn, _Turn):
+            turn.heard[index] = (heard_ms, generated_ms)
+        if not self.session.is_open:
+            return
+        if isinstance(turn, _Turn) and turn.session != self.session.number:
+            return self.add_text(SYSTEM, only_heard(turn.text))
+        self.decisions.say(TruncateItem(self.decisions.new_id(), item_id, index, heard_ms))
+
+    # ------------------------------------------------------------ what the next session is told
+
+    def tell_again(self) -> None:
+        """Tell a new session all of it, under ids of ours: what was heard of the agent, and what is still awaited."""
+        for number, entry in enumerate(list(self._entries.values()), 1):
+            self._tell(entry, f"{TOLD_AGAIN}{self.session.number}_{number}")
+
+    def _tell(self, entry: _Entry, item_id: str) -> None:
+        say, new_id = self.decisions.say, self.decisions.new_id
+        if isinstance(entry, _Called):
+            call = entry.call
+            say(AddCall(new_id(), item_id, call.call_id, call.name, call.arguments))
+            if entry.output is not None:
+                say(AnswerTool(new_id(), call.call_id, entry.output))
+        elif entry.keys or entry.role == SYSTEM:
+            say(AddText(new_id(), entry.role, entry.text, entry.keys, item_id))
+        elif text := entry.text or (NOT_WRITTEN_DOWN if entry.role == CALLER else ""):
+            say(AddTurn(new_id(), item_id, entry.role, text))
+
+
+def _of_tool(call_id: str) -> str:
+    return f"tool {call_id}"

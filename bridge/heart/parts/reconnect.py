@@ -1,0 +1,112 @@
+"""The model's next session: opened when one is lost, and between two turns before one grows too old. The conversation
+goes on in it where it was, without a second greeting. Pure, int ms.
+"""
+
+from attrs import define
+
+from bridge.agents import Agent
+from bridge.heart.decisions import Decisions
+from bridge.heart.effects import OpenSession
+from bridge.heart.held_audio import HeldAudio
+from bridge.heart.keys import Keys
+from bridge.heart.last_words import LastWords
+from bridge.heart.parts.callee import Callee
+from bridge.heart.parts.conversation import SYSTEM, Conversation
+from bridge.heart.parts.farewell import Farewell
+from bridge.heart.playout import Playout
+from bridge.heart.prompts import connection_broke
+from bridge.heart.session import Session
+from bridge.heart.turns import Turns
+
+
+@define
+class Reconnect:
+    """Decides whether a session is followed by another, and when."""
+
+    agent: Agent
+    decisions: Decisions
+    session: Session
+    conversation: Conversation
+    turns: Turns
+    playout: Playout
+    held: HeldAudio
+    keys: Keys
+    last_words: LastWords
+    farewell: Farewell
+    callee: Callee
+    is_old: bool = False
+    """Whether the session is to be left as soon as that disturbs nobody."""
+    _left: int = -1
+    _lost_at: int = 0
+    _due: int = 0
+    _was_cut_off: bool = False
+    _dropped: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._left = self.agent.limits.reconnects
+
+    # ------------------------------------------------------------ a session that is lost
+
+    @property
+    def is_possible(self) -> bool:
+        """Say whether a session that is lost now is followed by another."""
+        return self._left > 0 and self._is_wanted
+
+    @property
+    def _is_wanted(self) -> bool:
+        session = self.session
+        was_there = not session.is_over and (session.is_ready or session.number > 1)
+        return was_there and not self.farewell.is_near and not self.callee.is_machine
+
+    def begin(self, why: str) -> None:
+        """Open the next session in place of the one that was lost."""
+        self._left -= 1
+        self.decisions.journal.count(why)
+        self._was_cut_off = self._was_cut_off or self.turns.is_going_on
+        self._open_next("model_lost", why=why)
+
+    # ------------------------------------------------------------ a session that grows old
+
+    def session_began(self) -> None:
+        """A session counts its age from its first word."""
+        seconds = self.agent.limits.session_seconds
+        self.session.old_at = self.decisions.now + seconds * 1000 if seconds else None
+
+    def grow_old(self) -> None:
+        """From now on the next moment in which nobody speaks or waits is used."""
+        self.session.old_at, self.is_old = None, True
+
+    def look(self) -> None:
+        """Leave an old session if nothing of it is under way."""
+        if (
+            not self.session.is_ready
+            or not self._is_wanted
+            or self.turns.is_under_way
+            or self.keys.are_coming
+        ):
+            return
+        if self.playout.is_idle and not self.last_words.are_awaited(self.decisions.now):
+            self._open_next("session_left", why="its time is nearly over")
+
+    # ------------------------------------------------------------ the next one
+
+    def _open_next(self, milestone: str, why: str) -> None:
+        now = self.decisions.now
+        self.decisions.journal.milestone(milestone, session=self.session.number, why=why[:300])
+        if self.session.is_ready:
+            self.is_old, self._lost_at, self._dropped = False, now, self.held.dropped
+            self._due = now + self.agent.limits.reconnect_ms
+        self.playout.break_off(self.turns.active)
+        self.turns.session_lost()
+        self.last_words.session_ended()
+        self.session.begin_anew(self._due)
+        self.decisions.say(OpenSession(self.session.number, max(0, self._due - now)))
+
+    def session_ready(self) -> None:
+        """Tell the new session what was said, and what it can't know."""
+        gap_ms = self.decisions.now - self._lost_at
+        self.decisions.journal.milestone("session_followed", session=self.session.number, gap_ms=gap_ms)
+        self.conversation.tell_again()
+        if self._was_cut_off or self.held.dropped > self._dropped:
+            self.conversation.add_text(SYSTEM, connection_broke())
+        self._was_cut_off = False

@@ -1,0 +1,340 @@
+"""The next session: opened when one is lost or grows old, told what was said, and asked for what is owed."""
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+from away import PLACES, left
+from courses import Course, agents, courses, history
+from heart import Driver, agent_with, of, open_call, ready_call, truncations
+from hypothesis import given, settings
+
+from bridge.agents import Agent
+from bridge.heart.effects import (
+    AddCall,
+    AddText,
+    AddTurn,
+    AnswerTool,
+    AppendAudio,
+    ClearPlayback,
+    CreateResponse,
+    Effect,
+    OpenSession,
+    UpdateSession,
+    WriteNote,
+)
+from bridge.heart.events import (
+    AgentWords,
+    Event,
+    KeyPressed,
+    LinkStalled,
+    ModelErred,
+    ModelLeft,
+    ModelUnreachable,
+    ResponseCreated,
+    ResponseFinished,
+    SessionCreated,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    ToolAnswered,
+    ToolCalled,
+    TranscriptCame,
+    TurnCommitted,
+)
+from bridge.heart.parts.conversation import NOT_WRITTEN_DOWN
+
+LOST = ModelLeft(1006, "")
+AGENT = agent_with(reconnects=2, reconnect_ms=5000)
+
+
+def a_call(agent: Agent = AGENT) -> Driver:
+    """Return a call with a greeting, a question and an answer, all of it heard."""
+    line = ready_call(agent)
+    line.tell(ResponseCreated("r0"), AgentWords("i0", 0, "Hello there.", is_whole=True))
+    line.answer("r0", "i0", 200)
+    line.hear_out()
+    says(line, "u1", "What time is it?")
+    line.tell(ResponseCreated("r1"), AgentWords("i1", 0, "It is "), AgentWords("i1", 0, "noon."))
+    line.answer("r1", "i1", 400)
+    line.hear_out()
+    line.wanted.clear()
+    line.echoed = 0
+    return line
+
+
+def says(line: Driver, item: str, words: str) -> None:
+    """Let the caller have a turn, and its words be written down; empty ones are not."""
+    line.tell(SpeechStarted(item, 0), SpeechStopped(item, 0), TurnCommitted(item))
+    if words:
+        line.tell(TranscriptCame(item, words))
+
+
+def comes_back(line: Driver) -> list[Effect]:
+    """Let the next session be there."""
+    return line.tell(SessionCreated(0), SessionUpdated())
+
+
+def told(effects: list[Effect]) -> list[tuple[str, str]]:
+    """Return what a session was told, in order: who said what, which tool was called, what it answered."""
+    said: list[tuple[str, str]] = []
+    for effect in effects:
+        match effect:
+            case AddTurn(role=role, text=text) | AddText(role=role, text=text):
+                said.append((role, text))
+            case AddCall(name=name, call_id=call_id):
+                said.append((name, call_id))
+            case AnswerTool(call_id=call_id, output=output):
+                said.append((call_id, output))
+    return said
+
+
+WAYS: list[Event] = [
+    LOST,
+    ModelLeft(1001, "going away"),
+    LinkStalled("model"),
+    ModelErred("session_expired", "", "", ""),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_session_that_is_lost_is_followed_by_one_that_knows_what_was_said(way: Event) -> None:
+    line = a_call()
+    assert of(line.tell(way), OpenSession) == [OpenSession(2, 5000)]
+    wanted = comes_back(line)
+    assert of(wanted, UpdateSession)
+    assert told(wanted) == [
+        ("assistant", "Hello there."), ("user", "What time is it?"), ("assistant", "It is noon."),
+    ]  # fmt: skip
+    assert not of(wanted, CreateResponse), "nobody waited for anything"
+    assert line.end is None
+
+
+def test_the_greeting_is_not_repeated_and_what_was_owed_is_asked_for() -> None:
+    line = a_call()
+    says(line, "u2", "And tomorrow?")
+    wanted = line.tell(LOST) + comes_back(line)
+    (asked,) = of(wanted, CreateResponse)
+    assert asked.instructions == ""
+    *_, last, note = told(wanted)
+    assert last == ("user", "And tomorrow?")
+    assert note[0] == "system"
+
+
+def test_a_greeting_that_was_not_said_is_asked_for_again() -> None:
+    line = ready_call(AGENT)
+    wanted = line.tell(LOST) + comes_back(line)
+    (asked,) = of(wanted, CreateResponse)
+    assert AGENT.greeting in asked.instructions
+
+
+def test_what_is_being_played_is_played_to_its_end() -> None:
+    line = a_call()
+    says(line, "u2", "Tell me a story.")
+    line.tell(ResponseCreated("r2"), AgentWords("i2", 0, "Once upon"))
+    line.generate("r2", "i2", 900)
+    line.tell(LOST)
+    before = len(line.wanted)
+    line.hear_out()
+    items = [note for note in line.notes("item") if note["item_id"] == "i2"]
+    assert [note["heard_ms"] for note in items] == [900]
+    assert not of(line.wanted[before:], ClearPlayback)
+
+
+def test_words_that_were_cut_off_are_told_as_far_as_they_were_heard() -> None:
+    line = a_call()
+    says(line, "u2", "Tell me a story.")
+    line.tell(ResponseCreated("r2"), AgentWords("i2", 0, "one two three four five six seven eight"))
+    line.generate("r2", "i2", 800)
+    line.wait(400)
+    line.tell(SpeechStarted("u3", 0))
+    wanted = line.tell(LOST) + comes_back(line)
+    (heard,) = [text for who, text in told(wanted) if who == "assistant" and text.startswith("one")]
+    assert "one two three four five six seven eight".startswith(heard)
+    assert "eight" not in heard
+
+
+def test_an_interruption_of_the_former_session_s_words_is_told_in_words() -> None:
+    line = a_call()
+    says(line, "u2", "Tell me a story.")
+    line.tell(ResponseCreated("r2"), AgentWords("i2", 0, "one two three four"))
+    line.generate("r2", "i2", 4000)
+    line.tell(LOST)
+    comes_back(line)
+    wanted = line.tell(SpeechStarted("u3", 0), after=500)
+    assert truncations(wanted) == [], "the new session has no such item"
+    (note,) = told(wanted)
+    assert note[0] == "system"
+    assert "four" not in note[1]
+
+
+def test_a_tool_goes_on_and_its_answer_reaches_the_next_session() -> None:
+    line = a_call()
+    says(line, "u2", "Is there a table?")
+    line.tell(
+        ResponseCreated("r2"), ToolCalled("r2", "c1", "look_up", "{}"), ResponseFinished("r2", "completed")
+    )
+    line.tell(LOST)
+    wanted = comes_back(line)
+    assert told(wanted)[4:5] == [("look_up", "c1")]
+    assert not of(wanted, AnswerTool)
+    assert of(line.tell(ToolAnswered("c1", "yes")), AnswerTool)[0].output == "yes"
+
+
+def test_a_tool_that_answers_meanwhile_is_told_once() -> None:
+    line = a_call()
+    says(line, "u2", "Is there a table?")
+    line.tell(
+        ResponseCreated("r2"), ToolCalled("r2", "c1", "look_up", "{}"), ResponseFinished("r2", "completed")
+    )
+    assert not of(line.tell(LOST, ToolAnswered("c1", "yes")), AnswerTool)
+    wanted = comes_back(line)
+    assert told(wanted)[4:6] == [("look_up", "c1"), ("c1", "yes")]
+    assert of(wanted, CreateResponse)
+
+
+def test_the_caller_s_words_meanwhile_are_held_and_given() -> None:
+    line = a_call()
+    line.tell(LOST)
+    for _ in range(10):
+        line.caller_frame(b"\x11" * 160, after=20)
+    wanted = comes_back(line)
+    appended = of(wanted, AppendAudio)
+    assert b"".join(effect.audio for effect in appended) == b"\x11" * 1600
+    assert not [note for note in told(wanted) if note[0] == "system"]
+
+
+def test_more_than_can_be_held_is_said_to_be_lost() -> None:
+    line = a_call(agent_with(reconnects=1, reconnect_ms=9000, held_caller_audio_ms=200))
+    line.tell(LOST)
+    line.wait_with_frames(1000)
+    assert [role for role, _ in told(comes_back(line))][-1] == "system"
+
+
+def test_keys_that_were_pressed_are_told_again_as_keys() -> None:
+    line = a_call()
+    line.tell(KeyPressed("MZ1", "7"))
+    line.wait(3000)
+    (pressed,) = of(line.wanted, AddText)
+    line.tell(LOST)
+    assert [text.keys for text in of(comes_back(line), AddText) if text.keys] == [pressed.keys]
+
+
+def test_a_turn_without_words_is_said_to_have_been() -> None:
+    line = a_call()
+    says(line, "u2", "")
+    line.tell(LOST)
+    assert ("user", NOT_WRITTEN_DOWN) in told(comes_back(line))
+
+
+# ---------------------------------------------------------------- when it can't be had
+
+
+def test_so_many_and_no_more() -> None:
+    line = a_call()
+    for number in (2, 3):
+        assert of(line.tell(LOST), OpenSession)[0].number == number
+        comes_back(line)
+    line.tell(LOST)
+    assert line.end is not None
+    assert line.end.by == "model"
+
+
+def gives_up(line: Driver) -> None:
+    line.wait_with_frames(5000)
+
+
+def is_unreachable(line: Driver) -> None:
+    line.tell(ModelUnreachable("wss://model can't be reached"))
+
+
+@pytest.mark.parametrize("what", [gives_up, is_unreachable])
+def test_a_session_that_does_not_come_is_a_case_for_the_failure_plan(what: Callable[[Driver], None]) -> None:
+    line = a_call()
+    line.tell(LOST)
+    what(line)
+    assert line.end is not None
+    assert (line.end.by, line.end.say) == ("model", AGENT.failure_sentence.text)
+
+
+def test_a_socket_that_breaks_off_again_and_again_gets_no_more_time() -> None:
+    line = a_call()
+    line.tell(LOST)
+    again = line.tell(SessionCreated(0), LOST, after=3000)
+    assert of(again, OpenSession) == [OpenSession(3, 2000)]
+
+
+def test_none_is_opened_where_none_is_wanted() -> None:
+    line = open_call(agent_with(reconnects=0))
+    assert not of(line.tell(LOST), OpenSession)
+    assert line.end is not None
+
+
+# ---------------------------------------------------------------- away from the stream
+
+
+def test_the_session_is_lost_and_followed_while_the_caller_is_away() -> None:
+    agent = evolve(AGENT, transfer=PLACES)
+    line = a_call(agent)
+    line.call_tool("c1", "transfer_call", '{"place": "sales"}')
+    line.tell(ResponseFinished("r9", "completed"))
+    line.hear_out()
+    assert left(line)
+    assert of(line.tell(LOST), OpenSession)
+    comes_back(line)
+    assert line.end is None
+
+
+# ---------------------------------------------------------------- before it is too old
+
+OLD = agent_with(reconnects=2, session_seconds=30)
+
+
+def test_a_session_that_grows_old_is_left_between_two_turns() -> None:
+    line = a_call(OLD)
+    line.wait_with_frames(29_000 - line.now)
+    assert not of(line.wanted, OpenSession)
+    line.wait_with_frames(2000)
+    assert of(line.wanted, OpenSession) == [OpenSession(2, 5000)]
+    wanted = comes_back(line)
+    assert [who for who, _ in told(wanted)] == ["assistant", "user", "assistant"]
+    assert not of(wanted, CreateResponse)
+
+
+def test_it_is_not_left_in_the_middle_of_a_turn() -> None:
+    line = a_call(OLD)
+    line.wait_with_frames(29_500 - line.now)
+    line.tell(SpeechStarted("u2", 0))
+    line.wait_with_frames(2000)
+    assert not of(line.wanted, OpenSession)
+    line.tell(SpeechStopped("u2", 0), TurnCommitted("u2"), TranscriptCame("u2", "Well?"))
+    line.tell(AgentWords("i2", 0, "Yes.", is_whole=True))
+    line.answer("r2", "i2", 400)
+    assert not of(line.wanted, OpenSession), "its words are still being heard"
+    line.hear_out()
+    assert of(line.wanted, OpenSession)
+
+
+def test_it_is_left_while_a_tool_runs_whose_answer_the_next_one_gets() -> None:
+    line = a_call(OLD)
+    line.wait_with_frames(29_500 - line.now)
+    says(line, "u2", "Is there a table?")
+    line.tell(
+        ResponseCreated("r2"), ToolCalled("r2", "c1", "look_up", "{}"), ResponseFinished("r2", "completed")
+    )
+    line.wait_with_frames(1000)
+    assert of(line.wanted, OpenSession)
+    assert not of(comes_back(line), CreateResponse)
+    wanted = line.tell(ToolAnswered("c1", "yes"))
+    assert of(wanted, AnswerTool)
+    assert of(wanted, CreateResponse)
+
+
+@settings(max_examples=150)
+@given(agents, courses)
+def test_sessions_come_one_after_the_other(agent: Agent, course: Course) -> None:
+    wanted = history(agent, course).wanted
+    numbers = [effect.number for effect in of(wanted, OpenSession)]
+    assert numbers == list(range(2, 2 + len(numbers)))
+    losses = [note for note in of(wanted, WriteNote) if note.data.get("name") == "model_lost"]
+    assert len(losses) <= agent.limits.reconnects
