@@ -53,7 +53,7 @@ def ready_indexers() -> Iterator[None]:
 
     async def open_process(command: list[str], **options: Any) -> Any:
         if command == INDEXER:
-            return await _fork(options["stdin"])
+            return _fork(options["stdin"])
         return await plain(command, **options)
 
     if sys.platform == "linux":
@@ -65,13 +65,14 @@ def ready_indexers() -> Iterator[None]:
         trio.lowlevel.open_process = plain
 
 
-async def _fork(stdin: socket.socket) -> Forked:
+def _fork(stdin: socket.socket) -> Forked:
     ours, theirs = socket.socketpair()
     with theirs:
         socket.send_fds(_mother()[0], [b"."], [stdin.fileno(), 2, theirs.fileno()])
-    told = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-    with trio.CancelScope(shield=True):  # as trio's own: it is there or it is not
-        return Forked(told, int(await told.receive_some(WORD_BYTES)))
+    pid = int(
+        ours.recv(WORD_BYTES)
+    )  # no task runs meanwhile, so no time passes: who forks is nobody's helper
+    return Forked(trio.SocketStream(trio.socket.from_stdlib_socket(ours)), pid)
 
 
 @cache
