@@ -82,7 +82,6 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _rings_at: int = 0
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -133,11 +132,8 @@ class LiveCall:
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        if call.calm_until < self._rings_at and (deadline := call.deadline) is not None:
-            self._set_alarm(deadline)  # only ever nearer: one that rings too soon is set anew then
-
-    def _set_alarm(self, deadline: int) -> None:
-        self._rings_at, self._alarm.deadline = deadline, self._at(deadline)
+        if self._at(call.calm_until) < self._alarm.deadline and (deadline := call.deadline) is not None:
+            self._alarm.deadline = self._at(deadline)  # only ever nearer: one that rings too soon is set anew
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -217,9 +213,8 @@ class LiveCall:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
             self._legs = legs
-            until = self._at(self.agent.limits.model_ready_ms)
-            legs.start_soon(self._model_side.live, until, name="model leg")
-            legs.start_soon(self.phones.live, self._hear, self._phone_left, name="phone leg")
+            legs.start_soon(self._meet_model, name="model leg")
+            legs.start_soon(self._meet_phone, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
                 legs.start_soon(self._shadow.run_after, self._model_side.came, name="shadow leg")
@@ -291,8 +286,7 @@ class LiveCall:
     async def _keep_time(self) -> None:
         """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope() as self._alarm:
-                self._set_alarm(deadline)
+            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
@@ -348,10 +342,14 @@ class LiveCall:
 
     def _phone_left(self, leg: Leg) -> None:
         line, event = leg.left_at(self.now_ms())
-        if line.is_input:
-            self.feed(line, event)
-        else:
-            self.record(line)  # the call goes on without it, or is over
+        tell = self.feed if line.is_input else self.record  # the call goes on without it, or is over
+        tell(line, event)
+
+    async def _meet_phone(self) -> None:
+        await self.phones.live(self._hear, self._phone_left)
+
+    async def _meet_model(self) -> None:
+        await self._model_side.live(self._at(self.agent.limits.model_ready_ms))
 
     @property
     def model(self) -> Leg:
