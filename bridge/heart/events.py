@@ -1,7 +1,5 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing.
-
-Those that come many times a second are structs of msgspec, which are as frozen and made in a third of the time.
-"""
+"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing. Those that come many
+times a second are structs of msgspec, which are as frozen and made in a third of the time."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias, get_args
@@ -180,8 +178,7 @@ class ToolCalled:
     arguments: str
 
 
-@frozen
-class ApprovalAsked:
+class ApprovalAsked(Struct, frozen=True):
     """The service asks whether it may call this tool of an MCP server; it waits for the answer."""
 
     item_id: str
@@ -189,8 +186,7 @@ class ApprovalAsked:
     tool: str
 
 
-@frozen
-class RemoteToolEnded:
+class RemoteToolEnded(Struct, frozen=True):
     """The service has called a tool of an MCP server, or failed to; the model says nothing of it by itself."""
 
     item_id: str
@@ -321,8 +317,7 @@ class CallerAway:
 
 @frozen
 class FarEndTold:
-    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined, completed or canceled: it
-    rings no more though nobody has answered, and the time is not over."""
+    """Of whom an excursion rings: ringing, answered, accepted, declined, completed, canceled (it rings no more)."""
 
     number: int
     what: str
@@ -361,8 +356,7 @@ class ToolFailed:
     message: str
 
 
-@frozen
-class ClockRang:
+class ClockRang(Struct, frozen=True, gc=False):
     """The heart's own deadline passed."""
 
 

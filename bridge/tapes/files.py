@@ -73,10 +73,11 @@ def _append(write: Write, piece: Piece) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not data.startswith(piece.header):
-            import structlog  # a tenth of a second, for what nearly never happens
+            import structlog  # the indexer's process reads and writes tapes, and logs next to nothing
 
-            log = structlog.get_logger(__name__)
-            log.error("tape was deleted while its call goes on; starting it again", path=str(path))
+            structlog.get_logger(__name__).error(
+                "tape was deleted while its call goes on; starting it again", path=str(path)
+            )
             data = piece.header + data
     write(path, data)
 

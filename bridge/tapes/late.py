@@ -83,7 +83,7 @@ def _append(tape: Tape, late: Late) -> None:
     if any(known.http == line.http for known in lines):
         return  # Twilio asks again when it got no answer, and so may whoever has seen the request
     if sum(b'"http":' in raw[:100] for raw in _behind_the_end(tape)) >= MOST_LATE:
-        import structlog  # a tenth of a second, for what nearly never happens
+        import structlog  # the indexer's process reads and writes tapes, and logs next to nothing
 
         structlog.get_logger(__name__).warning(
             "too many requests about a call that is over", call_id=tape.header.call_id
