@@ -82,6 +82,9 @@ PHASES: Final = {
 # ---------------------------------------------------------------- the faults
 
 
+LOST_FOR_GOOD: Final = {"reconnects": 0, "stream_returns": 0}
+
+
 @frozen
 class Fault:
     """A fault: what the model's socket does, or which steps the caller takes, and who may have ended the call then."""
@@ -90,6 +93,7 @@ class Fault:
     expects: Mapping[str, str]
     act: Act | None = None
     step: Step | None = None
+    limits: Mapping[str, int] = LOST_FOR_GOOD
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -130,11 +134,16 @@ HARMLESS: Final = {
     "tool": "caller",
     "closing": "tool",
 }
+FOLLOWED: Final = {**HARMLESS, "closing": "model|tool"}
+"""Another session goes on with the conversation; nobody is waited for while the agent says goodbye."""
+
 LEFT: Final = {"speaking": "caller", "listening": "caller", "tool": "caller", "closing": "caller|tool"}
 FAULTS: Final = (
     Fault("model: TCP reset", GONE, _reset),
     Fault("model: stalls", GONE, _stall),
     *(Fault(f"model: closes with {code}", GONE, partial(_close, code=code)) for code in CODES),
+    Fault("model: TCP reset, and another session", FOLLOWED, _reset, limits={"reconnects": 3}),
+    Fault("model: stalls, and another session", FOLLOWED, _stall, limits={"reconnects": 3}),
     *(Fault(f"model: garbage, {kind}", HARMLESS, partial(_garbage, kind=kind)) for kind in KINDS),
     Fault("Twilio: TCP reset", LEFT, step=DropSocket()),
     Fault("Twilio: reads nothing", LEFT, step=StopReading()),
@@ -260,7 +269,10 @@ async def run_phase(
     """Let each fault happen to a call of its own, all at the same time; return what came of each."""
     watch = Watch(phase.is_reached)
     names = tuple(f"cell-{number}" for number in range(len(faults)))
-    setup = Cells(folder, agents=names, limits=LIMITS, tools=tools, watch=watch, server={"max_calls": 500})
+    own = {name: {"limits": {**LIMITS, **fault.limits}} for name, fault in zip(names, faults, strict=True)}
+    setup = Cells(
+        folder, agents=names, own=own, limits=LIMITS, tools=tools, watch=watch, server={"max_calls": 500}
+    )
     reports: dict[str, CallReport] = {}
     async with open_stage(evolve(setup, script=_players(phase, story))) as stage:  # type: ignore[arg-type]
         async with trio.open_nursery() as calls:

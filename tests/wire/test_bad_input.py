@@ -116,7 +116,7 @@ async def test_a_second_start_gives_no_token_away(place: MakePlace) -> None:
 
 
 async def test_a_message_larger_than_any_ends_the_call_and_no_other(place: MakePlace) -> None:
-    setup = place()
+    setup = place(limits={"stream_returns": 0})
     with trio.fail_after(20):
         async with open_stage(setup) as stage, trio.open_nursery() as nursery:
             reports: list[CallReport] = []

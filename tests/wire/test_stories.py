@@ -248,6 +248,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_has_one_record(place: MakePl
 async def test_a_model_that_goes_while_the_caller_is_away_leaves_them_the_plan(place: MakePlace) -> None:
     setup = place(
         script=evolve(model(TRANSFER), faults=Faults(close_after_ms=9000)),
+        limits={"reconnects": 0},
         agent={"transfer": PLACES, "failure": {"steps": [SORRY, "hang_up"]}},
     )
     told = await story(setup, anna(result="no_answer"), Wait(60_000))
