@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from math import inf
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import structlog
 import trio
 from hypothesis import HealthCheck, settings
+from ready_indexers import ready_indexers
 from trio.testing import MockClock
 
 from bench import patient_clock
@@ -64,7 +66,8 @@ def bounded(run: Run, test: Test, *, clock: trio.abc.Clock | None, **options: An
         with trio.fail_after(inf if isinstance(clock, MockClock) else HANG_SECONDS[run]):
             await test()
 
-    run(in_time, clock=clock, **options)
+    with nullcontext() if run is trio.run else ready_indexers():
+        run(in_time, clock=clock, **options)
 
 
 @pytest.fixture(autouse=True)

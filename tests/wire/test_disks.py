@@ -19,8 +19,6 @@ from bridge.tapes.reader import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 
-pytestmark = pytest.mark.real_time("the indexer is a process")
-
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 
 

@@ -57,11 +57,10 @@ async def indexing(
 ) -> AsyncIterator[Indexer]:
     """Run an indexer beside a folder, as the daemon does."""
     indexer = Indexer(settings_of(folder, **recording), Secrets(), on_record)
-    with trio.fail_after(40):
-        async with trio.open_nursery() as nursery:
-            await nursery.start(indexer.run)
-            yield indexer
-            nursery.cancel_scope.cancel(reason="the test is over")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(indexer.run)
+        yield indexer
+        nursery.cancel_scope.cancel(reason="the test is over")
 
 
 async def wait_for(holds: Callable[[], bool]) -> None:
@@ -86,14 +85,13 @@ def in_rows(folder: Folder) -> list[str]:
 @linux
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_no_process_that_carries_calls_loads_duckdb(tmp_path: Path, workers: int) -> None:
-    with trio.fail_after(40):
-        async with a_process(tmp_path, launch=Launch({"workers": workers})) as daemon:
-            await daemon.call(QUICK)
-            folder = Folder(tmp_path / "data")
-            await wait_for(folder.store.path.exists)
-            loaded, commands = looked_at(daemon.process.pid)
-            daemon.signal()
-            await daemon.process.wait()
+    async with a_process(tmp_path, launch=Launch({"workers": workers})) as daemon:
+        await daemon.call(QUICK)
+        folder = Folder(tmp_path / "data")
+        await wait_for(folder.store.path.exists)
+        loaded, commands = looked_at(daemon.process.pid)
+        daemon.signal()
+        await daemon.process.wait()
     assert loaded == [b"bridge.indexing.worker" in command for command in commands]
     assert sorted(loaded) == [False] * (1 if workers == 1 else 3) + [True]
     assert len(in_rows(folder)) == 1
@@ -188,16 +186,15 @@ async def test_an_indexer_of_a_dead_daemon_is_waited_for_and_holds_up_no_call(
     place: MakePlace, folder: Folder
 ) -> None:
     (left,) = taped(folder, "CAleft")
-    with trio.fail_after(30):
+    async with open_stage(place()) as stage:
+        await stage.wait_recorded()
+    folder.store.path.unlink()
+    with one_after_the_other(folder.data):
         async with open_stage(place()) as stage:
-            await stage.wait_recorded()
-        folder.store.path.unlink()
-        with one_after_the_other(folder.data):
-            async with open_stage(place()) as stage:
-                report = await stage.ring(QUICK)
-                assert report.closed_by == "caller"
-                await wait_for(lambda: stage.daemon.indexer.pid is not None)
-                assert not folder.store.path.exists()
+            report = await stage.ring(QUICK)
+            assert report.closed_by == "caller"
+            await wait_for(lambda: stage.daemon.indexer.pid is not None)
+            assert not folder.store.path.exists()
     assert set(in_rows(folder)) == {"CAleft", report.call_sid}
     assert left.exists()
 
@@ -245,7 +242,7 @@ async def test_calls_are_answered_beside_a_database_that_cant_be_used_and_rows_c
     monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.5)
     (kept,) = [folder.put("CAkept")]
     spoil(folder)
-    with trio.fail_after(40), capture_logs() as logs:
+    with capture_logs() as logs:
         async with open_stage(place()) as stage:
             indexer = stage.daemon.indexer
             await wait_for(lambda: bool(indexer.fault))

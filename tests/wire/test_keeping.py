@@ -5,7 +5,6 @@ import gzip
 from pathlib import Path
 
 import attrs
-import pytest
 import trio
 from structlog.testing import capture_logs
 
@@ -17,8 +16,6 @@ from bridge.tapes.reader import read_tape
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
 from replay.tapes.player import replay_tape
-
-pytestmark = pytest.mark.real_time("the indexer is a process")
 
 QUICK = Caller(steps=(WaitForAgent(), Wait(300), HangUp()), answer_delay_ms=0)
 

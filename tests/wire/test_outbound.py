@@ -26,8 +26,6 @@ from replay.phone.signing import sign
 from replay.phone.twiml import Connect, Stream, parse
 from replay.tapes.player import replay_tape
 
-pytestmark = pytest.mark.real_time("it asks an admin address, which counts in threads")
-
 TOKEN = "let-me-in"
 SETTINGS = {"caller_id": OURS, "allow": ["+49"], "hours": "", "calls_per_second": 30}
 TALK = Script(opening=GREETING.opening, fallback=(words("caller_no"),), delivery=PROMPT)
@@ -227,6 +225,7 @@ async def post(
         )
 
 
+@pytest.mark.real_time("workers are processes")
 async def test_with_workers_a_call_is_made_by_the_supervisor_and_carried_by_one_of_them(
     place: MakePlace,
 ) -> None:
