@@ -2,10 +2,14 @@
 
 import ssl
 from contextlib import suppress
+from typing import Final
 
 from attrs import define
 
-from bridge.links.pipes import READ_BYTES, TcpPipe
+from bridge.links.pipes import TcpPipe
+
+RECORD_BYTES: Final = 2**14
+"""What a record holds at most; so what OpenSSL has decrypted of one is all read at once."""
 
 
 @define(eq=False)
@@ -25,10 +29,10 @@ class TlsPipe:
 
     def write(self, data: bytes) -> None:
         """Encrypt, and send at once what the socket takes; the rest waits for `drain`."""
-        rest = memoryview(data)
+        rest: bytes | memoryview = data
         try:
-            while rest:
-                rest = rest[self._tls.write(rest) :]
+            while (sent := self._tls.write(rest)) < len(rest):
+                rest = memoryview(rest)[sent:]
         except ssl.SSLError:  # with half of it unsaid there is nothing more to say
             self._tcp.cut_off()
         self._send_out()
@@ -40,7 +44,7 @@ class TlsPipe:
     async def read(self) -> bytes:
         """Wait for bytes and return them; none when the peer has left, or the connection broke."""
         while True:
-            if data := self._decrypted():
+            if self._incoming.pending and (data := self._decrypted()):
                 return data
             encrypted = b"" if self._has_ended else await self._tcp.read()
             if not encrypted:
@@ -50,17 +54,18 @@ class TlsPipe:
 
     def _decrypted(self) -> bytes:
         """Return what the records say that have come as a whole."""
-        found: list[bytes] = []
+        found = b""
         try:
-            while not self._has_ended and (self._incoming.pending or self._tls.pending()):
-                found.append(self._tls.read(READ_BYTES))
-                self._has_ended = not found[-1]
+            while self._incoming.pending and not self._has_ended:
+                said = self._tls.read(RECORD_BYTES)
+                self._has_ended = not said
+                found = found + said if found else said
         except ssl.SSLWantReadError:
             pass  # half a record; the rest of it comes
         except ssl.SSLError:
             self._has_ended = True
         self._send_out()
-        return b"".join(found)
+        return found
 
     def _send_out(self) -> None:
         """Send what OpenSSL has to say: records, and its own answers to new keys, alerts and tickets."""
