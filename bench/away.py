@@ -357,7 +357,13 @@ def grown(base: Sample, sample: Sample) -> list[str]:
 async def run(one: Run) -> None:
     """Run it all; on leaving the daemon has ended, and everything is recorded."""
     (one.out / "pins.py").write_text(TOOLS)
-    server = {"max_calls": 200, "waiting_calls": 200, "calls_per_caller": 0, "max_lag_ms": 0}
+    server = {
+        "max_calls": 200,
+        "waiting_calls": 200,
+        "calls_per_caller": 0,
+        "max_lag_ms": 0,
+        "max_busy_percent": 0,
+    }
     launch = Launch(server, CONFIGURED.replace("ADMIN", str(one.out / "admin.sock")), run=RUN)
     async with a_daemon(one, launch) as running:
         half = one.plan.excursions // 2

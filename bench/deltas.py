@@ -34,7 +34,7 @@ SPACING_SECONDS: Final = 0.1
 SPEED: Final = 1.1
 """Times as fast as speech, which makes it the most messages a second that there can be."""
 
-SERVER: Final = {"calls_per_caller": 0, "max_lag_ms": 0}
+SERVER: Final = {"calls_per_caller": 0, "max_lag_ms": 0, "max_busy_percent": 0}
 """All calls shall be there, however late the loop is."""
 
 
@@ -87,12 +87,14 @@ def _cpu_seconds(daemon: Running) -> float:
 def launch_of(base: Path | None = None) -> Launch:
     """Return how the daemon is started: as it is here, or as it is in another checkout."""
     server = dict(SERVER)
-    if base is not None and "max_lag_ms" not in (base / "config.toml").read_text():
-        del server["max_lag_ms"]
+    if base is not None:
+        known = (base / "config.toml").read_text()
+        server = {key: value for key, value in server.items() if key in known}
     return Launch(
         server,
         agents=f"[agents.{AGENT}]\n",
-        environment={"PYTHONPATH": str(base)} if base is not None else {},
+        # Without the second it would find the code of the folder that this is run from, before the other's.
+        environment={"PYTHONPATH": str(base), "PYTHONSAFEPATH": "1"} if base is not None else {},
     )
 
 

@@ -163,7 +163,7 @@ def _compare(plan: Plan, options: dict[str, Any]) -> tuple[str, list[Level]]:
 
 def _beyond(plan: Plan, times: float) -> tuple[str, list[Level]]:
     with tempfile.TemporaryDirectory(prefix="bridge-load-") as folder:
-        done = uvloop.run(run_beyond(Side(NAME, own_lag=True), plan, Path(folder), times))
+        done = uvloop.run(run_beyond(Side(NAME, own_limits=True), plan, Path(folder), times))
     return told_beyond(done), [done.before]
 
 

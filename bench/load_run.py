@@ -90,7 +90,8 @@ class Load:
         return self._level(before, after, passed, own)
 
     def _level(self, before: Usage, after: Usage, passed: float, own: float) -> Level:
-        used, calls, seen = after.cpu_seconds - before.cpu_seconds, len(self.callers), self.seen
+        used, seen = after.cpu_seconds - before.cpu_seconds, self.seen
+        calls = max(1, sum(caller.is_live for caller in self.callers))
         level = Level(
             side=self.side.name,
             calls=calls,

@@ -34,9 +34,11 @@ LIMITS: Final = {
     "calls_per_caller": 0,
     "max_connections": 20_000,
     "max_lag_ms": 0,
+    "max_busy_percent": 0,
 }
-"""Every call shall be there, whatever it suffers; with `--beyond` the daemon's own `max_lag_ms` counts."""
+"""Every call shall be there, whatever it suffers; with `--beyond` the daemon's own limits of lateness count."""
 
+OF_ITS_OWN: Final = ("max_lag_ms", "max_busy_percent")
 START_SECONDS: Final = 30
 END_SECONDS: Final = 20
 LOOK_SECONDS: Final = 0.02
@@ -57,7 +59,7 @@ class Side:
     checkout: Path = HERE
     over_tls: bool = False
     workers: int = 1
-    own_lag: bool = False
+    own_limits: bool = False
     loop: str = "asyncio"
 
     @property
@@ -69,8 +71,8 @@ class Side:
         """Return what its configuration says beside the defaults, as far as its checkout knows of it."""
         known = (self.checkout / "config.toml").read_text()
         wanted = {key: value for key, value in LIMITS.items() if key in known}
-        if self.own_lag:
-            wanted.pop("max_lag_ms", None)
+        if self.own_limits:
+            wanted = {key: value for key, value in wanted.items() if key not in OF_ITS_OWN}
         return wanted | ({"workers": self.workers} if self.workers > 1 else {})
 
     def command(self, folder: Path, model_url: str) -> list[str]:

@@ -343,7 +343,13 @@ def launch_of(plan: Plan, out: Path, clock: Path) -> Launch:
     """Return how the daemon is started."""
     limits = "\n".join(f"{key} = {value}" for key, value in LIMITS.items())
     return Launch(
-        server={"max_calls": 1000, "waiting_calls": 1000, "calls_per_caller": 0, "max_lag_ms": 0},
+        server={
+            "max_calls": 1000,
+            "waiting_calls": 1000,
+            "calls_per_caller": 0,
+            "max_lag_ms": 0,
+            "max_busy_percent": 0,
+        },
         agents=f"""
 [admin]
 bind = "unix:{out / "admin.sock"}"

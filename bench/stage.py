@@ -34,7 +34,7 @@ AGENT = "front-desk"
 WEBHOOK = f"{PUBLIC}/voice/{AGENT}"
 SERVER = {
     "bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1, "waiting_calls": 1000, "calls_per_caller": 0,
-    "max_lag_ms": 0,
+    "max_lag_ms": 0, "max_busy_percent": 0,
 }  # fmt: skip
 """Every call here is one caller's, a hundred may begin at once, and the stand-ins slow down the loop they share."""
 

@@ -58,6 +58,7 @@ class Server:
     workers: int = setting(1, processes(64))
     max_calls: int = setting(50, whole(1, 1000))
     max_lag_ms: int = setting(200, whole(0, 10_000))
+    max_busy_percent: int = setting(85, whole(0, 100))
     when_full: str = setting("busy", refusal())
     waiting_calls: int = setting(25, whole(1, 1000))
     calls_per_caller: int = setting(30, whole(0, 1000))

@@ -51,6 +51,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.wire.realtime_session import refused_settings
 from bridge.wire.retry_after import retry_after_ms
 
 # ---------------------------------------------------------------- events, plausible and hostile
@@ -79,7 +80,7 @@ codes = st.sampled_from(
     ["", "conversation_already_has_active_response", "rate_limit_exceeded", "server_error", "brand_new"]
 )
 messages = st.sampled_from(["", "?", "Please try again in 1.2s.", "Please try again in 40s."])
-refusals = st.sampled_from([(), ("audio.input.transcription",), ("audio.output.voice",)])
+refusals = st.sampled_from(["", "audio.input.transcription", "audio.output.voice"]).map(refused_settings)
 client_ids = st.one_of(st.just(""), st.integers(1, 12).map("b{}".format))
 
 spoke = st.builds(

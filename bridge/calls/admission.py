@@ -32,6 +32,7 @@ WAITING_CALLS: Final = "waiting_calls"
 CALLS_PER_CALLER: Final = "calls_per_caller"
 NO_WORKER: Final = "no_worker"
 MAX_LAG: Final = "max_lag_ms"
+MAX_BUSY: Final = "max_busy_percent"
 OPEN_FILES: Final = "open_files"
 OUT_OF_HOURS: Final = "closed"
 REASONS: Final = (
@@ -42,6 +43,7 @@ REASONS: Final = (
     CALLS_PER_CALLER,
     NO_WORKER,
     MAX_LAG,
+    MAX_BUSY,
     OPEN_FILES,
     OUT_OF_HOURS,
 )
@@ -65,6 +67,7 @@ class Load:
     waiting: int
     has_room: bool = True
     is_late: bool = False
+    is_full: bool = False
     has_files: bool = True
     is_open: bool = True
 
@@ -170,6 +173,8 @@ class Admission:
             yield OPEN_FILES
         if load.is_late:
             yield MAX_LAG
+        if load.is_full:
+            yield MAX_BUSY
         if not self._callers.may_call(caller, now):
             yield CALLS_PER_CALLER
         if not load.is_open:

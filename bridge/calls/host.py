@@ -89,6 +89,10 @@ class CallHost(Protocol):
         """Say whether whatever carries calls is too late with those it has to take one more."""
 
     @property
+    def is_full(self) -> bool:
+        """Say whether whatever carries calls works so much for those it has that it can't take one more."""
+
+    @property
     def files_left(self) -> int:
         """Return how many more files and sockets a call that begins here may find."""
 
@@ -141,6 +145,7 @@ def load_of(
         waiting=sum(not call.is_outgoing for call in waiting),
         has_room=host.has_room,
         is_late=host.is_late,
+        is_full=host.is_full,
         has_files=host.files_left >= SPARE_FILES + FILES_A_CALL * (len(waiting) + 1),
         is_open=is_open,
     )

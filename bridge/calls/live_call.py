@@ -82,7 +82,6 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _rings_at: int = 0
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -96,9 +95,8 @@ class LiveCall:
     def __attrs_post_init__(self) -> None:
         self.mask = KeyMask.of(self.agent.keys)
         self.where = Whereabouts(self.agent, self.tape.header.call_sid, self.routes, self.caller_id)
-        self._model_side = ModelSide(
-            self.address, self.lag.awake, self.feed, self.record, self._hear, self.now_ms
-        )
+        told = (self.feed, self.record, self._hear, self.now_ms)
+        self._model_side = ModelSide(self.address, self.lag.awake, *told)
         self._tool_tasks = ToolTasks(self.tools, self.agent.limits.tools_at_once, self.info, self.now_ms)
         self.log = structlog.get_logger(__name__).bind(call_id=self.call_id, agent=self.agent.name)
         if self.agent.shadow is not None:
@@ -117,11 +115,8 @@ class LiveCall:
             self.record(webhook)
             self._carry_out(self.call.begin(), 0)
 
-    def record(self, line: Line) -> None:
-        """Put a line on the tape that the heart need not know."""
-        self._write(line)
-
-    def _write(self, line: Line, event: Event | None = None) -> None:
+    def record(self, line: Line, event: Event | None = None) -> None:
+        """Put a line on the tape; the heart need not know of it, but for the event that it may be."""
         self.tape.append(self.mask.line(line), event)
 
     def feed(self, line: Line, event: Event) -> None:
@@ -130,18 +125,15 @@ class LiveCall:
         if t_ms > call.calm_until and not line.rang and tape.is_overdue(call.deadline, t_ms):
             self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
         self.last_event = self.born + t_ms / 1000
-        self._write(line, event)
+        self.record(line, event)
         self._carry_out(call.handle(event, t_ms), t_ms)
         if self.end is not None and not call.is_listening:
             self._heard_out.set()
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        if call.calm_until < self._rings_at and (deadline := call.deadline) is not None:
-            self._set_alarm(deadline)  # only ever nearer: one that rings too soon is set anew then
-
-    def _set_alarm(self, deadline: int) -> None:
-        self._rings_at, self._alarm.deadline = deadline, self._at(deadline)
+        if self._at(call.calm_until) < self._alarm.deadline and (deadline := call.deadline) is not None:
+            self._alarm.deadline = self._at(deadline)  # only ever nearer: one that rings too soon is set anew
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -154,7 +146,7 @@ class LiveCall:
                 continue
             self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
-            self._write(line)
+            self.record(line)
             if message is not None:
                 self._post(self.phone if line.leg == PHONE else self.model, message)
             else:
@@ -192,8 +184,7 @@ class LiveCall:
                 self._finish(self.mask.ending(effect))
 
     def _post(self, leg: Leg, message: str) -> None:
-        if not leg.post(message):
-            self._stalled = leg.stalled
+        self._stalled = self._stalled if leg.post(message) else leg.stalled
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -222,12 +213,11 @@ class LiveCall:
         # A tool that the call leaves behind ends by itself, in the outer nursery.
         async with trio.open_nursery() as self._nursery, trio.open_nursery() as legs:
             self._legs = legs
-            until = self._at(self.agent.limits.model_ready_ms)
-            legs.start_soon(self._model_side.live, until, name="model leg")
-            legs.start_soon(self.phones.live, self._hear, self._phone_left, name="phone leg")
+            legs.start_soon(self._meet_model, name="model leg")
+            legs.start_soon(self._meet_phone, name="phone leg")
             legs.start_soon(self._keep_time, name="alarm")
             if self._shadow is not None:
-                legs.start_soon(self._meet_shadow, self._shadow, name="shadow leg")
+                legs.start_soon(self._shadow.run_after, self._model_side.came, name="shadow leg")
             await self.over.wait()
             await wind_up(self.phone, self.model, self._shadow, hear_out=self._hear_out)
             legs.cancel_scope.cancel(reason="the call is over")
@@ -296,8 +286,7 @@ class LiveCall:
     async def _keep_time(self) -> None:
         """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope() as self._alarm:
-                self._set_alarm(deadline)
+            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
@@ -353,20 +342,19 @@ class LiveCall:
 
     def _phone_left(self, leg: Leg) -> None:
         line, event = leg.left_at(self.now_ms())
-        if line.is_input:
-            self.feed(line, event)
-        else:
-            self.record(line)  # the call goes on without it, or is over
+        tell = self.feed if line.is_input else self.record  # the call goes on without it, or is over
+        tell(line, event)
+
+    async def _meet_phone(self) -> None:
+        await self.phones.live(self._hear, self._phone_left)
+
+    async def _meet_model(self) -> None:
+        await self._model_side.live(self._at(self.agent.limits.model_ready_ms))
 
     @property
     def model(self) -> Leg:
         """Return the leg of the model's present session, or of the one that is to come."""
         return self._model_side.leg
-
-    async def _meet_shadow(self, shadow: Shadow) -> None:
-        """Let the real session connect first: a shadow is no reason for a later first word."""
-        await self._model_side.came.wait()
-        await shadow.run()
 
     def _hear(self, leg: Leg, message: str | bytes) -> None:
         if isinstance(message, str):

@@ -211,6 +211,7 @@ class Vitals:
     lags: tuple[float, ...] = ()
     pauses: tuple[float, ...] = ()
     is_late: bool = False
+    is_full: bool = False
 
 
 def together(all_of_them: list[Vitals]) -> Vitals:
@@ -234,4 +235,5 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         lags=tuple(lag for one in all_of_them for lag in one.lags),
         pauses=tuple(pause for one in all_of_them for pause in one.pauses),
         is_late=any(one.is_late for one in all_of_them),
+        is_full=any(one.is_full for one in all_of_them),
     )

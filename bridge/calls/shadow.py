@@ -85,6 +85,11 @@ class Shadow:
 
     # ------------------------------------------------------------ its life
 
+    async def run_after(self, came: trio.Event) -> None:
+        """Let the real session connect first: a shadow is no reason for a later first word."""
+        await came.wait()
+        await self.run()
+
     async def run(self) -> None:
         """Live beside the call, until it is over or this session is of no more use. Raises nothing but `Cancelled`."""
         until = trio.current_time() + self.agent.limits.model_ready_ms / 1000

@@ -138,7 +138,8 @@ async def open_daemon(
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
-    lag = LoopLag(settings.server.max_lag_ms, monitoring.felt)
+    lag = LoopLag(felt=monitoring.felt)
+    lag.follow(settings.server)
     if settings.server.workers > 1:
         host: LocalHost | WorkerPool = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
     else:

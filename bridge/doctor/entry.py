@@ -208,8 +208,8 @@ def _forms(patient: Patient) -> dict[str, str]:
 
 def _accepted(patient: Patient, form: str, number: int) -> Finding:
     if form == "as it is":
-        text = f"the bridge that runs knows secret {number + 1} of ours, but not the first, with which Twilio signs"
-        return wrong(SIGNED, text, "restart the bridge, so that it reads the secrets anew")
+        text = f"the bridge that runs knows token {number + 1} of ours, but not the first, with which Twilio signs"
+        return wrong(SIGNED, text, "restart the bridge, so that it reads the tokens anew")
     text = f"a signature over {patient.public_url} is refused; one over the same URL with {form} is accepted"
     step = (
         "the bridge that runs has another public_url, or your proxy rewrites requests: write the same address in "

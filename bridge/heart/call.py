@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never, get_args
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.catching_up import CatchingUp
+from bridge.heart.catching_up import HELD_UP_MS, CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
@@ -208,7 +208,7 @@ class Call:
         if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
             return decisions.take()
-        if now > self.calm_until:
+        if now - self.calm_until >= HELD_UP_MS:
             self._catching_up.notice(self._alarms.first()[0], now)
         self._dead_air.pass_time(now)
         kind = type(event)

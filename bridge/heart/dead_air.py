@@ -71,8 +71,9 @@ class DeadAir:
     @property
     def _ask_due(self) -> int:
         """An answer that is on its way is disturbed only if it is so for half a bound."""
-        since, bound = self._silent_since, self.bound_ms
-        return min(max(since + bound, self.stirred_at + bound // 2), since + bound * 3 // 2)
+        half_ms = self.bound_ms // 2
+        usual, stirred = self._silent_since + self.bound_ms, self.stirred_at + half_ms
+        return usual if stirred <= usual else min(stirred, usual + half_ms)
 
     @property
     def _given_up_at(self) -> int:
@@ -92,6 +93,8 @@ class DeadAir:
     @property
     def _left_ms(self) -> int:
         """Return what will be left of the waiting once everything was played."""
+        if not self.waited_ms:
+            return 0
         return max(0, self.waited_ms - self._sound_left_ms * SOUND_MAKES_GOOD)
 
     @property

@@ -1,10 +1,8 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing.
-
-Those that come many times a second are structs of msgspec, which are as frozen and made in a third of the time.
-"""
+"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing. Those that come many
+times a second are structs of msgspec, which are as frozen and made in a third of the time."""
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -180,8 +178,7 @@ class ToolCalled:
     arguments: str
 
 
-@frozen
-class ApprovalAsked:
+class ApprovalAsked(Struct, frozen=True):
     """The service asks whether it may call this tool of an MCP server; it waits for the answer."""
 
     item_id: str
@@ -189,8 +186,7 @@ class ApprovalAsked:
     tool: str
 
 
-@frozen
-class RemoteToolEnded:
+class RemoteToolEnded(Struct, frozen=True):
     """The service has called a tool of an MCP server, or failed to; the model says nothing of it by itself."""
 
     item_id: str
@@ -279,9 +275,6 @@ class ModelUnreachable:
     why: str
 
 
-# ---------------------------------------------------------------- both legs
-
-
 class MessageIgnored(Struct, frozen=True, gc=False):
     """A well-known message that asks for no decision."""
 
@@ -324,8 +317,7 @@ class CallerAway:
 
 @frozen
 class FarEndTold:
-    """Something of whom an excursion rings: `what` is ringing, answered, accepted, declined, completed or canceled: it
-    rings no more though nobody has answered, and the time is not over."""
+    """Of whom an excursion rings: ringing, answered, accepted, declined, completed, canceled (it rings no more)."""
 
     number: int
     what: str
@@ -347,9 +339,6 @@ class ExcursionEnded:
     is_gone: bool = False
 
 
-# ---------------------------------------------------------------- tools, time, operator
-
-
 @frozen
 class ToolAnswered:
     """A tool returned; `output` is what the model will read."""
@@ -367,8 +356,7 @@ class ToolFailed:
     message: str
 
 
-@frozen
-class ClockRang:
+class ClockRang(Struct, frozen=True, gc=False):
     """The heart's own deadline passed."""
 
 
@@ -387,8 +375,8 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords
-    | ModelSpoke | ModelFinishedAudio
+    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords | ModelSpoke
+    | ModelFinishedAudio
 )  # fmt: skip
 ModelEvent: TypeAlias = (
     SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
@@ -400,9 +388,7 @@ AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
 
-FROM_MODEL: Final[frozenset[type[Event]]] = frozenset({
-    SessionCreated, SessionUpdated, SpeechStarted, SpeechStopped, TurnCommitted, ResponseCreated, ModelSpoke,
-    ModelFinishedAudio, ToolCalled, ApprovalAsked, RemoteToolEnded, ResponseFinished, ModelErred,
-    RateLimitsTold, TranscriptCame, TranscriptionFailed, AgentWords, ModelLeft, ModelTryFailed, ModelUnreachable,
-})  # fmt: skip
+FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
+    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
+)
 """What only the model's leg tells."""

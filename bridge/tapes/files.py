@@ -6,13 +6,11 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
-import structlog
 from attrs import frozen
 
 Write = Callable[[Path, bytes], None]
 Sync = Callable[[Path], None]
 Faults = dict[Path, OSError]
-log = structlog.get_logger(__name__)
 
 NOTHING_TO_SYNC: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 """What a file system says that knows no syncing, of folders for instance: there is nothing to be done about it."""
@@ -75,7 +73,11 @@ def _append(write: Write, piece: Piece) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not data.startswith(piece.header):
-            log.error("tape was deleted while its call goes on; starting it again", path=str(path))
+            import structlog  # the indexer's process reads and writes tapes, and logs next to nothing
+
+            structlog.get_logger(__name__).error(
+                "tape was deleted while its call goes on; starting it again", path=str(path)
+            )
             data = piece.header + data
     write(path, data)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-import structlog
 from attrs import frozen
 
 from bridge.tapes.files import sync
@@ -24,8 +23,6 @@ MOST_LATE: Final = 20
 
 MOST_CHARACTERS: Final = 8000
 """Of one parameter: what somebody says in two minutes, written down, has a quarter of it."""
-
-log = structlog.get_logger(__name__)
 
 
 @frozen
@@ -86,7 +83,11 @@ def _append(tape: Tape, late: Late) -> None:
     if any(known.http == line.http for known in lines):
         return  # Twilio asks again when it got no answer, and so may whoever has seen the request
     if sum(b'"http":' in raw[:100] for raw in _behind_the_end(tape)) >= MOST_LATE:
-        log.warning("too many requests about a call that is over", call_id=tape.header.call_id)
+        import structlog  # the indexer's process reads and writes tapes, and logs next to nothing
+
+        structlog.get_logger(__name__).warning(
+            "too many requests about a call that is over", call_id=tape.header.call_id
+        )
         return
     passed = late.at - _moment(tape.header.started_at, late.at)
     line.t_ms = min(max(int(passed.total_seconds() * 1000), _last_ms(tape)), MOST_MS)

@@ -2,7 +2,7 @@
 understood at once. Pure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from types import GenericAlias
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bridge.errors import TapeError
-from bridge.heart.events import CallerSpoke, ClockRang, Event, MarkReached, MessageIgnored, ModelSpoke
+from bridge.heart.events import AgentWords, CallerSpoke, ClockRang, Event, MarkReached, ModelSpoke
 from bridge.tapes.lines import (
     MOST,
     Append,
@@ -199,14 +199,17 @@ _Hot: Any = msgspec.defstruct(
 _hot_decoder = msgspec.json.Decoder(_Hot)
 
 
-def read_lines(lines: Sequence[bytes]) -> Iterator[tuple[bytes, Any]]:
-    """Yield each line with its `t_ms`, `sender` and `rang`, and with what `heard` needs.
+def read_lines(blocks: Iterable[Sequence[bytes]]) -> Iterator[tuple[bytes, Any]]:
+    """Yield each line of these with its `t_ms`, `leg`, `sender` and `rang`, and with what `heard` needs.
 
     They are checked as they come, but for what only the heart says: that is known to be right where it says it again.
     None may be blank. Raises `TapeError`, without the number of the line.
     """
-    starts = range(0, len(lines), AT_ONCE)
-    return chain.from_iterable(_read_some(lines[start : start + AT_ONCE]) for start in starts)
+    return chain.from_iterable(
+        _read_some(lines[start : start + AT_ONCE])
+        for lines in blocks
+        for start in range(0, len(lines), AT_ONCE)
+    )
 
 
 def _read_some(lines: Sequence[bytes]) -> Iterator[tuple[bytes, Any]]:
@@ -243,12 +246,12 @@ def _phone_event(message: _Message) -> Event | None:
 
 def _model_event(message: _Message) -> Event | None:
     """Return what a delta says, None if it is none."""
-    if message.type == realtime.WORDS_DELTA:
-        return MessageIgnored(realtime.WORDS_DELTA)
     response, item, delta = message.response_id, message.item_id, message.delta
-    if message.type != realtime.AUDIO_DELTA or not response or not item or delta is None:
+    if not item or delta is None or not 0 <= message.content_index <= MOST:
         return None
-    if not 0 <= message.content_index <= MOST:
+    if message.type == realtime.WORDS_DELTA:
+        return AgentWords(item, message.content_index, delta)
+    if message.type != realtime.AUDIO_DELTA or not response:
         return None
     try:
         return ModelSpoke(response, item, message.content_index, realtime.audio_of(delta))

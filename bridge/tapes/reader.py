@@ -3,12 +3,13 @@
 import gzip
 import os
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
-from itertools import filterfalse
+from itertools import chain, filterfalse
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from bridge.errors import TapeError
 from bridge.tapes.header import Header, decode_header
@@ -54,14 +55,36 @@ def read_tape(path: Path) -> Tape:
     return _without_blanks(tape)
 
 
-def read_unchecked(path: Path) -> Tape:
-    """Read a tape whose lines are checked by whoever goes through them all. Raises `TapeError`."""
-    with about(path):
-        return _without_blanks(_unpacked(path))
+@define
+class Reading:
+    """A tape that is read bit by bit, by whoever checks its lines as they come; those kept are the last few hundred."""
+
+    header: Header
+    is_torn: bool
+    last: bytes
+    _blocks: Iterator[list[bytes]]
+
+    @classmethod
+    def of(cls, path: Path) -> "Reading":
+        """Begin to read a tape. Raises `TapeError`."""
+        blocks = _blocks_of(path)
+        header, *lines = next(blocks, [b""])
+        return cls(decode_header(header), False, b"", chain([lines], blocks))
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """Yield its whole lines, many at a time, none of them blank. Raises `TapeError`."""
+        for lines in self._blocks:
+            whole = [line for line in lines if not line.isspace()]
+            if whole and not whole[-1].endswith(b"\n"):
+                self.is_torn = True
+                whole.pop()
+            if whole:
+                self.last = whole[-1]
+                yield whole
 
 
 def _unpacked(path: Path) -> Tape:
-    lines = BytesIO(_content_of(path)).readlines()
+    lines = list(chain.from_iterable(_blocks_of(path)))
     is_torn = bool(lines) and not lines[-1].endswith(b"\n")
     if len(lines) <= is_torn:
         raise TapeError("not a tape: no whole line in it")
@@ -72,21 +95,30 @@ def _without_blanks(tape: Tape) -> Tape:
     return evolve(tape, lines=list(filterfalse(bytes.isspace, tape.lines)))
 
 
-def _content_of(path: Path) -> bytes:
-    """Return what is in a tape, unpacked. Raises `TapeError`."""
-    blocks, size = list[bytes](), 0
+BLOCK_BYTES: Final = 2**16
+"""Read at a time: what is larger gets new pages from the kernel each time, which takes as long as unpacking it."""
+
+
+def _blocks_of(path: Path) -> Iterator[list[bytes]]:
+    """Yield the lines of a tape as they are unpacked, many at a time; the last one may be torn. Raises `TapeError`."""
+    pieces, size = list[bytes](), 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            while block := file.read(2**20):
-                blocks.append(block)
+            while block := file.read(BLOCK_BYTES):
                 size += len(block)
                 if size > MOST_BYTES:
                     raise TapeError(f"larger than any call is: more than {MOST_BYTES >> 20} MiB")
+                cut = block.rfind(b"\n") + 1
+                if cut:
+                    yield BytesIO(b"".join([*pieces, block[:cut]])).readlines()
+                    pieces = []
+                pieces.append(block[cut:])
     except OSError as error:
         raise TapeError(f"can't be read: {error.strerror or error}") from None
     except (EOFError, zlib.error) as error:
         raise TapeError(f"can't be read: {error}") from None
-    return b"".join(blocks)
+    if rest := b"".join(pieces):
+        yield [rest]
 
 
 def header_of(path: Path) -> Header | None:

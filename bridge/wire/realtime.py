@@ -95,6 +95,7 @@ MOST_SECONDS: Final = 2**40
 AUDIO_DELTA: Final = "response.output_audio.delta"
 WORDS_DELTA: Final = "response.output_audio_transcript.delta"
 _Name = Annotated[str, Meta(min_length=1)]
+_Index = Annotated[int, Meta(ge=0, le=MOST)]
 
 
 class _AudioDelta(msgspec.Struct, tag_field="type", tag=AUDIO_DELTA, forbid_unknown_fields=True, gc=False):
@@ -102,26 +103,25 @@ class _AudioDelta(msgspec.Struct, tag_field="type", tag=AUDIO_DELTA, forbid_unkn
 
     response_id: _Name
     item_id: _Name
-    content_index: Annotated[int, Meta(ge=0, le=MOST)]
+    content_index: _Index
     delta: bytes
     event_id: str | None = None
     output_index: int = 0
 
 
 class _WordsDelta(msgspec.Struct, tag_field="type", tag=WORDS_DELTA, forbid_unknown_fields=True, gc=False):
-    """A piece of what the model says in words: as many. Nothing is decided about it."""
+    """A piece of what the model says in words."""
 
+    item_id: _Name
+    content_index: _Index
+    delta: str
     response_id: str = ""
-    item_id: str = ""
-    content_index: int = 0
-    delta: str = ""
     event_id: str | None = None
     output_index: int = 0
     obfuscation: str = ""
 
 
 _decode_delta = msgspec.json.Decoder(_AudioDelta | _WordsDelta).decode
-_WORDS: Final = MessageIgnored(WORDS_DELTA)
 
 # ---------------------------------------------------------------- messages
 
@@ -134,9 +134,9 @@ def parse(text: str | bytes | msgspec.Raw) -> Event:
         delta = _decode_delta(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _other_event(text)
-    if isinstance(delta, _WordsDelta):
-        return _WORDS
-    return ModelSpoke(delta.response_id, delta.item_id, delta.content_index, delta.delta)
+    if isinstance(delta, _AudioDelta):
+        return ModelSpoke(delta.response_id, delta.item_id, delta.content_index, delta.delta)
+    return AgentWords(delta.item_id, delta.content_index, delta.delta)
 
 
 def _other_event(text: str | msgspec.Raw) -> Event:
@@ -299,7 +299,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "response.mcp_call.failed": lambda m: RemoteToolEnded(_name(m["item_id"]), is_failed=True),
     "response.done": _response_finished,
     "rate_limits.updated": _rate_limits,
-    "response.output_audio_transcript.delta": lambda m: _words(m, "delta", is_whole=False),
+    WORDS_DELTA: lambda m: _words(m, "delta", is_whole=False),
     "response.output_audio_transcript.done": lambda m: _words(m, "transcript", is_whole=True),
     "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(
         _name(m["item_id"]), _text(m.get("transcript") or "")

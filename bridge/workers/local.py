@@ -53,6 +53,11 @@ class LocalHost:
         return self.lag.is_late
 
     @property
+    def is_full(self) -> bool:
+        """Say whether the event loop has too much to do for one more call."""
+        return self.lag.work.is_full
+
+    @property
     def files_left(self) -> int:
         """Return how many more files and sockets this process may open."""
         return files_left()
@@ -107,6 +112,7 @@ class LocalHost:
             memory_bytes=resident_bytes(),
             cpu_seconds=time.process_time(),
             is_late=self.is_late,
+            is_full=self.is_full,
             files_left=files_left(),
         )
 
@@ -123,7 +129,7 @@ class LocalHost:
 
     def renew(self, setup: Setup) -> None:
         """Use another configuration from now on."""
-        self.lag.most_ms = setup.settings.server.max_lag_ms
+        self.lag.follow(setup.settings.server)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write tapes, feel the loop and collect garbage until `finish`."""

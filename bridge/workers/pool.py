@@ -87,8 +87,10 @@ class WorkerPool:
 
     @property
     def _freest(self) -> WorkerHandle:
-        """Return the worker with the fewest calls; one that is late with those it has comes last."""
-        return min(self._able, key=lambda worker: (worker.vitals.is_late, len(worker.calls)))
+        """Return the worker with the fewest calls; one that is late with those it has, or full of them, comes last."""
+        return min(
+            self._able, key=lambda worker: (worker.vitals.is_late or worker.vitals.is_full, len(worker.calls))
+        )
 
     @property
     def has_room(self) -> bool:
@@ -100,6 +102,12 @@ class WorkerPool:
         """Say whether no worker is in time enough for one more call, or this process isn't."""
         able = self._able
         return self.lag.is_late or (bool(able) and all(worker.vitals.is_late for worker in able))
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether no worker has room for one more call, or this process has too much to do."""
+        able = self._able
+        return self.lag.work.is_full or (bool(able) and all(worker.vitals.is_full for worker in able))
 
     @property
     def files_left(self) -> int:
@@ -162,7 +170,7 @@ class WorkerPool:
     def renew(self, setup: Setup) -> None:
         """Let calls from now on be made with another configuration."""
         self.settings, self.secrets = setup.settings, setup.secrets
-        self.lag.most_ms = setup.settings.server.max_lag_ms
+        self.lag.follow(setup.settings.server)
         for worker in self._workers.values():
             worker.renew(self.settings, self.secrets)
 

@@ -46,7 +46,6 @@ from bridge.config import Secrets
 from bridge.errors import fault_of
 from bridge.heart.effects import EndCall
 from bridge.links.channel import MOST_WAITING, Channel
-from bridge.links.lag import LoopLag
 from bridge.logs import crash_logged, log_as
 from bridge.machine import leave_hung_threads, raise_file_limit
 from bridge.tapes.recorder import Recorder
@@ -263,9 +262,8 @@ def _begin(number: int, channel: Channel, message: Begin) -> Worker:
     bind_contextvars(worker=number)
     current = CurrentSetup(make_setup(settings, secrets))
     recorder = Recorder(settings.data_folder / "tapes", on_done=lambda path: channel.send(Taped(str(path))))
-    host = LocalHost(
-        recorder, LoopLag(settings.server.max_lag_ms), handshake_seconds=message.handshake_seconds
-    )
+    host = LocalHost(recorder, handshake_seconds=message.handshake_seconds)
+    host.lag.follow(settings.server)
     worker = Worker(number, channel, current, host)
     host.garbage.own_process()
     return worker

@@ -14,9 +14,9 @@ import attrs
 import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from wsproto.events import Ping
 
 from replay.model.faulty_stream import FaultyStream, Tls, faulty_stream_over
-from replay.model.late_pings import ignore_late_pings
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
 from replay.model.wire import Wire
@@ -339,3 +339,23 @@ async def _do_later(after_ms: int, act: Callable[[], Awaitable[None]]) -> None:
 
 def _ignore(_frame: str | bytes) -> None:
     """What a refused client still sends is not read."""
+
+
+# ---------------------------------------------------------------- pings that cross our own close frame
+
+_answer_ping = WebSocketConnection._handle_ping_event
+
+
+async def _answer_while_open(socket: WebSocketConnection, ping: Ping) -> None:
+    """Let such a ping go: trio-websocket answers it, and its reading task dies of it.
+
+    https://github.com/python-trio/trio-websocket/issues/184, open in 0.12.2. Behind a close frame nothing can be sent,
+    so it stays without an answer, as in other WebSocket libraries.
+    """
+    if socket.closed is None:
+        await _answer_ping(socket, ping)
+
+
+def ignore_late_pings() -> None:
+    """Mend trio-websocket for all sockets of this process; once is enough, and more does no harm."""
+    WebSocketConnection._handle_ping_event = _answer_while_open  # type: ignore[assignment, method-assign]

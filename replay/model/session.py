@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from replay.model.caller import Caller, Scribe
+from replay.model.checks import checked_kind, parse_event
 from replay.model.conversation import Conversation
 from replay.model.faults import (
     check_refused_settings,
@@ -23,7 +24,6 @@ from replay.model.faults import (
     with_other_format,
 )
 from replay.model.idle import Patience
-from replay.model.requests import checked_kind, parse_event
 from replay.model.response import Occasion, Response, Stage
 from replay.model.script import CallRemote, Faults, Reply, Say, Script
 from replay.model.settings import check_response_request, new_session, updated_session

@@ -3,9 +3,9 @@ loop and no clock; what the bridge says is compared with what it said, byte for 
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
@@ -13,10 +13,14 @@ from bridge.errors import TapeError
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect
 from bridge.heart.events import ClockRang
+from bridge.tapes.header import Header
 from bridge.tapes.line_reading import checked, heard, read_lines
-from bridge.tapes.reader import Tape, read_tape, read_unchecked
+from bridge.tapes.reader import Reading, Tape, read_tape
 from bridge.tapes.tape import BRIDGE, HTTP, LATE_MS, NOTE, Line, decode, is_overdue, written
 from replay.tapes.record_changes import TableChange, record_changes
+
+Read: TypeAlias = Iterator[tuple[bytes, Any]]
+"""Lines as `read_lines` yields them."""
 
 CONTEXT: Final = 5
 """Lines kept before and after a difference, unless more are asked for."""
@@ -101,11 +105,11 @@ def _retold(tape: Tape) -> Iterator[tuple[list[bytes], list[bytes]]]:
     """Yield the lines that are no decisions, with what today's heart decides after them; what the tape says of
     decisions is left out.
     """
-    today = _Today.of(tape)
-    yield today.webhook, today.told
-    following = tape.lines[len(today.webhook) :]
-    told = today.told
-    for raw, line in read_lines(following):
+    today = _Today.of(tape.header)
+    told, following = today.begins(), read_lines([tape.lines])
+    webhook, following = _webhook(following)
+    yield webhook, told
+    for raw, line in following:
         if told and raw == told[0]:
             told = told[1:]  # said then as now
         elif line.t_ms < today.last_ms:
@@ -124,17 +128,16 @@ class _Today:
     """Today's heart, that hears the inputs of a tape."""
 
     call: Call
-    webhook: list[bytes]
-    """The line that was taped before the heart began, if there is one."""
-    told: list[bytes] = field(factory=list)
     last_ms: int = 0
 
     @classmethod
-    def of(cls, tape: Tape) -> "_Today":
-        """Return the heart of a tape's call when it has begun."""
-        call = Call(tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing)
-        webhook = [raw for raw in tape.lines[:1] if checked(raw).leg == HTTP]
-        return cls(call, webhook, _said(call.begin(), 0))
+    def of(cls, header: Header) -> "_Today":
+        """Return the heart of a tape's call."""
+        return cls(Call(header.agent_settings(), header.tools, header.is_outgoing))
+
+    def begins(self) -> list[bytes]:
+        """Return what today's heart says at first."""
+        return _said(self.call.begin(), 0)
 
     def missed_alarms(self, line: Any) -> list[bytes]:
         """Ring for deadlines that nobody rang for, long before what comes now; no sooner is one overdue."""
@@ -150,6 +153,15 @@ class _Today:
         self.last_ms = now_ms = line.t_ms
         event = heard(line, raw)
         return _said(self.call.handle(event, now_ms), now_ms) if event is not None else []
+
+
+def _webhook(lines: Read) -> tuple[list[bytes], Read]:
+    """Return the line that was taped before the heart began, if there is one; and the others."""
+    first = next(lines, None)
+    if first is None:
+        return [], lines
+    raw, line = first
+    return ([raw], lines) if line.leg == HTTP else ([], chain([first], lines))
 
 
 def _is_decision(raw: bytes) -> bool:
@@ -171,20 +183,22 @@ def _unchanged(path: Path) -> Result | None:
     None for any other one: what is odd about it, or where it differs, is looked for with more care and time.
     """
     try:
-        tape = read_unchecked(path)
-        count = _same_decisions(tape)
+        tape = Reading.of(path)
+        count = _same_decisions(tape.header, read_lines(tape.blocks()))
     except TapeError:
         return None
     if count is None:
         return None
-    return Result(path, tape.header.call_id, count, _duration(tape), None, tape.is_torn)
+    duration_ms = decode(tape.last).t_ms if tape.last else 0
+    return Result(path, tape.header.call_id, count, duration_ms, None, tape.is_torn)
 
 
-def _same_decisions(tape: Tape) -> int | None:
+def _same_decisions(header: Header, lines: Read) -> int | None:
     """Return how many decisions there are, each said today as it was; None if one was not."""
-    today = _Today.of(tape)
-    told, at, count = today.told, 0, 0
-    for raw, line in read_lines(tape.lines[len(today.webhook) :]):
+    today = _Today.of(header)
+    _, lines = _webhook(lines)
+    told, at, count = today.begins(), 0, 0
+    for raw, line in lines:
         if at < len(told):
             if told[at] != raw:
                 return None

@@ -14,12 +14,14 @@ from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
     DRAINING,
+    MAX_BUSY,
     MAX_CALLS,
     MAX_LAG,
     OPEN_FILES,
     REASONS,
     WAITING_CALLS,
 )
+from bridge.links.lag import LoopWork
 from bridge.machine import FILES_A_CALL, SPARE_FILES, file_limit, files_left
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, Wait, WaitForAgent
@@ -146,6 +148,17 @@ async def test_a_loop_that_is_late_takes_no_new_call_and_keeps_those_it_has(plac
             assert (await verb_of(stage, call_number(3)))[0] == "Connect"
             assert stage.daemon.switchboard.refused == {**dict.fromkeys(REASONS, 0), MAX_LAG: 1}
     assert [entry["reason"] for entry in logs if entry["event"] == "call refused"] == ["max_lag_ms"]
+
+
+async def test_a_loop_that_is_full_takes_no_new_call_and_keeps_those_it_has(place: MakePlace) -> None:
+    with trio.fail_after(10), capture_logs() as logs:
+        async with open_stage(place()) as stage:
+            assert (await verb_of(stage, call_number(1)))[0] == "Connect"
+            stage.daemon.host.lag.work = LoopWork(most_percent=1, is_full=True)
+            assert await verb_of(stage, call_number(2)) == ("Reject", {"reason": "busy"}, None)
+            assert (await verb_of(stage, call_number(1)))[0] == "Connect"
+            assert stage.daemon.switchboard.refused == {**dict.fromkeys(REASONS, 0), MAX_BUSY: 1}
+    assert [entry["reason"] for entry in logs if entry["event"] == "call refused"] == ["max_busy_percent"]
 
 
 async def test_how_late_the_loop_may_be_is_followed_by_a_reload(place: MakePlace) -> None:

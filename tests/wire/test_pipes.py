@@ -4,94 +4,24 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 import trustme
+from small_connections import CONNECTS, VERSIONS, Connect, contexts, exactly, small_tcp, small_tls
 from trio.testing import wait_all_tasks_blocked
 
-from bridge.links.pipes import Pipe, TcpPipe
+from bridge.links.pipes import TcpPipe
 from bridge.links.tls import TlsPipe, tls_over
 
 MUCH = bytes(range(256)) * 4096  # a megabyte: far more than any buffer here
-TLS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
-
-Peer = trio.SocketStream | trio.SSLStream[trio.SocketStream]
-Connect = Callable[[], AbstractAsyncContextManager[tuple[Pipe, Peer]]]
+each_kind = pytest.mark.parametrize("connected", CONNECTS.values(), ids=list(CONNECTS))
+versions = pytest.mark.parametrize("version", list(VERSIONS))
 
 
-@asynccontextmanager
-async def small_tcp() -> AsyncIterator[tuple[TcpPipe, trio.SocketStream]]:
-    """Connect a pipe with a small buffer to a peer."""
-    listener = trio.socket.socket()
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        stream = await trio.open_tcp_stream("127.0.0.1", listener.getsockname()[1])
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        peer = trio.SocketStream((await listener.accept())[0])
-    with trio.fail_after(20):
-        async with stream, peer:
-            yield TcpPipe(stream.socket), peer
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def contexts(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return how to serve model.test, and how to trust it."""
-    serving, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("model.test").configure_cert(serving)
-    authority.configure_trust(trusting)
-    return serving, trusting
-
-
-@pytest.fixture
-def small_tls(authority: trustme.CA) -> Callable[[str], AbstractAsyncContextManager[tuple[TlsPipe, Peer]]]:
-    """Return what connects by TLS of some version."""
-
-    @asynccontextmanager
-    async def connect(version: str) -> AsyncIterator[tuple[TlsPipe, Peer]]:
-        serving, trusting = contexts(authority)
-        serving.minimum_version = serving.maximum_version = TLS[version]
-        async with small_tcp() as (tcp, stream):
-            pipe, peer = (
-                tls_over(tcp, trusting, "model.test"),
-                trio.SSLStream(stream, serving, server_side=True),
-            )
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(peer.do_handshake)
-                await pipe.shake_hands()
-            yield pipe, peer
-
-    return connect
-
-
-@pytest.fixture(params=["TCP", *TLS])
-def connected(
-    request: pytest.FixtureRequest, small_tls: Callable[[str], AbstractAsyncContextManager[tuple[Pipe, Peer]]]
-) -> Connect:
-    """Return what connects a pipe, of each kind, to a peer."""
-    return small_tcp if request.param == "TCP" else lambda: small_tls(request.param)
-
-
-async def exactly(peer: trio.abc.ReceiveStream, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = await peer.receive_some()
-        assert more, f"the end after {len(data)} bytes"
-        data += more
-    return data
-
-
+@each_kind
 async def test_what_the_socket_takes_leaves_at_once(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         pipe.write(b"now")
@@ -99,6 +29,7 @@ async def test_what_the_socket_takes_leaves_at_once(connected: Connect) -> None:
         assert await exactly(peer, 3) == b"now"
 
 
+@each_kind
 async def test_what_it_does_not_take_waits_and_nothing_overtakes_it(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         pipe.write(MUCH)
@@ -110,6 +41,7 @@ async def test_what_it_does_not_take_waits_and_nothing_overtakes_it(connected: C
         assert pipe.is_ready
 
 
+@each_kind
 async def test_whoever_is_cancelled_while_it_waits_loses_nothing(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         pipe.write(MUCH)
@@ -123,6 +55,7 @@ async def test_whoever_is_cancelled_while_it_waits_loses_nothing(connected: Conn
         assert heard + await exactly(peer, len(MUCH) - len(heard)) == MUCH
 
 
+@each_kind
 async def test_two_may_wait_for_it(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         pipe.write(MUCH)
@@ -132,6 +65,7 @@ async def test_two_may_wait_for_it(connected: Connect) -> None:
             assert await exactly(peer, len(MUCH)) == MUCH
 
 
+@each_kind
 async def test_the_end_is_read_as_no_bytes(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         await peer.send_all(b"last words")
@@ -142,6 +76,7 @@ async def test_the_end_is_read_as_no_bytes(connected: Connect) -> None:
         assert (await pipe.read(), await pipe.read()) == (b"last words", b"")
 
 
+@each_kind
 async def test_a_peer_that_has_left_takes_everything(connected: Connect) -> None:
     async with connected() as (pipe, peer):
         pipe.write(MUCH)
@@ -152,6 +87,7 @@ async def test_a_peer_that_has_left_takes_everything(connected: Connect) -> None
         assert pipe.is_ready
 
 
+@each_kind
 @pytest.mark.parametrize("what", ["read", "drain"])
 async def test_a_pipe_whose_stream_is_closed_here_keeps_nobody_waiting(connected: Connect, what: str) -> None:
     async with connected() as (pipe, _):
@@ -174,11 +110,8 @@ async def _say_goodbye(peer: trio.SSLStream[trio.SocketStream]) -> None:
         await peer.unwrap()
 
 
-versions = pytest.mark.parametrize("version", list(TLS))
-
-
 @versions
-async def test_a_goodbye_is_sent_and_none_is_waited_for(small_tls: Any, version: str) -> None:
+async def test_a_goodbye_is_sent_and_none_is_waited_for(version: str) -> None:
     async with small_tls(version) as (pipe, peer):
         pipe.write(b"last words")
         pipe.end()
@@ -187,7 +120,7 @@ async def test_a_goodbye_is_sent_and_none_is_waited_for(small_tls: Any, version:
 
 
 @versions
-async def test_a_peer_that_is_cut_off_is_the_end(small_tls: Any, version: str) -> None:
+async def test_a_peer_that_is_cut_off_is_the_end(version: str) -> None:
     async with small_tls(version) as (pipe, peer):
         await peer.send_all(b"half of what")
         await trio.aclose_forcefully(peer)
@@ -195,7 +128,7 @@ async def test_a_peer_that_is_cut_off_is_the_end(small_tls: Any, version: str) -
 
 
 @versions
-async def test_records_that_are_no_records_are_the_end(small_tls: Any, version: str) -> None:
+async def test_records_that_are_no_records_are_the_end(version: str) -> None:
     async with small_tls(version) as (pipe, peer):
         await peer.transport_stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         assert (await pipe.read(), await pipe.read()) == (b"", b"")
@@ -204,7 +137,7 @@ async def test_records_that_are_no_records_are_the_end(small_tls: Any, version: 
 
 
 @versions
-async def test_records_may_come_in_any_pieces(small_tls: Any, version: str) -> None:
+async def test_records_may_come_in_any_pieces(version: str) -> None:
     async with small_tls(version) as (pipe, peer):
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -229,10 +162,8 @@ async def test_records_may_come_in_any_pieces(small_tls: Any, version: str) -> N
         assert heard == MUCH[:20_000]
 
 
-async def test_a_name_that_is_not_the_certificates_is_refused_and_the_server_is_told(
-    authority: trustme.CA,
-) -> None:
-    serving, trusting = contexts(authority)
+async def test_a_name_that_is_not_the_certificates_is_refused_and_the_server_is_told() -> None:
+    serving, trusting = contexts(trustme.CA())
     async with small_tcp() as (tcp, stream):
         peer = trio.SSLStream(stream, serving, server_side=True)
         async with trio.open_nursery() as nursery:
@@ -251,8 +182,8 @@ async def test_a_name_that_is_not_the_certificates_is_refused_and_the_server_is_
     assert "alert" in str(told[0]).lower()
 
 
-async def test_a_server_that_leaves_within_the_handshake_is_told_as_such(authority: trustme.CA) -> None:
-    _, trusting = contexts(authority)
+async def test_a_server_that_leaves_within_the_handshake_is_told_as_such() -> None:
+    _, trusting = contexts(trustme.CA())
     async with small_tcp() as (tcp, stream), trio.open_nursery() as nursery:
         nursery.start_soon(stream.send_eof)
         with pytest.raises(EOFError):
@@ -260,7 +191,8 @@ async def test_a_server_that_leaves_within_the_handshake_is_told_as_such(authori
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="only its server changes keys when asked")
-async def test_new_keys_within_a_connection_change_nothing(authority: trustme.CA, tmp_path: Path) -> None:
+async def test_new_keys_within_a_connection_change_nothing(tmp_path: Path) -> None:
+    authority = trustme.CA()
     certificate = authority.issue_cert("model.test")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
     _, trusting = contexts(authority)

@@ -27,16 +27,14 @@ from bridge.heart.last_words import LastWords
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.ending import Ending
-from bridge.heart.parts.trips import TAKEN, Trip, place_of, taking
+from bridge.heart.parts.trips import TAKEN, Trip, outcome_of, place_of, taking
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.plans import (
     CollectDigits,
     Dial,
     GoTo,
     HangUp,
-    JoinQueue,
     Plan,
-    PressDigits,
     failure_plans,
 )
 from bridge.heart.playout import Ledger, Playout
@@ -266,7 +264,7 @@ class Excursions:
         trip = self._trip
         if trip is None or not self._is_present(event.number):
             return self.decisions.journal.count("told of an excursion that is over")
-        event = evolve(event, outcome=self._outcome(trip.plan, event))
+        event = evolve(event, outcome=outcome_of(trip.plan.step, event, is_taken=self._is_taken))
         self.decisions.journal.milestone(
             "excursion_ended",
             excursion=event.number,
@@ -284,29 +282,6 @@ class Excursions:
         if self._why_lost:
             return self._take_next_step()
         self._come_back(trip, event)
-
-    def _outcome(self, plan: Plan, event: ExcursionEnded) -> str:
-        """Return how a step ended: what its kind of request leaves open is known here."""
-        step, told = plan.step, event.outcome
-        if told == "refused":
-            return told
-        match step:
-            case Dial():
-                return self._outcome_of_dial(step, told, event.data.get("DialBridged", ""))
-            case JoinQueue():
-                return "failed" if told == "sent" else told
-            case PressDigits():
-                return "sent"
-            case _:
-                return "empty" if told == "sent" else told
-
-    def _outcome_of_dial(self, step: Dial, told: str, bridged: str) -> str:
-        """Return whether the caller was taken: by our own note of the key, and where there is none by Twilio's word."""
-        if self._is_taken:
-            return "completed"
-        if told != "completed":
-            return told if told != "sent" else "failed"
-        return "declined" if step.place.is_warm or bridged == "false" else "completed"
 
     def _come_back(self, trip: Trip, event: ExcursionEnded) -> None:
         decisions = self.decisions

@@ -4,7 +4,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bridge.heart.plans import Dial, JoinQueue, Plan
+from bridge.heart.events import ExcursionEnded
+from bridge.heart.plans import Dial, JoinQueue, Plan, PressDigits, Step
 
 
 @frozen
@@ -35,3 +36,28 @@ def place_of(plan: Plan) -> str:
         case JoinQueue(name):
             return name
     return ""
+
+
+def outcome_of(step: Step, event: ExcursionEnded, *, is_taken: bool) -> str:
+    """Return how a step ended: what its kind of request leaves open is known here."""
+    told = event.outcome
+    if told == "refused":
+        return told
+    match step:
+        case Dial():
+            return _outcome_of_dial(step, told, event.data.get("DialBridged", ""), is_taken=is_taken)
+        case JoinQueue():
+            return "failed" if told == "sent" else told
+        case PressDigits():
+            return "sent"
+        case _:
+            return "empty" if told == "sent" else told
+
+
+def _outcome_of_dial(step: Dial, told: str, bridged: str, *, is_taken: bool) -> str:
+    """Return whether the caller was taken: by our own note of the key, and where there is none by Twilio's word."""
+    if is_taken:
+        return "completed"
+    if told != "completed":
+        return told if told != "sent" else "failed"
+    return "declined" if step.place.is_warm or bridged == "false" else "completed"

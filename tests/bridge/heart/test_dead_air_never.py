@@ -113,7 +113,7 @@ class Ear:
         match event:
             case StreamStarted() if event.encoding == "audio/x-mulaw":
                 if not self.is_there:
-                    self.is_there = True
+                    self.is_there, self.quiet_since = True, max(self.quiet_since, now)
                     self.owed_since["greeting"] = now
             case SpeechStarted():
                 is_the_same_turn = self.is_talking and not self.was_closed

@@ -8,7 +8,16 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.links.lag import TICK_SECONDS, TICKS_TO_ADMIT, TICKS_TO_REFUSE, LoopLag
+from bridge.config import Server
+from bridge.links.lag import (
+    FREE_AGAIN_PERCENT,
+    LOOKS_AT_WORK,
+    TICK_SECONDS,
+    TICKS_TO_ADMIT,
+    TICKS_TO_REFUSE,
+    LoopLag,
+    LoopWork,
+)
 
 MOST_MS = 200
 
@@ -98,3 +107,71 @@ async def test_every_look_is_told(mock_clock: MockClock) -> None:
         await tick(mock_clock, 0.0)
         await tick(mock_clock, 0.5)
     assert told == pytest.approx([0.0, 0.5])
+
+
+# ---------------------------------------------------------------- how busy it is
+
+
+class Thread:
+    """A thread that is at work for so much of the time."""
+
+    def __init__(self) -> None:
+        self.now = self.worked = 0.0
+
+    def live(self, work: LoopWork, percent: float, looks: int = 1) -> None:
+        for _ in range(looks):
+            self.now += TICK_SECONDS
+            self.worked += TICK_SECONDS * percent / 100
+            work.look()
+
+
+def test_a_loop_that_works_for_a_second_as_much_as_it_may_is_full_until_it_has_room_again() -> None:
+    thread = Thread()
+    work = LoopWork(80, clock=lambda: thread.now, worked=lambda: thread.worked)
+    with structlog.testing.capture_logs() as logs:
+        thread.live(work, 100, LOOKS_AT_WORK)
+        assert not work.is_full  # less than a second is known of it
+        thread.live(work, 100)
+        assert work.is_full
+        thread.live(work, 80 - FREE_AGAIN_PERCENT + 1, 3 * LOOKS_AT_WORK)
+        assert work.is_full
+        thread.live(work, 80 - FREE_AGAIN_PERCENT - 1, LOOKS_AT_WORK)
+        assert not work.is_full
+    assert [entry["event"] for entry in logs] == [
+        "event loop is full: no new calls",
+        "event loop has room again: new calls are taken",
+    ]
+    assert (logs[0]["busy_percent"], logs[0]["max_busy_percent"]) == (100, 80)
+
+
+def test_a_step_that_takes_half_a_second_fills_no_loop() -> None:
+    thread = Thread()
+    work = LoopWork(80, clock=lambda: thread.now, worked=lambda: thread.worked)
+    for _ in range(3):
+        thread.live(work, 20, LOOKS_AT_WORK // 2)
+        thread.live(work, 100, LOOKS_AT_WORK // 2)
+        assert not work.is_full
+
+
+def test_with_a_limit_of_0_no_loop_is_full_and_one_that_was_has_room() -> None:
+    thread = Thread()
+    work = LoopWork(0, clock=lambda: thread.now, worked=lambda: thread.worked)
+    thread.live(work, 100, 3 * LOOKS_AT_WORK)
+    assert not work.is_full
+    work.is_full = True
+    thread.live(work, 100)
+    assert not work.is_full
+
+
+def test_both_limits_follow_the_settings() -> None:
+    lag = LoopLag()
+    lag.follow(Server(max_lag_ms=300, max_busy_percent=70))
+    assert (lag.most_ms, lag.work.most_percent) == (300, 70)
+
+
+async def test_the_thread_that_is_looked_at_is_the_loops_own() -> None:
+    work = LoopWork(1)
+    for _ in range(LOOKS_AT_WORK + 1):
+        sum(range(20_000))
+        work.look()
+    assert work.is_full

@@ -47,7 +47,7 @@ Said = list[tuple[int, str, bool | None, Event | None]]
 def together(lines: Sequence[bytes]) -> Said | None:
     """Return what lines say that are read many at a time; None if they are refused."""
     try:
-        return [(line.t_ms, line.sender, line.rang, said_by(line, raw)) for raw, line in read_lines(lines)]
+        return [(line.t_ms, line.sender, line.rang, said_by(line, raw)) for raw, line in read_lines([lines])]
     except TapeError:
         return None
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from odd_messages import odd_messages
 
 from bridge.heart.effects import AppendAudio
-from bridge.heart.events import MessageIgnored, ModelSpoke
+from bridge.heart.events import AgentWords, ModelSpoke
 from bridge.wire import realtime
 
 PART = {"event_id": "e1", "response_id": "r1", "item_id": "i1", "output_index": 0, "content_index": 0}
@@ -37,7 +37,7 @@ def test_deltas_as_the_model_writes_them_are_read_quickly(monkeypatch: pytest.Mo
     monkeypatch.setattr(realtime, "_other_event", None)
     sound, words, _ = (msgspec.json.encode(message).decode() for message in MESSAGES)
     assert realtime.parse(sound) == ModelSpoke("r1", "i1", 0, b"\xff\xff")
-    assert realtime.parse(words) == MessageIgnored("response.output_audio_transcript.delta")
+    assert realtime.parse(words) == AgentWords("i1", 0, " noon")
 
 
 @settings(max_examples=100, deadline=None)
