@@ -57,6 +57,8 @@ LIMITS = {
     "waiting_seconds": 1,
     "model_ready_ms": 600,
     "answer_timeout_ms": 500,
+    "reconnects": 0,  # what follows a session or a stream that is lost would be no ending
+    "stream_returns": 0,
 }
 
 
