@@ -55,7 +55,8 @@ class Lengths:
     second: str = "agent_hours"
 
 
-SHORT = Lengths(3.5, 2, 0.5, story="agent_greeting", interrupt_ms=800, second="caller_no")
+SHORT = Lengths(6, 2, 0.5, story="agent_greeting", interrupt_ms=800, second="caller_no")
+"""The tool answers well after the second reply: close behind it, its words would be a reply with a hole in it."""
 
 
 @frozen

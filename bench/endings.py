@@ -51,14 +51,14 @@ SETTLE_SECONDS = 6
 """What the last connections, flushes and transactions may take."""
 
 LIMITS = {
-    "reconnects": 0,  # what is lost is lost: these are endings
-    "stream_returns": 0,
     "quiet_seconds": 2,
     "still_there_seconds": 0,  # the model of these calls says one word and no more
     "lost_media_ms": 600,
     "waiting_seconds": 1,
     "model_ready_ms": 600,
     "answer_timeout_ms": 500,
+    "reconnects": 0,  # what follows a session or a stream that is lost would be no ending
+    "stream_returns": 0,
 }
 
 
