@@ -254,9 +254,11 @@ def is_callers(line: Line) -> bool:
     return line.is_input and line.leg == MODEL and "speech_started" in str(line.message.get("type"))
 
 
-def answers_of(lines: list[Line]) -> Iterator[str]:
-    """Yield the call id of each answer that was given to the model."""
+def answers_of(lines: list[Line]) -> Iterator[tuple[int, str]]:
+    """Yield the session and the call id of each answer that was given to the model."""
+    session = 1
     for line in lines:
+        session = line.session_opens or session
         if (
             line.leg == MODEL
             and line.sender == BRIDGE
@@ -264,7 +266,7 @@ def answers_of(lines: list[Line]) -> Iterator[str]:
         ):
             item = line.message["item"]
             if item["type"] == "function_call_output":
-                yield item["call_id"]
+                yield session, item["call_id"]
 
 
 def kinds_of(tape: Tape) -> set[str]:

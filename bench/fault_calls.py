@@ -143,7 +143,12 @@ FAULTS: Final = (
     Fault("model: stalls", GONE, _stall),
     *(Fault(f"model: closes with {code}", GONE, partial(_close, code=code)) for code in CODES),
     Fault("model: TCP reset, and another session", FOLLOWED, _reset, limits={"reconnects": 3}),
-    Fault("model: stalls, and another session", FOLLOWED, _stall, limits={"reconnects": 3}),
+    Fault(
+        "model: stalls, and another session",
+        {**FOLLOWED, "waiting": "model|caller"},
+        _stall,
+        limits={"reconnects": 3},
+    ),
     *(Fault(f"model: garbage, {kind}", HARMLESS, partial(_garbage, kind=kind)) for kind in KINDS),
     Fault("Twilio: TCP reset", LEFT, step=DropSocket()),
     Fault("Twilio: reads nothing", LEFT, step=StopReading()),

@@ -15,6 +15,7 @@ import msgspec
 
 from bridge import config
 from bridge.agents import Agent
+from bridge.checks import SHA256, SharedKey
 from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
@@ -120,15 +121,26 @@ def tape_line(data: bytes) -> None:
         _hold(records_of(HEADER, [tape.decode(line) for line in lines]))
 
 
+SIGNERS = signatures.Signers((SECRET,), (KEY := SharedKey("SK" + "1" * 32, "a-shared-secret", SHA256),))
+
+
+def signatures_of(pairs: list[tuple[str, str]]) -> list[signatures.Proof]:
+    """Return what each of them signs a form with: the auth token, and the shared key."""
+    return [
+        signatures.proof_of([head[signatures.SIGNATURE]], [head.get(signatures.SETTINGS, "")])
+        for head in (signatures.proven(one, URL, pairs) for one in SIGNERS.one_by_one())
+    ]
+
+
 def form(data: bytes) -> None:
     """Read a form, and check a signature over it."""
     pairs = _form_of(data)
     text = data.decode("latin-1")
-    assert not signatures.request_is_signed([SECRET], URL, pairs or [], text[:40])
-    assert not signatures.upgrade_is_signed([SECRET], URL + text, text[:40])
-    assert pairs is None or signatures.request_is_signed(
-        [SECRET], URL, pairs, signatures.sign(SECRET, URL, pairs)
-    )
+    proofs = (signatures.Proof(text[:40]), signatures.Proof(text[:40], text[40:200]))
+    assert not any(signatures.request_is_signed(SIGNERS, URL, pairs or [], proof) for proof in proofs)
+    assert not any(signatures.upgrade_is_signed(SIGNERS, URL + text, proof) for proof in proofs)
+    for proof in signatures_of(pairs or []):
+        assert signatures.request_is_signed(SIGNERS, URL, pairs or [], proof)
     ROUTES.fullmatch(data)
 
 

@@ -35,10 +35,10 @@ class Session:
         self._asked = SessionSettings(self.agent, self.tools)
         self.due = self.agent.limits.model_ready_ms
 
-    def begin_anew(self, due: int) -> None:
+    def begin_anew(self) -> None:
         """Another session is to come; what was refused once is not asked for again."""
         self.number += 1
-        self.is_ready, self.event_id, self.due, self.old_at = False, "", due, None
+        self.is_ready, self.event_id, self.old_at = False, "", None
 
     @property
     def is_open(self) -> bool:

@@ -38,7 +38,6 @@ class Reconnect:
     """Whether the session is to be left as soon as that disturbs nobody."""
     _left: int = -1
     _lost_at: int = 0
-    _due: int = 0
     _was_cut_off: bool = False
     _dropped: int = 0
 
@@ -54,9 +53,7 @@ class Reconnect:
 
     @property
     def _is_wanted(self) -> bool:
-        session = self.session
-        was_there = not session.is_over and (session.is_ready or session.number > 1)
-        return was_there and not self.farewell.is_near and not self.callee.is_machine
+        return not self.session.is_over and not self.farewell.is_near and not self.callee.is_machine
 
     def begin(self, why: str) -> None:
         """Open the next session in place of the one that was lost."""
@@ -95,18 +92,18 @@ class Reconnect:
         self.decisions.journal.milestone(milestone, session=self.session.number, why=why[:300])
         if self.session.is_ready:
             self.is_old, self._lost_at, self._dropped = False, now, self.held.dropped
-            self._due = now + self.agent.limits.reconnect_ms
+            self.session.due = now + self.agent.limits.reconnect_ms
         self.playout.break_off(self.turns.active)
         self.turns.session_lost()
         self.last_words.session_ended()
-        self.session.begin_anew(self._due)
-        self.decisions.say(OpenSession(self.session.number, max(0, self._due - now)))
+        self.session.begin_anew()
+        self.decisions.say(OpenSession(self.session.number, max(0, self.session.due - now)))
 
     def session_ready(self) -> None:
         """Tell the new session what was said, and what it can't know."""
         gap_ms = self.decisions.now - self._lost_at
         self.decisions.journal.milestone("session_followed", session=self.session.number, gap_ms=gap_ms)
         self.conversation.tell_again()
-        if self._was_cut_off or self.held.dropped > self._dropped:
+        if self.turns.is_opened and (self._was_cut_off or self.held.dropped > self._dropped):
             self.conversation.add_text(SYSTEM, connection_broke())
         self._was_cut_off = False

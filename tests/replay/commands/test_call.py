@@ -33,7 +33,9 @@ async def a_daemon(scene: Scene, folder: Path) -> AsyncIterator[str]:
     """A running daemon whose model plays the scene; its address. A test that hangs fails."""
     raw = {
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC, "drain_seconds": 1},
-        "agents": {"front-desk": {"tools": ["replay.callers.restaurant:check_table"]}},
+        "agents": {
+            "front-desk": {"tools": ["replay.callers.restaurant:check_table"], "limits": {"reconnects": 0}}
+        },
     }
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

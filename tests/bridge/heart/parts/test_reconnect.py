@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from away import PLACES, left
 from courses import Course, agents, courses, history
-from heart import Driver, agent_with, of, open_call, ready_call, truncations
+from heart import START, Driver, agent_with, new_call, of, open_call, ready_call, truncations
 from hypothesis import given, settings
 
 from bridge.agents import Agent
@@ -262,6 +262,16 @@ def test_a_socket_that_breaks_off_again_and_again_gets_no_more_time() -> None:
     line.tell(LOST)
     again = line.tell(SessionCreated(0), LOST, after=3000)
     assert of(again, OpenSession) == [OpenSession(3, 2000)]
+
+
+def test_a_session_that_breaks_off_before_it_is_ready_is_followed_within_the_same_time() -> None:
+    line = new_call(AGENT)
+    line.tell(START, SessionCreated(0))
+    assert of(line.tell(LOST, after=1000), OpenSession) == [OpenSession(2, 3000)]
+    wanted = comes_back(line)
+    (asked,) = of(wanted, CreateResponse)
+    assert AGENT.greeting in asked.instructions
+    assert told(wanted) == []
 
 
 def test_none_is_opened_where_none_is_wanted() -> None:

@@ -49,7 +49,9 @@ def test_semantic_vad_makes_room_and_flags_stay(tmp_path):
         '[agents.desk]\nturn_detection = { type = "semantic_vad", eagerness = "low", interrupt_response = false }\n',
     )
     assert write_setting(path, "desk", SETTING) == "semantic_vad"
-    assert load(path).agents["desk"].turn_detection == ServerVad("server_vad", 0.45, 200, 720, True, False)
+    assert load(path).agents["desk"].turn_detection == ServerVad(
+        "server_vad", 0.45, 200, 720, interrupt_response=False
+    )
 
 
 def test_a_file_with_faults_is_not_touched(tmp_path):
