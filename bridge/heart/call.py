@@ -89,10 +89,10 @@ STIRRING: Final = frozenset(
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
 
-OF_A_SIDE_THAT_LEAVES: Final = FROM_MODEL | {LinkStalled}
+OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords}) | {LinkStalled}
 """What may be of nobody any more."""
 
-PASSING: Final = frozenset({CallerSpoke, MessageIgnored})
+PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
 """What moves nothing that is due, but the alarm for a silent line, which it puts off. While nothing is due it passes
 through: nothing else is looked at, fifty times a second and call."""
 
@@ -299,7 +299,9 @@ class Call:
                 self._turns.caller_paused()
             case TurnCommitted():
                 self._turns.caller_ended()
-            case TranscriptCame() | AgentWords():
+            case AgentWords():
+                self._conversation.take_down(event)
+            case TranscriptCame():
                 self._decisions.journal.counts["ignored"] += 1
             case TranscriptionFailed():
                 self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")

@@ -20,8 +20,8 @@ from bridge.text.heard import spoken_part
 MOST_ENTRIES: Final = 300
 """Turns and tools that a next session is told; of a longer call its beginning is left out."""
 
-OF_THE_CONVERSATION: Final = frozenset({TurnCommitted, TranscriptCame, AgentWords, ToolCalled})
-"""What the session tells of it."""
+OF_THE_CONVERSATION: Final = frozenset({TurnCommitted, TranscriptCame, ToolCalled})
+"""What the session tells of it, beside the agent's words, which the call takes down as they pass."""
 
 TOLD_AGAIN: Final = "again_"
 """What the ids of items begin with that a session is told of the one before."""
@@ -85,6 +85,14 @@ class Conversation:
                 words[index] = text if is_whole else words.get(index, "") + text
             case ToolCalled(call_id=call_id):
                 self._remember(_of_tool(call_id), _Called(event))
+
+    def take_down(self, event: AgentWords) -> None:
+        """Remember what the agent said, unless that is of a session which is over; it decides nothing."""
+        if self.session.is_over:
+            self.decisions.journal.counts["told of nobody here"] += 1
+            return
+        self.decisions.journal.counts["ignored"] += 1
+        self.follow(event)
 
     def _turn(self, item_id: str, role: str) -> _Turn:
         key = f"item {item_id}"
