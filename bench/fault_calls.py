@@ -279,7 +279,7 @@ async def run_phase(
         folder, agents=names, own=own, limits=LIMITS, tools=tools, watch=watch, server={"max_calls": 500}
     )
     reports: dict[str, CallReport] = {}
-    async with open_stage(evolve(setup, script=_players(phase, story))) as stage:  # type: ignore[arg-type]
+    async with open_stage(evolve(setup, script=_players(phase, story, len(faults)))) as stage:  # type: ignore[arg-type]
         async with trio.open_nursery() as calls:
             calls.start_soon(_listen, stage, reports)
             await stage.model.wait_session()
@@ -300,9 +300,11 @@ async def run_phase(
     ]
 
 
-def _players(phase: Phase, story: str) -> Callable[[str, int], Script]:
+def _players(phase: Phase, story: str, calls: int) -> Callable[[str, int], Script]:
+    """Return who plays each session: the control's, one for each call, and those that follow, which have an answer."""
     told = Script(opening=(words(story),), delivery=PROMPT)
-    return lambda model, number: told if number == 1 else phase.script
+    follows = evolve(phase.script, fallback=(words("caller_no"),))
+    return lambda model, number: told if number == 1 else phase.script if number <= calls + 1 else follows
 
 
 def _row(records: Records, call_sid: str) -> dict[str, Any] | None:
