@@ -18,6 +18,7 @@ import trio
 from attrs import define, field
 
 INDEXER: Final = [sys.executable, "-m", "bridge.indexing.worker"]
+FORKS: Final = b"y"
 WORD_BYTES: Final = 10
 """What is told of a process is one number, and then another."""
 
@@ -52,7 +53,7 @@ def ready_indexers() -> Iterator[None]:
     plain = trio.lowlevel.open_process
 
     async def open_process(command: list[str], **options: Any) -> Any:
-        if command == INDEXER:
+        if command == INDEXER and _mother() is not None:
             return _fork(options["stdin"])
         return await plain(command, **options)
 
@@ -68,7 +69,9 @@ def ready_indexers() -> Iterator[None]:
 def _fork(stdin: socket.socket) -> Forked:
     ours, theirs = socket.socketpair()
     with theirs:
-        socket.send_fds(_mother()[0], [b"."], [stdin.fileno(), 2, theirs.fileno()])
+        mother = _mother()
+        assert mother is not None
+        socket.send_fds(mother[0], [b"."], [stdin.fileno(), 2, theirs.fileno()])
     pid = int(
         ours.recv(WORD_BYTES)
     )  # no task runs meanwhile, so no time passes: who forks is nobody's helper
@@ -76,11 +79,19 @@ def _fork(stdin: socket.socket) -> Forked:
 
 
 @cache
-def _mother() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Return the way to the process that forks; it ends when this one does."""
+def _mother() -> tuple[socket.socket, subprocess.Popen[bytes]] | None:
+    """Return the way to the process that forks; it ends when this one does.
+
+    None where it can't be forked: old versions of DuckDB start threads when they are loaded.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
-        return ours, subprocess.Popen([sys.executable, __file__], stdin=theirs)
+        process = subprocess.Popen([sys.executable, __file__], stdin=theirs)
+    if ours.recv(1) == FORKS:
+        return ours, process
+    ours.close()
+    process.wait()
+    return None
 
 
 def main() -> None:
@@ -90,7 +101,10 @@ def main() -> None:
     asked = socket.socket(fileno=0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who stands between is waited for by nobody
-    assert len(os.listdir("/proc/self/task")) == 1, "a process that has threads can't be forked"
+    forks = len(os.listdir("/proc/self/task")) == 1  # one that has threads can't be forked
+    asked.send(FORKS if forks else b"n")
+    if not forks:
+        return
     while files := socket.recv_fds(asked, 1, 3)[1]:
         if os.fork() == 0:
             _stand_between(worker.main, files)
