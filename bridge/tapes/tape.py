@@ -145,8 +145,11 @@ def encode(line: Line) -> bytes:
 
 
 def encode_all(lines: Iterable[Line | msgspec.Raw]) -> bytes:
-    """Return lines as they stand on the tape; `Raw` is one that was encoded before."""
-    return _encoder.encode_lines(lines)
+    """Return lines as they stand on the tape; `Raw` is one that was encoded before.
+
+    They are put into a list: of anything else msgspec (0.22) never lets go of the iterator, nor of what it is over.
+    """
+    return _encoder.encode_lines(list(lines))
 
 
 def decode(line: bytes) -> Line:

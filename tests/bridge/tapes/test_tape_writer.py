@@ -1,6 +1,7 @@
 """What waits for the disk is written as if each line had been encoded when it came."""
 
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from heart import agent_with
@@ -25,6 +26,16 @@ def test_lines_are_written_as_each_would_be() -> None:
         [encode_header(writer.header), *(encode(decode(line)) for line in LINES[1:])]
     )
     assert writer.take() == b""
+
+
+def test_nothing_keeps_a_tape_that_was_written_and_let_go() -> None:
+    writer = a_writer()
+    for line in LINES[1:]:
+        writer.append(decode(line))
+        writer.take()
+    queue = ref(writer._lines)
+    del writer
+    assert queue() is None
 
 
 def test_what_could_not_be_written_comes_first_again() -> None:
