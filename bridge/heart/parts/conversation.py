@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final, TypeAlias
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bridge.heart.audio import ms_of
 from bridge.heart.decisions import Decisions
@@ -26,6 +26,11 @@ OF_THE_CONVERSATION: Final = frozenset({TurnCommitted, TranscriptCame, ToolCalle
 TOLD_AGAIN: Final = "again_"
 """What the ids of items begin with that a session is told of the one before."""
 
+MOST_CHARACTERS: Final = 20_000
+"""Of one part of a turn, of a tool's answer, and of its arguments: twenty minutes of speech. A model may speak for ever,
+and a tool answer ten megabytes: one session reads that, and no second one."""
+
+MOST_PARTS: Final = 20
 NOT_WRITTEN_DOWN: Final = "(The caller spoke; what they said was not written down.)"
 CALLER, AGENT, SYSTEM = "user", "assistant", "system"
 
@@ -40,6 +45,12 @@ class _Turn:
     heard: dict[int, tuple[int, int]] = field(factory=dict)
     """Of a part that was cut off: the ms heard, and the ms there were."""
     keys: str = ""
+
+    def add(self, index: int, text: str, *, is_whole: bool) -> None:
+        """Add words to a part, or put them in place of what it has."""
+        if index in self.words or len(self.words) < MOST_PARTS:
+            before = "" if is_whole else self.words.get(index, "")
+            self.words[index] = (before + text)[:MOST_CHARACTERS]
 
     @property
     def text(self) -> str:
@@ -79,12 +90,11 @@ class Conversation:
             case TurnCommitted(item_id):
                 self._turn(item_id, CALLER)
             case TranscriptCame(item_id, text):
-                self._turn(item_id, CALLER).words[0] = text
+                self._turn(item_id, CALLER).words[0] = text[:MOST_CHARACTERS]
             case AgentWords(item_id, index, text, is_whole):
-                words = self._turn(item_id, AGENT).words
-                words[index] = text if is_whole else words.get(index, "") + text
+                self._turn(item_id, AGENT).add(index, text, is_whole=is_whole)
             case ToolCalled(call_id=call_id):
-                self._remember(_of_tool(call_id), _Called(event))
+                self._remember(_of_tool(call_id), _Called(_bounded(event)))
 
     def take_down(self, event: AgentWords) -> None:
         """Remember what the agent said, unless that is of a session which is over; it decides nothing."""
@@ -120,7 +130,7 @@ class Conversation:
         """Tell it what came of a tool; a session that is still to come is told with all else."""
         called = self._entries.get(_of_tool(call_id))
         if isinstance(called, _Called):
-            called.output = output
+            called.output = output[:MOST_CHARACTERS]
         if self.session.is_open:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
 
@@ -161,6 +171,11 @@ class Conversation:
             say(AddText(new_id(), entry.role, entry.text, entry.keys, item_id))
         elif text := entry.text or (NOT_WRITTEN_DOWN if entry.role == CALLER else ""):
             say(AddTurn(new_id(), item_id, entry.role, text))
+
+
+def _bounded(event: ToolCalled) -> ToolCalled:
+    """Return a call whose arguments can be told again: half of a JSON text would be none."""
+    return event if len(event.arguments) <= MOST_CHARACTERS else evolve(event, arguments="{}")
 
 
 def _of_tool(call_id: str) -> str:

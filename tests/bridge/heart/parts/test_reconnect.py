@@ -227,6 +227,21 @@ def test_a_turn_without_words_is_said_to_have_been() -> None:
     assert ("user", NOT_WRITTEN_DOWN) in told(comes_back(line))
 
 
+def test_what_is_remembered_has_a_bound_whoever_talks_for_ever() -> None:
+    line = a_call()
+    for _ in range(100):
+        line.tell(AgentWords("i8", 0, "word " * 1000), TranscriptCame("u8", "word " * 100_000))
+    line.tell(*(AgentWords("i8", index, "x" * 10_000) for index in range(1, 500)))
+    line.tell(
+        ToolCalled("r9", "c1", "look_up", '{"x": "' + "y" * 100_000 + '"}'), ToolAnswered("c1", "z" * 10**7)
+    )
+    line.tell(LOST)
+    wanted = comes_back(line)
+    assert sum(len(text) for _, text in told(wanted)) < 500_000
+    (call,) = of(wanted, AddCall)
+    assert call.arguments == "{}"
+
+
 # ---------------------------------------------------------------- when it can't be had
 
 
