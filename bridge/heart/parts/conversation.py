@@ -27,7 +27,7 @@ TOLD_AGAIN: Final = "again_"
 """What the ids of items begin with that a session is told of the one before."""
 
 MOST_CHARACTERS: Final = 20_000
-"""Of one part of a turn, of a tool's answer, and of its arguments: twenty minutes of speech. A model may speak for ever,
+"""Of one part of a turn, of a tool's answer, of its arguments: twenty minutes of speech. A model may speak for ever,
 and a tool answer ten megabytes: one session reads that, and no second one."""
 
 MOST_PARTS: Final = 20
