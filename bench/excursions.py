@@ -12,10 +12,11 @@ from random import Random
 from time import perf_counter
 from typing import Any, Final, get_args
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
 from bridge.heart.parts.excursions import CONNECT_MS
 from bridge.heart.plans import JoinQueue, plan_to
-from bridge.places import Collect, FailurePlan, Place, Voicemail
+from bridge.settings.limits import Limits
+from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
 from bridge.store.records import records_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import BRIDGE, HTTP, MODEL, PHONE, Line, decode

@@ -20,7 +20,7 @@ from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
 from bridge.heart.events import Event, Stopped
-from bridge.languages import Sentence
+from bridge.settings.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape
 from bridge.tapes.header import FORMAT, Header, decode_header

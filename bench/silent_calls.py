@@ -16,9 +16,11 @@ from typing import Final, get_args
 import trio
 from attrs import define, field, frozen
 
-from bridge.agents import Agent, Limits, ServerVad
+from bridge.agents import Agent
 from bridge.heart.audio import FRAME_BYTES, is_audible
 from bridge.heart.keys import PAUSE_MS
+from bridge.settings.limits import Limits
+from bridge.settings.turn_detection import ServerVad
 from bridge.store.records import Records, records_of
 from bridge.tapes.tape import decode
 from bridge.tools import Tool, tool

@@ -15,7 +15,8 @@ from statistics import median
 from time import process_time
 from typing import Final, TypeVar
 
-from bridge.agents import Agent, ServerVad, TurnBudget
+from bridge.agents import Agent
+from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp
 from replay.phone.script import Say as Speak

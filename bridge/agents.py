@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
-from attrs import evolve, field, fields_dict, frozen
+from attrs import evolve, field, frozen
 
-from bridge import dates, languages, placeholders
+from bridge import dates
 from bridge.checks import (
     choice,
     flag,
@@ -21,21 +21,29 @@ from bridge.checks import (
     text,
     whole,
 )
-from bridge.hours import SPANS, Hours
-from bridge.languages import Sentence, sayable
-from bridge.leaving import read_leaving
-from bridge.outgoing import Outgoing, about_outgoing
-from bridge.places import Collect, FailurePlan, Place, Voicemail
-from bridge.session_table import (
+from bridge.settings import languages, placeholders
+from bridge.settings.hours import SPANS, Hours
+from bridge.settings.languages import Sentence, sayable
+from bridge.settings.leaving import read_leaving
+from bridge.settings.limits import Limits
+from bridge.settings.outgoing import Outgoing, about_outgoing
+from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
+from bridge.settings.session_table import (
     EFFORTS,
     Context,
     McpServer,
     about_context,
-    idle_timeout,
     keywords,
     read_mcp,
     read_session,
     tracing,
+)
+from bridge.settings.turn_detection import (
+    ServerVad,
+    TurnBudget,
+    TurnDetection,
+    read_shadow,
+    read_turn_detection,
 )
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
@@ -53,79 +61,6 @@ class Keep:
     audio_days: int | None = setting(None, whole(0, MOST_DAYS))
     tapes_days: int | None = setting(None, whole(0, MOST_DAYS))
     rows_days: int | None = setting(None, whole(0, MOST_DAYS))
-
-
-@frozen
-class ServerVad:
-    """Turn detection by loudness and silence; the defaults are where phone audio should start."""
-
-    type: str = setting("server_vad", choice("server_vad"))
-    threshold: float = setting(0.6, number(0.0, 1.0))
-    prefix_padding_ms: int = setting(300, whole(0, 5000))
-    silence_duration_ms: int = setting(500, whole(50, 10000))
-    idle_timeout_ms: int = setting(0, idle_timeout)
-    create_response: bool = setting(True, flag)
-    interrupt_response: bool = setting(True, flag)
-
-
-@frozen
-class SemanticVad:
-    """Turn detection by a model of when a sentence is over."""
-
-    type: str = setting("semantic_vad", choice("semantic_vad"))
-    eagerness: str = setting("auto", choice("low", "medium", "high", "auto"))
-    create_response: bool = setting(True, flag)
-    interrupt_response: bool = setting(True, flag)
-
-
-TurnDetection: TypeAlias = ServerVad | SemanticVad
-
-ANSWERING = ("create_response", "interrupt_response", "idle_timeout_ms")
-"""What turn detection may do beside detecting turns."""
-
-
-def silent(vad: TurnDetection) -> TurnDetection:
-    """Return this turn detection as a shadow has it: it answers nobody and interrupts nobody."""
-    quiet = evolve(vad, create_response=False, interrupt_response=False)
-    return evolve(quiet, idle_timeout_ms=0) if isinstance(quiet, ServerVad) else quiet
-
-
-@frozen
-class TurnBudget:
-    """What turn detection may cost callers: `replay vad sweep` looks for the quickest setting within it.
-
-    In percent of turns, percentage points above the best setting, and times an hour; docs/vad.md says what is counted.
-    """
-
-    turns_cut_percent: float = setting(10.0, number(0, 100))
-    missed_above_best_points: float = setting(1.0, number(0, 100))
-    false_per_hour: float = setting(60.0, number(0, 100_000))
-    onset_clipped_percent: float = setting(3.0, number(0, 100))
-
-
-@frozen
-class Limits:
-    """What bounds a call. OpenAI ends a session after 60 minutes, so the longest call is a little shorter."""
-
-    calls_at_once: int = setting(1000, whole(1, 1000))
-    max_call_seconds: int = setting(1800, whole(5, 3540))
-    waiting_seconds: int = setting(30, whole(1, 300))
-    goodbye_seconds: int = setting(15, whole(0, 600))
-    quiet_seconds: int = setting(60, whole(2, 3540))
-    still_there_seconds: int = setting(15, whole(0, 600))
-    lost_media_ms: int = setting(10_000, whole(500, 120_000))
-    model_ready_ms: int = setting(4000, whole(100, 60_000))
-    reconnects: int = setting(3, whole(0, 100))
-    reconnect_ms: int = setting(5000, whole(100, 60_000))
-    session_seconds: int = setting(3300, whole(0, 3540))
-    stream_returns: int = setting(3, whole(0, 100))
-    answer_timeout_ms: int = setting(5000, whole(500, 60_000))
-    max_turn_seconds: int = setting(60, whole(2, 3540))
-    tools_at_once: int = setting(8, whole(1, 64))
-    tool_calls_per_call: int = setting(50, whole(1, 10_000))
-    held_caller_audio_ms: int = setting(3000, whole(20, 30_000))
-    lead_ms: int = setting(300, whole(40, 2000))
-    farewell_grace_ms: int = setting(2000, whole(100, 10_000))
 
 
 def _table(raw: Any) -> Any:
@@ -248,11 +183,11 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         voicemail=leaving.voicemail,
         collect=leaving.collect,
         failure=leaving.failure,
-        turn_detection=_read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
+        turn_detection=read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
         turn_budget=read_table(
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
         ),
-        shadow=_read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
+        shadow=read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
         context=_read_context(tables.get("context", {}), f"{at}.context", faults),
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
@@ -334,44 +269,6 @@ def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[s
     faults += about_outgoing(outgoing, at)
     faults += [f"[{at}] message: {wrong}" for wrong in placeholders.unknown_in(outgoing.message, variables)]
     return outgoing
-
-
-def _read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:
-    if raw is None:
-        return None
-    if isinstance(raw, dict):
-        answering = [key for key in raw if key in ANSWERING]
-        faults += [
-            f"[{at}] {key} = {shown(key, raw[key])}: a shadow never answers: leave it out"
-            for key in answering
-        ]
-        raw = {key: value for key, value in raw.items() if key not in answering}
-    return silent(_read_turn_detection(raw, at, faults, without=ANSWERING))
-
-
-def _read_turn_detection(
-    raw: Any, at: str, faults: list[str], *, without: Collection[str] = ()
-) -> TurnDetection:
-    kind = raw.get("type", "server_vad") if isinstance(raw, dict) else "server_vad"
-    if kind not in ("server_vad", "semantic_vad"):
-        faults.append(f'[{at}] type = {shown("type", kind)}: use "server_vad" or "semantic_vad"')
-        return ServerVad()
-    raw = _without_foreign(raw, kind, at, faults)
-    if kind == "semantic_vad":
-        return read_table(SemanticVad, raw, at=at, faults=faults, without=without)
-    return read_table(ServerVad, raw, at=at, faults=faults, without=without)
-
-
-def _without_foreign(raw: Any, kind: str, at: str, faults: list[str]) -> Any:
-    """Return a table without the keys that only the other turn detection has, each of them told."""
-    own, other = (ServerVad, SemanticVad) if kind == "server_vad" else (SemanticVad, ServerVad)
-    foreign = fields_dict(other).keys() - fields_dict(own).keys()
-    if not isinstance(raw, dict):
-        return raw
-    faults += [
-        f'[{at}] {key}: type = "{other().type}" has it, "{kind}" has not' for key in raw if key in foreign
-    ]
-    return {key: value for key, value in raw.items() if key not in foreign}
 
 
 def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:

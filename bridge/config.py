@@ -40,9 +40,9 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
-from bridge.languages import sayable
-from bridge.outgoing import Outbound
 from bridge.proxies import Proxy, proxy_for
+from bridge.settings.languages import sayable
+from bridge.settings.outgoing import Outbound
 from bridge.text.validity import is_harmless
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"

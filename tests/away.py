@@ -6,7 +6,7 @@ from heart import Driver, agent_with, of, ready_call
 from bridge.agents import Agent
 from bridge.heart.effects import LeaveStream, ReturnToStream
 from bridge.heart.events import CallerAway, ExcursionEnded, StreamStarted, ToolCalled
-from bridge.places import Collect, FailurePlan, Place, Voicemail
+from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
 
 SALES = Place("sales", "orders", number="+15550100111", ring_seconds=20, talk_seconds=600)
 ANNA = Place("anna", "the manager", number="+15550100112", say="One moment please.", is_warm=True)

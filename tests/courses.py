@@ -5,7 +5,7 @@ from away import agent_with_places
 from heart import SID, START, TOOLS, of
 from hypothesis import strategies as st
 
-from bridge.agents import Agent, ServerVad
+from bridge.agents import Agent
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     Effect,
@@ -51,6 +51,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.settings.turn_detection import ServerVad
 from bridge.wire.realtime_session import refused_settings
 from bridge.wire.retry_after import retry_after_ms
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 
-from bridge.agents import Agent, Limits, ServerVad
+from bridge.agents import Agent
 from bridge.heart.audio import bytes_of
 from bridge.heart.call import Call
 from bridge.heart.effects import Effect, EndCall, PlayAudio, SendMark, TruncateItem, WriteNote
@@ -28,6 +28,8 @@ from bridge.heart.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.settings.limits import Limits
+from bridge.settings.turn_detection import ServerVad
 
 SID = "MZ1"
 TOOLS: tuple[dict[str, Any], ...] = tuple(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve
 
-from bridge.agents import TurnBudget
+from bridge.settings.turn_detection import TurnBudget
 from replay.sound.silero import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
 from replay.vad.study.agreement import Agreement

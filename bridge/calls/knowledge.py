@@ -14,7 +14,7 @@ from bridge.agents import Agent
 from bridge.calls.admission import HIDDEN, caller_of
 from bridge.dates import in_words, in_zone
 from bridge.given import INBOUND, CallInfo
-from bridge.placeholders import MOST_CHARACTERS, OWN, fill, names_in
+from bridge.settings.placeholders import MOST_CHARACTERS, OWN, fill, names_in
 from bridge.tapes.masking import mask
 from bridge.text.validity import HARMFUL
 

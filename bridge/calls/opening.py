@@ -12,7 +12,7 @@ from bridge.calls.messages import Key
 from bridge.calls.outcomes import MOST_REMEMBERED
 from bridge.dates import in_zone
 from bridge.given import OUTBOUND
-from bridge.hours import Hours
+from bridge.settings.hours import Hours
 
 
 @define(eq=False)

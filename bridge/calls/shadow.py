@@ -9,7 +9,7 @@ import msgspec
 import trio
 from attrs import define, field
 
-from bridge.agents import Agent, TurnDetection
+from bridge.agents import Agent
 from bridge.errors import DoorShutError, LinkError, first_of, in_words
 from bridge.heart.effects import AppendAudio
 from bridge.heart.events import ModelErred, SessionCreated, SessionUpdated
@@ -18,6 +18,7 @@ from bridge.links.model import ModelAddress, wait_silent
 from bridge.links.model_door import ModelDoor
 from bridge.links.outbox import Outbox
 from bridge.links.web_socket import WebSocketLink
+from bridge.settings.turn_detection import TurnDetection
 from bridge.tapes import tape
 from bridge.tapes.tape import BRIDGE, OPENAI, SHADOW, SHADOW_NOTE, Line
 from bridge.text.validity import valid_json

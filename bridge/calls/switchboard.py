@@ -25,7 +25,7 @@ from bridge.calls.returns import NOBODY, Name, comes_back, name_for
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
-from bridge.places import CLOSED, FULL
+from bridge.settings.places import CLOSED, FULL
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
 from bridge.wire import twiml

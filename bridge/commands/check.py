@@ -17,10 +17,10 @@ from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
-from bridge.leaving import way_to
 from bridge.outbound.do_not_call import read_list
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import console
+from bridge.settings.leaving import way_to
 from bridge.text.wording import counted
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bridge.agents import Agent, ServerVad
+from bridge.agents import Agent
 from bridge.config import Realtime, Secrets, Settings
-from bridge.hours import Hours
-from bridge.placeholders import names_in
-from bridge.session_table import READ_ON, unpublished
+from bridge.settings.hours import Hours
+from bridge.settings.placeholders import names_in
+from bridge.settings.session_table import READ_ON, unpublished
+from bridge.settings.turn_detection import ServerVad
 
 OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 """In the names of models that listen on the Realtime API and can't hold a conversation."""

@@ -79,7 +79,7 @@ from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 STIRRING: Final = frozenset(
     {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, TypeAlias
 from attrs import frozen
 
 from bridge.agents import Agent
-from bridge.places import Place, Voicemail
+from bridge.settings.places import Place, Voicemail
 
 CHARACTER_MS: Final = 100
 """What a character of Twilio's speech takes at most; a slow voice says twelve in a second."""

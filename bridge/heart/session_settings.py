@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from bridge.agents import Agent, SemanticVad, ServerVad
-from bridge.languages import spoken_codes
-from bridge.session_table import Context, paths_of
+from bridge.agents import Agent
+from bridge.settings.languages import spoken_codes
+from bridge.settings.session_table import Context, paths_of
+from bridge.settings.turn_detection import SemanticVad, ServerVad
 
 TRANSCRIPTION: Final = "audio.input.transcription"
 LANGUAGE: Final = f"{TRANSCRIPTION}.language"

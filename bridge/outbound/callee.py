@@ -8,8 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.errors import OutboundError
-from bridge.outgoing import span_of
-from bridge.places import PHONE
+from bridge.settings.outgoing import span_of
+from bridge.settings.places import PHONE
 
 NOWHERE: Final = "Etc/Unknown"
 

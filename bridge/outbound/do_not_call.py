@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import OutboundError
-from bridge.places import PHONE
+from bridge.settings.places import PHONE
 
 MOST_BYTES: Final = 64 * 2**20
 """Four million numbers; reading them takes a second or two, in a thread."""

@@ -16,7 +16,7 @@ from bridge.errors import OutboundError
 from bridge.extras import install_hint, is_installed
 from bridge.outbound.callee import check_hours, number_of
 from bridge.outbound.do_not_call import check_list
-from bridge.outgoing import Outbound
+from bridge.settings.outgoing import Outbound
 
 REASONS: Final = (
     "not_set_up", "draining", "agent", "number", "allow", "do_not_call", "hours", "same_number", "calls_at_once",

@@ -6,7 +6,7 @@ from typing import Final
 from attrs import define, field
 
 from bridge.errors import OutboundError
-from bridge.outgoing import Outbound
+from bridge.settings.outgoing import Outbound
 
 HOUR_SECONDS: Final = 3600
 

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import define, field
 
-from bridge.agents import ServerVad
 from bridge.heart.parts.conversation import TOLD_AGAIN
+from bridge.settings.turn_detection import ServerVad
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in

@@ -15,7 +15,7 @@ from bridge.heart.effects import EndCall
 from bridge.heart.events import ExcursionEnded
 from bridge.heart.parts.trips import place_of
 from bridge.heart.plans import GoTo, failure_plans
-from bridge.places import CAUSES
+from bridge.settings.places import CAUSES
 from bridge.wire.twilio_http import excursion_ended
 from bridge.wire.twiml import Speaker, Ways, hangup_twiml, plan_twiml
 

@@ -15,7 +15,7 @@ from bridge.heart.events import (
     CallProgressed,
     Event,
 )
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 PATH: Final = re.compile(r"/voice/([a-z0-9][a-z0-9_-]{0,62})/out/(out-[0-9a-f]{32})(?:/(status|amd))?")
 """Of the requests of a call that we make: its agent, its id here, and what is told."""

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from bridge.agents import Agent, SemanticVad, TurnDetection, silent
+from bridge.agents import Agent
 from bridge.heart.audio import AUDIO_FORMAT
 from bridge.heart.session_settings import TRANSCRIPTION, TURN_DETECTION, SessionSettings, server_name
-from bridge.languages import spoken_codes
-from bridge.session_table import DEEPEST, Context, McpServer, merged
+from bridge.settings.languages import spoken_codes
+from bridge.settings.session_table import DEEPEST, Context, McpServer, merged
+from bridge.settings.turn_detection import SemanticVad, TurnDetection, silent
 
 Message = dict[str, Any]
 

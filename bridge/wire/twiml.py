@@ -22,8 +22,8 @@ from bridge.heart.plans import (
     Step,
     TakeMessage,
 )
-from bridge.languages import Sentence, spoken_code
-from bridge.places import Place, Voicemail
+from bridge.settings.languages import Sentence, spoken_code
+from bridge.settings.places import Place, Voicemail
 from bridge.wire.twilio import TOKEN_PARAMETER
 
 TwiML: TypeAlias = Any

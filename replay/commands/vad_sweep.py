@@ -14,11 +14,12 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.agents import Agent, ServerVad, TurnBudget
+from bridge.agents import Agent
 from bridge.config import load
 from bridge.errors import TapeError
 from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt
 from bridge.screen.output import print_json
+from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.sound.silero import POLICIES, Policy
 from replay.tapes.beside import written_beside

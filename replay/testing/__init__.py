@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bridge.agents import Agent, Limits, SemanticVad, ServerVad
+    from bridge.agents import Agent
+    from bridge.settings.limits import Limits
+    from bridge.settings.turn_detection import SemanticVad, ServerVad
     from bridge.tapes.reader import Tape, read_tape
     from bridge.tapes.tape import Line, decode
     from replay.model.faulty_stream import Tls
@@ -100,7 +102,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "bridge.agents": "Agent Limits SemanticVad ServerVad",
+    "bridge.agents": "Agent",
+    "bridge.settings.limits": "Limits",
+    "bridge.settings.turn_detection": "SemanticVad ServerVad",
     "bridge.tapes.reader": "Tape read_tape",
     "bridge.tapes.tape": "Line decode",
     "replay.model.faulty_stream": "Tls",

@@ -20,7 +20,7 @@ from bridge.calls.setup import tools_of
 from bridge.config import Realtime, Recording, Secrets, Server, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
-from bridge.hours import Hours
+from bridge.settings.hours import Hours
 from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape

@@ -4,7 +4,7 @@ Everywhere: audio is µ-law at 8 kHz, one byte a sample; probabilities are float
 32 ms; times are whole ms of the audio that the model was given; shares are from 0 to 1.
 """
 
-from bridge.agents import TurnBudget
+from bridge.settings.turn_detection import TurnBudget
 from replay.sound.silero import Listener, probabilities
 from replay.vad.compose.compose import ComposedCall, Recipe, compose
 from replay.vad.engine.machine import Hearing, Segment, Setting, naive_segments

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import checks
-from bridge.agents import Agent, Limits, SemanticVad, ServerVad, agent_from
+from bridge.agents import Agent, agent_from
 from bridge.config import Settings, load, parse
 from bridge.errors import ConfigError
+from bridge.settings.limits import Limits
+from bridge.settings.turn_detection import SemanticVad, ServerVad
 
 PATH = Path("/etc/bridge/config.toml")
 TABLES = ("server", "twilio", "realtime", "recording", "logging", "admin", "tracing")

@@ -9,7 +9,7 @@ from bridge.agents import Agent
 from bridge.calls.setup import tools_of
 from bridge.errors import ToolError
 from bridge.given import Given
-from bridge.places import Collect
+from bridge.settings.places import Collect
 from bridge.tools import CallInfo, SecretDigits, tool
 
 HEAD = "from bridge.tools import CallInfo, SecretDigits, tool\n\n\n@tool\n"

@@ -12,15 +12,16 @@ import duckdb
 import pytest
 from kept import Folder
 
-from bridge.agents import Agent, SemanticVad, ServerVad
+from bridge.agents import Agent
 from bridge.checks import key_of
 from bridge.cli import main as bridge
 from bridge.config import Settings, parse
-from bridge.languages import Sentence
-from bridge.leaving import WAYS
 from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
-from bridge.places import Collect, Place, Voicemail
 from bridge.screen.lazy_group import LazyGroup
+from bridge.settings.languages import Sentence
+from bridge.settings.leaving import WAYS
+from bridge.settings.places import Collect, Place, Voicemail
+from bridge.settings.turn_detection import SemanticVad, ServerVad
 from bridge.store.database import TABLES
 from replay.cli import main as replay
 

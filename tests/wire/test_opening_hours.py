@@ -9,7 +9,7 @@ from attrs import evolve
 
 from bench.stage import AGENT, MakePlace, Place, Stage, open_stage
 from bridge.agents import Agent
-from bridge.hours import Hours
+from bridge.settings.hours import Hours
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import HTTP, decode
 from replay.phone.ring import Caller

@@ -23,12 +23,13 @@ from bench.stage import (
     speech,
     words,
 )
-from bridge.agents import Agent, ServerVad
+from bridge.agents import Agent
 from bridge.calls.shadow import MOST_BYTES, Shadow
 from bridge.heart.audio import FRAME_BYTES
 from bridge.heart.effects import AppendAudio
 from bridge.links import outbox
 from bridge.links.model import ModelAddress
+from bridge.settings.turn_detection import ServerVad
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, SHADOW, Line, decode
 from bridge.wire.realtime import encode

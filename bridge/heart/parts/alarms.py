@@ -4,7 +4,6 @@ from operator import itemgetter
 
 from attrs import define
 
-from bridge.agents import Limits
 from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.failure import UNREACHABLE
@@ -23,6 +22,7 @@ from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
+from bridge.settings.limits import Limits
 
 _time_of = itemgetter(0)
 

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import define, field
 
 from bridge.heart.decisions import Decisions
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 
 class Phase(Enum):

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from bridge.agents import TurnBudget
+from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import Setting
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study

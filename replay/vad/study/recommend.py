@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from bridge.agents import TurnBudget
+from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import LEAST, Ints, Setting
 from replay.vad.study.sweep import CLIPPED, METRICS, Array, Measured, Sweep
 from replay.vad.truth.corpus import Bools

@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from bridge.agents import TurnBudget
 from bridge.errors import BridgeError, TapeError
+from bridge.settings.turn_detection import TurnBudget
 from bridge.tapes.odd_tapes import tried
 from bridge.tapes.reader import read_tape
 from bridge.text.wording import counted

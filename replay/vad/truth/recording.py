@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from bridge.agents import SemanticVad, ServerVad, TurnDetection
 from bridge.errors import BridgeError
 from bridge.heart.audio import BYTES_PER_MS, ms_of
 from bridge.heart.events import CallerSpoke, SessionCreated, StreamStarted
+from bridge.settings.turn_detection import SemanticVad, ServerVad, TurnDetection
 from bridge.store.records import records_of
 from bridge.tapes.lines import Ms
 from bridge.tapes.reader import Tape

@@ -12,13 +12,14 @@ from heart import Driver, agent_with, new_call, of, open_call
 from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall
 from bridge.heart.call import Call
 from bridge.heart.catching_up import CATCH_UP_MS
 from bridge.heart.effects import CreateResponse
 from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated
 from bridge.links.model import wait_silent
+from bridge.settings.limits import Limits
 from bridge.tapes import tape
 from bridge.tapes.tape import Line
 from bridge.wire import twilio

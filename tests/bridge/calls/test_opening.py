@@ -6,8 +6,8 @@ from attrs import evolve
 
 from bridge.agents import Agent
 from bridge.calls.opening import answering, hours_in_words
-from bridge.hours import Hours
-from bridge.places import FailurePlan
+from bridge.settings.hours import Hours
+from bridge.settings.places import FailurePlan
 
 DAY = Agent(name="day", time_zone="Europe/Berlin", hours=Hours(open=("mon-fri 09:00-18:00",), agent="night"))
 NIGHT = Agent(name="night", hours=Hours(closed_days=("2026-12-24",), agent="day"))

@@ -15,7 +15,7 @@ from bridge.config import Secrets, Settings
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall, LeaveStream
 from bridge.heart.plans import Dial, Plan
-from bridge.places import Place
+from bridge.settings.places import Place
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import HTTP, TWILIO, Line
 from bridge.workers.local import LocalHost

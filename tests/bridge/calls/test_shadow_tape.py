@@ -11,8 +11,9 @@ from taped import header_of, text_of
 from wire_checker import check_wire
 
 from bridge import config
-from bridge.agents import Agent, SemanticVad, ServerVad, TurnDetection, agent_from
+from bridge.agents import Agent, agent_from
 from bridge.heart.session_settings import SessionSettings
+from bridge.settings.turn_detection import SemanticVad, ServerVad, TurnDetection
 from bridge.store.records import records_of
 from bridge.tapes import tape
 from bridge.tapes.header import decode_header, encode_header, settings_of

@@ -10,7 +10,7 @@ from bridge.config import Secrets, Settings, Twilio
 from bridge.doctor.findings import Finding
 from bridge.doctor.outbound import check_caller_id, check_list
 from bridge.doctor.world import Patient, World
-from bridge.outgoing import Outbound
+from bridge.settings.outgoing import Outbound
 
 SID = "AC" + "0" * 32
 OURS = "+15550100100"

@@ -12,10 +12,11 @@ from heart import SID, Driver, open_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
 from bridge.heart.call import Call
 from bridge.heart.effects import AppendAudio, Effect
 from bridge.heart.events import CallerSpoke, ClockRang, Event, MessageIgnored
+from bridge.settings.limits import Limits
 
 some = settings(deadline=None, max_examples=80, database=None, derandomize="CI" in os.environ)
 FRAME_MS = 20

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.heart.error_policy import POLICIES, Policy
 from bridge.heart.failure import OF_CODES, SILENT, Cause, cause_of_door, cause_of_error
-from bridge.places import CAUSES, TURNED_AWAY
+from bridge.settings.places import CAUSES, TURNED_AWAY
 
 
 def test_every_cause_is_one_that_a_plan_can_be_written_for() -> None:

@@ -21,7 +21,7 @@ from bridge.heart.events import (
     SpeechStarted,
 )
 from bridge.heart.plans import JoinQueue
-from bridge.places import CAUSES, FailurePlan
+from bridge.settings.places import CAUSES, FailurePlan
 
 LOST = {cause: (f"queue:{cause}",) for cause in CAUSES}
 AGENT = evolve(

@@ -4,7 +4,7 @@ from attrs import evolve
 from heart import agent_with
 
 from bridge.outbound.dialer import MOST_SECONDS, longest_seconds
-from bridge.places import Place
+from bridge.settings.places import Place
 
 
 def test_twilio_cuts_nobody_off_before_the_bridge_or_a_colleague_has_had_their_time() -> None:

@@ -13,7 +13,7 @@ from bridge.errors import OutboundError
 from bridge.outbound.callee import check_hours, number_of, zones_of
 from bridge.outbound.do_not_call import check_list, read_list
 from bridge.outbound.permission import Wish, agent_of, check_number, check_setup
-from bridge.outgoing import Outbound, Outgoing
+from bridge.settings.outgoing import Outbound, Outgoing
 
 BERLIN = "+493012345678"
 NEW_YORK = "+12125550123"

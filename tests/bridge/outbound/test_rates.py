@@ -4,7 +4,7 @@ import pytest
 
 from bridge.errors import OutboundError
 from bridge.outbound.rates import Rates
-from bridge.outgoing import Outbound
+from bridge.settings.outgoing import Outbound
 
 SOME = Outbound(calls_at_once=3, calls_per_hour=5, calls_per_second=2.0)
 

@@ -5,7 +5,7 @@ from taped import line_of, milestone
 from bridge.heart.effects import EndCall, LeaveStream, ReturnToStream
 from bridge.heart.events import PhoneLeft, StreamStarted, StreamStopped
 from bridge.heart.plans import Dial, Plan, TakeMessage
-from bridge.places import Place, Voicemail
+from bridge.settings.places import Place, Voicemail
 from bridge.store.legs import Legs
 from bridge.tapes import tape
 from bridge.tapes.tape import HTTP, TWILIO, Line

@@ -11,7 +11,7 @@ from attrs import evolve
 from bridge.heart.effects import EndCall, LeaveStream
 from bridge.heart.plans import Plan, TakeMessage
 from bridge.indexing.worker import Indexing
-from bridge.places import Voicemail
+from bridge.settings.places import Voicemail
 from bridge.store.database import Store
 from bridge.store.messages import KeepLate, Told
 from bridge.tapes import tape

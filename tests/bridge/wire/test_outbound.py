@@ -11,7 +11,7 @@ from bridge.heart.events import (
     CallPlaced,
     CallProgressed,
 )
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 from bridge.wire.outbound import (
     STATUSES,
     VERDICTS,

@@ -8,9 +8,10 @@ from heart import TOOLS, agent_with
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.agents import Agent, SemanticVad, ServerVad
+from bridge.agents import Agent
 from bridge.heart.session_settings import KEPT, OPTIONAL, SessionSettings
-from bridge.session_table import Context, paths_of
+from bridge.settings.session_table import Context, paths_of
+from bridge.settings.turn_detection import SemanticVad, ServerVad
 from bridge.wire.realtime_session import refused_settings, session_of
 
 SETTINGS = SessionSettings(agent_with(), TOOLS)

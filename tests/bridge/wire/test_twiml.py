@@ -17,8 +17,8 @@ from bridge.heart.plans import (
     Step,
     TakeMessage,
 )
-from bridge.languages import Sentence
-from bridge.places import Place, Voicemail
+from bridge.settings.languages import Sentence
+from bridge.settings.places import Place, Voicemail
 from bridge.wire import twiml
 
 

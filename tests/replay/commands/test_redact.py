@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from wire_checker import check_wire
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
 from bridge.errors import TapeError
 from bridge.heart.audio import SILENCE
+from bridge.settings.limits import Limits
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import Line, decode, encode

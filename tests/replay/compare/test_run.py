@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from bridge.errors import ConfigError
-from bridge.hours import Hours
+from bridge.settings.hours import Hours
 from bridge.store.records import records_of
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode

@@ -10,8 +10,9 @@ import pytest
 import trio
 from wire_checker import check_wire
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
 from bridge.heart.audio import bytes_of
+from bridge.settings.limits import Limits
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape

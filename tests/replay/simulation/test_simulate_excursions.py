@@ -6,9 +6,10 @@ from typing import Any
 from attrs import evolve
 from rich.console import Console
 
-from bridge.agents import Agent, Limits
-from bridge.places import Collect, FailurePlan, Place, Voicemail
+from bridge.agents import Agent
 from bridge.screen.output import show_call
+from bridge.settings.limits import Limits
+from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.recovery import closing_lines

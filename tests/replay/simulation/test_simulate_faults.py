@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bridge.agents import Agent, Limits
+from bridge.agents import Agent
+from bridge.settings.limits import Limits
 from bridge.store.records import Records, records_of
 from bridge.tapes.tape import MODEL, OPENAI, Line, decode
 from replay.model.script import Faults, Say, Script, Silence, Transcription

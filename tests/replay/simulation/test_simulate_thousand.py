@@ -8,7 +8,9 @@ import attrs
 import msgspec
 import pytest
 
-from bridge.agents import Agent, Limits, ServerVad
+from bridge.agents import Agent
+from bridge.settings.limits import Limits
+from bridge.settings.turn_detection import ServerVad
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import MODEL, OPENAI, Line, decode

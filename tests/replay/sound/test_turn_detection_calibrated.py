@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.agents import Agent, ServerVad
+from bridge.agents import Agent
 from bridge.extras import install_hint
 from bridge.heart.audio import LINEAR, silence
+from bridge.settings.turn_detection import ServerVad
 from bridge.tapes.reader import Tape
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp, Wait, WaitForQuiet

@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from bridge.dates import in_words
-from bridge.hours import Hours
-from bridge.places import Place
+from bridge.settings.hours import Hours
+from bridge.settings.places import Place
 from bridge.tapes.reader import read_tape
 from bridge.tools import CallInfo, tool
 from replay.phone.ring import DEFAULT_ACCOUNT

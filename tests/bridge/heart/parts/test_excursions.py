@@ -56,7 +56,7 @@ from bridge.heart.plans import (
     PressDigits,
     TakeMessage,
 )
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 DIGITS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1w2#"}')
 LISTENS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1", "listen": true}')

@@ -29,7 +29,7 @@ from bridge.heart.events import (
 from bridge.heart.parts.excursions import Trip
 from bridge.heart.parts.outgoing import MACHINES
 from bridge.heart.plans import Plan, PressDigits
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 MESSAGE = "This is Harbour Table. Your table is booked for eight tonight."
 

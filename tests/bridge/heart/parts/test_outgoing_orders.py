@@ -25,8 +25,8 @@ from bridge.heart.events import (
     StreamStopped,
 )
 from bridge.heart.parts.outgoing import MACHINES
-from bridge.outgoing import MACHINES as POLICIES
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import MACHINES as POLICIES
+from bridge.settings.outgoing import Outgoing
 from bridge.wire.outbound import STATUSES, VERDICTS
 
 TOLD = st.one_of(

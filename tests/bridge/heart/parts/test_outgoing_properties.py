@@ -18,7 +18,7 @@ from bridge.heart.events import (
     SessionCreated,
     SessionUpdated,
 )
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 some = settings(max_examples=120, database=None)
 

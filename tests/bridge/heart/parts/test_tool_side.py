@@ -6,7 +6,7 @@ from heart import Driver, agent_with, of, open_call
 
 from bridge.heart.effects import AnswerApproval, CreateResponse
 from bridge.heart.events import ApprovalAsked, RemoteToolEnded, ResponseCreated, ResponseFinished
-from bridge.session_table import McpServer
+from bridge.settings.session_table import McpServer
 
 CRM = McpServer(tunnel_id="t", approval="always", approve=("refund",))
 

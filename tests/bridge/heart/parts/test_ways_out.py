@@ -21,7 +21,7 @@ from bridge.heart.events import (
 )
 from bridge.heart.parts.ways_out import reason_of
 from bridge.heart.plans import Dial
-from bridge.outgoing import Outgoing
+from bridge.settings.outgoing import Outgoing
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bridge.agents import Agent, ServerVad
+from bridge.agents import Agent
+from bridge.settings.turn_detection import ServerVad
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp
 from replay.phone.script import Say as Speak

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from vad_naive import naive_counts
 
-from bridge.agents import TurnBudget
+from bridge.settings.turn_detection import TurnBudget
 from replay.sound.silero import probabilities
 from replay.vad.compose.compose import Recipe, compose
 from replay.vad.engine.machine import Hearing, Setting

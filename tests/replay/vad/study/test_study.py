@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 from vad_calls import HEARING, SETTING, deaf, recordings, write_calls
 
-from bridge.agents import SemanticVad, TurnBudget
+from bridge.settings.turn_detection import SemanticVad, TurnBudget
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.engine.pool import Pool, PoolError, open_pool

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.agents import ServerVad
 from bridge.config import load
 from bridge.errors import ConfigError
+from bridge.settings.turn_detection import ServerVad
 from replay.vad.engine.machine import Setting
 from replay.vad.study.write import WriteError, write_setting
 

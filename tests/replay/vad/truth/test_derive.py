@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bridge.agents import SemanticVad
 from bridge.heart.audio import silence
+from bridge.settings.turn_detection import SemanticVad
 from bridge.tapes.reader import read_tape
 from replay.sound import silero
 from replay.sound.silero import WINDOW_MS, Floats

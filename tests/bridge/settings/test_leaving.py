@@ -14,8 +14,8 @@ from bridge.built_in import built_in_tools
 from bridge.config import parse
 from bridge.errors import ConfigError
 from bridge.heart.plans import GoTo, HangUp, failure_plans
-from bridge.leaving import WAYS
-from bridge.places import CAUSES, TURNED_AWAY, Collect, FailurePlan, Place, Voicemail
+from bridge.settings.leaving import WAYS
+from bridge.settings.places import CAUSES, TURNED_AWAY, Collect, FailurePlan, Place, Voicemail
 from bridge.tapes.header import settings_of
 from bridge.tapes.masking import masked_settings
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bridge import languages
 from bridge.agents import Agent, agent_from
 from bridge.config import parse
 from bridge.errors import ConfigError
 from bridge.heart.prompts import opening_instructions
 from bridge.heart.session_settings import SessionSettings
-from bridge.languages import MOST_SPOKEN, OF_TWILIO, Sentence
+from bridge.settings import languages
+from bridge.settings.languages import MOST_SPOKEN, OF_TWILIO, Sentence
 from bridge.tapes.header import settings_of
 from bridge.wire.realtime_session import session_of
 from bridge.wire.twiml import hangup_twiml

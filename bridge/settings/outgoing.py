@@ -6,7 +6,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from bridge.checks import Wrong, choice, number, setting, text, whole
-from bridge.places import phone_number
+from bridge.settings.places import phone_number
 
 PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 HOURS: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")

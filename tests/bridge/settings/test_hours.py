@@ -12,7 +12,7 @@ from bridge.agents import Agent
 from bridge.config import parse
 from bridge.dates import in_zone
 from bridge.errors import ConfigError
-from bridge.hours import DAYS, Hours, spans_of
+from bridge.settings.hours import DAYS, Hours, spans_of
 
 WEEK = Hours(open=("mon-fri 09:00-18:00", "sat 10:00-14:00"), closed_days=("2026-12-25",))
 BAR = Hours(open=("thu-sat 20:00-02:00",), closed_days=("2026-12-25",))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from bridge.checks import REDIRECT, Wrong, flag, has_host, setting, text, whole
-from bridge.languages import MOST_SPOKEN, sayable
+from bridge.settings.languages import MOST_SPOKEN, sayable
 
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 """A phone number with its country, E.164: https://www.itu.int/rec/T-REC-E.164; nothing else is dialled."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import asdict, evolve, frozen
 
 from bridge.checks import nearest, read_table, shown
-from bridge.places import Collect, FailurePlan, Place, Voicemail
+from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
 
 PLACE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MOST_PLACES: Final = 50

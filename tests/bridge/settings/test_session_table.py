@@ -14,7 +14,7 @@ from bridge.agents import Agent, agent_from
 from bridge.config import parse
 from bridge.errors import ConfigError
 from bridge.heart.session_settings import SessionSettings
-from bridge.session_table import OWN, PUBLISHED, merged, unpublished
+from bridge.settings.session_table import OWN, PUBLISHED, merged, unpublished
 from bridge.tapes.header import settings_of
 from bridge.wire.realtime_session import refused_settings, session_of
 

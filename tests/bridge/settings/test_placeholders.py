@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.agents import agent_from
 from bridge.config import parse
 from bridge.errors import ConfigError
-from bridge.placeholders import KNOWN, fill, names_in, unknown_in
+from bridge.settings.placeholders import KNOWN, fill, names_in, unknown_in
 
 VALUES = {"date": "27 November 2026", "caller": "+15550123456", "var.guest": "Anna"}
 
