@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
 import click
 import msgspec
@@ -35,7 +35,19 @@ from bench.fault_power import PowerCut
 from bench.fault_words import hundreds, run_floods
 from bridge.machine import raise_file_limit, settle_memory
 
-MACHINE = (*KILLS, PowerCut(), *BROKEN, *INDEXED)
+
+class Blow(Protocol):
+    """Something that is done to the machine under calls."""
+
+    @property
+    def name(self) -> str:
+        """Return the row of the table that it is."""
+
+    async def run(self, folder: Path) -> list[Outcome]:
+        """Do it, and return what came of each call."""
+
+
+MACHINE: Final[tuple[Blow, ...]] = (*KILLS, PowerCut(), *BROKEN, *INDEXED)
 FLOODS = "a thousand strangers"
 WORDS = "mutated messages"
 COLUMNS = ("over", *PHASES, "new")
