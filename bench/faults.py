@@ -101,7 +101,14 @@ class Matrix:
 
 def names() -> list[str]:
     """Return every fault there is."""
-    return [*(one.name for one in (*FAULTS, *MACHINE)), *broken_tools(), deltas.NAME, FLOODS, WORDS]
+    return [
+        *(fault.name for fault in FAULTS),
+        *(blow.name for blow in MACHINE),
+        *broken_tools(),
+        deltas.NAME,
+        FLOODS,
+        WORDS,
+    ]
 
 
 # ---------------------------------------------------------------- the table
