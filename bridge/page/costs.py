@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from bridge.store.prices import cost_usd
-from bridge.store.tokens import TOKEN_CLASSES
+from bridge.prices import Prices
+from bridge.usage import TOKEN_CLASSES
 
 Row: TypeAlias = dict[str, Any]
 
@@ -18,13 +18,13 @@ NAMES: Final = {
 }
 
 
-def costs_of(call: Mapping[str, Any]) -> Row:
+def costs_of(call: Mapping[str, Any], prices: Prices) -> Row:
     """Return a call's tokens and dollars by class; those of a model without a price have none."""
     tokens = {name: int(call[f"{name}_tokens"] or 0) for name in TOKEN_CLASSES}
     for kind in ("text", "audio"):
         tokens[f"{kind}_in"] = max(0, tokens[f"{kind}_in"] - tokens[f"{kind}_cached"])
     classes = [
-        {"name": NAMES[name], "tokens": tokens[name], "usd": _usd(str(call["model"]), name, tokens[name])}
+        {"name": NAMES[name], "tokens": tokens[name], "usd": _usd(prices, name, tokens[name])}
         for name in NAMES
         if tokens[name]
     ]
@@ -35,9 +35,9 @@ def costs_of(call: Mapping[str, Any]) -> Row:
     }
 
 
-def _usd(model: str, name: str, tokens: int) -> float | None:
+def _usd(prices: Prices, name: str, tokens: int) -> float | None:
     whole = name.replace("_cached", "_in")
-    return cost_usd(model, dict.fromkeys(TOKEN_CLASSES, 0) | {whole: tokens, name: tokens})
+    return prices.tokens_usd(dict.fromkeys(TOKEN_CLASSES, 0) | {whole: tokens, name: tokens})
 
 
 def _transcription(call: Mapping[str, Any], classes: list[Row]) -> list[Row]:

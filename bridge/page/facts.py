@@ -57,7 +57,7 @@ def document_of(record: Record, trace: Trace, *, has_audio: bool = True, run: st
         "legs": record["legs"],
         "sessions": trace.sessions,
         "items": record["items"],
-        "cost": costs_of(record["call"]),
+        "cost": costs_of(record["call"], trace.prices),
         "tape": trace.lines,
         "next_steps": next_steps(record["call"], run=run),
     }

@@ -3,7 +3,7 @@
 It makes no sound that was not on the line, and knows of each piece of the agent's whether it was heard.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -50,9 +50,12 @@ class Sound:
     pieces: tuple[Piece, ...] = ()
 
 
-def sound_of_lines(lines: Iterable[Line]) -> Sound:
-    """Return what was on the line; empty when the call had no media stream. Raises `TapeError`."""
-    listener = Listener()
+def sound_of_lines(lines: Iterable[Line], clips: Mapping[str, bytes]) -> Sound:
+    """Return what was on the line; empty when the call had no media stream. Raises `TapeError`.
+
+    `clips` are the sounds of the bridge's own that the tape's header has.
+    """
+    listener = Listener(audio=Restorer(clips))
     for line in lines:
         listener.take(line)
     return listener.sound()
@@ -62,10 +65,10 @@ def sound_of_lines(lines: Iterable[Line]) -> Sound:
 class Listener:
     """Told every line of a tape in order, it lives through the call at the caller's end of the line."""
 
+    _audio: Restorer
     caller: bytearray = field(factory=bytearray)
     agent: bytearray = field(factory=bytearray)
     _pieces: list[Piece] = field(factory=list)
-    _audio: Restorer = field(factory=Restorer)
     _frames: FrameClock = field(factory=FrameClock)
     _sid: str = ""
     _is_gone: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
+from bridge.heart.playout import CLIP
 from bridge.page.trace import Trace
 
 Row: TypeAlias = dict[str, Any]
@@ -19,6 +20,7 @@ LANES: Final = {
 """Each lane's name, in the order in which they are drawn."""
 
 UNHEARD: Final = "sent, never heard"
+CLIPPED: Final = "a clip that was kept"
 DROPPED: Final = "generated, never sent"
 
 
@@ -50,7 +52,8 @@ def _agent(record: Record, trace: Trace) -> Iterator[Row]:
     for piece in trace.sound.pieces:
         began, ended = zero + ms_of(piece.begin), zero + ms_of(piece.end)
         ends[piece.item_id, piece.part] = ended
-        kind, text = ("heard", "heard") if piece.is_heard else ("unheard", UNHEARD)
+        kind, text = ("clip", CLIPPED) if piece.item_id.startswith(CLIP) else ("heard", "heard")
+        kind, text = (kind, text) if piece.is_heard else ("unheard", UNHEARD)
         yield _span("agent", kind, began, ended, text)
     begun = {row["id"]: row.get("first_delta_ms") for row in trace.responses}
     for item in record["items"]:

@@ -10,8 +10,10 @@ from attrs import define, field, frozen
 
 from bridge.page.sound import Listener, Sound
 from bridge.page.tape_lines import TapeLines
+from bridge.prices import Prices
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import Header
+from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, Line, decode
 
 Row: TypeAlias = dict[str, Any]
@@ -23,9 +25,11 @@ FIRST_BYTES: Final = 60
 
 @frozen
 class Trace:
-    """What was on the line, when each response was begun and first made sound, the sessions, the tape in short."""
+    """What was on the line, what the call was priced by, when each response was begun and first made sound, the
+    sessions, the tape in short."""
 
     sound: Sound
+    prices: Prices
     responses: list[Row]
     sessions: list[Row]
     lines: Row
@@ -33,16 +37,16 @@ class Trace:
 
 def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> tuple[Records, Trace]:
     """Return a call's records and its trace. Raises `TapeError`."""
-    tracer = _Tracer()
+    tracer = _Tracer(Listener(audio=Restorer(header.agent_settings().clips)))
     records = records_of(header, tracer.watched(lines), is_torn=is_torn)
-    return records, tracer.finish()
+    return records, tracer.finish(header.prices_in_force())
 
 
 @define
 class _Tracer:
     """Looks at each line before the records have it."""
 
-    _listener: Listener = field(factory=Listener)
+    _listener: Listener
     _lines: TapeLines = field(factory=TapeLines)
     _responses: dict[str, Row] = field(factory=dict)
     _sessions: list[Row] = field(factory=list)
@@ -58,12 +62,11 @@ class _Tracer:
             self._look(line)
             yield line
 
-    def finish(self) -> Trace:
+    def finish(self, prices: Prices) -> Trace:
         """Return what was seen."""
         self._end_session(self._last_ms, "")
-        return Trace(
-            self._listener.sound(), list(self._responses.values()), self._sessions, self._lines.finish()
-        )
+        sound, responses = self._listener.sound(), list(self._responses.values())
+        return Trace(sound, prices, responses, self._sessions, self._lines.finish())
 
     def _look(self, line: Line) -> None:
         if line.leg == MODEL and line.sender == OPENAI and line.msg:

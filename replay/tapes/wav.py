@@ -18,7 +18,7 @@ BLOCK: Final = RATE
 
 def sound_of(tape: Tape) -> Sound:
     """Return what was on the line; empty when the call had no media stream. Raises `TapeError`."""
-    return sound_of_lines(map(decode, tape.lines))
+    return sound_of_lines(map(decode, tape.lines), tape.header.agent_settings().clips)
 
 
 def write_wav(tape: Tape, path: Path) -> None:
