@@ -56,6 +56,7 @@ from bridge.heart.events import (
     TurnCommitted,
 )
 from bridge.prices import PUBLISHED
+from bridge.settings.filler import Clip, Filler
 from bridge.settings.turn_detection import ServerVad
 from bridge.wire.realtime_session import refused_settings
 from bridge.wire.retry_after import retry_after_ms
@@ -288,9 +289,14 @@ PLANS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-def agent_of(plan: tuple[str, ...], *, create: bool, interrupt: bool, **limits: float) -> Agent:
+FILLERS = (Filler(), Filler(Clip("hold.wav", b"\x11" * 3210), after_ms=200, again_ms=500))
+
+
+def agent_of(
+    plan: tuple[str, ...], *, create: bool, interrupt: bool, filler: Filler, **limits: float
+) -> Agent:
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    return evolve(agent_with_places(*plan, **limits), turn_detection=vad)
+    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, filler=filler)
 
 
 agents = st.builds(
@@ -298,6 +304,7 @@ agents = st.builds(
     st.sampled_from(PLANS),
     create=st.booleans(),
     interrupt=st.sampled_from([True, True, False]),
+    filler=st.sampled_from(FILLERS),
     lead_ms=st.sampled_from([40, 300]),
     tools_at_once=st.sampled_from([1, 8]),
     max_call_seconds=st.sampled_from([5, 20, 1800]),

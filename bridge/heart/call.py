@@ -69,6 +69,7 @@ from bridge.heart.parts.conversation import OF_THE_CONVERSATION, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.filler import Filler
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
@@ -164,18 +165,19 @@ class Call:
         stream, session, callee, keys = self._stream, self._session, self._callee, self._keys
         playout, turns, calls = self._playout, self._turns, self._tool_calls
         dead_air, words, held = self._dead_air, self._last_words, HeldAudio(limits.held_caller_audio_ms)
+        filler = Filler(decisions, said, stream, playout)
         self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
         self._excursions = away = Excursions(
             agent, decisions, said, stream, session, turns, playout, calls, words, ending, callee
         )
         self._farewell = farewell = Farewell(agent, decisions, said, playout, calls, away, ending)
         self._reconnect = reconnect = Reconnect(
-            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee
-        )
+            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee, stream, filler,
+        )  # fmt: skip
         self._barge_in = barge_in = BargeIn(
             agent, decisions, said, stream, keys, turns, playout, dead_air, farewell
         )
-        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell)
+        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell, filler)
         self._outgoing = outgoing = OutgoingSide(
             decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )

@@ -76,6 +76,12 @@ class Alarms:
         """Return what comes first of a session that is to come, or grows old."""
         if not self.session.is_ready and (at := max(unread, self.session.due)) < due:
             due, ring = at, self._model_is_late
+        if (
+            not self.session.is_ready
+            and (filler_at := self.reconnect.filler_due) is not None
+            and filler_at < due
+        ):
+            due, ring = filler_at, self.reconnect.fill
         if (old_at := self.session.old_at) is not None and old_at < due:
             due, ring = old_at, self.reconnect.grow_old
         return due, ring

@@ -135,8 +135,11 @@ class Conversation:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
 
     def truncate(self, ledger: Ledger) -> None:
-        """Tell it how much of a part was heard."""
-        self._truncate((ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated))
+        """Tell it how much of a part of its own was heard."""
+        if not ledger.is_clip:
+            self._truncate(
+                (ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated)
+            )
 
     def truncate_unheard(self, part: Part) -> None:
         """Tell it that nothing of a part was heard."""
