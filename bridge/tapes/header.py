@@ -14,7 +14,7 @@ FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
 
 
-NEVER_FOLLOWED: Final = {"reconnects": 0, "session_seconds": 0, "stream_returns": 0}
+NEVER_FOLLOWED: Final = {"reconnects": 0, "reconnect_pause_ms": 0, "session_seconds": 0, "stream_returns": 0}
 
 
 class Header(msgspec.Struct, kw_only=True):
