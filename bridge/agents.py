@@ -102,6 +102,10 @@ class Agent:
         ),
         sayable("the words a caller hears when a limit ends the call", empty=True),
     )
+    still_there_sentences: tuple[str, ...] = setting(
+        (),
+        names_of('a list such as ["Are you still there?", "I can\'t hear you."]; [] leaves it to the model'),
+    )
     say_language: str = setting("", languages.twilio_language)
     say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))

@@ -102,6 +102,7 @@ class Realtime:
     headers: Mapping[str, str] = field(factory=dict, metadata={"check": headers})
     query: Mapping[str, str] = field(factory=dict, metadata={"check": query})
     proxy: str = setting("", proxy)
+    prices: str = setting("", text("the path of a file with prices", empty=True))
 
 
 @frozen

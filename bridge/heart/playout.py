@@ -275,6 +275,11 @@ class Playout:
         """Say whether the caller hears something now, by our clock: marks may never come back."""
         return bool(self._waiting) or self._played_until > now
 
+    @property
+    def played_until(self) -> int:
+        """Return when everything sent so far will have been played, or was, by our clock."""
+        return self._played_until
+
     def plays_until(self, now: int) -> int:
         """Return when everything generated so far will have been played, by our clock."""
         return max(self._played_until, now) + ms_of(self._waiting_bytes)
