@@ -177,7 +177,7 @@ class LiveCall:
                 self.where.returned(effect)
                 self.phones.expect()
             case OpenSession():
-                self._model_side.open_next(effect.within_ms / 1000, self._legs)
+                self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
