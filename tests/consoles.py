@@ -92,9 +92,8 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     """Return the console over the database of a folder."""
     door = Door(admin, console, token)
     pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
-    blueprint = open_console(pages)
-    add_history(blueprint, pages)
-    add_one_call(blueprint, pages)
     app = QuartTrio("console", static_folder=None)
-    app.register_blueprint(blueprint)
+    console = open_console(app, pages)
+    add_history(console, pages)
+    add_one_call(console, pages)
     return Site(door, app, token)

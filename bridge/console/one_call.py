@@ -1,15 +1,15 @@
 """One call: what was said in it, as the database has it; whoever comes for one that goes on is told so."""
 
-from quart import Blueprint, Response
+from quart import Response
 
-from bridge.console.app import Pages
+from bridge.console.app import Pages, Paths
 from bridge.console.queries import one_call
 from bridge.store.messages import Failed
 
 NOT_FOUND, UNAVAILABLE = 404, 503
 
 
-def add_one_call(console: Blueprint, pages: Pages) -> None:
+def add_one_call(console: Paths, pages: Pages) -> None:
     """Add the page of a call."""
 
     @console.get("/calls/<call_id>")

@@ -18,8 +18,7 @@ def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> No
         return Door(setup.settings.admin, setup.settings.console, setup.secrets.admin_token)
 
     pages = Pages(door, snapshot)
-    console = open_console(pages)
+    console = open_console(app, pages)
     add_history(console, pages)
     add_one_call(console, pages)
     add_live(console, pages)
-    app.register_blueprint(console)
