@@ -78,8 +78,10 @@ app, told = QuartTrio("admin", static_folder=None), []
 open_console(app, Pages(lambda: Door(Admin(), Console(on=True), "token"), None))
 
 async def ask():
-    scope = {"type": "http", "asgi": {}, "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/console/login",
-             "raw_path": b"/console/login", "query_string": b"", "headers": [], "root_path": "", "server": ("127.0.0.1", 1)}
+    scope = {
+        "type": "http", "asgi": {}, "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/console/login",
+        "raw_path": b"/console/login", "query_string": b"", "headers": [], "root_path": "", "server": ("127.0.0.1", 1),
+    }
     asked = [{"type": "http.request", "body": b"", "more_body": False}]
     async def receive():
         return asked.pop() if asked else await trio.sleep_forever()
