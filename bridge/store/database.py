@@ -73,6 +73,9 @@ MIGRATIONS: Final = [
     alter table calls add column answered_by varchar;
     """,
     """
+    alter table calls add column prices_read_on varchar;
+    """,
+    """
     alter table calls add column opening_words varchar;
     alter table calls add column failed_tool_calls integer;
     alter table calls add column longest_wait_ms integer;
