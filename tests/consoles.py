@@ -14,6 +14,7 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.console.history import add_history
 from bridge.console.one_call import add_one_call
+from bridge.console.shelf import Shelf
 from bridge.indexing.desk import Desk
 from bridge.settings.admin import Admin, Console
 from bridge.store.messages import Failed, Question, Rows
@@ -95,5 +96,5 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     app = QuartTrio("console", static_folder=None)
     console = open_console(app, pages)
     add_history(console, pages)
-    add_one_call(console, pages)
+    add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

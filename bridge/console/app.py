@@ -29,6 +29,7 @@ from bridge.console.headers import headers_of
 from bridge.console.words import FILTERS, seen
 from bridge.indexing.indexer import Indexer
 from bridge.observe.snapshot import Snapshot
+from bridge.page.html import SCRIPTS, STYLES
 from bridge.settings.admin import Admin, Console
 
 BASE: Final = "/console"
@@ -204,11 +205,12 @@ def _to(path: str) -> Response:
 
 
 def _load() -> Mapping[str, bytes]:
-    return {
-        file.name: file.read_bytes()
-        for file in (files("bridge.console") / "static").iterdir()
-        if file.name.rpartition(".")[2] in KINDS
+    own = {file.name: file for file in (files("bridge.console") / "static").iterdir()}
+    of_a_call = {
+        name.rpartition("/")[2]: files("bridge.page") / "static" / name for name in (*STYLES, *SCRIPTS)
     }
+    found = {**of_a_call, **own}
+    return {name: file.read_bytes() for name, file in found.items() if name.rpartition(".")[2] in KINDS}
 
 
 STATIC: Final = _load()

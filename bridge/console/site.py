@@ -7,6 +7,7 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.history import add_history
 from bridge.console.live import add_live
 from bridge.console.one_call import add_one_call
+from bridge.console.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
 
@@ -20,5 +21,5 @@ def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> No
     pages = Pages(door, snapshot)
     console = open_console(app, pages)
     add_history(console, pages)
-    add_one_call(console, pages)
+    add_one_call(console, pages, Shelf(current.setup.settings.data_folder))
     add_live(console, pages)
