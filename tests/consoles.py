@@ -14,6 +14,7 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.console.history import add_history
 from bridge.console.one_call import add_one_call
+from bridge.console.shelf import Shelf
 from bridge.indexing.desk import Desk
 from bridge.settings.admin import Admin, Console
 from bridge.store.messages import Failed, Question, Rows
@@ -92,9 +93,8 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     """Return the console over the database of a folder."""
     door = Door(admin, console, token)
     pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
-    blueprint = open_console(pages)
-    add_history(blueprint, pages)
-    add_one_call(blueprint, pages)
     app = QuartTrio("console", static_folder=None)
-    app.register_blueprint(blueprint)
+    console = open_console(app, pages)
+    add_history(console, pages)
+    add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

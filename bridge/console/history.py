@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import trio
 from attrs import define, field, frozen
-from quart import Blueprint, Response, request
+from quart import Response, request
 
-from bridge.console.app import HOME, Pages
+from bridge.console.app import HOME, Pages, Paths
 from bridge.console.filters import ENDERS, MARKS, SORTS, Filters, read_filters
 from bridge.console.queries import CHOICES, PAGE, calls_page
 from bridge.store.messages import Failed, Question, Rows
@@ -45,7 +45,7 @@ class Choices:
         return self._agents, self._tools
 
 
-def add_history(console: Blueprint, pages: Pages) -> None:
+def add_history(console: Paths, pages: Pages) -> None:
     """Add the list of calls."""
     choices = Choices(pages)
 

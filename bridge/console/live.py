@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import trio
 from attrs import define, field
-from quart import Blueprint, Response
+from quart import Response
 
-from bridge.console.app import Pages
+from bridge.console.app import Pages, Paths
 
 EVERY_SECONDS: Final = 0.5
 MOST_STREAMS: Final = 16
@@ -63,7 +63,7 @@ def _event(html: str) -> bytes:
     return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
 
 
-def add_live(console: Blueprint, pages: Pages) -> None:
+def add_live(console: Paths, pages: Pages) -> None:
     """Add the stream of calls that go on."""
     watch = Watch(pages)
 

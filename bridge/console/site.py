@@ -7,6 +7,7 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.history import add_history
 from bridge.console.live import add_live
 from bridge.console.one_call import add_one_call
+from bridge.console.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
 
@@ -18,8 +19,7 @@ def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> No
         return Door(setup.settings.admin, setup.settings.console, setup.secrets.admin_token)
 
     pages = Pages(door, snapshot)
-    console = open_console(pages)
+    console = open_console(app, pages)
     add_history(console, pages)
-    add_one_call(console, pages)
+    add_one_call(console, pages, Shelf(current.setup.settings.data_folder))
     add_live(console, pages)
-    app.register_blueprint(console)

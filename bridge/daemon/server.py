@@ -138,7 +138,8 @@ async def open_daemon(
     current = CurrentSetup(make_setup(settings, secrets, tools))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
-    monitoring.annex = partial(_add_console, current)
+    if settings.console.on:
+        monitoring.annex = partial(_add_console, current)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
@@ -166,8 +167,8 @@ async def open_daemon(
 
 
 def _add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
-    """Add the console to the admin address; whether it is there, and for whom, is what the file says at the moment."""
-    from bridge.console.site import add_console  # whoever has no admin address needs none of it
+    """Add the console to the admin address; for whom it is there is what the file says at the moment."""
+    from bridge.console.site import add_console  # nobody else needs templates
 
     add_console(app, snapshot, current)
 
