@@ -1,5 +1,6 @@
-"""One call: its page, made of its tape, with its sound; without a tape what the database has of it."""
+"""One call: its page, made of the database, with its sound and its tape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,11 +9,11 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
-from bridge.console.prepared import BODY, FACTS, SOUND, TITLE
-from bridge.console.queries import one_call
+from bridge.console.prepared import LINES, SOUND
+from bridge.console.queries import tape_of
 from bridge.console.shelf import Shelf
-from bridge.page.html import SCRIPTS, STYLES
-from bridge.store.messages import Failed, Rows
+from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
+from bridge.store.messages import Failed, PageWanted, Rows
 from bridge.tapes.names import DONE_SUFFIX
 
 NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART = 404, 503, 206, 416
@@ -26,11 +27,12 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
 
     @console.get("/calls/<call_id>")
     async def call(call_id: str) -> Response:
-        answer = await pages.indexer.read(one_call(call_id))
+        urls = {name: f"{HOME}/{call_id}/{name}" for name in (SOUND, LINES)}
+        answer = await pages.indexer.read(PageWanted(call_id, urls[SOUND], urls[LINES]))
         if isinstance(answer, Failed):
             return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=answer.text)
-        if answer.tables["call"]:
-            return await _shown(pages, shelf, call_id, answer)
+        if answer.tables["page"]:
+            return await _shown(pages, call_id, answer.tables["page"][0])
         is_live = any(live.call_id == call_id for live in pages.snapshot.switchboard.calls)
         return await pages.page(
             "absent.html", 200 if is_live else NOT_FOUND, call_id=call_id, is_live=is_live
@@ -40,6 +42,13 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
     async def sound(call_id: str) -> Response:
         folder = await _ready(pages, shelf, call_id)
         return _absent() if folder is None else await _part_of(folder / SOUND)
+
+    @console.get("/calls/<call_id>/lines.json")
+    async def lines(call_id: str) -> Response:
+        folder = await _ready(pages, shelf, call_id)
+        if folder is None:
+            return _absent()
+        return Response(await trio.Path(folder / LINES).read_bytes(), content_type="application/json")
 
     @console.get("/calls/<call_id>/tape")
     async def tape(call_id: str) -> Response:
@@ -51,32 +60,26 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
         return response
 
 
-async def _shown(pages: Pages, shelf: Shelf, call_id: str, answer: Rows) -> Response:
+async def _shown(pages: Pages, call_id: str, page: Mapping[str, Any]) -> Response:
     """Return the page of a call that is in the database."""
-    call: dict[str, Any] = answer.tables["call"][0]
-    folder = await shelf.of(call_id, shelf.data / (call["tape"] or ""), _sound_url(call_id))
-    told: dict[str, Any] = {**answer.tables, "call": call}
-    if folder is None:
-        return await pages.page("call.html", **told)
-    parts = [await trio.Path(folder / name).read_text(encoding="utf-8") for name in (TITLE, BODY, FACTS)]
-    told |= {"title": parts[0], "body": Markup(parts[1]), "facts": Markup(parts[2])}
-    return await pages.page("whole_call.html", **told, styles=STYLES, scripts=SCRIPTS)
-
-
-def _sound_url(call_id: str) -> str:
-    return f"{HOME}/{call_id}/sound.wav"
+    parts = {"body": Markup(page["body"]), "facts": Markup(page["data"]), "title": page["title"]}
+    has_chart = "waits-chart" in page["body"]
+    scripts = [name for name in SCRIPTS if has_chart or name != FOR_CHARTS]
+    return await pages.page(
+        "whole_call.html", call={"call_id": call_id}, styles=STYLES, scripts=scripts, **parts
+    )
 
 
 async def _tape_of(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
     """Return where the database says that a call's tape is."""
-    answer = await pages.indexer.read(one_call(call_id))
+    answer = await pages.indexer.read(tape_of(call_id))
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
     return shelf.data / rows[0]["tape"] if rows and rows[0]["tape"] else None
 
 
 async def _ready(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
     tape = await _tape_of(pages, shelf, call_id)
-    return None if tape is None else await shelf.of(call_id, tape, _sound_url(call_id))
+    return None if tape is None else await shelf.of(call_id, tape)
 
 
 # ---------------------------------------------------------------- sound, by range

@@ -33,6 +33,7 @@ from bridge.store.messages import (
     KeepLate,
     Kept,
     Look,
+    PageWanted,
     Prepare,
     Question,
     Removed,
@@ -198,7 +199,7 @@ class Indexer:
         await done.wait()
         return replies[0]
 
-    async def read(self, question: Question) -> Rows | Failed:
+    async def read(self, question: Question | PageWanted) -> Rows | Failed:
         """Return what the database says to a question; neither tapes nor calls wait for it."""
         if self._nursery is None or self._reading >= MOST_READING:
             return Failed(Fault.QUESTION, "too many ask at once: ask again in a moment")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from attrs import frozen
 
 from bridge.page.facts import document_of, told
 from bridge.page.html import body, data_of, made_visible, title
 from bridge.page.sound_file import wave_of
-from bridge.page.tape_lines import lines_in_short
 from bridge.prices import PUBLISHED
 from bridge.store.database import Query, Store
 from bridge.store.one_call import record_of
@@ -46,23 +46,21 @@ def served(data: Path, call_id: str, *, sound_url: str = "", lines_url: str = ""
     if trace is None and has_tape:
         trace = _traced(path)
     note = "" if trace is not None else NO_TRACE
-    facts = made_visible(document_of(record, trace or _nothing(record)))
-    shown = body(
-        facts, note=note, sound_url=sound_url if has_tape else "", lines_url=lines_url if has_tape else ""
-    )
-    return Served(title(facts), shown, data_of(facts))
+    trace = trace or _nothing(record)
+    has_sound = has_tape and trace.has_audio and bool(trace.caller)
+    facts = made_visible(document_of(record, trace))
+    urls = {"sound_url": sound_url if has_sound else "", "lines_url": lines_url if has_tape else ""}
+    return Served(title(facts), str(body(facts, note=note, **urls)), data_of(facts))
 
 
-def sound_of(path: Path) -> bytes:
-    """Return a call's sound as a file, from its tape. Raises `TapeError`."""
+def beside_page(path: Path) -> tuple[bytes, bytes]:
+    """Return what a page asks for once it is there: its sound as a file, and its tape's lines as JSON; from the tape.
+
+    Takes seconds for an hour of talk. Raises `TapeError`.
+    """
     facts, sound = told(read_tape(path))
-    return wave_of(sound, facts["length_ms"])
-
-
-def lines_of_tape(path: Path) -> Row:
-    """Return a tape's lines as its page shows them. Raises `TapeError`."""
-    lines: Row = all_visible(lines_in_short(read_tape(path).lines))
-    return lines
+    wave = wave_of(sound, facts["length_ms"]) if facts["has_audio"] and sound.caller else b""
+    return wave, msgspec.json.encode(all_visible(facts["tape"]))
 
 
 def _kept(query: Query, call_id: str) -> Trace | None:

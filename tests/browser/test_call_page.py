@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import Visit, visiting
 from hostile import hostile_tape
-from replay.sound.wave_file import read_wave
 from shown_calls import restaurant_call
 
 from bridge.heart.audio import to_pcm16

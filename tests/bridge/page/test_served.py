@@ -9,7 +9,7 @@ import pytest
 from shown_calls import restaurant_call
 
 from bridge.page.facts import document
-from bridge.page.served import Served, lines_of_tape, served, sound_of
+from bridge.page.served import Served, beside_page, served
 from bridge.sound.wave_file import read_wave
 from bridge.store.database import Store
 from bridge.tapes.names import call_id_of
@@ -84,7 +84,7 @@ def test_there_is_no_page_of_a_call_that_nobody_knows(data: Path) -> None:
 
 
 def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path) -> None:
-    (tmp_path / "call.wav").write_bytes(sound_of(tape))
+    (tmp_path / "call.wav").write_bytes(beside_page(tape)[0])
     caller, agent = read_wave(tmp_path / "call.wav", channels=2).channels
     length_ms = given(page(data, tape))["length_ms"]
     assert len(caller) == len(agent)
@@ -95,4 +95,4 @@ def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path
 
 def test_the_tapes_lines_come_apart(data: Path, tape: Path) -> None:
     assert given(page(data, tape))["tape"] is None
-    assert len(lines_of_tape(tape)["rows"]) > 50
+    assert len(msgspec.json.decode(beside_page(tape)[1])["rows"]) > 50
