@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import BridgeError
-from bridge.page.served import beside_page
+from bridge.page.beside import beside_page
 
 LINES, SOUND, FAULT = "lines.json", "sound.wav", "fault"
 NICENESS: Final = 10

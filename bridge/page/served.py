@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import msgspec
 from attrs import frozen
 
-from bridge.page.facts import document_of, told
+from bridge.page.facts import document_of
 from bridge.page.html import body, data_of, made_visible, title
-from bridge.page.sound_file import wave_of
 from bridge.prices import PUBLISHED
 from bridge.store.database import Query, Store
 from bridge.store.one_call import record_of
 from bridge.store.trace import Trace, kept_trace, traced
 from bridge.tapes.reader import read_tape
-from bridge.text.visible import all_visible
 
 Row: TypeAlias = dict[str, Any]
 NO_TRACE: Final = (
@@ -51,16 +48,6 @@ def served(data: Path, call_id: str, *, sound_url: str = "", lines_url: str = ""
     facts = made_visible(document_of(record, trace))
     urls = {"sound_url": sound_url if has_sound else "", "lines_url": lines_url if has_tape else ""}
     return Served(title(facts), str(body(facts, note=note, **urls)), data_of(facts))
-
-
-def beside_page(path: Path) -> tuple[bytes, bytes]:
-    """Return what a page asks for once it is there: its sound as a file, and its tape's lines as JSON; from the tape.
-
-    Takes seconds for an hour of talk. Raises `TapeError`.
-    """
-    facts, sound = told(read_tape(path))
-    wave = wave_of(sound, facts["length_ms"]) if facts["has_audio"] and sound.caller else b""
-    return wave, msgspec.json.encode(all_visible(facts["tape"]))
 
 
 def _kept(query: Query, call_id: str) -> Trace | None:

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from shown_calls import restaurant_call
 
+from bridge.page.beside import beside_page
 from bridge.page.facts import document
-from bridge.page.served import Served, beside_page, served
+from bridge.page.served import Served, served
 from bridge.sound.wave_file import read_wave
 from bridge.store.database import Store
 from bridge.tapes.names import call_id_of
