@@ -89,12 +89,16 @@ class Site:
         return await response.get_data(as_text=True)
 
 
+async def nobody() -> list[dict[str, Any]]:
+    return []
+
+
 def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
     """Return the console over the database of a folder."""
     door = Door(admin, console, token)
     pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
     app = QuartTrio("console", static_folder=None)
     console = open_console(app, pages)
-    add_history(console, pages)
+    add_history(console, pages, nobody)
     add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

@@ -1,5 +1,6 @@
 """The calls that were: the list of them, and what is searched in it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import trio
@@ -45,7 +46,7 @@ class Choices:
         return self._agents, self._tools
 
 
-def add_history(console: Paths, pages: Pages) -> None:
+def add_history(console: Paths, pages: Pages, live: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
     """Add the list of calls."""
     choices = Choices(pages)
 
@@ -57,7 +58,7 @@ def add_history(console: Paths, pages: Pages) -> None:
             return await pages.page("history.html", **told)
         agents, tools = await choices.lists()
         told |= {"agents": agents, "tools": tools, "enders": ENDERS, "marks": MARKS}
-        return await pages.page("calls.html", faults=faults, live=pages.snapshot.calls(), **told)
+        return await pages.page("calls.html", faults=faults, live=await live(), **told)
 
 
 async def _history(pages: Pages, filters: Filters) -> History:

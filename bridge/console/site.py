@@ -5,7 +5,7 @@ from quart_trio import QuartTrio
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Door, Pages, open_console
 from bridge.console.history import add_history
-from bridge.console.live import add_live
+from bridge.console.live import Watch, add_live
 from bridge.console.one_call import add_one_call
 from bridge.console.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
@@ -20,6 +20,7 @@ def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> No
 
     pages = Pages(door, snapshot)
     console = open_console(app, pages)
-    add_history(console, pages)
+    watch = Watch(pages)
+    add_history(console, pages, watch.calls)
     add_one_call(console, pages, Shelf(current.setup.settings.data_folder))
-    add_live(console, pages)
+    add_live(console, pages, watch)
