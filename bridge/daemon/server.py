@@ -138,8 +138,7 @@ async def open_daemon(
     current = CurrentSetup(make_setup(settings, secrets, tools))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
-    if settings.console.on:
-        monitoring.annex = partial(_add_console, current)
+    monitoring.annex = partial(_add_console, current) if settings.console.on else None
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)

@@ -18,7 +18,7 @@ from attrs import asdict, define, field
 from bridge.errors import SlowError, StoreError, TapeError
 from bridge.links.packets import hear, say
 from bridge.store.database import Query, Store, quoted
-from bridge.store.messages import Answered, Asked, Failed, Fault, Job, PageWanted, Question, Rows
+from bridge.store.messages import Answered, Asked, Asking, Failed, Fault, Job, PageWanted, Question, Rows
 
 MOST_ROWS: Final = 5000
 """Of one query, and what is beyond them is left out: a page has fifty calls, a chart some hundred days."""
@@ -34,7 +34,7 @@ class Desk:
     rewriting: Lock = field(factory=Lock)
     """Held while a question is answered, and by whoever puts another file in the database's place."""
 
-    def answer(self, question: Question | PageWanted) -> Rows | Failed:
+    def answer(self, question: Asking) -> Rows | Failed:
         """Return what the database says. An error that DuckDB itself does not expect ends the process."""
         try:
             if isinstance(question, PageWanted):

@@ -11,12 +11,11 @@ from bridge.links.channel import Channel
 from bridge.store.messages import (
     Answered,
     Asked,
+    Asking,
     Failed,
     Fault,
     Job,
-    PageWanted,
     Prepare,
-    Question,
     Ready,
     Reply,
     Rows,
@@ -86,7 +85,7 @@ class IndexerProcess:
         await self._is_over.wait()
         raise ProcessDied(f"it took more than {JOB_SECONDS} s", had_begun=True)
 
-    async def read(self, question: Question | PageWanted) -> Rows | Failed:
+    async def read(self, question: Asking) -> Rows | Failed:
         """Return what came of a question, which waits for no job. Raises `ProcessDied`."""
         self._count += 1
         number, told = self._count, trio.Event()

@@ -1,4 +1,4 @@
-"""What a call's page asks for once it is there, from its tape: its sound, and the tape's lines. It needs no database."""
+"""What a call's page asks for once it is there, from its tape: its sound and its lines. No database is needed."""
 
 from pathlib import Path
 

@@ -91,12 +91,15 @@ class PageWanted:
     lines_url: str
 
 
+Asking: TypeAlias = Question | PageWanted
+
+
 @frozen
 class Asked:
     """A question, which is answered while a job is done."""
 
     number: int
-    question: Question | PageWanted
+    question: Asking
 
 
 Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
