@@ -1,6 +1,5 @@
 """One call: its page, made of the database, with its sound and its tape."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
 from bridge.console.prepared import LINES, SOUND
-from bridge.console.queries import tape_of
+from bridge.console.queries import one_call
 from bridge.console.shelf import Shelf
 from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
 from bridge.store.messages import Failed, PageWanted, Rows
@@ -27,12 +26,11 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
 
     @console.get("/calls/<call_id>")
     async def call(call_id: str) -> Response:
-        urls = {name: f"{HOME}/{call_id}/{name}" for name in (SOUND, LINES)}
-        answer = await pages.indexer.read(PageWanted(call_id, urls[SOUND], urls[LINES]))
+        answer = await pages.indexer.read(one_call(call_id))
         if isinstance(answer, Failed):
-            return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=answer.text)
-        if answer.tables["page"]:
-            return await _shown(pages, call_id, answer.tables["page"][0])
+            return await _unavailable(pages, call_id, answer)
+        if answer.tables["call"]:
+            return await _shown(pages, call_id, answer)
         is_live = any(live.call_id == call_id for live in pages.snapshot.switchboard.calls)
         return await pages.page(
             "absent.html", 200 if is_live else NOT_FOUND, call_id=call_id, is_live=is_live
@@ -60,19 +58,26 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
         return response
 
 
-async def _shown(pages: Pages, call_id: str, page: Mapping[str, Any]) -> Response:
+async def _shown(pages: Pages, call_id: str, answer: Rows) -> Response:
     """Return the page of a call that is in the database."""
-    parts = {"body": Markup(page["body"]), "facts": Markup(page["data"]), "title": page["title"]}
-    has_chart = "waits-chart" in page["body"]
-    scripts = [name for name in SCRIPTS if has_chart or name != FOR_CHARTS]
-    return await pages.page(
-        "whole_call.html", call={"call_id": call_id}, styles=STYLES, scripts=scripts, **parts
-    )
+    urls = {name: f"{HOME}/{call_id}/{name}" for name in (SOUND, LINES)}
+    made = await pages.indexer.read(PageWanted(call_id, urls[SOUND], urls[LINES]))
+    if isinstance(made, Failed):
+        return await _unavailable(pages, call_id, made)
+    (page,) = made.tables["page"]
+    told: dict[str, Any] = {**answer.tables, "call": answer.tables["call"][0]}
+    told |= {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
+    scripts = [name for name in SCRIPTS if "waits-chart" in page["body"] or name != FOR_CHARTS]
+    return await pages.page("whole_call.html", **told, styles=STYLES, scripts=scripts)
+
+
+async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
+    return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=failed.text)
 
 
 async def _tape_of(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
     """Return where the database says that a call's tape is."""
-    answer = await pages.indexer.read(tape_of(call_id))
+    answer = await pages.indexer.read(one_call(call_id))
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
     return shelf.data / rows[0]["tape"] if rows and rows[0]["tape"] else None
 

@@ -97,6 +97,13 @@ CHOICES: Final = Question(
 """What can be chosen from: the agents and the tools that there were."""
 
 
-def tape_of(call_id: str) -> Question:
-    """Return what asks where a call's tape is."""
-    return Question({"call": ("select tape from calls where call_id = ?", (call_id,))})
+def one_call(call_id: str) -> Question:
+    """Return what the page of a call asks."""
+    transcript = "select * from transcript where call_id = ? order by position"
+    return Question(
+        {
+            "call": ("select * exclude (counts) from calls where call_id = ?", (call_id,)),
+            "transcript": (transcript, (call_id,)),
+            "tool_calls": ("select * from tool_calls where call_id = ? order by position", (call_id,)),
+        }
+    )
