@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 from attrs import define, field
-from bridge.heart.parts.alarms import MOST_GRACE_MS
+from bridge.heart.limits.alarms import MOST_GRACE_MS
 from heart import START as STARTED
 from heart import Driver, agent_with, new_call, of, open_call, voice
 from lone_calls import ModelLess, a_call
