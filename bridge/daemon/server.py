@@ -15,6 +15,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from bridge.calls.admission import Door, Seldom
+from bridge.calls.messages import Vitals
 from bridge.calls.setup import CurrentSetup, Setup, make_setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
@@ -71,6 +72,10 @@ class Daemon:
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
+
+    def vitals(self) -> Vitals:
+        """Return what the processes that carry calls look like inside, at this moment."""
+        return self.host.vitals(self.switchboard.calls)
 
     @asynccontextmanager
     async def in_background(self) -> AsyncIterator[None]:
@@ -134,7 +139,8 @@ async def open_daemon(
     known. Those are closed and indexed meanwhile, by a process that no call waits for. With `passed`, a listening
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
-    current = CurrentSetup(make_setup(settings, secrets, tools))
+    workers_have_them = tools is None and settings.server.workers > 1
+    current = CurrentSetup(make_setup(settings, secrets, {} if workers_have_them else tools))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
