@@ -71,6 +71,9 @@ MIGRATIONS: Final = [
     alter table calls add column outcome varchar;
     alter table calls add column answered_by varchar;
     """,
+    """
+    alter table calls add column prices_read_on varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 
