@@ -16,6 +16,7 @@ COMMANDS: Final[LazyCommands] = {
     "reload": "bridge.commands.reload:reload_command",
     "call": "bridge.commands.call:call_command",
     "install": "bridge.commands.install:install",
+    "console": "bridge.commands.console:console",
     "calls": "bridge.commands.calls:calls",
     "show": "bridge.commands.calls:show",
     "reindex": "bridge.commands.reindex:reindex",
@@ -38,6 +39,7 @@ def main() -> None:
     bridge reload            let the running daemon use changed files, or new code
     bridge call              have an agent call somebody
     bridge install           let systemd keep it running
+    bridge console           see every call in a browser, live and afterwards
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
     bridge reindex           make the database anew, from the tapes

@@ -82,8 +82,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _alarm_for: int = 0
-    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
+    _alarm_for: int = 0  # what was due when it was set; frames put that off, and then it rings in vain
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
