@@ -137,9 +137,11 @@ async def test_a_service_that_asks_by_itself_keeps_no_quiet_call_alive(place: Ma
     assert call.row["duration_ms"] < 20_000
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.real_time("workers are processes"))]
+)
 async def test_a_daemon_that_drains_has_its_agents_say_goodbye(place: MakePlace, workers: int) -> None:
-    setup = place(script=SCRIPT, server={"drain_seconds": 12, "workers": workers})
+    setup = place(script=SCRIPT, server={"drain_seconds": 9, "workers": workers})
     with trio.fail_after(60):
         async with open_stage(setup) as stage, trio.open_nursery() as nursery:
             reports: list[CallReport] = []

@@ -34,6 +34,12 @@ class End:
     close_at: int
     """From when on nobody's words begin any more."""
 
+    @property
+    def is_of_model(self) -> bool:
+        """Say whether it is the talk with the model that has to end: a caller who is put through to somebody costs
+        nothing more, and it waits for their return."""
+        return self.by == "limit"
+
 
 @define
 class Goodbye:

@@ -125,7 +125,7 @@ class TimeUp:
         """Return what is due first because of how long the call has lasted; of a caller who is away, its end alone."""
         due, ring = self._longest_ms, self._end_longest
         end = self.goodbye.end
-        if end is not None and end.due < due:
+        if end is not None and end.due < due and (self.excursions.is_here or not end.is_of_model):
             due, ring = end.due, self.goodbye.run_out
         if not self.excursions.is_here:
             return due, ring

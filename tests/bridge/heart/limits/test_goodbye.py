@@ -1,9 +1,14 @@
 """The goodbye before somebody outside ends the call: asked for, heard, or said by Twilio."""
 
-from heart import Driver, agent_with, of, open_call, ready_call
+from courses import Course, History, agents, courses, history
+from heart import SID, Driver, agent_with, of, open_call, ready_call
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from bridge.heart.effects import AddText, CreateResponse
-from bridge.heart.events import ResponseCreated, Stopped
+from bridge.agents import Agent
+from bridge.heart.effects import AddText, CreateResponse, EndSession, LeaveStream, WriteNote
+from bridge.heart.events import KeyPressed, ResponseCreated, Stopped
+from bridge.heart.limits.goodbye import LAST_WORDS_MS
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
 NOW = Stopped("operator", "the daemon is shutting down", "We are closing.")
@@ -64,3 +69,40 @@ def test_the_nearer_of_two_ends_holds() -> None:
     line.listen(2200)
     assert line.end is not None
     assert line.end.why == "the house is on fire"
+
+
+# ---------------------------------------------------------------- whatever happens
+
+
+def ends_that_were_near(past: History) -> list[int]:
+    """Return when each end was due that was told to the call, or that its money came to."""
+    grace_ms = past.agent.limits.goodbye_seconds * 1000 or LAST_WORDS_MS
+    due = []
+    for one in past.told:
+        if isinstance(one.event, Stopped) and one.event.within_ms:
+            due.append(one.at + one.event.within_ms)
+        if any(note.data.get("text") == "spend cap: reached" for note in of(one.wanted, WriteNote)):
+            due += [] if has_been_away(past) else [one.at + grace_ms]
+    return due
+
+
+def has_been_away(past: History) -> bool:
+    """Say whether the caller has left the stream, or lost it: what they cost they cost when they are back."""
+    lost = [note for note in of(past.wanted, WriteNote) if note.data.get("name") == "stream_lost"]
+    return bool(lost or of(past.wanted, LeaveStream))
+
+
+@settings(max_examples=80, database=None, deadline=None)
+@given(agents, courses, st.sampled_from([0, 2, 20]))
+def test_an_end_that_is_near_comes_in_its_time_whatever_anybody_does(
+    agent: Agent, course: Course, stopped_at: int
+) -> None:
+    asked = [(0, Stopped("operator", "closing", "Bye.", within_ms=3000))]
+    past = history(agent, [*course[:stopped_at], *(asked if stopped_at else []), *course[stopped_at:]])
+    past.live([(30_000, KeyPressed(SID, "1"))])
+    due = ends_that_were_near(past)
+    assume(due)
+    assume(not of(past.wanted, EndSession))  # whoever is somebody else's is ended by whoever asks once more
+    over_at = next((one.at for one in past.told if one.is_over), None)
+    assert over_at is not None
+    assert over_at <= min(due)
