@@ -157,8 +157,9 @@ class TimeUp:
     def _close(self) -> None:
         """Let nobody begin anything more, and the agent stop at its next pause; a goodbye is left alone."""
         self.farewell.is_closing = True
-        if self.farewell.is_pending:
+        if self.farewell.is_pending or self.goodbye.is_in_time():
             return
+        self.goodbye.is_waited_for = False
         is_cut = self.turns.is_cut(self.turns.active)
         if (active := self.turns.cut_active()) and not is_cut:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))

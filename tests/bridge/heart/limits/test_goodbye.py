@@ -1,5 +1,6 @@
 """The goodbye before somebody outside ends the call: asked for, heard, or said by Twilio."""
 
+import pytest
 from courses import Course, History, agents, courses, history
 from heart import SID, Driver, agent_with, of, open_call, ready_call
 from hypothesis import assume, given, settings
@@ -7,7 +8,14 @@ from hypothesis import strategies as st
 
 from bridge.agents import Agent
 from bridge.heart.effects import AddText, CreateResponse, EndSession, LeaveStream, WriteNote
-from bridge.heart.events import KeyPressed, ResponseCreated, Stopped
+from bridge.heart.events import (
+    KeyPressed,
+    ModelLeft,
+    ResponseCreated,
+    SessionCreated,
+    SessionUpdated,
+    Stopped,
+)
 from bridge.heart.limits.goodbye import LAST_WORDS_MS
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
@@ -40,6 +48,45 @@ def test_a_call_without_one_ends_in_its_time_with_the_sentence() -> None:
     line.generate("r1", "i1", 30_000)
     line.listen(8200)
     assert ended(line) == ("operator", "the daemon is shutting down", "We are closing.")
+
+
+@pytest.mark.parametrize(("ms", "say"), [(7500, ""), (9500, "We are closing.")])
+def test_a_long_goodbye_is_heard_if_there_is_time_for_all_of_it(ms: int, say: str) -> None:
+    line = a_call()
+    line.tell(CLOSES)
+    line.answer("r1", "i1", ms)
+    line.listen(8200)
+    assert ended(line) == ("operator", "the daemon is shutting down", say)
+
+
+def test_a_session_that_is_just_replaced_is_not_asked_and_its_next_answer_is_no_goodbye() -> None:
+    line = open_call(agent_with(still_there_seconds=0, reconnects=1))
+    line.tell(ModelLeft(1006, ""))
+    line.tell(CLOSES)
+    assert "goodbye_asked" not in line.milestones()
+    line.tell(SessionCreated(0), SessionUpdated())
+    line.caller_begins(after=100)
+    line.caller_ends(after=300)
+    line.answer("r1", "i1", 500)
+    line.listen(1500)
+    assert line.end is None
+    line.listen(7000)
+    assert ended(line) == ("operator", "the daemon is shutting down", "We are closing.")
+
+
+def test_a_shutdown_takes_the_place_of_a_goodbye_to_a_quiet_caller() -> None:
+    line = open_call(agent_with(quiet_seconds=10, still_there_seconds=0, quiet_goodbye_seconds=6))
+    line.wait_with_frames(10_300)
+    line.tell(CLOSES)
+    line.caller_begins()
+    assert "goodbye_withdrawn" not in line.milestones()  # whoever speaks is heard, and the call ends all the same
+    line.caller_ends(after=400)
+    line.answer("r1", "i1", 800)  # which may have begun before the model knew
+    line.listen(1500)
+    assert line.end is None
+    line.answer("r2", "i2", 800)
+    line.listen(1500)
+    assert ended(line) == ("operator", "the daemon is shutting down", "")
 
 
 def test_whoever_is_asked_to_end_it_at_once_ends_it_at_once() -> None:
