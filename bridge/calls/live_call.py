@@ -82,6 +82,8 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _alarm_for: int = 0
+    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -132,8 +134,8 @@ class LiveCall:
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        if self._at(call.calm_until) < self._alarm.deadline and (deadline := call.deadline) is not None:
-            self._alarm.deadline = self._at(deadline)  # only ever nearer: one that rings too soon is set anew
+        if call.calm_until != self._alarm_for:
+            self._alarm_for, self._alarm.deadline = call.calm_until, self._at(call.alarm_at)
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -177,7 +179,7 @@ class LiveCall:
                 self.where.returned(effect)
                 self.phones.expect()
             case OpenSession():
-                self._model_side.open_next(effect.within_ms / 1000, self._legs)
+                self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
@@ -287,7 +289,7 @@ class LiveCall:
     async def _keep_time(self) -> None:
         """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+            with trio.CancelScope(deadline=self._at(max(deadline, self.call.alarm_at))) as self._alarm:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:
