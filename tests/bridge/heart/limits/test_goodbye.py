@@ -79,7 +79,9 @@ def test_a_shutdown_takes_the_place_of_a_goodbye_to_a_quiet_caller() -> None:
     line.wait_with_frames(10_300)
     line.tell(CLOSES)
     line.caller_begins()
-    assert "goodbye_withdrawn" not in line.milestones()  # whoever speaks is heard, and the call ends all the same
+    assert (
+        "goodbye_withdrawn" not in line.milestones()
+    )  # whoever speaks is heard, and the call ends all the same
     line.caller_ends(after=400)
     line.answer("r1", "i1", 800)  # which may have begun before the model knew
     line.listen(1500)
