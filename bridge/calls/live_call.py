@@ -40,7 +40,7 @@ from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Ending
+from bridge.tapes.lines import Stop
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -82,8 +82,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _alarm_for: int = 0
-    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
+    _alarm_for: int = 0  # what was due when it was set; frames put that off, and then it rings in vain
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -182,7 +181,7 @@ class LiveCall:
                 self.where.returned(effect)
                 self.phones.expect()
             case OpenSession():
-                self._model_side.open_next(effect.within_ms / 1000, self._legs)
+                self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
@@ -266,15 +265,16 @@ class LiveCall:
         if self.end is None:
             self._finish(end)
 
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """End the call from outside, with a sentence for the caller if there is one to say."""
+    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
+        """End the call from outside, with a sentence for the caller, or within the time the agent has for its own."""
         with self._crashing_alone():
-            self._stop(by, why, say)
+            self._stop(by, why, say, within_ms)
 
-    def _stop(self, by: str, why: str, say: str) -> None:
-        stopped = Ending(by=by, why=why, say=say) if say else Ending(by=by, why=why)
+    def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
+        said, time = {"say": say} if say else {}, {"within_ms": within_ms} if within_ms else {}
+        stopped = Stop(by=by, why=why, **said, **time)  # type: ignore[typeddict-item]
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(by, why, say))
+        self.feed(line, Stopped(by, why, say, within_ms))
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
