@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
@@ -13,7 +13,6 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
-from quart_trio import QuartTrio
 
 from bridge.calls.admission import Door, Seldom
 from bridge.calls.setup import CurrentSetup, Setup, make_setup
@@ -40,6 +39,9 @@ from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 from bridge.workers.pool import WorkerPool
+
+if TYPE_CHECKING:  # the packages it needs are an extra
+    from bridge.observe.admin import Annex
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -138,8 +140,7 @@ async def open_daemon(
     current = CurrentSetup(make_setup(settings, secrets, tools))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
-    if settings.console.on:
-        monitoring.annex = partial(_add_console, current)
+    monitoring.annex = _console_of(current)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
@@ -166,11 +167,13 @@ async def open_daemon(
             await daemon.drain()
 
 
-def _add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
-    """Add the console to the admin address; for whom it is there is what the file says at the moment."""
+def _console_of(current: CurrentSetup) -> "Annex | None":
+    """Return what adds the console to the admin address, if there is to be one."""
+    if not current.setup.settings.console.on:
+        return None
     from bridge.console.site import add_console  # nobody else needs templates
 
-    add_console(app, snapshot, current)
+    return partial(add_console, current)
 
 
 @define(eq=False)
