@@ -4,6 +4,7 @@ from quart_trio import QuartTrio
 
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Door, Pages, open_console
+from bridge.console.growing import add_growing
 from bridge.console.history import add_history
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
@@ -24,5 +25,6 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> No
     watch = Watch(pages)
     add_history(console, pages, watch.calls)
     add_one_call(console, pages, Shelf(current.setup.settings.data_folder))
+    add_growing(console, pages)
     add_marks(console, pages)
     add_live(console, pages, watch)
