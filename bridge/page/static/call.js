@@ -287,7 +287,7 @@
     const times = facts.waits.map((wait) => wait.from_ms / 1000), took = facts.waits.map((wait) => wait.to_ms - wait.from_ms);
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     plot = new uPlot({
-      width: host.clientWidth, height: 150, legend: { show: false }, scales: { x: { time: false }, y: { range: (_plot, _low, high) => [0, Math.max(1000, high * 1.1)] } },
+      width: host.clientWidth, height: 150, legend: { show: false }, scales: { x: { time: false, range: () => [0, length / 1000] }, y: { range: (_plot, _low, high) => [0, Math.max(1000, high * 1.1)] } },
       axes: [{ ...axis, values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1000).slice(0, -2)) }, { ...axis, size: 52, values: (_plot, ticks) => ticks.map((tick) => tick + " ms") }],
       series: [{}, { stroke: colour("accent"), fill: colour("accent"), paths: uPlot.paths.bars({ size: [0.5, 9] }), points: { show: false } }],
     }, [times, took], host);
