@@ -235,6 +235,14 @@ class TranscriptCame:
 
 
 @frozen
+class CallerWords:
+    """The next words of a turn of the caller's; with some transcription models while they still speak."""
+
+    item_id: str
+    text: str
+
+
+@frozen
 class AgentWords:
     """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
 
@@ -325,12 +333,9 @@ class FarEndTold:
 
 @frozen
 class ExcursionEnded:
-    """An excursion is over, and Twilio asks what comes next.
-
-    `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected, empty, recorded; bridged,
-    left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited; `data` has what else the
-    record keeps, as texts. `is_gone`: the caller hung up meanwhile.
-    """
+    """An excursion is over. `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected,
+    empty, recorded; bridged, left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited;
+    `data` has what else the record keeps, as texts. `is_gone`: the caller hung up meanwhile."""
 
     number: int
     outcome: str
@@ -375,8 +380,8 @@ PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
 SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords | ModelSpoke
-    | ModelFinishedAudio
+    SpeechStarted | SpeechStopped | TurnCommitted | CallerWords | TranscriptCame | TranscriptionFailed | AgentWords
+    | ModelSpoke | ModelFinishedAudio
 )  # fmt: skip
 ModelEvent: TypeAlias = (
     SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold

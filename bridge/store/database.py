@@ -71,6 +71,13 @@ MIGRATIONS: Final = [
     alter table calls add column outcome varchar;
     alter table calls add column answered_by varchar;
     """,
+    """
+    alter table calls add column false_interruptions integer;
+    alter table calls add column noises_ignored integer;
+    alter table calls add column backchannels_ignored integer;
+    alter table calls add column protected_ignored integer;
+    alter table calls add column short_ignored integer;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 

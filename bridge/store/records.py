@@ -15,6 +15,7 @@ from bridge.settings.turn_detection import ServerVad
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
+from bridge.store.overlaps import overlaps_of
 from bridge.store.prices import cost_usd
 from bridge.store.tokens import TOKEN_CLASSES, tokens_of
 from bridge.store.transcribed import Transcribed
@@ -287,6 +288,7 @@ class _Reader:
             "first_audio_heard_ms": None if started is None or heard is None else heard - started,
             "turns": len(self.turns.rows),
             "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
+            **overlaps_of(self.milestones),
             "tool_calls": len(self.tools),
             "responses": self.responses,
             **{f"{name}_tokens": count for name, count in tokens.items()},
