@@ -28,6 +28,7 @@ from bridge.heart.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.prices import Prices
 from bridge.settings.limits import Limits
 from bridge.settings.turn_detection import ServerVad
 
@@ -44,11 +45,11 @@ def of(effects: Iterable[Effect], kind: type[Kind]) -> list[Kind]:
     return [effect for effect in effects if isinstance(effect, kind)]
 
 
-def agent_with(*, create: bool = True, interrupt: bool = True, **limits: int) -> Agent:
+def agent_with(*, create: bool = True, interrupt: bool = True, **limits: float) -> Agent:
     """Return an agent with these limits and turn-detection flags; a session or a stream that is lost is not
-    followed by another, unless `reconnects` or `stream_returns` say so."""
+    followed by another, unless `reconnects` or `stream_returns` say so; Twilio says goodbye to quiet callers."""
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    bounds = evolve(Limits(reconnects=0, stream_returns=0), **limits)
+    bounds = evolve(Limits(reconnects=0, stream_returns=0, quiet_goodbye_seconds=0), **limits)
     return Agent(name="front-desk", limits=bounds, turn_detection=vad)
 
 
@@ -102,12 +103,20 @@ class Driver:
         """Let the model generate that much audio of an item in one delta."""
         return self.tell(ModelSpoke(response, item, part, voice(ms, first=first)))
 
-    def answer(self, response: str = "r1", item: str = "i1", ms: int = 400) -> list[Effect]:
+    def listen(self, ms: int) -> list[Effect]:
+        """Let the caller listen for a while: whatever was sent is played."""
+        before = len(self.wanted)
+        for _ in range(ms // 20):
+            self.caller_frame(after=20)
+            self.echo()
+        return self.wanted[before:]
+
+    def answer(self, response: str = "r1", item: str = "i1", ms: int = 400, **took: Any) -> list[Effect]:
         """Let the model make a whole response of one spoken item."""
         before = len(self.wanted)
         self.tell(ResponseCreated(response))
         self.generate(response, item, ms)
-        self.tell(ModelFinishedAudio(item, 0), ResponseFinished(response, "completed"))
+        self.tell(ModelFinishedAudio(item, 0), ResponseFinished(response, "completed", **took))
         return self.wanted[before:]
 
     def call_tool(self, call_id: str = "c1", name: str = "look_up", arguments: str = "{}") -> list[Effect]:
@@ -168,22 +177,22 @@ def played(effects: Iterable[Effect]) -> bytes:
     return b"".join(effect.audio for effect in of(effects, PlayAudio))
 
 
-def new_call(agent: Agent | None = None) -> Driver:
+def new_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
     """Return a call whose webhook was just accepted."""
-    call = Call(agent or agent_with(), TOOLS)
+    call = Call(agent or agent_with(), TOOLS, prices=prices)
     return Driver(call, wanted=call.begin())
 
 
-def ready_call(agent: Agent | None = None) -> Driver:
+def ready_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
     """Return a call with both legs, whose opening was asked for."""
-    line = new_call(agent)
+    line = new_call(agent, prices)
     line.tell(SessionCreated(0), SessionUpdated(), START)
     return line
 
 
-def open_call(agent: Agent | None = None) -> Driver:
+def open_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
     """Return a call whose opening was spoken and heard; nothing is outstanding."""
-    line = ready_call(agent)
+    line = ready_call(agent, prices)
     line.answer("r0", "i0", 200)
     line.hear_out()
     line.wanted.clear()

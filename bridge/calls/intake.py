@@ -99,7 +99,7 @@ def begin_call(
         address=setup.address,
         tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=Call(agent, header.tools, header.is_outgoing),
+        call=Call(agent, header.tools, header.is_outgoing, header.prices),
         lag=lag,
         routes=routes,
         caller_id=caller_id_of(webhook.form),
@@ -148,4 +148,5 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         settings=masked_settings(settings) if recording.mask_numbers else settings,
         filled=filled,
         tools=[*definitions, *built_in_tools(agent)],
+        prices=setup.prices.of(setup.address.model, agent.transcription_model),
     )

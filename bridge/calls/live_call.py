@@ -40,7 +40,7 @@ from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Ending
+from bridge.tapes.lines import Stop
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -82,6 +82,8 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _alarm_for: int = 0
+    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -132,8 +134,8 @@ class LiveCall:
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        if self._at(call.calm_until) < self._alarm.deadline and (deadline := call.deadline) is not None:
-            self._alarm.deadline = self._at(deadline)  # only ever nearer: one that rings too soon is set anew
+        if call.calm_until != self._alarm_for:
+            self._alarm_for, self._alarm.deadline = call.calm_until, self._at(call.alarm_at)
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -177,7 +179,7 @@ class LiveCall:
                 self.where.returned(effect)
                 self.phones.expect()
             case OpenSession():
-                self._model_side.open_next(effect.within_ms / 1000, self._legs)
+                self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
@@ -264,15 +266,16 @@ class LiveCall:
         if self.end is None:
             self._finish(end)
 
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """End the call from outside, with a sentence for the caller if there is one to say."""
+    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
+        """End the call from outside, with a sentence for the caller, or within the time the agent has for its own."""
         with self._crashing_alone():
-            self._stop(by, why, say)
+            self._stop(by, why, say, within_ms)
 
-    def _stop(self, by: str, why: str, say: str) -> None:
-        stopped = Ending(by=by, why=why, say=say) if say else Ending(by=by, why=why)
+    def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
+        said, time = {"say": say} if say else {}, {"within_ms": within_ms} if within_ms else {}
+        stopped = Stop(by=by, why=why, **said, **time)  # type: ignore[typeddict-item]
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(by, why, say))
+        self.feed(line, Stopped(by, why, say, within_ms))
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
@@ -286,7 +289,7 @@ class LiveCall:
     async def _keep_time(self) -> None:
         """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+            with trio.CancelScope(deadline=self._at(max(deadline, self.call.alarm_at))) as self._alarm:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:

@@ -2,7 +2,7 @@
 times a second are structs of msgspec, which are as frozen and made in a third of the time."""
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -195,7 +195,7 @@ class RemoteToolEnded(Struct, frozen=True):
 
 @frozen
 class ResponseFinished:
-    """A response ended: `status` is completed, cancelled, incomplete or failed."""
+    """A response ended: `status` is completed, cancelled, incomplete or failed; `usage` is what it took, unchecked."""
 
     response_id: str
     status: str
@@ -204,6 +204,7 @@ class ResponseFinished:
     error_message: str = ""
     retry_after_ms: int | None = None
     """How long the model asked to be left alone; None if it named no time."""
+    usage: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -228,10 +229,18 @@ class RateLimitsTold:
 
 @frozen
 class TranscriptCame:
-    """The words of a turn of the caller's are known."""
+    """The words of a turn of the caller's are known; `usage` is what writing them down took, unchecked."""
 
     item_id: str
     text: str = ""
+    usage: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+@frozen
+class IdleTimedOut:
+    """The service takes a silence for a turn, and speaks by itself: its own clock, which counts from what it sent."""
+
+    item_id: str
 
 
 @frozen
@@ -367,33 +376,25 @@ class ClockRang(Struct, frozen=True, gc=False):
 
 @frozen
 class Stopped:
-    """Somebody outside ends the call: the operator, or the bridge after a bug; `say` is what the caller shall hear."""
+    """Somebody outside ends the call: the operator, or the bridge after a bug; `say` is what the caller shall hear,
+    unless the agent has said goodbye itself, for which it has `within_ms`."""
 
     by: str
     why: str
     say: str = ""
+    within_ms: int = 0
 
 
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
 
-PhoneEvent: TypeAlias = (
-    StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
-)
-SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | CallerWords | TranscriptCame | TranscriptionFailed | AgentWords
-    | ModelSpoke | ModelFinishedAudio
-)  # fmt: skip
-ModelEvent: TypeAlias = (
-    SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
-    | ModelLeft | ModelTryFailed | ModelUnreachable
-)  # fmt: skip
+PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
+                         | PhoneLeft)  # fmt: skip
+SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | CallerWords | TranscriptCame
+                          | TranscriptionFailed | AgentWords | ModelSpoke | ModelFinishedAudio)  # fmt: skip
+ModelEvent: TypeAlias = (SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred
+                         | RateLimitsTold | ModelLeft | ModelTryFailed | ModelUnreachable)  # fmt: skip
 ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
-
-FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
-    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
-)
-"""What only the model's leg tells."""

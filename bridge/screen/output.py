@@ -1,5 +1,6 @@
 """How the commands print: tables and timelines for people, JSON for machines."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -28,6 +29,9 @@ STYLES = {
     "log": "red",
 }
 
+
+RUN: Final = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+"""How the person at the keyboard started this command, so that what we propose works when it is copied."""
 
 WIDE: Final = 240
 """Columns where no screen says how many there are: a row stays a line."""
@@ -178,7 +182,8 @@ def _cost(call: dict[str, Any]) -> str:
     )
     if call["cost_usd"] is None:
         return ", cost not known: the model has no known price"
-    return f", {call['cost_usd']:.4f} USD{left_out}"
+    as_of = f" (prices read {call['prices_read_on']})" if call.get("prices_read_on") else ""
+    return f", {call['cost_usd']:.4f} USD{left_out}{as_of}"
 
 
 def _timeline(record: dict[str, Any], *, has_styles: bool) -> list[Row]:
@@ -236,12 +241,16 @@ def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str
     if (overlap := told_of_overlap(row["name"], data)) is not None:
         return "barge-in", Text(overlap)
     if row["name"] not in AFTER_THE_END:
-        return "milestone", Text(row["name"])
+        return "milestone", Text(row["name"] + (f": {why}" if (why := _why(row["name"], data)) else ""))
     outcome = data.get("outcome")
     what = AFTER_THE_END[row["name"]] + (f" ({outcome})" if outcome else "")
     told = [f'hears "{data["say"]}"'] if data.get("say") else []
     told += [f"{data['step']} {data.get('to', '')}".strip()] if data.get("step") else []
     return "away", Text(": ".join(filter(None, (what, ", ".join([*told, *_of_a_recording(data)])))))
+
+
+def _why(name: str, data: dict[str, Any]) -> str:
+    return str(data.get("why") or "") if name == "goodbye_asked" else ""
 
 
 AFTER_THE_END: Final = {

@@ -72,6 +72,9 @@ MIGRATIONS: Final = [
     alter table calls add column answered_by varchar;
     """,
     """
+    alter table calls add column prices_read_on varchar;
+    """,
+    """
     alter table calls add column false_interruptions integer;
     alter table calls add column noises_ignored integer;
     alter table calls add column backchannels_ignored integer;

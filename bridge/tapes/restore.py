@@ -2,12 +2,14 @@
 caller's frames the model was given. Pure. What a tape has lost is silence of the right length.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import define, field
 
 from bridge.heart.audio import FRAME_BYTES, SILENCE, bytes_of
 from bridge.heart.events import CallerSpoke, Event, ModelSpoke, StreamStarted
+from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import Part
 from bridge.heart.speaking.kept_sound import KEPT_MS
 from bridge.tapes.lines import MOST_MS
@@ -76,8 +78,10 @@ class _Voice:
 
 @define
 class Restorer:
-    """Told every line of a tape in order, it gives back the bytes that the bridge's own lines refer to."""
+    """Told every line of a tape in order, it gives back the bytes that the bridge's own lines refer to; `clips` are the
+    sounds that its header has, by their files."""
 
+    clips: Mapping[str, bytes] = field(factory=dict)
     stream_sid: str = ""
     is_over: bool = False
     _is_away: bool = False
@@ -107,8 +111,15 @@ class Restorer:
             self.stream_sid, self._is_away = "", True
         elif line.back is not None:
             self._is_away = False
-        elif line.note is not None and line.note.get("kind") == "item":
-            self._voices.pop((str(line.note.get("item_id")), int(line.note.get("content_index", 0))), None)
+        elif line.note is not None:
+            self._noted(line.note)
+
+    def _noted(self, note: Mapping[str, Any]) -> None:
+        if note.get("kind") == "item":
+            self._voices.pop((str(note.get("item_id")), int(note.get("content_index", 0))), None)
+        elif note.get("name") == PLAYED:
+            sound = self.clips.get(str(note.get("file")), b"")
+            self._voices[str(note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
 
     def played(self, line: Line) -> bytes:
         """Return the agent's audio that a line with an `audio` reference sent to the phone."""

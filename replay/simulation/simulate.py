@@ -116,7 +116,9 @@ class Simulation:
         self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
         self.info = info_of(self.agent, call_sid, parties, INBOUND)
         self.header = header_of(self.agent, filled, self.tools, call_sid, account)
-        self._paper = Paper(Call(self.agent, self.header.tools, self.header.is_outgoing), self._carry_out)
+        self._paper = Paper(
+            Call(self.agent, self.header.tools, self.header.is_outgoing, self.header.prices), self._carry_out
+        )
         self._agenda = self._paper.agenda
         self.phone = self._leg_of(self.caller)
         self.away = SimulatedAway(
@@ -198,7 +200,7 @@ class Simulation:
         self._part_from_model()
         self._session_number = effect.number
         self.model = self._session_of(effect.number)
-        self._agenda.at(self._agenda.now_ms, self._call_model)
+        self._agenda.at(self._agenda.now_ms + effect.pause_ms // 2, self._call_model)
 
     def _meet_model(self) -> None:
         if self.model.is_refused:

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import define, evolve, field, frozen
 
+from bridge.heart.audio import SILENCE
+from bridge.settings.filler import Clip
 from bridge.tapes.header import Header
 from bridge.tapes.masking import PRESSED
 from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Line, decode, encode
 from bridge.wire.twilio_http import HUNG_UP
-from replay.tapes.player import is_shed_note
+from replay.tapes.player import is_shed_note, retold
 
 KEPT: Final = frozenset({
     # Twilio
@@ -89,6 +91,8 @@ class Scrub:
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
+        if isinstance(filler := settings.get("filler"), dict):
+            settings["filler"] = filler | {"clip": self._clip(filler["clip"])}
         if isinstance(variables := settings.get("variables"), dict):
             settings["variables"] = self._texts(variables)
         return msgspec.structs.replace(
@@ -99,6 +103,11 @@ class Scrub:
 
     def _texts(self, texts: Mapping[str, Any]) -> dict[str, str]:
         return {name: self.words(str(text)) for name, text in texts.items()}
+
+    def _clip(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Return a clip of ours under the same name, for where it was heard is a decision."""
+        size = len(msgspec.convert(raw, Clip).sound)
+        return raw | {"sound": SILENCE * size} if self.audio else raw
 
     def lines(self, tape: Tape) -> Iterator[bytes]:
         """Yield a tape's lines; what the bridge decided is to be told anew from them."""
@@ -300,3 +309,9 @@ def _outline(raw: bytes) -> tuple[int, str, str]:
     message = line.message
     kinds = [name for name in ("audio", "append", "run", "note", "end") if getattr(line, name) is not None]
     return line.t_ms, line.leg, str(message.get("type") or message.get("event") or kinds)
+
+
+def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
+    """Return a tape without what `scrub` takes out, with the decisions that follow from it."""
+    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

@@ -116,7 +116,13 @@ class Conversation:
     def _remember(self, key: str, entry: _Entry) -> None:
         self._entries.setdefault(key, entry)
         if len(self._entries) > MOST_ENTRIES:
-            del self._entries[next(iter(self._entries))]
+            del self._entries[self._first_to_forget()]
+
+    def _first_to_forget(self) -> str:
+        """Return the oldest entry, but for a tool that has not answered: a session that was not told of it would refuse
+        its answer."""
+        keys = (key for key, entry in self._entries.items() if not _is_pending(entry))
+        return next(keys, next(iter(self._entries)))
 
     def words_of(self, part: Part) -> str:
         """Return the words of a part of the agent's, as far as they are known."""
@@ -136,12 +142,17 @@ class Conversation:
         called = self._entries.get(_of_tool(call_id))
         if isinstance(called, _Called):
             called.output = output[:MOST_CHARACTERS]
+        elif self.session.number > 1:
+            return self.decisions.journal.count("a tool answered that the session was not told of")
         if self.session.is_open:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
 
     def truncate(self, ledger: Ledger) -> None:
-        """Tell it how much of a part was heard."""
-        self._truncate((ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated))
+        """Tell it how much of a part of its own was heard."""
+        if not ledger.is_clip:
+            self._truncate(
+                (ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated)
+            )
 
     def truncate_unheard(self, part: Part) -> None:
         """Tell it that nothing of a part was heard."""
@@ -181,6 +192,10 @@ class Conversation:
 def _bounded(event: ToolCalled) -> ToolCalled:
     """Return a call whose arguments can be told again: half of a JSON text would be none."""
     return event if len(event.arguments) <= MOST_CHARACTERS else evolve(event, arguments="{}")
+
+
+def _is_pending(entry: _Entry) -> bool:
+    return isinstance(entry, _Called) and entry.output is None
 
 
 def _of_tool(call_id: str) -> str:

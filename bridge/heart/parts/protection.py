@@ -4,7 +4,7 @@ from typing import Final
 
 from attrs import define
 
-from bridge.heart.audio import bytes_of
+from bridge.heart.audio import bytes_of, ms_of
 from bridge.heart.decisions import Decisions
 from bridge.heart.parts.conversation import Conversation
 from bridge.heart.playout import Ledger, Playout
@@ -61,7 +61,13 @@ class Protection:
             return 0
         if not ledger.is_complete and not self.turns.is_cut(ledger.response_id):
             return max(self.playout.plays_until(now), now + MORE_COMES_MS)
-        return self.playout.played_at(ledger, min(place, ledger.generated), now) + LINE_MS
+        return self._played_at(ledger, min(place, ledger.generated)) + LINE_MS
+
+    def _played_at(self, ledger: Ledger, place: int) -> int:
+        """Return when a part will have been played as far as this place, if nothing comes between."""
+        unheard = self.playout.unheard
+        later = sum(other.generated for other in unheard[unheard.index(ledger) + 1 :])
+        return self.playout.plays_until(self.decisions.now) - ms_of(ledger.generated - place + later)
 
     def _place(self, ledger: Ledger) -> int:
         """Return how many bytes of a part must be heard."""

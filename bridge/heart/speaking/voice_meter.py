@@ -4,7 +4,8 @@ from typing import Final
 
 from attrs import define
 
-from bridge.heart.audio import LINEAR, ms_of
+from bridge.heart.audio import ms_of
+from bridge.sound.g711 import LINEAR
 
 LOUD: Final = 512
 """Linear samples beyond -36 dB of full scale: a voice on a telephone has many, a line that hums has few."""

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from bridge.heart.audio import LINEAR
 from bridge.heart.speaking.voice_meter import VoiceMeter, is_voiced
+from bridge.sound.g711 import LINEAR
 from replay.sound.clips import clip
 
 QUIET = b"\xff" * 160

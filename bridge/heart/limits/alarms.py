@@ -1,6 +1,7 @@
 """What is due when: every alarm of a call, and which is the first. Pure, int ms."""
 
 from operator import itemgetter
+from typing import Final
 
 from attrs import define
 
@@ -8,6 +9,7 @@ from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -18,7 +20,6 @@ from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
-from bridge.heart.parts.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -26,6 +27,13 @@ from bridge.heart.turns import Turns
 from bridge.settings.limits import Limits
 
 _time_of = itemgetter(0)
+
+MOST_GRACE_MS: Final = 25
+"""A caller's frame comes every 20 ms, and an alarm of its own costs more than all else that is done for a piece of the
+agent's voice. So what is due waits for the next frame, which is a little late at times."""
+
+GRACE_OF_LEAD: Final = 12
+"""The part of the lead at the phone that this may take."""
 
 
 @define
@@ -78,6 +86,12 @@ class Alarms:
         """Return what comes first of a session that is to come, or grows old."""
         if not self.session.is_ready and (at := max(unread, self.session.due)) < due:
             due, ring = at, self._model_is_late
+        if (
+            not self.session.is_ready
+            and (filler_at := self.reconnect.filler_due) is not None
+            and filler_at < due
+        ):
+            due, ring = filler_at, self.reconnect.fill
         if (old_at := self.session.old_at) is not None and old_at < due:
             due, ring = old_at, self.reconnect.grow_old
         return due, ring
@@ -111,6 +125,13 @@ class Alarms:
         if not self.callee.is_open:
             due, ring = min([(due, ring), *self.outgoing.alarms()], key=_time_of)
         return due, ring
+
+    @property
+    def grace_ms(self) -> int:
+        """Return how much later than due an alarm may ring: while frames come, until the next of them is late."""
+        if not self.stream.sid or self.stream.decisions.now - self.stream.last_frame > MOST_GRACE_MS:
+            return 0
+        return min(MOST_GRACE_MS, self.limits.lead_ms // GRACE_OF_LEAD)
 
     # ------------------------------------------------------------ what happens then
 
