@@ -68,6 +68,7 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.filler import Filler
+from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
@@ -216,7 +217,8 @@ class Call:
         decisions = self._decisions
         decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
-            return self._hear_out(event)
+            self._ending.hear_out(event)
+            return decisions.take()
         if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
             return decisions.take()
@@ -252,6 +254,11 @@ class Call:
         """When to ring if nothing comes before: a frame of the caller's that comes soon brings along what is due."""
         return self.calm_until + self._alarms.grace_ms
 
+    def glance(self, now: int) -> Glance:
+        """Return what can be seen of the call from outside."""
+        said, turns, playout, tools = self._conversation, self._turns, self._playout, self._tool_calls
+        return glance(now, said, turns, playout, tools, self._time_up.spent_usd)
+
     # ------------------------------------------------------------ the end
 
     @property
@@ -267,12 +274,6 @@ class Call:
     def give_up(self) -> None:
         """Take the call for over without a word: its owner has found the heart broken, and ends it by itself."""
         self._ending.is_over = True
-
-    def _hear_out(self, event: Event) -> list[Effect]:
-        self._last_words.follow(event, self._decisions.now)
-        if isinstance(event, ResponseCreated):
-            self._ending.response_created(event.response_id)
-        return self._decisions.take()
 
     # ------------------------------------------------------------ who decides on what
 
@@ -323,10 +324,10 @@ class Call:
 
     def _decide_other(self, event: OtherEvent) -> None:
         match event:
-            case ClockRang():
-                pass
             case MessageIgnored():
                 self._decisions.journal.counts["ignored"] += 1
+            case ClockRang():
+                pass
             case MessageUnknown():
                 self._decisions.journal.count(f"unknown {event.leg} message: {event.name}")
             case MessageBroken():
