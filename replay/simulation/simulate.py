@@ -93,6 +93,8 @@ class Simulation:
     tools: Sequence[Tool] = ()
     seed: int = 0
     far_ends: Sequence[FarEnd] = ()
+    asks_after_loss: tuple[int, ...] = ()
+    """After how many ms Twilio asks what comes next when a stream broke off, each time; nothing: it asks nothing."""
     header: Header = field(init=False, repr=False)
     info: CallInfo = field(init=False, repr=False)
     phone: SimulatedPhone = field(init=False, repr=False)
@@ -289,6 +291,9 @@ class Simulation:
         if self._paper.call.is_over:
             return
         self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
+        if code != CLOSED["code"]:
+            for after_ms in self.asks_after_loss:
+                self.away.stream_is_lost(after_ms)
 
     def _model_left(self, number: int, code: int, reason: str) -> None:
         if number != self._session_number:
