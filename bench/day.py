@@ -141,9 +141,8 @@ def kinds_of(tape: Tape, rows: Records) -> set[str]:
         "incomplete response": any("response incomplete" in name for name in rows.call["counts"]),
         "failure sentence": rows.call["next_step"] == "say",
     }
-    lost = [
-        at for at, line in enumerate(lines) if line.leg == PHONE and (line.close or {}).get("code") == 1006
-    ]
+    closes = [at for at, line in enumerate(lines) if line.leg == PHONE and line.close is not None]
+    lost = [at for at in closes if lines[at].close == {"code": 1006, "reason": ""}]
     came["stream lost"] = bool(lost)
     came["stream came back"] = bool(lost) and any(line.back is not None for line in lines[lost[0] :])
     milestones = {row["name"] for row in rows.milestones} & {

@@ -75,10 +75,7 @@ def drawn_call(seed: int) -> Simulation:
     """Return the call of a seed, not made yet."""
     dice = Random(f"day {seed}")
     far_ends = tuple(drawn_far_end(dice) for _ in range(6))
-    asks = dice.choice([(), (40,), (40,), (40, 45), (1500,)])
-    return Simulation(
-        drawn_caller(dice), drawn_script(dice, seed), drawn_agent(dice), TOOLS, seed, far_ends, asks
-    )
+    return Simulation(drawn_caller(dice), drawn_script(dice, seed), drawn_agent(dice), TOOLS, seed, far_ends)
 
 
 def drawn_agent(dice: Random) -> Agent:

@@ -18,7 +18,8 @@ MOST_QUEUED_MS: Final = 3_700_000
 
 def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
     """Return what is wrong with a call; nothing is."""
-    spoken, until_ms = agents_words(lines), model_until_ms(lines)
+    spoken = agents_words(lines)
+    until_ms = min(model_until_ms(lines), rows.call["duration_ms"])
     checks = {
         "not exactly one end": sum(line.end is not None for line in lines) == 1,
         "time goes back": [line.t_ms for line in lines] == sorted(line.t_ms for line in lines),

@@ -82,9 +82,9 @@ class SimulatedAway:
             case _:
                 self._later(ASKS_MS, partial(self._ask_what_next, number, plan))
 
-    def stream_is_lost(self, after_ms: int) -> None:
-        """The stream broke off: Twilio asks what comes after it, so much later."""
-        self._later(after_ms, partial(self._post, f"next?leg={self._leg}", {}))
+    def lose_stream(self) -> None:
+        """The stream has broken off, and Connect is over: Twilio asks what comes next."""
+        self._later(ASKS_MS, lambda: self._post(f"next?leg={self._leg}", {}))
 
     def come_back(self, leg: int, meet: Callable[[], None]) -> None:
         """The bridge has answered that the caller is to be connected again."""
