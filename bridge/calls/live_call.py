@@ -81,8 +81,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _alarm_for: int = 0
-    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
+    _alarm_for: int = 0  # what was due when it was set; frames put that off, and then it rings in vain
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -141,6 +140,7 @@ class LiveCall:
         return self.born + (ms + 0.5) / 1000
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
+        posted = 0
         for effect in effects:
             if type(effect) is AppendAudio:
                 self._append(effect, t_ms)
@@ -148,19 +148,21 @@ class LiveCall:
             self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
             self.record(line)
-            if message is not None:
-                self._post(self.phone if line.leg == PHONE else self.model, message)
-            else:
+            if message is None:
                 self._act(effect)
-        self.phone.push()
-        self.model.push()
+                continue
+            leg, posted = self.phone if line.leg == PHONE else self.model, posted + 1
+            self._stalled = self._stalled if leg.post(message) else leg.stalled
+        if posted:
+            self.phone.push()
+            self.model.push()
 
     def _append(self, effect: AppendAudio, t_ms: int) -> None:
         """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
         line, message = tape.carry_out(t_ms, effect)
         assert message is not None
         self.tape.append(line)
-        self._post(self.model, message)
+        self._stalled = self._stalled if self.model.send(message) else self.model.stalled
         if self._shadow is not None:
             self._shadow.offer(effect, message)
 
@@ -183,9 +185,6 @@ class LiveCall:
                 self._end_session()
             case EndCall():
                 self._finish(self.mask.ending(effect))
-
-    def _post(self, leg: Leg, message: str) -> None:
-        self._stalled = self._stalled if leg.post(message) else leg.stalled
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 from attrs import define, field
@@ -13,6 +13,8 @@ from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
+from bridge.errors import ConfigError
+from bridge.heart.parts.glance import Glance
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
@@ -116,6 +118,10 @@ class LocalHost:
             files_left=files_left(),
         )
 
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now."""
+        return {call.call_id: call.call.glance(call.now_ms()) for call in calls if isinstance(call, LiveCall)}
+
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""
         self.recorder.hush(why)
@@ -126,6 +132,14 @@ class LocalHost:
 
     async def prepare(self, setup: Setup) -> None:
         """Nothing to do: it is loaded in this process."""
+
+    async def roll(self, setup: Setup) -> None:
+        """Refuse, and say why: this process can't replace its own code. Raises `ConfigError`."""
+        raise ConfigError(
+            [
+                "[server] workers = 1: new code needs a process of its own; set it to 2 or more, or restart the daemon"
+            ]
+        )
 
     def renew(self, setup: Setup) -> None:
         """Use another configuration from now on."""

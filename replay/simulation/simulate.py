@@ -289,6 +289,8 @@ class Simulation:
         if self._paper.call.is_over:
             return
         self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
+        if self.phone.is_lost:
+            self.away.lose_stream()
 
     def _model_left(self, number: int, code: int, reason: str) -> None:
         if number != self._session_number:
