@@ -121,7 +121,7 @@ class Goodbye:
         """Take back what was begun because nobody seemed to be there."""
         if self._is_revocable:
             self.end, self._is_revocable, self.is_asked, self.is_waited_for = None, False, False, False
-            self._response = ""
+            self._response, self.farewell.is_closing = "", False
             self.decisions.journal.milestone("goodbye_withdrawn")
 
     # ------------------------------------------------------------ said, and heard
