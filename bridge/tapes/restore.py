@@ -112,7 +112,7 @@ class Restorer:
             self.stream_sid, self._is_away = "", True
             self.cleared()
         elif line.back is not None:
-            self._is_away = False
+            self.stream_sid, self._is_away = "", False  # the one before was left, or has broken off
         elif line.note is not None and line.note.get("name") == PLAYED:
             sound = self.clips.get(str(line.note.get("file")), b"")
             self._voices[str(line.note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
