@@ -117,6 +117,9 @@ class CallHost(Protocol):
     async def prepare(self, setup: Setup) -> None:
         """Get ready for another configuration. Raises `ConfigError` when not all that carry calls can use it."""
 
+    async def roll(self, setup: Setup) -> None:
+        """Have calls from now on carried with the code on the disk. Raises `ConfigError`; then nothing has changed."""
+
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what it looks like inside, carrying these calls."""
 

@@ -96,8 +96,7 @@ OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords}) | {LinkStalled}
 """What may be of nobody any more."""
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
-"""What moves nothing that is due, but the alarm for a silent line, which it puts off. While nothing is due it passes
-through: nothing else is looked at, fifty times a second and call."""
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
 
 
 @define
@@ -111,8 +110,7 @@ class Call:
     prices: Prices | None = None
     """What it is priced by; None for nobody who counts."""
     calm_until: int = 0
-    """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
-    nearer."""
+    """Nothing is due before: the deadline when it was last looked for. It may have moved away since, never nearer."""
 
     # What is known.
     _decisions: Decisions = field(factory=Decisions)
@@ -145,14 +143,13 @@ class Call:
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
-        names = tuple(tool["name"] for tool in self.tools)
-        policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
         self._stream = PhoneStream(decisions)
-        self._callee = Callee(decisions, policy)
+        self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
         self._playout = Playout(limits.lead_ms)
         self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
+        names = tuple(tool["name"] for tool in self.tools)
         self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
         self._last_words = LastWords(bool(agent.transcription_model))
@@ -242,6 +239,11 @@ class Call:
     def deadline(self) -> int | None:
         """When the heart wants to be asked again if nothing happens before; None when the call is over."""
         return None if self._ending.is_over else self._alarms.first()[0]
+
+    @property
+    def alarm_at(self) -> int:
+        """When to ring if nothing comes before: a frame of the caller's that comes soon brings along what is due."""
+        return self.calm_until + self._alarms.grace_ms
 
     # ------------------------------------------------------------ the end
 

@@ -22,7 +22,7 @@ from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Line, decode, encode
 from bridge.wire.twilio_http import HUNG_UP
-from replay.tapes.player import is_shed_note
+from replay.tapes.player import is_shed_note, retold
 
 KEPT: Final = frozenset({
     # Twilio
@@ -49,6 +49,7 @@ FORM_KEPT: Final = frozenset({
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
+LISTS: Final = ("still_there_sentences",)
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
 SETTINGS_KEPT: Final = frozenset({"name", "tool"})
 """Within those: what names a place or a tool, for the model's wishes name them too."""
@@ -89,6 +90,9 @@ class Scrub:
         settings = dict(header.settings)
         settings |= {
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
+        }
+        settings |= {
+            name: [self.words(text) for text in settings[name]] for name in LISTS if name in settings
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
         if isinstance(filler := settings.get("filler"), dict):
@@ -309,3 +313,9 @@ def _outline(raw: bytes) -> tuple[int, str, str]:
     message = line.message
     kinds = [name for name in ("audio", "append", "run", "note", "end") if getattr(line, name) is not None]
     return line.t_ms, line.leg, str(message.get("type") or message.get("event") or kinds)
+
+
+def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
+    """Return a tape without what `scrub` takes out, with the decisions that follow from it."""
+    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)
