@@ -74,6 +74,7 @@ PER_AGENT: Final = (
     "bridge_failure_sentences",
     "bridge_barge_ins",
     "bridge_fillers_played",
+    "bridge_false_interruptions",
     "bridge_truncated_items",
     "bridge_cost_usd",
     "bridge_calls_without_price",
@@ -109,6 +110,17 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_fillers_played",
         "Times that a caller who waited for a session heard the clip of [agents.NAME.filler].",
+        ("agent",),
+    ),
+    Metric(
+        "bridge_speech_ignored",
+        "Times that callers spoke into what an agent said and did not interrupt it, by its speaking rules: noise, "
+        "backchannel, protected, short.",
+        ("agent", "why"),
+    ),
+    Metric(
+        "bridge_false_interruptions",
+        "Times that an agent stopped for what was no interruption, and went on where it was.",
         ("agent",),
     ),
     Metric(

@@ -46,6 +46,7 @@ from bridge.observe.metric_table import (
     UNTRANSCRIBED,
 )
 from bridge.observe.snapshot import Peaks, Snapshot
+from bridge.store.overlaps import COUNTED
 from bridge.store.records import Records, Row
 
 WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -150,6 +151,8 @@ class Metrics:
             self._count(name, 0, agent)
         for what in REPLACED.values():
             self._count("bridge_replacements", 0, agent, what)
+        for why in COUNTED.values():
+            self._count("bridge_speech_ignored", 0, agent, why)
         for kind in TOKENS:
             self._count("bridge_tokens", 0, agent, kind)
         for outcome in (*TOOL_OUTCOMES, OTHER):
@@ -176,6 +179,9 @@ class Metrics:
             self._count("bridge_outgoing_calls", 1, agent, _among(OUTCOMES, what))
         self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
         self._count("bridge_barge_ins", call["interruptions"], agent)
+        self._count("bridge_false_interruptions", call["false_interruptions"], agent)
+        for column, why in COUNTED.items():
+            self._count("bridge_speech_ignored", call[column], agent, why)
         cut = [row for row in records.items if row["cut"] and not row["item_id"].startswith(CLIP)]
         self._count("bridge_truncated_items", len(cut), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)

@@ -19,6 +19,7 @@ from bridge.store.database_files import delete_database, replace_database, wal_o
 from bridge.tapes.header import decode_header
 from bridge.tapes.late import rewritten
 from bridge.tapes.line_reading import checked
+from bridge.tapes.names import READY
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
@@ -80,10 +81,15 @@ def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
 
 
 def files_of(tapes: Path, call_id: str) -> list[Path]:
-    """Return every file of a call in the tape folders: tape, labels, and what a process that died left half done."""
+    """Return every file of a call: tape, labels, what a process that died left half done, what is ready of it."""
     name = escape(call_id)
     found = [path for pattern in (f"*/{name}.*", f"*/.{name}.*") for path in tapes.glob(pattern)]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in (*found, *ready_of(tapes.parent, call_id)) if path.is_file())
+
+
+def ready_of(data: Path, call_id: str) -> list[Path]:
+    """Return the files that the console has made of a call's tape."""
+    return sorted((data / READY / call_id).glob("*"))
 
 
 def erase_files(paths: Iterable[Path]) -> tuple[int, int]:

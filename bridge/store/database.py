@@ -88,11 +88,21 @@ MIGRATIONS: Final = [
         select call_id, left(arg_min(said, position), 300) as words from transcript
         where role = 'caller' and said <> '' group by call_id) known
         where known.call_id = calls.call_id;
+    create table marks (
+        call_id varchar, position integer, given_at timestamp, given_by varchar, mark varchar, label varchar,
+        note varchar);
+    """,
+    """
+    alter table calls add column false_interruptions integer;
+    alter table calls add column noises_ignored integer;
+    alter table calls add column backchannels_ignored integer;
+    alter table calls add column protected_ignored integer;
+    alter table calls add column short_ignored integer;
     """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 
-TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs")
+TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs", "marks")
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""

@@ -11,7 +11,7 @@ from bridge.config import Secrets, Settings
 from bridge.store.digest import OF_WORDS
 from bridge.store.records import Records, Row
 from bridge.tapes.header import Header
-from bridge.tapes.late import Late
+from bridge.tapes.late import Late, Mark
 
 # ---------------------------------------------------------------- to the indexer
 
@@ -71,6 +71,13 @@ class KeepLate:
 
 
 @frozen
+class KeepMark:
+    """Somebody marked a call that is over: put it behind the end of its tape, and its rows anew."""
+
+    mark: Mark
+
+
+@frozen
 class Question:
     """Queries that only read, by name, each with its values; answered within so many seconds, or not at all.
 
@@ -90,7 +97,7 @@ class Asked:
     question: Question
 
 
-Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark
 
 # ---------------------------------------------------------------- to the daemon
 
@@ -204,6 +211,7 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "log": (),
     "legs": ("part", "outcome"),
+    "marks": (),
 }  # fmt: skip
 """The columns that metrics and traces are made of: numbers and names, nothing that was said."""
 
