@@ -40,7 +40,6 @@ from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Stop
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -271,10 +270,8 @@ class LiveCall:
             self._stop(by, why, say, within_ms)
 
     def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
-        said, time = {"say": say} if say else {}, {"within_ms": within_ms} if within_ms else {}
-        stopped = Stop(by=by, why=why, **said, **time)  # type: ignore[typeddict-item]
-        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(by, why, say, within_ms))
+        event = Stopped(by, why, say, within_ms)
+        self.feed(tape.stop_line(self.now_ms(), event), event)
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""

@@ -89,6 +89,13 @@ MIGRATIONS: Final = [
         where role = 'caller' and said <> '' group by call_id) known
         where known.call_id = calls.call_id;
     """,
+    """
+    alter table calls add column false_interruptions integer;
+    alter table calls add column noises_ignored integer;
+    alter table calls add column backchannels_ignored integer;
+    alter table calls add column protected_ignored integer;
+    alter table calls add column short_ignored integer;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 
