@@ -12,6 +12,7 @@ from bridge.heart.events import (
     AgentWords,
     CallerAway,
     CallerSpoke,
+    CallerWords,
     ClockRang,
     Event,
     ExcursionEnded,
@@ -49,7 +50,6 @@ from bridge.heart.events import (
     TurnCommitted,
 )
 from bridge.tapes.header import Header, settings_of
-from bridge.tapes.lines import Stop
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (
     HTTP,
@@ -61,6 +61,7 @@ from bridge.tapes.tape import (
     Line,
     carry_out,
     received,
+    stop_line,
     tool_line,
 )
 
@@ -133,6 +134,9 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
             kind, field = ("done", "transcript") if is_whole else ("delta", "delta")
             kind = f"response.output_audio_transcript.{kind}"
             return {"type": kind, "item_id": item, "content_index": index, field: text}
+        case CallerWords(item, text):
+            kind = "conversation.item.input_audio_transcription.delta"
+            return {"type": kind, "item_id": item, "content_index": 0, "delta": text}
         case TranscriptCame(item, text, usage):
             kind = "conversation.item.input_audio_transcription.completed"
             return {"type": kind, "item_id": item, "content_index": 0, "transcript": text, "usage": usage}
@@ -191,9 +195,8 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return tool_line(t_ms, event)
         case LinkStalled(leg):
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
-        case Stopped(by, why, say, within_ms):
-            stopped = Stop(by=by, why=why, say=say, within_ms=within_ms)
-            return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
+        case Stopped():
+            return stop_line(t_ms, event)
         case CallerAway() | FarEndTold() | ExcursionEnded():
             path, form = asked_by_twilio(event)
             http = {

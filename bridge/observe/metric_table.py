@@ -65,6 +65,7 @@ TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
 PER_AGENT: Final = (
     "bridge_failure_sentences",
     "bridge_barge_ins",
+    "bridge_false_interruptions",
     "bridge_truncated_items",
     "bridge_cost_usd",
     "bridge_calls_without_price",
@@ -91,6 +92,17 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         ("agent",),
     ),
     Metric("bridge_barge_ins", "Times that a caller cut the agent off.", ("agent",)),
+    Metric(
+        "bridge_speech_ignored",
+        "Times that callers spoke into what an agent said and did not interrupt it, by its speaking rules: noise, "
+        "backchannel, protected, short.",
+        ("agent", "why"),
+    ),
+    Metric(
+        "bridge_false_interruptions",
+        "Times that an agent stopped for what was no interruption, and went on where it was.",
+        ("agent",),
+    ),
     Metric(
         "bridge_truncated_items",
         "Things the agent said that the caller did not hear to the end; the model was told how much they heard.",
@@ -259,6 +271,21 @@ GAUGES: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_workers",
         "Processes that can take calls: [server] workers, and fewer while one that died is started again.",
+        (),
+    ),
+    Metric(
+        "bridge_generation",
+        "Whose workers take new calls: 1, and one more with each reload of code.",
+        (),
+    ),
+    Metric(
+        "bridge_workers_retiring",
+        "Processes with older code that end their calls. More than 0 for hours: a call that does not end.",
+        (),
+    ),
+    Metric(
+        "bridge_calls_with_older_code",
+        "Calls that go on in those.",
         (),
     ),
     Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
