@@ -102,6 +102,26 @@ def calls_page(filters: Filters) -> Query:
     return page, (*values, *(after or ()))
 
 
+COLUMNS: Final = (
+    "call_id", "started_at", "agent", "model", "from_number", "to_number", "is_outgoing", "outcome", "duration_ms",
+    "ended_by", "why", "turns", "interruptions", "longest_wait_ms", "first_audio_heard_ms", "tool_calls",
+    "failed_tool_calls", "cost_usd", "opening_words",
+)  # fmt: skip
+OF_STRANGERS: Final = ("from_number", "to_number", "why", "opening_words")
+FORMULA, NUMBER = r"^[=+@\t\r-]", r"^[+-]?[0-9 ().-]*$"
+HARMLESS: Final = "if(regexp_matches({0}, ?) and not regexp_matches({0}, ?), chr(39) || {0}, {0}) as {0}"
+"""What a sheet would take for a formula, and is no number, begins with an apostrophe."""
+
+
+def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
+    """Return all calls that are meant, the newest first; for sheets without text that one would carry out."""
+    sql, values = narrowed(filters)
+    strange = OF_STRANGERS if is_for_sheets else ()
+    columns = [HARMLESS.format(name) if name in strange else f"c.{name}" for name in COLUMNS]
+    order = f"order by started_at desc, call_id limit {MOST_EXPORTED}"
+    return f"select {', '.join(columns)} {sql} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
+
+
 CHOICES: Final = Question(
     {
         "agents": ("select distinct agent from calls where agent is not null order by 1 limit 200", ()),

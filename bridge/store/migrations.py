@@ -72,6 +72,13 @@ MIGRATIONS: Final = [
         call_id varchar, position integer, given_at timestamp, given_by varchar, mark varchar, label varchar,
         note varchar);
     """,
+    """
+    alter table calls add column false_interruptions integer;
+    alter table calls add column noises_ignored integer;
+    alter table calls add column backchannels_ignored integer;
+    alter table calls add column protected_ignored integer;
+    alter table calls add column short_ignored integer;
+    """,
     "create table waveforms (call_id varchar, position integer, format integer, data blob);",
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""

@@ -15,6 +15,7 @@ from bridge.store.digest import digest
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
+from bridge.store.overlaps import overlaps_of
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
 from bridge.tapes.header import Header
@@ -289,6 +290,7 @@ class _Reader:
             "first_audio_heard_ms": None if started is None or heard is None else heard - started,
             "turns": len(self.turns.rows),
             "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
+            **overlaps_of(self.milestones),
             "tool_calls": len(self.tools),
             "responses": self.responses,
             **self._spent(),

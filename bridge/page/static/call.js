@@ -330,6 +330,8 @@
   place();
   chart();
   follow(true);
+  const wished = /^#t=([0-9.]+)$/.exec(location.hash); // a link to a second of the call
+  if (wished) seek(Number(wished[1]) * 1000);
   if (root.dataset.live) grow(root.dataset.live);
   else soundAddress().then((address) => {
     for (const event of ["loadedmetadata", "error"])
