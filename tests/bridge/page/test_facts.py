@@ -6,9 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from courses import Course, courses, everybody, history
+from hypothesis import given, settings
+from taped import header_of, line_of
 
+from bridge.agents import Agent
 from bridge.page.facts import document, told
-from bridge.tapes.reader import read_tape
+from bridge.page.html import file_page
+from bridge.tapes.reader import Tape, read_tape
+from bridge.tapes.tape import encode
+from bridge.tapes.tape import line_of as decided
 
 TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
@@ -103,3 +110,17 @@ def test_the_tapes_lines_are_all_there_or_counted(facts: Facts) -> None:
     number, t_ms, leg, sender, text = told["rows"][3]
     assert tape.lines[number - 2].decode().startswith(text[:100])
     assert f'"t_ms":{t_ms},"leg":"{leg}","from":"{sender}"' in text
+
+
+@settings(max_examples=30)
+@given(everybody, courses)
+def test_whatever_happens_to_a_call_it_has_its_facts_and_a_page(agent: Agent, course: Course) -> None:
+    lived = history(agent, course)
+    lines = [encode(decided(0, effect)) for effect in lived.first]
+    for one in lived.told:
+        lines.append(encode(line_of(one.at, one.event)))
+        lines += [encode(decided(one.at, effect)) for effect in one.wanted]
+    tape = Tape(Path("call.jsonl"), header_of(agent, []), lines, is_torn=True)
+    facts = document(tape)
+    assert "</html>" in file_page(facts)
+    assert all(span["from_ms"] <= span["to_ms"] for span in facts["spans"])
