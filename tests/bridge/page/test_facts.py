@@ -13,9 +13,18 @@ from taped import header_of, line_of
 from bridge.agents import Agent
 from bridge.page.facts import document, told
 from bridge.page.html import file_page
+from bridge.page.told import conversation
+from bridge.settings.places import Place
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import encode
 from bridge.tapes.tape import line_of as decided
+from replay.model.script import CallTool
+from replay.model.script import Say as ModelSays
+from replay.model.script import Script as ModelScript
+from replay.phone.script import Caller, HangUp, Say, WaitForQuiet
+from replay.simulation.away import FarEnd
+from replay.simulation.simulate import Simulation
+from replay.sound.formats import murmur
 
 TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
@@ -95,6 +104,26 @@ def test_both_sessions_of_a_call_stand_there_after_a_reconnect() -> None:
     assert (first["ended_ms"], first["why"]) == (901, "model connection lost (1006)")
     assert (second["began_ms"], second["ready_ms"]) == (901, 902)
     assert [kind for kind, *_ in spans(facts, "model")] == ["session", "session"]
+
+
+def test_whoever_is_rung_while_the_caller_is_away_stands_in_a_lane_and_in_the_conversation() -> None:
+    says = ModelScript(
+        opening=(ModelSays(murmur(500), "Hello."),), turns=((CallTool("transfer_call", {"place": "sales"}),),)
+    )
+    agent = Agent(
+        name="front-desk", transfer={"sales": Place("sales", number="+15550100111", ring_seconds=5)}
+    )
+    asks = Caller(steps=(WaitForQuiet(300), Say(murmur(500), "Sales, please."), WaitForQuiet(3000), HangUp()))
+    tape = Simulation(asks, says, agent, (), far_ends=(FarEnd("no_answer", after_ms=4000),)).run()
+    facts = document(tape)
+    away = [one for one in facts["spans"] if one["lane"] == "away"]
+    assert [one["text"] for one in away] == [
+        "off the stream, dial sales: no answer",
+        "sales was rung: no answer",
+    ]
+    assert [row["text"] for row in conversation(facts) if row["who"] == "Away"] == [
+        one["text"] for one in away
+    ]
 
 
 def test_the_cost_of_the_classes_is_the_cost_of_the_call(facts: Facts) -> None:
