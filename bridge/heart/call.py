@@ -150,7 +150,7 @@ class Call:
         self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
-        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules)
+        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules or limits.say_again)
         self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
         names = tuple(tool["name"] for tool in self.tools)
         self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
