@@ -216,7 +216,7 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "transcript": (),
     "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
     "milestones": ("name", "t_ms"),
-    "items": ("cut",),
+    "items": ("item_id", "cut"),
     "turns": (
         "position", "speech_started_ms", "speech_stopped_ms", "committed_ms", "response_created_ms",
         "first_heard_ms", "response_ms", "latency_ms",
