@@ -2,7 +2,7 @@
 times a second are structs of msgspec, which are as frozen and made in a third of the time."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -244,6 +244,14 @@ class IdleTimedOut:
 
 
 @frozen
+class CallerWords:
+    """The next words of a turn of the caller's; with some transcription models while they still speak."""
+
+    item_id: str
+    text: str
+
+
+@frozen
 class AgentWords:
     """Words of the agent's voice: the next ones of this part, or, if it `is_whole`, all of it."""
 
@@ -334,12 +342,9 @@ class FarEndTold:
 
 @frozen
 class ExcursionEnded:
-    """An excursion is over, and Twilio asks what comes next.
-
-    `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected, empty, recorded; bridged,
-    left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited; `data` has what else the
-    record keeps, as texts. `is_gone`: the caller hung up meanwhile.
-    """
+    """An excursion is over. `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected,
+    empty, recorded; bridged, left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited;
+    `data` has what else the record keeps, as texts. `is_gone`: the caller hung up meanwhile."""
 
     number: int
     outcome: str
@@ -384,7 +389,7 @@ class Stopped:
 
 PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
                          | PhoneLeft)  # fmt: skip
-SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | TranscriptCame
+SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | CallerWords | TranscriptCame
                           | TranscriptionFailed | AgentWords | ModelSpoke | ModelFinishedAudio)  # fmt: skip
 ModelEvent: TypeAlias = (SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred
                          | RateLimitsTold | ModelLeft | ModelTryFailed | ModelUnreachable)  # fmt: skip
@@ -393,8 +398,3 @@ OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeA
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
-
-FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
-    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
-)
-"""What only the model's leg tells."""

@@ -24,6 +24,7 @@ class Limits:
     reconnects: int = setting(3, whole(0, 100))
     reconnect_ms: int = setting(5000, whole(100, 60_000))
     reconnect_pause_ms: int = setting(200, whole(0, 1000))
+    reconnect_listen_ms: int = setting(500, whole(0, 5000))
     session_seconds: int = setting(3300, whole(0, 3540))
     stream_returns: int = setting(3, whole(0, 100))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))

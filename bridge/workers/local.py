@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 from attrs import define, field
@@ -14,6 +14,8 @@ from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.errors import ConfigError
+from bridge.heart.parts.glance import Glance
+from bridge.links.arrivals import Arrivals
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
@@ -117,6 +119,10 @@ class LocalHost:
             files_left=files_left(),
         )
 
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now."""
+        return {call.call_id: call.call.glance(call.now_ms()) for call in calls if isinstance(call, LiveCall)}
+
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""
         self.recorder.hush(why)
@@ -141,11 +147,12 @@ class LocalHost:
         self.lag.follow(setup.settings.server)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write tapes, feel the loop and collect garbage until `finish`."""
+        """Write tapes, tell calls of what comes, feel the loop and collect garbage until `finish`."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.lag.run, name="loop lag")
             nursery.start_soon(self.garbage.run, name="garbage")
+            nursery.start_soon(Arrivals().run, name="arrivals")
             await self.recorder.run()
             nursery.cancel_scope.cancel(reason="all tapes are written")
 

@@ -9,6 +9,7 @@ from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
@@ -17,7 +18,7 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
-from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -60,6 +61,7 @@ class Alarms:
     callee: Callee
     outgoing: OutgoingSide
     reconnect: Reconnect
+    overlap: Overlap
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below.
@@ -116,7 +118,9 @@ class Alarms:
             due, ring = retry_at, self.turns.retry_is_due
         if (keys_at := self.keys.due) is not None and keys_at < due and self.session.is_open:
             due, ring = keys_at, self.caller.give_keys
-        if self.farewell.may_go and self.farewell.due < due:
+        if (judged_at := self.overlap.due) is not None and judged_at < due:
+            due, ring = judged_at, self.overlap.look
+        if self.farewell.may_go and not self.turns.is_in_doubt and self.farewell.due < due:
             due, ring = self.farewell.due, self.farewell.go
         if not self.callee.is_open:
             due, ring = min([(due, ring), *self.outgoing.alarms()], key=_time_of)

@@ -205,6 +205,25 @@ def test_the_caller_s_words_meanwhile_are_held_and_given() -> None:
     assert not [note for note in told(wanted) if note[0] == "system"]
 
 
+def test_who_was_speaking_is_listened_to_before_an_answer_is_asked_for() -> None:
+    line = a_call()
+    line.tell(SpeechStarted("u2", 0), LOST)
+    assert not of(comes_back(line), CreateResponse)
+    assert not of(line.tell(SpeechStarted("u3", 0), after=200), CreateResponse)
+    line.wait_with_frames(3000)
+    wanted = line.tell(SpeechStopped("u3", 0), TurnCommitted("u3"))
+    assert not of(wanted, CreateResponse), "the server answers by itself"
+    assert not of(line.wait_with_frames(1000), CreateResponse)
+
+
+def test_who_had_ended_just_then_is_asked_soon() -> None:
+    line = a_call()
+    line.tell(SpeechStarted("u2", 0), LOST)
+    comes_back(line)
+    assert not of(line.wait_with_frames(400), CreateResponse)
+    assert of(line.wait_with_frames(200), CreateResponse)
+
+
 def test_more_than_can_be_held_is_said_to_be_lost() -> None:
     line = a_call(agent_with(reconnects=1, reconnect_ms=9000, held_caller_audio_ms=200))
     line.tell(LOST)
