@@ -302,6 +302,8 @@
   place();
   chart();
   follow(true);
+  const wished = /^#t=([0-9.]+)$/.exec(location.hash); // a link to a second of the call
+  if (wished) seek(Number(wished[1]) * 1000);
   soundAddress().then((address) => {
     for (const event of ["loadedmetadata", "error"])
       media.addEventListener(event, () => { document.body.dataset.ready = event === "error" ? "no" : "yes"; }, { once: true });
