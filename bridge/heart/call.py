@@ -356,7 +356,7 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old:
+        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()
