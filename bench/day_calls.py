@@ -8,8 +8,10 @@ from attrs import evolve
 
 from bench.excursions import FAULTY, PLACES, PLANS, check_pin, drawn_far_end
 from bridge.agents import Agent
+from bridge.settings.filler import Clip, Filler
 from bridge.settings.limits import Limits
 from bridge.settings.places import Collect, FailurePlan, Voicemail
+from bridge.settings.speaking import Speaking
 from bridge.settings.turn_detection import ServerVad
 from bridge.tools import Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Silence, Transcription
@@ -33,6 +35,7 @@ from replay.phone.script import (
 from replay.simulation.simulate import Simulation
 from replay.sound.formats import murmur
 
+HOLD: Final = Filler(Clip("hold.wav", murmur(300)), after_ms=300)
 BOUND_MS: Final = 1500
 TURN_SECONDS: Final = 4
 RECONNECT_MS: Final = 1500
@@ -88,6 +91,7 @@ def drawn_agent(dice: Random) -> Agent:
         goodbye_seconds=dice.choice([0, 15]),
         still_there_seconds=dice.choice([0, 3]),
         lead_ms=dice.choice([40, 300]),
+        spend_cap_usd=dice.choice([0.0, 0.0, 0.0, 0.004]),
     )
     return Agent(
         name="front-desk",
@@ -102,6 +106,24 @@ def drawn_agent(dice: Random) -> Agent:
         voicemail=Voicemail(max_seconds=20),
         collect=Collect("check_pin"),
         failure=FailurePlan(dice.choice(PLANS)),
+        speaking=drawn_rules(dice),
+        filler=Filler(Clip("hold.wav", murmur(300)), after_ms=dice.choice([300, 1500]))
+        if dice.random() < 0.3
+        else Filler(),
+    )
+
+
+def drawn_rules(dice: Random) -> Speaking:
+    """Return speaking rules, for four calls of ten."""
+    if dice.random() < 0.6:
+        return Speaking()
+    return Speaking(
+        protect_greeting=dice.random() < 0.5,
+        protected=dice.choice([(), ("an answer that may be cut",)]),
+        min_speech_ms=dice.choice([0, 300]),
+        min_words=dice.choice([0, 0, 2]),
+        backchannels=dice.choice([False, True]),
+        resume_after_ms=dice.choice([0, 600]),
     )
 
 

@@ -150,7 +150,7 @@ class Call:
         self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
-        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules)
+        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules or limits.say_again)
         self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
         names = tuple(tool["name"] for tool in self.tools)
         self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
@@ -356,7 +356,7 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old:
+        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()

@@ -260,6 +260,7 @@ DETAILS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
     "session_left": _session_lost,
     "session_followed": lambda data: f"session {data.get('session')}, {data.get('gap_ms')} ms later",
     "stream_lost": lambda data: str(data.get("why") or ""),
+    "said_again": lambda data: f"{data.get('ms')} ms of it",
     "filler_played": lambda data: f"{data.get('file')}, {data.get('ms')} ms: {data.get('why')}",
 }
 """What is told of a milestone beside its name."""
