@@ -23,9 +23,10 @@ KEYS: Final = {
 """What each order sorts by: a whole number, so that it can stand in an address."""
 
 FAILED: Final = "(c.ended_by = 'bridge' or c.is_torn or c.failed_tool_calls > 0)"
-MARKS: Final = """
-    select call_id, arg_max(mark, position) as mark, arg_max(label, position) as label from marks group by call_id
-"""
+MARKS: Final = (
+    "select call_id, arg_max(mark, position) as mark, arg_max(label, position) as label "
+    "from marks group by call_id"
+)
 MARKED: Final = {
     "any": "c.call_id in (select call_id from marks)",
     "none": "c.call_id not in (select call_id from marks)",

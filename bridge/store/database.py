@@ -37,6 +37,8 @@ TABLES: Final = (
     "marks",
     "spoken",
 )
+KEPT: Final = (*TABLES, "waveforms")
+"""With what is kept for pages alone, and says nothing by itself; it goes with its call."""
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""
@@ -221,23 +223,23 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
 
     A call that was erased has none, whoever brings its tape back.
     """
-    from bridge.store.records import records_of
+    from bridge.store.trace import row_of, traced
     from bridge.tapes.reader import read_tape
-    from bridge.tapes.tape import decode
 
     tape = read_tape(path)
     if Forgotten.in_folder(folder).has(tape.header.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
-    records = records_of(tape.header, map(decode, tape.lines), is_torn=tape.is_torn)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
     connection.begin()
     try:
-        _replace_rows(connection, tape.header.call_id, _tables(records, str(shown)))
+        tables = _tables(made.records, str(shown)) | {"waveforms": [row_of(made.trace)]}
+        _replace_rows(connection, tape.header.call_id, tables)
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError) as error:
         connection.rollback()
         raise TapeError(f"{path}: its records don't fit the database: {str(error)[:200]}") from None
     connection.commit()
-    return records
+    return made.records
 
 
 def _replace_rows(
@@ -296,7 +298,7 @@ def _copy_lost_calls(fresh: Store, path: Path, folder: Path, unreadable: Collect
         known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
         tapes = {row[0]: folder / (row[1] or "") for row in rows if row[0] not in known}
         lost = [call_id for call_id, tape in tapes.items() if tape in unreadable or not tape.is_file()]
-        for table in TABLES:
+        for table in KEPT:
             columns = ", ".join(_shared_columns(connection, table))
             copied = f"select {columns} from old.{table} where call_id in (select unnest(?::varchar[]))"
             connection.execute(f"insert into {table} by name {copied}", [lost])

@@ -1,4 +1,4 @@
-"""The tables of the database, as they came to be: what is said here once is never changed, only added to."""
+"""How the database came to have its tables: what is done to an older one, step by step."""
 
 from typing import Final
 
@@ -66,6 +66,8 @@ MIGRATIONS: Final = [
         select call_id, left(arg_min(said, position), 300) as words from transcript
         where role = 'caller' and said <> '' group by call_id) known
         where known.call_id = calls.call_id;
+    """,
+    """
     create table marks (
         call_id varchar, position integer, given_at timestamp, given_by varchar, mark varchar, label varchar,
         note varchar);
@@ -77,6 +79,7 @@ MIGRATIONS: Final = [
     alter table calls add column protected_ignored integer;
     alter table calls add column short_ignored integer;
     """,
+    "create table waveforms (call_id varchar, position integer, format integer, data blob);",
     """
     create table spoken (call_id varchar, position integer, said varchar, lowered varchar);
     insert into spoken select call_id, 0, said, lower(said) from (
