@@ -80,5 +80,11 @@ MIGRATIONS: Final = [
     alter table calls add column short_ignored integer;
     """,
     "create table waveforms (call_id varchar, position integer, format integer, data blob);",
+    """
+    create table spoken (call_id varchar, position integer, said varchar, lowered varchar);
+    insert into spoken select call_id, 0, said, lower(said) from (
+        select call_id, string_agg(said, chr(10) order by position) as said from transcript
+        where said <> '' group by call_id);
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
