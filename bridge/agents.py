@@ -38,6 +38,7 @@ from bridge.settings.session_table import (
     read_session,
     tracing,
 )
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import (
     ServerVad,
     TurnBudget,
@@ -112,6 +113,7 @@ class Agent:
     session: Mapping[str, Any] = setting({}, _table)
     mcp: Mapping[str, McpServer] = setting({}, _table)
     limits: Limits = setting(Limits(), _table)
+    tool_speech: ToolSpeech = setting(ToolSpeech(), _table)
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
     send_digits: bool = setting(False, flag)
@@ -192,6 +194,9 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
+        tool_speech=read_table(
+            ToolSpeech, tables.get("tool_speech", {}), at=f"{at}.tool_speech", faults=faults
+        ),
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),

@@ -2,7 +2,7 @@
 It fakes nothing; there is no event loop.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
@@ -30,6 +30,7 @@ from bridge.heart.events import (
 )
 from bridge.settings.limits import Limits
 from bridge.settings.turn_detection import ServerVad
+from bridge.tool_rules import ToolRule
 
 SID = "MZ1"
 TOOLS: tuple[dict[str, Any], ...] = tuple(
@@ -168,22 +169,22 @@ def played(effects: Iterable[Effect]) -> bytes:
     return b"".join(effect.audio for effect in of(effects, PlayAudio))
 
 
-def new_call(agent: Agent | None = None) -> Driver:
+def new_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
     """Return a call whose webhook was just accepted."""
-    call = Call(agent or agent_with(), TOOLS)
+    call = Call(agent or agent_with(), TOOLS, tool_rules=rules or {})
     return Driver(call, wanted=call.begin())
 
 
-def ready_call(agent: Agent | None = None) -> Driver:
+def ready_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
     """Return a call with both legs, whose opening was asked for."""
-    line = new_call(agent)
+    line = new_call(agent, rules)
     line.tell(SessionCreated(0), SessionUpdated(), START)
     return line
 
 
-def open_call(agent: Agent | None = None) -> Driver:
+def open_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
     """Return a call whose opening was spoken and heard; nothing is outstanding."""
-    line = ready_call(agent)
+    line = ready_call(agent, rules)
     line.answer("r0", "i0", 200)
     line.hear_out()
     line.wanted.clear()

@@ -12,14 +12,13 @@ from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.catching_up import HELD_UP_MS, CatchingUp
-from bridge.heart.dead_air import DeadAir
+from bridge.heart.dead_air import STIRRING, DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
 from bridge.heart.events import (
     FROM_MODEL,
     MODEL_LEG,
     AgentWords,
-    ApprovalAsked,
     AwayEvent,
     CallerSpoke,
     ClockRang,
@@ -37,9 +36,7 @@ from bridge.heart.events import (
     OutgoingEvent,
     PhoneEvent,
     PhoneLeft,
-    RemoteToolEnded,
     ResponseCreated,
-    ResponseFinished,
     SpeechEvent,
     SpeechStarted,
     SpeechStopped,
@@ -47,10 +44,7 @@ from bridge.heart.events import (
     StreamConnected,
     StreamStarted,
     StreamStopped,
-    ToolAnswered,
-    ToolCalled,
     ToolEvent,
-    ToolFailed,
     TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
@@ -73,6 +67,7 @@ from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -80,11 +75,7 @@ from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.settings.outgoing import Outgoing
-
-STIRRING: Final = frozenset(
-    {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}
-)
-"""Signs that an answer is on its way."""
+from bridge.tool_rules import ToolRule
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
@@ -105,6 +96,7 @@ class Call:
     tools: Sequence[Mapping[str, Any]] = ()
     is_outgoing: bool = False
     """Whether we call them."""
+    tool_rules: Mapping[str, ToolRule] = field(factory=dict)
     calm_until: int = 0
     """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
     nearer."""
@@ -140,7 +132,7 @@ class Call:
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
-        names = tuple(tool["name"] for tool in self.tools)
+        schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
         policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
         self._stream = PhoneStream(decisions)
         self._callee = Callee(decisions, policy)
@@ -148,7 +140,8 @@ class Call:
         self._conversation = Conversation(decisions, self._session)
         self._playout = Playout(limits.lead_ms)
         self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
-        self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
+        most = (limits.tools_at_once, limits.tool_calls_per_call)
+        self._tool_calls = ToolCalls(schemas, *most, self.tool_rules)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
         self._last_words = LastWords(bool(agent.transcription_model))
         self._take_sides()
@@ -169,7 +162,7 @@ class Call:
             agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee
         )
         self._barge_in = barge_in = BargeIn(
-            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell
+            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell, calls
         )
         self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell)
         self._outgoing = outgoing = OutgoingSide(
@@ -178,11 +171,16 @@ class Call:
         self._caller = CallerSide(
             decisions, said, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing,
         )  # fmt: skip
+        ways_out = WaysOut(agent, callee, away, barge_in, farewell)
+        speech = ToolSpeech(
+            agent, decisions, said, session, stream, keys, turns, calls, dead_air, farewell, away, callee,
+            has_tools=bool(agent.mcp) or not all(map(ways_out.has, calls.schemas)),
+        )  # fmt: skip
         self._model = ModelSide(
             agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect,
+            speech,
         )  # fmt: skip
-        ways_out = WaysOut(agent, callee, away, barge_in, farewell)
-        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
+        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, speech)
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
         )
@@ -190,6 +188,7 @@ class Call:
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
             voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect,
+            speech,
         )  # fmt: skip
 
     # ------------------------------------------------------------ the two questions
@@ -367,8 +366,8 @@ class Call:
         """Say whether the model is there for a response that is owed, and the caller for hearing it."""
         if not self._session.is_open or self._farewell.is_near or not self._callee.is_answered:
             return False
-        if self._tool_calls.running and not self._dead_air.is_asked:
-            return False  # while a tool runs: if it takes too long
+        if self._tool_calls.running and not (self._dead_air.is_asked or self._turns.prompt):
+            return False  # while a tool runs: if it takes too long, or for words that are no answer
         return not self._keys.are_coming and not self._excursions.is_away
 
     # ------------------------------------------------------------ what is due when

@@ -1,5 +1,5 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing. Those that come many
-times a second are structs of msgspec, which are as frozen and made in a third of the time."""
+"""What can happen to a call: frozen values in the past tense, which decide nothing. Those that come many times a second
+are structs of msgspec, as frozen and made in a third of the time."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias, get_args
@@ -7,8 +7,7 @@ from typing import Final, TypeAlias, get_args
 from attrs import field, frozen
 from msgspec import Struct
 
-MODEL_LEG: Final = "model"
-"""The leg to the model, as events and tapes name it."""
+MODEL_LEG: Final = "model"  # as events and tapes name it
 
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
@@ -349,11 +348,19 @@ class ToolAnswered:
 
 @frozen
 class ToolFailed:
-    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy, limit or unknown."""
+    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy, limit, unknown or cancelled."""
 
     call_id: str
     kind: str
     message: str
+
+
+@frozen
+class ToolReported:
+    """A tool that still runs tells how far it is: a short line for the caller."""
+
+    call_id: str
+    text: str
 
 
 class ClockRang(Struct, frozen=True, gc=False):
@@ -370,7 +377,6 @@ class Stopped:
 
 
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
-
 PhoneEvent: TypeAlias = (
     StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
 )
@@ -382,7 +388,7 @@ ModelEvent: TypeAlias = (
     SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
     | ModelLeft | ModelTryFailed | ModelUnreachable
 )  # fmt: skip
-ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ApprovalAsked | RemoteToolEnded
+ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ToolReported | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped

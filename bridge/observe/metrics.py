@@ -169,6 +169,7 @@ class Metrics:
             self._count("bridge_outgoing_calls", 1, agent, _among(OUTCOMES, what))
         self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
         self._count("bridge_barge_ins", call["interruptions"], agent)
+        self._count("bridge_nudges", sum(row["name"] == "nudged" for row in records.milestones), agent)
         self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)
         self._count("bridge_calls_without_price", bool(call["cost_without"]), agent)
@@ -254,6 +255,10 @@ def _among(known: Iterable[str], word: str) -> str:
 
 def _outcome(row: Row) -> str:
     """Return what came of a tool call; the heart answers some by itself, without running anything."""
+    if row["joined"]:
+        return "joined"
+    if row["is_late"] and not row["is_delivered"]:
+        return "undelivered"
     default = "not_run" if row["answered_ms"] is None else "answered"
     return _among(TOOL_OUTCOMES, row["error_kind"] or default)
 

@@ -71,6 +71,10 @@ MIGRATIONS: Final = [
     alter table calls add column outcome varchar;
     alter table calls add column answered_by varchar;
     """,
+    """
+    alter table tool_calls add column is_late boolean;
+    alter table tool_calls add column joined varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""
 

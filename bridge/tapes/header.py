@@ -7,8 +7,10 @@ from attrs import asdict
 
 from bridge.agents import Agent, agent_from
 from bridge.errors import TapeError
+from bridge.settings.tool_speech import without_tool_speech
 from bridge.tapes.lines import When
 from bridge.text.nesting import is_too_deep
+from bridge.tool_rules import ToolRule
 
 FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
@@ -42,12 +44,15 @@ class Header(msgspec.Struct, kw_only=True):
     filled: dict[str, str] = {}
     """What stands in `settings` in place of each placeholder."""
     tools: list[dict[str, Any]] = []
+    tool_rules: dict[str, ToolRule] = {}
+    """How those tools are run that say more of it than their types do."""
 
     def agent_settings(self) -> Agent:
         """Return the agent's settings as they were in force: before there were settings for it, no session followed one
-        that was lost."""
+        that was lost, and nothing was said of tools."""
         limits = self.settings.get("limits")
         before = {"limits": NEVER_FOLLOWED | limits} if isinstance(limits, dict) else {}
+        before |= without_tool_speech(self.settings) if self.settings else {}
         return agent_from(self.agent, self.settings | before)
 
 

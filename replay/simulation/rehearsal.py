@@ -48,7 +48,9 @@ class Rehearsal:
     _sequence: Iterator[int] = field(factory=lambda: count(1))
 
     def __attrs_post_init__(self) -> None:
-        call = Call(self.header.agent_settings(), self.header.tools, self.header.is_outgoing)
+        call = Call(
+            self.header.agent_settings(), self.header.tools, self.header.is_outgoing, self.header.tool_rules
+        )
         self._paper = Paper(call, self._carry_out, Agenda(most=MOST_LINES))
 
     @property

@@ -12,7 +12,7 @@ from bridge.built_in import built_in_tools
 from bridge.config import Realtime
 from bridge.errors import BridgeError
 from bridge.tapes.header import Header, settings_of
-from bridge.tools import Tool
+from bridge.tools import Tool, rules_of
 from replay.phone.script import Account, Caller
 
 STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
@@ -68,4 +68,5 @@ def header_of(
         settings=settings_of(agent),
         filled=filled,
         tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
+        tool_rules=rules_of(tools),
     )

@@ -18,6 +18,7 @@ from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.time_up import NEVER, Alarm, Ring, TimeUp
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -52,6 +53,7 @@ class Alarms:
     callee: Callee
     outgoing: OutgoingSide
     reconnect: Reconnect
+    tool_speech: ToolSpeech
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below.
@@ -96,6 +98,9 @@ class Alarms:
         """Return what comes first of what somebody waits for."""
         if (silent_at := self.dead_air.due) is not None and (at := max(unread, silent_at)) < due:
             due, ring = at, self.patience.is_tried
+        said_at, speak = self.tool_speech.first_alarm
+        if (at := max(unread, said_at)) < due:
+            due, ring = at, speak
         if (turn_at := self.turns.turn_due) is not None and (at := max(unread, turn_at)) < due:
             due, ring = at, self.patience.turn_is_endless
         if (retry_at := self.turns.retry_at) is not None and retry_at < due:

@@ -28,6 +28,7 @@ from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.reconnect import Reconnect
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.prompts import opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
@@ -50,6 +51,7 @@ class ModelSide:
     excursions: Excursions
     callee: Callee
     reconnect: Reconnect
+    tool_speech: ToolSpeech
 
     def told(self, event: ModelEvent) -> None:
         """Take what the model tells of its session, its responses and its end."""
@@ -118,7 +120,7 @@ class ModelSide:
         event_id = self.decisions.new_id()
         opening = opening_instructions(self.agent, self.callee.message)
         instructions = self.turns.prompt if self.turns.is_opened else opening
-        if self.tool_calls.running:
+        if self.tool_calls.running and not self.turns.prompt:
             instructions = patience_instructions(self.agent)
         self.decisions.say(CreateResponse(event_id, instructions))
         self.turns.asked(event_id)
@@ -129,11 +131,13 @@ class ModelSide:
         if self.excursions.is_away:
             return self.excursions.response_created(event.response_id)
         self.barge_in.response_created(event.response_id)
+        self.tool_speech.response_began(event.response_id)
 
     def _response_finished(self, event: ResponseFinished) -> None:
         """Count how it ended, and ask again for one that failed."""
         if self.turns.finished(event.response_id):
             self.dead_air.begin_anew()
+        self.tool_speech.response_finished(event)
         if event.status == "incomplete":
             self.decisions.journal.count(f"response incomplete: {event.reason[:60] or 'no reason'}")
         if event.status == "failed":

@@ -133,7 +133,7 @@ class TimeUp:
     @property
     def _is_going_on(self) -> bool:
         """Say whether something goes on, which is not silence; that is looked at again a whole time later."""
-        is_busy = self.tool_calls.running or self.turns.is_going_on
+        is_busy = self.tool_calls.are_under_way or self.turns.is_going_on
         if is_busy or self.playout.is_playing(self.decisions.now):
             self.stream.last_voice = self.decisions.now
             return True

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import msgspec
-from courses import Course, agents, courses, history, steps
-from heart import TOOLS, agent_with, of
+from courses import ALL_TOOLS, RULES, Course, agents, courses, history, steps
+from heart import agent_with, of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from taped import header_of, line_of, tape_of
@@ -177,7 +177,7 @@ def test_a_replay_makes_the_same_decisions(agent: Agent, course: Course) -> None
         lines += answers
         said += answers
     header = msgspec.json.decode(
-        encode_header(header_of(agent, list(TOOLS))), type=type(header_of(agent, []))
+        encode_header(header_of(agent, ALL_TOOLS, RULES)), type=type(header_of(agent, []))
     )
     assert header.agent_settings() == agent
     assert list(decisions(tape_of(header, lines))) == said

@@ -136,7 +136,7 @@ def test_a_tools_row_tells_its_whole_story() -> None:
         "position": 0, "tool_call_id": "c1", "item_id": "f1", "name": "look_up",
         "arguments_raw": '{"day": "Friday"}', "arguments": {"day": "Friday"}, "output": "7 pm",
         "error_kind": None, "error": None, "called_ms": 10, "started_ms": 12, "answered_ms": 500,
-        "sent_ms": 500, "is_delivered": True,
+        "sent_ms": 500, "is_delivered": True, "is_late": False, "joined": None,
     }  # fmt: skip
 
 
