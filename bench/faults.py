@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
 import click
 import msgspec
@@ -35,7 +35,19 @@ from bench.fault_power import PowerCut
 from bench.fault_words import hundreds, run_floods
 from bridge.machine import raise_file_limit, settle_memory
 
-MACHINE = (*KILLS, PowerCut(), *BROKEN, *INDEXED)
+
+class Blow(Protocol):
+    """Something that is done to the machine under calls."""
+
+    @property
+    def name(self) -> str:
+        """Return the row of the table that it is."""
+
+    async def run(self, folder: Path) -> list[Outcome]:
+        """Do it, and return what came of each call."""
+
+
+MACHINE: Final[tuple[Blow, ...]] = (*KILLS, PowerCut(), *BROKEN, *INDEXED)
 FLOODS = "a thousand strangers"
 WORDS = "mutated messages"
 COLUMNS = ("over", *PHASES, "new")
@@ -89,7 +101,14 @@ class Matrix:
 
 def names() -> list[str]:
     """Return every fault there is."""
-    return [*(one.name for one in (*FAULTS, *MACHINE)), *broken_tools(), deltas.NAME, FLOODS, WORDS]
+    return [
+        *(fault.name for fault in FAULTS),
+        *(blow.name for blow in MACHINE),
+        *broken_tools(),
+        deltas.NAME,
+        FLOODS,
+        WORDS,
+    ]
 
 
 # ---------------------------------------------------------------- the table

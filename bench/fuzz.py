@@ -136,7 +136,7 @@ def _save(found: Found, data: bytes, problem: str) -> None:
 
 def cover(target: str, seconds: int, corpus: Path) -> None:
     """Let atheris look for inputs that reach new code, for so long. It ends the process itself."""
-    import atheris  # type: ignore[import-not-found]  # not of this project: uv run --with atheris
+    import atheris  # not of this project: uv run --with atheris
 
     with atheris.instrument_imports(include=["bridge", "bench.fuzz_targets"]):
         for name in [name for name in sys.modules if name.startswith(("bridge", "bench.fuzz_targets"))]:

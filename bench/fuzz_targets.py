@@ -27,7 +27,7 @@ from bridge.tapes.header import FORMAT, Header, decode_header
 from bridge.tapes.line_reading import check_lines
 from bridge.tapes.reader import Tape
 from bridge.tapes.recovery import closing_lines
-from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, carry_out
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Leg, Line, carry_out
 from bridge.tools import tool
 from bridge.web.app import ROUTES, _form_of
 from bridge.wire import realtime, signatures, twilio
@@ -42,7 +42,7 @@ HEADER: Final = msgspec.convert(  # of no call there is
 )
 MOST_INTEGER: Final = 2**31
 STREAM_SID: Final = "MZ1"
-OPENING: Final = (
+OPENING: Final[tuple[tuple[Leg, bytes], ...]] = (
     (PHONE, b'{"event":"connected","protocol":"Call","version":"1.0.0"}'),
     (
         PHONE,
@@ -80,7 +80,7 @@ def heart(data: bytes) -> None:
     """Let a call live through lines, in turn from both legs; its record can be stored, and it ends once."""
     call, lines, ends, now = Call(Agent(name="a"), []), list[Line](), 0, 0
     effects = list(call.begin())
-    told = [
+    told: list[tuple[Leg, bytes]] = [
         *OPENING,
         *((PHONE if number % 2 else MODEL, line) for number, line in enumerate(data.split(b"\n"))),
     ]

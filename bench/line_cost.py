@@ -88,6 +88,7 @@ def steps() -> dict[str, Step]:
     def heard(text: str, *, is_phone: bool) -> Step:
         parse = twilio.parse if is_phone else realtime.parse
         event = parse(text)
+        leg: tape.Leg
         leg, peer = (tape.PHONE, tape.TWILIO) if is_phone else (tape.MODEL, tape.OPENAI)
         return lambda: writer.append(tape.received(14_000, leg, peer, text, event), event)
 

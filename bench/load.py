@@ -133,7 +133,7 @@ def main(**options: Any) -> None:
     )
     title, where = _title(options), machine()
     if options["profile"]:
-        text, levels = _profile(plan), []
+        text, levels = _profile(plan), list[Level]()
     elif options["beyond"]:
         text, levels = _beyond(plan, options["beyond"])
     else:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 MOST_MS: Final = 20.0
 """The p99 beyond which a level is not carried: one frame."""
@@ -66,7 +66,7 @@ class Level:
     dropped: int = 0
     uncleared: int = 0
     refused: int = 0
-    by_process: tuple[float, ...] = field(default=(), converter=tuple)
+    by_process: tuple[float, ...] = ()
     """Parts of a core, by process."""
 
     @property
@@ -116,7 +116,7 @@ class Level:
 def median_of(levels: Sequence[Level]) -> Level:
     """Return the medians of the same level measured several times; what went wrong is added up."""
     first = levels[0]
-    numbers = {
+    numbers: dict[str, Any] = {
         name: median(getattr(one, name) for one in levels)
         for name in (
             "seconds",
@@ -128,11 +128,11 @@ def median_of(levels: Sequence[Level]) -> Level:
             "rss_idle_mb",
         )
     }
-    spreads = {
+    spreads: dict[str, Any] = {
         name: _median_spread([getattr(one, name) for one in levels])
         for name in ("to_model", "to_phone", "first_audio", "clears", "late")
     }
-    faults = {
+    faults: dict[str, Any] = {
         name: sum(getattr(one, name) for one in levels)
         for name in ("lost", "strange", "dropped", "uncleared", "refused")
     }

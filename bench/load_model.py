@@ -94,7 +94,7 @@ class Model:
         return server, server.sockets[0].getsockname()[1]
 
 
-class Session(WSListener):  # type: ignore[misc]  # ships no types
+class Session(WSListener):  # ships no types
     """One session, from its socket's beginning to its end."""
 
     def __init__(self, model: Model, number: int) -> None:

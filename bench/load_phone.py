@@ -39,7 +39,7 @@ class Server:
     token: str
 
 
-class Caller(WSListener):  # type: ignore[misc]  # ships no types
+class Caller(WSListener):  # ships no types
     """One caller, and the phone's side of the media socket."""
 
     def __init__(self, number: int, phase: float, server: Server, model: Model) -> None:

@@ -112,10 +112,10 @@ class Load:
             dropped=seen.dropped,
             uncleared=seen.uncleared,
             refused=seen.refused,
-            by_process=[
+            by_process=tuple(
                 100 * (late - early) / passed
                 for late, early in zip(after.by_process, before.by_process, strict=False)
-            ],
+            ),
         )
         seen.forget()
         return level

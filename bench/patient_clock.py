@@ -149,7 +149,7 @@ def run(
 @contextmanager
 def in_all_runs() -> Iterator[None]:
     """Let `trio.run` be like `run` meanwhile: for commands, which bring a loop of their own."""
-    trio.run = run
+    trio.run = run  # type: ignore[assignment]  # which takes any function, as trio's does
     try:
         yield
     finally:
@@ -173,7 +173,7 @@ def _told_of_helpers(clock: PatientClock) -> Iterator[None]:
         clock.helpers.append(Helper(started.pid))
         return started
 
-    trio.to_thread.run_sync, trio.lowlevel.open_process = counted, watched
+    trio.to_thread.run_sync, trio.lowlevel.open_process = counted, watched  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -52,7 +52,9 @@ def said_in(tape: Tape) -> list[Said]:
 
 
 def _said(line: Line) -> Said:
-    event = event_of(line) if line.is_input and line.msg else None
+    if not line.is_input or not isinstance(line.msg, msgspec.Raw):
+        return Said(line)
+    event = event_of(line)
     return Said(line) if event is None else Said(line, bytes(line.msg).decode(), event)
 
 

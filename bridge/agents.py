@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from bridge.checks import (
     whole,
 )
 from bridge.settings import languages, placeholders
+from bridge.settings.filler import Filler, heard
 from bridge.settings.hours import SPANS, Hours
 from bridge.settings.languages import Sentence, sayable
 from bridge.settings.leaving import read_leaving
@@ -38,7 +40,7 @@ from bridge.settings.session_table import (
     read_session,
     tracing,
 )
-from bridge.settings.tool_speech import ToolSpeech
+from bridge.settings.tool_speech import ToolSpeech, read_tool_speech
 from bridge.settings.turn_detection import (
     ServerVad,
     TurnBudget,
@@ -101,6 +103,10 @@ class Agent:
         ),
         sayable("the words a caller hears when a limit ends the call", empty=True),
     )
+    still_there_sentences: tuple[str, ...] = setting(
+        (),
+        names_of('a list such as ["Are you still there?", "I can\'t hear you."]; [] leaves it to the model'),
+    )
     say_language: str = setting("", languages.twilio_language)
     say_voice: str = setting("", languages.twilio_voice)
     max_output_tokens: int = setting(4096, whole(1, 4096))
@@ -114,6 +120,7 @@ class Agent:
     mcp: Mapping[str, McpServer] = setting({}, _table)
     limits: Limits = setting(Limits(), _table)
     tool_speech: ToolSpeech = setting(ToolSpeech(), _table)
+    filler: Filler = setting(Filler(), _table)
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
     send_digits: bool = setting(False, flag)
@@ -133,6 +140,11 @@ class Agent:
         """Return what callers may speak; nothing if it is to be detected."""
         return languages.all_of(self.language)
 
+    @property
+    def clips(self) -> Mapping[str, bytes]:
+        """Return the sound of each file that may be played to callers as it stands."""
+        return {clip.file: clip.sound for clip in (self.filler.clip,) if clip.sound}
+
     def sentence(self, words: str) -> Sentence:
         """Return words as Twilio shall say them to this agent's callers."""
         for own in (self.failure_sentence, self.goodbye_sentence):
@@ -151,6 +163,19 @@ def read_agents(raw: Any, faults: list[str]) -> dict[str, Agent]:
     agents = {name: _agent(name, table, faults) for name, table in raw.items()}
     faults += _about_substitutes(agents)
     return agents
+
+
+def with_clips(agents: Mapping[str, Agent], folder: Path, faults: list[str]) -> dict[str, Agent]:
+    """Return agents with the sound of the clips that they name; relative paths start at the folder."""
+    return {
+        name: evolve(
+            agent,
+            filler=evolve(
+                agent.filler, clip=heard(agent.filler.clip, folder, f"agents.{name}.filler", faults)
+            ),
+        )
+        for name, agent in agents.items()
+    }
 
 
 def _about_substitutes(agents: Mapping[str, Agent]) -> Iterator[str]:
@@ -178,6 +203,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     faults += _about_transcription(agent, at)
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
+    filler = read_table(Filler, tables.get("filler", {}), at=f"{at}.filler", faults=faults)
     return evolve(
         agent,
         name=name,
@@ -194,9 +220,10 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
-        tool_speech=read_table(
-            ToolSpeech, tables.get("tool_speech", {}), at=f"{at}.tool_speech", faults=faults
+        tool_speech=read_tool_speech(
+            tables.get("tool_speech", {}), f"{at}.tool_speech", faults, has_clip=bool(filler.clip.file)
         ),
+        filler=filler,
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),
@@ -287,6 +314,7 @@ def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
 
 OFF_THE_LINE: Final[Mapping[str, Any]] = {
     "transfer": dict[str, Place], "voicemail": Voicemail, "collect": Collect, "failure": FailurePlan,
+    "filler": Filler,
 }  # fmt: skip
 """Settings that are written into a header as the values they are: the file has other words for some of them."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bridge.agents import MOST_DAYS, Agent, Keep, read_agents
+from bridge.agents import MOST_DAYS, Agent, Keep, read_agents, with_clips
 from bridge.checks import (
     SHA1,
     SharedKey,
@@ -102,6 +102,7 @@ class Realtime:
     headers: Mapping[str, str] = field(factory=dict, metadata={"check": headers})
     query: Mapping[str, str] = field(factory=dict, metadata={"check": query})
     proxy: str = setting("", proxy)
+    prices: str = setting("", text("the path of a file with prices", empty=True))
 
 
 @frozen
@@ -254,7 +255,7 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     read: dict[str, Any] = {
         name: read_table(cls, raw.get(name, {}), at=name, faults=faults) for name, cls in tables.items()
     }
-    agents = read_agents(raw.get("agents", {}), faults)
+    agents = with_clips(read_agents(raw.get("agents", {}), faults), path.parent, faults)
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults])
     return Settings(**read, agents=agents, folder=path.parent)

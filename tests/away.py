@@ -14,7 +14,7 @@ LINE = Place("line", "whoever is free", queue="support")
 PLACES = {place.name: place for place in (SALES, ANNA, LINE)}
 
 
-def agent_with_places(*steps: str, **limits: int) -> Agent:
+def agent_with_places(*steps: str, **limits: float) -> Agent:
     """Return an agent that may do everything; with a failure plan of these steps."""
     return evolve(
         agent_with(**limits),
@@ -32,7 +32,7 @@ def transfer(place: str = "sales", call_id: str = "t1") -> ToolCalled:
     return ToolCalled("r9", call_id, "transfer_call", arguments)
 
 
-def talking_call(*steps: str, **limits: int) -> Driver:
+def talking_call(*steps: str, **limits: float) -> Driver:
     """Return a call whose opening was spoken and heard."""
     line = ready_call(agent_with_places(*steps, **limits))
     line.answer("r0", "i0", 200)
@@ -42,7 +42,7 @@ def talking_call(*steps: str, **limits: int) -> Driver:
     return line
 
 
-def away_call(wish: ToolCalled | None = None, *steps: str, **limits: int) -> Driver:
+def away_call(wish: ToolCalled | None = None, *steps: str, **limits: float) -> Driver:
     """Return a call whose caller has left by this wish: Twilio has asked, and has the plan."""
     line = talking_call(*steps, **limits)
     line.tell(wish or transfer())

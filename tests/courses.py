@@ -1,5 +1,7 @@
 """Random courses of a call for hypothesis, plausible and hostile, and a history that lives through one."""
 
+from typing import Any
+
 from attrs import define, evolve, field
 from away import agent_with_places
 from heart import SID, START, TOOLS, of
@@ -21,6 +23,7 @@ from bridge.heart.events import (
     Event,
     ExcursionEnded,
     FarEndTold,
+    IdleTimedOut,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -49,9 +52,12 @@ from bridge.heart.events import (
     ToolCalled,
     ToolFailed,
     ToolReported,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.prices import PUBLISHED
+from bridge.settings.filler import Clip, Filler
 from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
 from bridge.tool_rules import ToolRule
@@ -104,8 +110,22 @@ speech = st.one_of(
 statuses = st.sampled_from(["completed", "completed", "cancelled", "incomplete", "failed"])
 
 
-def failed_or_not(response: str, status: str, code: str, message: str) -> ResponseFinished:
-    return ResponseFinished(response, status, "", code, message, retry_after_ms(message))
+PRICES = PUBLISHED.of("gpt-realtime-2.1", "gpt-transcribe")
+usages = st.sampled_from(
+    [{}, {}, {"output_token_details": {"audio_tokens": 100}}, {"output_token_details": 7}]
+)
+written = st.builds(
+    TranscriptCame,
+    st.just("u"),
+    st.just("Yes."),
+    st.sampled_from([{}, {"type": "duration", "seconds": 20.0}]),
+)
+
+
+def failed_or_not(
+    response: str, status: str, code: str, message: str, usage: dict[str, Any]
+) -> ResponseFinished:
+    return ResponseFinished(response, status, "", code, message, retry_after_ms(message), usage)
 
 
 def erred(code: str, message: str, client_event_id: str, refused: tuple[str, ...]) -> ModelErred:
@@ -124,9 +144,9 @@ everyday = st.one_of(
     words,
     spoke, spoke, spoke, frames, speech, speech, finished_audio,
     responses.map(ResponseCreated),
-    st.builds(failed_or_not, responses, statuses, codes, messages),
+    st.builds(failed_or_not, responses, statuses, codes, messages, usages),
     st.builds(RateLimitsTold, st.sampled_from([1, 700, 20_000])),
-    st.just(TranscriptionFailed("u", "audio_unintelligible")),
+    st.just(TranscriptionFailed("u", "audio_unintelligible")), written, st.just(IdleTimedOut("u")),
     st.builds(MarkReached, sids, marks),
     st.builds(MarkReached, sids, marks),
     st.builds(ToolCalled, responses, calls, names, arguments),
@@ -177,7 +197,8 @@ endings = st.sampled_from(
         StreamStopped(SID), StreamStopped("MZ-other"), PhoneLeft(1006, ""), PhoneLeft(1000, "bye"),
         ModelLeft(1001, "60 minutes"), ModelUnreachable("no route"),
         ModelTryFailed("HTTP 5xx", "503"), LinkStalled("twilio"), LinkStalled("model"),
-        Stopped("operator", "drained"), ModelErred("session_expired", "", "", ""), ModelErred("bad", "", "", "b1"),
+        Stopped("operator", "drained"), Stopped("operator", "drained", "Bye.", 3000),
+        ModelErred("session_expired", "", "", ""), ModelErred("bad", "", "", "b1"),
         SessionUpdated("audio/pcm", "audio/pcm"),
         StreamStarted("MZ-other", "CA1", "audio/l16", 16000, 1),
     ]
@@ -278,11 +299,20 @@ PLANS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
+FILLERS = (Filler(), Filler(Clip("hold.wav", b"\x11" * 3210), after_ms=200, again_ms=500))
+
+
 def agent_of(
-    plan: tuple[str, ...], *, create: bool, interrupt: bool, speech: ToolSpeech, **limits: int
+    plan: tuple[str, ...],
+    *,
+    create: bool,
+    interrupt: bool,
+    filler: Filler,
+    speech: ToolSpeech,
+    **limits: float,
 ) -> Agent:
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, tool_speech=speech)
+    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, filler=filler, tool_speech=speech)
 
 
 agents = st.builds(
@@ -290,12 +320,16 @@ agents = st.builds(
     st.sampled_from(PLANS),
     create=st.booleans(),
     interrupt=st.sampled_from([True, True, False]),
-    speech=st.sampled_from([ToolSpeech(), ToolSpeech(600, "model", 500, 500)]),
+    speech=st.sampled_from([ToolSpeech(), ToolSpeech(600, "clip", "", 500, 500)]),
+    filler=st.sampled_from(FILLERS),
     lead_ms=st.sampled_from([40, 300]),
     tools_at_once=st.sampled_from([1, 8]),
     max_call_seconds=st.sampled_from([5, 20, 1800]),
     goodbye_seconds=st.sampled_from([0, 4]),
     quiet_seconds=st.sampled_from([2, 60]),
+    still_there_times=st.sampled_from([1, 3]),
+    quiet_goodbye_seconds=st.sampled_from([0, 1, 8]),
+    spend_cap_usd=st.sampled_from([0, 0, 0.01, 0.1]),
     still_there_seconds=st.sampled_from([0, 1, 15]),
     lost_media_ms=st.sampled_from([2000, 100_000, 100_000]),
     held_caller_audio_ms=st.sampled_from([20, 3000]),
@@ -328,7 +362,7 @@ class History:
     echoed: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.call = Call(self.agent, ALL_TOOLS, tool_rules=RULES)
+        self.call = Call(self.agent, ALL_TOOLS, prices=PRICES, tool_rules=RULES)
         self.first = self.call.begin()
 
     def live(self, course: Course) -> "History":

@@ -3,7 +3,7 @@ It fakes nothing; there is no event loop.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import define, evolve, field
 
@@ -28,6 +28,7 @@ from bridge.heart.events import (
     ToolCalled,
     TurnCommitted,
 )
+from bridge.prices import Prices
 from bridge.settings.limits import Limits
 from bridge.settings.turn_detection import ServerVad
 from bridge.tool_rules import ToolRule
@@ -38,6 +39,7 @@ TOOLS: tuple[dict[str, Any], ...] = tuple(
 )
 START = StreamStarted(SID, "CA1", "audio/x-mulaw", 8000, 1)
 Kind = TypeVar("Kind")
+Rules: TypeAlias = Mapping[str, ToolRule]
 
 
 def of(effects: Iterable[Effect], kind: type[Kind]) -> list[Kind]:
@@ -45,11 +47,11 @@ def of(effects: Iterable[Effect], kind: type[Kind]) -> list[Kind]:
     return [effect for effect in effects if isinstance(effect, kind)]
 
 
-def agent_with(*, create: bool = True, interrupt: bool = True, **limits: int) -> Agent:
+def agent_with(*, create: bool = True, interrupt: bool = True, **limits: float) -> Agent:
     """Return an agent with these limits and turn-detection flags; a session or a stream that is lost is not
-    followed by another, unless `reconnects` or `stream_returns` say so."""
+    followed by another, unless `reconnects` or `stream_returns` say so; Twilio says goodbye to quiet callers."""
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    bounds = evolve(Limits(reconnects=0, stream_returns=0), **limits)
+    bounds = evolve(Limits(reconnects=0, stream_returns=0, quiet_goodbye_seconds=0), **limits)
     return Agent(name="front-desk", limits=bounds, turn_detection=vad)
 
 
@@ -103,12 +105,20 @@ class Driver:
         """Let the model generate that much audio of an item in one delta."""
         return self.tell(ModelSpoke(response, item, part, voice(ms, first=first)))
 
-    def answer(self, response: str = "r1", item: str = "i1", ms: int = 400) -> list[Effect]:
+    def listen(self, ms: int) -> list[Effect]:
+        """Let the caller listen for a while: whatever was sent is played."""
+        before = len(self.wanted)
+        for _ in range(ms // 20):
+            self.caller_frame(after=20)
+            self.echo()
+        return self.wanted[before:]
+
+    def answer(self, response: str = "r1", item: str = "i1", ms: int = 400, **took: Any) -> list[Effect]:
         """Let the model make a whole response of one spoken item."""
         before = len(self.wanted)
         self.tell(ResponseCreated(response))
         self.generate(response, item, ms)
-        self.tell(ModelFinishedAudio(item, 0), ResponseFinished(response, "completed"))
+        self.tell(ModelFinishedAudio(item, 0), ResponseFinished(response, "completed", **took))
         return self.wanted[before:]
 
     def call_tool(self, call_id: str = "c1", name: str = "look_up", arguments: str = "{}") -> list[Effect]:
@@ -169,22 +179,24 @@ def played(effects: Iterable[Effect]) -> bytes:
     return b"".join(effect.audio for effect in of(effects, PlayAudio))
 
 
-def new_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
+def new_call(agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None) -> Driver:
     """Return a call whose webhook was just accepted."""
-    call = Call(agent or agent_with(), TOOLS, tool_rules=rules or {})
+    call = Call(agent or agent_with(), TOOLS, prices=prices, tool_rules=rules or {})
     return Driver(call, wanted=call.begin())
 
 
-def ready_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
+def ready_call(
+    agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None
+) -> Driver:
     """Return a call with both legs, whose opening was asked for."""
-    line = new_call(agent, rules)
+    line = new_call(agent, prices, rules)
     line.tell(SessionCreated(0), SessionUpdated(), START)
     return line
 
 
-def open_call(agent: Agent | None = None, rules: Mapping[str, ToolRule] | None = None) -> Driver:
+def open_call(agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None) -> Driver:
     """Return a call whose opening was spoken and heard; nothing is outstanding."""
-    line = ready_call(agent, rules)
+    line = ready_call(agent, prices, rules)
     line.answer("r0", "i0", 200)
     line.hear_out()
     line.wanted.clear()

@@ -17,6 +17,8 @@ import trio_websocket
 from replay.phone.ring import Caller, CallReport, ring
 
 PUBLIC = "https://bridge.example.com"
+FORBIDDEN = "403"
+"""An answer that is none: the request was not believed."""
 FRAME = b"\x10" * 160
 STREAM = '<Stream url="wss://bridge.example.com/media"><Parameter name="token" value="t0"/></Stream>'
 CONNECT = f'<Response><Connect action="/after">{STREAM}</Connect></Response>'
@@ -135,6 +137,8 @@ class Bridge:
         if self.fails.get(target, 0) > 0:
             self.fails[target] -= 1
             xml, status = b"", 503
+        if xml == FORBIDDEN.encode():
+            xml, status = b"", 403
         head = [("Content-Type", "text/xml"), ("Content-Length", str(len(xml)))]
         answer = h11.Response(status_code=200 if xml else status, headers=head)
         parts = [heart.send(answer), heart.send(h11.Data(data=xml)), heart.send(h11.EndOfMessage())]

@@ -17,6 +17,7 @@ from bridge.heart.events import (
     Event,
     ExcursionEnded,
     FarEndTold,
+    IdleTimedOut,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -45,10 +46,12 @@ from bridge.heart.events import (
     ToolCalled,
     ToolFailed,
     ToolReported,
+    TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.tapes.header import Header, settings_of
+from bridge.tapes.lines import Stop
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (
     HTTP,
@@ -133,6 +136,11 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
             kind, field = ("done", "transcript") if is_whole else ("delta", "delta")
             kind = f"response.output_audio_transcript.{kind}"
             return {"type": kind, "item_id": item, "content_index": index, field: text}
+        case TranscriptCame(item, text, usage):
+            kind = "conversation.item.input_audio_transcription.completed"
+            return {"type": kind, "item_id": item, "content_index": 0, "transcript": text, "usage": usage}
+        case IdleTimedOut(item):
+            return {"type": "input_audio_buffer.timeout_triggered", "item_id": item}
         case TranscriptionFailed(item, code):
             kind = "conversation.item.input_audio_transcription.failed"
             return {"type": kind, "item_id": item, "content_index": 0, "error": {"code": code}}
@@ -145,7 +153,9 @@ def finished_response(event: ResponseFinished) -> Message:
     """Return the `response` of a `response.done`."""
     error = {"code": event.error_code, "message": event.error_message}
     details = {"reason": event.reason, "error": error}
-    return {"id": event.response_id, "status": event.status, "status_details": details}
+    return {
+        "id": event.response_id, "status": event.status, "status_details": details, "usage": dict(event.usage),
+    }  # fmt: skip
 
 
 def coded(audio: bytes) -> str:
@@ -184,8 +194,9 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return tool_line(t_ms, event)
         case LinkStalled(leg):
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
-        case Stopped(by, why):
-            return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped={"by": by, "why": why})
+        case Stopped(by, why, say, within_ms):
+            stopped = Stop(by=by, why=why, say=say, within_ms=within_ms)
+            return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
         case CallerAway() | FarEndTold() | ExcursionEnded():
             path, form = asked_by_twilio(event)
             http = {

@@ -44,7 +44,7 @@ def between(data: bytes, before: bytes) -> bytes:
     return data[start : data.index(b'"', start)]
 
 
-class Model(WSListener):  # type: ignore[misc]
+class Model(WSListener):
     """The model's socket of one call."""
 
     def __init__(self, phone: "Phone") -> None:
@@ -69,7 +69,7 @@ class Model(WSListener):  # type: ignore[misc]
             self.phone.clear()
 
 
-class Phone(WSListener):  # type: ignore[misc]
+class Phone(WSListener):
     """The media socket of one call."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Where calls are carried, as those see it who decide about calls: in this process, or in others."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -15,6 +15,10 @@ from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.reader import Known
 from bridge.wire.requests import Request
 from bridge.wire.routes import Routes
+
+CLOSING: Final = "the daemon is shutting down"
+LEAST_GOODBYE_SECONDS: Final = 2
+"""A model takes so long for the shortest sentence, from being asked until its last word was heard."""
 
 
 class AnyCall(Protocol):
@@ -67,8 +71,9 @@ class AnyCall(Protocol):
     async def ask(self, request: Request) -> str | None:
         """Answer a signed request about the caller: "" if nothing is to be said, None if nobody is there to say it."""
 
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """End the call from outside, with a sentence for the caller if there is one to say."""
+    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
+        """End the call from outside, with a sentence for the caller if there is one to say; the agent may say goodbye
+        before, for which it has so long."""
 
     def abandon(self, why: str) -> None:
         """End the call without asking its peers."""
@@ -126,6 +131,16 @@ class CallHost(Protocol):
 
     def finish(self) -> None:
         """Let `run` write what is left and end, soon."""
+
+
+async def say_goodbye(call: AnyCall, ends_at: float, say: str) -> None:
+    """Tell a call in time that it has to end; half of the time that is left, at most, is for its goodbye."""
+    left = ends_at - trio.current_time()
+    before = min(call.agent.limits.goodbye_seconds, left / 2)
+    with trio.move_on_after(left - before):
+        await call.over.wait()
+    if before >= LEAST_GOODBYE_SECONDS and call.end is None:
+        call.stop("operator", CLOSING, say=say, within_ms=int(before * 1000))
 
 
 def load_of(

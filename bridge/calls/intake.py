@@ -99,7 +99,7 @@ def begin_call(
         address=setup.address,
         tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=Call(agent, header.tools, header.is_outgoing, header.tool_rules),
+        call=Call(agent, header.tools, header.is_outgoing, header.prices, header.tool_rules),
         lag=lag,
         routes=routes,
         caller_id=caller_id_of(webhook.form),
@@ -149,4 +149,5 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         filled=filled,
         tools=[*definitions, *built_in_tools(agent)],
         tool_rules=rules_of(webhook.tools.values()),
+        prices=setup.prices.of(setup.address.model, agent.transcription_model),
     )

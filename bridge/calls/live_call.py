@@ -41,7 +41,7 @@ from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Ending
+from bridge.tapes.lines import Stop
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -267,22 +267,23 @@ class LiveCall:
         if self.end is None:
             self._finish(end)
 
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """End the call from outside, with a sentence for the caller if there is one to say."""
+    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
+        """End the call from outside, with a sentence for the caller, or within the time the agent has for its own."""
         with self._crashing_alone():
-            self._stop(by, why, say)
+            self._stop(by, why, say, within_ms)
 
-    def _stop(self, by: str, why: str, say: str) -> None:
-        stopped = Ending(by=by, why=why, say=say) if say else Ending(by=by, why=why)
+    def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
+        said, time = {"say": say} if say else {}, {"within_ms": within_ms} if within_ms else {}
+        stopped = Stop(by=by, why=why, **said, **time)  # type: ignore[typeddict-item]
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(by, why, say))
+        self.feed(line, Stopped(by, why, say, within_ms))
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
         self.is_cancelled = True
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note={"kind": "log", "text": why})
         with self._crashing_alone():
-            note = {"kind": "log", "text": why}
-            self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note=note))
+            self.record(line)
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=why)
 
@@ -392,8 +393,7 @@ class LiveCall:
 
     def _run_tool(self, effect: RunTool) -> None:
         assert self._nursery is not None
-        digits = self.where.take_digits(effect.digits_of)
-        self._tool_tasks.start(effect, self._nursery, self._told, digits=digits)
+        self._tool_tasks.start(effect, self._nursery, self._told, self.where.take_digits(effect.digits_of))
 
     def _told(self, told: ToolAnswered | ToolFailed | ToolReported) -> None:
         with self._crashing_alone():

@@ -68,13 +68,15 @@ class Media:
 
 @frozen
 class Stop:
-    """End a call, with a sentence for its caller if there is one; `is_stuck`: without asking anybody."""
+    """End a call, with a sentence for its caller if there is one, within the time that the agent has for a goodbye;
+    `is_stuck`: without asking anybody."""
 
     key: Key
     by: str
     why: str
     say: str = ""
     is_stuck: bool = False
+    within_ms: int = 0
 
 
 @frozen

@@ -12,6 +12,7 @@ from bridge.checks import filled, nearest
 from bridge.config import Realtime, Secrets, Settings
 from bridge.errors import ToolError
 from bridge.links.model import ModelAddress
+from bridge.prices import PUBLISHED, PriceTable, read_prices
 from bridge.tools import Tool, afresh, load_tools
 
 FIXED: Final = (
@@ -33,6 +34,7 @@ class Setup:
     secrets: Secrets
     address: ModelAddress
     tools: Mapping[str, Mapping[str, Tool]]
+    prices: PriceTable = PUBLISHED
 
 
 @define(eq=False)
@@ -62,10 +64,16 @@ def _with_fixed(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
 def make_setup(
     settings: Settings, secrets: Secrets, tools: Mapping[str, Mapping[str, Tool]] | None = None
 ) -> Setup:
-    """Load the tools, unless they are given, and find the model. Raises `ToolError`."""
+    """Load the tools, unless they are given, and find the model and the prices. Raises `ToolError`, `ConfigError`."""
     if tools is None:
         tools = {name: tools_of(agent, settings.folder) for name, agent in settings.agents.items()}
-    return Setup(settings, secrets, model_address(settings, secrets), tools)
+    return Setup(settings, secrets, model_address(settings, secrets), tools, prices_of(settings))
+
+
+def prices_of(settings: Settings) -> PriceTable:
+    """Return what calls are priced by: as published, or as the file says that is named. Raises `ConfigError`."""
+    named = settings.realtime.prices
+    return read_prices(settings.folder / named) if named else PUBLISHED
 
 
 def tools_of(agent: Agent, folder: Path) -> dict[str, Tool]:

@@ -15,7 +15,7 @@ from bridge.agents import Agent
 from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission
 from bridge.calls.afterwards import Afterwards
 from bridge.calls.answering import refused
-from bridge.calls.host import AnyCall, CallHost, load_of
+from bridge.calls.host import CLOSING, AnyCall, CallHost, load_of, say_goodbye
 from bridge.calls.intake import Webhook, key_of
 from bridge.calls.messages import Key
 from bridge.calls.opening import Answering
@@ -349,15 +349,24 @@ class Switchboard:
             seconds = 0
         self._has_drained = self.is_closing = True
         with trio.move_on_after(seconds):
-            await self.wait_quiet()
+            await self._part(seconds)
         await self.end_calls()
         while self._outcomes.is_any_awaited(trio.current_time()):  # noqa: ASYNC110 - seldom, and short
             await trio.sleep(0.02)
 
+    async def _part(self, seconds: float) -> None:
+        """Return when no call is left; the agents of those that last say goodbye in time."""
+        say, ends_at = self.settings.server.closing_sentence, trio.current_time() + seconds
+        async with trio.open_nursery() as nursery:
+            for call in list(self._calls.values()):
+                nursery.start_soon(say_goodbye, call, ends_at, say, name="goodbye")
+            await self.wait_quiet()
+            nursery.cancel_scope.cancel(reason="nobody is left")
+
     async def end_calls(self) -> None:
         """End all calls, and wait until they have said goodbye."""
         for call in list(self._calls.values()):
-            call.stop("operator", "the daemon is shutting down", say=self.settings.server.closing_sentence)
+            call.stop("operator", CLOSING, say=self.settings.server.closing_sentence)
         with trio.move_on_after(LAST_SECONDS):
             await self.wait_quiet()
 

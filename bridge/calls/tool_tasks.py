@@ -35,7 +35,7 @@ class ToolTasks:
     _threads: trio.CapacityLimiter = field(default=Factory(_limiter, takes_self=True))
     _scopes: dict[str, trio.CancelScope] = field(factory=dict)
 
-    def start(self, effect: RunTool, nursery: trio.Nursery, on_told: OnTold, *, digits: str = "") -> None:
+    def start(self, effect: RunTool, nursery: trio.Nursery, on_told: OnTold, digits: str = "") -> None:
         """Run a tool in a task of this nursery, and tell `on_told` what it says; `digits` are its own alone."""
         tool = self.tools[effect.name]
         self.until = max(self.until, trio.current_time() + tool.timeout_ms / 1000)

@@ -12,12 +12,13 @@ from bridge import config
 from bridge.agents import Agent
 from bridge.built_in import built_in_tools
 from bridge.calls.opening import hours_in_words
-from bridge.calls.setup import tools_of
+from bridge.calls.setup import prices_of, tools_of
 from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
 from bridge.outbound.do_not_call import read_list
+from bridge.prices import PriceTable
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import console
 from bridge.settings.leaving import way_to
@@ -37,7 +38,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
     settings = with_overrides(config.load(path), public_url, None)
     secrets = config.read_secrets(settings, os.environ)
     missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings), *_list_faults(settings)]
-    tools = _tools(settings)  # before anything is said to be right
+    tools, prices = _tools(settings), prices_of(settings)  # before anything is said to be right
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
     out.print(f"  {_carried_by(settings.server.workers)}", soft_wrap=True)
@@ -46,13 +47,13 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         built_in = [tool["name"] for tool in built_in_tools(agent)]
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
-        for sentence in (*_elsewhere(agent), *_off_the_line(agent)):
+        for sentence in (*_elsewhere(agent), *_off_the_line(agent), *_capped(agent, prices)):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
         if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
             out.print(f"    hours: {told}", markup=False, soft_wrap=True)
     if secrets.proxy is not None:
         click.echo(f"  to the model through the proxy {secrets.proxy} ({secrets.proxy.named_by})")
-    for what, sentences in (("note:", doubts(settings, secrets)), ("before it can serve:", missing)):
+    for what, sentences in (("note:", doubts(settings, secrets, prices)), ("before it can serve:", missing)):
         for sentence in sentences:
             out.print(f"[yellow]{what}[/] ", end="")
             out.print(sentence, markup=False, soft_wrap=True)
@@ -97,6 +98,14 @@ def _off_the_line(agent: Agent) -> Iterator[str]:
         if steps:
             when = "the model can't be had" if cause == "steps" else cause
             yield f"when {when}: {', then '.join(steps)}"
+
+
+def _capped(agent: Agent, prices: PriceTable) -> Iterator[str]:
+    """Yield what a call of an agent may cost, and by which prices that is counted."""
+    limits = agent.limits
+    if limits.spend_cap_usd:
+        cap, warned = f"{limits.spend_cap_usd:g} USD", f"warned of at {limits.spend_warn_percent} %"
+        yield f"a call may cost {cap}, by prices read on {prices.read_on}; {warned}"
 
 
 def _tools(settings: config.Settings) -> dict[str, list[str]]:

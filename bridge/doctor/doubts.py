@@ -5,6 +5,7 @@ from typing import Final
 
 from bridge.agents import Agent
 from bridge.config import Realtime, Secrets, Settings
+from bridge.prices import PUBLISHED, PriceTable
 from bridge.settings.hours import Hours
 from bridge.settings.placeholders import names_in
 from bridge.settings.session_table import READ_ON, unpublished
@@ -20,7 +21,7 @@ NOT_REASONING: Final = ("gpt-realtime-1.5", "gpt-realtime-mini", "gpt-realtime-2
 OF_TIME: Final = ("date", "time", "weekday")
 
 
-def doubts(settings: Settings, secrets: Secrets) -> list[str]:
+def doubts(settings: Settings, secrets: Secrets, prices: PriceTable = PUBLISHED) -> list[str]:
     """Return a sentence for each setting that callers may regret."""
     realtime = settings.realtime
     return [
@@ -29,6 +30,7 @@ def doubts(settings: Settings, secrets: Secrets) -> list[str]:
         *_about_key(realtime, secrets),
         *_about_agents(settings),
         *_about_sessions(settings),
+        *_about_money(settings, prices),
         *_about_outbound(settings, secrets),
     ]
 
@@ -83,12 +85,32 @@ def _about_sessions(settings: Settings) -> Iterator[str]:
         for label, server in agent.mcp.items():
             if server.approval != "never" and not server.approve:
                 yield f"[agents.{name}.mcp.{label}] approve is empty: whatever is asked for is refused"
-        vad = agent.turn_detection
-        if isinstance(vad, ServerVad) and vad.idle_timeout_ms:
+        vad, limits = agent.turn_detection, agent.limits
+        asks_itself = isinstance(vad, ServerVad) and vad.idle_timeout_ms
+        if asks_itself and (limits.still_there_times > 1 or agent.still_there_sentences):
             yield (
-                f"[agents.{name}.turn_detection] idle_timeout_ms: the model then speaks to a silent caller again and "
-                "again, so quiet_seconds never comes: max_call_seconds ends such a call"
+                f"[agents.{name}.turn_detection] idle_timeout_ms: the service then asks a silent caller in its own "
+                "words and at its own times, and each counts as one of still_there_times; 0 leaves it to the bridge"
             )
+
+
+def _about_money(settings: Settings, prices: PriceTable) -> Iterator[str]:
+    """Yield what of a cap can't be kept: what has no price costs nothing, as far as anybody here knows."""
+    model = settings.realtime.model
+    for name, agent in settings.agents.items():
+        cap, words = agent.limits.spend_cap_usd, agent.transcription_model
+        if not cap:
+            continue
+        at, of = f"[agents.{name}.limits] spend_cap_usd", prices.of(model, words)
+        where = "give it one in the file that [realtime] prices names"
+        if of.model is None:
+            counted = " but what transcription takes" if of.transcription_per_minute is not None else ""
+            yield (
+                f"{at}: no price of {model} was read ({prices.read_on}), so nothing{counted} is counted towards it, "
+                f"and max_call_seconds is the bound; {where}"
+            )
+        if words and of.transcription_per_minute is None:
+            yield f"{at}: no price of {words} was read ({prices.read_on}), so it counts the model alone; {where}"
 
 
 def _told_by_the_clock(agent: Agent) -> Iterator[str]:

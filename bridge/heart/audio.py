@@ -3,6 +3,8 @@
 import struct
 from typing import Final
 
+from bridge.sound.g711 import LINEAR
+
 AUDIO_FORMAT: Final = "audio/pcmu"
 """Its name among media types: what the model is to hear and speak."""
 
@@ -52,17 +54,6 @@ def next_pause(audio: bytes) -> int | None:
         if quiet >= PAUSE_BYTES:
             return start + FRAME_BYTES
     return None
-
-
-def _linear(code: int) -> int:
-    """Decode one µ-law code to a signed 16-bit sample (ITU-T G.711, table 2)."""
-    code = ~code & 0xFF
-    magnitude = ((((code & 0x0F) << 3) + 0x84) << ((code & 0x70) >> 4)) - 0x84
-    return -magnitude if code & 0x80 else magnitude
-
-
-LINEAR: Final = tuple(_linear(code) for code in range(256))
-"""The signed 16-bit sample of every µ-law code."""
 
 
 def to_pcm16(ulaw: bytes) -> bytes:

@@ -23,6 +23,7 @@ from bridge.heart.events import (
     CallerSpoke,
     ClockRang,
     Event,
+    IdleTimedOut,
     KeyPressed,
     LinkStalled,
     MarkReached,
@@ -52,8 +53,9 @@ from bridge.heart.events import (
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import TELLING, LastWords
+from bridge.heart.limits.alarms import Alarms
+from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
-from bridge.heart.parts.alarms import Alarms
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -61,11 +63,11 @@ from bridge.heart.parts.conversation import OF_THE_CONVERSATION, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.filler import Filler
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
-from bridge.heart.parts.time_up import SIGNS_OF_LIFE, TimeUp
 from bridge.heart.parts.tool_side import ToolSide
 from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
@@ -74,6 +76,7 @@ from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
+from bridge.prices import Prices
 from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
 
@@ -96,6 +99,8 @@ class Call:
     tools: Sequence[Mapping[str, Any]] = ()
     is_outgoing: bool = False
     """Whether we call them."""
+    prices: Prices | None = None
+    """What it is priced by; None for nobody who counts."""
     tool_rules: Mapping[str, ToolRule] = field(factory=dict)
     calm_until: int = 0
     """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
@@ -153,18 +158,19 @@ class Call:
         stream, session, callee, keys = self._stream, self._session, self._callee, self._keys
         playout, turns, calls = self._playout, self._turns, self._tool_calls
         dead_air, words, held = self._dead_air, self._last_words, HeldAudio(limits.held_caller_audio_ms)
+        filler = Filler(decisions, said, stream, playout)
         self._ending = ending = Ending(decisions, playout, turns, calls, held, words)
         self._excursions = away = Excursions(
             agent, decisions, said, stream, session, turns, playout, calls, words, ending, callee
         )
         self._farewell = farewell = Farewell(agent, decisions, said, playout, calls, away, ending)
         self._reconnect = reconnect = Reconnect(
-            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee
-        )
+            agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee, stream, filler,
+        )  # fmt: skip
         self._barge_in = barge_in = BargeIn(
             agent, decisions, said, stream, keys, turns, playout, dead_air, farewell, calls
         )
-        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell)
+        self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell, filler)
         self._outgoing = outgoing = OutgoingSide(
             decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
@@ -173,7 +179,7 @@ class Call:
         )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
         speech = ToolSpeech(
-            agent, decisions, said, session, stream, keys, turns, calls, dead_air, farewell, away, callee,
+            agent, decisions, said, session, stream, keys, turns, calls, dead_air, farewell, away, callee, filler,
             has_tools=bool(agent.mcp) or not all(map(ways_out.has, calls.schemas)),
         )  # fmt: skip
         self._model = ModelSide(
@@ -184,11 +190,12 @@ class Call:
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
         )
-        self._time_up = TimeUp(agent, decisions, said, stream, session, turns, playout, calls, farewell, away)
+        self._time_up = TimeUp(
+            agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
+        )  # fmt: skip
         self._alarms = Alarms(
-            limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect,
-            speech,
+            limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
+            self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, speech,
         )  # fmt: skip
 
     # ------------------------------------------------------------ the two questions
@@ -215,14 +222,14 @@ class Call:
             self._last_words.follow(event, now)
         if kind in OF_THE_CONVERSATION:
             self._conversation.follow(event)
-        if kind in SIGNS_OF_LIFE:
-            self._time_up.caller_is_there()
         if kind in STIRRING:
             self._dead_air.stirred_at = now
         if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
             decisions.journal.counts["told of nobody here"] += 1
         else:
             TABLES[kind](self, event)
+        if kind in OF_LIMITS:
+            self._time_up.follow(event)  # type: ignore[arg-type]  # those are its kinds
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
@@ -300,7 +307,7 @@ class Call:
                 self._turns.caller_ended()
             case AgentWords():
                 self._conversation.take_down(event)
-            case TranscriptCame():
+            case TranscriptCame() | IdleTimedOut():
                 self._decisions.journal.counts["ignored"] += 1
             case TranscriptionFailed():
                 self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
@@ -311,15 +318,6 @@ class Call:
         self._model.told(event)
         if isinstance(event, ResponseCreated):
             self._outgoing.response_created(event)
-
-    def _decide_tool(self, event: ToolEvent) -> None:
-        self._tool.told(event)
-
-    def _decide_outgoing(self, event: OutgoingEvent) -> None:
-        self._outgoing.told(event)
-
-    def _decide_away(self, event: AwayEvent) -> None:
-        self._excursions.told(event)
 
     def _decide_other(self, event: OtherEvent) -> None:
         match event:
@@ -336,7 +334,7 @@ class Call:
             case LinkStalled():
                 self._ending.end("caller", "phone leg stalled")
             case Stopped():
-                self._ending.end(event.by, event.why, event.say)
+                self._time_up.stopped(event)
             case _:
                 assert_never(event)
 
@@ -344,8 +342,8 @@ class Call:
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
-        if self._farewell.is_closing:
-            self._time_up.leave_between_words()
+        if self._farewell.is_closing or self._time_up.goodbye.is_waited_for:
+            self._time_up.look()
         if self._callee.is_machine:
             self._outgoing.look()
         if self._ending.is_over:
@@ -387,9 +385,9 @@ TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
         (PhoneEvent, Call._decide_phone),
         (SpeechEvent, Call._decide_speech),
         (ModelEvent, Call._decide_model),
-        (ToolEvent, Call._decide_tool),
-        (OutgoingEvent, Call._decide_outgoing),
-        (AwayEvent, Call._decide_away),
+        (ToolEvent, lambda call, event: call._tool.told(event)),
+        (OutgoingEvent, lambda call, event: call._outgoing.told(event)),
+        (AwayEvent, lambda call, event: call._excursions.told(event)),
         (OtherEvent, Call._decide_other),
     )
     for event in get_args(events)

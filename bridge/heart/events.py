@@ -1,8 +1,7 @@
-"""What can happen to a call: frozen values in the past tense, which decide nothing. Those that come many times a second
-are structs of msgspec, as frozen and made in a third of the time."""
+"""What can happen to a call: frozen values in the past tense. What comes often is a struct, made in a third of it."""
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -194,7 +193,7 @@ class RemoteToolEnded(Struct, frozen=True):
 
 @frozen
 class ResponseFinished:
-    """A response ended: `status` is completed, cancelled, incomplete or failed."""
+    """A response ended: `status` is completed, cancelled, incomplete or failed; `usage` is what it took, unchecked."""
 
     response_id: str
     status: str
@@ -203,6 +202,7 @@ class ResponseFinished:
     error_message: str = ""
     retry_after_ms: int | None = None
     """How long the model asked to be left alone; None if it named no time."""
+    usage: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -213,8 +213,7 @@ class ModelErred:
     kind: str
     message: str
     client_event_id: str
-    refused: tuple[str, ...] = ()
-    """The optional settings of a session that it may be about, the likeliest first."""
+    refused: tuple[str, ...] = ()  # optional settings that it may be about, the likeliest first
     retry_after_ms: int | None = None
 
 
@@ -227,10 +226,18 @@ class RateLimitsTold:
 
 @frozen
 class TranscriptCame:
-    """The words of a turn of the caller's are known."""
+    """The words of a turn of the caller's are known; `usage` is what writing them down took, unchecked."""
 
     item_id: str
     text: str = ""
+    usage: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+@frozen
+class IdleTimedOut:
+    """The service takes a silence for a turn, and speaks by itself: its own clock, which counts from what it sent."""
+
+    item_id: str
 
 
 @frozen
@@ -324,11 +331,9 @@ class FarEndTold:
 
 @frozen
 class ExcursionEnded:
-    """An excursion is over, and Twilio asks what comes next.
-
-    `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected, empty, recorded; bridged,
-    left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited; `data` has what else the
-    record keeps, as texts. `is_gone`: the caller hung up meanwhile.
+    """An excursion is over, and Twilio asks what comes next. `outcome` is completed, busy, no_answer, declined, failed,
+    canceled; sent, collected, empty, recorded; bridged, left, full, hung_up; or refused. `seconds` is how long was
+    talked, recorded or waited; `data` has what else is kept, as texts. `is_gone`: the caller hung up meanwhile.
     """
 
     number: int
@@ -369,25 +374,21 @@ class ClockRang(Struct, frozen=True, gc=False):
 
 @frozen
 class Stopped:
-    """Somebody outside ends the call: the operator, or the bridge after a bug; `say` is what the caller shall hear."""
+    """Somebody outside ends the call; `say` is what the caller hears unless the agent says goodbye `within_ms`."""
 
     by: str
     why: str
     say: str = ""
+    within_ms: int = 0
 
 
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
-PhoneEvent: TypeAlias = (
-    StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped | PhoneLeft
-)
-SpeechEvent: TypeAlias = (
-    SpeechStarted | SpeechStopped | TurnCommitted | TranscriptCame | TranscriptionFailed | AgentWords | ModelSpoke
-    | ModelFinishedAudio
-)  # fmt: skip
-ModelEvent: TypeAlias = (
-    SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred | RateLimitsTold
-    | ModelLeft | ModelTryFailed | ModelUnreachable
-)  # fmt: skip
+PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
+                         | PhoneLeft)  # fmt: skip
+SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | TranscriptCame
+                          | TranscriptionFailed | AgentWords | ModelSpoke | ModelFinishedAudio)  # fmt: skip
+ModelEvent: TypeAlias = (SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred
+                         | RateLimitsTold | ModelLeft | ModelTryFailed | ModelUnreachable)  # fmt: skip
 ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ToolReported | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
@@ -396,5 +397,4 @@ Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingE
 
 FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
     {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
-)
-"""What only the model's leg tells."""
+)  # what only the model's leg tells

@@ -14,6 +14,7 @@ class PhoneStream:
     """Empty until it has started, and while the caller is away: nothing can be sent to them."""
     former_sid: str = ""
     """Of the stream that the caller left last."""
+    started_at: int = 0
     last_frame: int = 0
     last_voice: int = 0
     """When the caller or the agent last did something that can be heard."""
@@ -24,7 +25,7 @@ class PhoneStream:
         """The stream has begun."""
         self.sid = sid
         self._last_chunk = 0
-        self.last_frame = self.last_voice = self.decisions.now
+        self.started_at = self.last_frame = self.last_voice = self.decisions.now
 
     def leave(self) -> None:
         """The caller is gone from it: what still comes of it belongs to nobody."""

@@ -23,6 +23,9 @@ speaks in smaller pieces is waited for while the caller has still enough to hear
 MOST_WAITING_MS: Final = 300_000
 """Five minutes of audio not yet sent: more means that the model runs away."""
 
+CLIP: Final = "clip_"
+"""What the ids begin with of what we play ourselves: a clip is no item of the model's."""
+
 Part: TypeAlias = tuple[str, int]
 """One audio part of an item: (item_id, content_index)."""
 
@@ -46,6 +49,11 @@ class Ledger:
     def is_settled(self) -> bool:
         """Say whether nothing more can be heard of it."""
         return self.is_cut or (self.is_complete and self.heard == self.generated)
+
+    @property
+    def is_clip(self) -> bool:
+        """Say whether it is a clip of ours, of which the model knows nothing."""
+        return self.item_id.startswith(CLIP)
 
     def is_open_in(self, response_id: str) -> bool:
         """Say whether the model may have more of it, in this response."""
@@ -135,6 +143,11 @@ class Playout:
                 ledger.is_complete = self._is_due_anew = self._may_be_settled = True
 
     @property
+    def is_clip(self) -> bool:
+        """Say whether what is to be heard is a clip: one is never behind the model's words, nor they behind it."""
+        return any(ledger.is_clip for ledger in self._ledgers.values())
+
+    @property
     def is_full(self) -> bool:
         """Say whether no more audio should be accepted."""
         return ms_of(self._waiting_bytes) >= MOST_WAITING_MS
@@ -215,9 +228,9 @@ class Playout:
         return first.part, first.start, b"".join(pieces)
 
     def stop_at_pause(self) -> None:
-        """Play no further than the next pause of the voice in what waits; without one, all of it."""
+        """Play no further than the next pause of the voice in what waits; without one all of it, but for a clip."""
         waiting = b"".join(piece.audio for piece in self._waiting)
-        pause = next_pause(waiting)
+        pause = 0 if self.is_clip else next_pause(waiting)
         if pause is None:
             return
         pieces, self._waiting = self._waiting, deque()
@@ -262,9 +275,19 @@ class Playout:
         """Say whether the caller hears something now, by our clock: marks may never come back."""
         return bool(self._waiting) or self._played_until > now
 
+    @property
+    def played_until(self) -> int:
+        """Return when everything sent so far will have been played, or was, by our clock."""
+        return self._played_until
+
     def plays_until(self, now: int) -> int:
         """Return when everything generated so far will have been played, by our clock."""
         return max(self._played_until, now) + ms_of(self._waiting_bytes)
+
+    @property
+    def ends_at(self) -> int:
+        """Return when what there is has been played, or was, by our clock."""
+        return self._played_until + ms_of(self._waiting_bytes)
 
     def is_speaking(self, response_id: str) -> bool:
         """Say whether the caller has still something to hear of what was generated, or of this response's parts."""

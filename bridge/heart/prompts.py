@@ -10,6 +10,7 @@ import msgspec
 from bridge.agents import Agent
 from bridge.heart.events import ExcursionEnded
 from bridge.heart.plans import CollectDigits, PressDigits, Step, TakeMessage
+from bridge.settings.tool_speech import SENTENCE
 
 
 def opening_instructions(agent: Agent, words: str = "") -> str:
@@ -29,6 +30,8 @@ def patience_instructions(agent: Agent) -> str:
 
 def filler_instructions(agent: Agent) -> str:
     """Return the instructions of a response that fills the silence while a tool runs."""
+    if agent.tool_speech.filler == SENTENCE:
+        return f"Say exactly this and nothing more: {agent.tool_speech.filler_sentence}"
     named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
     return (
         "What you are doing for the caller takes a moment. Say briefly, in a few words and in the language of this "
@@ -56,12 +59,31 @@ def promise_unkept() -> str:
     )
 
 
-def still_there_instructions(agent: Agent) -> str:
-    """Return the instructions of a response that only asks whether anybody is there."""
+def still_there_instructions(agent: Agent, times: int = 0) -> str:
+    """Return the instructions of a response that only asks whether anybody is there, who was asked so often before."""
+    if words := agent.still_there_sentences:
+        return f"Say exactly this and nothing more: {words[min(times, len(words) - 1)]}"
     named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
     return (
         "The caller has said nothing for a while. Ask in one short sentence whether they are still there, in the "
         f"language of this conversation{named}. Say nothing else."
+    )
+
+
+def nobody_there_instructions(agent: Agent) -> str:
+    """Return the instructions of a response that only says goodbye to whoever has not answered."""
+    named = f" (at first '{agent.languages[0]}')" if agent.languages else ""
+    return (
+        "The caller has said nothing for a long while, and the call ends now. Say in one short sentence that you can't "
+        f"hear them and will hang up, and say goodbye, in the language of this conversation{named}. Ask nothing."
+    )
+
+
+def call_ends(left_seconds: int) -> str:
+    """Return what the model reads when the call has to end soon, for a reason that is none of the caller's."""
+    return (
+        f"(This call has to end within {left_seconds} seconds, whatever is being said. Say that you have to end "
+        "it here, say goodbye in one or two short sentences, ask nothing, begin nothing new, and hang up.)"
     )
 
 

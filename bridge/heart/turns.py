@@ -218,6 +218,12 @@ class Turns:
         return "an answer" if self._is_unanswered else ""
 
     @property
+    def is_answering(self) -> bool:
+        """Say whether a response is being made or asked for, or the service may have begun one by itself."""
+        is_ending = self.caller_is_speaking and self._talking_since is None
+        return bool(self.active or self._requested or self._is_expected or is_ending)
+
+    @property
     def is_under_way(self) -> bool:
         """Say whether the caller speaks, or a response is asked for or being made."""
         is_answering = self.active or self._requested or self._is_expected or self.retry_at is not None

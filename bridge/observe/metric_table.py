@@ -52,9 +52,11 @@ JOURNAL_COUNTS: Final = {
     "transcription failed": "bridge_failed_transcriptions",
     "setting refused": "bridge_refused_settings",
     "dead air": "bridge_dead_air",
+    "spend cap": "bridge_spend_caps",
 }
 """How the heart's journal counts them, each with a word behind a colon, and what they are here."""
 
+SPEND_CAPS: Final = ("near", "reached")
 DEAD_AIR: Final = ("asked", "turn_closed", "given_up")
 INCOMPLETE: Final = ("max_output_tokens", "content_filter")
 UNTRANSCRIBED: Final = ("audio_unintelligible", "no code", "server_error", "rate_limit_exceeded")
@@ -171,6 +173,12 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         "bridge_dead_air",
         "Times that a caller waited answer_timeout_ms in silence, by what was done: asked (the model, once more), "
         "turn_closed (a turn of max_turn_seconds whose end was not heard), given_up (the failure sentence).",
+        ("did",),
+    ),
+    Metric(
+        "bridge_spend_caps",
+        "Calls that came near their spend_cap_usd (spend_warn_percent of it), and those that reached it: they ended "
+        "with a goodbye.",
         ("did",),
     ),
 )

@@ -34,6 +34,7 @@ from bridge.observe.metric_table import (
     OTHER,
     OUTCOMES,
     PER_AGENT,
+    SPEND_CAPS,
     TIMES_PER_AGENT,
     TOKENS,
     TOOL_OUTCOMES,
@@ -52,6 +53,7 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "bridge_failed_transcriptions": UNTRANSCRIBED,
     "bridge_refused_settings": OPTIONAL,
     "bridge_dead_air": DEAD_AIR,
+    "bridge_spend_caps": SPEND_CAPS,
 }
 """What the heart's counts can be of; anything else is other."""
 

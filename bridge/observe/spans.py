@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from bridge.store.records import Records, Row
-from bridge.store.tokens import TOKEN_CLASSES
+from bridge.usage import TOKEN_CLASSES
 
 NO_SPANS: Final = frozenset({"tool_called", "tool_answered"})
 """Milestones that are spans of their own already."""

@@ -177,7 +177,8 @@ def _cost(call: dict[str, Any]) -> str:
     )
     if call["cost_usd"] is None:
         return ", cost not known: the model has no known price"
-    return f", {call['cost_usd']:.4f} USD{left_out}"
+    as_of = f" (prices read {call['prices_read_on']})" if call.get("prices_read_on") else ""
+    return f", {call['cost_usd']:.4f} USD{left_out}{as_of}"
 
 
 def _timeline(record: dict[str, Any], *, has_styles: bool) -> list[Row]:
@@ -231,14 +232,18 @@ def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str
     """Return what a moment is told as, and of whom: what came after the call's end is told in words."""
     if row["name"] == "barge_in":
         return "barge-in", Text(_cut_text(record, row["t_ms"]))
-    if row["name"] not in AFTER_THE_END:
-        return "milestone", Text(row["name"])
     data = _data_of(row)
+    if row["name"] not in AFTER_THE_END:
+        return "milestone", Text(row["name"] + (f": {why}" if (why := _why(row["name"], data)) else ""))
     outcome = data.get("outcome")
     what = AFTER_THE_END[row["name"]] + (f" ({outcome})" if outcome else "")
     told = [f'hears "{data["say"]}"'] if data.get("say") else []
     told += [f"{data['step']} {data.get('to', '')}".strip()] if data.get("step") else []
     return "away", Text(": ".join(filter(None, (what, ", ".join([*told, *_of_a_recording(data)])))))
+
+
+def _why(name: str, data: dict[str, Any]) -> str:
+    return str(data.get("why") or "") if name == "goodbye_asked" else ""
 
 
 AFTER_THE_END: Final = {

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from bridge.checks import setting, whole
+from bridge.checks import number, setting, whole
 
 
 @frozen
@@ -15,6 +15,10 @@ class Limits:
     goodbye_seconds: int = setting(15, whole(0, 600))
     quiet_seconds: int = setting(60, whole(2, 3540))
     still_there_seconds: int = setting(15, whole(0, 600))
+    still_there_times: int = setting(1, whole(1, 20))
+    quiet_goodbye_seconds: int = setting(8, whole(0, 60))
+    spend_cap_usd: float = setting(0.0, number(0, 10_000))
+    spend_warn_percent: int = setting(80, whole(1, 99))
     lost_media_ms: int = setting(10_000, whole(500, 120_000))
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     reconnects: int = setting(3, whole(0, 100))

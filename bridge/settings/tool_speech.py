@@ -1,12 +1,12 @@
 """What is said of tools that take time: a filler, how far they are, and a promise that was not kept."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from attrs import frozen
 
-from bridge.checks import choice, names_of, setting, whole
+from bridge.checks import choice, names_of, read_table, setting, text, whole
 
 PROMISES: Final[Mapping[str, tuple[str, ...]]] = {
     "en": (
@@ -36,6 +36,8 @@ PROMISES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """How people say that they are about to look something up, by language; the agent's own are added to them."""
 
+MODEL, SENTENCE, CLIP = "model", "sentence", "clip"
+
 LAST_WORDS: Final = 160
 """Characters at the end of what was said in which a promise is looked for: two sentences."""
 
@@ -45,10 +47,25 @@ class ToolSpeech:
     """What the caller hears while tools run. Of times 0 is never."""
 
     filler_after_ms: int = setting(0, whole(0, 60_000))
-    filler: str = setting("model", choice("model"))
+    filler: str = setting(MODEL, choice(MODEL, SENTENCE, CLIP))
+    filler_sentence: str = setting("", text("what the agent says while a tool runs", empty=True))
     progress_every_ms: int = setting(4000, whole(0, 600_000))
     nudge_after_ms: int = setting(2500, whole(0, 60_000))
     promises: tuple[str, ...] = setting((), names_of('a list of words such as ["let me check"]'))
+
+
+def read_tool_speech(raw: Any, at: str, faults: list[str], *, has_clip: bool) -> ToolSpeech:
+    speech = read_table(ToolSpeech, raw, at=at, faults=faults)
+    faults += _about(speech, at, has_clip=has_clip)
+    return speech
+
+
+def _about(speech: ToolSpeech, at: str, *, has_clip: bool) -> Iterator[str]:
+    """Yield what its settings lack to do what they say."""
+    if speech.filler == CLIP and not has_clip:
+        yield f'[{at}] filler = "clip": there is none; name one in [{at.removesuffix("tool_speech")}filler] clip'
+    if (speech.filler == SENTENCE) != bool(speech.filler_sentence):
+        yield f'[{at}] filler_sentence: set it together with filler = "sentence"'
 
 
 def is_promise(words: str, languages: Collection[str], own: Collection[str] = ()) -> bool:

@@ -72,6 +72,9 @@ MIGRATIONS: Final = [
     alter table calls add column answered_by varchar;
     """,
     """
+    alter table calls add column prices_read_on varchar;
+    """,
+    """
     alter table tool_calls add column is_late boolean;
     alter table tool_calls add column joined varchar;
     """,

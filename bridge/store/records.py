@@ -3,8 +3,7 @@
 Used when a call ends, by reindex, and by replay; so all three give the same rows.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -15,15 +14,13 @@ from bridge.settings.turn_detection import ServerVad
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
-from bridge.store.prices import cost_usd
-from bridge.store.tokens import TOKEN_CLASSES, tokens_of
 from bridge.store.tool_rows import TOLD_OF_A_TOOL, tool_row
-from bridge.store.transcribed import Transcribed
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
 from bridge.tapes.header import Header
-from bridge.tapes.lines import MOST, LastEnding, ToolSaid
+from bridge.tapes.lines import LastEnding, ToolSaid
 from bridge.tapes.tape import HTTP, MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
+from bridge.usage import TOKEN_CLASSES, Spent
 
 Row: TypeAlias = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -77,13 +74,15 @@ class _Reader:
     milestones: list[Row] = field(factory=list)
     turns: Turns = field(factory=Turns)
     log: list[Row] = field(factory=list)
-    tokens: Counter[str] = field(factory=Counter)
     counts: Row = field(factory=dict)
     responses: int = 0
-    transcribed: Transcribed = field(factory=Transcribed)
+    spent: Spent = field(init=False)
     legs: Legs = field(factory=Legs)
     late: LateLines = field(factory=LateLines)
     call_sid: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        self.spent = Spent(self.header.prices_in_force())
 
     # ------------------------------------------------------------ lines
 
@@ -199,7 +198,7 @@ class _Reader:
 
     def _conversation_item_input_audio_transcription_completed(self, t_ms: int, message: Row) -> None:
         self._item(message["item_id"], "caller").text = _words(message["transcript"])
-        self.transcribed.add(message.get("usage"))
+        self.spent.transcribed.add(message.get("usage"))
 
     def _conversation_item_input_audio_transcription_delta(self, t_ms: int, message: Row) -> None:
         """Kept where nothing more came: the call may have been over."""
@@ -234,11 +233,8 @@ class _Reader:
             self.turns.of_response[_words(message["response"]["id"])] = turn
 
     def _response_done(self, t_ms: int, message: Row) -> None:
-        usage = message["response"].get("usage") or {}
-        tokens = self.tokens + tokens_of(usage)
-        if tokens and max(tokens.values()) > MOST:
+        if not self.spent.add_response(message["response"].get("usage")):
             raise ValueError
-        self.tokens = tokens
 
     def _response_output_item_done(self, t_ms: int, message: Row) -> None:
         raw = message["item"]
@@ -287,7 +283,6 @@ class _Reader:
         end = self.end or LastEnding(by="bridge", why="crashed")
         started, heard = self._milestone_ms("stream_started"), self._milestone_ms("first_audio_heard")
         ended = self.end_ms if self.end_ms >= 0 else self.last_ms
-        tokens = {name: self.tokens[name] for name in TOKEN_CLASSES}
         return {
             "call_sid": header.call_sid or self.call_sid,
             "account_sid": header.account_sid,
@@ -308,24 +303,25 @@ class _Reader:
             "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
             "tool_calls": len(self.tools),
             "responses": self.responses,
-            **{f"{name}_tokens": count for name, count in tokens.items()},
-            "transcription_seconds": round(self.transcribed.seconds, 1),
-            "transcription_in_tokens": self.transcribed.in_tokens,
-            "transcription_out_tokens": self.transcribed.out_tokens,
-            **self._cost(tokens),
+            **self._spent(),
             "counts": self.counts,
             "is_torn": is_torn,
             "code": header.code,
             **outgoing_columns(header, self.milestones, end["by"]),
         }
 
-    def _cost(self, tokens: Mapping[str, int]) -> Row:
-        """Return what has a price, and say what of the call has none."""
-        model = cost_usd(self.header.model, tokens)
-        words = self.transcribed.usd(self.header.agent_settings().transcription_model)
-        left_out = [name for name, usd in (("the model", model), ("transcription", words)) if usd is None]
-        whole = None if model is None else round(model + (words or 0), 6)
-        return {"cost_usd": whole, "cost_without": " and ".join(left_out)}
+    def _spent(self) -> Row:
+        """Return what the call took, what of it has a price, as of which day, and what has none."""
+        spent = self.spent
+        return {
+            **{f"{name}_tokens": spent.tokens[name] for name in TOKEN_CLASSES},
+            "transcription_seconds": round(spent.transcribed.seconds, 1),
+            "transcription_in_tokens": spent.transcribed.in_tokens,
+            "transcription_out_tokens": spent.transcribed.out_tokens,
+            "cost_usd": None if spent.model_usd is None else spent.usd,
+            "cost_without": spent.without,
+            "prices_read_on": spent.prices.read_on,
+        }
 
 
 LEDGER: Final = (

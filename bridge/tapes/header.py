@@ -7,6 +7,7 @@ from attrs import asdict
 
 from bridge.agents import Agent, agent_from
 from bridge.errors import TapeError
+from bridge.prices import PUBLISHED, Prices
 from bridge.settings.tool_speech import without_tool_speech
 from bridge.tapes.lines import When
 from bridge.text.nesting import is_too_deep
@@ -16,7 +17,8 @@ FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
 
 
-NEVER_FOLLOWED: Final = {"reconnects": 0, "session_seconds": 0, "stream_returns": 0}
+BEFORE: Final = {"reconnects": 0, "session_seconds": 0, "stream_returns": 0, "quiet_goodbye_seconds": 0}
+"""Limits that were none before there were settings for them."""
 
 
 class Header(msgspec.Struct, kw_only=True):
@@ -44,16 +46,22 @@ class Header(msgspec.Struct, kw_only=True):
     filled: dict[str, str] = {}
     """What stands in `settings` in place of each placeholder."""
     tools: list[dict[str, Any]] = []
+    prices: Prices | None = None
+    """What its tokens and seconds cost when it began; None before tapes had them."""
     tool_rules: dict[str, ToolRule] = {}
     """How those tools are run that say more of it than their types do."""
 
     def agent_settings(self) -> Agent:
         """Return the agent's settings as they were in force: before there were settings for it, no session followed one
-        that was lost, and nothing was said of tools."""
+        that was lost, the model was not asked to say goodbye to a quiet caller, and nothing was said of tools."""
         limits = self.settings.get("limits")
-        before = {"limits": NEVER_FOLLOWED | limits} if isinstance(limits, dict) else {}
+        before = {"limits": BEFORE | limits} if isinstance(limits, dict) else {}
         before |= without_tool_speech(self.settings) if self.settings else {}
         return agent_from(self.agent, self.settings | before)
+
+    def prices_in_force(self) -> Prices:
+        """Return what the call is priced by: today's published prices, where its tape has none of its own."""
+        return self.prices or PUBLISHED.of(self.model, self.agent_settings().transcription_model)
 
 
 def settings_of(agent: Agent) -> dict[str, Any]:

@@ -101,6 +101,12 @@ class Ending(TypedDict):
     say: NotRequired[str]
 
 
+class Stop(Ending):
+    """Somebody outside ends a call, in which the agent has so long to say goodbye."""
+
+    within_ms: NotRequired[Ms]
+
+
 class LastEnding(Ending):
     """The same as the heart's last word; `go_to` is other TwiML that goes on with the caller."""
 

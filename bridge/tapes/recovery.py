@@ -8,7 +8,7 @@ from bridge.errors import TapeError
 from bridge.heart.call import Call
 from bridge.heart.events import Stopped
 from bridge.tapes.header import Header, encode_header
-from bridge.tapes.lines import Ending
+from bridge.tapes.lines import Stop
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, finished_path, open_path
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.reader import Tape, read_tape
@@ -20,9 +20,8 @@ log = structlog.get_logger(__name__)
 
 def closing_lines(tape: Tape) -> tuple[list[bytes], str]:
     """Return the lines that close a torn tape, and why the call ended; none when it had ended."""
-    call = Call(
-        tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing, tape.header.tool_rules
-    )
+    header = tape.header
+    call = Call(header.agent_settings(), header.tools, header.is_outgoing, header.prices, header.tool_rules)
     call.begin()
     t_ms = 0
     for raw in tape.lines:
@@ -34,7 +33,7 @@ def closing_lines(tape: Tape) -> tuple[list[bytes], str]:
         if event is not None:
             call.handle(event, t_ms)
     # Should Twilio still ask what comes next, that is what the caller is told.
-    told = Ending(by=BRIDGE, why="crashed", say=call.agent.failure_sentence.text)
+    told = Stop(by=BRIDGE, why="crashed", say=call.agent.failure_sentence.text)
     stopped = Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=told)
     effects = call.handle(Stopped(BRIDGE, "crashed", call.agent.failure_sentence.text), t_ms)
     return [encode(stopped), *(encode(carry_out(t_ms, effect)[0]) for effect in effects)], "crashed"

@@ -2,12 +2,14 @@
 caller's frames the model was given. Pure. What a tape has lost is silence of the right length.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import define, field
 
 from bridge.heart.audio import FRAME_BYTES, SILENCE
 from bridge.heart.events import CallerSpoke, Event, ModelSpoke, StreamStarted
+from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import Part
 from bridge.tapes.lines import MOST_MS
 from bridge.tapes.tape import Line
@@ -78,8 +80,10 @@ class _Voice:
 
 @define
 class Restorer:
-    """Told every line of a tape in order, it gives back the bytes that the bridge's own lines refer to."""
+    """Told every line of a tape in order, it gives back the bytes that the bridge's own lines refer to; `clips` are the
+    sounds that its header has, by their files."""
 
+    clips: Mapping[str, bytes] = field(factory=dict)
     stream_sid: str = ""
     is_over: bool = False
     _is_away: bool = False
@@ -109,6 +113,9 @@ class Restorer:
             self.cleared()
         elif line.back is not None:
             self._is_away = False
+        elif line.note is not None and line.note.get("name") == PLAYED:
+            sound = self.clips.get(str(line.note.get("file")), b"")
+            self._voices[str(line.note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
 
     def cleared(self) -> None:
         """Let go of what the agent would have said: the caller cut in."""

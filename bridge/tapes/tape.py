@@ -45,12 +45,12 @@ from bridge.tapes.lines import (
     Back,
     Close,
     Count,
-    Ending,
     Fields,
     LastEnding,
     Leave,
     Ms,
     Run,
+    Stop,
     ToolSaid,
     TryFailed,
 )
@@ -97,7 +97,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     tool: ToolSaid | None = None
     rang: bool | None = None
     stalled: str | None = None
-    stopped: Ending | None = None
+    stopped: Stop | None = None
     note: Fields | None = None
     leave: Leave | None = None
     back: Back | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
-from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
+from twilio.twiml.voice_response import VoiceResponse  # ships no types
 
 from bridge.agents import Agent
 from bridge.heart.effects import EndCall

@@ -32,6 +32,7 @@ from bridge.heart.events import (
     AgentWords,
     ApprovalAsked,
     Event,
+    IdleTimedOut,
     MessageBroken,
     MessageIgnored,
     MessageUnknown,
@@ -71,7 +72,6 @@ IGNORED: Final = frozenset(
         "conversation.item.retrieved",
         "conversation.item.truncated",
         "input_audio_buffer.cleared",
-        "input_audio_buffer.timeout_triggered",
         "mcp_list_tools.completed",
         "mcp_list_tools.failed",
         "mcp_list_tools.in_progress",
@@ -237,7 +237,14 @@ def _response_finished(message: Message) -> Event:
         error_code=_text(error.get("code") or error.get("type") or ""),
         error_message=(said := _text(error.get("message") or "")),
         retry_after_ms=retry_after_ms(said),
+        usage=_usage(response),
     )
+
+
+def _usage(told: Message) -> Message:
+    """Return what the server tells of what something took, as it stands; nothing where it is no table."""
+    usage = told.get("usage")
+    return usage if isinstance(usage, dict) else {}
 
 
 def _format(session: Any, side: str) -> str:
@@ -290,6 +297,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
         _name(m["item_id"]), _ms(m["audio_start_ms"])
     ),
     "input_audio_buffer.speech_stopped": lambda m: SpeechStopped(_name(m["item_id"]), _ms(m["audio_end_ms"])),
+    "input_audio_buffer.timeout_triggered": lambda m: IdleTimedOut(_name(m["item_id"])),
     "input_audio_buffer.committed": lambda m: TurnCommitted(_name(m["item_id"])),
     "response.created": lambda m: ResponseCreated(_name(m["response"]["id"])),
     AUDIO_DELTA: _spoke,
@@ -302,7 +310,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     WORDS_DELTA: lambda m: _words(m, "delta", is_whole=False),
     "response.output_audio_transcript.done": lambda m: _words(m, "transcript", is_whole=True),
     "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(
-        _name(m["item_id"]), _text(m.get("transcript") or "")
+        _name(m["item_id"]), _text(m.get("transcript") or ""), _usage(m)
     ),
     "conversation.item.input_audio_transcription.failed": _transcription_failed,
     "error": _erred,

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # ships no types
+from twilio.request_validator import RequestValidator  # ships no types
 from werkzeug.datastructures import MultiDict
 
 from bridge.checks import SHA1, SharedKey

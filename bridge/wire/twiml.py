@@ -7,7 +7,7 @@ import re
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
-from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # ships no types
+from twilio.twiml.voice_response import VoiceResponse  # ships no types
 
 from bridge.agents import Agent
 from bridge.heart.keys import HIDDEN

@@ -115,9 +115,9 @@ class RemoteCall:
         self.is_away = True
         self.due += bound_ms / 1000
 
-    def stop(self, by: str, why: str, *, say: str = "") -> None:
-        """Let its worker end the call, with a sentence for the caller if there is one to say."""
-        self.worker.channel.send(Stop(self.key, by, why, say))
+    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
+        """Let its worker end the call, with a sentence for the caller, or within the time the agent has for its own."""
+        self.worker.channel.send(Stop(self.key, by, why, say, within_ms=within_ms))
 
     def abandon(self, why: str) -> None:
         """Let its worker end the call without asking its peers."""

@@ -177,7 +177,7 @@ class Worker:
         if message.is_stuck:
             call.abandon(message.why)
         elif call.end is None:
-            call.stop(message.by, message.why, say=message.say)
+            call.stop(message.by, message.why, say=message.say, within_ms=message.within_ms)
 
     # ------------------------------------------------------------ another configuration
 

@@ -22,7 +22,7 @@ from replay.phone.report import OnEvent
 from replay.phone.rest import open_rest
 from replay.phone.ring import Account, CallReport, ring, ring_stream
 from replay.phone.scenario import CallSettings, Scenario, load
-from replay.phone.screen import failures, narrate, report_table, summary_table
+from replay.phone.screen import failures, narrate, plain, report_table, summary_table
 from replay.phone.verdict import Verdict, as_json, brief_json, judge, summarise
 from replay.sound.sound_files import write_stereo
 
@@ -322,6 +322,8 @@ def _write_wav(path: Path, report: CallReport) -> None:
 
 def _give_hints(report: CallReport, account: Account, to: Destination) -> None:
     """Say what to try where a call failed for a reason that has a usual cure."""
+    for line in report.refused.lines if report.refused else ():
+        click.echo(plain(line), err=True)
     if 403 in (report.webhook_status, report.upgrade_status) and account.auth_token == Account().auth_token:
         click.echo("Try:   sign with your account's token: --auth-token-env TWILIO_AUTH_TOKEN", err=True)
     if report.error is not None and "the only host" in report.error:

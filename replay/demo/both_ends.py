@@ -6,7 +6,8 @@ from array import array
 from pathlib import Path
 from typing import Final
 
-from bridge.heart.audio import LINEAR, bytes_of
+from bridge.heart.audio import bytes_of
+from bridge.sound.g711 import LINEAR
 from replay.phone.leg import Leg
 from replay.phone.report import CallReport
 from replay.tapes.beside import written_beside

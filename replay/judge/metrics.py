@@ -13,9 +13,9 @@ import msgspec
 from attrs import define, field, frozen
 
 from bridge.store.records import SKIPPED, Records, Row, records_of
-from bridge.store.tokens import TOKEN_CLASSES
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
+from bridge.usage import TOKEN_CLASSES
 from replay.judge.ears import Span, Voice, audible
 from replay.judge.facts import facts_in
 from replay.judge.free import free_arguments

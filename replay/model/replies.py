@@ -11,10 +11,11 @@ import attrs
 
 from bridge.checks import Wrong, nearest, shown, text, whole
 from bridge.heart.audio import BYTES_PER_MS, bytes_of
+from bridge.sound.g711 import ulaw_of
+from bridge.sound.wave_file import WaveError, read_wave
 from replay.model.script import CallTool, Reply, ReplyItem, Say
 from replay.sound.clips import clip, names
-from replay.sound.formats import murmur, ulaw_of
-from replay.sound.wave_file import WaveError, read_wave
+from replay.sound.formats import murmur
 
 LONGEST_MS: Final = 600_000
 MS_PER_CHARACTER: Final = 65

@@ -11,11 +11,13 @@ from replay.phone.actor import Missed
 from replay.phone.leg import Leg
 from replay.phone.line import Clear, Gap, Line, Mark
 from replay.phone.script import Step
+from replay.phone.signing import Signed
 from replay.phone.twiml import Verb
 
 OnEvent = Callable[[str, dict[str, Any], int], None]
 ClosedBy = Literal["caller", "bridge", "rest"]
 
+FORBIDDEN = 403
 MAX_EVENTS = 20_000  # of the timeline; an hour of a busy call has a tenth of it
 
 
@@ -121,6 +123,7 @@ class CallReport:
     webhook_status: int | None = None
     twiml: str = ""
     upgrade_status: int | None = None
+    refused: Signed | None = None  # what was signed where the bridge answered 403
     line_began_ms: int | None = None
     started_ms: int | None = None  # when `start` was first sent
     closed_by: ClosedBy | None = None  # of the last stream
@@ -234,6 +237,11 @@ class CallReport:
                 return
         self.warnings.append(Warned(code, text, self.now_ms()))
         self.note("warning", code=code, text=text)
+
+    def note_refusal(self, status: int | None, signed: Signed | None) -> None:
+        """Keep what was signed, where the answer says that it was not believed."""
+        if status == FORBIDDEN:
+            self.refused = signed
 
     def fail(self, text: str) -> None:
         """Keep the first error of the call."""

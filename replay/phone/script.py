@@ -33,6 +33,8 @@ class Account:
     signed_by: SignedBy = "shared_key"
     """What requests are signed with, where the account has a shared key; in a rotation both are on their way."""
     upgrades_signed_by: SignedBy = "shared_key"
+    odd_parameters: bool = False
+    """Requests carry parameters with umlauts, empty ones, one that comes twice: legal, and not yet seen."""
 
 
 @attrs.frozen

@@ -7,9 +7,29 @@ import hmac
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
+import attrs
+
 from replay.phone.script import Account, SignedBy
 
 Params = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@attrs.frozen
+class Signed:
+    """What a signature was made over, and how it was told: all that somebody needs who computes it once more."""
+
+    url: str
+    parameters: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+
+    @property
+    def lines(self) -> list[str]:
+        """Return it in words, a line each."""
+        form = [f"  {name} = {value!r}" for name, value in sorted(self.parameters)]
+        told = [f"  {name}: {value}" for name, value in self.headers.items()]
+        return [f"signed: {self.url}", "with these parameters, sorted by name:" if form else "and no parameters", *form,
+                "told in:" if told else "told in no header", *told]  # fmt: skip
+
 
 SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
 _HASHES = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}

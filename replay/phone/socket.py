@@ -7,7 +7,7 @@ import functools
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import attrs
 import trio
@@ -40,6 +40,8 @@ class Target:
     is_tls: bool
     url: str
     host_header: str
+    forwarded: Mapping[str, str] = attrs.field(factory=dict)
+    """What a proxy on the way adds."""
 
 
 @attrs.frozen
@@ -267,6 +269,7 @@ def _request(wire: ClientProtocol, target: Target, headers: Sequence[tuple[str, 
                 ("sec-websocket-key", wire.key),
                 ("sec-websocket-version", "13"),
                 *headers,
+                *((name.lower(), value) for name, value in target.forwarded.items()),
                 ("accept-encoding", "gzip"),
             ]
         ),

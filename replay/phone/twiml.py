@@ -32,6 +32,7 @@ from replay.phone.instructions.verbs import (
     Stream,
     Verb,
 )
+from replay.phone.signing import Signed
 
 __all__ = [
     "Connect",
@@ -90,6 +91,8 @@ class TwilioError(Exception):
     http_status: int | None = None
     url: str = ""
     """The address whose answer could not be used."""
+    signed: Signed | None = None
+    """What was signed in the request that was refused."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"

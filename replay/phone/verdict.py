@@ -100,6 +100,7 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
         "complaints": verdict.complaints,
         "webhook_status": report.webhook_status,
         "upgrade_status": report.upgrade_status,
+        "refused": report.refused and attrs.asdict(report.refused),
         "ended_by": report.ended_by,
         "close": {"code": report.close_code, "reason": report.close_reason},
         "next_verbs": [{"verb": type(verb).__name__.lower(), "is": verb} for verb in report.next_verbs],

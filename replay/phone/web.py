@@ -16,7 +16,7 @@ import trio
 
 from replay.phone.instructions.overrides import CONNECT, READ, Overrides, kind_of, overrides_of
 from replay.phone.script import Account, Signature
-from replay.phone.signing import sign, signature_headers, signed_url
+from replay.phone.signing import Signed, sign, signature_headers, signed_url
 from replay.phone.socket import Target
 from replay.phone.twiml import BAD_URL, TwilioError
 
@@ -26,16 +26,22 @@ RETRIEVAL_FAILED, TOO_SLOW, BAD_OVERRIDE, BAD_CONTENT_TYPE = 11200, 11205, 11243
 MAX_ANSWER_BYTES = 1_048_576  # TwiML is at most 64 kB
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 EMPTY_TWIML = b"<Response/>"
+TWILIO_ADDRESS = "203.0.113.7"  # of the addresses that are kept for documentation
 
 Form = list[tuple[str, str]]
 
-# What a call may carry besides the documented parameters: every one must reach the signature check unharmed.
-ODD_PARAMETERS: Form = [
+USUAL_PARAMETERS: Form = [
     ("CallToken", "%7B%22parentCallInfoToken%22%3A%22golden%22%7D"),
-    ("CallerName", "Zoë Łuk & Söhne = 100%"),
     ("FromCity", ""),
     ("FromZip", ""),
     ("StirVerstat", "TN-Validation-Passed-A"),
+]
+"""What calls carry besides the documented parameters."""
+
+# What a call may carry as well, one day: every one must reach the signature check unharmed. Servers that read a form
+# into a dictionary can't check a name that comes twice; so none of it is sent unless a scenario asks for it.
+ODD_PARAMETERS: Form = [
+    ("CallerName", "Zoë Łuk & Söhne = 100%"),
     ("X-New-Parameter", " a+b c;d/é?#"),
     ("X-Repeated", "one"),
     ("X-Repeated", "two"),
@@ -50,6 +56,7 @@ class Answer:
     status: int
     body: bytes
     content_type: str = ""
+    signed: Signed | None = None
 
 
 @attrs.frozen
@@ -77,7 +84,14 @@ class Route:
             return Target(parts.hostname or "", parts.port or 443, True, url, self._allowed_host(parts))
         is_tls = self.via.scheme == "https"
         port = self.via.port or (443 if is_tls else 80)
-        return Target(self.via.hostname or "", port, is_tls, url, self._public_host(parts))
+        host = self._public_host(parts)
+        return Target(self.via.hostname or "", port, is_tls, url, host, self.forwarded(host))
+
+    def forwarded(self, host: str) -> dict[str, str]:
+        """What a proxy adds that takes TLS off: the server behind it sees plain HTTP, and what is signed is https."""
+        if self.via is None or self.via.scheme == "https" or self.public.scheme in ("http", "ws"):
+            return {}
+        return {"X-Forwarded-For": TWILIO_ADDRESS, "X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}
 
     def _allowed_host(self, parts: SplitResult) -> str:
         if self.also_hosts is None or parts.hostname in self.also_hosts:
@@ -132,7 +146,9 @@ class Courier:
         for _ in range(times):
             answer = await self._request(url, form, method, signature, token)
         if answer.status not in (200, 204):
-            raise TwilioError(RETRIEVAL_FAILED, f"{url} answered {answer.status}", answer.status)
+            raise TwilioError(
+                RETRIEVAL_FAILED, f"{url} answered {answer.status}", answer.status, signed=answer.signed
+            )
         if answer.status == 204 or not answer.body:
             return answer.status, EMPTY_TWIML
         if answer.content_type not in TWIML_TYPES:
@@ -164,7 +180,8 @@ class Courier:
             *([("ParentCallSid", self.parent_call_sid)] if self.parent_call_sid else []),
             *ends,
             *((f"{name}Country", "US") for name, _ in ends),
-            *ODD_PARAMETERS,
+            *USUAL_PARAMETERS,
+            *(ODD_PARAMETERS if account.odd_parameters else ()),
         ]
 
     async def _request(self, url: str, form: Form, method: str, signature: Signature, token: str) -> Answer:
@@ -174,8 +191,9 @@ class Courier:
             url, form = urlunsplit(parts._replace(query=query)), []
         target, host = self.route.http(url)
         is_even = int(token[-1], 16) % 2 == 0
-        headers = {"Host": host, "I-Twilio-Idempotency-Token": token}
-        headers |= self._signature(url, form, signature, is_even=is_even)
+        told = self._signature(url, form, signature, is_even=is_even)
+        signed = Signed(signed_url(url), tuple(form), told)
+        headers = {"Host": host, "I-Twilio-Idempotency-Token": token, **self.route.forwarded(host), **told}
         if method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         content = urlencode(form).encode() if method == "POST" else None
@@ -189,7 +207,7 @@ class Courier:
         )
         try:
             with trio.fail_after(over.total_s):
-                return await self._patiently(request, over)
+                return attrs.evolve(await self._patiently(request, over), signed=signed)
         except (trio.TooSlowError, httpx2.TimeoutException) as error:
             raise TwilioError(TOO_SLOW, f"{url}: no answer in {over.total_s:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last for names no DNS knows

@@ -11,6 +11,7 @@ from bridge.agents import Agent
 from bridge.built_in import built_in_tools
 from bridge.config import Realtime
 from bridge.errors import BridgeError
+from bridge.prices import PUBLISHED
 from bridge.tapes.header import Header, settings_of
 from bridge.tools import Tool, rules_of
 from replay.phone.script import Account, Caller
@@ -69,4 +70,5 @@ def header_of(
         filled=filled,
         tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
         tool_rules=rules_of(tools),
+        prices=PUBLISHED.of(Realtime().model, agent.transcription_model),
     )

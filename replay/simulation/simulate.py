@@ -120,7 +120,8 @@ class Simulation:
         self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
         self.info = info_of(self.agent, call_sid, parties, INBOUND)
         self.header = header_of(self.agent, filled, self.tools, call_sid, account)
-        told = (self.header.tools, self.header.is_outgoing, self.header.tool_rules)
+        header = self.header
+        told = (header.tools, header.is_outgoing, header.prices, header.tool_rules)
         self._paper = Paper(Call(self.agent, *told), self._carry_out)
         self._agenda = self._paper.agenda
         self.phone = self._leg_of(self.caller)

@@ -6,18 +6,17 @@ Resampling is by straight lines, without filters: it is for clients, not for lis
 import functools
 import random
 import struct
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import attrs
 
-from bridge.heart.audio import LINEAR, SILENCE, bytes_of
+from bridge.heart.audio import SILENCE, bytes_of
+from bridge.sound.g711 import ALAW, LINEAR, nearest_code, ulaw_of
 
 Recode = Callable[[bytes], bytes]
 
 _RATIO = 3  # samples of audio/pcm, which the service only has at 24 kHz, for one of 8 kHz
 _PCM_BYTES = 2 * _RATIO
-_BUCKET = 4  # µ-law's finest step is 8, so a table of every fourth sample loses nothing
 _SYLLABLE_MS = 200
 _PAUSE_MS = 40
 _LOUDNESS = range(300, 3000)  # samples; about -30 dBFS together, which the ears take for speech
@@ -41,12 +40,6 @@ def murmur(ms: int) -> bytes:
     voiced, syllable = bytes_of(_SYLLABLE_MS - _PAUSE_MS), bytes_of(_SYLLABLE_MS)
     cut = (noise[at : at + voiced].ljust(syllable, SILENCE) for at in range(0, len(noise), syllable))
     return b"".join(cut)[: len(noise)]
-
-
-def ulaw_of(samples: Sequence[int]) -> bytes:
-    """16-bit samples as µ-law of the same rate."""
-    codes = _ulaw_codes()
-    return bytes(codes[(sample + 32768) // _BUCKET] for sample in samples)
 
 
 @attrs.define
@@ -91,18 +84,6 @@ def _to_alaw(audio: bytes) -> bytes:
     return audio.translate(_ulaw_to_alaw())
 
 
-def _alaw_sample(code: int) -> int:
-    """Decode one A-law code to a signed 16-bit sample (ITU-T G.711, table 1)."""
-    code ^= 0x55
-    exponent = code >> 4 & 7
-    magnitude = ((code & 0x0F) << 4) + (0x108 if exponent else 8)
-    magnitude <<= max(0, exponent - 1)
-    return magnitude if code & 0x80 else -magnitude
-
-
-ALAW = tuple(_alaw_sample(code) for code in range(256))  # the signed 16-bit sample of every A-law code
-
-
 @functools.cache
 def _alaw_to_ulaw() -> bytes:
     return ulaw_of(ALAW)
@@ -111,16 +92,4 @@ def _alaw_to_ulaw() -> bytes:
 @functools.cache
 def _ulaw_to_alaw() -> bytes:
     codes = {sample: code for code, sample in enumerate(ALAW)}
-    return bytes(_nearest(codes, LINEAR[code]) for code in range(256))
-
-
-@functools.cache
-def _ulaw_codes() -> bytes:
-    codes = {LINEAR[code]: code for code in range(256)}  # of the two zeros the positive one, which is silence
-    return bytes(_nearest(codes, sample) for sample in range(-32768, 32768, _BUCKET))
-
-
-def _nearest(codes: dict[int, int], sample: int) -> int:
-    known = sorted(codes)
-    at = bisect_left(known, sample)
-    return codes[min(known[max(0, at - 1) : at + 1], key=lambda one: abs(one - sample))]
+    return bytes(nearest_code(codes, LINEAR[code]) for code in range(256))

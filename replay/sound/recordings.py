@@ -9,9 +9,9 @@ from typing import Final
 from attrs import define, field, frozen
 
 from bridge.errors import BridgeError
-from bridge.heart.audio import FRAME_BYTES, LINEAR, SILENCE
-from replay.sound.formats import ulaw_of
-from replay.sound.wave_file import WaveError, read_wave
+from bridge.heart.audio import FRAME_BYTES, SILENCE
+from bridge.sound.g711 import LINEAR, ulaw_of
+from bridge.sound.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 JOINED_FRAMES: Final = 25

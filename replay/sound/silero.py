@@ -15,7 +15,7 @@ import soxr
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from bridge.heart.audio import LINEAR
+from bridge.sound.g711 import LINEAR
 
 ENGINE: Final = "silero-v6.2-16k-f32"
 """Part of every cache key: another engine's probabilities are other numbers."""

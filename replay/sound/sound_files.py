@@ -8,7 +8,7 @@ from typing import Final
 
 from bridge.errors import BridgeError
 from bridge.heart.audio import to_pcm16
-from replay.sound.wave_file import WaveError, read_wave
+from bridge.sound.wave_file import WaveError, read_wave
 
 RATE: Final = 8000
 MAX_SECONDS: Final = 600

@@ -4,7 +4,7 @@ import functools
 import math
 
 from bridge.heart.audio import SILENCE
-from replay.sound.formats import ulaw_of
+from bridge.sound.g711 import ulaw_of
 
 RATE = 8000
 FRAME_BYTES = 160

@@ -13,7 +13,8 @@ import attrs
 
 from bridge.errors import BridgeError
 from bridge.extras import install_hint
-from bridge.heart.audio import BYTES_PER_MS, LINEAR
+from bridge.heart.audio import BYTES_PER_MS
+from bridge.sound.g711 import LINEAR
 from replay.sound.hearing import Hearing, Policy
 
 WINDOW_MS = 32  # the published event times of the service are multiples of it

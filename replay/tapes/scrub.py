@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import define, evolve, field, frozen
 
+from bridge.heart.audio import SILENCE
+from bridge.settings.filler import Clip
 from bridge.tapes.header import Header
 from bridge.tapes.masking import PRESSED
 from bridge.tapes.reader import Tape
@@ -89,6 +91,8 @@ class Scrub:
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
+        if isinstance(filler := settings.get("filler"), dict):
+            settings["filler"] = filler | {"clip": self._clip(filler["clip"])}
         if isinstance(variables := settings.get("variables"), dict):
             settings["variables"] = self._texts(variables)
         return msgspec.structs.replace(
@@ -99,6 +103,11 @@ class Scrub:
 
     def _texts(self, texts: Mapping[str, Any]) -> dict[str, str]:
         return {name: self.words(str(text)) for name, text in texts.items()}
+
+    def _clip(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Return a clip of ours under the same name, for where it was heard is a decision."""
+        size = len(msgspec.convert(raw, Clip).sound)
+        return raw | {"sound": SILENCE * size} if self.audio else raw
 
     def lines(self, tape: Tape) -> Iterator[bytes]:
         """Yield a tape's lines; what the bridge decided is to be told anew from them."""

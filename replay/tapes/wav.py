@@ -34,7 +34,7 @@ class Sound:
 
 def sound_of(tape: Tape) -> Sound:
     """Return what was on the line; empty when the call had no media stream. Raises `TapeError`."""
-    listener = _Listener()
+    listener = _Listener(audio=Restorer(tape.header.agent_settings().clips))
     for line in map(decode, tape.lines):
         listener.take(line)
     length = max(len(listener.caller), len(listener.agent))
@@ -67,9 +67,9 @@ def _stereo(sound: Sound) -> Iterator[bytes]:
 class _Listener:
     """Lives through a tape at the caller's end of the line."""
 
+    _audio: Restorer
     caller: bytearray = field(factory=bytearray)
     agent: bytearray = field(factory=bytearray)
-    _audio: Restorer = field(factory=Restorer)
     _frames: FrameClock = field(factory=FrameClock)
     _sid: str = ""
     _is_gone: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from attrs import define, field
+from attrs import define
 
 from bridge.tapes.reader import Tape
 from bridge.tapes.restore import Restorer
@@ -23,7 +23,8 @@ PLACED: Final = ("t_ms", "from")
 
 def wire_lines(tape: Tape) -> Iterator[WireLine]:
     """Yield the lines of a tape's wire log; a tape recorded without audio gives silence. Raises `TapeError`."""
-    header, exporter = tape.header, _Exporter()
+    header = tape.header
+    exporter = _Exporter(Restorer(header.agent_settings().clips))
     audio = "" if header.has_audio else "; recorded without audio: all of it is silence"
     about = f"call {header.call_id}, agent {header.agent}, model {header.model}, {header.started_at}{audio}"
     yield {"i": 0, "t_ms": 0, "leg": NOTE, "from": BRIDGE, "note": about}
@@ -36,7 +37,7 @@ def wire_lines(tape: Tape) -> Iterator[WireLine]:
 class _Exporter:
     """Turns one line after the other into (leg, what is on it)."""
 
-    _audio: Restorer = field(factory=Restorer)
+    _audio: Restorer
 
     def exported(self, line: Line) -> tuple[str, WireLine]:
         """Return where a line belongs in a wire log, and its one field."""

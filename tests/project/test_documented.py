@@ -18,6 +18,7 @@ from bridge.cli import main as bridge
 from bridge.config import Settings, parse
 from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
 from bridge.screen.lazy_group import LazyGroup
+from bridge.settings.filler import Clip
 from bridge.settings.languages import Sentence
 from bridge.settings.leaving import WAYS
 from bridge.settings.places import Collect, Place, Voicemail
@@ -62,7 +63,7 @@ def settings_of(values: Any, table: dict[str, Any], path: str) -> Iterator[tuple
         key, value = key_of(field), getattr(values, field.name)
         at = f"{path}{key}"
         yield at, key in table
-        if attrs.has(type(value)) and not isinstance(value, Sentence):
+        if attrs.has(type(value)) and not isinstance(value, Sentence | Clip):
             yield from settings_of(value, table.get(key, {}), f"{at}.")
 
 

@@ -129,6 +129,18 @@ async def test_a_call_whose_stream_came_waits_no_more(place: MakePlace) -> None:
             assert (await verb_of(stage, call_number(1)))[0] == "Connect"
 
 
+async def test_with_room_for_one_the_next_caller_is_taken_when_the_first_has_hung_up(
+    place: MakePlace,
+) -> None:
+    caller = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
+    with trio.fail_after(20):
+        async with open_stage(place(server={"max_calls": 1})) as stage:
+            for _ in range(3):
+                assert (await stage.ring(caller)).frames_sent > 0
+                await stage.wait_no_calls()
+            assert stage.daemon.switchboard.refused[MAX_CALLS] == 0
+
+
 async def test_all_hidden_numbers_are_one_caller(place: MakePlace) -> None:
     with trio.fail_after(10):
         async with open_stage(place(server={"calls_per_caller": 2})) as stage:

@@ -188,6 +188,7 @@ ODDITIES: dict[str, dict[str, Any]] = {
         "callbacks": "twice",
     },
     "the dial's request again, later": {"actions": {"dial": "again"}, "action_late_ms": 2500},
+    "every request has odd parameters": {"odd_parameters": True},
     "Connect tells of its stream": {"stream_parameters": True, "late_frames": 10},
 }
 

@@ -9,8 +9,9 @@ from bridge.heart.effects import CancelResponse, PlayAudio, SendMark
 from bridge.heart.events import MarkReached, ModelFinishedAudio, ModelSpoke
 from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.filler import Filler
 from bridge.heart.phone_stream import PhoneStream
-from bridge.heart.playout import Playout
+from bridge.heart.playout import CLIP, Playout
 from bridge.heart.turns import Turns
 
 
@@ -25,6 +26,7 @@ class AgentVoice:
     turns: Turns
     dead_air: DeadAir
     farewell: Farewell
+    filler: Filler
 
     def spoke(self, event: ModelSpoke) -> None:
         """Queue a piece of sound, unless the caller is not to hear it any more."""
@@ -35,6 +37,7 @@ class AgentVoice:
             self.decisions.journal.count("agent spoke for five minutes without a pause: response cancelled")
             self.turns.cut(event.response_id)
             return self.decisions.say(CancelResponse(self.decisions.new_id(), event.response_id))
+        self.filler.stop()
         self.decisions.journal.first("first_audio_generated")
         self.playout.add(part, event.response_id, event.audio)
         if is_audible(event.audio):
@@ -66,8 +69,9 @@ class AgentVoice:
         if (deadline := self.playout.deadline) is None or deadline > self.decisions.now:
             return
         for piece in self.playout.due(self.decisions.now):
-            self.decisions.journal.first("first_audio_sent")
             item_id, content_index = piece.part
+            if not item_id.startswith(CLIP):
+                self.decisions.journal.first("first_audio_sent")
             if piece.audio:
                 self.decisions.say(
                     PlayAudio(self.stream.sid, item_id, content_index, piece.start, piece.audio)
@@ -85,4 +89,5 @@ class AgentVoice:
             return
         self.stream.last_voice = self.decisions.now
         for ledger in begun:
-            self.decisions.journal.first("first_audio_heard", at_ms=ledger.first_heard)
+            if not ledger.is_clip:
+                self.decisions.journal.first("first_audio_heard", at_ms=ledger.first_heard)

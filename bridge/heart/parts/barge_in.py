@@ -75,7 +75,8 @@ class BargeIn:
     def _stop_playing(self, response_id: str) -> None:
         """Silence the agent now, if there is anything to silence."""
         if self.playout.is_speaking(response_id):
-            self.decisions.journal.milestone("barge_in")
+            if not self.playout.is_clip:
+                self.decisions.journal.milestone("barge_in")
             self._silence(response_id)
 
     def take_back(self) -> None:

@@ -162,8 +162,11 @@ class Conversation:
         return last.text if isinstance(last, _Turn) and last.role == AGENT else ""
 
     def truncate(self, ledger: Ledger) -> None:
-        """Tell it how much of a part was heard."""
-        self._truncate((ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated))
+        """Tell it how much of a part of its own was heard."""
+        if not ledger.is_clip:
+            self._truncate(
+                (ledger.item_id, ledger.content_index), ms_of(ledger.heard), ms_of(ledger.generated)
+            )
 
     def truncate_unheard(self, part: Part) -> None:
         """Tell it that nothing of a part was heard."""

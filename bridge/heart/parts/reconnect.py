@@ -13,6 +13,8 @@ from bridge.heart.last_words import LastWords
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.filler import Filler
+from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.prompts import connection_broke
 from bridge.heart.session import Session
@@ -34,12 +36,15 @@ class Reconnect:
     last_words: LastWords
     farewell: Farewell
     callee: Callee
+    stream: PhoneStream
+    filler: Filler
     is_old: bool = False
     """Whether the session is to be left as soon as that disturbs nobody."""
     _left: int = -1
     _lost_at: int = 0
     _was_cut_off: bool = False
     _dropped: int = 0
+    _has_filled: bool = False
 
     def __attrs_post_init__(self) -> None:
         self._left = self.agent.limits.reconnects
@@ -61,6 +66,22 @@ class Reconnect:
         self.decisions.journal.count(why)
         self._was_cut_off = self._was_cut_off or self.turns.is_going_on
         self._open_next("model_lost", why=why)
+
+    # ------------------------------------------------------------ a clip for a caller who waits for one
+
+    @property
+    def filler_due(self) -> int | None:
+        """When a caller is to hear a clip, while no session is ready: after so long a silence, and again later."""
+        filler = self.agent.filler
+        if not filler.clip.sound or not self.stream.sid or not self.callee.is_open:
+            return None
+        silent_since = max(self._lost_at, self.stream.started_at, self.playout.ends_at)
+        return silent_since + (filler.again_ms if self._has_filled else filler.after_ms)
+
+    def fill(self) -> None:
+        """Let them hear it."""
+        self._has_filled = True
+        self.filler.play(self.agent.filler.clip, "no session is ready")
 
     # ------------------------------------------------------------ a session that grows old
 
@@ -92,6 +113,7 @@ class Reconnect:
         self.decisions.journal.milestone(milestone, session=self.session.number, why=why[:300])
         if self.session.is_ready:
             self.is_old, self._lost_at, self._dropped = False, now, self.held.dropped
+            self._has_filled = False
             self.session.due = now + self.agent.limits.reconnect_ms
         self.playout.break_off(self.turns.active)
         self.turns.session_lost()

@@ -11,20 +11,20 @@ from attrs import define
 
 from bridge.agents import Agent
 from bridge.heart.dead_air import DeadAir
-from bridge.heart.decisions import Decisions
+from bridge.heart.decisions import NEVER, Alarm, Decisions
 from bridge.heart.events import ResponseFinished, ToolReported
 from bridge.heart.keys import Keys
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
-from bridge.heart.parts.time_up import NEVER, Alarm
+from bridge.heart.parts.filler import Filler
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.prompts import filler_instructions, progress_instructions, promise_unkept
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
-from bridge.settings.tool_speech import is_promise
+from bridge.settings.tool_speech import CLIP, is_promise
 
 PAUSE_MS: Final = 800
 """After the agent's last word: who was asked something begins to answer within it, and has the turn."""
@@ -37,7 +37,7 @@ _time_of = itemgetter(0)
 
 @define
 class ToolSpeech:
-    """Decides when it is said; the words are the model's."""
+    """Decides when it is said; the words are the model's, but for a clip or a sentence that fills a silence."""
 
     agent: Agent
     decisions: Decisions
@@ -51,6 +51,7 @@ class ToolSpeech:
     farewell: Farewell
     excursions: Excursions
     callee: Callee
+    filler: Filler
     has_tools: bool
     """Whether the agent has any beside the ways off the line."""
     _has_result: bool = False
@@ -169,7 +170,10 @@ class ToolSpeech:
     def _fill(self) -> None:
         self._needs_filler = False
         self.decisions.journal.milestone("tool_filler", tool=next(iter(self.tool_calls.running.values())))
-        self.turns.owe(filler_instructions(self.agent))
+        if self.agent.tool_speech.filler != CLIP or not self.filler.play(
+            self.agent.filler.clip, "a tool runs"
+        ):
+            self.turns.owe(filler_instructions(self.agent))
 
     def _nudge(self) -> None:
         self._has_promised, self._unnudged_responses = False, RESPONSES_AFTER_A_NUDGE

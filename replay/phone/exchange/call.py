@@ -193,6 +193,7 @@ class Call:
                 status, body = await ask(signature=self.caller.webhook_signature, times=times)
         except TwilioError as error:
             self.report.webhook_status = error.http_status
+            self.report.note_refusal(error.http_status, error.signed)
             raise
         self.report.webhook_status, self.report.twiml = status, body.decode(errors="replace")
         self.report.note("webhook_answered", status=status)

@@ -15,7 +15,7 @@ from replay.phone.instructions.orders import Orders
 from replay.phone.instructions.verbs import Connect, Stream
 from replay.phone.report import CallReport, ClosedBy, SecondSocket
 from replay.phone.script import Account, Caller
-from replay.phone.signing import sign, signature_headers, signed_url
+from replay.phone.signing import Signed, sign, signature_headers, signed_url
 from replay.phone.socket import MediaSocket, open_media_socket
 from replay.phone.stream import MediaStream
 from replay.phone.twiml import TwilioError
@@ -93,6 +93,7 @@ class Streams:
                 closed_by = await self._talk(socket, stream, stream_sid)
         except TwilioError as error:
             self.callbacks.stream(stream, stream_sid, "stream-error", str(error))
+            self.report.note_refusal(error.http_status, self._signed(stream.url))
             raise
         self.callbacks.stream(stream, stream_sid, "stream-stopped")
         return closed_by
@@ -141,21 +142,23 @@ class Streams:
         )
 
     def _open(self, stream: Stream) -> AbstractAsyncContextManager[MediaSocket]:
-        return open_media_socket(self.route.socket(stream.url), self._upgrade_headers(stream.url))
+        return open_media_socket(
+            self.route.socket(stream.url), list(self._signed(stream.url).headers.items())
+        )
 
-    def _upgrade_headers(self, url: str) -> list[tuple[str, str]]:
+    def _signed(self, url: str) -> Signed:
         """The signature, alone: made over the wss:// URL, unless the caller wants a wrong one."""
         how = self.caller.signature
         if how == "none":
-            return []
+            return Signed(url, (), {})
         text = signed_url(url) + ("/" if self.caller.trailing_slash else "")
         if how == "https":
             text = text.replace("wss://", "https://", 1)
         if how == "wrong":
-            return [("x-twilio-signature", sign(text, (), "some-other-token"))]
+            return Signed(text, (), {"x-twilio-signature": sign(text, (), "some-other-token")})
         by, is_even = self.account.upgrades_signed_by, len(self.report.stream_sids) % 2 == 0
         headers = signature_headers(self.account, text, by=by, is_even=is_even)
-        return [(name.lower(), value) for name, value in headers.items()]
+        return Signed(text, (), {name.lower(): value for name, value in headers.items()})
 
 
 def _sid() -> str:

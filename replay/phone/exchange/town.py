@@ -77,6 +77,7 @@ class Behaviour:
     call_error: int = setting(0, whole(0, 999_999))  # every request for a call fails with this code
     signed_by: SignedBy = setting("shared_key", choice(*get_args(SignedBy)))  # where the account has one
     upgrades_signed_by: SignedBy = setting("shared_key", choice(*get_args(SignedBy)))
+    odd_parameters: bool = setting(False, flag)  # in each request: umlauts, one that comes twice
 
 
 @attrs.frozen
@@ -90,7 +91,10 @@ class Town:
         """Return an account as Twilio signs for it here."""
         behaviour = self.behaviour
         return attrs.evolve(
-            account, signed_by=behaviour.signed_by, upgrades_signed_by=behaviour.upgrades_signed_by
+            account,
+            signed_by=behaviour.signed_by,
+            upgrades_signed_by=behaviour.upgrades_signed_by,
+            odd_parameters=account.odd_parameters or behaviour.odd_parameters,
         )
 
     def far_end(self, place: str) -> FarEnd | None:

@@ -10,8 +10,8 @@ import soxr
 from attrs import field, frozen
 
 from bridge.errors import BridgeError
+from bridge.sound.wave_file import WaveError, read_wave
 from replay.sound.clips import clip
-from replay.sound.wave_file import WaveError, read_wave
 from replay.vad.compose.sound import (
     FRAME,
     FRAME_MS,

@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.heart.audio import BYTES_PER_MS, LINEAR
+from bridge.heart.audio import BYTES_PER_MS
+from bridge.sound.g711 import LINEAR
 
 RATE: Final = 8000
 FULL_SCALE: Final = 32768

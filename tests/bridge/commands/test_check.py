@@ -157,7 +157,17 @@ def test_fields_that_nobody_published_are_told_and_no_fault(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
-        ({"turn_detection": {"idle_timeout_ms": 6000}}, "quiet_seconds never comes"),
+        ({"turn_detection": {"idle_timeout_ms": 6000}}, ""),
+        (
+            {"turn_detection": {"idle_timeout_ms": 6000}, "limits": {"still_there_times": 2}},
+            "at its own times",
+        ),
+        ({"limits": {"spend_cap_usd": 1}}, ""),
+        (
+            {"limits": {"spend_cap_usd": 1}, "transcription_model": "whisper-1"},
+            "no price of whisper-1 was read",
+        ),
+        ({"transcription_model": "whisper-1"}, ""),
         ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always"}}}, "approve is empty"),
         ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always", "approve": ["x"]}}}, ""),
         ({"session": {"include": ["x"], "reasoning": {"effort": "low"}}}, ""),
@@ -178,3 +188,29 @@ def test_whose_tools_run_elsewhere_is_told(tmp_path: Path) -> None:
     assert (
         "tools of the MCP server crm: all it has; when asked, yes to refund" in check(tmp_path, text).stdout
     )
+
+
+def test_a_cap_that_can_not_be_kept_is_told_with_what_is_counted_instead() -> None:
+    (doubt,) = doubts_of(PLAIN | {"limits": {"spend_cap_usd": 1}}, realtime={"model": "their-realtime-9"})
+    assert "no price of their-realtime-9 was read (2026-11-01)" in doubt
+    assert (
+        "nothing but what transcription takes is counted towards it, and max_call_seconds is the bound"
+        in doubt
+    )
+
+
+def test_what_a_call_may_cost_is_told_with_the_day_of_the_prices(tmp_path: Path) -> None:
+    cap = "[agents.a]\ngreeting = 'Hi.'\n[agents.a.limits]\nspend_cap_usd = 0.5\n"
+    (tmp_path / "prices.toml").write_text("read_on = 2027-02-03\n")
+    assert (
+        "a call may cost 0.5 USD, by prices read on 2026-11-01; warned of at 80 %"
+        in check(tmp_path, cap).stdout
+    )
+    named = check(tmp_path, '[realtime]\nprices = "prices.toml"\n' + cap)
+    assert "by prices read on 2027-02-03" in named.stdout
+
+
+def test_a_file_of_prices_that_can_not_be_used_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    result = check(tmp_path, '[realtime]\nprices = "none.toml"\n[agents.a]\n')
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "none.toml: can't be read" in result.stderr

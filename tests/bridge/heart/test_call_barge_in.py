@@ -78,6 +78,14 @@ def test_a_wholly_heard_answer_is_not_truncated() -> None:
     assert line.caller_begins() == []
 
 
+def test_a_caller_who_speaks_when_no_mark_is_out_is_answered() -> None:
+    line = open_call()
+    assert (line.caller_begins(), truncations(line.caller_ends(after=500))) == ([], [])
+    line.answer("r1", "i1", 500)
+    line.wait(2000)
+    assert played(line.wanted) == voice(500)
+
+
 def test_late_audio_of_an_interrupted_response_is_dropped() -> None:
     line = open_call()
     line.tell(ResponseCreated("r1"))

@@ -1,6 +1,7 @@
 """What holds for every call, whatever its peers send and whenever: tried on random and hostile events."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from bridge.heart.effects import (
     EndCall,
     OpenSession,
     PlayAudio,
+    ReturnToStream,
     RunTool,
     TruncateItem,
     WriteNote,
@@ -30,6 +32,7 @@ from bridge.heart.events import (
     SessionUpdated,
     StreamStarted,
 )
+from bridge.heart.playout import CLIP
 from bridge.tapes.header import encode_header
 from bridge.tapes.tape import carry_out, decode, encode, event_of
 from bridge.wire import realtime, twilio
@@ -88,7 +91,22 @@ def test_what_is_played_is_what_was_generated_byte_for_byte(agent: Agent, course
             part = piece.item_id, piece.content_index
             assert piece.start == played[part]
             played[part] += len(piece.audio)
-            assert piece.audio == generated[part][piece.start : played[part]] != b""
+            whole = agent.filler.clip.sound if part[0].startswith(CLIP) else generated[part]
+            assert piece.audio == whole[piece.start : played[part]] != b""
+
+
+@some
+@given(agents, courses)
+def test_the_model_is_told_nothing_of_a_clip_and_neither_waits_behind_the_other(
+    agent: Agent, course: Course
+) -> None:
+    wanted = history(agent, course).wanted
+    assert not [one for one in of(wanted, TruncateItem) if one.item_id.startswith(CLIP)]
+    pieces = [one for one in wanted if isinstance(one, PlayAudio | ClearPlayback | ReturnToStream)]
+    for before, piece in pairwise(pieces):
+        if isinstance(before, PlayAudio) and before.item_id.startswith(CLIP) and isinstance(piece, PlayAudio):
+            is_over = before.start + len(before.audio) == len(agent.filler.clip.sound)
+            assert piece.item_id == before.item_id or is_over
 
 
 @some

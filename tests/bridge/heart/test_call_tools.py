@@ -193,6 +193,19 @@ def test_a_caller_who_speaks_again_keeps_the_agent_on_the_line() -> None:
     assert line.end is None
 
 
+def test_after_a_withdrawn_hang_up_the_agent_can_hang_up() -> None:
+    line = goodbye(open_call())
+    line.caller_begins(after=500)
+    line.caller_ends(after=500)
+    line.tell(ResponseCreated("r10"))
+    line.generate("r10", "i10", 400)
+    line.call_tool("c10", "hang_up", '{"reason": "goodbye at last"}')
+    line.tell(ModelFinishedAudio("i10", 0), ResponseFinished("r10", "completed"))
+    line.hear_out()
+    assert line.end is not None
+    assert (line.end.by, line.end.why) == ("tool", "goodbye at last")
+
+
 def test_a_hang_up_asked_for_before_the_model_knew_that_the_caller_speaks_is_withdrawn() -> None:
     line = open_call()
     line.tell(ResponseCreated("r9"))

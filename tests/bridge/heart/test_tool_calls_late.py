@@ -43,7 +43,7 @@ deeds = st.lists(
 class World:
     """A call, its model, and its caller."""
 
-    line: Driver = field(factory=lambda: open_call(agent_with(reconnects=100), LATE))
+    line: Driver = field(factory=lambda: open_call(agent_with(reconnects=100), rules=LATE))
     called: int = 0
     said: int = 0
     answered: int = 0

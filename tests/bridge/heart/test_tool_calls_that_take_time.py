@@ -4,7 +4,7 @@ import json
 
 import pytest
 from attrs import evolve
-from heart import START, Driver, agent_with, of, open_call
+from heart import START, Driver, agent_with, of, open_call, played, voice
 
 from bridge.agents import Agent
 from bridge.heart.call import Call
@@ -34,6 +34,7 @@ from bridge.heart.events import (
 )
 from bridge.heart.parts.tool_speech import PAUSE_MS
 from bridge.heart.prompts import CANCELLED, UNDER_WAY
+from bridge.settings.filler import Clip, Filler
 from bridge.settings.tool_speech import ToolSpeech
 from bridge.tool_rules import ToolRule
 
@@ -53,7 +54,7 @@ def in_a_response(line: Driver) -> Driver:
 
 def with_late_tool(agent: Agent | None = None) -> Driver:
     """A late tool was called, the model has said that it is on it, and the caller has heard that."""
-    line = in_a_response(open_call(agent, LATE))
+    line = in_a_response(open_call(agent, rules=LATE))
     line.call_tool("c1")
     line.tell(ResponseFinished("r9", "completed"))
     line.answer("r10", "i10", 400)
@@ -191,7 +192,7 @@ def test_a_new_session_keeps_a_late_tool_pending(is_lost_before: bool) -> None:
 
 
 def test_late_tools_count_among_those_that_run_at_once() -> None:
-    line = in_a_response(open_call(agent_with(tools_at_once=1), LATE))
+    line = in_a_response(open_call(agent_with(tools_at_once=1), rules=LATE))
     line.call_tool("c1")
     (answer,) = of(line.call_tool("c2", "book_table"), AnswerTool)
     assert json.loads(answer.output)["error"] == "busy"
@@ -249,7 +250,7 @@ def test_only_what_was_never_done_may_be_tried_again(kind: str, runs: int) -> No
 
 
 def test_one_that_was_refused_as_one_too_many_may_be_tried_again() -> None:
-    line = in_a_response(open_call(agent_with(tools_at_once=1), ONCE))
+    line = in_a_response(open_call(agent_with(tools_at_once=1), rules=ONCE))
     line.call_tool("c1")
     assert of(line.call_tool("c2", "book_table"), RunTool) == []
     line.tell(ToolAnswered("c1", "7 pm"))
@@ -315,6 +316,26 @@ def test_silence_while_a_tool_runs_is_filled_once() -> None:
     assert len(responses(line)) == 1
     line.tell(ToolAnswered("c1", "7 pm"))
     assert [response.instructions for response in responses(line)[1:]] == [""]
+
+
+def test_a_filler_may_be_a_sentence_or_a_clip() -> None:
+    speech = ToolSpeech(filler_after_ms=1500, filler="sentence", filler_sentence="One moment, please.")
+    line = in_a_response(open_call(evolve(agent_with(), tool_speech=speech)))
+    line.call_tool("c1")
+    line.tell(ResponseFinished("r9", "completed"))
+    line.wait(1500)
+    assert "One moment, please." in responses(line)[-1].instructions
+
+    clip = Filler(Clip("hold.wav", voice(600)))
+    agent = evolve(agent_that(filler_after_ms=1500, filler="clip"), filler=clip)
+    line = in_a_response(open_call(agent))
+    line.call_tool("c1")
+    line.tell(ResponseFinished("r9", "completed"))
+    line.wait(1500)
+    line.hear_out()
+    assert (responses(line), played(line.wanted)) == ([], clip.clip.sound)
+    line.tell(ToolAnswered("c1", "7 pm"))
+    assert len(responses(line)) == 1
 
 
 def test_a_filler_waits_for_what_the_agent_says_by_itself() -> None:

@@ -7,17 +7,28 @@ from pathlib import Path
 from re import finditer
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
+from bridge.agents import Agent
 from bridge.heart.audio import SILENCE, to_pcm16
+from bridge.settings.filler import Clip, Filler
 from bridge.tapes.reader import Tape, read_tape
 from replay.cli import main
+from replay.commands.redact import redacted_tape
+from replay.model.script import Faults, Script
+from replay.phone.script import Caller, HangUp, Wait
+from replay.simulation.simulate import simulate
+from replay.sound.formats import murmur
+from replay.tapes.player import decisions
+from replay.tapes.scrub import Scrub, parting
 from replay.tapes.wav import Sound, sound_of, write_wav
 
 TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name.removesuffix(".jsonl.gz") for path in TAPES.glob("*.jsonl.gz"))
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
 
+CLIP = murmur(300)
 APART = 40 * 8
 """Bytes: two frames, one for the wire and one for the stand-in's clock, which plays in steps of 20 ms."""
 
@@ -119,3 +130,23 @@ def test_the_command_says_what_is_no_tape(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["wav", str(tmp_path / "x.jsonl")])
     assert result.exit_code == 2
     assert "x.jsonl: not a tape" in result.stderr
+
+
+def a_call_that_waits() -> Tape:
+    """A call whose session never comes to be, of an agent that has a clip for that."""
+    agent = evolve(Agent(name="a"), filler=Filler(Clip("hold.wav", CLIP), after_ms=500))
+    return simulate(Caller(steps=(Wait(6000), HangUp())), Script(faults=Faults(never_update=True)), agent)
+
+
+def test_a_clip_of_ours_is_in_it_where_it_was_heard() -> None:
+    tape = a_call_that_waits()
+    (place, heard), *_ = utterances(sound_of(tape).agent)
+    assert heard == CLIP.strip(SILENCE)
+    assert abs(place - 500 * 8) <= APART
+
+
+def test_a_redacted_tape_has_silence_for_a_clip_and_decides_the_same() -> None:
+    tape = a_call_that_waits()
+    redacted = redacted_tape(tape, Scrub())
+    assert not list(utterances(sound_of(redacted).agent))
+    assert parting(decisions(tape), decisions(redacted)) is None

@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 from wire_checker import check_wire
 
 from bridge.heart.audio import SILENCE, silence, to_pcm16
+from bridge.sound.g711 import ulaw_of
 from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.sound.clips import clip
-from replay.sound.formats import ulaw_of
 from replay.sound.recordings import Turn, resampled, turns_of
 from replay.tapes.pages import page_of
 from replay.tapes.player import replay_tape

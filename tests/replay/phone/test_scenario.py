@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
-from bridge.heart.audio import LINEAR
+from bridge.sound.g711 import LINEAR
 from replay.phone.exchange.expect import Expect
 from replay.phone.network import Network
 from replay.phone.scenario import CallSettings, load, parse

@@ -2,12 +2,13 @@
 
 import attrs
 import pytest
-from phone_peer import PUBLIC, a_bridge, goodbye
+from phone_peer import FORBIDDEN, PUBLIC, a_bridge, goodbye
 from twilio.request_validator import RequestValidator
 from twiml_calls import AGAIN, a_call, response, town
 from werkzeug.datastructures import MultiDict
 
-from replay.phone.script import Account, SharedKey
+from replay.phone.ring import ring
+from replay.phone.script import Account, Caller, SharedKey
 from replay.phone.signing import SETTINGS
 
 HEADER = SETTINGS.lower()
@@ -126,3 +127,55 @@ async def test_a_fallback_that_fails_too_is_the_end() -> None:
     report, bridge = await a_call(answers={"/voice": ""}, town=town(), fallback=f"{PUBLIC}/again")
     assert len(bridge.asked("/again")) == 1
     assert "11200" in str(report.error)
+
+
+# ---------------------------------------------------------------- what is signed, and on which way
+
+
+async def test_no_name_comes_twice_unless_a_scenario_asks_for_that() -> None:
+    """A server that reads the form into a dictionary can't check the signature of one that does."""
+    for there, times in ((town(), 0), (town({"odd_parameters": True}), 2)):
+        _, bridge = await a_call(answers={"/voice": response("<Hangup/>")}, town=there)
+        ((_, form, _),) = bridge.forms
+        assert len(form.get("X-Repeated", [])) == times
+        assert times or all(len(values) == 1 for values in form.values())
+
+
+async def test_behind_a_tunnel_that_takes_tls_off_the_server_is_told_what_was_asked_for() -> None:
+    async with a_bridge(goodbye) as (bridge, call):
+        await call()
+    for headers in (bridge.forms[0][2], bridge.upgrade_headers(0)):
+        assert (headers["x-forwarded-proto"], headers["x-forwarded-host"]) == ("https", "bridge.example.com")
+
+
+async def test_where_nothing_was_taken_off_nothing_is_added() -> None:
+    async with a_bridge(goodbye) as (bridge, _):
+        caller = Caller(steps=(), patience_ms=100)
+        await ring(caller, webhook="http://bridge.example.com/voice", via=bridge.via)
+    assert not [name for name in bridge.forms[0][2] if name.startswith("x-forwarded")]
+
+
+async def test_whoever_is_refused_learns_what_was_signed_with_every_parameter_and_header() -> None:
+    async with a_bridge(refuse=403) as (bridge, call):
+        report = await call()
+    upgrade = report.refused
+    assert upgrade is not None
+    assert upgrade.url == "wss://bridge.example.com/media"
+    assert upgrade.headers == {"x-twilio-signature": bridge.upgrade_headers(0)["x-twilio-signature"]}
+    async with a_bridge(answers={"/voice": FORBIDDEN}) as (bridge, call):
+        report = await call()
+    webhook = report.refused
+    assert webhook is not None
+    form = MultiDict(webhook.parameters)
+    assert RequestValidator(Account().auth_token).validate(
+        webhook.url, form, webhook.headers["X-Twilio-Signature"]
+    )
+    told = "\n".join(webhook.lines)
+    assert "signed: https://bridge.example.com/voice" in told
+    assert "  From = '+15550123456'" in told
+    assert Account().auth_token not in told
+
+
+async def test_whoever_is_taken_has_nothing_to_learn() -> None:
+    async with a_bridge(goodbye) as (_, call):
+        assert (await call()).refused is None

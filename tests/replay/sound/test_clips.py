@@ -7,7 +7,8 @@ import attrs
 import pytest
 
 import replay
-from bridge.heart.audio import FRAME_BYTES, LINEAR
+from bridge.heart.audio import FRAME_BYTES
+from bridge.sound.g711 import LINEAR
 from replay.sound.clips import UnknownClipError, clip, names
 
 VOICES = Path(replay.__file__).parent / "sound" / "voices"

@@ -5,9 +5,10 @@ import struct
 
 import pytest
 
-from bridge.heart.audio import LINEAR, silence
+from bridge.heart.audio import silence
+from bridge.sound.g711 import LINEAR, ulaw_of
 from replay.sound.clips import clip
-from replay.sound.formats import decoder, encoder, ulaw_of
+from replay.sound.formats import decoder, encoder
 
 VOICE = clip("caller_yes").audio
 FORMATS = {"audio/pcmu": 1, "audio/pcma": 1, "audio/pcm": 6}

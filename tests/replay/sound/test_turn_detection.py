@@ -6,7 +6,8 @@ from bisect import bisect_left
 
 import pytest
 
-from bridge.heart.audio import LINEAR, bytes_of, silence
+from bridge.heart.audio import bytes_of, silence
+from bridge.sound.g711 import LINEAR
 from replay.sound.clips import clip, names
 from replay.sound.turn_detection import Ears, Heard, SpeechStarted, SpeechStopped, speech_probability
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bridge.agents import Agent
 from bridge.extras import install_hint
-from bridge.heart.audio import LINEAR, silence
+from bridge.heart.audio import silence
 from bridge.settings.turn_detection import ServerVad
+from bridge.sound.g711 import LINEAR
 from bridge.tapes.reader import Tape
 from replay.model.script import Say, Script
 from replay.phone.script import Caller, HangUp, Wait, WaitForQuiet

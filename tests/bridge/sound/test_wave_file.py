@@ -10,11 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.heart.audio import LINEAR
+from bridge.sound.g711 import LINEAR, ulaw_of
+from bridge.sound.wave_file import WaveError, read_wave
 from replay.cli import main
 from replay.sound.clips import clip
-from replay.sound.formats import ulaw_of
-from replay.sound.wave_file import WaveError, read_wave
 
 GUID = bytes.fromhex("0000000000001000800000aa00389b71")[2:]
 SPEECH = clip("caller_hours").audio.replace(b"\x7f", b"\xff")  # of the two zeros one

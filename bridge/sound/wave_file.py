@@ -14,9 +14,8 @@ from typing import Final, Literal
 from attrs import field, frozen
 
 from bridge.errors import BridgeError
-from bridge.heart.audio import LINEAR
+from bridge.sound.g711 import ALAW, LINEAR
 from bridge.text.wording import counted
-from replay.sound.formats import ALAW
 
 MOST_BYTES: Final = 2_000_000_000
 """An hour of stereo at 48 kHz and 32 bits is 1.4 GB."""

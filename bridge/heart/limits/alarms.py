@@ -6,8 +6,10 @@ from attrs import define
 
 from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
+from bridge.heart.decisions import NEVER, Alarm, Ring
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -17,7 +19,6 @@ from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
-from bridge.heart.parts.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -78,6 +79,12 @@ class Alarms:
         """Return what comes first of a session that is to come, or grows old."""
         if not self.session.is_ready and (at := max(unread, self.session.due)) < due:
             due, ring = at, self._model_is_late
+        if (
+            not self.session.is_ready
+            and (filler_at := self.reconnect.filler_due) is not None
+            and filler_at < due
+        ):
+            due, ring = filler_at, self.reconnect.fill
         if (old_at := self.session.old_at) is not None and old_at < due:
             due, ring = old_at, self.reconnect.grow_old
         return due, ring

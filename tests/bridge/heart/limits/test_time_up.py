@@ -31,13 +31,6 @@ def a_long_call(**limits: int) -> Driver:
     return open_call(agent_with(max_call_seconds=60, still_there_seconds=0, **limits))
 
 
-def listen(line: Driver, ms: int) -> None:
-    """Let the caller listen for a while: whatever was sent is played."""
-    for _ in range(ms // 20):
-        line.caller_frame(after=20)
-        line.echo()
-
-
 def until(line: Driver, ms: int) -> None:
     """Let the caller be quiet until that time of the call."""
     line.wait_with_frames(ms - line.now)
@@ -80,7 +73,7 @@ def test_a_caller_who_speaks_is_answered_once_by_a_model_that_knows() -> None:
     line.wait_with_frames(2000)
     line.caller_ends()
     line.answer()
-    listen(line, 2000)
+    line.listen(2000)
     assert len(told(line)) == 1
     assert of(line.wanted, CreateResponse) == []  # the server's own answer is the goodbye
 
@@ -90,7 +83,7 @@ def test_an_answer_that_is_being_made_when_the_model_is_told_is_followed_by_the_
     until(line, 39_000)
     line.tell(ResponseCreated("r1"))
     line.generate("r1", "i1", 2000)
-    listen(line, 1500)
+    line.listen(1500)
     assert of(line.wanted, CreateResponse) == []
     line.tell(ModelFinishedAudio("i1", 0), ResponseFinished("r1", "completed"))
     assert len(of(line.wanted, CreateResponse)) == 1
@@ -122,7 +115,7 @@ def test_the_agent_is_stopped_between_two_words() -> None:
     line = a_long_call(goodbye_seconds=0)
     until(line, 50_000)
     spoken_in_words(line, 30)
-    listen(line, 10_000)
+    line.listen(10_000)
     assert ended(line) == ("limit", "longest call reached", GOODBYE)
     item = line.notes("item")[-1]
     in_its_word = item["heard_ms"] % 900
@@ -136,9 +129,9 @@ def test_an_agent_who_never_takes_a_breath_is_cut_off_at_the_limit_itself() -> N
     line = a_long_call(goodbye_seconds=0)
     until(line, 50_000)
     line.answer("r1", "i1", 30_000)
-    listen(line, 9_000)
+    line.listen(9_000)
     assert line.end is None
-    listen(line, 1000)
+    line.listen(1000)
     assert ended(line) == ("limit", "longest call reached", GOODBYE)
 
 
@@ -171,7 +164,7 @@ def test_a_goodbye_that_is_being_said_in_the_last_moments_is_left_alone() -> Non
     line.generate("r1", "i1", 4000)
     line.tell(ToolCalled("r1", "c1", "hang_up", '{"reason": "done"}'))
     line.tell(ModelFinishedAudio("i1", 0), ResponseFinished("r1", "completed"))
-    listen(line, 4500)
+    line.listen(4500)
     assert ended(line) == ("tool", "done", "")
     assert line.notes("item")[-1]["heard_ms"] == 4000
 
@@ -232,9 +225,9 @@ def test_who_says_nothing_to_that_is_told_goodbye() -> None:
     line = open_call(agent_with(quiet_seconds=20, still_there_seconds=5))
     line.wait_with_frames(15_500)
     line.answer("r1", "i1", 1000)
-    listen(line, 5500)
+    line.listen(5500)
     assert line.end is None  # five seconds from the last word of the question
-    listen(line, 500)
+    line.listen(500)
     assert ended(line) == ("limit", "nobody spoke", GOODBYE)
     assert len(asked(line)) == 1
 
@@ -244,15 +237,15 @@ def test_who_answers_that_is_asked_again_after_the_next_silence(sign: str) -> No
     line = open_call(agent_with(quiet_seconds=20, still_there_seconds=5))
     line.wait_with_frames(15_500)
     line.answer("r1", "i1", 1000)
-    listen(line, 2000)
+    line.listen(2000)
     if sign == "a word":
         line.caller_begins()
         line.caller_ends(after=400)
     else:
         line.tell(KeyPressed(SID, "1"))
-        listen(line, 1600)
+        line.listen(1600)
     line.answer("r2", "i2", 500)
-    listen(line, 16_000)
+    line.listen(16_000)
     assert line.end is None
     assert len(asked(line)) == 2
 

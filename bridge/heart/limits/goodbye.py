@@ -1,0 +1,136 @@
+"""The goodbye before an end that neither the caller nor the agent has chosen: the model is asked for it and has some
+seconds; if it was heard the call ends with it, and else with a sentence, whatever the model does. Pure, int ms.
+"""
+
+from typing import Final
+
+from attrs import define, frozen
+
+from bridge.heart.decisions import Decisions
+from bridge.heart.parts.callee import Callee
+from bridge.heart.parts.conversation import SYSTEM, Conversation
+from bridge.heart.parts.excursions import Excursions
+from bridge.heart.parts.farewell import Farewell
+from bridge.heart.playout import Playout
+from bridge.heart.prompts import call_ends
+from bridge.heart.session import Session
+from bridge.heart.tool_calls import ToolCalls
+from bridge.heart.turns import Turns
+
+LAST_WORDS_MS: Final = 3000
+"""Before a call is over, for ending between two words: people pause at least that often."""
+
+
+@frozen
+class End:
+    """An end that is near: by whom, why, and what Twilio says if the agent's goodbye was not heard."""
+
+    by: str
+    why: str
+    say: str
+    due: int
+    close_at: int
+    """From when on nobody's words begin any more."""
+
+
+@define
+class Goodbye:
+    """Decides what is said before a call is ended, and when it has been heard."""
+
+    decisions: Decisions
+    conversation: Conversation
+    session: Session
+    turns: Turns
+    playout: Playout
+    tool_calls: ToolCalls
+    farewell: Farewell
+    excursions: Excursions
+    callee: Callee
+    end: End | None = None
+    """None while no end is near."""
+    is_made: bool = False
+    """Whether the model has made one, heard or not."""
+    is_waited_for: bool = False
+    """Whether the call ends as soon as nothing more is to be heard."""
+    _is_revocable: bool = False
+    _is_blind: bool = False
+    """Whether the next response may have begun before the model knew."""
+    _words: str = ""
+    """What it is told to say, where that is no answer of its own."""
+    _response: str = ""
+
+    def ask(self, by: str, why: str, say: str, within_ms: int) -> None:
+        """Have the model say goodbye, who may have to answer the caller once more; it is told how long it has."""
+        self._set(End(by, why, say, *self._times(within_ms)))
+        if not self._can_ask(within_ms):
+            return
+        self._is_blind = self.turns.is_answering and not self.turns.active
+        self.conversation.add_text(SYSTEM, call_ends(max(1, within_ms // 1000)))
+        if self.turns.is_answering or not self.turns.is_going_on:
+            self.turns.owe()
+
+    def ask_of_nobody(self, why: str, say: str, within_ms: int, words: str) -> None:
+        """Have the model say goodbye to whoever may listen; should they speak after all, nothing ends."""
+        self._set(End("limit", why, say, *self._times(within_ms)))
+        self._is_revocable, self._is_blind, self._words = True, False, words
+        if self._can_ask(within_ms):
+            self.turns.owe(words)
+
+    def is_overtaken(self) -> None:
+        """The service begins a response by itself, which knows of no goodbye."""
+        self._is_blind = self.end is not None
+
+    def _set(self, end: End) -> None:
+        """Take the nearer one of two ends."""
+        self._is_revocable = self.is_made = self.is_waited_for = False
+        self._response = self._words = ""
+        if self.end is None or end.due < self.end.due:
+            self.end = end
+
+    def _times(self, within_ms: int) -> tuple[int, int]:
+        """Return when the call is over, and from when on nothing begins; without time for words it ends at a pause."""
+        now = self.decisions.now
+        if not within_ms:
+            return now + LAST_WORDS_MS, now
+        return now + within_ms, now + within_ms - min(LAST_WORDS_MS, within_ms // 4)
+
+    def _can_ask(self, within_ms: int) -> bool:
+        """Say whether anybody could say it and anybody hear it; a hang-up that is under way is a goodbye."""
+        if not within_ms or self.farewell.is_pending:
+            return False
+        self.decisions.journal.milestone("goodbye_asked", why=self.end.why if self.end else "")
+        return self.session.is_open and self.excursions.is_here and self.callee.is_open
+
+    def caller_is_there(self) -> None:
+        """Take back what was begun because nobody seemed to be there."""
+        if self._is_revocable:
+            self.end, self._is_revocable, self.is_waited_for = None, False, False
+            self.decisions.journal.milestone("goodbye_withdrawn")
+
+    # ------------------------------------------------------------ said, and heard
+
+    def response_created(self, response_id: str) -> None:
+        """Take the first response that knows of the end for the goodbye, and any later one in its place."""
+        if self.end is not None:
+            self.is_waited_for = False
+            self._response, self._is_blind = "" if self._is_blind else response_id, False
+            if not self._response and not self.turns.is_requested:
+                self.turns.owe(self._words)
+
+    def response_finished(self, response_id: str) -> None:
+        """The goodbye is made; it has still to be heard."""
+        if self._response and response_id == self._response:
+            self.is_made = self.is_waited_for = True
+
+    def look(self) -> None:
+        """End the call if the goodbye was heard to its end, and nothing else goes on."""
+        if not self.is_waited_for or self.end is None or self.farewell.is_pending:
+            return
+        is_silent = self.playout.is_idle and not self.turns.is_going_on and not self.tool_calls.running
+        if is_silent and self.excursions.is_here:
+            self.excursions.ending.end(self.end.by, self.end.why)
+
+    def run_out(self) -> None:
+        """End the call without having heard one."""
+        if self.end is not None:
+            self.excursions.ending.end(self.end.by, self.end.why, say=self.end.say)

@@ -1,0 +1,1 @@
+"""Sound files, and the codes of G.711 in which a telephone speaks; no calls."""
