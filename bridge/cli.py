@@ -15,6 +15,7 @@ COMMANDS: Final[LazyCommands] = {
     "serve": "bridge.commands.serve:serve",
     "call": "bridge.commands.call:call_command",
     "install": "bridge.commands.install:install",
+    "console": "bridge.commands.console:console",
     "calls": "bridge.commands.calls:calls",
     "show": "bridge.commands.calls:show",
     "reindex": "bridge.commands.reindex:reindex",
@@ -36,6 +37,7 @@ def main() -> None:
     bridge serve             answer the phone
     bridge call              have an agent call somebody
     bridge install           let systemd keep it running
+    bridge console           see every call in a browser, live and afterwards
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
     bridge reindex           make the database anew, from the tapes

@@ -19,6 +19,7 @@ COMMANDS: Final[LazyCommands] = {
     "show": "replay.commands.show:show",
     "grep": "replay.commands.grep:grep",
     "wav": "replay.commands.export:wav",
+    "page": "replay.commands.page:page",
     "export": "replay.commands.export:export",
     "redact": "replay.commands.redact:redact",
     "import": "replay.commands.import_:import_",
@@ -43,6 +44,7 @@ def main() -> None:
     replay show CA4f3e               one call, moment by moment
     replay grep "opening hours"      who said that, and when
     replay wav CA4f3e                a call as the caller heard it
+    replay page CA4f3e               a call to look at and listen to, in one file
     replay export --wire CA4f3e      every message of both sockets, audio included
     replay redact CA4f3e -o x.gz     a call without its words, to be shared
     replay import call.wav -o x.gz   a recording of another system, to start with

@@ -69,8 +69,7 @@ class LiveCall:
     ended: float = float("inf")
     is_cancelled: bool = False
     routes: Routes = field(factory=Routes)
-    caller_id: str = ""
-    """The number to ring others with, where the caller hides their own."""
+    caller_id: str = ""  # the number to ring others with, where the caller hides their own
     on_stream: Callable[[], None] = lambda: None
     on_leave: Callable[[int], None] = lambda bound_ms: None
     on_end: Callable[[EndCall], None] = lambda end: None
@@ -83,6 +82,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
+    _alarm_for: int = 0  # what was due when it was set; frames put that off, and then it rings in vain
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -133,8 +133,8 @@ class LiveCall:
         if self._stalled:
             leg, self._stalled = self._stalled, ""
             self.feed(Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg), LinkStalled(leg))
-        if self._at(call.calm_until) < self._alarm.deadline and (deadline := call.deadline) is not None:
-            self._alarm.deadline = self._at(deadline)  # only ever nearer: one that rings too soon is set anew
+        if call.calm_until != self._alarm_for:
+            self._alarm_for, self._alarm.deadline = call.calm_until, self._at(call.alarm_at)
 
     def _at(self, ms: int) -> float:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
@@ -180,7 +180,7 @@ class LiveCall:
                 self.where.returned(effect)
                 self.phones.expect()
             case OpenSession():
-                self._model_side.open_next(effect.within_ms / 1000, self._legs)
+                self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
             case EndCall():
@@ -290,7 +290,7 @@ class LiveCall:
     async def _keep_time(self) -> None:
         """Ring when it is time: what was due may have moved away since the alarm was set, and then nothing rings."""
         while (deadline := self.call.deadline) is not None:
-            with trio.CancelScope(deadline=self._at(deadline)) as self._alarm:
+            with trio.CancelScope(deadline=self._at(max(deadline, self.call.alarm_at))) as self._alarm:
                 await trio.sleep_forever()
             now = self.now_ms()
             if (self.call.deadline or now + 1) <= now:

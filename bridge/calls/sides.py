@@ -8,6 +8,7 @@ from attrs import define, field
 
 from bridge.calls.leg import Leg, model_leg, phone_leg
 from bridge.errors import DoorShutError, LinkError
+from bridge.heart.effects import OpenSession
 from bridge.heart.events import Event, LinkStalled, ModelTryFailed, ModelUnreachable
 from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress, wait_silent
@@ -105,10 +106,11 @@ class ModelSide:
     def __attrs_post_init__(self) -> None:
         self.leg = model_leg(Outbox(self.clock))
 
-    async def live(self, until: float) -> None:
-        """Open the present session's socket, by that time at the latest, and live with it until it is closed."""
+    async def live(self, until: float, pause_ms: int = 0) -> None:
+        """Open the present session's socket, after a pause of up to so many ms and by that time at the latest, and live
+        with it until it is closed."""
         leg, scope = self.leg, self._scope
-        door = ModelDoor(self.address, until, on_try=self._try, on_failure=self._try_failed)
+        door = ModelDoor(self.address, until, self._try, self._try_failed, pause_ms)
         with scope:
             try:
                 await door.serve(partial(self._serve, leg))
@@ -116,14 +118,15 @@ class ModelSide:
                 line = Line(t_ms=self.now_ms(), leg=MODEL, sender=OPENAI, refused=str(error))
                 self.feed(line, ModelUnreachable(str(error)))
 
-    def open_next(self, within_seconds: float, nursery: trio.Nursery | None) -> None:
+    def open_next(self, wish: OpenSession, nursery: trio.Nursery | None) -> None:
         """Let the next session be the present one: the one before is heard no more, nor is its goodbye waited for."""
         leg, scope = self.leg, self._scope
         leg.outbox.close()
         self.leg, self._scope = model_leg(Outbox(self.clock)), trio.CancelScope()
         if nursery is not None:
             nursery.start_soon(_part_with, leg, scope, name="part from model")
-            nursery.start_soon(self.live, trio.current_time() + within_seconds, name="model leg")
+            until = trio.current_time() + wish.within_ms / 1000
+            nursery.start_soon(self.live, until, wish.pause_ms, name="model leg")
 
     async def part(self) -> None:
         """Say goodbye: the session is over, the call goes on."""

@@ -1,7 +1,7 @@
 """`bridge demo`: a whole phone call on this machine."""
 
 import logging
-import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from bridge.errors import ConfigError
 from bridge.extras import install_hint, is_installed
 from bridge.logs import set_up_logging
 from bridge.screen.errors import explains_errors, quiet_interrupt
-from bridge.screen.output import console, print_json, show_call
+from bridge.screen.output import RUN, console, print_json, show_call
 from bridge.store.database import Store
 
 
@@ -21,7 +21,7 @@ from bridge.store.database import Store
 @click.option("--story", type=click.Choice(["table", "transfer", "menu", "voicemail", "outbound"]), default="table",
               show_default=True, help="What happens in the call.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
-              help="Where calls.duckdb, the tape and call.wav go.")  # fmt: skip
+              help="Where calls.duckdb, the tape, call.wav and the call's page go.")  # fmt: skip
 @JSON
 @explains_errors
 def demo(story: str, out: Path, as_json: bool) -> None:
@@ -40,9 +40,15 @@ def demo(story: str, out: Path, as_json: bool) -> None:
     screen.quiet = as_json
     screen.print(told.told, style="dim")
     with quiet_interrupt():
-        result = trio.run(run_demo, told, out.resolve(), narrate(screen), narrate_telephones(screen))
+        tell_it = partial(run_demo, run=RUN)
+        result = trio.run(tell_it, told, out.resolve(), narrate(screen), narrate_telephones(screen))
     record = read_record(Store(out / "calls.duckdb"), result.call_id)
-    paths = {"database": str(out / "calls.duckdb"), "tape": str(result.tape), "wav": str(result.wav)}
+    paths = {
+        "database": str(out / "calls.duckdb"),
+        "tape": str(result.tape),
+        "wav": str(result.wav),
+        "page": str(result.page),
+    }
     if as_json:
         return print_json({**record, "paths": paths})
     screen.rule("the record")
@@ -52,9 +58,6 @@ def demo(story: str, out: Path, as_json: bool) -> None:
         screen.print(f"{name:9s} {where}", soft_wrap=True)
     screen.print(
         f"\nListen to call.wav (left the caller, right what they hear), then try\n"
-        f"  {RUN}bridge show last --data {out}\n  {RUN}replay run {result.tape}", soft_wrap=True
+        f"  {RUN}bridge show last --data {out}\n  {RUN}replay run {result.tape}\n"
+        f"See and hear it, word by word; one click plays the interruption:\n  {result.page.as_uri()}", soft_wrap=True
     )  # fmt: skip
-
-
-RUN = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
-"""How the person at the keyboard started this command, so that what we propose works when it is copied."""

@@ -13,6 +13,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
+from quart_trio import QuartTrio
 
 from bridge.calls.admission import Door, Seldom
 from bridge.calls.setup import CurrentSetup, Setup, make_setup
@@ -137,6 +138,7 @@ async def open_daemon(
     current = CurrentSetup(make_setup(settings, secrets, tools))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
+    monitoring.annex = partial(_add_console, current)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
@@ -161,6 +163,13 @@ async def open_daemon(
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
+
+
+def _add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
+    """Add the console to the admin address; whether it is there, and for whom, is what the file says at the moment."""
+    from bridge.console.site import add_console  # whoever has no admin address needs none of it
+
+    add_console(app, snapshot, current)
 
 
 @define(eq=False)

@@ -87,8 +87,7 @@ OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords}) | {LinkStalled}
 """What may be of nobody any more."""
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
-"""What moves nothing that is due, but the alarm for a silent line, which it puts off. While nothing is due it passes
-through: nothing else is looked at, fifty times a second and call."""
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
 
 
 @define
@@ -103,8 +102,7 @@ class Call:
     """What it is priced by; None for nobody who counts."""
     tool_rules: Mapping[str, ToolRule] = field(factory=dict)
     calm_until: int = 0
-    """Nothing is due before: the deadline as it was when it was last looked for. It may have moved away since, never
-    nearer."""
+    """Nothing is due before: the deadline when it was last looked for. It may have moved away since, never nearer."""
 
     # What is known.
     _decisions: Decisions = field(factory=Decisions)
@@ -137,14 +135,13 @@ class Call:
 
     def __attrs_post_init__(self) -> None:
         agent, limits, decisions = self.agent, self.agent.limits, self._decisions
-        schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
-        policy = (agent.outbound or Outgoing()) if self.is_outgoing else None
         self._stream = PhoneStream(decisions)
-        self._callee = Callee(decisions, policy)
+        self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
         self._playout = Playout(limits.lead_ms)
         self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
+        schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
         most = (limits.tools_at_once, limits.tool_calls_per_call)
         self._tool_calls = ToolCalls(schemas, *most, self.tool_rules)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
@@ -240,6 +237,11 @@ class Call:
     def deadline(self) -> int | None:
         """When the heart wants to be asked again if nothing happens before; None when the call is over."""
         return None if self._ending.is_over else self._alarms.first()[0]
+
+    @property
+    def alarm_at(self) -> int:
+        """When to ring if nothing comes before: a frame of the caller's that comes soon brings along what is due."""
+        return self.calm_until + self._alarms.grace_ms
 
     # ------------------------------------------------------------ the end
 

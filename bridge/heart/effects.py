@@ -201,10 +201,14 @@ class ReturnToStream:
 
 @frozen
 class OpenSession:
-    """Open session `number` of the call (the first was 1) within so many ms, and part from the one before."""
+    """Open session `number` of the call (the first was 1) within so many ms, and part from the one before.
+
+    It is opened after a pause of up to `pause_ms`, which is drawn: many calls may have lost theirs in one moment.
+    """
 
     number: int
     within_ms: int
+    pause_ms: int = 0
 
 
 @frozen

@@ -11,8 +11,9 @@ from bridge.errors import DoorShutError
 from bridge.links.model import ModelAddress, open_model
 from bridge.links.web_socket import WebSocketLink
 
-FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 100, 1000
-"""Doubled each time; each is drawn between half of it and all of it, so that many calls don't come back at once."""
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 200, 1000
+"""Doubled each time. Each is drawn from nothing to all of it (full jitter), so that calls which were lost in one moment
+come back spread over it: a server that has just started again would else be knocked over by them."""
 
 TRY_MS: Final = 200
 """What a try takes at least, over a line to another continent: with less time left there is none."""
@@ -27,27 +28,38 @@ class ModelDoor:
     until: float
     on_try: Callable[[], None]
     on_failure: Callable[[DoorShutError, int], None]
+    pause_ms: int = 0
+    """How long to wait at most before the first try."""
     draw: Callable[[], float] = field(default=random.random)
 
     async def serve(self, serve: Callable[[WebSocketLink], Awaitable[None]]) -> None:
         """Open the model's socket and live through it. Raises `LinkError` when it can't be had, or not in time."""
+        await trio.sleep(self._cut(self._drawn(self.pause_ms)) / 1000)
         for pause_ms in self._pauses():
             self.on_try()
             try:
                 async with open_model(self.address) as link:
                     return await serve(link)
             except DoorShutError as shut:
-                wait_ms = max(pause_ms, shut.after_ms)
+                wait_ms = max(self._cut(pause_ms), shut.after_ms)
                 if not self._has_time(wait_ms):
                     raise
                 self.on_failure(shut, wait_ms)
             await trio.sleep(wait_ms / 1000)
 
+    def _cut(self, pause_ms: int) -> int:
+        """Return a pause of ours that leaves time for a try."""
+        left_ms = int((self.until - trio.current_time()) * 1000) - TRY_MS - 1
+        return max(0, min(pause_ms, left_ms))
+
     def _has_time(self, wait_ms: int) -> bool:
         return trio.current_time() + (wait_ms + TRY_MS) / 1000 < self.until
+
+    def _drawn(self, longest_ms: int) -> int:
+        return round(longest_ms * self.draw())
 
     def _pauses(self) -> Iterator[int]:
         longest = FIRST_PAUSE_MS
         while True:
-            yield round(longest * (1 + self.draw()) / 2)
+            yield self._drawn(longest)
             longest = min(2 * longest, LONGEST_PAUSE_MS)

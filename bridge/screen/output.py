@@ -1,5 +1,6 @@
 """How the commands print: tables and timelines for people, JSON for machines."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -27,6 +28,9 @@ STYLES = {
     "log": "red",
 }
 
+
+RUN: Final = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+"""How the person at the keyboard started this command, so that what we propose works when it is copied."""
 
 WIDE: Final = 240
 """Columns where no screen says how many there are: a row stays a line."""

@@ -23,6 +23,7 @@ class Limits:
     model_ready_ms: int = setting(4000, whole(100, 60_000))
     reconnects: int = setting(3, whole(0, 100))
     reconnect_ms: int = setting(5000, whole(100, 60_000))
+    reconnect_pause_ms: int = setting(200, whole(0, 1000))
     session_seconds: int = setting(3300, whole(0, 3540))
     stream_returns: int = setting(3, whole(0, 100))
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))

@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import duckdb
 import msgspec
 from attrs import define
 
-from bridge.errors import HeldError, NewerError, StoreError, TapeError
+from bridge.errors import HeldError, NewerError, SlowError, StoreError, TapeError
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.odd_tapes import tried
@@ -73,6 +74,20 @@ MIGRATIONS: Final = [
     """,
     """
     alter table calls add column prices_read_on varchar;
+    """,
+    """
+    alter table calls add column opening_words varchar;
+    alter table calls add column failed_tool_calls integer;
+    alter table calls add column longest_wait_ms integer;
+    update calls set longest_wait_ms = known.wait from (
+        select call_id, max(coalesce(latency_ms, response_ms)) as wait from turns group by call_id) known
+        where known.call_id = calls.call_id;
+    update calls set failed_tool_calls = coalesce((
+        select count(*) from tool_calls t where t.call_id = calls.call_id and t.error_kind is not null), 0);
+    update calls set opening_words = known.words from (
+        select call_id, left(arg_min(said, position), 300) as words from transcript
+        where role = 'caller' and said <> '' group by call_id) known
+        where known.call_id = calls.call_id;
     """,
     """
     alter table tool_calls add column is_late boolean;
@@ -162,14 +177,21 @@ class Store:
             return query(sql, values)
 
     @contextmanager
-    def reading(self) -> Iterator[Query]:
-        """Open the database once for several queries; between them nobody changes it."""
+    def reading(self, seconds: float | None = None) -> Iterator[Query]:
+        """Open the database once for several queries; between them nobody changes it.
+
+        With `seconds` they may take so long together, and can't write. Raises `SlowError` when they take longer.
+        """
         if not self.path.exists():
             raise StoreError(
                 f"{self.path}: no such database; it appears when the first call has ended, --data names another folder"
             )
         with explained(self.path), self._open() as connection:
-            yield partial(_rows, connection)
+            if seconds is None:
+                yield partial(_rows, connection)
+            else:
+                with _bounded(connection, seconds):
+                    yield partial(_rows, connection)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         with explained(self.path):
@@ -182,6 +204,22 @@ class Store:
                 connection.close()
                 raise
             return connection
+
+
+@contextmanager
+def _bounded(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Let nothing be written in a block, and nothing in it take longer. Raises `SlowError`."""
+    alarm = Timer(seconds, connection.interrupt)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        connection.execute("begin transaction read only")
+        yield
+    except duckdb.InterruptException:
+        raise SlowError(f"it took more than {seconds:g} s: ask for less") from None
+    finally:
+        alarm.cancel()
+        alarm.join()  # what it interrupts must not be the next question's
 
 
 def patiently(work: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from attrs import asdict, frozen
 
 from bridge.config import Secrets, Settings
+from bridge.store.digest import OF_WORDS
 from bridge.store.records import Records, Row
 from bridge.tapes.header import Header
 from bridge.tapes.late import Late
@@ -67,6 +68,26 @@ class KeepLate:
     """Something was told of a call that is over: put it behind the end of its tape."""
 
     late: Late
+
+
+@frozen
+class Question:
+    """Queries that only read, by name, each with its values; answered within so many seconds, or not at all.
+
+    With `path` the one query's rows are written there, as the kind of file that its name ends with, and not told.
+    """
+
+    queries: Mapping[str, tuple[str, tuple[Any, ...]]]
+    seconds: float = 2.0
+    path: str = ""
+
+
+@frozen
+class Asked:
+    """A question, which is answered while a job is done."""
+
+    number: int
+    question: Question
 
 
 Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
@@ -136,11 +157,13 @@ class Told:
 
 
 class Fault(Enum):
-    """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault."""
+    """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault, or
+    the question's: it asks for too much."""
 
     HELD = "held"
     UNUSABLE = "unusable"
     TAPE = "tape"
+    QUESTION = "question"
 
 
 @frozen
@@ -149,6 +172,21 @@ class Failed:
 
     fault: Fault
     text: str
+
+
+@frozen
+class Rows:
+    """What the queries of a question found, by their names."""
+
+    tables: Mapping[str, list[Row]]
+
+
+@frozen
+class Answered:
+    """What came of a question."""
+
+    number: int
+    answer: Rows | Failed
 
 
 Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
@@ -184,7 +222,9 @@ def counted(records: Records) -> Records:
         name: [_short(row, columns) for row in getattr(records, name)[:MOST_ROWS]] if columns else []
         for name, columns in COUNTED.items()
     }
-    return Records(call=records.call, **tables)
+    return Records(
+        call={name: value for name, value in records.call.items() if name not in OF_WORDS}, **tables
+    )
 
 
 def _short(row: Row, columns: tuple[str, ...]) -> Row:

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from bridge.heart.parts.conversation import LATE, TOLD_AGAIN
 from bridge.settings.turn_detection import ServerVad
+from bridge.store.digest import digest
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
@@ -259,10 +260,12 @@ class _Reader:
         self.turns.measure(self.ledgers, self._silence_ms())
         self.milestones += self.late.rows
         self.legs.close(self.last_ms, "crashed")
+        transcript = self.transcript.rows(self.ledgers)
+        tool_calls = [{"position": n, **tool_row(row)} for n, row in enumerate(self.tools.values())]
         return Records(
-            call=self._call_row(is_torn),
-            transcript=self.transcript.rows(self.ledgers),
-            tool_calls=[{"position": n, **tool_row(row)} for n, row in enumerate(self.tools.values())],
+            call=self._call_row(is_torn) | digest(transcript, tool_calls, self.turns.rows),
+            transcript=transcript,
+            tool_calls=tool_calls,
             milestones=[{"position": n, **row} for n, row in enumerate(self.milestones)],
             items=[{"position": n, **row} for n, row in enumerate(self.ledgers)],
             turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],

@@ -17,7 +17,9 @@ FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
 
 
-BEFORE: Final = {"reconnects": 0, "session_seconds": 0, "stream_returns": 0, "quiet_goodbye_seconds": 0}
+BEFORE: Final = {
+    "reconnects": 0, "reconnect_pause_ms": 0, "session_seconds": 0, "stream_returns": 0, "quiet_goodbye_seconds": 0,
+}  # fmt: skip
 """Limits that were none before there were settings for them."""
 
 

@@ -75,7 +75,8 @@ BRIDGE: Final = "bridge"
 
 
 class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
-    """One line; `t_ms` counts from the accepted webhook, and exactly one of the fields after `from` is set."""
+    """One line; `t_ms` counts from the accepted webhook, and exactly one of the fields after `from` is set,
+    but for `pause_ms`, which `session_opens` may have beside it."""
 
     t_ms: Ms
     leg: Leg
@@ -103,6 +104,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     back: Back | None = None
     session_over: bool | None = None
     session_opens: Count | None = None
+    pause_ms: Count | None = None
     end: LastEnding | None = None
 
     @property
@@ -302,9 +304,7 @@ def line_of(t_ms: int, effect: Effect) -> Line:
         case ReturnToStream():
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, back=Back(leg=effect.leg))
         case OpenSession() | EndSession():
-            opens = effect.number if isinstance(effect, OpenSession) else None
-            is_over = None if opens else True
-            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_opens=opens, session_over=is_over)
+            return _session_line(t_ms, effect)
         case EndCall():
             end = LastEnding(by=effect.by, why=effect.why, say=effect.say)
             if effect.go_to:
@@ -312,3 +312,10 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, end=end)
         case _:
             return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, msg=msgspec.Raw(realtime.encode(effect)))
+
+
+def _session_line(t_ms: int, effect: OpenSession | EndSession) -> Line:
+    if isinstance(effect, EndSession):
+        return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_over=True)
+    pause_ms = effect.pause_ms or None
+    return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, session_opens=effect.number, pause_ms=pause_ms)

@@ -57,3 +57,16 @@ def _begins_a_piece(word: str, before: str) -> bool:
 
 def _letters(word: str) -> int:
     return len(_compiled(LETTER).findall(word))
+
+
+def timed_words(text: str, began_ms: int, spoken_ms: int) -> list[tuple[str, int]]:
+    """Return a text's words, each with what stands behind it, and when each begins, were all letters equally long."""
+    pieces = _words(text) if text else []
+    ends = [0, *accumulate(map(_letters, pieces))]
+    words: list[tuple[str, int]] = []
+    for piece, begin in zip(pieces, ends, strict=False):
+        if words and not any(map(str.isalnum, piece)):
+            words[-1] = words[-1][0] + piece, words[-1][1]
+        else:
+            words.append((piece, began_ms + begin * spoken_ms // ends[-1]))
+    return words

@@ -6,11 +6,10 @@ import click
 
 from bridge.screen.errors import explains_errors
 from bridge.tapes.header import encode_header
-from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, complain_of_file, read, working_on
-from replay.tapes.player import decisions, retold
+from replay.tapes.player import decisions
 from replay.tapes.rewrite import write_tape
-from replay.tapes.scrub import Scrub, parting
+from replay.tapes.scrub import Scrub, parting, redacted_tape
 
 
 @click.command()
@@ -67,9 +66,3 @@ def _what(scrub: Scrub) -> str:
             ("a word", scrub.text),
         ) if is_taken
     )  # fmt: skip
-
-
-def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
-    """Return a tape without what `scrub` takes out, with the decisions that follow from it."""
-    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
-    return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

@@ -10,6 +10,7 @@ from attrs import frozen
 from bridge import config
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.outbound.permission import Wish
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line
 from replay.demo.both_ends import write_both_ends
 from replay.demo.stories import AGENT, RESTAURANT, Story
@@ -17,6 +18,8 @@ from replay.model.server import serve_model
 from replay.phone.report import CallReport, OnEvent
 from replay.phone.rest import Rest, open_rest
 from replay.phone.ring import DEFAULT_ACCOUNT, ring
+from replay.tapes.beside import written_beside
+from replay.tapes.page_file import page_file
 
 PUBLIC_URL: Final = "https://bridge.example.com"
 
@@ -31,6 +34,7 @@ class Demo:
     call_id: str
     tape: Path
     wav: Path
+    page: Path
 
 
 def settings_of(story: Story, out: Path, *, model_url: str, api_url: str) -> dict[str, Any]:
@@ -47,8 +51,13 @@ def settings_of(story: Story, out: Path, *, model_url: str, api_url: str) -> dic
     }
 
 
-async def run_demo(story: Story, out: Path, tell: Callable[[Line], None], overhear: OnEvent) -> Demo:
-    """Run the daemon against both stand-ins for one call; everything it leaves is under `out`, an absolute path."""
+async def run_demo(
+    story: Story, out: Path, tell: Callable[[Line], None], overhear: OnEvent, *, run: str = ""
+) -> Demo:
+    """Run the daemon against both stand-ins for one call; everything it leaves is under `out`, an absolute path.
+
+    `run` stands before the commands on its page.
+    """
     async with (
         trio.open_nursery() as peers,
         open_rest(DEFAULT_ACCOUNT, town=story.town, on_event=overhear) as rest,
@@ -67,7 +76,9 @@ async def run_demo(story: Story, out: Path, tell: Callable[[Line], None], overhe
         raise RuntimeError(f"the demo's call failed: {report.error}")
     path = next((out / "tapes").rglob(f"{call_id}.jsonl.gz"))
     write_both_ends(report, out / "call.wav")
-    return Demo(call_id, path, out / "call.wav")
+    with written_beside(out / "call.html") as page:
+        page.write_text(page_file(read_tape(path), run=run), encoding="utf-8")
+    return Demo(call_id, path, out / "call.wav", out / "call.html")
 
 
 async def _rung(story: Story, rest: Rest) -> tuple[str, CallReport]:

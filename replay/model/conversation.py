@@ -7,7 +7,18 @@ import attrs
 from replay.model.script import CallRemote
 from replay.model.wire import Message, RefusedError, Wire
 
-_CONTENT = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text",)}
+_CONTENT = {
+    "user": ("input_text", "input_audio", "input_image"),
+    "system": ("input_text",),
+    "assistant": ("output_text",),
+}
+_WORDS = {"input_image": "image_url", "input_audio": "audio"}
+"""What a content part must have beside its type; all others have a text."""
+
+BEGINNING = "root"
+"""The item before the first one, by the name under which a client puts one there."""
+
+MOST_ID_LETTERS = 32
 
 
 @attrs.define
@@ -38,12 +49,22 @@ class Conversation:
     to_call: list[tuple[CallRemote, str | None]] = attrs.field(factory=list)
     """Tools of MCP servers that may be called now, with the item in which they were approved."""
 
-    def add(self, item: Message, audio_ms: float = 0.0) -> Entry:
-        """Put an item at the end."""
-        entry = self.entries[item["id"]] = Entry(item, self.tail, audio_ms)
-        self.tail = item["id"]
+    def add(self, item: Message, audio_ms: float = 0.0, *, after: str | None = None) -> Entry:
+        """Put an item at the end, or behind another one; BEGINNING is before all."""
+        before = self.tail if after is None else None if after == BEGINNING else after
+        entry = Entry(item, before, audio_ms)
+        self._insert(entry)
         self._wire.event("conversation.item.added", previous_item_id=entry.after, item=item)
         return entry
+
+    def _insert(self, entry: Entry) -> None:
+        entries, at = list(self.entries.items()), 0
+        if entry.after is not None:
+            at = list(self.entries).index(entry.after) + 1
+        entries.insert(at, (entry.item["id"], entry))
+        self.entries.clear()
+        self.entries.update(entries)
+        self.tail = entries[-1][0]
 
     def close(self, item_id: str) -> None:
         """Say that an item will not change any more."""
@@ -52,24 +73,23 @@ class Conversation:
             self._wire.event("conversation.item.done", previous_item_id=entry.after, item=entry.item)
 
     def create(self, event: Message) -> Message:
-        """conversation.item.create: a typed message, a tool's output, or a call of before; always at the end."""
+        """conversation.item.create: a typed message, a tool's output, or a call of before; wherever it is to stand."""
         item = _checked_item(event["item"])
-        if event.get("previous_item_id") not in (None, self.tail):
-            raise RefusedError(
-                "invalid_value", "This stand-in only adds items at the end.", "previous_item_id"
-            )
-        if not isinstance(item.get("id", ""), str) or item.get("id") in self.entries:
-            raise RefusedError("invalid_value", "An item id must be a new string.", "item.id")
+        after = event.get("previous_item_id")
+        if after not in (None, BEGINNING, *self.entries):
+            text = f"Failed to add item: the previous item '{after}' does not exist."
+            raise RefusedError("invalid_value", text, "previous_item_id")
+        self._check_id(item.get("id", "new"))
         if item["type"] == "function_call_output":
             self._take_output(item)
         if item["type"] == "mcp_approval_response":
             self._take_approval(item)
             item.setdefault("id", self._wire.make_id("mcpr"))
-            self.add(item)
+            self.add(item, after=after)
             self.close(item["id"])
             return item
         item = {"id": item.pop("id", None) or self._wire.make_id("item"), "status": "completed", **item}
-        self.add(item)
+        self.add(item, after=after)
         self.close(item["id"])
         return item
 
@@ -108,6 +128,16 @@ class Conversation:
         del self.entries[event["item_id"]]
         self.tail = next(reversed(self.entries), None)
         self._wire.event("conversation.item.deleted", item_id=event["item_id"])
+
+    def _check_id(self, item_id: Any) -> None:
+        if not isinstance(item_id, str) or item_id in self.entries:
+            raise RefusedError("invalid_value", "An item id must be a new string.", "item.id")
+        if len(item_id) > MOST_ID_LETTERS:
+            text = (
+                f"Invalid 'item.id': string too long. Expected a string with maximum length {MOST_ID_LETTERS}, "
+                f"but got a string with length {len(item_id)} instead."
+            )
+            raise RefusedError("string_above_max_length", text, "item.id")
 
     def _find(self, item_id: Any, code: str) -> Entry:
         entry = self.entries.get(item_id) if isinstance(item_id, str) else None
@@ -170,15 +200,16 @@ def _checked_item(item: Any) -> Message:
         case {"type": "function_call", "call_id": str(), "name": str(), "arguments": str()}:
             return dict(item)
         case {"type": "message", "role": str(role), "content": list(parts)} if role in _CONTENT:
-            for part in parts:
-                _check_part(part, _CONTENT[role])
-            return dict(item)
+            return {**item, "content": [_checked_part(part, _CONTENT[role]) for part in parts]}
     kind = item.get("type") if isinstance(item, dict) else item
     raise RefusedError("invalid_value", f"Invalid item of type {kind!r}.", "item")
 
 
-def _check_part(part: Any, kinds: tuple[str, ...]) -> None:
-    if not isinstance(part, dict) or part.get("type") not in kinds or not isinstance(part.get("text"), str):
+def _checked_part(part: Any, kinds: tuple[str, ...]) -> Message:
+    """Return a part as it is told of: sound is never sent back."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind not in kinds or not isinstance(part.get(_WORDS.get(kind, "text")), str):
         raise RefusedError(
             "invalid_value", f"Invalid content part; supported: {', '.join(kinds)}.", "item.content"
         )
+    return {"type": kind, "transcript": part.get("transcript")} if kind == "input_audio" else dict(part)

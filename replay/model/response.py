@@ -107,7 +107,7 @@ class Response:
             "status": self.status,
             "status_details": None,
             "output": self.output if over else [],
-            "conversation_id": self._stage.conversation.id,
+            "conversation_id": self._stage.conversation.id or None,
             "output_modalities": self._asked["output_modalities"],
             "max_output_tokens": self._limit,
             "audio": {"output": self._audio_output()},

@@ -26,7 +26,7 @@ from replay.model.faults import (
 from replay.model.idle import Patience
 from replay.model.response import Occasion, Response, Stage
 from replay.model.script import CallRemote, Faults, Reply, Say, Script
-from replay.model.settings import check_response_request, new_session, updated_session
+from replay.model.settings import check_response_request, is_aside, new_session, updated_session
 from replay.model.usage import Meter
 from replay.model.wire import Message, RefusedError, Wire
 from replay.sound.formats import Recode, decoder
@@ -59,6 +59,8 @@ class Session:
     caller_audio: bytearray = attrs.field(factory=bytearray, init=False)
     """The µ-law of all appends, the first ten minutes."""
     responses: list[Response] = attrs.field(factory=list, init=False)
+    asides: list[Response] = attrs.field(factory=list, init=False)
+    """Responses outside the conversation."""
     close_code: int | None = attrs.field(default=None, init=False)
     """How the connection ended; None while it is open, 1006 for a peer that vanished."""
     _caller: Caller = attrs.field(init=False)
@@ -263,6 +265,9 @@ class Session:
 
     def _create_response(self, event: Message) -> None:
         request = check_response_request(event.get("response"))
+        if is_aside(request):
+            self._respond_aside(request)
+            return
         if self._active is not None:
             text = (
                 f"Conversation already has an active response in progress: {self._active.id}. "
@@ -271,6 +276,21 @@ class Session:
             raise RefusedError("conversation_already_has_active_response", text)
         owed, self._owed = self._owed, None
         self._respond(owed, request)
+
+    def _respond_aside(self, request: Message) -> None:
+        """Make a response outside the conversation, beside whatever is said in it."""
+        aside = Conversation(Wire(lambda _: None, random.Random(0)), "")
+        response = Response(
+            attrs.evolve(self._stage, conversation=aside),
+            self.settings,
+            lambda _: self._tell(),
+            occasion=None,
+            reply=tuple(item for item in self._script.fallback if isinstance(item, Say)),
+            request=request,
+            id=self.wire.make_id("resp"),
+        )
+        self.asides.append(response)
+        self._later(_until_over(response))
 
     def _respond(self, occasion: Occasion | None, request: Message) -> None:
         self._patience.end()

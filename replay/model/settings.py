@@ -61,6 +61,7 @@ _KNOWN_IN_RESPONSE: Shape = {
 }
 _TOOL_KEYS = dict.fromkeys(("type", "name", "description", "parameters"))
 _FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
+_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
 _IDLE_RANGE_MS = (5_000, 30_000)  # from the OpenAPI description
 _SILENCE_MS = {"low": 1200, "medium": 800, "auto": 800, "high": 500}
 
@@ -121,13 +122,14 @@ def check_response_request(request: Any) -> Message:
         return {}
     check_keys(request, _KNOWN_IN_RESPONSE, "response")
     _check_common(request, "response")
-    if request.get("conversation", "auto") != "auto":
-        raise RefusedError(
-            "invalid_value",
-            "This stand-in has no responses outside the conversation.",
-            "response.conversation",
-        )
+    one_of(request.get("conversation", "auto"), ("auto", "none"), "response.conversation")
+    is_a(request.get("input", []), list, "response.input")
     return dict(request)
+
+
+def is_aside(request: Message) -> bool:
+    """Say whether a response is made outside the conversation: it reads there, and leaves nothing behind."""
+    return bool(request.get("conversation") == "none")
 
 
 def silence_ms(turn_detection: Message) -> int:
@@ -148,11 +150,20 @@ def _check_common(change: Message, path: str) -> None:
     choice = change.get("tool_choice", "auto")
     if not isinstance(choice, dict):
         one_of(choice, ("none", "auto", "required"), f"{path}.tool_choice")
+    elif "tools" in change:
+        _check_is_declared(choice, change["tools"], path)
     is_a(change.get("instructions", ""), str, f"{path}.instructions")
     check_chosen(change, path)
     is_a(change.get("tools", []), list, f"{path}.tools")
     for index, tool in enumerate(change.get("tools", [])):
         _check_tool(tool, f"{path}.tools[{index}]")
+
+
+def _check_is_declared(choice: Message, tools: list[Message], path: str) -> None:
+    names = [tool.get("name") for tool in tools if isinstance(tool, dict)]
+    if choice.get("type") == "function" and choice.get("name") not in names:
+        text = f"Tool choice '{choice.get('name')}' not found in '{path}.tools'."
+        raise RefusedError("invalid_value", text, f"{path}.tool_choice")
 
 
 def _check_tool(tool: Any, path: str) -> None:
@@ -168,6 +179,8 @@ def _checked_audio(parts: Message, now: Message, path: str) -> Message:
     parts = dict(parts)
     if "format" in parts:
         _check_format(parts["format"], f"{path}.format")
+    if isinstance(parts.get("voice"), str):
+        one_of(parts["voice"], _VOICES, f"{path}.voice")
     if "speed" in parts:
         in_range(parts["speed"], 0.25, 1.5, f"{path}.speed")
     check_transcription(parts.get("transcription"), f"{path}.transcription")

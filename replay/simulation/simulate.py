@@ -204,7 +204,7 @@ class Simulation:
         self._part_from_model()
         self._session_number = effect.number
         self.model = self._session_of(effect.number)
-        self._agenda.at(self._agenda.now_ms, self._call_model)
+        self._agenda.at(self._agenda.now_ms + effect.pause_ms // 2, self._call_model)
 
     def _meet_model(self) -> None:
         if self.model.is_refused:

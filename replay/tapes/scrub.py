@@ -22,7 +22,7 @@ from bridge.tapes.reader import Tape
 from bridge.tapes.redact import silenced
 from bridge.tapes.tape import MODEL, PHONE, SHADOW_NOTE, Line, decode, encode
 from bridge.wire.twilio_http import HUNG_UP
-from replay.tapes.player import is_shed_note
+from replay.tapes.player import is_shed_note, retold
 
 KEPT: Final = frozenset({
     # Twilio
@@ -309,3 +309,9 @@ def _outline(raw: bytes) -> tuple[int, str, str]:
     message = line.message
     kinds = [name for name in ("audio", "append", "run", "note", "end") if getattr(line, name) is not None]
     return line.t_ms, line.leg, str(message.get("type") or message.get("event") or kinds)
+
+
+def redacted_tape(tape: Tape, scrub: Scrub) -> Tape:
+    """Return a tape without what `scrub` takes out, with the decisions that follow from it."""
+    bare = Tape(tape.path, scrub.header(tape.header), list(scrub.lines(tape)), is_torn=False)
+    return Tape(bare.path, bare.header, list(retold(bare)), is_torn=False)

@@ -1,6 +1,7 @@
 """`bridge demo`, once, from end to end: what a newcomer sees, and what is left of it."""
 
 import json
+import re
 import struct
 import wave
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_the_call_goes_from_greeting_to_goodbye(record: Record) -> None:
     assert record["call"]["ended_by"] == "tool"
     assert record["call"]["interruptions"] == 1
     assert [row["name"] for row in record["tool_calls"]] == ["check_table", "hang_up"]
+
+
+def test_the_page_plays_the_interruption_at_one_click(record: Record) -> None:
+    page = Path(record["paths"]["page"]).read_text(encoding="utf-8")
+    (cut_in,) = (row["t_ms"] for row in record["milestones"] if row["name"] == "barge_in")
+    (chip,) = re.findall(r'<button type="button" data-play="(\d+)">[^<]*the caller cut in', page)
+    said = next(row["began_ms"] for row in record["transcript"] if row["unheard"])
+    assert said <= int(chip) + 2500 == cut_in
+    assert 'id="sound"' in page
 
 
 def test_every_word_of_the_agent_but_the_interrupted_ones_was_heard(record: Record) -> None:

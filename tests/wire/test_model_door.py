@@ -255,13 +255,23 @@ async def test_an_answer_that_is_no_http_is_no_reason_to_try_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draw", "pauses"), [(1.0, [100, 200, 400, 800, 1000, 1000]), (0.0, [50, 100, 200, 400, 500, 500])]
+    ("draw", "pauses"),
+    [(1.0, [200, 400, 800, 1000, 1000]), (0.5, [100, 200, 400, 500, 500]), (0.0, [0, 0, 0, 0, 0])],
 )
-def test_pauses_grow_and_are_drawn_within_half_of_them(draw: float, pauses: list[int]) -> None:
+def test_pauses_grow_and_are_drawn_from_nothing_to_all_of_them(draw: float, pauses: list[int]) -> None:
     door = ModelDoor(
         ModelAddress("ws://x", "m", []), 0, lambda: None, lambda shut, ms: None, draw=lambda: draw
     )
-    assert list(islice(door._pauses(), 6)) == pauses
+    assert list(islice(door._pauses(), 5)) == pauses
+
+
+async def test_a_pause_of_ours_leaves_time_for_a_try(autojump_clock: trio.testing.MockClock) -> None:
+    until = trio.current_time() + 0.6
+    door = ModelDoor(ModelAddress("ws://x", "m", []), until, lambda: None, lambda shut, ms: None)
+    assert door._cut(100) == 100
+    assert 390 <= door._cut(1000) < 400
+    await trio.sleep(0.7)
+    assert door._cut(1000) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is due when: every alarm of a call, and which is the first. Pure, int ms."""
 
 from operator import itemgetter
+from typing import Final
 
 from attrs import define
 
@@ -27,6 +28,13 @@ from bridge.heart.turns import Turns
 from bridge.settings.limits import Limits
 
 _time_of = itemgetter(0)
+
+MOST_GRACE_MS: Final = 25
+"""A caller's frame comes every 20 ms, and an alarm of its own costs more than all else that is done for a piece of the
+agent's voice. So what is due waits for the next frame, which is a little late at times."""
+
+GRACE_OF_LEAD: Final = 12
+"""The part of the lead at the phone that this may take."""
 
 
 @define
@@ -119,6 +127,13 @@ class Alarms:
         if not self.callee.is_open:
             due, ring = min([(due, ring), *self.outgoing.alarms()], key=_time_of)
         return due, ring
+
+    @property
+    def grace_ms(self) -> int:
+        """Return how much later than due an alarm may ring: while frames come, until the next of them is late."""
+        if not self.stream.sid or self.stream.decisions.now - self.stream.last_frame > MOST_GRACE_MS:
+            return 0
+        return min(MOST_GRACE_MS, self.limits.lead_ms // GRACE_OF_LEAD)
 
     # ------------------------------------------------------------ what happens then
 

@@ -120,7 +120,13 @@ class Conversation:
     def _remember(self, key: str, entry: _Entry) -> None:
         self._entries.setdefault(key, entry)
         if len(self._entries) > MOST_ENTRIES:
-            del self._entries[next(iter(self._entries))]
+            del self._entries[self._first_to_forget()]
+
+    def _first_to_forget(self) -> str:
+        """Return the oldest entry, but for a tool that has not answered: a session that was not told of it would refuse
+        its answer."""
+        keys = (key for key, entry in self._entries.items() if not _is_pending(entry))
+        return next(keys, next(iter(self._entries)))
 
     # ------------------------------------------------------------ what the session is told
 
@@ -135,6 +141,8 @@ class Conversation:
         called = self._entries.get(_of_tool(call_id))
         if isinstance(called, _Called):
             called.output = output[:MOST_CHARACTERS]
+        elif self.session.number > 1:
+            return self.decisions.journal.count("a tool answered that the session was not told of")
         if self.session.is_open:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
 
@@ -206,6 +214,10 @@ class Conversation:
 def _bounded(event: ToolCalled) -> ToolCalled:
     """Return a call whose arguments can be told again: half of a JSON text would be none."""
     return event if len(event.arguments) <= MOST_CHARACTERS else evolve(event, arguments="{}")
+
+
+def _is_pending(entry: _Entry) -> bool:
+    return isinstance(entry, _Called) and entry.output is None
 
 
 def _of_tool(call_id: str) -> str:

@@ -2,6 +2,8 @@
 goes on in it where it was, without a second greeting. Pure, int ms.
 """
 
+from typing import Final
+
 from attrs import define
 
 from bridge.agents import Agent
@@ -19,6 +21,11 @@ from bridge.heart.playout import Playout
 from bridge.heart.prompts import connection_broke
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
+
+STEADY_MS: Final = 30_000
+"""A session that lasted so long was no failed try: when it is lost, the next one is opened at once."""
+
+LONGEST_PAUSE_MS: Final = 1000
 
 
 @define
@@ -45,6 +52,9 @@ class Reconnect:
     _was_cut_off: bool = False
     _dropped: int = 0
     _has_filled: bool = False
+    _tries: int = 0
+    """Sessions that were opened and lost again, one soon after the other."""
+    _began_at: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._left = self.agent.limits.reconnects
@@ -65,7 +75,16 @@ class Reconnect:
         self._left -= 1
         self.decisions.journal.count(why)
         self._was_cut_off = self._was_cut_off or self.turns.is_going_on
-        self._open_next("model_lost", why=why)
+        is_steady = self.session.is_ready and self.decisions.now - self._began_at >= STEADY_MS
+        self._tries = 0 if is_steady else self._tries
+        self._open_next("model_lost", why=why, pause_ms=self._pause_ms)
+        self._tries += 1
+
+    @property
+    def _pause_ms(self) -> int:
+        """Return how long the next try may be put off: the first not at all, each further one twice as long."""
+        first_ms = self.agent.limits.reconnect_pause_ms
+        return min(first_ms * 2 ** (self._tries - 1), LONGEST_PAUSE_MS) if self._tries else 0
 
     # ------------------------------------------------------------ a clip for a caller who waits for one
 
@@ -87,6 +106,7 @@ class Reconnect:
 
     def session_began(self) -> None:
         """A session counts its age from its first word."""
+        self._began_at = self.decisions.now
         seconds = self.agent.limits.session_seconds
         self.session.old_at = self.decisions.now + seconds * 1000 if seconds else None
 
@@ -108,7 +128,7 @@ class Reconnect:
 
     # ------------------------------------------------------------ the next one
 
-    def _open_next(self, milestone: str, why: str) -> None:
+    def _open_next(self, milestone: str, why: str, pause_ms: int = 0) -> None:
         now = self.decisions.now
         self.decisions.journal.milestone(milestone, session=self.session.number, why=why[:300])
         if self.session.is_ready:
@@ -119,7 +139,7 @@ class Reconnect:
         self.turns.session_lost()
         self.last_words.session_ended()
         self.session.begin_anew()
-        self.decisions.say(OpenSession(self.session.number, max(0, self.session.due - now)))
+        self.decisions.say(OpenSession(self.session.number, max(0, self.session.due - now), pause_ms))
 
     def session_ready(self) -> None:
         """Tell the new session what was said, and what it can't know."""

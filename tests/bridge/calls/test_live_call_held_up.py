@@ -2,13 +2,15 @@
 
 import json
 import signal
+from base64 import b64encode
 from typing import Any
 
 import pytest
 import trio
 from attrs import define, field
+from bridge.heart.parts.alarms import MOST_GRACE_MS
 from heart import START as STARTED
-from heart import Driver, agent_with, new_call, of, open_call
+from heart import Driver, agent_with, new_call, of, open_call, voice
 from lone_calls import ModelLess, a_call
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -40,6 +42,17 @@ START: dict[str, Any] = {
 WEBHOOK = Line(t_ms=0, leg=tape.HTTP, sender=tape.TWILIO, http={})
 CREATED = '{"type":"session.created","session":{"expires_at":0}}'
 UPDATED = '{"type":"session.updated","session":{}}'
+RESPONSE = '{"type":"response.created","response":{"id":"r1"}}'
+DELTA = json.dumps(
+    {
+        "type": "response.output_audio.delta",
+        "response_id": "r1",
+        "item_id": "i1",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": b64encode(voice(2000)).decode(),
+    }
+)
 
 
 @define
@@ -63,6 +76,11 @@ def frame(number: int) -> str:
     """Return 20 ms of silence."""
     media = {"track": "inbound", "chunk": str(number), "timestamp": str(number * 20), "payload": "/////w=="}
     return json.dumps({"event": "media", "streamSid": "MZ1", "media": media})
+
+
+def played(lines: list[Line]) -> list[int]:
+    """Return when each piece of the agent's voice left."""
+    return [line.t_ms for line in lines if line.audio is not None]
 
 
 async def test_what_was_due_rings_before_what_came_meanwhile(mock_clock: MockClock) -> None:
@@ -144,7 +162,36 @@ async def test_an_alarm_that_a_frame_has_put_off_leaves_no_line_and_rings_when_i
             call._hear(call.phone, frame(number))
     rang = [line.t_ms for line in watched.lines if line.rang]
     assert call.end is not None
-    assert (call.end.why, rang) == ("media stopped coming", [3500])
+    assert (call.end.why, rang) == ("media stopped coming", [3500 + MOST_GRACE_MS])
+
+
+async def test_what_is_due_goes_with_the_next_frame_and_rings_alone_where_none_comes(
+    autojump_clock: MockClock,
+) -> None:
+    watched = a_call(agent_with(lost_media_ms=5000), Call, ModelLess)
+    call = watched.live
+    begin(call)
+    for message in (CREATED, UPDATED, RESPONSE, DELTA):
+        call._hear(call.model, message)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call._keep_time)
+        await trio.sleep(0.0055)
+        for number in range(1, 33):
+            await trio.sleep(0.02)
+            call._hear(call.phone, frame(number))
+        with_frames = played(watched.lines)
+        await trio.sleep(0.4)
+        nursery.cancel_scope.cancel()
+    rang = [line.t_ms for line in watched.lines if line.rang]
+    assert with_frames == [0, 0, 0, 105, 205, 305, 405, 505, 605]
+    assert played(watched.lines)[9:] == rang == [700 + MOST_GRACE_MS, 800, 900, 1000]
+
+
+@pytest.mark.parametrize(("lead_ms", "grace_ms"), [(300, 25), (120, 10), (40, 3)])
+def test_what_waits_for_a_frame_takes_little_of_the_lead(lead_ms: int, grace_ms: int) -> None:
+    line = open_call(agent_with(lead_ms=lead_ms))
+    line.caller_frame()
+    assert line.call.alarm_at - line.call.calm_until == grace_ms
 
 
 # ---------------------------------------------------------------- the heart after a pause

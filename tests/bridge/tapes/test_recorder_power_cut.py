@@ -10,7 +10,7 @@ import pytest
 import trio
 from attrs import define, field
 from taped import header_of
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bench.power import Power
 from bridge.agents import Agent
@@ -18,7 +18,7 @@ from bridge.errors import TapeError
 from bridge.tapes import files
 from bridge.tapes.names import tapes_under
 from bridge.tapes.reader import read_tape
-from bridge.tapes.recorder import SYNC_SECONDS, Recorder
+from bridge.tapes.recorder import FLUSH_SECONDS, MOST_AT_ONCE, SYNC_SECONDS, Recorder
 from bridge.tapes.tape import NOTE, Line
 from bridge.tapes.tape_writer import TapeWriter
 
@@ -251,6 +251,37 @@ async def test_a_flush_is_one_hop_to_one_thread_for_all_tapes(
     await hall.recorder.flush()  # nothing waits
     assert len(hops) == 3
     assert [_said(tape.path) for tape in tapes] == [["a", "a", "a"]] * 51
+
+
+async def test_many_tapes_are_written_in_turns_and_each_as_often_as_ever(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    written, can_be_taken = [], threading.Semaphore(0)
+
+    def write(path: Path, data: bytes) -> None:
+        written.append(path)
+        can_be_taken.release()
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            assert can_be_taken.acquire(timeout=30)
+
+    recorder = Recorder(tmp_path, write=write)
+    tapes = [tape_in(recorder, f"CA{number}") for number in range(2 * MOST_AT_ONCE + 1)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        await trio.to_thread.run_sync(take, len(tapes))
+        for _ in range(6):
+            for tape in tapes:
+                say(tape, "a")
+            await wait_all_tasks_blocked()
+            mock_clock.jump(FLUSH_SECONDS / 3)
+            await trio.to_thread.run_sync(take, 22)  # a third of them
+        so_far = list(written)
+        recorder.finish()
+    assert (
+        so_far == (4 * [tape.path for tape in tapes])[: 65 + 6 * 22]
+    )  # whoever has waited longest comes first
 
 
 async def test_a_tape_that_cant_be_written_costs_no_other_a_line_and_waits_for_itself(hall: Hall) -> None:

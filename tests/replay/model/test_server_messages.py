@@ -193,6 +193,7 @@ ERRORS = {
     "no such retrieve": wrong("item_retrieve_invalid_item_id", *START, of_item("retrieve")),
     "no such delete": wrong("item_delete_invalid_item_id", *START, of_item("delete")),
     "no such approval": wrong("invalid_value", *START, create({**NOT_ASKED})),
+    "too long an id": wrong("string_above_max_length", *START, create({**TYPED, "id": "x" * 33})),
     "no such call": wrong("invalid_tool_call_id", *START, create(OUTPUT)),
     "a stray error": wrong(
         "conversation_already_has_active_response", *TURN, script=faulty(stray_errors=True)

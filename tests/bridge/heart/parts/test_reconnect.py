@@ -42,7 +42,7 @@ from bridge.heart.events import (
     TranscriptCame,
     TurnCommitted,
 )
-from bridge.heart.parts.conversation import NOT_WRITTEN_DOWN
+from bridge.heart.parts.conversation import MOST_ENTRIES, NOT_WRITTEN_DOWN
 
 LOST = ModelLeft(1006, "")
 AGENT = agent_with(reconnects=2, reconnect_ms=5000)
@@ -242,6 +242,30 @@ def test_what_is_remembered_has_a_bound_whoever_talks_for_ever() -> None:
     assert call.arguments == "{}"
 
 
+def test_a_tool_that_runs_is_told_however_much_is_said_meanwhile() -> None:
+    line = a_call()
+    line.tell(ToolCalled("r9", "c1", "look_up", "{}"), ToolCalled("r9", "c2", "book_table", "{}"))
+    line.tell(ToolAnswered("c2", "booked"))
+    for number in range(2 * MOST_ENTRIES):
+        line.tell(AgentWords(f"said{number}", 0, "word"))
+    line.tell(LOST)
+    wanted = comes_back(line)
+    assert [call.call_id for call in of(wanted, AddCall)] == ["c1"]
+    assert len(told(wanted)) <= MOST_ENTRIES + 1
+    (answer,) = of(line.tell(ToolAnswered("c1", "yes")), AnswerTool)
+    assert answer.output == "yes"
+
+
+def test_an_answer_to_what_no_session_was_told_of_is_kept_from_it() -> None:
+    line = a_call()
+    line.tell(ToolCalled("r9", "c1", "look_up", "{}"))
+    for number in range(MOST_ENTRIES + 1):
+        line.tell(ToolCalled("r9", f"bye{number}", "hang_up", "{}"))
+    line.tell(SpeechStarted("u9", 0), LOST)
+    assert "c1" not in [call.call_id for call in of(comes_back(line), AddCall)]
+    assert not of(line.tell(ToolAnswered("c1", "yes")), AnswerTool)
+
+
 # ---------------------------------------------------------------- when it can't be had
 
 
@@ -276,7 +300,30 @@ def test_a_socket_that_breaks_off_again_and_again_gets_no_more_time() -> None:
     line = a_call()
     line.tell(LOST)
     again = line.tell(SessionCreated(0), LOST, after=3000)
-    assert of(again, OpenSession) == [OpenSession(3, 2000)]
+    assert of(again, OpenSession) == [OpenSession(3, 2000, 200)]
+
+
+def test_each_further_try_is_put_off_for_longer_so_that_a_thousand_calls_are_no_storm() -> None:
+    line = a_call(agent_with(reconnects=9))
+    pauses = []
+    for _ in range(5):
+        pauses += [effect.pause_ms for effect in of(line.tell(LOST), OpenSession)]
+        line.tell(SessionCreated(0), SessionUpdated(), after=100)
+    assert pauses == [0, 200, 400, 800, 1000]
+
+
+def test_a_session_that_has_lasted_is_followed_at_once() -> None:
+    line = a_call(agent_with(reconnects=9))
+    line.tell(LOST)
+    comes_back(line)
+    line.wait_with_frames(30_000)
+    assert of(line.tell(LOST), OpenSession)[0].pause_ms == 0
+
+
+def test_without_the_pause_every_try_is_made_at_once() -> None:
+    line = a_call(agent_with(reconnects=9, reconnect_pause_ms=0))
+    line.tell(LOST)
+    assert of(line.tell(SessionCreated(0), LOST), OpenSession)[0].pause_ms == 0
 
 
 def test_a_session_that_breaks_off_before_it_is_ready_is_followed_within_the_same_time() -> None:

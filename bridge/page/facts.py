@@ -1,0 +1,75 @@
+"""All facts of one call as one plain value: what its page is drawn from, and what whoever asks for JSON gets. Pure.
+
+Every time is in ms since the webhook was accepted, sound included: its first byte is that moment.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from attrs import asdict
+
+from bridge.heart.audio import SILENCE, bytes_of
+from bridge.page.costs import costs_of
+from bridge.page.next_steps import next_steps
+from bridge.page.peaks import PEAK_MS, WINDOW, peaks_of
+from bridge.page.sound import Sound
+from bridge.page.spans import moments_of, spans_of
+from bridge.page.trace import Trace, traced
+from bridge.page.waterfall import waits_of
+from bridge.page.words import lines_of
+from bridge.tapes.reader import Tape
+
+Record: TypeAlias = Mapping[str, Any]
+TABLES: Final = ("transcript", "tool_calls", "milestones", "items", "turns", "log", "legs")
+
+
+def document(tape: Tape, *, run: str = "") -> dict[str, Any]:
+    """Return all facts of a call, from its tape alone. Raises `TapeError`."""
+    return told(tape, run=run)[0]
+
+
+def told(tape: Tape, *, run: str = "") -> tuple[dict[str, Any], Sound]:
+    """Return all facts of a call, and its sound from the call's first moment on. Raises `TapeError`."""
+    records, trace = traced(tape.header, tape.lines, is_torn=tape.is_torn)
+    rows = asdict(records, recurse=False)
+    call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": str(tape.path)}
+    return document_of({"call": call, **rows}, trace, has_audio=tape.header.has_audio, run=run), from_zero(
+        trace.sound
+    )
+
+
+def document_of(record: Record, trace: Trace, *, has_audio: bool = True, run: str = "") -> dict[str, Any]:
+    """Return all facts of a call, from its records and its trace."""
+    windows = -(-(record["call"]["duration_ms"] or 0) // PEAK_MS)
+    caller, agent = (side.ljust(windows, b"\0") for side in peaks_of(from_zero(trace.sound)))
+    return {
+        "call": record["call"],
+        "length_ms": len(caller) * PEAK_MS,
+        "has_audio": has_audio,
+        "peaks": {"ms": PEAK_MS, "caller": _base64(caller), "agent": _base64(agent)},
+        "spans": spans_of(record, trace),
+        "moments": moments_of(record),
+        "lines": lines_of(record, trace.sound),
+        "waits": waits_of(record, trace.responses),
+        "tools": record["tool_calls"],
+        "log": record["log"],
+        "legs": record["legs"],
+        "sessions": trace.sessions,
+        "items": record["items"],
+        "cost": costs_of(record["call"], trace.prices),
+        "tape": trace.lines,
+        "next_steps": next_steps(record["call"], run=run),
+    }
+
+
+def from_zero(sound: Sound) -> Sound:
+    """Return a sound that begins with the call, not with its first stream; whole windows of its waveform."""
+    before = SILENCE * bytes_of(sound.begins_ms)
+    length = -(-(len(before) + len(sound.caller)) // WINDOW) * WINDOW
+    caller, agent = ((before + side).ljust(length, SILENCE) for side in (sound.caller, sound.agent))
+    return Sound(caller, agent, 0, sound.pieces)
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

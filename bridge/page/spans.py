@@ -1,0 +1,119 @@
+"""What is drawn along a call's time: stretches in which somebody spoke, worked or was away, and moments. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from bridge.heart.audio import ms_of
+from bridge.heart.playout import CLIP
+from bridge.page.trace import Trace
+
+Row: TypeAlias = dict[str, Any]
+Record: TypeAlias = Mapping[str, Any]
+
+LANES: Final = {
+    "caller": "Detected",
+    "agent": "Spoken",
+    "tools": "Tools",
+    "away": "Away",
+    "model": "Sessions",
+}
+"""Each lane's name, in the order in which they are drawn."""
+
+UNHEARD: Final = "sent, never heard"
+CLIPPED: Final = "a clip that was kept"
+DROPPED: Final = "generated, never sent"
+
+
+def spans_of(record: Record, trace: Trace) -> list[Row]:
+    """Return what is drawn, in lanes: each with its kind, from when to when, and what to call it."""
+    found = [*_caller(record), *_agent(record, trace), *_tools(record), *_away(record), *_sessions(trace)]
+    return sorted(found, key=lambda span: (list(LANES).index(span["lane"]), span["from_ms"]))
+
+
+def _span(lane: str, kind: str, from_ms: int, to_ms: int, text: str) -> Row:
+    return {"lane": lane, "kind": kind, "from_ms": from_ms, "to_ms": max(from_ms, to_ms), "text": text}
+
+
+def _caller(record: Record) -> Iterator[Row]:
+    for turn in record["turns"]:
+        began, stopped = turn.get("speech_started_ms"), turn.get("speech_stopped_ms")
+        if began is not None:
+            yield _span(
+                "caller",
+                "speech",
+                began,
+                began if stopped is None else stopped,
+                "the caller's speech detected",
+            )
+
+
+def _agent(record: Record, trace: Trace) -> Iterator[Row]:
+    zero, ends = trace.sound.begins_ms, dict[tuple[str, int], int]()
+    for piece in trace.sound.pieces:
+        began, ended = zero + ms_of(piece.begin), zero + ms_of(piece.end)
+        ends[piece.item_id, piece.part] = ended
+        kind, text = ("clip", CLIPPED) if piece.item_id.startswith(CLIP) else ("heard", "heard")
+        kind, text = (kind, text) if piece.is_heard else ("unheard", UNHEARD)
+        yield _span("agent", kind, began, ended, text)
+    begun = {row["id"]: row.get("first_delta_ms") for row in trace.responses}
+    for item in record["items"]:
+        dropped_ms = item["generated_ms"] - item["sent_ms"]
+        if dropped_ms > 0:
+            end = ends.get((item["item_id"], item["content_index"]), begun.get(item["response_id"]))
+            start = item["settled_ms"] if end is None else end
+            yield _span("agent", "dropped", start, start + dropped_ms, DROPPED)
+
+
+def _tools(record: Record) -> Iterator[Row]:
+    for tool in record["tool_calls"]:
+        began = tool["called_ms"] if tool["called_ms"] is not None else tool["started_ms"]
+        ended = tool["answered_ms"] if tool["answered_ms"] is not None else tool["sent_ms"]
+        if began is not None:
+            kind = "failed" if tool["error_kind"] else "tool"
+            yield _span("tools", kind, began, began if ended is None else ended, str(tool["name"]))
+
+
+def _away(record: Record) -> Iterator[Row]:
+    for leg in record["legs"]:
+        if leg["part"] != "stream":
+            ended = leg["began_ms"] if leg["ended_ms"] is None else leg["ended_ms"]
+            where = " ".join(filter(None, (leg["step"], leg["place"])))
+            kind = "dial" if leg["part"] == "dial" else "away"
+            yield _span("away", kind, leg["began_ms"], ended, f"{where}: {leg['outcome']}")
+
+
+def _sessions(trace: Trace) -> Iterator[Row]:
+    if len(trace.sessions) > 1:  # one that lasts as long as the call is nothing to be looked at
+        for row in trace.sessions:
+            text = f"session {row['number']}" + (f": {row['why']}" if row["why"] else "")
+            yield _span("model", "session", row["began_ms"], row["ended_ms"], text)
+
+
+# ---------------------------------------------------------------- moments
+
+
+def moments_of(record: Record) -> list[Row]:
+    """Return the milestones, each with its kind and its words."""
+    return [
+        {"t_ms": row["t_ms"], "name": row["name"], "kind": _kind(row["name"]), "text": _words(record, row)}
+        for row in record["milestones"]
+    ]
+
+
+def _kind(name: str) -> str:
+    return {"barge_in": "barge_in", "dead_air": "bad", "model_lost": "bad"}.get(name, "milestone")
+
+
+def _words(record: Record, row: Row) -> str:
+    if row["name"] != "barge_in":
+        return str(row["name"]).replace("_", " ")
+    return cut_in_words(record["items"], row["t_ms"])
+
+
+def cut_in_words(items: Sequence[Row], t_ms: int) -> str:
+    """Return what an interruption cut off, in words."""
+    cut = [row for row in items if row["cut"] and row["settled_ms"] == t_ms]
+    heard, made = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
+    if not cut:
+        return "barge-in"
+    return f"the caller cut in: {heard / 1000:.1f} s heard of {made / 1000:.1f} s said"

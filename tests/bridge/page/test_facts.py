@@ -1,0 +1,105 @@
+"""All facts of a call as one plain value: what was heard, drawn and waited for, on one clock."""
+
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.page.facts import document, told
+from bridge.tapes.reader import read_tape
+
+TAPES = Path(__file__).parents[2] / "tapes"
+NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
+
+Facts = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    return document(read_tape(TAPES / "interrupted.jsonl.gz"))
+
+
+def spans(facts: Facts, lane: str) -> list[tuple[str, int, int]]:
+    return [(one["kind"], one["from_ms"], one["to_ms"]) for one in facts["spans"] if one["lane"] == lane]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "formats/format1.jsonl", "formats/format1_next_session.jsonl"])
+def test_any_calls_facts_are_plain_and_lie_within_the_call(name: str) -> None:
+    facts = document(read_tape(TAPES / name))
+    assert msgspec.json.decode(msgspec.json.encode(facts)) is not None
+    length = facts["length_ms"]
+    assert length >= facts["call"]["duration_ms"]
+    drawn = [one for one in facts["spans"] if one["kind"] != "dropped"]
+    assert all(0 <= one["from_ms"] <= one["to_ms"] <= length + 1000 for one in drawn)
+    words = [ms for line in facts["lines"] for _, ms, _ in line["words"]]
+    assert all(ms >= 0 for ms in words)
+
+
+def test_what_was_heard_what_was_not_and_what_was_never_sent_are_drawn_apart(facts: Facts) -> None:
+    heard = [item["heard_ms"] for item in facts["items"] if item["cut"]]
+    agent = spans(facts, "agent")
+    (unheard,) = (one for one in agent if one[0] == "unheard")
+    (before,) = (one for one in agent if one[0] == "heard" and one[2] == unheard[1])
+    (dropped,) = (one for one in agent if one[0] == "dropped")
+    (cut_in,) = (one["t_ms"] for one in facts["moments"] if one["kind"] == "barge_in")
+    assert before[2] == cut_in
+    assert [before[2] - before[1]] == pytest.approx(heard, abs=60)
+    assert dropped[1] == unheard[2]
+
+
+def test_words_are_timed_and_those_behind_the_interruption_were_not_heard(facts: Facts) -> None:
+    (line,) = (line for line in facts["lines"] if line["unheard"])
+    heard = "".join(text for text, _, is_heard in line["words"] if is_heard)
+    (cut_in,) = (one["t_ms"] for one in facts["moments"] if one["kind"] == "barge_in")
+    times = [ms for _, ms, _ in line["words"]]
+    assert heard.strip() == "Harbour Table opened in nineteen"
+    assert line["to_ms"] == cut_in
+    assert times == sorted(times)
+    assert max(ms for _, ms, is_heard in line["words"] if is_heard) < cut_in
+
+
+def test_each_answers_time_is_taken_apart_without_a_gap_and_its_slow_part_named(facts: Facts) -> None:
+    first, _ = facts["waits"]
+    names = [part["name"] for part in first["parts"]]
+    assert names == ["endpointing", "commit", "start", "tools", "model", "line"]
+    for part, following in zip(first["parts"], first["parts"][1:], strict=False):
+        assert part["to_ms"] == following["from_ms"]
+    turn = next(row for row in facts["waits"] if row["position"] == 0)
+    assert turn["to_ms"] - turn["from_ms"] == 864
+    assert (turn["slow"], turn["slow_ms"], turn["tools"]) == ("endpointing", 500, ["check_table"])
+
+
+def test_the_waveform_and_the_sound_begin_with_the_call(facts: Facts) -> None:
+    _, sound = told(read_tape(TAPES / "interrupted.jsonl.gz"))
+    agent = b64decode(facts["peaks"]["agent"])
+    step = facts["peaks"]["ms"]
+    first_heard = next(one["t_ms"] for one in facts["moments"] if one["name"] == "first_audio_heard")
+    assert len(sound.caller) == len(sound.agent)
+    assert not any(agent[: first_heard // step])
+    assert any(agent[first_heard // step : first_heard // step + 10])
+    assert len(agent) * step == facts["length_ms"]
+
+
+def test_both_sessions_of_a_call_stand_there_after_a_reconnect() -> None:
+    facts = document(read_tape(TAPES / "formats" / "format1_next_session.jsonl"))
+    first, second = facts["sessions"]
+    assert (first["ended_ms"], first["why"]) == (901, "model connection lost (1006)")
+    assert (second["began_ms"], second["ready_ms"]) == (901, 902)
+    assert [kind for kind, *_ in spans(facts, "model")] == ["session", "session"]
+
+
+def test_the_cost_of_the_classes_is_the_cost_of_the_call(facts: Facts) -> None:
+    cost = facts["cost"]
+    assert sum(row["usd"] for row in cost["classes"]) == pytest.approx(cost["usd"], abs=1e-5)
+    assert {row["name"] for row in cost["classes"]} >= {"Audio in", "Audio out", "Text in", "Transcription"}
+
+
+def test_the_tapes_lines_are_all_there_or_counted(facts: Facts) -> None:
+    tape = read_tape(TAPES / "interrupted.jsonl.gz")
+    told = facts["tape"]
+    assert len(told["rows"]) + sum(told["counted"].values()) + told["left_out"] == len(tape.lines)
+    number, t_ms, leg, sender, text = told["rows"][3]
+    assert tape.lines[number - 2].decode().startswith(text[:100])
+    assert f'"t_ms":{t_ms},"leg":"{leg}","from":"{sender}"' in text
