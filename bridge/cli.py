@@ -13,6 +13,7 @@ COMMANDS: Final[LazyCommands] = {
     "check": "bridge.commands.check:check",
     "doctor": "bridge.commands.doctor:doctor",
     "serve": "bridge.commands.serve:serve",
+    "reload": "bridge.commands.reload:reload_command",
     "call": "bridge.commands.call:call_command",
     "install": "bridge.commands.install:install",
     "console": "bridge.commands.console:console",
@@ -35,6 +36,7 @@ def main() -> None:
     bridge check             is the configuration right, and what goes into the Twilio console
     bridge doctor            does everything fit together: address, Twilio, model, machine
     bridge serve             answer the phone
+    bridge reload            let the running daemon use changed files, or new code
     bridge call              have an agent call somebody
     bridge install           let systemd keep it running
     bridge console           see every call in a browser, live and afterwards

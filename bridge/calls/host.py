@@ -117,6 +117,9 @@ class CallHost(Protocol):
     async def prepare(self, setup: Setup) -> None:
         """Get ready for another configuration. Raises `ConfigError` when not all that carry calls can use it."""
 
+    async def roll(self, setup: Setup) -> None:
+        """Have calls from now on carried with the code on the disk. Raises `ConfigError`; then nothing has changed."""
+
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what it looks like inside, carrying these calls."""
 
@@ -135,7 +138,7 @@ class CallHost(Protocol):
 
 async def say_goodbye(call: AnyCall, ends_at: float, say: str) -> None:
     """Tell a call in time that it has to end; half of the time that is left, at most, is for its goodbye."""
-    left = ends_at - trio.current_time()
+    left = max(0.0, ends_at - trio.current_time())
     before = min(call.agent.limits.goodbye_seconds, left / 2)
     with trio.move_on_after(left - before):
         await call.over.wait()

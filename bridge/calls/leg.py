@@ -66,6 +66,10 @@ class Leg:
         """Have a message sent by the next `push`, or later. False, once, when the peer has stalled."""
         return self.outbox.add(message)
 
+    def send(self, message: str) -> bool:
+        """Send a message at once if nothing waits before it, otherwise as `post`: the same as that and a `push`."""
+        return self.outbox.send(self.link, message)
+
     def push(self) -> None:
         """Send at once what was posted, in one piece, as far as the socket takes it; the rest is left to `speak`."""
         if self.outbox:

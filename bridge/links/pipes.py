@@ -80,7 +80,7 @@ class TcpPipe:
         while True:
             try:
                 await trio.lowlevel.wait_readable(self._number)  # first: mostly nothing has come yet
-                return os.read(self._number, READ_BYTES)
+                return os.read(self._socket.fileno(), READ_BYTES)
             except BlockingIOError:
                 continue
             except (OSError, trio.ClosedResourceError):

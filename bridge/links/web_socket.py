@@ -102,6 +102,12 @@ class WebSocketLink:
     def take(self, data: bytes) -> None:
         """Read what has come."""
         self._reader.take(data)
+        if self._reader.is_answering:
+            self._follow_core()
+
+    def _follow_core(self) -> None:
+        """Take account of what the core was given: it may be the end, and it may have an answer."""
+        self._reader.is_answering = False
         if self._reader.has_ended:
             self._end()
         if self._pipe.is_ready and self._core.has_something_to_say:  # or whoever drains the pipe says it
@@ -141,8 +147,13 @@ class WebSocketLink:
 
     def send_now(self, *messages: str) -> None:
         """Send text messages without waiting; what the socket does not take waits, before all that is sent later."""
-        self._queue(messages)
-        self._write_now()
+        if self.words or self._core.state is not State.OPEN or self._core.has_something_to_say:
+            self._queue(messages)
+            return self._write_now()
+        # Nearly always: nothing of the core's waits, so it has no part in it.
+        self._pipe.write(b"".join([self._writer.text(message) for message in messages if message]))
+        if not self._pipe.is_ready:
+            self.on_waiting()
 
     async def send(self, *messages: str) -> None:
         """Send text messages and whatever waits; quietly nothing when the peer has left."""

@@ -197,6 +197,8 @@ def health_of(snapshot: Snapshot, peaks: Peaks) -> dict[str, Any]:
         "status": status,
         "version": __version__,
         "workers": vitals.workers,
+        "generation": vitals.generation,
+        "older_code": {"workers": vitals.retiring, "calls": vitals.retiring_calls},
         "calls": {"live": snapshot.live, "waiting": snapshot.waiting, "limit": snapshot.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},

@@ -270,6 +270,21 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Processes that can take calls: [server] workers, and fewer while one that died is started again.",
         (),
     ),
+    Metric(
+        "bridge_generation",
+        "Whose workers take new calls: 1, and one more with each reload of code.",
+        (),
+    ),
+    Metric(
+        "bridge_workers_retiring",
+        "Processes with older code that end their calls. More than 0 for hours: a call that does not end.",
+        (),
+    ),
+    Metric(
+        "bridge_calls_with_older_code",
+        "Calls that go on in those.",
+        (),
+    ),
     Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
 )
 HISTOGRAMS: Final[tuple[Metric, ...]] = (

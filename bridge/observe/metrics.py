@@ -241,6 +241,9 @@ class Metrics:
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,
+            "bridge_generation": vitals.generation,
+            "bridge_workers_retiring": vitals.retiring,
+            "bridge_calls_with_older_code": vitals.retiring_calls,
             "bridge_memory_bytes": vitals.memory_bytes,
         }
         for name, value in values.items():

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -17,6 +18,7 @@ from bridge.calls.messages import (
     Ends,
     Gone,
     Key,
+    Leave,
     Leaves,
     Media,
     OnDisk,
@@ -36,6 +38,7 @@ from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE
 from bridge.wire.requests import Request
 from bridge.wire.routes import Routes
+from bridge.workers.protocol import OTHER_PROTOCOL, protocol
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -158,11 +161,20 @@ class WorkerHandle:
     number: int
     process: trio.Process
     channel: Channel
+    generation: int = 1
+    """Whose code it has: those of a later one have what was on the disk then."""
+    on_ready: Callable[[], None] = field(default=lambda: None)
+    born: float = field(factory=trio.current_time)
     heard: float = field(factory=trio.current_time)
     is_ready: bool = False
     is_prepared: bool = False
     is_behind: bool = False
     """Whether the configuration that it has is not the one in use."""
+    is_fresh: bool = False
+    """Whether it began with the configuration that is about to be used."""
+    is_leaving: bool = False
+    fault: str = ""
+    """Why it could not begin."""
     vitals: Vitals = field(factory=Vitals)
     calls: dict[Key, RemoteCall] = field(factory=dict)
     tapes: dict[str, Header] = field(factory=dict)
@@ -178,12 +190,32 @@ class WorkerHandle:
     def is_able(self) -> bool:
         """Say whether it may be given a call."""
         is_well = not self.channel.is_gone and self.silent_seconds < SLOW_SECONDS
-        return self.is_ready and not self.is_behind and is_well
+        return self.is_ready and not self.is_behind and not self.is_leaving and is_well
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing of a call is left with it, not even a tape to write."""
+        return not self.calls and not self.tapes
+
+    @property
+    def calls_until(self) -> float:
+        """Return when the last of its calls is over at the latest."""
+        return max((call.due for call in self.calls.values()), default=0.0)
 
     @property
     def silent_seconds(self) -> float:
         """Return how long it has said nothing."""
         return trio.current_time() - self.heard
+
+    def has_begun(self) -> None:
+        """Take note that it can have calls."""
+        self.is_ready = True
+        self.on_ready()
+
+    def leave(self) -> None:
+        """Let it write what is left and end."""
+        self.is_leaving = True
+        self.channel.send(Leave())
 
     async def answer(self, key: Key, request: Request) -> str | None:
         """Let it answer a request about a call; None when it has died."""
@@ -204,6 +236,9 @@ class WorkerHandle:
 
     def renew(self, settings: Settings, secrets: Secrets) -> None:
         """Let it use another configuration; until one that prepared nothing has caught up it gets no new calls."""
+        if self.is_fresh:
+            self.is_fresh = False
+            return
         self.is_behind, self.is_prepared = not self.is_prepared, False
         self._count = self._renewal = self._count + 1
         self.channel.send(Renew(self._renewal, settings, secrets))
@@ -264,16 +299,16 @@ async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event
         del events[number]
 
 
-async def start_worker(number: int, lock: int | None) -> WorkerHandle:
+async def start_worker(number: int, generation: int, lock: int | None) -> WorkerHandle:
     """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno())],
+            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno()), protocol()],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )
-    return WorkerHandle(number, process, Channel.on(ours))
+    return WorkerHandle(number, process, Channel.on(ours), generation)
 
 
 async def end_when_stuck(worker: WorkerHandle) -> None:
@@ -289,6 +324,19 @@ async def end_when_stuck(worker: WorkerHandle) -> None:
     worker.process.send_signal(signal.SIGABRT)
     await trio.sleep(1)
     worker.process.kill()
+
+
+def why_not(worker: WorkerHandle) -> str:
+    """Return why a worker that is gone can't take calls, as far as is known here."""
+    status = worker.process.returncode
+    if worker.fault:
+        return f"worker {worker.number}: {worker.fault}"
+    if status == OTHER_PROTOCOL:
+        return (
+            f"worker {worker.number}: the code on the disk is of a version that this daemon can't talk to: "
+            "restart the daemon"
+        )
+    return f"worker {worker.number} could not start or died (status {status}); its own lines say why"
 
 
 def way_of(number: int) -> str:

@@ -13,6 +13,7 @@ from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
+from bridge.errors import ConfigError
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
@@ -126,6 +127,14 @@ class LocalHost:
 
     async def prepare(self, setup: Setup) -> None:
         """Nothing to do: it is loaded in this process."""
+
+    async def roll(self, setup: Setup) -> None:
+        """Refuse, and say why: this process can't replace its own code. Raises `ConfigError`."""
+        raise ConfigError(
+            [
+                "[server] workers = 1: new code needs a process of its own; set it to 2 or more, or restart the daemon"
+            ]
+        )
 
     def renew(self, setup: Setup) -> None:
         """Use another configuration from now on."""

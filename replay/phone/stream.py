@@ -20,7 +20,18 @@ from replay.phone.instructions.orders import Orders
 from replay.phone.line import FRAME_MS, SILENT_FRAME
 from replay.phone.network import Loss
 from replay.phone.report import CallReport, ClosedBy
-from replay.phone.script import Account, Act, DropSocket, GoSilent, HangUp, Press, Say, SendRaw, StopReading
+from replay.phone.script import (
+    Account,
+    Act,
+    DropSocket,
+    GoSilent,
+    HangUp,
+    LoseStream,
+    Press,
+    Say,
+    SendRaw,
+    StopReading,
+)
 from replay.phone.socket import GOODBYE_S
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
@@ -165,6 +176,10 @@ class MediaStream:
                 self.report.note("socket_dropped")
                 self.socket.reset()
                 self._end("caller")
+            case LoseStream():
+                self.report.note("stream_lost")
+                self.socket.reset()
+                self._end("bridge")
             case StopReading():
                 self.report.note("reading_stopped")
                 self._reading.cancel(reason="the script stopped reading")

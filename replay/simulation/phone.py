@@ -23,6 +23,7 @@ from replay.phone.script import (
     DropSocket,
     GoSilent,
     HangUp,
+    LoseStream,
     Press,
     Say,
     SendRaw,
@@ -49,6 +50,8 @@ class SimulatedPhone:
     actor: Actor = field(init=False)
     has_begun: bool = False
     has_left: bool = False
+    is_lost: bool = False
+    """The stream broke off, and the caller is still on their line."""
     is_reading: bool = True
     unread_since: int | None = None
     """When the bridge first said something that a caller who stopped reading has left lying."""
@@ -121,7 +124,8 @@ class SimulatedPhone:
                 sids = {"accountSid": self.account.account_sid, "callSid": self.call_sid}
                 self._send(self._numbered("stop", sids))
                 self._leave(1000)
-            case DropSocket():
+            case DropSocket() | LoseStream():
+                self.is_lost = isinstance(act, LoseStream)
                 self._leave(1006)
             case StopReading():
                 self.is_reading = False

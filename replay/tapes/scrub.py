@@ -49,6 +49,7 @@ FORM_KEPT: Final = frozenset({
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
+LISTS: Final = ("still_there_sentences",)
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
 SETTINGS_KEPT: Final = frozenset({"name", "tool"})
 """Within those: what names a place or a tool, for the model's wishes name them too."""
@@ -89,6 +90,9 @@ class Scrub:
         settings = dict(header.settings)
         settings |= {
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
+        }
+        settings |= {
+            name: [self.words(text) for text in settings[name]] for name in LISTS if name in settings
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
         if isinstance(filler := settings.get("filler"), dict):

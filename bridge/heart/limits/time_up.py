@@ -118,7 +118,7 @@ class TimeUp:
         """Return what is due first because of how long the call has lasted; of a caller who is away, its end alone."""
         due, ring = self._longest_ms, self._end_longest
         end = self.goodbye.end
-        if end is not None and end.due < due:
+        if end is not None and end.due < due and (self.excursions.is_here or not end.is_of_model):
             due, ring = end.due, self.goodbye.run_out
         if not self.excursions.is_here:
             return due, ring
@@ -150,8 +150,9 @@ class TimeUp:
     def _close(self) -> None:
         """Let nobody begin anything more, and the agent stop at its next pause; a goodbye is left alone."""
         self.farewell.is_closing = True
-        if self.farewell.is_pending:
+        if self.farewell.is_pending or self.goodbye.is_in_time():
             return
+        self.goodbye.is_waited_for = False
         is_cut = self.turns.is_cut(self.turns.active)
         if (active := self.turns.cut_active()) and not is_cut:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))

@@ -17,7 +17,7 @@ from bridge.tapes.tape import OPENAI, PHONE, decode
 from bridge.tools import tool
 from replay.model.script import CallTool, Faults, Script
 from replay.model.script import Say as Words
-from replay.phone.script import Caller, HangUp, Say, WaitForEnd, WaitForQuiet
+from replay.phone.script import Caller, HangUp, InterruptAfter, LoseStream, Say, WaitForEnd, WaitForQuiet
 from replay.simulation.away import FarEnd
 from replay.simulation.simulate import Simulation
 from replay.sound.formats import murmur
@@ -210,3 +210,20 @@ def test_keys_that_one_tool_was_given_are_hidden_even_where_keys_are_kept() -> N
     )
     assert b"864209" not in b"".join(tape.lines)
     assert [row["output"] for row in rows.tool_calls] == ["the PIN is wrong: xxxxxx"]
+
+
+def test_a_stream_that_breaks_off_is_connected_again_and_the_caller_goes_on() -> None:
+    steps = (
+        InterruptAfter(300),
+        LoseStream(),
+        WaitForQuiet(400),
+        Say(murmur(400), "Hello?"),
+        WaitForQuiet(400),
+    )
+    script = Script(opening=(Words(murmur(2000), "Hello there, and welcome."),), fallback=(HELLO,))
+    simulation = Simulation(Caller(steps=(*steps, HangUp())), script, AGENT)
+    tape = simulation.run()
+    rows = records_of(tape.header, map(decode, tape.lines))
+    assert legs(rows) == [("stream", 1, None, "lost"), ("stream", 2, None, "hung_up")]
+    assert (rows.call["ended_by"], len(rows.turns)) == ("caller", 1)
+    assert list(retold(tape)) == tape.lines
