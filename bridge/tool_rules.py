@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
+from attrs import asdict, frozen
 
 from bridge.text.validity import valid, valid_json
 
@@ -20,6 +20,9 @@ class ToolRule:
     """In one call it is run once with the same arguments, however often the model calls it."""
     cancellable: bool = False
     """It is cancelled when the caller interrupts or the call ends; every other tool runs on."""
+
+    def __str__(self) -> str:
+        return ", ".join(name for name, is_so in asdict(self).items() if is_so)
 
 
 NO_RULE: Final = ToolRule()

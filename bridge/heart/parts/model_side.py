@@ -129,11 +129,12 @@ class ModelSide:
 
     def _response_created(self, event: ResponseCreated) -> None:
         """Let it begin, unless it comes too late."""
+        is_ours = not self.turns.is_expected
         self.turns.created(event.response_id)
         if self.excursions.is_away:
             return self.excursions.response_created(event.response_id)
         self.barge_in.response_created(event.response_id)
-        self.tool_speech.response_began(event.response_id)
+        self.tool_speech.response_began(event.response_id, is_ours=is_ours)
 
     def _response_finished(self, event: ResponseFinished) -> None:
         """Count how it ended, and ask again for one that failed."""

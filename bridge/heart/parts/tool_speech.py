@@ -98,27 +98,28 @@ class ToolSpeech:
 
     # ------------------------------------------------------------ what responses do
 
-    def response_began(self, response_id: str) -> None:
-        """Whoever has the results now speaks of them, whatever it was asked for."""
+    def response_began(self, response_id: str, *, is_ours: bool) -> None:
+        """Whoever has the results now speaks of them, unless it was asked to say something else alone."""
         self._has_called = self._has_promised = False
         self._unnudged_responses = max(0, self._unnudged_responses - 1)
         is_stale, self._is_next_stale = self._is_next_stale, False
-        if self.tool_calls.untold and not is_stale and not self.turns.is_cut(response_id):
+        is_other = is_ours and bool(self.turns.prompt or self.tool_calls.running)
+        if self.tool_calls.untold and not (is_stale or is_other or self.turns.is_cut(response_id)):
             self._has_result, self._telling = False, response_id
 
     def response_finished(self, event: ResponseFinished) -> None:
         """Take down what was told, and look for a promise in what was said."""
-        if event.status not in ("completed", "incomplete"):
-            return
-        if self._telling == event.response_id and self._telling:
+        is_whole = event.status in ("completed", "incomplete")
+        if is_whole and self._telling and self._telling == event.response_id:
             self._told()
-        self._has_promised = self._is_promise()
+        if self._telling in ("", event.response_id):
+            self._telling, self._has_result = "", bool(self.tool_calls.untold)
+        self._has_promised = is_whole and self._is_promise()
 
     def _told(self) -> None:
         for call_id, name in self.tool_calls.untold.items():
             self.decisions.journal.milestone("tool_delivered", tool=name, call_id=call_id)
         self.tool_calls.untold.clear()
-        self._telling = ""
 
     def _is_promise(self) -> bool:
         settings = self.agent.tool_speech

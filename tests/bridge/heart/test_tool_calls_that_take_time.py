@@ -130,6 +130,34 @@ def test_a_response_that_was_asked_for_before_the_result_came_does_not_tell_it()
     assert len(responses(line)) == 1
 
 
+def test_a_response_that_is_to_say_something_else_does_not_tell_it() -> None:
+    line = with_late_tool()
+    line.tell(ResponseCreated("r11"))
+    line.generate("r11", "i11", 200)
+    line.tell(ToolAnswered("c1", "7 pm"), ModelFinishedAudio("i11", 0))
+    line.tell(ResponseFinished("r11", "incomplete", "max_output_tokens"))
+    assert "middle of a sentence" in responses(line)[-1].instructions
+    line.answer("r12", "i12", 200)
+    assert "tool_delivered" not in line.milestones()
+    line.hear_out()
+    line.wait(PAUSE_MS)
+    assert responses(line)[-1].instructions == ""
+    line.answer("r13", "i13", 200)
+    assert "tool_delivered" in line.milestones()
+
+
+def test_a_response_that_was_cut_off_has_not_told_it() -> None:
+    line = with_late_tool()
+    line.tell(ToolAnswered("c1", "7 pm"), after=2000)
+    line.tell(ResponseCreated("r11"))
+    line.caller_begins(after=300)
+    line.tell(ResponseFinished("r11", "cancelled"))
+    assert "tool_delivered" not in line.milestones()
+    line.caller_ends(after=500)
+    line.answer("r12", "i12", 200)
+    assert line.milestones().count("tool_delivered") == 1
+
+
 def test_a_failure_comes_late_too() -> None:
     line = with_late_tool()
     (answer,) = of(line.tell(ToolFailed("c1", "timeout", "no answer in 60 s"), after=1000), AnswerTool)
