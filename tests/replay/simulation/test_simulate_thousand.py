@@ -7,14 +7,16 @@ from typing import Any, Final
 import attrs
 import msgspec
 import pytest
+import trio
 
 from bridge.agents import Agent
 from bridge.settings.limits import Limits
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
 from bridge.store.records import Records, records_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import MODEL, OPENAI, Line, decode
-from bridge.tools import Tool, tool
+from bridge.tools import Progress, Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Transcription
 from replay.model.script import Say as Words
 from replay.phone.network import Network
@@ -56,7 +58,34 @@ def break_down() -> str:
     raise RuntimeError("out of order")
 
 
-TOOLS: Final[list[Tool]] = [look_up, break_down]
+@tool(late=True, once=True)
+async def search(day: str, progress: Progress) -> str:
+    """Search for long."""
+    await trio.sleep(0.6)
+    progress.update("half of it is searched")
+    await trio.sleep(0.6)
+    return f"{day}: found"
+
+
+@tool(once=True)
+async def pay(day: str) -> str:
+    """Pay once."""
+    await trio.sleep(0.5)
+    return f"{day}: paid"
+
+
+@tool(cancellable=True)
+async def scan(day: str) -> str:
+    """Scan, while anybody wants it."""
+    await trio.sleep(1)
+    return f"{day}: scanned"
+
+
+TOOLS: Final[list[Tool]] = [look_up, break_down, search, pay, scan]
+OF_TOOLS: Final = (
+    "tool_delivered", "tool_undelivered", "tool_joined", "tool_cancelled", "tool_progress_told", "tool_filler",
+    "nudged",
+)  # fmt: skip
 FAULTY: Final[list[dict[str, Any]]] = [
     {"refuse": "http_401"}, {"refuse": "invalid_api_key"}, {"never_create": True}, {"never_update": True},
     {"never_answer": True}, {"fail_responses": 1}, {"fail_responses": 9}, {"close_after_ms": 1800},
@@ -108,10 +137,12 @@ def drawn_network(dice: Random) -> Network:
 
 
 def drawn_reply(dice: Random) -> Reply:
-    words = Words(murmur(dice.choice([100, 400, 900, 1500])), "some words of an answer that may be cut")
+    text = dice.choice(["some words of an answer that may be cut", "let me check that"])
+    words = Words(murmur(dice.choice([100, 400, 900, 1500])), text)
     calls = [
         CallTool("look_up", {"day": "Friday"}), CallTool("look_up", "{"), CallTool("break_down"),
         CallTool("nobody_knows"), CallTool("hang_up", {"reason": "bye"}),
+        *(CallTool(name, {"day": "Friday"}) for name in ("search", "pay", "scan")),
     ]  # fmt: skip
     kind = dice.random()
     if kind < 0.6:
@@ -145,7 +176,10 @@ def drawn_agent(dice: Random) -> Agent:
         create_response=dice.random() < 0.85,
     )
     limits = attrs.evolve(LIMITS, lead_ms=dice.choice([40, 300]))
-    return Agent(name="front-desk", turn_detection=turns, limits=limits)
+    speech = dice.choice(
+        [ToolSpeech(), ToolSpeech(filler_after_ms=300, progress_every_ms=500, nudge_after_ms=400)]
+    )
+    return Agent(name="front-desk", turn_detection=turns, limits=limits, tool_speech=speech)
 
 
 # ---------------------------------------------------------------- what holds of every call
@@ -164,6 +198,8 @@ def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
         "an item settled twice": len({(r["item_id"], r["content_index"]) for r in rows.items})
         == len(rows.items),
         "a tool without an answer": all(is_answered(row, rows) for row in rows.tool_calls),
+        "a late result is lost": all(is_told_or_not(row, rows) for row in rows.tool_calls if row["is_late"]),
+        "what runs once ran twice": len(runs := runs_of(lines, "pay")) == len(set(runs)),
         "said is not what was said": all(row["said"] in spoken for row in agents(rows)),
         "heard and unheard": all(is_split(row) for row in rows.transcript),
         "an item twice in the transcript": len({r["item_id"] for r in rows.transcript})
@@ -178,10 +214,23 @@ def agents(rows: Records) -> list[dict[str, Any]]:
 
 
 def is_answered(row: dict[str, Any], rows: Records) -> bool:
-    """Say whether a called tool was answered, cancelled with the call, or is the hang-up that ended it."""
+    """Say whether a called tool was answered, cancelled with the call or outlived it, or is the hang-up that ended it."""
     is_hang_up = row["name"] == "hang_up"  # it is answered only when the caller went on talking
-    is_late = row["called_ms"] is None or row["called_ms"] >= rows.call["duration_ms"]
+    is_late = row["called_ms"] is None or row["called_ms"] >= rows.call["duration_ms"] or row["is_late"]
+    outlived = [one["data"]["call_id"] for one in rows.milestones if one["name"] == "tool_outlives_call"]
+    is_late = is_late or row["tool_call_id"] in outlived
     return is_hang_up or is_late or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
+
+
+def is_told_or_not(row: dict[str, Any], rows: Records) -> bool:
+    """Say whether a late result was delivered, or recorded as undelivered, and not both."""
+    told = [one["name"] for one in rows.milestones if one["data"].get("call_id") == row["tool_call_id"]]
+    return told.count("tool_delivered") + told.count("tool_undelivered") == 1
+
+
+def runs_of(lines: list[Line], name: str) -> list[str]:
+    """Return the arguments with which a tool was run."""
+    return [line.run["arguments"] for line in lines if line.run is not None and line.run["name"] == name]
 
 
 def is_split(row: dict[str, Any]) -> bool:
@@ -207,6 +256,7 @@ def agents_words(lines: list[Line]) -> set[str]:
 def kinds_of(rows: Records) -> set[str]:
     """Return what came about in a call: who ended it, whether the caller cut in, whether a tool was asked."""
     came = {"interruption": rows.call["interruptions"], "tool": rows.tool_calls}
+    came |= {row["name"]: True for row in rows.milestones if row["name"] in OF_TOOLS}
     return {f"ended by {rows.call['ended_by']}", *(name for name, what in came.items() if what)}
 
 
@@ -224,5 +274,10 @@ def test_a_thousand_calls_keep_every_promise(first: int) -> None:
             wrong[seed] = faults
         kinds.update(kinds_of(rows))
     assert wrong == {}
-    wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
+    wanted = [
+        *(f"ended by {by}" for by in ("caller", "model", "tool", "limit")),
+        "interruption",
+        "tool",
+        *OF_TOOLS,
+    ]
     assert min(kinds[kind] for kind in wanted) > 5, kinds  # or the thousand would be fewer than they seem
