@@ -61,9 +61,9 @@ def break_down() -> str:
 @tool(late=True, once=True)
 async def search(day: str, progress: Progress) -> str:
     """Search for long."""
-    await trio.sleep(0.6)
+    await trio.sleep(0.3)
     progress.update("half of it is searched")
-    await trio.sleep(0.6)
+    await trio.sleep(0.3)
     return f"{day}: found"
 
 
@@ -214,7 +214,7 @@ def agents(rows: Records) -> list[dict[str, Any]]:
 
 
 def is_answered(row: dict[str, Any], rows: Records) -> bool:
-    """Say whether a called tool was answered, cancelled with the call or outlived it, or is the hang-up that ended it."""
+    """Say whether a called tool was answered, was cancelled with the call or outlived it, or is what ended it."""
     is_hang_up = row["name"] == "hang_up"  # it is answered only when the caller went on talking
     is_late = row["called_ms"] is None or row["called_ms"] >= rows.call["duration_ms"] or row["is_late"]
     outlived = [one["data"]["call_id"] for one in rows.milestones if one["name"] == "tool_outlives_call"]
@@ -274,10 +274,6 @@ def test_a_thousand_calls_keep_every_promise(first: int) -> None:
             wrong[seed] = faults
         kinds.update(kinds_of(rows))
     assert wrong == {}
-    wanted = [
-        *(f"ended by {by}" for by in ("caller", "model", "tool", "limit")),
-        "interruption",
-        "tool",
-        *OF_TOOLS,
-    ]
+    wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
     assert min(kinds[kind] for kind in wanted) > 5, kinds  # or the thousand would be fewer than they seem
+    assert sum(kinds[kind] for kind in OF_TOOLS) > 20, kinds
