@@ -40,6 +40,7 @@ from bridge.settings.session_table import (
     read_session,
     tracing,
 )
+from bridge.settings.speaking import Speaking, about_speaking
 from bridge.settings.tool_speech import ToolSpeech, read_tool_speech
 from bridge.settings.turn_detection import (
     ServerVad,
@@ -115,6 +116,7 @@ class Agent:
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
+    speaking: Speaking = setting(Speaking(), _table)
     context: Context = setting(Context(), _table)
     session: Mapping[str, Any] = setting({}, _table)
     mcp: Mapping[str, McpServer] = setting({}, _table)
@@ -139,6 +141,13 @@ class Agent:
     def languages(self) -> tuple[str, ...]:
         """Return what callers may speak; nothing if it is to be detected."""
         return languages.all_of(self.language)
+
+    @property
+    def server_turn_detection(self) -> TurnDetection:
+        """Return what is asked of the server: with speaking rules it neither interrupts nor answers by itself."""
+        if not self.speaking.has_rules:
+            return self.turn_detection
+        return evolve(self.turn_detection, create_response=False, interrupt_response=False)
 
     @property
     def clips(self) -> Mapping[str, bytes]:
@@ -203,6 +212,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     faults += _about_transcription(agent, at)
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
+    turn_detection = read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults)
     filler = read_table(Filler, tables.get("filler", {}), at=f"{at}.filler", faults=faults)
     return evolve(
         agent,
@@ -211,11 +221,12 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         voicemail=leaving.voicemail,
         collect=leaving.collect,
         failure=leaving.failure,
-        turn_detection=read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults),
+        turn_detection=turn_detection,
         turn_budget=read_table(
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
         ),
         shadow=read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
+        speaking=_read_speaking(tables.get("speaking", {}), agent, turn_detection, f"{at}.speaking", faults),
         context=_read_context(tables.get("context", {}), f"{at}.context", faults),
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
@@ -292,6 +303,12 @@ def _read_context(raw: Any, at: str, faults: list[str]) -> Context:
     context = read_table(Context, raw, at=at, faults=faults)
     faults += about_context(context, at)
     return context
+
+
+def _read_speaking(raw: Any, agent: Agent, vad: TurnDetection, at: str, faults: list[str]) -> Speaking:
+    speaking = read_table(Speaking, raw, at=at, faults=faults)
+    faults += about_speaking(speaking, agent.languages, agent.transcription_model, vad, at)
+    return speaking
 
 
 def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[str]) -> Outgoing | None:

@@ -19,6 +19,7 @@ from bridge.heart.events import (
     AgentWords,
     CallerAway,
     CallerSpoke,
+    CallerWords,
     ClockRang,
     Event,
     ExcursionEnded,
@@ -58,6 +59,7 @@ from bridge.heart.events import (
 )
 from bridge.prices import PUBLISHED
 from bridge.settings.filler import Clip, Filler
+from bridge.settings.speaking import Speaking
 from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
 from bridge.tool_rules import ToolRule
@@ -147,6 +149,8 @@ everyday = st.one_of(
     st.builds(failed_or_not, responses, statuses, codes, messages, usages),
     st.builds(RateLimitsTold, st.sampled_from([1, 700, 20_000])),
     st.just(TranscriptionFailed("u", "audio_unintelligible")), written, st.just(IdleTimedOut("u")),
+    st.sampled_from([TranscriptCame("u", "No, wait."), TranscriptCame("u", "Mhm."), TranscriptCame("u", "")]),
+    st.sampled_from([CallerWords("u", "I"), CallerWords("u", " want")]),
     st.builds(MarkReached, sids, marks),
     st.builds(MarkReached, sids, marks),
     st.builds(ToolCalled, responses, calls, names, arguments),
@@ -232,8 +236,9 @@ def answers(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[tuple[int, Event | Echo]]:
-    """Draw a turn of the caller's."""
-    happens = (SpeechStarted("u", 0), SpeechStopped("u", 0), TurnCommitted("u"))
+    """Draw a turn of the caller's, perhaps written down."""
+    happens: list[Event] = [SpeechStarted("u", 0), SpeechStopped("u", 0), TurnCommitted("u")]
+    happens += draw(st.sampled_from([[], [TranscriptCame("u", "No, wait.")], [TranscriptCame("u", "")]]))
     return [(draw(gaps), event) for event in happens]
 
 
@@ -337,6 +342,22 @@ agents = st.builds(
     session_seconds=st.sampled_from([0, 3, 3300]),
     stream_returns=st.sampled_from([0, 2]),
 )
+
+
+speaking_rules = st.builds(
+    Speaking,
+    protect_greeting=st.sampled_from([False, False, True]),
+    protected=st.sampled_from([(), (), ("Hello there.",)]),
+    keys_interrupt_protected=st.booleans(),
+    min_speech_ms=st.sampled_from([0, 0, 100, 600]),
+    min_words=st.sampled_from([0, 0, 2]),
+    backchannels=st.booleans(),
+    resume_after_ms=st.sampled_from([500, 2000, 0]),
+).filter(lambda speaking: speaking.has_rules)
+ruled_agents = st.builds(lambda agent, speaking: evolve(agent, speaking=speaking), agents, speaking_rules)
+"""Agents with speaking rules."""
+
+everybody = st.one_of(agents, ruled_agents)
 
 
 @define

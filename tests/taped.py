@@ -13,6 +13,7 @@ from bridge.heart.events import (
     AgentWords,
     CallerAway,
     CallerSpoke,
+    CallerWords,
     ClockRang,
     Event,
     ExcursionEnded,
@@ -136,6 +137,9 @@ def model_message(event: Event) -> Message | None:  # noqa: C901 - one line an e
             kind, field = ("done", "transcript") if is_whole else ("delta", "delta")
             kind = f"response.output_audio_transcript.{kind}"
             return {"type": kind, "item_id": item, "content_index": index, field: text}
+        case CallerWords(item, text):
+            kind = "conversation.item.input_audio_transcription.delta"
+            return {"type": kind, "item_id": item, "content_index": 0, "delta": text}
         case TranscriptCame(item, text, usage):
             kind = "conversation.item.input_audio_transcription.completed"
             return {"type": kind, "item_id": item, "content_index": 0, "transcript": text, "usage": usage}

@@ -56,6 +56,17 @@ def next_pause(audio: bytes) -> int | None:
     return None
 
 
+def start_of_words(audio: bytes) -> int:
+    """Return where the words begin that this sound breaks off in: behind its last pause; its end if there is none."""
+    quiet = 0
+    for end in range(len(audio), 0, -FRAME_BYTES):
+        frame = audio[max(0, end - FRAME_BYTES) : end]
+        quiet = 0 if is_audible(frame) else quiet + len(frame)
+        if quiet >= PAUSE_BYTES:
+            return end - len(frame) + quiet
+    return len(audio)
+
+
 def to_pcm16(ulaw: bytes) -> bytes:
     """Decode µ-law bytes to little-endian 16-bit PCM of the same rate."""
     return struct.pack(f"<{len(ulaw)}h", *map(LINEAR.__getitem__, ulaw))

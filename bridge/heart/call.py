@@ -16,11 +16,11 @@ from bridge.heart.dead_air import STIRRING, DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
 from bridge.heart.events import (
-    FROM_MODEL,
     MODEL_LEG,
     AgentWords,
     AwayEvent,
     CallerSpoke,
+    CallerWords,
     ClockRang,
     Event,
     IdleTimedOut,
@@ -46,8 +46,6 @@ from bridge.heart.events import (
     StreamStarted,
     StreamStopped,
     ToolEvent,
-    TranscriptCame,
-    TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.heart.held_audio import HeldAudio
@@ -64,16 +62,20 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.filler import Filler
+from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
+from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.patience import Patience
+from bridge.heart.parts.protection import Protection
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_side import ToolSide
 from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
-from bridge.heart.session import Session
+from bridge.heart.session import FROM_MODEL, Session
+from bridge.heart.speaking.rules import Rules
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.prices import Prices
@@ -83,7 +85,7 @@ from bridge.tool_rules import ToolRule
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
 
-OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords}) | {LinkStalled}
+OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords, CallerWords}) | {LinkStalled}
 """What may be of nobody any more."""
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
@@ -123,6 +125,7 @@ class Call:
     _excursions: Excursions = field(init=False)
     _farewell: Farewell = field(init=False)
     _barge_in: BargeIn = field(init=False)
+    _overlap: Overlap = field(init=False)
     _voice: AgentVoice = field(init=False)
     _caller: CallerSide = field(init=False)
     _model: ModelSide = field(init=False)
@@ -139,8 +142,8 @@ class Call:
         self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
-        self._playout = Playout(limits.lead_ms)
-        self._turns = Turns(agent.turn_detection.create_response, limits.max_turn_seconds * 1000)
+        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules)
+        self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
         schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
         most = (limits.tools_at_once, limits.tool_calls_per_call)
         self._tool_calls = ToolCalls(schemas, *most, self.tool_rules)
@@ -168,22 +171,22 @@ class Call:
             agent, decisions, said, stream, keys, turns, playout, dead_air, farewell, calls
         )
         self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell, filler)
+        guard = Protection(decisions, said, turns, playout, rules := Rules.of(agent))
+        self._overlap = overlap = Overlap(
+            decisions, stream, session, turns, playout, voice, barge_in, farewell, rules, guard
+        )
         self._outgoing = outgoing = OutgoingSide(
             decisions, callee, stream, turns, playout, voice, barge_in, away, ending, limits.farewell_grace_ms
         )
         self._caller = CallerSide(
-            decisions, said, stream, session, held, keys, turns, voice, barge_in, farewell, away, ending, outgoing,
+            decisions, said, stream, session, held, keys, turns, voice, overlap, farewell, away, ending, outgoing,
         )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
-        speech = ToolSpeech(
-            agent, decisions, said, session, stream, keys, turns, calls, dead_air, farewell, away, callee, filler,
-            has_tools=bool(agent.mcp) or not all(map(ways_out.has, calls.schemas)),
-        )  # fmt: skip
+        talk = self._tool_speech(filler, ways_out)
         self._model = ModelSide(
-            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect,
-            speech,
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect, talk,
         )  # fmt: skip
-        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, speech)
+        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, talk)
         self._patience = Patience(
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
         )
@@ -192,7 +195,14 @@ class Call:
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
-            self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, speech,
+            self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, talk, overlap,
+        )  # fmt: skip
+
+    def _tool_speech(self, filler: Filler, ways_out: WaysOut) -> ToolSpeech:
+        return ToolSpeech(
+            self.agent, self._decisions, self._conversation, self._session, self._stream, self._keys, self._turns,
+            self._tool_calls, self._dead_air, self._farewell, self._excursions, self._callee, filler,
+            has_tools=bool(self.agent.mcp) or not all(map(ways_out.has, self._tool_calls.schemas)),
         )  # fmt: skip
 
     # ------------------------------------------------------------ the two questions
@@ -207,7 +217,8 @@ class Call:
         decisions = self._decisions
         decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
-            return self._hear_out(event)
+            self._ending.hear_out(event)
+            return decisions.take()
         if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
             return decisions.take()
@@ -243,6 +254,11 @@ class Call:
         """When to ring if nothing comes before: a frame of the caller's that comes soon brings along what is due."""
         return self.calm_until + self._alarms.grace_ms
 
+    def glance(self, now: int) -> Glance:
+        """Return what can be seen of the call from outside."""
+        said, turns, playout, tools = self._conversation, self._turns, self._playout, self._tool_calls
+        return glance(now, said, turns, playout, tools, self._time_up.spent_usd)
+
     # ------------------------------------------------------------ the end
 
     @property
@@ -258,12 +274,6 @@ class Call:
     def give_up(self) -> None:
         """Take the call for over without a word: its owner has found the heart broken, and ends it by itself."""
         self._ending.is_over = True
-
-    def _hear_out(self, event: Event) -> list[Effect]:
-        self._last_words.follow(event, self._decisions.now)
-        if isinstance(event, ResponseCreated):
-            self._ending.response_created(event.response_id)
-        return self._decisions.take()
 
     # ------------------------------------------------------------ who decides on what
 
@@ -300,21 +310,12 @@ class Call:
                 self._voice.spoke(event)
             case ModelFinishedAudio():
                 self._voice.finished(event)
-            case SpeechStarted():
-                self._barge_in.speech_started()
-            case SpeechStopped():
-                self._stream.last_voice = self._decisions.now
-                self._turns.caller_paused()
-            case TurnCommitted():
-                self._turns.caller_ended()
             case AgentWords():
                 self._conversation.take_down(event)
-            case TranscriptCame() | IdleTimedOut():
+            case IdleTimedOut():
                 self._decisions.journal.counts["ignored"] += 1
-            case TranscriptionFailed():
-                self._decisions.journal.count(f"transcription failed: {event.code or 'no code'}")
             case _:
-                assert_never(event)
+                self._overlap.told(event)
 
     def _decide_model(self, event: ModelEvent) -> None:
         self._model.told(event)
@@ -323,10 +324,10 @@ class Call:
 
     def _decide_other(self, event: OtherEvent) -> None:
         match event:
-            case ClockRang():
-                pass
             case MessageIgnored():
                 self._decisions.journal.counts["ignored"] += 1
+            case ClockRang():
+                pass
             case MessageUnknown():
                 self._decisions.journal.count(f"unknown {event.leg} message: {event.name}")
             case MessageBroken():
@@ -350,13 +351,14 @@ class Call:
             self._outgoing.look()
         if self._ending.is_over:
             return
+        self._overlap.look()
         if self._stream.sid and self._callee.hears:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
         if self._reconnect.is_old:
             self._reconnect.look()
-        if self._farewell.may_go and not self._turns.active and self._playout.is_idle:
+        if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()
         if self._turns.may_ask and self._may_be_asked:
             self._model.ask()

@@ -1,13 +1,12 @@
 """What can happen to a call: frozen values in the past tense. What comes often is a struct, made in a third of it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from msgspec import Struct
 
 MODEL_LEG: Final = "model"  # as events and tapes name it
-
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
 
@@ -200,8 +199,7 @@ class ResponseFinished:
     reason: str = ""
     error_code: str = ""
     error_message: str = ""
-    retry_after_ms: int | None = None
-    """How long the model asked to be left alone; None if it named no time."""
+    retry_after_ms: int | None = None  # how long it asked to be left alone; None if it named no time
     usage: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
@@ -238,6 +236,14 @@ class IdleTimedOut:
     """The service takes a silence for a turn, and speaks by itself: its own clock, which counts from what it sent."""
 
     item_id: str
+
+
+@frozen
+class CallerWords:
+    """The next words of a turn of the caller's; with some transcription models while they still speak."""
+
+    item_id: str
+    text: str
 
 
 @frozen
@@ -331,10 +337,8 @@ class FarEndTold:
 
 @frozen
 class ExcursionEnded:
-    """An excursion is over, and Twilio asks what comes next. `outcome` is completed, busy, no_answer, declined, failed,
-    canceled; sent, collected, empty, recorded; bridged, left, full, hung_up; or refused. `seconds` is how long was
-    talked, recorded or waited; `data` has what else is kept, as texts. `is_gone`: the caller hung up meanwhile.
-    """
+    """An excursion is over, after `seconds`: `outcome` is completed, busy, no_answer, declined, failed, canceled; sent,
+    collected, empty, recorded; bridged, left, full, hung_up; or refused. `is_gone`: the caller hung up meanwhile."""
 
     number: int
     outcome: str
@@ -385,7 +389,7 @@ class Stopped:
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
 PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
                          | PhoneLeft)  # fmt: skip
-SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | TranscriptCame
+SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | CallerWords | TranscriptCame
                           | TranscriptionFailed | AgentWords | ModelSpoke | ModelFinishedAudio)  # fmt: skip
 ModelEvent: TypeAlias = (SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred
                          | RateLimitsTold | ModelLeft | ModelTryFailed | ModelUnreachable)  # fmt: skip
@@ -394,7 +398,3 @@ OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeA
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
 Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
-
-FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
-    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
-)  # what only the model's leg tells

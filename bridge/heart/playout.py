@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of, next_pause
+from bridge.heart.speaking.kept_sound import KeptSound, Stretch
 
 CHUNK_MS: Final = 100
 """One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.
@@ -69,12 +70,6 @@ class Piece(Struct, frozen=True, gc=False):
     mark: str
 
 
-class _Waiting(Struct, frozen=True, gc=False):
-    part: Part
-    start: int
-    audio: bytes
-
-
 class _Sent(Struct, frozen=True, gc=False):
     mark: str
     part: Part
@@ -88,10 +83,17 @@ class Playout:
     """The agent's voice on its way to the caller's ear."""
 
     lead_ms: int = 300
+    keeps_sent: bool = False
+    """Whether what was stopped may go on: then what was sent last is kept."""
+    is_held: bool = False
+    """The caller hears nothing, and it isn't known yet whether they will hear the rest."""
     _ledgers: dict[Part, Ledger] = field(factory=dict)
+    first_response: str = ""
+    """The first of which there was something to hear."""
     _closed: dict[Part, None] = field(factory=dict)
-    _waiting: deque[_Waiting] = field(factory=deque)
+    _waiting: deque[Stretch] = field(factory=deque)
     _sent: deque[_Sent] = field(factory=deque)
+    _kept: KeptSound = field(factory=KeptSound)
     _given_up: dict[Part, None] = field(factory=dict)
     """Parts of which not all will be sent, though what was sent may still be heard."""
     _waiting_bytes: int = 0
@@ -123,8 +125,9 @@ class Playout:
         ledger = self._ledgers.get(part)
         if ledger is None:
             ledger = self._ledgers[part] = Ledger(part[0], part[1], response_id)
+            self.first_response = self.first_response or response_id
         if audio:
-            self._waiting.append(_Waiting(part, ledger.generated, audio))
+            self._waiting.append(Stretch(part, ledger.generated, audio))
             self._waiting_bytes += len(audio)
             ledger.generated += len(audio)
             self._is_due_anew = True
@@ -162,6 +165,8 @@ class Playout:
         return self._deadline
 
     def _due_at(self) -> int | None:
+        if self.is_held:
+            return None
         if self._waiting:
             return self._played_until + self._next_ms() - self.lead_ms
         if not self._unmarked_bytes:
@@ -188,12 +193,14 @@ class Playout:
     def _next(self, now: int) -> Piece:
         part, start, audio = self._take(bytes_of(self._chunk_ms))
         ledger = self._ledgers[part]
-        ledger.sent = start + len(audio)
+        ledger.sent = max(ledger.sent, start + len(audio))
         self._unmarked_bytes += len(audio)
         mark = self._new_mark() if self._is_worth_a_mark(ledger) else ""
         if ledger.first_sent < 0:
             ledger.first_sent = now
-        self._sent.append(_Sent(mark, part, ledger.sent, len(audio), now))
+        self._sent.append(_Sent(mark, part, start + len(audio), len(audio), now))
+        if self.keeps_sent:
+            self._kept.add(Stretch(part, start, audio))
         self._played_until = max(self._played_until, now) + ms_of(len(audio))
         return Piece(part, start, audio, mark)
 
@@ -221,7 +228,7 @@ class Playout:
             head = self._waiting.popleft()
             piece, rest = head.audio[: most - size], head.audio[most - size :]
             if rest:
-                self._waiting.appendleft(_Waiting(head.part, head.start + len(piece), rest))
+                self._waiting.appendleft(Stretch(head.part, head.start + len(piece), rest))
             pieces.append(piece)
             size += len(piece)
         self._waiting_bytes -= size
@@ -257,7 +264,7 @@ class Playout:
         while self._sent:
             sent = self._sent.popleft()
             ledger = self._ledgers[sent.part]
-            ledger.heard = sent.end
+            ledger.heard = max(ledger.heard, sent.end)
             if ledger.first_heard < 0:
                 ledger.first_heard = max(sent.sent_at, now - ms_of(sent.size))
                 begun.append(ledger)
@@ -301,35 +308,72 @@ class Playout:
         lost = self._estimate_heard(now)
         lost.update((waiting.part, None) for waiting in self._waiting)
         lost.update((part, None) for part, ledger in self._ledgers.items() if ledger.is_open_in(response_id))
-        self._sent.clear()
+        self._forget_sent(now)
         self._waiting.clear()
-        self._waiting_bytes = self._unmarked_bytes = 0
-        self._played_until = now
-        self._is_due_anew = self._may_be_settled = True
+        self._waiting_bytes, self.is_held = 0, False
         for part in lost:
             self._ledgers[part].is_cut = True
         return [ledger for part, ledger in self._ledgers.items() if part in lost]
+
+    def _forget_sent(self, now: int) -> None:
+        self._sent.clear()
+        self._kept.clear()
+        self._unmarked_bytes = 0
+        self._played_until = now
+        self._is_due_anew = self._may_be_settled = True
 
     def _estimate_heard(self, now: int) -> dict[Part, None]:
         """Credit the time since the last proof to the audio sent after it; return the parts not wholly heard.
 
         The last frame is never credited before its mark came back: a clock can't prove that a part was heard.
         """
-        if not self._sent:
-            return {}
-        elapsed = bytes_of(now - max(self._last_echo, self._sent[0].sent_at))
-        credit = max(0, min(elapsed, sum(sent.size for sent in self._sent) - FRAME_BYTES))
+        credit = self._credit(now)
         lost: dict[Part, None] = {}
         for sent in self._sent:
             ledger = self._ledgers[sent.part]
             played = min(credit, sent.size)
             credit -= played
             if played:
-                ledger.heard = sent.end - sent.size + played
+                ledger.heard = max(ledger.heard, sent.end - sent.size + played)
                 ledger.first_heard = sent.sent_at if ledger.first_heard < 0 else ledger.first_heard
             if played < sent.size:
                 lost[sent.part] = None
         return lost
+
+    def _credit(self, now: int) -> int:
+        """Return how many bytes of what was sent since the last proof count as played."""
+        if not self._sent:
+            return 0
+        elapsed = bytes_of(now - max(self._last_echo, self._sent[0].sent_at))
+        return max(0, min(elapsed, self._sent_bytes - FRAME_BYTES))
+
+    @property
+    def _sent_bytes(self) -> int:
+        return sum(sent.size for sent in self._sent)
+
+    @property
+    def unheard(self) -> list[Ledger]:
+        """Return the accounts of what is still to be heard, in order of playing."""
+        return [ledger for ledger in self._ledgers.values() if not ledger.is_settled]
+
+    # ------------------------------------------------------------ stopped, and going on
+
+    def hold(self, now: int) -> None:
+        """Stop as a `clear` does, and keep what was not heard, from the start of the word in which it was stopped."""
+        unheard = self._sent_bytes - self._credit(now)
+        self._estimate_heard(now)
+        again = [stretch for stretch in self._kept.again(unheard) if self._is_open(stretch.part)]
+        self._waiting.extendleft(reversed(again))
+        self._waiting_bytes += sum(len(piece.audio) for piece in again)
+        self._forget_sent(now)
+        self.is_held = True
+
+    def _is_open(self, part: Part) -> bool:
+        return part in self._ledgers and not self._ledgers[part].is_settled
+
+    def go_on(self) -> None:
+        """Play what was kept, and what has come since."""
+        self.is_held, self._is_due_anew = False, True
 
     # ------------------------------------------------------------ accounts
 

@@ -1,15 +1,29 @@
 """The session as it is agreed on: asked for, asked for again without what was refused, looked at when granted. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, get_args
 
 from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.audio import AUDIO_FORMAT
 from bridge.heart.effects import UpdateSession
-from bridge.heart.events import ModelErred, SessionUpdated
+from bridge.heart.events import (
+    ApprovalAsked,
+    Event,
+    ModelErred,
+    ModelEvent,
+    RemoteToolEnded,
+    SessionUpdated,
+    SpeechEvent,
+    ToolCalled,
+)
 from bridge.heart.session_settings import SessionSettings
+
+FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
+    {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
+)
+"""What only the model's leg tells."""
 
 
 @define

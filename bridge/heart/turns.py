@@ -34,6 +34,8 @@ class Turns:
     """The agent or the caller has begun the conversation."""
     retry_at: int | None = None
     """When a failed response may be asked for again."""
+    is_in_doubt: bool = False
+    """What the caller says may be no turn: until that is known nothing is asked, and nobody leaves."""
     prompt: str = ""
     """What the response that is owed is to say, where it is no answer of its own."""
     _requested: str = ""
@@ -60,7 +62,8 @@ class Turns:
 
     def caller_paused(self) -> None:
         """The caller stopped; should the turn never be committed, somebody waits all the same."""
-        self._talking_since, self._is_unanswered = None, True
+        self._talking_since = None
+        self._is_unanswered = self._is_unanswered or not self.is_in_doubt
         self._is_closed_by_us = self._is_commit_ours = False
 
     def caller_ended(self) -> None:
@@ -72,6 +75,16 @@ class Turns:
         self._talking_since, self._is_closed_by_us, self._is_unanswered = None, False, True
         self._is_expected = self.creates_itself and not self.active
         self._is_owed = not self._is_expected
+
+    def caller_set_aside(self) -> None:
+        """What the caller said is in the conversation, and is no turn, or not known to be one yet."""
+        self.caller_is_speaking, self._talking_since = False, None
+        self._is_closed_by_us = self._is_commit_ours = False
+
+    def caller_meant_it(self) -> None:
+        """What was set aside is a turn, and owed an answer."""
+        self.is_opened = True
+        self.owe()
 
     @property
     def turn_due(self) -> int | None:
@@ -181,9 +194,16 @@ class Turns:
         self._is_owed = True
 
     @property
+    def is_busy(self) -> bool:
+        """Say whether a response is being made, or the caller may have begun a turn."""
+        return self.active != "" or self.is_in_doubt
+
+    @property
     def may_ask(self) -> bool:
         """Say whether an owed response can be asked for now."""
-        in_the_way = self.active or self._requested or self._is_expected or self._is_blocked
+        in_the_way = (
+            self.active or self._requested or self._is_expected or self._is_blocked or self.is_in_doubt
+        )
         return self._is_owed and not in_the_way and not self.caller_is_speaking and self.retry_at is None
 
     def asked(self, event_id: str) -> None:

@@ -68,6 +68,7 @@ PER_AGENT: Final = (
     "bridge_failure_sentences",
     "bridge_barge_ins",
     "bridge_nudges",
+    "bridge_false_interruptions",
     "bridge_truncated_items",
     "bridge_cost_usd",
     "bridge_calls_without_price",
@@ -94,6 +95,17 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         ("agent",),
     ),
     Metric("bridge_barge_ins", "Times that a caller cut the agent off.", ("agent",)),
+    Metric(
+        "bridge_speech_ignored",
+        "Times that callers spoke into what an agent said and did not interrupt it, by its speaking rules: noise, "
+        "backchannel, protected, short.",
+        ("agent", "why"),
+    ),
+    Metric(
+        "bridge_false_interruptions",
+        "Times that an agent stopped for what was no interruption, and went on where it was.",
+        ("agent",),
+    ),
     Metric(
         "bridge_truncated_items",
         "Things the agent said that the caller did not hear to the end; the model was told how much they heard.",

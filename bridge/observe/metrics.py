@@ -43,6 +43,7 @@ from bridge.observe.metric_table import (
     UNTRANSCRIBED,
 )
 from bridge.observe.snapshot import Peaks, Snapshot
+from bridge.store.overlaps import COUNTED
 from bridge.store.records import Records, Row
 
 WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -145,6 +146,8 @@ class Metrics:
             self._count("bridge_outgoing_calls", 0, agent, outcome)
         for name in PER_AGENT:
             self._count(name, 0, agent)
+        for why in COUNTED.values():
+            self._count("bridge_speech_ignored", 0, agent, why)
         for kind in TOKENS:
             self._count("bridge_tokens", 0, agent, kind)
         for outcome in (*TOOL_OUTCOMES, OTHER):
@@ -171,6 +174,9 @@ class Metrics:
             self._count("bridge_outgoing_calls", 1, agent, _among(OUTCOMES, what))
         self._count("bridge_failure_sentences", call["next_step"] == "say", agent)
         self._count("bridge_barge_ins", call["interruptions"], agent)
+        self._count("bridge_false_interruptions", call["false_interruptions"], agent)
+        for column, why in COUNTED.items():
+            self._count("bridge_speech_ignored", call[column], agent, why)
         self._count("bridge_nudges", sum(row["name"] == "nudged" for row in records.milestones), agent)
         self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)

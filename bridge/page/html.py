@@ -77,7 +77,7 @@ def file_page(facts: Facts, sound: str = "", *, note: str = "") -> str:
     )  # fmt: skip
 
 
-def body(facts: Facts, *, note: str = "", sound_url: str = "") -> Markup:
+def body(facts: Facts, *, note: str = "", sound_url: str = "", lines_url: str = "") -> Markup:
     """Return what stands in a page of facts that are made visible: all but the script, and what it is given."""
     shown = {
         "summary": told.summary(facts), "highlights": told.highlights(facts), "conversation": told.conversation(facts),
@@ -85,8 +85,8 @@ def body(facts: Facts, *, note: str = "", sound_url: str = "") -> Markup:
         "ticks": drawing.ticks(facts["moments"], facts["length_ms"]), "parts": PARTS,
         "has_chart": len(facts["waits"]) >= LEAST_CHARTED,
     }  # fmt: skip
-    text = _templates().get_template("call.html").render(facts=facts, note=note, sound_url=sound_url, **shown)
-    return Markup(text)
+    urls = {"sound_url": sound_url, "lines_url": lines_url}
+    return Markup(_templates().get_template("call.html").render(facts=facts, note=note, **urls, **shown))
 
 
 def title(facts: Facts) -> str:

@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from bridge.screen.overlaps import told_of_overlap
 from bridge.text.visible import all_visible, visible, visible_json
 from bridge.text.wording import seconds, short_id
 
@@ -237,6 +238,8 @@ def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str
     if row["name"] == "barge_in":
         return "barge-in", Text(_cut_text(record, row["t_ms"]))
     data = _data_of(row)
+    if (overlap := told_of_overlap(row["name"], data)) is not None:
+        return "barge-in", Text(overlap)
     if row["name"] not in AFTER_THE_END:
         return "milestone", Text(row["name"] + (f": {why}" if (why := _why(row["name"], data)) else ""))
     outcome = data.get("outcome")

@@ -15,6 +15,7 @@ from bridge.store.digest import digest
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
+from bridge.store.overlaps import overlaps_of
 from bridge.store.tool_rows import TOLD_OF_A_TOOL, tool_row
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
@@ -50,6 +51,7 @@ class Records:
     turns: list[Row]
     log: list[Row]
     legs: list[Row]
+    marks: list[Row]
 
 
 def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
@@ -124,6 +126,8 @@ class _Reader:
                 self.log.append({"t_ms": t_ms, "text": note.pop("text"), "data": note})
             case "tool_cancelled":
                 self._tool(note["call_id"]).update(error_kind="cancelled", answered_ms=t_ms)
+            case "mark":
+                pass  # behind the end: `late` has it
             case "counts":
                 self.counts = note
             case other:
@@ -271,6 +275,7 @@ class _Reader:
             turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
             legs=[{"position": n, **row} for n, row in enumerate(self.legs.rows)],
+            marks=[{"position": n, **row} for n, row in enumerate(self.late.marks)],
         )
 
     def _silence_ms(self) -> int | None:
@@ -304,6 +309,7 @@ class _Reader:
             "first_audio_heard_ms": None if started is None or heard is None else heard - started,
             "turns": len(self.turns.rows),
             "interruptions": sum(row["name"] == "barge_in" for row in self.milestones),
+            **overlaps_of(self.milestones),
             "tool_calls": len(self.tools),
             "responses": self.responses,
             **self._spent(),

@@ -3,14 +3,15 @@ caller's frames the model was given. Pure. What a tape has lost is silence of th
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 
-from bridge.heart.audio import FRAME_BYTES, SILENCE
+from bridge.heart.audio import FRAME_BYTES, SILENCE, bytes_of
 from bridge.heart.events import CallerSpoke, Event, ModelSpoke, StreamStarted
 from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import Part
+from bridge.heart.speaking.kept_sound import KEPT_MS
 from bridge.tapes.lines import MOST_MS
 from bridge.tapes.tape import Line
 
@@ -57,25 +58,22 @@ class FrameClock:
 
 @define
 class _Voice:
-    """What the model said of one part and was not sent yet: the bytes from `base` on."""
+    """What the model said of one part and was not sent yet, or may be sent again: the bytes from `base` on."""
 
     base: int = 0
     audio: bytearray = field(factory=bytearray)
 
     def take(self, at: int, size: int) -> bytes:
-        """Take out so many bytes from byte `at` on, and let go of everything before their end."""
+        """Return so many bytes from byte `at` on, and let go of what lies too far before their end to be sent again."""
         start = max(0, at - self.base)
         taken = bytes(self.audio[start : start + size])
-        self._forget(start + size)
+        self._forget(start + size - bytes_of(KEPT_MS))
         return taken.ljust(size, SILENCE)
 
-    def forget_all(self) -> None:
-        """Let go of everything: it was cleared, and can't be sent any more."""
-        self._forget(len(self.audio))
-
     def _forget(self, size: int) -> None:
-        self.base += min(size, len(self.audio))
-        del self.audio[:size]
+        if size > 0:
+            self.base += min(size, len(self.audio))
+            del self.audio[:size]
 
 
 @define
@@ -106,21 +104,22 @@ class Restorer:
                 self.stream_sid = event.stream_sid
 
     def decided(self, line: Line) -> None:
-        """Take in what the bridge did with the stream: nobody is heard on one that was left, or after the end."""
+        """Take in what the bridge did with the stream, on which nobody is heard when it was left or at the end; and of
+        which part of the agent's voice nothing will be sent any more, though some of it may have been cleared."""
         self.is_over |= line.end is not None
         if line.leave is not None:
             self.stream_sid, self._is_away = "", True
-            self.cleared()
         elif line.back is not None:
             self._is_away = False
-        elif line.note is not None and line.note.get("name") == PLAYED:
-            sound = self.clips.get(str(line.note.get("file")), b"")
-            self._voices[str(line.note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
+        elif line.note is not None:
+            self._noted(line.note)
 
-    def cleared(self) -> None:
-        """Let go of what the agent would have said: the caller cut in."""
-        for voice in self._voices.values():
-            voice.forget_all()
+    def _noted(self, note: Mapping[str, Any]) -> None:
+        if note.get("kind") == "item":
+            self._voices.pop((str(note.get("item_id")), int(note.get("content_index", 0))), None)
+        elif note.get("name") == PLAYED:
+            sound = self.clips.get(str(note.get("file")), b"")
+            self._voices[str(note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
 
     def played(self, line: Line) -> bytes:
         """Return the agent's audio that a line with an `audio` reference sent to the phone."""

@@ -31,6 +31,7 @@ from bridge.heart.events import (
     MODEL_LEG,
     AgentWords,
     ApprovalAsked,
+    CallerWords,
     Event,
     IdleTimedOut,
     MessageBroken,
@@ -67,7 +68,6 @@ IGNORED: Final = frozenset(
         "conversation.item.created",
         "conversation.item.deleted",
         "conversation.item.done",
-        "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
         "conversation.item.truncated",
@@ -94,6 +94,7 @@ MOST_SECONDS: Final = 2**40
 
 AUDIO_DELTA: Final = "response.output_audio.delta"
 WORDS_DELTA: Final = "response.output_audio_transcript.delta"
+CALLER_WORDS_DELTA: Final = "conversation.item.input_audio_transcription.delta"
 _Name = Annotated[str, Meta(min_length=1)]
 _Index = Annotated[int, Meta(ge=0, le=MOST)]
 
@@ -272,6 +273,14 @@ def _reset_ms(limit: Message) -> int:
     return _ms(limit["reset_seconds"] * 1000)
 
 
+def _caller_words(message: Message) -> Event:
+    """Words that can't be used harm nobody: all of them come again when the turn is written down."""
+    item_id, text = message.get("item_id"), message.get("delta")
+    if isinstance(item_id, str) and isinstance(text, str) and item_id and text:
+        return CallerWords(item_id, text)
+    return MessageIgnored(CALLER_WORDS_DELTA)
+
+
 def _transcription_failed(message: Message) -> Event:
     error = message["error"]
     return TranscriptionFailed(_name(message["item_id"]), _text(error.get("code") or error.get("type") or ""))
@@ -309,6 +318,7 @@ _READERS: Final[Mapping[str, Callable[[Message], Event]]] = {
     "rate_limits.updated": _rate_limits,
     WORDS_DELTA: lambda m: _words(m, "delta", is_whole=False),
     "response.output_audio_transcript.done": lambda m: _words(m, "transcript", is_whole=True),
+    CALLER_WORDS_DELTA: _caller_words,
     "conversation.item.input_audio_transcription.completed": lambda m: TranscriptCame(
         _name(m["item_id"]), _text(m.get("transcript") or ""), _usage(m)
     ),

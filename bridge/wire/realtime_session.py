@@ -27,7 +27,7 @@ def session_of(settings: SessionSettings) -> Message:
 
 def _whole(agent: Agent, tools: Sequence[Mapping[str, Any]]) -> Message:
     """Return it with every setting; `type` is required on every update."""
-    hearing = _hearing(agent, agent.turn_detection, _transcription(agent))
+    hearing = _hearing(agent, agent.server_turn_detection, _transcription(agent))
     return {
         "type": "realtime",
         "output_modalities": ["audio"],

@@ -63,8 +63,6 @@ class _Exporter:
         message = line.message
         if not message:
             return None
-        if not line.is_input and message.get("event") == "clear":
-            self._audio.cleared()
         return message
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import Visit, visiting
 from hostile import hostile_tape
-from replay.sound.wave_file import read_wave
 from shown_calls import restaurant_call
 
 from bridge.heart.audio import to_pcm16
 from bridge.page.facts import told
+from bridge.sound.wave_file import read_wave
 from bridge.tapes.reader import Tape, read_tape
 from replay.tapes.page_file import page_file
 

@@ -18,6 +18,7 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
+from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_speech import ToolSpeech
@@ -63,6 +64,7 @@ class Alarms:
     outgoing: OutgoingSide
     reconnect: Reconnect
     tool_speech: ToolSpeech
+    overlap: Overlap
 
     def first(self) -> Alarm:
         """Return the alarm that comes first, and of several at one time the one that stands first below.
@@ -122,7 +124,9 @@ class Alarms:
             due, ring = retry_at, self.turns.retry_is_due
         if (keys_at := self.keys.due) is not None and keys_at < due and self.session.is_open:
             due, ring = keys_at, self.caller.give_keys
-        if self.farewell.may_go and self.farewell.due < due:
+        if (judged_at := self.overlap.due) is not None and judged_at < due:
+            due, ring = judged_at, self.overlap.look
+        if self.farewell.may_go and not self.turns.is_in_doubt and self.farewell.due < due:
             due, ring = self.farewell.due, self.farewell.go
         if not self.callee.is_open:
             due, ring = min([(due, ring), *self.outgoing.alarms()], key=_time_of)

@@ -32,27 +32,30 @@ class BargeIn:
     tool_calls: ToolCalls
 
     def speech_started(self) -> None:
-        """Turn detection hears the caller: the server cancels its response by itself."""
-        self.stream.last_voice = self.decisions.now
-        self.turns.caller_began(self.decisions.now)
-        self._interrupt()
+        """Turn detection hears the caller: the server cancels its response by itself, unless we do."""
+        if self.agent.server_turn_detection.interrupt_response:
+            self._interrupt()
+        else:
+            self.interrupt()
 
-    def key_pressed(self) -> None:
-        """The caller presses a key: for that the server cancels nothing."""
+    def interrupt(self) -> None:
+        """The caller shall have their turn, for a reason of which the server knows nothing: it cancels nothing."""
         is_known = self.turns.is_cut(self.turns.active)
         if (active := self._interrupt()) and not is_known:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))
 
     def response_created(self, response_id: str) -> None:
         """Take back a response that was asked for before we knew that the caller had begun, or the end is near."""
-        if self.is_taking_turn or self.farewell.is_closing:
+        is_protected = self.agent.speaking.protect_greeting and not self.turns.is_opened
+        if (self.is_taking_turn and not is_protected) or self.farewell.is_closing:
             self.turns.cut_active()
             self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
 
     @property
     def is_taking_turn(self) -> bool:
         """Say whether the caller speaks or presses keys, and may have what is said to them cut off by it."""
-        is_taking = self.turns.caller_is_speaking or self.keys.are_coming
+        is_speaking = self.turns.caller_is_speaking and not self.turns.is_in_doubt
+        is_taking = is_speaking or self.keys.are_coming
         return is_taking and self.agent.turn_detection.interrupt_response
 
     def _interrupt(self) -> str:
@@ -88,9 +91,19 @@ class BargeIn:
 
     def _silence(self, response_id: str) -> None:
         """Tell the model what was heard of each item it had begun."""
-        now, decisions = self.decisions.now, self.decisions
-        if self.stream.sid:
-            decisions.say(ClearPlayback(self.stream.sid))
-        self.dead_air.sound_until = now
+        now = self.decisions.now
+        self._clear()
         for ledger in self.playout.cut(now, response_id):
             self.conversation.truncate(ledger)
+
+    def _clear(self) -> None:
+        """Have the line silent; it is already while the agent is held."""
+        if self.stream.sid and not self.playout.is_held:
+            self.decisions.say(ClearPlayback(self.stream.sid))
+        self.dead_air.sound_until = self.decisions.now
+
+    def hold(self) -> None:
+        """Silence the agent for now: the model is told nothing before it is known whether that was meant."""
+        self.decisions.journal.milestone("barge_in_possible")
+        self._clear()
+        self.playout.hold(self.decisions.now)

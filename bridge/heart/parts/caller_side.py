@@ -10,12 +10,12 @@ from bridge.heart.events import CallerSpoke, KeyPressed, PhoneLeft, StreamStarte
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys, sentence_of
 from bridge.heart.parts.agent_voice import AgentVoice
-from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.conversation import CALLER, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
+from bridge.heart.parts.overlap import Overlap
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.session import Session
 from bridge.heart.turns import Turns
@@ -38,7 +38,7 @@ class CallerSide:
     keys: Keys
     turns: Turns
     voice: AgentVoice
-    barge_in: BargeIn
+    overlap: Overlap
     farewell: Farewell
     excursions: Excursions
     ending: Ending
@@ -82,6 +82,8 @@ class CallerSide:
         if self.stream.is_stray(event.stream_sid):
             return
         frame = self.stream.next_frame(event.chunk)
+        if self.overlap.rules.has_any:
+            self.overlap.meter.hear(event.audio)
         if not self.outgoing.callee.is_open:
             return  # a machine's words, or a "hello?" that the opening answers
         if self.session.is_ready:
@@ -97,7 +99,7 @@ class CallerSide:
         if self.outgoing.key_pressed():
             return
         self.keys.press(event.digit, self.decisions.now)
-        self.barge_in.key_pressed()
+        self.overlap.key_pressed()
 
     def give_keys(self) -> None:
         """Tell the model which keys were pressed: tones can't be heard on a media stream."""

@@ -207,7 +207,7 @@
     const details = byId("tape");
     if (!details || !details.open || tapedAt === now) return;
     tapedAt = now;
-    const rows = facts.tape.rows;
+    const rows = facts.tape ? facts.tape.rows : [];
     let last = rows.findIndex((row) => row[1] > now);
     last = last < 0 ? rows.length : last;
     const made = rows.slice(Math.max(0, last - 8), last + 8).map((row, n) => {
@@ -221,7 +221,12 @@
     });
     byId("taped").replaceChildren(...made);
   }
-  byId("tape")?.addEventListener("toggle", () => { tapedAt = -1; taped(); });
+  byId("tape")?.addEventListener("toggle", async () => {
+    const address = byId("taped").parentElement.dataset.lines;
+    if (!facts.tape && address) facts.tape = await (await fetch(address)).json();
+    tapedAt = -1;
+    taped();
+  });
 
   // -------------------------------------------------------------- pointing and keys
 

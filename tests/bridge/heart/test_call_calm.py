@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from attrs import define
-from courses import Course, Echo, History, agents, courses
+from courses import Course, Echo, History, courses, everybody
 from heart import SID, Driver, open_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from talks import talk_of
 
 from bridge.agents import Agent
 from bridge.heart.call import Call
@@ -67,7 +68,7 @@ def thorough(agent: Agent) -> History:
 
 
 @some
-@given(agents, courses, st.sampled_from([False, False, True]))
+@given(everybody, courses, st.sampled_from([False, False, True]))
 def test_what_comes_of_a_call_is_what_came_of_it_if_all_were_looked_at_with_each_frame(
     agent: Agent, course: Course, is_held_up: bool
 ) -> None:
@@ -78,7 +79,16 @@ def test_what_comes_of_a_call_is_what_came_of_it_if_all_were_looked_at_with_each
 
 
 @some
-@given(agents, courses)
+@given(st.integers(0, 2**32), st.sampled_from([False, True]))
+def test_so_it_is_while_both_speak_at_once(number: int, is_held_up: bool) -> None:
+    talk = talk_of(number)
+    quick = lived(History(talk.agent), talk.course, is_held_up=is_held_up)
+    slow = lived(thorough(talk.agent), talk.course, is_held_up=is_held_up)
+    assert quick.told == slow.told
+
+
+@some
+@given(everybody, courses)
 def test_nothing_is_due_while_a_call_is_calm(agent: Agent, course: Course) -> None:
     history = History(agent)
     for step in with_frames(course):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-from courses import ALL_TOOLS, RULES, Course, agents, courses, history, steps
+from courses import ALL_TOOLS, RULES, Course, agents, courses, everybody, history, steps
 from heart import agent_with, of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -184,7 +184,7 @@ def test_an_event_survives_the_tape(step: tuple[int, Event]) -> None:
 
 
 @some
-@given(agents, courses)
+@given(everybody, courses)
 def test_a_replay_makes_the_same_decisions(agent: Agent, course: Course) -> None:
     past = history(agent, course)
     said = [encode(carry_out(0, effect)[0]) for effect in past.first]

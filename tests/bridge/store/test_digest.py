@@ -6,8 +6,9 @@ from pathlib import Path
 import duckdb
 from kept import Folder
 
-from bridge.store.database import MIGRATIONS, Store
+from bridge.store.database import Store
 from bridge.store.digest import MOST_CHARACTERS, digest
+from bridge.store.migrations import MIGRATIONS
 
 
 def said(role: str, text: str) -> dict[str, str]:
@@ -48,10 +49,11 @@ def test_calls_that_were_there_before_are_told_the_same_of(tmp_path: Path) -> No
     asked = "select call_id, opening_words, failed_tool_calls, longest_wait_ms from calls order by 1"
     fresh = folder.store.query(asked)
     with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
-        for table, name in re.findall(
-            r"alter table (\w+) add column (\w+)", " ".join(MIGRATIONS[NUMBER - 1 :])
-        ):
+        later = " ".join(MIGRATIONS[NUMBER - 1 :])
+        for table, name in re.findall(r"alter table (\w+) add column (\w+)", later):
             connection.execute(f"alter table {table} drop column {name}")
+        for table in re.findall(r"create table (\w+)", later):
+            connection.execute(f"drop table {table}")
         connection.execute("delete from migrations where number >= ?", [NUMBER])
     assert Store(folder.store.path).query(asked) == fresh
 

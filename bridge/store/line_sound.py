@@ -91,7 +91,6 @@ class Listener:
         elif line.audio is not None:
             self._play(line)
         elif line.leg == PHONE and line.message.get("event") == "clear":
-            self._audio.cleared()
             self._cut(line.t_ms)
 
     def _hear_of(self, line: Line, event: Event | None) -> None:

@@ -1,0 +1,30 @@
+"""What a caller did who spoke while the agent did, in words. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+WHY: Final[Mapping[str, str]] = {
+    "noise": "noise, not an interruption",
+    "backchannel": "a backchannel, not an interruption",
+    "protected": "said into what is protected, not an interruption",
+    "short": "too short for an interruption",
+    "lost": "the model's session was lost before it was known whether that was an interruption",
+}
+
+
+def told_of_overlap(name: str, data: Mapping[str, Any]) -> str | None:
+    """Return a milestone's words; None for one that tells of something else."""
+    why = WHY.get(data.get("why", ""), "not an interruption")
+    match name:
+        case "barge_in_possible":
+            return "the agent stops: perhaps the caller interrupts it"
+        case "false_interruption":
+            return f"{why}: the agent goes on after {data.get('paused_ms', 0) / 1000:.1f} s"
+        case "barge_in_ignored" if data.get("by") == "a key":
+            return f"a key, {why}: the agent goes on"
+        case "barge_in_ignored":
+            later = ", and is answered" if data.get("why") in ("protected", "short") else ""
+            return f"{why} ({data.get('speech_ms', 0) / 1000:.1f} s): the agent goes on{later}"
+        case "words_came_late":
+            return "words after all, of what was taken for noise"
+    return None
