@@ -52,6 +52,7 @@ from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.limits.alarms import Alarms
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
@@ -66,7 +67,6 @@ from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
-from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.protection import Protection
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_side import ToolSide
@@ -142,7 +142,7 @@ class Call:
         self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
-        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules)
+        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules or limits.say_again)
         self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
         schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
         most = (limits.tools_at_once, limits.tool_calls_per_call)
@@ -187,11 +187,11 @@ class Call:
             agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect, talk,
         )  # fmt: skip
         self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, talk)
-        self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
-        )
         self._time_up = TimeUp(
             agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
+        )  # fmt: skip
+        self._patience = Patience(
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
@@ -356,7 +356,7 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old:
+        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()

@@ -172,7 +172,7 @@ class _Given:
 
     def take(self, line: Line) -> None:
         """Take in one line."""
-        self._restorer.is_over |= line.end is not None
+        self._restorer.decided(line)
         if line.append is not None:
             self.audio += self._restorer.appended(line)
         elif line.is_input and line.leg in (PHONE, MODEL):

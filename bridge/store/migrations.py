@@ -66,6 +66,8 @@ MIGRATIONS: Final = [
         select call_id, left(arg_min(said, position), 300) as words from transcript
         where role = 'caller' and said <> '' group by call_id) known
         where known.call_id = calls.call_id;
+    """,
+    """
     create table marks (
         call_id varchar, position integer, given_at timestamp, given_by varchar, mark varchar, label varchar,
         note varchar);

@@ -10,6 +10,7 @@ from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import NEVER, Alarm, Ring
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
@@ -19,7 +20,6 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
-from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.phone_stream import PhoneStream
