@@ -121,6 +121,7 @@ class Place:
     tokens: tuple[str, ...] = (Account().auth_token,)
     admin: Mapping[str, str] = field(factory=dict)
     admin_token: str = ""
+    console: Mapping[str, Any] = field(factory=dict)
     tracing: Mapping[str, str] = field(factory=dict)
     outbound: Mapping[str, Any] = field(factory=dict)
 
@@ -132,6 +133,7 @@ class Place:
             "realtime": {"url": self.model_url or model_url, **self.realtime},
             "recording": dict(self.recording),
             "admin": dict(self.admin),
+            "console": dict(self.console),
             "tracing": dict(self.tracing),
             "outbound": dict(self.outbound),
             "agents": {

@@ -13,8 +13,10 @@ COMMANDS: Final[LazyCommands] = {
     "check": "bridge.commands.check:check",
     "doctor": "bridge.commands.doctor:doctor",
     "serve": "bridge.commands.serve:serve",
+    "reload": "bridge.commands.reload:reload_command",
     "call": "bridge.commands.call:call_command",
     "install": "bridge.commands.install:install",
+    "console": "bridge.commands.console:console",
     "calls": "bridge.commands.calls:calls",
     "show": "bridge.commands.calls:show",
     "reindex": "bridge.commands.reindex:reindex",
@@ -34,8 +36,10 @@ def main() -> None:
     bridge check             is the configuration right, and what goes into the Twilio console
     bridge doctor            does everything fit together: address, Twilio, model, machine
     bridge serve             answer the phone
+    bridge reload            let the running daemon use changed files, or new code
     bridge call              have an agent call somebody
     bridge install           let systemd keep it running
+    bridge console           see every call in a browser, live and afterwards
     bridge calls             what happened
     bridge show CALL         one call, moment by moment
     bridge reindex           make the database anew, from the tapes

@@ -2,10 +2,8 @@
 cores there are it asks for `workers = "auto"`.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,9 @@ from bridge.checks import (
     SharedKey,
     account,
     address,
-    admin_address,
     choice,
     flag,
     headers,
-    hosts,
     nearest,
     number,
     processes,
@@ -41,6 +37,7 @@ from bridge.checks import (
 )
 from bridge.errors import ConfigError
 from bridge.proxies import Proxy, proxy_for
+from bridge.settings.admin import Admin, Console, missing_of_console
 from bridge.settings.languages import sayable
 from bridge.settings.outgoing import Outbound
 from bridge.text.validity import is_harmless
@@ -129,42 +126,6 @@ class Logging:
 
 
 @frozen
-class Admin:
-    """Where those who run the daemon look at it: metrics, health, live calls. Never the public port."""
-
-    bind: str = setting("", admin_address)
-    hosts: tuple[str, ...] = setting((), hosts)
-    token_env: str = setting("BRIDGE_ADMIN_TOKEN", variable)
-    token_file: str = setting("", text("the path of a file that holds the token", empty=True))
-
-    @property
-    def is_local(self) -> bool:
-        """Say whether only this machine can connect."""
-        host = self.bind.rpartition(":")[0].strip("[]")
-        try:
-            return self.bind.startswith("unix:") or host == "localhost" or ip_address(host).is_loopback
-        except ValueError:  # a name: who knows where it leads
-            return False
-
-    def answers_to(self, host: str) -> bool:
-        """Say whether a request with this Host header means this address, and no name that was made to point here."""
-        if self.bind.startswith("unix:"):  # no browser can be led to a file
-            return True
-        name = re.sub(r":\d{0,5}$", "", host).strip("[]").lower().removesuffix(".")
-        bound = self.bind.rpartition(":")[0].lower()
-        return name in ("localhost", bound, *self.hosts) or name.endswith(".localhost") or _is_ip(name)
-
-
-def _is_ip(name: str) -> bool:
-    """Say whether this is an IP address, which leads to one machine whatever anybody's name server says."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-@frozen
 class Tracing:
     """Where a trace of each call goes once it has ended: an OpenTelemetry collector's OTLP address."""
 
@@ -181,6 +142,7 @@ class Settings:
     recording: Recording = Recording()
     logging: Logging = Logging()
     admin: Admin = Admin()
+    console: Console = Console()
     tracing: Tracing = Tracing()
     outbound: Outbound = Outbound()
     agents: Mapping[str, Agent] = field(factory=dict)
@@ -249,7 +211,8 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     """Check a parsed file; `path` is for messages and relative paths."""
     faults: list[str] = []
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
-              "logging": Logging, "admin": Admin, "tracing": Tracing, "outbound": Outbound}  # fmt: skip
+              "logging": Logging, "admin": Admin, "console": Console, "tracing": Tracing,
+              "outbound": Outbound}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -390,6 +353,7 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
             f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
             f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
         )
+    missing += missing_of_console(settings.admin, settings.console, has_token=bool(secrets.admin_token))
     if settings.outbound.caller_id and not settings.twilio.account_sid:
         missing.append(
             "no account SID: calls are made over Twilio's REST API, which needs [twilio] account_sid (console, Account "

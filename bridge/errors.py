@@ -66,6 +66,10 @@ class HeldError(StoreError):
     """Another process holds the database; in a moment it may not."""
 
 
+class SlowError(StoreError):
+    """The database could tell, but not in the time there is."""
+
+
 class NewerError(StoreError):
     """The database was made by a newer version; `schema` is its number."""
 

@@ -50,7 +50,6 @@ from bridge.heart.events import (
     TurnCommitted,
 )
 from bridge.tapes.header import Header, settings_of
-from bridge.tapes.lines import Stop
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (
     HTTP,
@@ -62,6 +61,7 @@ from bridge.tapes.tape import (
     Line,
     carry_out,
     received,
+    stop_line,
     tool_line,
 )
 
@@ -195,9 +195,8 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return tool_line(t_ms, event)
         case LinkStalled(leg):
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
-        case Stopped(by, why, say, within_ms):
-            stopped = Stop(by=by, why=why, say=say, within_ms=within_ms)
-            return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
+        case Stopped():
+            return stop_line(t_ms, event)
         case CallerAway() | FarEndTold() | ExcursionEnded():
             path, form = asked_by_twilio(event)
             http = {

@@ -1,6 +1,6 @@
 """Where calls are carried, as those see it who decide about calls: in this process, or in others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import trio
@@ -11,6 +11,7 @@ from bridge.calls.intake import Webhook
 from bridge.calls.messages import Vitals
 from bridge.calls.setup import Setup
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.reader import Known
 from bridge.wire.requests import Request
@@ -117,8 +118,14 @@ class CallHost(Protocol):
     async def prepare(self, setup: Setup) -> None:
         """Get ready for another configuration. Raises `ConfigError` when not all that carry calls can use it."""
 
+    async def roll(self, setup: Setup) -> None:
+        """Have calls from now on carried with the code on the disk. Raises `ConfigError`; then nothing has changed."""
+
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what it looks like inside, carrying these calls."""
+
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now, by their ids; of one that can't be asked, nothing."""
 
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""
@@ -135,7 +142,7 @@ class CallHost(Protocol):
 
 async def say_goodbye(call: AnyCall, ends_at: float, say: str) -> None:
     """Tell a call in time that it has to end; half of the time that is left, at most, is for its goodbye."""
-    left = ends_at - trio.current_time()
+    left = max(0.0, ends_at - trio.current_time())
     before = min(call.agent.limits.goodbye_seconds, left / 2)
     with trio.move_on_after(left - before):
         await call.over.wait()

@@ -58,13 +58,16 @@ class Leg:
 
     async def listen(self, link: Link, hear: "Callable[[Leg, str | bytes], None]") -> None:
         """Let everything be heard that the peer says until it leaves."""
-        while (message := await link.receive()) is not None:
-            hear(self, message)
+        await link.listen(partial(hear, self))
         self.has_said_all = True
 
     def post(self, message: str) -> bool:
         """Have a message sent by the next `push`, or later. False, once, when the peer has stalled."""
         return self.outbox.add(message)
+
+    def send(self, message: str) -> bool:
+        """Send a message at once if nothing waits before it, otherwise as `post`: the same as that and a `push`."""
+        return self.outbox.send(self.link, message)
 
     def push(self) -> None:
         """Send at once what was posted, in one piece, as far as the socket takes it; the rest is left to `speak`."""

@@ -40,7 +40,6 @@ from bridge.links.model import ModelAddress
 from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
-from bridge.tapes.lines import Stop
 from bridge.tapes.redact import without
 from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
@@ -82,8 +81,7 @@ class LiveCall:
     over: trio.Event = field(factory=trio.Event)
     _heard_out: trio.Event = field(factory=trio.Event)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope)
-    _alarm_for: int = 0
-    """What was due when the alarm was set. Frames put it off: then it rings too soon, and is set anew."""
+    _alarm_for: int = 0  # what was due when it was set; frames put that off, and then it rings in vain
     _nursery: trio.Nursery | None = None
     _legs: trio.Nursery | None = None
     _stalled: str = ""
@@ -142,6 +140,7 @@ class LiveCall:
         return self.born + (ms + 0.5) / 1000
 
     def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
+        posted = 0
         for effect in effects:
             if type(effect) is AppendAudio:
                 self._append(effect, t_ms)
@@ -149,19 +148,21 @@ class LiveCall:
             self.mask.learn(effect)
             line, message = tape.carry_out(t_ms, effect)
             self.record(line)
-            if message is not None:
-                self._post(self.phone if line.leg == PHONE else self.model, message)
-            else:
+            if message is None:
                 self._act(effect)
-        self.phone.push()
-        self.model.push()
+                continue
+            leg, posted = self.phone if line.leg == PHONE else self.model, posted + 1
+            self._stalled = self._stalled if leg.post(message) else leg.stalled
+        if posted:
+            self.phone.push()
+            self.model.push()
 
     def _append(self, effect: AppendAudio, t_ms: int) -> None:
         """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
         line, message = tape.carry_out(t_ms, effect)
         assert message is not None
         self.tape.append(line)
-        self._post(self.model, message)
+        self._stalled = self._stalled if self.model.send(message) else self.model.stalled
         if self._shadow is not None:
             self._shadow.offer(effect, message)
 
@@ -184,9 +185,6 @@ class LiveCall:
                 self._end_session()
             case EndCall():
                 self._finish(self.mask.ending(effect))
-
-    def _post(self, leg: Leg, message: str) -> None:
-        self._stalled = self._stalled if leg.post(message) else leg.stalled
 
     def _finish(self, effect: EndCall) -> None:
         self.end, self.ended = effect, trio.current_time()
@@ -272,10 +270,8 @@ class LiveCall:
             self._stop(by, why, say, within_ms)
 
     def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
-        said, time = {"say": say} if say else {}, {"within_ms": within_ms} if within_ms else {}
-        stopped = Stop(by=by, why=why, **said, **time)  # type: ignore[typeddict-item]
-        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", stopped=stopped)
-        self.feed(line, Stopped(by, why, say, within_ms))
+        event = Stopped(by, why, say, within_ms)
+        self.feed(tape.stop_line(self.now_ms(), event), event)
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""

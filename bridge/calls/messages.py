@@ -9,6 +9,7 @@ from bridge.agents import Agent
 from bridge.calls.knowledge import Origin
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.wire.requests import Request
 
 Key: TypeAlias = tuple[str, str]
@@ -89,6 +90,13 @@ class Answer:
 
 
 @frozen
+class Peek:
+    """Tell with `Peeked` what can be seen of the calls now: somebody looks."""
+
+    number: int
+
+
+@frozen
 class Hush:
     """Keep no sound from now on, or keep it again when there is no reason."""
 
@@ -106,6 +114,13 @@ class Leave:
 @frozen
 class Ready:
     """The worker can take calls."""
+
+
+@frozen
+class CanNotBegin:
+    """The worker can't take calls: what its tools or its configuration lack. It ends."""
+
+    fault: str
 
 
 @frozen
@@ -182,6 +197,14 @@ class Renewed:
     number: int
 
 
+@frozen
+class Peeked:
+    """What can be seen of each call that this worker carries, by its id."""
+
+    number: int
+    glances: Mapping[str, Glance] = field(repr=False)
+
+
 MANY_FILES: Final = 65_536
 """As long as nobody has looked."""
 
@@ -192,7 +215,8 @@ class Vitals:
 
     `phone` and `model` are of the worst call, and so is `most_lines`; `files_left` is what may still be opened; `lags`
     is how late its loop was and `pauses` how long its garbage collections took, in seconds; `is_late` says that it was
-    too late for one more call; `deaths` is how many workers died.
+    too late for one more call; `deaths` is how many workers died. `generation` is whose workers take calls: it grows
+    with each reload of code; `retiring` are workers of before, which have `retiring_calls`.
     """
 
     tapes: int = 0
@@ -210,6 +234,9 @@ class Vitals:
     files_left: int = MANY_FILES
     workers: int = 1
     deaths: int = 0
+    generation: int = 1
+    retiring: int = 0
+    retiring_calls: int = 0
     lags: tuple[float, ...] = ()
     pauses: tuple[float, ...] = ()
     is_late: bool = False
@@ -234,6 +261,9 @@ def together(all_of_them: list[Vitals]) -> Vitals:
         files_left=min((one.files_left for one in all_of_them), default=MANY_FILES),
         workers=sum(one.workers for one in all_of_them),
         deaths=sum(one.deaths for one in all_of_them),
+        generation=max((one.generation for one in all_of_them), default=1),
+        retiring=sum(one.retiring for one in all_of_them),
+        retiring_calls=sum(one.retiring_calls for one in all_of_them),
         lags=tuple(lag for one in all_of_them for lag in one.lags),
         pauses=tuple(pause for one in all_of_them for pause in one.pauses),
         is_late=any(one.is_late for one in all_of_them),

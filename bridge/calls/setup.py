@@ -43,10 +43,14 @@ class CurrentSetup:
 
     setup: Setup
 
-    def change(self, fresh: Setup) -> list[str]:
-        """Use this for calls from now on; return a sentence for each setting that has to wait for a restart."""
+    def as_it_can_be(self, fresh: Setup) -> tuple[Setup, list[str]]:
+        """Return this as it can be used now, and a sentence for each setting that has to wait for a restart."""
         settings, waiting = _with_fixed(self.setup.settings, fresh.settings)
-        self.setup = evolve(fresh, settings=settings)
+        return evolve(fresh, settings=settings), waiting
+
+    def change(self, fresh: Setup) -> list[str]:
+        """Use this for calls from now on, as far as it can be; return the sentences."""
+        self.setup, waiting = self.as_it_can_be(fresh)
         return waiting
 
 
@@ -64,7 +68,10 @@ def _with_fixed(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
 def make_setup(
     settings: Settings, secrets: Secrets, tools: Mapping[str, Mapping[str, Tool]] | None = None
 ) -> Setup:
-    """Load the tools, unless they are given, and find the model and the prices. Raises `ToolError`, `ConfigError`."""
+    """Load the tools, unless they are given, and find the model and the prices. Raises `ToolError`, `ConfigError`.
+
+    Where workers carry the calls they alone import tools, and say what is wrong with them: their supervisor gives none.
+    """
     if tools is None:
         tools = {name: tools_of(agent, settings.folder) for name, agent in settings.agents.items()}
     return Setup(settings, secrets, model_address(settings, secrets), tools, prices_of(settings))
@@ -98,7 +105,7 @@ def tools_of(agent: Agent, folder: Path) -> dict[str, Tool]:
 
 
 def make_setup_afresh(settings: Settings, secrets: Secrets) -> Setup:
-    """The same for a daemon that runs: the tools are imported anew. Blocks: call it in a thread."""
+    """The same for a process that carries calls: the tools are imported anew. Blocks: call it in a thread."""
     names = [name for agent in settings.agents.values() for name in agent.tools]
     with afresh(names, settings.folder):
         return make_setup(settings, secrets)

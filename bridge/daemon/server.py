@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 import trio
@@ -15,6 +15,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from bridge.calls.admission import Door, Seldom
+from bridge.calls.messages import Vitals
 from bridge.calls.setup import CurrentSetup, Setup, make_setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
@@ -40,10 +41,14 @@ from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 from bridge.workers.pool import WorkerPool
 
+if TYPE_CHECKING:  # the packages it needs are an extra
+    from bridge.observe.admin import Annex
+
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
 
 FIRST_BYTES: Final = len(f"GET {MEDIA_PATH}")
+Tools: TypeAlias = Mapping[str, Mapping[str, Tool]]
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +76,10 @@ class Daemon:
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
+
+    def vitals(self) -> Vitals:
+        """Return what the processes that carry calls look like inside, at this moment."""
+        return self.host.vitals(self.switchboard.calls)
 
     @asynccontextmanager
     async def in_background(self) -> AsyncIterator[None]:
@@ -124,7 +133,7 @@ async def open_daemon(
     write: Write = append_to,
     sync: Sync = sync,
     watch: Callable[[str, Line], None] | None = None,
-    tools: Mapping[str, Mapping[str, Tool]] | None = None,
+    tools: Tools | None = None,
     handshake_seconds: float = HANDSHAKE_SECONDS,
     passed: socket.socket | None = None,
 ) -> AsyncIterator[Daemon]:
@@ -134,9 +143,10 @@ async def open_daemon(
     known. Those are closed and indexed meanwhile, by a process that no call waits for. With `passed`, a listening
     socket, nothing is bound. Raises `StoreError` when another daemon records in the same folder.
     """
-    current = CurrentSetup(make_setup(settings, secrets, tools))
+    current = CurrentSetup(make_setup(settings, secrets, _tools_here(settings, tools)))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
+    monitoring.annex = _console_of(current)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
@@ -161,6 +171,20 @@ async def open_daemon(
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
+
+
+def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
+    """Return the tools for this process: none where workers have them; None to import them."""
+    return {} if given is None and settings.server.workers > 1 else given
+
+
+def _console_of(current: CurrentSetup) -> "Annex | None":
+    """Return what adds the console to the admin address, if there is to be one."""
+    if not current.setup.settings.console.on:
+        return None
+    from bridge.console.site import add_console  # nobody else needs templates
+
+    return partial(add_console, current)
 
 
 @define(eq=False)

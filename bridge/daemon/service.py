@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import structlog
@@ -13,13 +14,19 @@ import trio
 from attrs import define, field, frozen
 
 from bridge import __version__
-from bridge.calls.setup import Setup, make_setup_afresh
+from bridge.calls.setup import Setup, make_setup, make_setup_afresh
 from bridge.config import Secrets, Settings
 from bridge.daemon.notify import Notifier
+from bridge.daemon.outcome import Outcome, write_outcome
 from bridge.daemon.server import Daemon, open_daemon
 from bridge.errors import ConfigError, fault_of
 from bridge.machine import raise_file_limit
 from bridge.outbound.rest import load_client
+
+HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
+NEW_CODE: Final = getattr(signal, "SIGUSR2", None)
+RELOADS: Final = tuple(one for one in (HANGUP, NEW_CODE) if one is not None)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, *RELOADS)
 
 STATUS_SECONDS: Final = 1.0
 """How often the status is looked at; it is told when it has changed."""
@@ -90,6 +97,8 @@ class Service:
     _refused: str = ""
     _told: str = ""
     _reading: trio.Lock = field(factory=trio.Lock)
+    _asked: set[int] = field(factory=set)
+    """Signals whose reload waits for the one before it."""
     _has_terminal: bool = field(factory=lambda: _on_a_terminal())
 
     # ------------------------------------------------------------ what the manager is told
@@ -103,6 +112,8 @@ class Service:
         text = f"{what}, {board.live} live, {waiting} finished and not in the database yet"
         if fault := self.daemon.indexer.fault:
             text += f"; {fault[:MOST_OF_A_FAULT]}"
+        if calls := self.daemon.vitals().retiring_calls:
+            text += f"; {calls} calls with older code"
         return f"{text}; reload refused: {self._refused}" if self._refused else text
 
     async def tell_ready(self) -> None:
@@ -126,11 +137,12 @@ class Service:
     # ------------------------------------------------------------ reading the configuration again
 
     async def wait_told_to_end(self, signals: AsyncIterator[int]) -> None:
-        """Return at the first signal that ends the daemon; SIGHUP reads the configuration again meanwhile."""
+        """Return at the first signal that ends the daemon; SIGHUP and SIGUSR2 have it reload meanwhile."""
         async with trio.open_nursery() as reloads:
-            while not self._is_the_end(await anext(signals)):
-                if not self._reading.statistics().tasks_waiting:  # one that waits will read what is newest
-                    reloads.start_soon(self.reload, name="reload")
+            while not self._is_the_end(number := await anext(signals)):
+                if number not in self._asked:  # one that waits will read what is newest
+                    self._asked.add(number)
+                    reloads.start_soon(self.reload, number, name="reload")
             reloads.cancel_scope.cancel(reason="told to end")
 
     def _is_the_end(self, number: int) -> bool:
@@ -138,29 +150,40 @@ class Service:
         is_alone = number == HANGUP and self._has_terminal and not _on_a_terminal()
         if is_alone:
             _log_nowhere()
-        return is_alone or number != HANGUP
+        return is_alone or number not in RELOADS
 
-    async def reload(self) -> None:
-        """Use what the file, the secrets and the tools are now for calls from now on; if it is bad, nothing changes."""
+    async def reload(self, number: int | None = HANGUP) -> None:
+        """Use what the file, the secrets and the tools are now for calls from now on; if it is bad, nothing changes.
+
+        With SIGUSR2 the code as well, in workers of their own.
+        """
         async with self._reading:
+            self._asked.discard(number or 0)
+            is_code, began_ns = number == NEW_CODE, time.time_ns()
             await self.notifier.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+            waiting: list[str] = []
             try:
-                setup = await trio.to_thread.run_sync(self._read_afresh, abandon_on_cancel=True)
-                await self.daemon.host.prepare(setup)
+                read = await trio.to_thread.run_sync(self._read_afresh, abandon_on_cancel=True)
+                setup, waiting = self.daemon.current.as_it_can_be(read)
+                await (self.daemon.host.roll(setup) if is_code else self.daemon.host.prepare(setup))
             except Exception as error:  # whatever a file says: no reason to end calls
                 self._refuse(error)
             else:
-                self._accept(setup)
+                self._accept(setup, waiting)
+            await self._leave_outcome(began_ns, is_code, waiting)
             await self.notifier.tell(READY=1, STATUS=self._tell())
 
     def _read_afresh(self) -> Setup:
         settings, secrets = self.read()
         load_client(settings)
+        if self.daemon.current.setup.settings.server.workers > 1:
+            return make_setup(settings, secrets, {})
         return make_setup_afresh(settings, secrets)
 
-    def _accept(self, setup: Setup) -> None:
+    def _accept(self, setup: Setup, waiting: list[str]) -> None:
         self._refused = ""
-        for sentence in self.daemon.change(setup):
+        self.daemon.change(setup)
+        for sentence in waiting:
             log.warning("needs a restart", setting=sentence)
         log.info("configuration is read again", agents=",".join(sorted(setup.settings.agents)))
 
@@ -170,6 +193,14 @@ class Service:
             log.error("configuration refused, the old one stays", fault=fault)
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         self._refused = faults[0][:MOST_OF_A_FAULT] + more
+
+    async def _leave_outcome(self, began_ns: int, is_code: bool, waiting: list[str]) -> None:
+        """Tell whoever asked by `bridge reload`; on a full disk nobody."""
+        seen = self.daemon.vitals()
+        outcome = Outcome(began_ns, is_code, self._refused, waiting, seen.generation, seen.retiring_calls)
+        folder = self.daemon.current.setup.settings.data_folder
+        with suppress(OSError):
+            await trio.to_thread.run_sync(write_outcome, folder, outcome)
 
     # ------------------------------------------------------------ draining
 
@@ -206,8 +237,8 @@ def named(ages: list[tuple[str, int]]) -> str:
 
 
 async def _end_at_second_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
-    while await anext(signals) == HANGUP:
-        log.warning("draining: the configuration is not read again")
+    while await anext(signals) in RELOADS:
+        log.warning("draining: nothing is read again")
     log.warning("second signal: ending at once")
     scope.cancel(reason="second signal")
 
@@ -222,7 +253,3 @@ def _log_nowhere() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stderr.fileno())
     os.close(nowhere)
-
-
-HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
-SIGNALS: Final = tuple(one for one in (signal.SIGTERM, signal.SIGINT, HANGUP) if one is not None)

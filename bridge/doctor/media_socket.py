@@ -1,6 +1,7 @@
 """Media sockets as far as their handshake: signed like Twilio's or not, opened, and closed again without a `start`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,10 @@ SOCKETS: Final = "media sockets"
 MOST_AGENTS: Final = 20
 """Whose media sockets are tried; each costs a connection."""
 
+GENERATIONS: Final = 3
+"""Of workers, that there may be at once."""
+
+NOT_FOUND: Final = 404
 ECHO_SECONDS: Final = 2
 """How long the goodbye may take to come back; the bridge answers it at once."""
 
@@ -111,9 +116,9 @@ async def _goodbye(client: _Client) -> Closing | None:
 # ---------------------------------------------------------------- each agent's
 
 
-def socket_url(patient: Patient, agent: str) -> str:
-    """Return where a call of this agent has its media stream; with workers, one of the first."""
-    way = "/1" if patient.settings.server.workers > 1 else ""
+def socket_url(patient: Patient, agent: str, number: int = 1) -> str:
+    """Return where a call of this agent has its media stream; with workers, in the process of that number."""
+    way = f"/{number}" if patient.settings.server.workers > 1 else ""
     return f"{twilio.websocket_url(patient.public_url)}/voice/ws/{agent}{way}"
 
 
@@ -123,19 +128,35 @@ async def check_sockets(patient: Patient) -> list[Finding]:
         return []
     tried = list(patient.settings.agents)[:MOST_AGENTS]
     results: dict[str, Finding] = {}
+    number = await _number_of_a_worker(patient, tried[0])
     async with trio.open_nursery() as nursery:
         for agent in tried:
-            nursery.start_soon(_try_socket, patient, agent, results)
+            nursery.start_soon(_try_socket, patient, agent, number, results)
     return [results[agent] for agent in tried]
 
 
-async def _try_socket(patient: Patient, agent: str, results: dict[str, Finding]) -> None:
-    url = socket_url(patient, agent)
+async def _number_of_a_worker(patient: Patient, agent: str) -> int:
+    """Return the number of a worker that is there: those that came with newer code have other ones than the first."""
+    workers = patient.settings.server.workers
+    numbers = range(1, GENERATIONS * workers + 1) if workers > 1 else range(0)
+    for number in numbers:
+        with suppress(LinkError):
+            if (await _opened(patient, agent, number)).status != NOT_FOUND:
+                return number
+    return 1
+
+
+async def _opened(patient: Patient, agent: str, number: int) -> Handshake:
+    url = socket_url(patient, agent, number)
     signed = url.replace("ws", "http", 1)
     signers = signatures.signers_of(patient.settings, patient.secrets, upgrade=True)
     proof = signatures.proven(signers, as_signed(signed).replace("http", "ws", 1))
+    return await shake_hands(patient.world, url, proof)
+
+
+async def _try_socket(patient: Patient, agent: str, number: int, results: dict[str, Finding]) -> None:
     try:
-        results[agent] = _socket_finding(agent, await shake_hands(patient.world, url, proof))
+        results[agent] = _socket_finding(agent, await _opened(patient, agent, number))
     except LinkError as error:
         step = "does the proxy pass WebSocket upgrades on?"
         results[agent] = wrong(SOCKETS, f"{agent}: {error}", step)

@@ -27,6 +27,14 @@ def patience_instructions(agent: Agent) -> str:
     )
 
 
+def broke_off_instructions(reason: str) -> str:
+    """Return the instructions of a response that ends what broke off in the middle of a word."""
+    stopped = "You were stopped in the middle of a sentence. Say in one short sentence "
+    if reason == "content_filter":
+        return f"{stopped}that you can't help with that, and ask what else you can do."
+    return f"{stopped}what was still to be said of it, from the last whole word."
+
+
 def still_there_instructions(agent: Agent, times: int = 0) -> str:
     """Return the instructions of a response that only asks whether anybody is there, who was asked so often before."""
     if words := agent.still_there_sentences:

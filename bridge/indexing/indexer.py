@@ -7,6 +7,7 @@ again is set aside, and the rest goes on.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from bridge.machine import resident_bytes
 from bridge.store.messages import (
     Added,
     AddTape,
+    Asking,
     Closed,
     CloseTape,
     Failed,
@@ -35,6 +37,7 @@ from bridge.store.messages import (
     Prepare,
     Removed,
     Reply,
+    Rows,
     SaveTape,
     Told,
 )
@@ -60,6 +63,9 @@ MOST_ASIDE: Final = 100
 
 MOST_LATE: Final = 1000
 """Requests about calls that are over and wait for their tapes."""
+
+MOST_READING: Final = 8
+"""Questions at once; each is soon answered, and a person asks one."""
 
 LONGEST_LATE_PAUSE: Final = 16.0
 """Seconds; doubled each time from one on, so a tape is looked for during half a minute. It is complete in one."""
@@ -93,6 +99,8 @@ class Indexer:
     _starts: Pauses = field(factory=Pauses)
     _was_held: bool = False
     _process: IndexerProcess | None = None
+    _starting: trio.Lock = field(factory=trio.Lock)
+    _reading: int = 0
     _nursery: trio.Nursery | None = None
     _news: trio.Event = field(factory=trio.Event)
     _idle: trio.Event = field(factory=trio.Event)
@@ -189,6 +197,19 @@ class Indexer:
         self._news.set()
         await done.wait()
         return replies[0]
+
+    async def read(self, question: Asking) -> Rows | Failed:
+        """Return what the database says to a question; neither tapes nor calls wait for it."""
+        if self._nursery is None or self._reading >= MOST_READING:
+            return Failed(Fault.QUESTION, "too many ask at once: ask again in a moment")
+        self._reading += 1
+        try:
+            for _ in range(2):  # it may leave in that moment, having had nothing to do
+                with suppress(ProcessDied):
+                    return await (await self._alive()).read(question)
+        finally:
+            self._reading -= 1
+        return Failed(Fault.UNUSABLE, "the process that has the database can't be started, or died of it")
 
     async def finish(self) -> None:
         """Wait a little for what is queued, unless the database is out of reach; the next start finds what is left."""
@@ -368,13 +389,12 @@ class Indexer:
         except ProcessDied as death:
             if not death.has_left:
                 raise
-        return await (await self._alive()).ask(
-            job
-        )  # it had nothing to do for long, and left at the same moment
+        return await (await self._alive()).ask(job)  # it had nothing to do for long, and left in that moment
 
     async def _alive(self) -> IndexerProcess:
-        if self._process is None or self._process.is_gone:
-            assert self._nursery is not None
-            self._process = await start_indexer(self._nursery, Prepare(self.settings, self.secrets))
-        await self._process.wait_ready()
-        return self._process
+        async with self._starting:
+            if self._process is None or self._process.is_gone:
+                assert self._nursery is not None
+                self._process = await start_indexer(self._nursery, Prepare(self.settings, self.secrets))
+            await self._process.wait_ready()
+            return self._process

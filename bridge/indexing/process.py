@@ -8,13 +8,27 @@ import trio
 from attrs import define, field
 
 from bridge.links.channel import Channel
-from bridge.store.messages import Job, Prepare, Ready, Reply
+from bridge.store.messages import (
+    Answered,
+    Asked,
+    Asking,
+    Failed,
+    Fault,
+    Job,
+    Prepare,
+    Ready,
+    Reply,
+    Rows,
+)
 
 JOB_SECONDS: Final = 600
 """What one job may take: indexing an hour of talk takes ten, looking through a hundred thousand tapes a minute."""
 
 END_SECONDS: Final = 0.5
 """What the process may take to end what it does once its daemon is gone; nothing is lost when it is cut off."""
+
+READ_SECONDS: Final = 10
+"""What a question may wait for those before it, and take."""
 
 Replies = tuple[trio.MemorySendChannel[Any], trio.MemoryReceiveChannel[Any]]
 
@@ -40,6 +54,9 @@ class IndexerProcess:
     _is_ready: bool = False
     _replies: Replies = field(factory=_replies)
     _is_over: trio.Event = field(factory=trio.Event)
+    _asked: dict[int, trio.Event] = field(factory=dict)
+    _answers: dict[int, Rows | Failed] = field(factory=dict)
+    _count: int = 0
 
     @property
     def pid(self) -> int:
@@ -68,6 +85,32 @@ class IndexerProcess:
         await self._is_over.wait()
         raise ProcessDied(f"it took more than {JOB_SECONDS} s", had_begun=True)
 
+    async def read(self, question: Asking) -> Rows | Failed:
+        """Return what came of a question, which waits for no job. Raises `ProcessDied`."""
+        self._count += 1
+        number, told = self._count, trio.Event()
+        self._asked[number] = told
+        self._post.send(Asked(number, question))
+        try:
+            with trio.move_on_after(READ_SECONDS):
+                await told.wait()
+        finally:
+            del self._asked[number]
+        if number in self._answers:
+            return self._answers.pop(number)
+        if self.is_gone:
+            raise ProcessDied("while it was asked a question", had_begun=True, has_left=True)
+        return Failed(
+            Fault.QUESTION, f"no answer in {READ_SECONDS} s: others ask too, or the machine is busy"
+        )
+
+    def _take(self, message: Any) -> None:
+        if not isinstance(message, Answered):
+            return self._replies[0].send_nowait(message)
+        if message.number in self._asked:  # whoever asked may have left
+            self._answers[message.number] = message.answer
+            self._asked[message.number].set()
+
     async def _receive(self) -> Any:
         try:
             return await self._replies[1].receive()
@@ -82,9 +125,11 @@ class IndexerProcess:
         """Carry messages until the process is gone; cancelled, let it end what it does, for a moment."""
         self._post.send(prepare)
         try:
-            await self._post.run(lambda reply, _: self._replies[0].send_nowait(reply))
+            await self._post.run(lambda message, _: self._take(message))
         finally:
             self._replies[0].close()
+            for told in self._asked.values():
+                told.set()
             with trio.CancelScope(shield=True):
                 with trio.move_on_after(END_SECONDS if self._is_ready else 0):
                     await self.process.wait()

@@ -14,13 +14,15 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import duckdb
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from bridge.errors import BridgeError, HeldError, StoreError
-from bridge.links.packets import hear, say
+from bridge.indexing.desk import Desk, Inbox
+from bridge.links.packets import hear
 from bridge.store.database import Store
 from bridge.store.messages import (
     Added,
@@ -33,6 +35,7 @@ from bridge.store.messages import (
     Job,
     Keep,
     KeepLate,
+    KeepMark,
     Kept,
     Look,
     Prepare,
@@ -44,7 +47,7 @@ from bridge.store.messages import (
     counted,
 )
 from bridge.store.records import Records
-from bridge.tapes.late import Late, keep_late
+from bridge.tapes.late import Late, keep_late, keep_mark
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 
@@ -58,6 +61,8 @@ class Indexing:
     """What is done with the database and the tapes of a data folder."""
 
     data: Path
+    rewriting: Lock = field(factory=Lock)
+    """Held while the database's file is replaced by another."""
     _log_as_told: Callable[[], None] = lambda: None
     _steps: Iterator[Removed] | None = None
     _steps_of: datetime | None = None
@@ -94,6 +99,10 @@ class Indexing:
                 return self._keep(job)
             case KeepLate(late):
                 return self._keep_late(late)
+            case KeepMark(mark):
+                marked = keep_mark(self.data / "tapes", mark)
+                self.store.add([] if marked is None else [marked])
+                return Told(None if marked is None else str(marked))
 
     def _close(self, job: CloseTape | SaveTape) -> Closed:
         self._log_as_told()
@@ -133,7 +142,9 @@ class Indexing:
 
         if self._steps is None or self._steps_of != job.now:
             self._steps, self._steps_of = keep_in_steps(self.data, job.settings, job.now), job.now
-        for removed in self._steps:
+        with self.rewriting:
+            removed = next(self._steps, None)
+        if removed is not None:
             return Kept(removed, is_done=False)
         self._steps = None
         return Kept(Removed(), is_done=True)
@@ -147,10 +158,12 @@ def work(raw: socket.socket) -> None:
     prepare: Prepare = hear(raw, IDLE_SECONDS)
     data = prepare.settings.data_folder
     with _crash_logged(prepare), one_after_the_other(data):
-        say(raw, Ready())
-        indexing = Indexing(data, partial(_log_as, prepare))
+        indexing = Indexing(data, log_as_told=partial(_log_as, prepare))
+        inbox = Inbox(raw, Desk(indexing.store.path, indexing.rewriting))
+        inbox.open()
+        inbox.say(Ready())
         while True:
-            say(raw, indexing.reply_to(hear(raw, IDLE_SECONDS)))
+            inbox.say(indexing.reply_to(inbox.next_job(IDLE_SECONDS)))
 
 
 def _log_as(prepare: Prepare) -> None:

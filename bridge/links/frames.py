@@ -47,14 +47,13 @@ class FrameReader:
     """Before it makes sense to look at `_rest` again."""
     _owed_bytes: int = 0
     """The core has the beginning of a frame; so many bytes of it are to come."""
+    has_ended: bool = False
+    """Nothing that comes means anything any more: the peer has said goodbye, or broke the rules."""
+    is_answering: bool = False
+    """The core was given something since this was last made false, and may want to say something."""
     _mask_bit: int = field(
         init=False, default=Factory(lambda it: int(it._core.side is SERVER), takes_self=True)
     )
-
-    @property
-    def has_ended(self) -> bool:
-        """Say whether nothing that comes means anything any more: the peer has said goodbye, or broke the rules."""
-        return self._core.close_rcvd is not None or self._core.parser_exc is not None
 
     def take(self, data: bytes) -> None:
         """Read what has come."""
@@ -86,7 +85,7 @@ class FrameReader:
         if self._rest and not self.has_ended:
             self._core.receive_data(bytes(self._rest))
         self._core.receive_eof()
-        self._hear_core()
+        self._has_told_core()
 
     def _is_ours(self, data: bytes, at: int, size_bytes: int) -> bool:
         core = self._core
@@ -107,13 +106,21 @@ class FrameReader:
             payload = apply_mask(payload, data[begin - 4 : begin])
         if (text := decoded(self._core, payload)) is not None:
             self._hear(text)
+        else:
+            self._has_told_core()
 
     def _pass_on(self, data: bytes, at: int, stop: int) -> int:
         """Give the core a frame, or as much of it as is here; return where the next one begins."""
         self._core.receive_data(data[at:stop])
         self._owed_bytes = max(0, stop - len(data))
-        self._hear_core()
+        self._has_told_core()
         return min(stop, len(data))
+
+    def _has_told_core(self) -> None:
+        """Hear what it has read, and look whether that was the end; between its frames nothing of it changes."""
+        self.is_answering = True
+        self._hear_core()
+        self.has_ended = self._core.close_rcvd is not None or self._core.parser_exc is not None
 
 
 def decoded(core: Core, payload: bytes) -> str | None:
@@ -155,14 +162,17 @@ class FrameWriter:
 
     _is_client: bool
     _masks: bytes = b""
+    _used_bytes: int = 0
 
     def text(self, message: str) -> bytes:
         """Return the frame of a message."""
         payload = message.encode("utf-8")
         if not self._is_client:
             return _head(len(payload), 0) + payload
-        self._masks = self._masks[4:] or os.urandom(4 * MASKS_AT_ONCE)
-        mask = self._masks[:4]
+        if self._used_bytes >= len(self._masks):
+            self._masks, self._used_bytes = os.urandom(4 * MASKS_AT_ONCE), 0
+        mask = self._masks[self._used_bytes : self._used_bytes + 4]
+        self._used_bytes += 4
         return _head(len(payload), 128) + mask + apply_mask(payload, mask)
 
 

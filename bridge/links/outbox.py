@@ -57,6 +57,13 @@ class Outbox:
             self.close()
         return not self.is_closed
 
+    def send(self, link: Link | None, message: str) -> bool:
+        """Send a message at once where nothing waits before it and the socket may take it; otherwise as `put`."""
+        if self._waiting or self.is_closed or link is None or not link.is_ready:
+            return self.put(message)
+        link.send_now(message)
+        return True
+
     def push(self, link: Link | None) -> None:
         """Send at once what waits, as far as the socket takes it; the rest is the sender's."""
         while self._waiting and link is not None and link.is_ready:

@@ -25,7 +25,7 @@ def say(raw: socket.socket, message: Any) -> None:
     raw.sendall(packed(message, has_file=False))
 
 
-def hear(raw: socket.socket, seconds: float) -> Any:
+def hear(raw: socket.socket, seconds: float | None) -> Any:
     """Return the next message. Raises `TimeoutError` when none begins in so many seconds, `EOFError` at the end."""
     raw.settimeout(seconds)
     first = raw.recv(1)

@@ -4,6 +4,7 @@ nobody but itself.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import trio
@@ -13,6 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLIENT, Event, State
 from websockets.protocol import Protocol as Core
 
+from bridge.links.arrivals import PRESENT
 from bridge.links.frames import FrameReader, FrameWriter, decoded
 from bridge.links.link import MAX_MESSAGE_BYTES, Closing
 from bridge.links.pipes import Pipe
@@ -95,6 +97,26 @@ class WebSocketLink:
                 return None
             data = await self._pipe.read()
             self.take(data) if data else self._end()
+        return self._next()
+
+    async def listen(self, hear: Callable[[str | bytes], None]) -> None:
+        """Let every message be heard as it comes, until the peer has left."""
+        if (arrivals := PRESENT.get()) is not None:
+            await arrivals.listen(self._pipe, partial(self._come, hear))
+        while (message := await self.receive()) is not None:
+            hear(message)
+
+    def _come(self, hear: Callable[[str | bytes], None]) -> bool:
+        """Let be heard what has come; say whether more may."""
+        if data := self._pipe.read_now():
+            self.take(data)
+        elif data is not None:
+            self._end()
+        while self._messages:
+            hear(self._next())
+        return not self._has_ended
+
+    def _next(self) -> str | bytes:
         self.heard += 1
         message = self._messages.popleft()
         return without_words(message, self.words) if self.words and isinstance(message, str) else message
@@ -102,6 +124,12 @@ class WebSocketLink:
     def take(self, data: bytes) -> None:
         """Read what has come."""
         self._reader.take(data)
+        if self._reader.is_answering:
+            self._follow_core()
+
+    def _follow_core(self) -> None:
+        """Take account of what the core was given: it may be the end, and it may have an answer."""
+        self._reader.is_answering = False
         if self._reader.has_ended:
             self._end()
         if self._pipe.is_ready and self._core.has_something_to_say:  # or whoever drains the pipe says it
@@ -141,8 +169,13 @@ class WebSocketLink:
 
     def send_now(self, *messages: str) -> None:
         """Send text messages without waiting; what the socket does not take waits, before all that is sent later."""
-        self._queue(messages)
-        self._write_now()
+        if self.words or self._core.state is not State.OPEN or self._core.has_something_to_say:
+            self._queue(messages)
+            return self._write_now()
+        # Nearly always: nothing of the core's waits, so it has no part in it.
+        self._pipe.write(b"".join([self._writer.text(message) for message in messages if message]))
+        if not self._pipe.is_ready:
+            self.on_waiting()
 
     async def send(self, *messages: str) -> None:
         """Send text messages and whatever waits; quietly nothing when the peer has left."""

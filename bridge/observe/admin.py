@@ -5,13 +5,14 @@ port serves none of this.
 """
 
 import os
+import re
 import secrets
 import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import structlog
@@ -25,21 +26,22 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from bridge import __version__
-from bridge.config import Admin
 from bridge.errors import LinkError
 from bridge.links.phone import MOST_HEAD_BYTES
 from bridge.observe.asking import add_asking, is_asking, refused
 from bridge.observe.metrics import Metrics
 from bridge.observe.snapshot import Peaks, Snapshot
+from bridge.settings.admin import Admin
 from bridge.web.http import HttpConnection
 
-MOST_CONNECTIONS: Final = 16
-"""Whoever comes while so many are connected is let go: a few scrapers and a person are all there should be."""
+MOST_CONNECTIONS: Final = 48
+"""Whoever comes while so many are connected is let go: a few scrapers, and some people whose browsers have six each."""
 
 READ_SECONDS: Final = 10
 BACKLOG: Final = 16
 PATHS: Final = frozenset({b"/metrics", b"/healthz", b"/calls"})
 """As they are sent: nothing that has to be decoded first is one of them."""
+ANNEX: Final = re.compile(rb"/console(/[A-Za-z0-9_.-]+)*/?")
 MISDIRECTED: Final = 421
 NO_TOKEN: Final = msgspec.json.encode(
     refused(
@@ -113,10 +115,12 @@ class Doorkeeper:
     admin: Admin
     token: str = field(default="", repr=False)
 
-    def refusal(self, host: str, authorization: list[str]) -> Response | None:
+    def refusal(self, host: str, authorization: list[str], *, has_own_door: bool = False) -> Response | None:
         """Return the answer for those who may not. Whoever was led here by a name made to point here says that name."""
         if not self.admin.answers_to(host):
             return Response("", status=MISDIRECTED)
+        if has_own_door:
+            return None
         if self.token and not _has_token(authorization, self.token):
             return Response("", status=401, headers={"WWW-Authenticate": "Bearer"})
         return None
@@ -128,19 +132,33 @@ class Doorkeeper:
         return Response(NO_TOKEN, status=403, content_type="application/json")
 
 
+Annex: TypeAlias = Callable[[QuartTrio, Snapshot], None]
+"""Adds pages to the app, below `/console`."""
+
+
 def make_admin_app(
-    doorkeeper: Callable[[], Doorkeeper], snapshot: Snapshot, metrics: Metrics, peaks: Peaks
+    doorkeeper: Callable[[], Doorkeeper],
+    snapshot: Snapshot,
+    metrics: Metrics,
+    peaks: Peaks,
+    annex: Annex | None = None,
 ) -> QuartTrio:
-    """Return the app: three pages to GET, calls to ask for, 404 for all else, for those whom the doorkeeper lets in."""
+    """Return the app: three pages to GET, calls to ask for, 404 for all else, for those whom the doorkeeper lets in.
+
+    What an annex adds has a door of its own.
+    """
     app = QuartTrio("bridge-admin", static_folder=None)
     started = trio.current_time()
 
     @app.before_request
     async def let_in() -> Response | None:
         host, authorization = request.headers.get("Host", ""), request.headers.get_all("Authorization")
-        if (refusal := doorkeeper().refusal(host, authorization)) is not None:
-            return refusal
         method, path = request.method, request.scope["raw_path"]
+        is_annex = annex is not None and ANNEX.fullmatch(path) is not None
+        if (refusal := doorkeeper().refusal(host, authorization, has_own_door=is_annex)) is not None:
+            return refusal
+        if is_annex:
+            return None
         if snapshot.dialer is not None and is_asking(method, path):
             return doorkeeper().refusal_to_call()
         return None if method == "GET" and path in PATHS else Response("", status=404)
@@ -159,6 +177,8 @@ def make_admin_app(
 
     if snapshot.dialer is not None:
         add_asking(app, snapshot.dialer)
+    if annex is not None:
+        annex(app, snapshot)
     return app
 
 
@@ -177,6 +197,8 @@ def health_of(snapshot: Snapshot, peaks: Peaks) -> dict[str, Any]:
         "status": status,
         "version": __version__,
         "workers": vitals.workers,
+        "generation": vitals.generation,
+        "older_code": {"workers": vitals.retiring, "calls": vitals.retiring_calls},
         "calls": {"live": snapshot.live, "waiting": snapshot.waiting, "limit": snapshot.limit},
         "loop": {"lag_max_ms": round(peaks.lag_seconds.highest * 1000, 1)},
         "recorder": {"failing": vitals.is_failing, "tapes_open": vitals.tapes, "lines_shed": vitals.shed},

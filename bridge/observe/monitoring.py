@@ -11,13 +11,15 @@ import structlog
 import trio
 from attrs import define, evolve, field
 
-from bridge.config import Admin, Secrets, Settings
+from bridge.config import Secrets, Settings
 from bridge.errors import ConfigError
 from bridge.extras import missing_extras
 from bridge.observe.snapshot import Peaks, Snapshot
+from bridge.settings.admin import Admin
 from bridge.store.records import Records
 
 if TYPE_CHECKING:  # the packages they need are extras
+    from bridge.observe.admin import Annex
     from bridge.observe.metrics import Metrics
     from bridge.observe.tracing import Tracer
 
@@ -36,6 +38,8 @@ class Monitoring:
     metrics: "Metrics | None" = None
     tracer: "Tracer | None" = None
     peaks: Peaks = field(factory=Peaks)
+    annex: "Annex | None" = None
+    """Adds to the admin address what others have for it."""
     address: str = ""
     _listener: trio.SocketListener | None = None
 
@@ -95,7 +99,7 @@ class Monitoring:
                 from bridge.observe.admin import AdminServer, Doorkeeper, make_admin_app
 
                 app = make_admin_app(
-                    lambda: Doorkeeper(self.admin, self.token), snapshot, self.metrics, self.peaks
+                    lambda: Doorkeeper(self.admin, self.token), snapshot, self.metrics, self.peaks, self.annex
                 )
                 server = AdminServer(app)
                 nursery.start_soon(server.serve, self._listener, name="admin listener")

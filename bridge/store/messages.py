@@ -8,9 +8,10 @@ from typing import Any, Final, TypeAlias
 from attrs import asdict, frozen
 
 from bridge.config import Secrets, Settings
+from bridge.store.digest import OF_WORDS
 from bridge.store.records import Records, Row
 from bridge.tapes.header import Header
-from bridge.tapes.late import Late
+from bridge.tapes.late import Late, Mark
 
 # ---------------------------------------------------------------- to the indexer
 
@@ -69,7 +70,50 @@ class KeepLate:
     late: Late
 
 
-Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
+@frozen
+class KeepMark:
+    """Somebody marked a call that is over: put it behind the end of its tape, and its rows anew."""
+
+    mark: Mark
+
+
+@frozen
+class Question:
+    """Queries that only read, by name, each with its values; answered within so many seconds, or not at all.
+
+    With `path` the one query's rows are written there, as the kind of file that its name ends with, and not told.
+    """
+
+    queries: Mapping[str, tuple[str, tuple[Any, ...]]]
+    seconds: float = 2.0
+    path: str = ""
+
+
+@frozen
+class PageWanted:
+    """The page of a call, as HTML and as what its script is given; with where its sound and its tape's lines are.
+
+    With `live_url` it is of one that goes on, and says where to ask what becomes of it.
+    """
+
+    call_id: str
+    sound_url: str = ""
+    lines_url: str = ""
+    live_url: str = ""
+
+
+Asking: TypeAlias = Question | PageWanted
+
+
+@frozen
+class Asked:
+    """A question, which is answered while a job is done."""
+
+    number: int
+    question: Asking
+
+
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark
 
 # ---------------------------------------------------------------- to the daemon
 
@@ -136,11 +180,13 @@ class Told:
 
 
 class Fault(Enum):
-    """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault."""
+    """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault, or
+    the question's: it asks for too much."""
 
     HELD = "held"
     UNUSABLE = "unusable"
     TAPE = "tape"
+    QUESTION = "question"
 
 
 @frozen
@@ -151,6 +197,21 @@ class Failed:
     text: str
 
 
+@frozen
+class Rows:
+    """What the queries of a question found, by their names."""
+
+    tables: Mapping[str, list[Row]]
+
+
+@frozen
+class Answered:
+    """What came of a question."""
+
+    number: int
+    answer: Rows | Failed
+
+
 Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
 
 # ---------------------------------------------------------------- what of a record is told
@@ -159,13 +220,14 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "transcript": (),
     "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
     "milestones": ("name", "t_ms"),
-    "items": ("cut",),
+    "items": ("item_id", "cut"),
     "turns": (
         "position", "speech_started_ms", "speech_stopped_ms", "committed_ms", "response_created_ms",
         "first_heard_ms", "response_ms", "latency_ms",
     ),
     "log": (),
     "legs": ("part", "outcome"),
+    "marks": (),
 }  # fmt: skip
 """The columns that metrics and traces are made of: numbers and names, nothing that was said."""
 
@@ -182,7 +244,9 @@ def counted(records: Records) -> Records:
         name: [_short(row, columns) for row in getattr(records, name)[:MOST_ROWS]] if columns else []
         for name, columns in COUNTED.items()
     }
-    return Records(call=records.call, **tables)
+    return Records(
+        call={name: value for name, value in records.call.items() if name not in OF_WORDS}, **tables
+    )
 
 
 def _short(row: Row, columns: tuple[str, ...]) -> Row:

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from bridge.heart.parts.conversation import TOLD_AGAIN
 from bridge.settings.turn_detection import ServerVad
+from bridge.store.digest import digest
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
@@ -50,6 +51,7 @@ class Records:
     turns: list[Row]
     log: list[Row]
     legs: list[Row]
+    marks: list[Row]
 
 
 def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
@@ -121,6 +123,8 @@ class _Reader:
                 self.log.append({"t_ms": t_ms, "text": note.pop("text"), "data": note})
             case "tool_cancelled":
                 self._tool(note["call_id"]).update(error_kind="cancelled", answered_ms=t_ms)
+            case "mark":
+                pass  # behind the end: `late` has it
             case "counts":
                 self.counts = note
             case other:
@@ -241,15 +245,18 @@ class _Reader:
         self.turns.measure(self.ledgers, self._silence_ms())
         self.milestones += self.late.rows
         self.legs.close(self.last_ms, "crashed")
+        transcript = self.transcript.rows(self.ledgers)
+        tool_calls = [{"position": n, **_tool_row(row)} for n, row in enumerate(self.tools.values())]
         return Records(
-            call=self._call_row(is_torn),
-            transcript=self.transcript.rows(self.ledgers),
-            tool_calls=[{"position": n, **_tool_row(row)} for n, row in enumerate(self.tools.values())],
+            call=self._call_row(is_torn) | digest(transcript, tool_calls, self.turns.rows),
+            transcript=transcript,
+            tool_calls=tool_calls,
             milestones=[{"position": n, **row} for n, row in enumerate(self.milestones)],
             items=[{"position": n, **row} for n, row in enumerate(self.ledgers)],
             turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
             legs=[{"position": n, **row} for n, row in enumerate(self.legs.rows)],
+            marks=[{"position": n, **row} for n, row in enumerate(self.late.marks)],
         )
 
     def _silence_ms(self) -> int | None:

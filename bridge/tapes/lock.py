@@ -74,3 +74,11 @@ def is_held(folder: Path) -> bool:
             return False
     except StoreError:
         return True
+
+
+def who_records(folder: Path) -> int | None:
+    """Return the process that records in this folder now; None when there is none, or it can't be told."""
+    try:
+        return int((folder / ".lock").read_text().strip()) if is_held(folder) else None
+    except (OSError, ValueError):
+        return None

@@ -181,6 +181,16 @@ def received(t_ms: int, leg: Leg, sender: str, message: str | bytes, event: Even
     return Line(t_ms=t_ms, leg=leg, sender=sender, msg=msgspec.Raw(message))
 
 
+def stop_line(t_ms: int, event: Stopped) -> Line:
+    """Return the line of an end that somebody outside has asked for."""
+    stopped = Stop(by=event.by, why=event.why)
+    if event.say:
+        stopped["say"] = event.say
+    if event.within_ms:
+        stopped["within_ms"] = event.within_ms
+    return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
+
+
 def tool_line(t_ms: int, event: ToolAnswered | ToolFailed) -> Line:
     """Return the line for a tool's answer or failure."""
     match event:

@@ -58,6 +58,15 @@ class PlainHttp(H11Protocol):
         has_begun = connection.their_state is h11.IDLE and connection.trailing_data[0]
         return not has_begun and connection.their_state is not h11.SEND_BODY
 
+    @property
+    def is_answering(self) -> bool:
+        """Say whether a request that is here as a whole is being answered."""
+        connection = self.connection
+        if not isinstance(connection, h11.Connection):
+            return False
+        is_open = connection.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY)
+        return is_open and connection.their_state is not h11.SEND_BODY
+
 
 def _fault_of(request: h11.Request) -> int:
     """Return the status to refuse a request with before anything is made of it, or `OK`."""
@@ -98,9 +107,15 @@ class HttpConnection(TCPServer):
         await self.idle_task.stop()
 
     async def _read_requests(self, http: PlainHttp, seconds: float) -> None:
-        """Read until the peer leaves, or lets any request, or any pause between two, take longer than `seconds`."""
+        """Read until the peer leaves, or lets any request, or any pause between two, take longer than `seconds`.
+
+        While it is answered it has nothing to say, however long the answer is.
+        """
         due, was_between = trio.current_time() + seconds, False
-        while data := await self._read_until(due):
+        while (data := await self._read_until(due)) or (data is None and http.is_answering):
+            if data is None:
+                due = trio.current_time() + seconds
+                continue
             await self.protocol.handle(RawData(data))
             if was_between or http.is_between_requests:
                 due = trio.current_time() + seconds
@@ -125,8 +140,10 @@ class HttpConnection(TCPServer):
         wrapper.protocol = http
         return http
 
-    async def _read_until(self, due: float) -> bytes:
-        """Return what the peer says, or nothing when it has left or the time is over."""
-        with suppress(trio.ClosedResourceError, trio.BrokenResourceError), trio.CancelScope(deadline=due):
-            return bytes(await self.stream.receive_some(READ_BYTES))
+    async def _read_until(self, due: float) -> bytes | None:
+        """Return what the peer says, nothing when it has left, or None when the time is over."""
+        with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+            with trio.CancelScope(deadline=due):
+                return bytes(await self.stream.receive_some(READ_BYTES))
+            return None
         return b""

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -17,10 +18,13 @@ from bridge.calls.messages import (
     Ends,
     Gone,
     Key,
+    Leave,
     Leaves,
     Media,
     OnDisk,
     Over,
+    Peek,
+    Peeked,
     Prepare,
     Renew,
     Renewed,
@@ -31,11 +35,13 @@ from bridge.calls.messages import (
 )
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.links.channel import Channel
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE
 from bridge.wire.requests import Request
 from bridge.wire.routes import Routes
+from bridge.workers.protocol import OTHER_PROTOCOL, protocol
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -45,6 +51,9 @@ SLOW_SECONDS: Final = 3
 
 ANSWER_SECONDS: Final = 5
 """What a worker may take to answer a request: Twilio gives it 15 s."""
+
+PEEK_SECONDS: Final = 1
+"""Somebody looks: what is told later they do not see."""
 
 GONE_SECONDS: Final = 610
 """An ended call is its worker's to let go of: after the longest tool, and a little."""
@@ -158,11 +167,20 @@ class WorkerHandle:
     number: int
     process: trio.Process
     channel: Channel
+    generation: int = 1
+    """Whose code it has: those of a later one have what was on the disk then."""
+    on_ready: Callable[[], None] = field(default=lambda: None)
+    born: float = field(factory=trio.current_time)
     heard: float = field(factory=trio.current_time)
     is_ready: bool = False
     is_prepared: bool = False
     is_behind: bool = False
     """Whether the configuration that it has is not the one in use."""
+    is_fresh: bool = False
+    """Whether it began with the configuration that is about to be used."""
+    is_leaving: bool = False
+    fault: str = ""
+    """Why it could not begin."""
     vitals: Vitals = field(factory=Vitals)
     calls: dict[Key, RemoteCall] = field(factory=dict)
     tapes: dict[str, Header] = field(factory=dict)
@@ -171,6 +189,7 @@ class WorkerHandle:
     _asked: dict[int, trio.Event] = field(factory=dict)
     _faults: dict[int, str] = field(factory=dict)
     _answers: dict[int, str] = field(factory=dict)
+    _glances: dict[int, Mapping[str, Glance]] = field(factory=dict)
     _count: int = 0
     _renewal: int = 0
 
@@ -178,12 +197,32 @@ class WorkerHandle:
     def is_able(self) -> bool:
         """Say whether it may be given a call."""
         is_well = not self.channel.is_gone and self.silent_seconds < SLOW_SECONDS
-        return self.is_ready and not self.is_behind and is_well
+        return self.is_ready and not self.is_behind and not self.is_leaving and is_well
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing of a call is left with it, not even a tape to write."""
+        return not self.calls and not self.tapes
+
+    @property
+    def calls_until(self) -> float:
+        """Return when the last of its calls is over at the latest."""
+        return max((call.due for call in self.calls.values()), default=0.0)
 
     @property
     def silent_seconds(self) -> float:
         """Return how long it has said nothing."""
         return trio.current_time() - self.heard
+
+    def has_begun(self) -> None:
+        """Take note that it can have calls."""
+        self.is_ready = True
+        self.on_ready()
+
+    def leave(self) -> None:
+        """Let it write what is left and end."""
+        self.is_leaving = True
+        self.channel.send(Leave())
 
     async def answer(self, key: Key, request: Request) -> str | None:
         """Let it answer a request about a call; None when it has died."""
@@ -191,6 +230,14 @@ class WorkerHandle:
         self.channel.send(Answer(number, key, request))
         await _wait_in(self._asked, number, told)
         return self._answers.pop(number, None)
+
+    async def glances(self) -> Mapping[str, Glance]:
+        """Return what can be seen of its calls now; nothing of those of one that is slow, or has died."""
+        number, told = self._new(self._asked)
+        self.channel.send(Peek(number))
+        with trio.move_on_after(PEEK_SECONDS):
+            await _wait_in(self._asked, number, told)
+        return self._glances.pop(number, {})
 
     async def prepare(self, settings: Settings, secrets: Secrets) -> str:
         """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
@@ -204,6 +251,9 @@ class WorkerHandle:
 
     def renew(self, settings: Settings, secrets: Secrets) -> None:
         """Let it use another configuration; until one that prepared nothing has caught up it gets no new calls."""
+        if self.is_fresh:
+            self.is_fresh = False
+            return
         self.is_behind, self.is_prepared = not self.is_prepared, False
         self._count = self._renewal = self._count + 1
         self.channel.send(Renew(self._renewal, settings, secrets))
@@ -239,15 +289,23 @@ class WorkerHandle:
                 self.calls[key].is_gone()
             case Over(number) if number in self._sockets:
                 self._sockets[number].set()
-            case Answered(number, answer) if number in self._asked:
-                self._answers[number] = answer
-                self._asked[number].set()
-            case Told(number, fault) if number in self._asked:
-                if fault:
-                    self._faults[number] = fault
-                self._asked[number].set()
+            case Answered() | Told() | Peeked():
+                self._take_answer(message)
             case Renewed(number) if number == self._renewal:
                 self.is_behind = False
+
+    def _take_answer(self, message: Answered | Told | Peeked) -> None:
+        told = self._asked.get(message.number)
+        if told is None:
+            return  # whoever asked has not waited so long
+        match message:
+            case Answered(number, answer):
+                self._answers[number] = answer
+            case Peeked(number, glances):
+                self._glances[number] = glances
+            case Told(number, fault) if fault:
+                self._faults[number] = fault
+        told.set()
 
     def has_died(self) -> None:
         """Let go of all that waited for it: it has died."""
@@ -264,16 +322,16 @@ async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event
         del events[number]
 
 
-async def start_worker(number: int, lock: int | None) -> WorkerHandle:
+async def start_worker(number: int, generation: int, lock: int | None) -> WorkerHandle:
     """Start a process; it inherits standard error, the environment, the lock, and one end of a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno())],
+            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno()), protocol()],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )
-    return WorkerHandle(number, process, Channel.on(ours))
+    return WorkerHandle(number, process, Channel.on(ours), generation)
 
 
 async def end_when_stuck(worker: WorkerHandle) -> None:
@@ -289,6 +347,19 @@ async def end_when_stuck(worker: WorkerHandle) -> None:
     worker.process.send_signal(signal.SIGABRT)
     await trio.sleep(1)
     worker.process.kill()
+
+
+def why_not(worker: WorkerHandle) -> str:
+    """Return why a worker that is gone can't take calls, as far as is known here."""
+    status = worker.process.returncode
+    if worker.fault:
+        return f"worker {worker.number}: {worker.fault}"
+    if status == OTHER_PROTOCOL:
+        return (
+            f"worker {worker.number}: the code on the disk is of a version that this daemon can't talk to: "
+            "restart the daemon"
+        )
+    return f"worker {worker.number} could not start or died (status {status}); its own lines say why"
 
 
 def way_of(number: int) -> str:

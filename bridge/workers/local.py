@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 from attrs import define, field
@@ -13,6 +13,9 @@ from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
+from bridge.errors import ConfigError
+from bridge.heart.parts.glance import Glance
+from bridge.links.arrivals import Arrivals
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
@@ -116,6 +119,10 @@ class LocalHost:
             files_left=files_left(),
         )
 
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now."""
+        return {call.call_id: call.call.glance(call.now_ms()) for call in calls if isinstance(call, LiveCall)}
+
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""
         self.recorder.hush(why)
@@ -127,16 +134,25 @@ class LocalHost:
     async def prepare(self, setup: Setup) -> None:
         """Nothing to do: it is loaded in this process."""
 
+    async def roll(self, setup: Setup) -> None:
+        """Refuse, and say why: this process can't replace its own code. Raises `ConfigError`."""
+        raise ConfigError(
+            [
+                "[server] workers = 1: new code needs a process of its own; set it to 2 or more, or restart the daemon"
+            ]
+        )
+
     def renew(self, setup: Setup) -> None:
         """Use another configuration from now on."""
         self.lag.follow(setup.settings.server)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write tapes, feel the loop and collect garbage until `finish`."""
+        """Write tapes, tell calls of what comes, feel the loop and collect garbage until `finish`."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.lag.run, name="loop lag")
             nursery.start_soon(self.garbage.run, name="garbage")
+            nursery.start_soon(Arrivals().run, name="arrivals")
             await self.recorder.run()
             nursery.cancel_scope.cancel(reason="all tapes are written")
 

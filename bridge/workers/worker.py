@@ -21,6 +21,7 @@ from bridge.calls.messages import (
     Answer,
     Answered,
     Begin,
+    CanNotBegin,
     Carry,
     Ends,
     Gone,
@@ -31,6 +32,8 @@ from bridge.calls.messages import (
     Media,
     OnDisk,
     Over,
+    Peek,
+    Peeked,
     Prepare,
     Ready,
     Renew,
@@ -43,7 +46,7 @@ from bridge.calls.messages import (
 from bridge.calls.setup import CurrentSetup, Setup, make_setup, make_setup_afresh
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets
-from bridge.errors import fault_of
+from bridge.errors import BridgeError, fault_of
 from bridge.heart.effects import EndCall
 from bridge.links.channel import MOST_WAITING, Channel
 from bridge.logs import crash_logged, log_as
@@ -54,6 +57,7 @@ from bridge.web.app import Gate
 from bridge.wire.requests import OUTGOING
 from bridge.workers.handle import way_of
 from bridge.workers.local import LocalHost
+from bridge.workers.protocol import OTHER_PROTOCOL, protocol
 
 TELL_SECONDS: Final = 1
 """How often the supervisor is told how this process is."""
@@ -131,6 +135,8 @@ class Worker:
                     self._carry(message)
                 case Answer():
                     await self._answer(message)
+                case Peek(number):
+                    self.channel.send(Peeked(number, await self.host.glances(self.switchboard.calls)))
                 case _:
                     self._do(message)
 
@@ -245,7 +251,8 @@ async def work(number: int, raw: socket.socket) -> None:
         nursery.start_soon(_read, channel, inbox, name="channel")
         async for message, _ in messages:
             assert isinstance(message, Begin)
-            await _begin(number, channel, message).run(messages)
+            if (worker := _begun(number, channel, message)) is not None:
+                await worker.run(messages)
             break
         await channel.flush()
         nursery.cancel_scope.cancel(reason="left")
@@ -256,10 +263,19 @@ async def _read(channel: Channel, inbox: trio.MemorySendChannel[Message]) -> Non
         await channel.run(lambda message, file: inbox.send_nowait((message, file)))
 
 
+def _begun(number: int, channel: Channel, message: Begin) -> Worker | None:
+    """Return the worker, ready for calls; None when its configuration can't be used, which the supervisor is told."""
+    log_as(message.settings, message.secrets, os.environ)
+    bind_contextvars(worker=number)
+    try:
+        return _begin(number, channel, message)
+    except BridgeError as error:
+        channel.send(CanNotBegin(str(error)))
+        return None
+
+
 def _begin(number: int, channel: Channel, message: Begin) -> Worker:
     settings, secrets = message.settings, message.secrets
-    log_as(settings, secrets, os.environ)
-    bind_contextvars(worker=number)
     current = CurrentSetup(make_setup(settings, secrets))
     recorder = Recorder(settings.data_folder / "tapes", on_done=lambda path: channel.send(Taped(str(path))))
     host = LocalHost(recorder, handshake_seconds=message.handshake_seconds)
@@ -270,12 +286,17 @@ def _begin(number: int, channel: Channel, message: Begin) -> Worker:
 
 
 def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> None:
-    """Be the worker of this number, with this open file as the way to its supervisor, which alone ends it."""
-    for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+    """Be the worker of this number, with this open file as the way to its supervisor, which alone ends it.
+
+    A supervisor that speaks otherwise than this code is not listened to.
+    """
+    for one in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"):
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)
     raise_file_limit()
-    number, file = map(int, arguments)
+    number, file, spoken = arguments
+    if spoken != protocol():
+        raise SystemExit(OTHER_PROTOCOL)
     with crash_logged():
-        trio.run(work, number, socket.socket(fileno=file))
+        trio.run(work, int(number), socket.socket(fileno=int(file)))
     leave_hung_threads(0)

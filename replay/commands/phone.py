@@ -139,14 +139,15 @@ def phone(
           { say = "caller_stop" },       # ... when this is said into it
           "hang_up",
         ]
-        [network]                        # seeded: loss, latency_ms, jitter_ms, stall_ms, stall_every_ms
+        [network]                        # seeded: loss, latency_ms, jitter_ms, stall_ms, stall_every_ms, mark_loss,
+                                         # mark_late_ms
         latency_ms = 60
         [expect]                         # ended_by, close_code, next_verb, first_audio_ms, max_gap_ms, min_clears
         max_gap_ms = 40
 
-    More steps: wait_ms, wait_for_agent, press, wait_for_end, drop_socket, stop_reading, go_silent, wait_for_return,
-    menu, beep. Who can be dialled is in [far_ends."NUMBER"], telephone menus in [menus.NAME], how Twilio behaves in
-    [twilio]: docs/stand-ins.md has them all.
+    More steps: wait_ms, wait_for_agent, press, wait_for_end, drop_socket, lose_stream, stop_reading, go_silent,
+    wait_for_return, menu, beep. Who can be dialled is in [far_ends."NUMBER"], telephone menus in [menus.NAME], how
+    Twilio behaves in [twilio]: docs/stand-ins.md has them all.
 
     Only the host of --to is contacted, and those of --also-host. With many calls, each has a network of its own:
     the seed, plus the number of the call.

@@ -14,7 +14,7 @@ from replay.model.checks import wants_approval
 from replay.model.conversation import Conversation, Entry
 from replay.model.message import OutgoingMessage
 from replay.model.script import CallRemote, CallTool, Delivery, Reply, Say, Silence
-from replay.model.silence import Stuck
+from replay.model.silence import BEGUN_MS, BREAKS, IN_WORDS, Stuck
 from replay.model.speech import cut_items, cut_speech, split_arguments
 from replay.model.usage import Meter, no_usage
 from replay.model.wire import Message, Wire
@@ -50,7 +50,9 @@ class Response:
     failure: Message | None = None
     """The error it is to fail with, instead of saying anything."""
     silence: Silence | None = None
-    """How it says nothing, if it doesn't."""
+    """How it says nothing, or stops saying it, if it does."""
+    pause_ms: int = 0
+    """How long it stops, if that is how."""
     status: str = "waiting"
     """waiting, in_progress, completed, cancelled, incomplete or failed."""
     output: list[Message] = attrs.field(factory=list)
@@ -73,7 +75,7 @@ class Response:
         if self.failure is not None:
             self._end("failed", {"type": "failed", "error": self.failure})
             return
-        if self.silence is not None:
+        if self.silence is not None and self.silence not in IN_WORDS:
             yield from Stuck(self._stage.wire, self._open_silent_item, self._end).go_silent(self.silence)
             return
         for item in self.reply:
@@ -160,11 +162,20 @@ class Response:
         while message.wait_ms is not None:
             yield message.wait_ms / self._stage.delivery.speed
             self._say_next(message)
-            if self._is_too_long():
+            if reason := self._why_it_breaks_off():
                 self._close_message(message, "incomplete")
-                self._end("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
+                self._end("incomplete", {"type": "incomplete", "reason": reason})
                 yield 0
+            elif self.silence == "pauses" and self.spoken_ms >= BEGUN_MS:
+                self.silence = None
+                yield self.pause_ms
         self._close_message(message, "completed")
+
+    def _why_it_breaks_off(self) -> str:
+        """Why nothing more may be said; empty when there is no reason."""
+        if self._is_too_long():
+            return "max_output_tokens"
+        return BREAKS.get(self.silence, "") if self.silence and self.spoken_ms >= BEGUN_MS else ""
 
     def _open_silent_item(self) -> Message:
         index = len(self.output)

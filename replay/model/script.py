@@ -13,17 +13,19 @@ from replay.sound.hearing import Hearing
 DeltaMode = Literal["cut", "frames", "single", "odd"]
 TranscriptMode = Literal["soon", "live", "late", "failed", "never"]
 Refusal = Literal["http_401", "invalid_api_key", "model_not_found"]
-DoorFault = Literal["http_500", "http_503", "http_429", "reset", "cut_off", "silence"]
+DoorFault = Literal["http_500", "http_503", "http_429", "http_401", "reset", "cut_off", "silence"]
 Garbage = Literal[
     "binary_frame", "broken_json", "not_an_object", "unknown_event", "missing_fields", "unknown_error", "huge"
 ]
 Silence = Literal[
     "no_response", "no_stop", "no_commit", "begun", "stops", "empty", "text", "cancelled", "incomplete",
-    "empty_deltas", "quiet_audio", "clicks",
+    "empty_deltas", "quiet_audio", "clicks", "cut_short", "filtered", "pauses",
 ]  # fmt: skip
 """Ways to leave a caller in silence. no_response: nothing comes; no_stop: no end of a turn is heard; no_commit: it is,
 and the turn is not committed; begun: a response and nothing in it; stops: 0.3 s of it; empty, text, cancelled,
-incomplete: it ends without a sound; empty_deltas, quiet_audio, clicks: it never ends, and nobody hears an answer."""
+incomplete: it ends without a sound; empty_deltas, quiet_audio, clicks: it never ends, and nobody hears an answer;
+cut_short, filtered: it ends in the middle of a word, incomplete for max_output_tokens or content_filter; pauses: it
+stops there for a while, and goes on."""
 
 
 @attrs.frozen
@@ -130,6 +132,10 @@ class Faults:
     """So many responses, or turns, come as they should before the silence; the opening counts as a response."""
     silent_for: int = 1_000_000
     """So many are silent then."""
+    pause_ms: int = 3000
+    """How long a response that pauses says nothing."""
+    idle_timeout_ms: int | None = None
+    """The service speaks by itself to a caller who is silent for so long, though its session did not ask for it."""
     close_after_ms: int | None = None
     close_code: int = 1001
     close_reason: str = "Your session hit the maximum duration of 60 minutes."
@@ -137,6 +143,8 @@ class Faults:
     """An error session_expired before the close: logs show either, or both."""
     drop_after_ms: int | None = None
     """TCP reset, no close frame."""
+    shut_ms: int = 0
+    """Once a session was closed or dropped nobody listens for so long: connections are refused."""
     stall_after_ms: int | None = None
     """Nothing is read or sent any more, pongs included; the socket stays open."""
     garbage: tuple[Garbage, ...] = ()

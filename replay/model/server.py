@@ -55,6 +55,8 @@ class ModelServer:
     """Upgrade requests, refused ones included."""
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _shows: Counter[str] = attrs.field(factory=Counter, init=False)
+    _door: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _shut_ms: int = attrs.field(default=0, init=False)
     _lines: dict[int, FaultyStream] = attrs.field(factory=dict, init=False)
     """Of each connection that is open, by its number."""
 
@@ -74,6 +76,24 @@ class ModelServer:
     async def cut_off(self, session: Session) -> None:
         """End a live session's connection with a TCP reset."""
         await self._lines[session.number].reset()
+
+    def shut(self, ms: int) -> None:
+        """Listen no more for so long: who connects is refused. Sessions that are there go on."""
+        if ms:
+            self._shut_ms = ms
+            self._door.cancel()
+
+    async def listen(self, listeners: list[trio.SocketListener], host: str) -> None:
+        """Take connections until cancelled."""
+        port = listeners[0].socket.getsockname()[1]
+        async with trio.open_nursery() as connections:
+            while True:
+                with trio.CancelScope() as self._door:
+                    await trio.serve_listeners(
+                        partial(_connect, self), listeners, handler_nursery=connections
+                    )
+                await trio.sleep(self._shut_ms / 1000)
+                listeners = await trio.open_tcp_listeners(port, host=host)
 
     def script_for(self, model: str) -> Script:
         """Count one more session of a model, and give what it is to play."""
@@ -117,7 +137,7 @@ async def serve_model(
     scheme = "ws" if tls is None else "wss"
     server = ModelServer(f"{scheme}://{host_part}:{bound}{PATH}", cast, watch, tls)
     task_status.started(server)
-    await trio.serve_listeners(partial(_connect, server), listeners)
+    await server.listen(listeners, host)
 
 
 async def _connect(server: ModelServer, stream: trio.SocketStream) -> None:
@@ -159,7 +179,8 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     if faults.refuse == "http_401":
         await _reject(server, request, number, 401)
         return
-    connection = _Connection(await request.accept(), stream, faults, partial(server.watch, number))
+    watch, shut = partial(server.watch, number), partial(server.shut, faults.shut_ms)
+    connection = _Connection(await request.accept(), stream, faults, watch, shut)
     session = Session(
         number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
     )
@@ -240,6 +261,7 @@ class _Connection:
     _stream: FaultyStream
     _faults: Faults
     _watch: Callable[[Literal["client", "model"], str | bytes], None]
+    _shut: Callable[[], None]
     _nursery: trio.Nursery = attrs.field(init=False)
     _outbox: trio.MemorySendChannel[Outgoing] = attrs.field(init=False)
     _unsent: trio.MemoryReceiveChannel[Outgoing] = attrs.field(init=False)
@@ -309,13 +331,18 @@ class _Connection:
             self._stream.narrow()
         for after_ms, act in (
             (faults.close_after_ms, partial(self._expire, wire)),
-            (faults.drop_after_ms, self._stream.reset),
+            (faults.drop_after_ms, self._drop),
             (faults.stall_after_ms, self._stall),
         ):
             if after_ms is not None:
                 self._nursery.start_soon(_do_later, after_ms, act)
 
+    async def _drop(self) -> None:
+        self._shut()
+        await self._stream.reset()
+
     async def _expire(self, wire: Wire) -> None:
+        self._shut()
         if self._faults.close_with_error:
             wire.error("session_expired", self._faults.close_reason)
         self.send(_Goodbye(self._faults.close_code, self._faults.close_reason))

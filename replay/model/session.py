@@ -114,6 +114,11 @@ class Session:
         """call_id to the output the client gave."""
         return self.conversation.tool_outputs
 
+    @property
+    def items(self) -> list[Message]:
+        """What stands in its conversation, in order: what it was given by its client, and what was said in it."""
+        return [entry.item for entry in self.conversation.entries.values()]
+
     def begin(self) -> None:
         """Greet the client with session.created."""
         if not self.faults.never_create:
@@ -182,7 +187,8 @@ class Session:
         return detection
 
     def _idle_timeout_ms(self) -> int | None:
-        return (self._turn_detection or {}).get("idle_timeout_ms")
+        asked: int | None = (self._turn_detection or {}).get("idle_timeout_ms")
+        return self.faults.idle_timeout_ms or asked
 
     @property
     def _input_kind(self) -> str:
@@ -314,6 +320,7 @@ class Session:
             silence=None
             if silence in ("no_stop", "no_commit")
             else silence,  # those are turns', not responses'
+            pause_ms=self.faults.pause_ms,
         )
         self._active = response
         self.responses.append(response)

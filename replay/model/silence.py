@@ -28,6 +28,12 @@ ENDS: Final[dict[Silence, tuple[str, Message | None]]] = {
 }
 """Responses that end at once, and how."""
 
+BREAKS: Final[dict[Silence, str]] = {"cut_short": "max_output_tokens", "filtered": "content_filter"}
+"""Responses that end in the middle of a word, and the reason that they give."""
+
+IN_WORDS: Final[frozenset[Silence]] = frozenset({*BREAKS, "pauses"})
+"""Responses that say some of what they were to say."""
+
 DELTAS: Final[dict[Silence, tuple[bytes, int]]] = {
     "empty_deltas": (b"", DELTA_MS),
     "quiet_audio": (silence(DELTA_MS), DELTA_MS),

@@ -96,6 +96,11 @@ class DropSocket:
 
 
 @attrs.frozen
+class LoseStream:
+    """The connection breaks between Twilio and the bridge, and the caller stays on their line: Connect is over."""
+
+
+@attrs.frozen
 class StopReading:
     """Read nothing more, but go on sending: back-pressure on the bridge."""
 
@@ -147,7 +152,9 @@ class Menu:
 DONE, HANGS_UP = "done", "hang_up"
 
 Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForReturn  # steps that may be missed
-Act = Say | Press | HangUp | DropSocket | StopReading | GoSilent | SendRaw  # steps that the socket sees
+Act = (
+    Say | Press | HangUp | DropSocket | LoseStream | StopReading | GoSilent | SendRaw
+)  # steps that the socket sees
 Step = Wish | Act | Wait | Menu
 
 

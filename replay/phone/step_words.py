@@ -12,6 +12,7 @@ from replay.phone.script import (
     HangUp,
     InterruptAfter,
     Level,
+    LoseStream,
     Menu,
     Press,
     Say,
@@ -182,6 +183,7 @@ STEPS: dict[str, Maker] = {
     "beep": _plain(BEEP),
     "hang_up": _plain(HangUp()),
     "drop_socket": _plain(DropSocket()),
+    "lose_stream": _plain(LoseStream()),
     "stop_reading": _plain(StopReading()),
     "go_silent": _plain(GoSilent()),
 }

@@ -67,7 +67,7 @@ class SimulatedAway:
     @property
     def far_end(self) -> FarEnd:
         """Return what becomes of the present excursion."""
-        return self.far_ends[self.number - 1] if self.number <= len(self.far_ends) else FarEnd()
+        return self.far_ends[self.number - 1] if 0 < self.number <= len(self.far_ends) else FarEnd()
 
     def leave(self, number: int, plan: Plan) -> None:
         """The bridge has closed the stream, or answers with this plan."""
@@ -81,6 +81,10 @@ class SimulatedAway:
                 self.agenda.at(self.agenda.now_ms, self.hang_up)
             case _:
                 self._later(ASKS_MS, partial(self._ask_what_next, number, plan))
+
+    def lose_stream(self) -> None:
+        """The stream has broken off, and Connect is over: Twilio asks what comes next."""
+        self._later(ASKS_MS, lambda: self._post(f"next?leg={self._leg}", {}))
 
     def come_back(self, leg: int, meet: Callable[[], None]) -> None:
         """The bridge has answered that the caller is to be connected again."""

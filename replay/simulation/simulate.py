@@ -109,8 +109,8 @@ class Simulation:
 
     def __attrs_post_init__(self) -> None:
         check(self.caller)
-        if self.script.faults.door:
-            raise NotSimulatedError("faults.door needs a socket: make this call over sockets")
+        if self.script.faults.door or self.script.faults.shut_ms:
+            raise NotSimulatedError("faults.door and shut_ms need a socket: make this call over sockets")
         self._names, account = Names.drawn(self.seed), Account()
         call_sid, parties = self._names.call_sid, Parties(account.caller, account.number)
         self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
@@ -289,6 +289,8 @@ class Simulation:
         if self._paper.call.is_over:
             return
         self._paper.feed(self._line(PHONE, TWILIO, close={"code": code, "reason": ""}), PhoneLeft(code, ""))
+        if self.phone.is_lost:
+            self.away.lose_stream()
 
     def _model_left(self, number: int, code: int, reason: str) -> None:
         if number != self._session_number:

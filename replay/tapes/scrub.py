@@ -49,6 +49,7 @@ FORM_KEPT: Final = frozenset({
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
+LISTS: Final = ("still_there_sentences",)
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
 SETTINGS_KEPT: Final = frozenset({"name", "tool"})
 """Within those: what names a place or a tool, for the model's wishes name them too."""
@@ -89,6 +90,9 @@ class Scrub:
         settings = dict(header.settings)
         settings |= {
             name: self.words(settings[name]) for name in SETTINGS if isinstance(settings.get(name), str)
+        }
+        settings |= {
+            name: [self.words(text) for text in settings[name]] for name in LISTS if name in settings
         }
         settings |= {name: self._setting(settings[name]) for name in OFF_THE_LINE if name in settings}
         if isinstance(filler := settings.get("filler"), dict):
@@ -247,7 +251,9 @@ class Scrub:
         return tool | {name: change(tool[name]) for name, change in changes.items() if name in tool}
 
     def _note(self, note: dict[str, Any]) -> dict[str, Any]:
-        """Return a note that is no decision; a shadow's may tell what a peer said, the others are our own words."""
+        """Return a note that is no decision; a shadow's may tell what a peer said, a mark what somebody thinks."""
+        if note.get("kind") == "mark":
+            return note | {name: self.words(note[name]) for name in ("by", "label", "text")}
         return self.value(note) if note.get("kind") == SHADOW_NOTE else note
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         HangUp,
         InterruptAfter,
         Level,
+        LoseStream,
         Menu,
         Press,
         SendRaw,
@@ -65,6 +66,7 @@ __all__ = [
     "Level",
     "Limits",
     "Line",
+    "LoseStream",
     "Menu",
     "Network",
     "NotSimulatedError",
@@ -114,8 +116,8 @@ _HOMES: Final = {
     "replay.phone.network": "Network",
     "replay.phone.rest": "open_rest",
     "replay.phone.ring": "ring",
-    "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Level Menu Press SendRaw Speak "
-    "StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn",
+    "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Level LoseStream Menu Press "
+    "SendRaw Speak StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn",
     "replay.simulation.simulate": "NotSimulatedError simulate",
     "replay.sound.clips": "Clip clip",
     "replay.sound.formats": "murmur",

@@ -77,7 +77,7 @@ async def test_a_caller_whose_worker_died_while_they_were_away_is_offered_the_pl
         _, action = await away(stage, phone)
         pool: Any = stage.daemon.host
         assert isinstance(pool, WorkerPool)
-        (worker,) = [worker for worker in pool._workers.values() if worker.calls]
+        (worker,) = [worker for worker in pool.roster.workers.values() if worker.calls]
         worker.process.kill()
         late = await phone.post(action, DialCallStatus="busy")
         assert late.tags == ["Say", "Dial"]

@@ -33,6 +33,14 @@ class End:
     due: int
     close_at: int
     """From when on nobody's words begin any more."""
+    has_time: bool
+    """Whether a goodbye may be said before."""
+
+    @property
+    def is_of_model(self) -> bool:
+        """Say whether it is the talk with the model that has to end: a caller who is put through to somebody costs
+        nothing more, and it waits for their return."""
+        return self.by == "limit"
 
 
 @define
@@ -54,6 +62,8 @@ class Goodbye:
     """Whether the model has made one, heard or not."""
     is_waited_for: bool = False
     """Whether the call ends as soon as nothing more is to be heard."""
+    is_asked: bool = False
+    """Whether the model was asked for one."""
     _is_revocable: bool = False
     _is_blind: bool = False
     """Whether the next response may have begun before the model knew."""
@@ -64,7 +74,7 @@ class Goodbye:
     def ask(self, by: str, why: str, say: str, within_ms: int) -> None:
         """Have the model say goodbye, who may have to answer the caller once more; it is told how long it has."""
         self._set(End(by, why, say, *self._times(within_ms)))
-        if not self._can_ask(within_ms):
+        if not self.is_asked:
             return
         self._is_blind = self.turns.is_answering and not self.turns.active
         self.conversation.add_text(SYSTEM, call_ends(max(1, within_ms // 1000)))
@@ -73,47 +83,52 @@ class Goodbye:
 
     def ask_of_nobody(self, why: str, say: str, within_ms: int, words: str) -> None:
         """Have the model say goodbye to whoever may listen; should they speak after all, nothing ends."""
+        if self.end is not None:
+            return  # one that is meant for everybody is on its way
         self._set(End("limit", why, say, *self._times(within_ms)))
         self._is_revocable, self._is_blind, self._words = True, False, words
-        if self._can_ask(within_ms):
+        if self.is_asked:
             self.turns.owe(words)
 
     def is_overtaken(self) -> None:
         """The service begins a response by itself, which knows of no goodbye."""
-        self._is_blind = self.end is not None
+        self._is_blind = self.is_asked
 
     def _set(self, end: End) -> None:
-        """Take the nearer one of two ends."""
+        """Take the nearer one of two ends, and have the model asked if it can say something that will be heard."""
+        if self.end is None or self._is_revocable or end.due < self.end.due:
+            self.end = end
         self._is_revocable = self.is_made = self.is_waited_for = False
         self._response = self._words = ""
-        if self.end is None or end.due < self.end.due:
-            self.end = end
+        self.is_asked = end.has_time and self._can_be_said
+        if self.is_asked:
+            self.decisions.journal.milestone("goodbye_asked", why=end.why)
 
-    def _times(self, within_ms: int) -> tuple[int, int]:
-        """Return when the call is over, and from when on nothing begins; without time for words it ends at a pause."""
+    def _times(self, within_ms: int) -> tuple[int, int, bool]:
+        """Return when the call is over, from when on nothing begins, and whether there is time for words before."""
         now = self.decisions.now
         if not within_ms:
-            return now + LAST_WORDS_MS, now
-        return now + within_ms, now + within_ms - min(LAST_WORDS_MS, within_ms // 4)
+            return now + LAST_WORDS_MS, now, False
+        return now + within_ms, now + within_ms - min(LAST_WORDS_MS, within_ms // 4), True
 
-    def _can_ask(self, within_ms: int) -> bool:
+    @property
+    def _can_be_said(self) -> bool:
         """Say whether anybody could say it and anybody hear it; a hang-up that is under way is a goodbye."""
-        if not within_ms or self.farewell.is_pending:
-            return False
-        self.decisions.journal.milestone("goodbye_asked", why=self.end.why if self.end else "")
-        return self.session.is_open and self.excursions.is_here and self.callee.is_open
+        is_there = self.session.is_open and self.excursions.is_here and self.callee.is_open
+        return is_there and not self.farewell.is_pending
 
     def caller_is_there(self) -> None:
         """Take back what was begun because nobody seemed to be there."""
         if self._is_revocable:
-            self.end, self._is_revocable, self.is_waited_for = None, False, False
+            self.end, self._is_revocable, self.is_asked, self.is_waited_for = None, False, False, False
+            self._response, self.farewell.is_closing = "", False
             self.decisions.journal.milestone("goodbye_withdrawn")
 
     # ------------------------------------------------------------ said, and heard
 
     def response_created(self, response_id: str) -> None:
         """Take the first response that knows of the end for the goodbye, and any later one in its place."""
-        if self.end is not None:
+        if self.is_asked:
             self.is_waited_for = False
             self._response, self._is_blind = "" if self._is_blind else response_id, False
             if not self._response and not self.turns.is_requested:
@@ -131,6 +146,11 @@ class Goodbye:
         is_silent = self.playout.is_idle and not self.turns.is_going_on and not self.tool_calls.running
         if is_silent and self.excursions.is_here:
             self.excursions.ending.end(self.end.by, self.end.why)
+
+    def is_in_time(self) -> bool:
+        """Say whether the goodbye is made, and will have been heard before the end."""
+        end, now = self.end, self.decisions.now
+        return self.is_waited_for and end is not None and self.playout.plays_until(now) <= end.due
 
     def run_out(self) -> None:
         """End the call without having heard one."""

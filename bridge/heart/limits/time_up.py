@@ -118,6 +118,11 @@ class TimeUp:
             return self.goodbye.ask(event.by, event.why, event.say, event.within_ms)
         self.excursions.ending.end(event.by, event.why, event.say)
 
+    @property
+    def spent_usd(self) -> float | None:
+        """Return what is known to have been spent; None where nobody counts."""
+        return None if self.spending is None else self.spending.spent.usd
+
     # ------------------------------------------------------------ what is due
 
     @property
@@ -125,7 +130,7 @@ class TimeUp:
         """Return what is due first because of how long the call has lasted; of a caller who is away, its end alone."""
         due, ring = self._longest_ms, self._end_longest
         end = self.goodbye.end
-        if end is not None and end.due < due:
+        if end is not None and end.due < due and (self.excursions.is_here or not end.is_of_model):
             due, ring = end.due, self.goodbye.run_out
         if not self.excursions.is_here:
             return due, ring
@@ -157,8 +162,9 @@ class TimeUp:
     def _close(self) -> None:
         """Let nobody begin anything more, and the agent stop at its next pause; a goodbye is left alone."""
         self.farewell.is_closing = True
-        if self.farewell.is_pending:
+        if self.farewell.is_pending or self.goodbye.is_in_time():
             return
+        self.goodbye.is_waited_for = False
         is_cut = self.turns.is_cut(self.turns.active)
         if (active := self.turns.cut_active()) and not is_cut:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))

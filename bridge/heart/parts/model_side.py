@@ -28,7 +28,7 @@ from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.reconnect import Reconnect
-from bridge.heart.prompts import opening_instructions, patience_instructions
+from bridge.heart.prompts import broke_off_instructions, opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
@@ -50,6 +50,8 @@ class ModelSide:
     excursions: Excursions
     callee: Callee
     reconnect: Reconnect
+    _is_finishing: bool = False
+    """Whether an answer that broke off was asked to be finished, and none has been whole since."""
 
     def told(self, event: ModelEvent) -> None:
         """Take what the model tells of its session, its responses and its end."""
@@ -132,10 +134,16 @@ class ModelSide:
 
     def _response_finished(self, event: ResponseFinished) -> None:
         """Count how it ended, and ask again for one that failed."""
-        if self.turns.finished(event.response_id):
+        is_cut = self.turns.is_cut(event.response_id)
+        if is_answer := self.turns.finished(event.response_id):
             self.dead_air.begin_anew()
         if event.status == "incomplete":
             self.decisions.journal.count(f"response incomplete: {event.reason[:60] or 'no reason'}")
+            if is_answer and not is_cut and not self._is_finishing:
+                self._is_finishing = True
+                self.turns.owe(broke_off_instructions(event.reason))
+        elif event.status == "completed":
+            self._is_finishing = False
         if event.status == "failed":
             code = event.error_code or "no code"
             self.decisions.journal.count(f"response failed: {code}")

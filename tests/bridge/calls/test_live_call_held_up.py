@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import trio
 from attrs import define, field
-from bridge.heart.parts.alarms import MOST_GRACE_MS
 from heart import START as STARTED
 from heart import Driver, agent_with, new_call, of, open_call, voice
 from lone_calls import ModelLess, a_call
@@ -20,6 +19,7 @@ from bridge.heart.call import Call
 from bridge.heart.catching_up import CATCH_UP_MS
 from bridge.heart.effects import CreateResponse
 from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated
+from bridge.heart.limits.alarms import MOST_GRACE_MS
 from bridge.links.model import wait_silent
 from bridge.settings.limits import Limits
 from bridge.tapes import tape

@@ -6,6 +6,7 @@ from heart import TOOLS, Driver, agent_with, new_call, of, open_call, ready_call
 from bridge.heart.effects import AnswerTool, CancelResponse, CreateResponse, UpdateSession
 from bridge.heart.events import (
     ModelErred,
+    ModelFinishedAudio,
     ResponseCreated,
     ResponseFinished,
     SessionCreated,
@@ -267,3 +268,25 @@ def test_the_retry_of_an_answer_waits_until_the_caller_has_ended() -> None:
     line.caller_ends()
     assert len(asked(line)) == 2
     assert of(line.wanted, AnswerTool) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("max_output_tokens", "last whole word"), ("content_filter", "can't help")]
+)
+def test_an_answer_that_breaks_off_in_a_word_is_ended_in_another_one_once(reason: str, words: str) -> None:
+    line = open_call()
+    for number in range(3):
+        line.tell(ResponseCreated(f"r{number}"))
+        line.generate(f"r{number}", f"i{number}", 900)
+        line.tell(ModelFinishedAudio(f"i{number}", 0), ResponseFinished(f"r{number}", "incomplete", reason))
+    (one,) = asked(line)
+    assert words in one.instructions
+
+
+def test_an_answer_that_the_caller_has_cut_off_is_not_ended_for_them() -> None:
+    line = open_call()
+    line.tell(ResponseCreated("r1"))
+    line.generate("r1", "i1", 900)
+    line.caller_begins(after=300)
+    line.tell(ResponseFinished("r1", "incomplete", "max_output_tokens"))
+    assert of(line.wanted, CreateResponse) == []

@@ -15,7 +15,7 @@ from bridge.agents import Agent
 from bridge.errors import TapeError
 from bridge.heart.audio import SILENCE
 from bridge.settings.limits import Limits
-from bridge.tapes.header import encode_header
+from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import Line, decode, encode
 from replay.cli import main
@@ -193,6 +193,15 @@ def test_words_are_taken_out_wherever_they_stand(fields: dict[str, Any]) -> None
     assert decode(last).leg == fields["leg"]
     if binary := decode(last).binary:
         assert binary == bytes(8)
+
+
+def test_what_a_quiet_caller_is_asked_is_taken_out_too() -> None:
+    agent = Agent(name="a", still_there_sentences=("Mrs Jones?", "Is Anna there?"))
+    header = Header(
+        call_id="c", call_sid="c", account_sid="", agent="a", started_at="2026-01-01T00:00:00Z",
+        settings=settings_of(agent),
+    )  # fmt: skip
+    assert Scrub().header(header).settings["still_there_sentences"] == ["xxx xxxxx?", "xx xxxx xxxxx?"]
 
 
 def test_keys_lose_their_digits_but_still_end_where_they_did() -> None:

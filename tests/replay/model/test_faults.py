@@ -318,3 +318,43 @@ async def test_an_error_may_come_without_an_event_id_of_its_own() -> None:
                 pass
     assert message["event_id"] is None
     assert message["error"]["code"] == "response_cancel_not_active"
+
+
+async def test_a_wrong_key_may_be_refused_for_a_while() -> None:
+    async with running(faulty(door=("http_401",))) as server:
+        with pytest.RaisesGroup(pytest.RaisesExc(ConnectionRejected, check=is_unauthorized)):
+            async with connected(server):
+                pass
+        async with connected(server) as client:
+            await client.greet()
+
+
+@pytest.mark.parametrize("end", [{"drop_after_ms": 0}, {"close_after_ms": 0}])
+async def test_nobody_listens_for_a_while_after_a_session_that_ended_badly(end: dict[str, int]) -> None:
+    async with running(faulty(**end, shut_ms=300, first_sessions_only=1)) as server:
+        address = "127.0.0.1", urlsplit(server.url).port or 0
+        async with connected(server) as client:
+            with suppress(ConnectionClosed):
+                await close_of(client)
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream(*address)
+        while True:
+            with suppress(OSError):
+                async with await trio.open_tcp_stream(*address):
+                    break
+            await trio.lowlevel.checkpoint()
+        async with connected(server) as client:
+            await client.greet()
+
+
+async def test_a_session_tells_what_it_was_given_and_what_was_said_in_it() -> None:
+    async with running(SCRIPT) as server, connected(server) as client:
+        await client.greet()
+        content = [{"type": "input_text", "text": "Hello?"}]
+        item = {"id": "again_1", "type": "message", "role": "user", "content": content}
+        await client.send("conversation.item.create", item=item)
+        session = await server.wait_session()
+        await session.wait_until(lambda session: len(session.items) == 2)
+        greeting, given = session.items
+        assert (greeting["role"], greeting["content"][0]["transcript"]) == ("assistant", "Hello.")
+        assert (given["id"], given["content"]) == ("again_1", content)

@@ -256,3 +256,24 @@ def test_a_file_that_is_no_scenario_is_one_fault(tmp_path: Path, content: Any) -
         load_scenario(path)
     assert len(caught.value.faults) == 1
     assert caught.value.faults[0].startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(silence="pauses", silent_from=1, silent_for=1, pause_ms=1500),
+        Faults(silence="cut_short"), Faults(silence="filtered"),
+        Faults(idle_timeout_ms=4000), Faults(door=("http_401", "http_429")),
+        Faults(close_after_ms=9000, shut_ms=800), Faults(drop_after_ms=9000, shut_ms=800),
+    ],
+)  # fmt: skip
+def test_whatever_goes_wrong_can_be_written_in_a_scenario(faults: Faults) -> None:
+    changed = {
+        field.name: value
+        for field in attrs.fields(Faults)
+        if (value := getattr(faults, field.name)) != field.default
+    }
+    scenario = parse_scenario(
+        {"faults": {name: list(v) if isinstance(v, tuple) else v for name, v in changed.items()}}, Path("s")
+    )
+    assert scenario.script_for("any", 1).faults == attrs.evolve(faults, first_sessions_only=None)

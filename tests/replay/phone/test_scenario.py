@@ -21,6 +21,7 @@ from replay.phone.script import (
     GoSilent,
     HangUp,
     InterruptAfter,
+    LoseStream,
     Press,
     Say,
     StopReading,
@@ -68,14 +69,14 @@ def test_every_step_is_read() -> None:
         steps = [
           { say = "caller_hours" }, { wait_ms = 5 }, "wait_for_agent", { wait_for_agent = true, timeout_ms = 7 },
           { wait_for_quiet_ms = 400 }, { interrupt_after_ms = 9, timeout_ms = 8 }, { press = "1#" },
-          "wait_for_end", "stop_reading", "go_silent", "drop_socket", "hang_up",
+          "wait_for_end", "stop_reading", "go_silent", "drop_socket", "lose_stream", "hang_up",
         ]
     """
     hours = clip("caller_hours")
     assert parse(tomllib.loads(words), HERE).caller.steps == (
         Say(hours.audio, hours.text), Wait(5), WaitForAgent(), WaitForAgent(7), WaitForQuiet(400),
         InterruptAfter(9, 8), Press("1"), Wait(120), Press("#"), Wait(120),
-        WaitForEnd(), StopReading(), GoSilent(), DropSocket(), HangUp(),
+        WaitForEnd(), StopReading(), GoSilent(), DropSocket(), LoseStream(), HangUp(),
     )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from attrs import evolve
 from rich.console import Console
 
 from bridge.agents import Agent
+from bridge.heart.audio import SILENCE, is_audible
+from bridge.retention.erase import given_audio
 from bridge.screen.output import show_call
 from bridge.settings.limits import Limits
 from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
@@ -17,7 +19,7 @@ from bridge.tapes.tape import OPENAI, PHONE, decode
 from bridge.tools import tool
 from replay.model.script import CallTool, Faults, Script
 from replay.model.script import Say as Words
-from replay.phone.script import Caller, HangUp, Say, WaitForEnd, WaitForQuiet
+from replay.phone.script import Caller, HangUp, InterruptAfter, LoseStream, Say, WaitForEnd, WaitForQuiet
 from replay.simulation.away import FarEnd
 from replay.simulation.simulate import Simulation
 from replay.sound.formats import murmur
@@ -27,6 +29,7 @@ from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
 from replay.vad.truth.recording import read_recording
 
+SPOKEN = murmur(400)
 HELLO = Words(murmur(500), "Hello.")
 PLACES = (
     Place("sales", number="+15550100111", ring_seconds=5),
@@ -210,3 +213,25 @@ def test_keys_that_one_tool_was_given_are_hidden_even_where_keys_are_kept() -> N
     )
     assert b"864209" not in b"".join(tape.lines)
     assert [row["output"] for row in rows.tool_calls] == ["the PIN is wrong: xxxxxx"]
+
+
+def test_a_stream_that_breaks_off_is_connected_again_and_the_caller_goes_on() -> None:
+    steps = (
+        InterruptAfter(300),
+        LoseStream(),
+        WaitForQuiet(400),
+        Say(murmur(400), "Hello?"),
+        WaitForQuiet(400),
+    )
+    script = Script(opening=(Words(murmur(2000), "Hello there, and welcome."),), fallback=(HELLO,))
+    simulation = Simulation(Caller(steps=(*steps, HangUp())), script, AGENT)
+    tape = simulation.run()
+    rows = records_of(tape.header, map(decode, tape.lines))
+    assert legs(rows) == [("stream", 1, None, "lost"), ("stream", 2, None, "hung_up")]
+    assert (rows.call["ended_by"], len(rows.turns)) == ("caller", 1)
+    assert list(retold(tape)) == tape.lines
+    lost, *_ = [row["ended_ms"] for row in rows.legs]
+    assert is_audible(sound_of(tape).agent[8 * (lost + 1000) :][: 8 * 1000]), (
+        "what came after it is in the WAV"
+    )
+    assert SPOKEN.strip(SILENCE) in given_audio(map(decode, tape.lines))

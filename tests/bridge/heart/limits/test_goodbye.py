@@ -1,9 +1,22 @@
 """The goodbye before somebody outside ends the call: asked for, heard, or said by Twilio."""
 
-from heart import Driver, agent_with, of, open_call, ready_call
+import pytest
+from courses import Course, History, agents, courses, history
+from heart import SID, Driver, agent_with, of, open_call, ready_call
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from bridge.heart.effects import AddText, CreateResponse
-from bridge.heart.events import ResponseCreated, Stopped
+from bridge.agents import Agent
+from bridge.heart.effects import AddText, CreateResponse, EndSession, LeaveStream, WriteNote
+from bridge.heart.events import (
+    KeyPressed,
+    ModelLeft,
+    ResponseCreated,
+    SessionCreated,
+    SessionUpdated,
+    Stopped,
+)
+from bridge.heart.limits.goodbye import LAST_WORDS_MS
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
 NOW = Stopped("operator", "the daemon is shutting down", "We are closing.")
@@ -37,6 +50,47 @@ def test_a_call_without_one_ends_in_its_time_with_the_sentence() -> None:
     assert ended(line) == ("operator", "the daemon is shutting down", "We are closing.")
 
 
+@pytest.mark.parametrize(("ms", "say"), [(7500, ""), (9500, "We are closing.")])
+def test_a_long_goodbye_is_heard_if_there_is_time_for_all_of_it(ms: int, say: str) -> None:
+    line = a_call()
+    line.tell(CLOSES)
+    line.answer("r1", "i1", ms)
+    line.listen(8200)
+    assert ended(line) == ("operator", "the daemon is shutting down", say)
+
+
+def test_a_session_that_is_just_replaced_is_not_asked_and_its_next_answer_is_no_goodbye() -> None:
+    line = open_call(agent_with(still_there_seconds=0, reconnects=1))
+    line.tell(ModelLeft(1006, ""))
+    line.tell(CLOSES)
+    assert "goodbye_asked" not in line.milestones()
+    line.tell(SessionCreated(0), SessionUpdated())
+    line.caller_begins(after=100)
+    line.caller_ends(after=300)
+    line.answer("r1", "i1", 500)
+    line.listen(1500)
+    assert line.end is None
+    line.listen(7000)
+    assert ended(line) == ("operator", "the daemon is shutting down", "We are closing.")
+
+
+def test_a_shutdown_takes_the_place_of_a_goodbye_to_a_quiet_caller() -> None:
+    line = open_call(agent_with(quiet_seconds=10, still_there_seconds=0, quiet_goodbye_seconds=6))
+    line.wait_with_frames(10_300)
+    line.tell(CLOSES)
+    line.caller_begins()
+    assert (
+        "goodbye_withdrawn" not in line.milestones()
+    )  # whoever speaks is heard, and the call ends all the same
+    line.caller_ends(after=400)
+    line.answer("r1", "i1", 800)  # which may have begun before the model knew
+    line.listen(1500)
+    assert line.end is None
+    line.answer("r2", "i2", 800)
+    line.listen(1500)
+    assert ended(line) == ("operator", "the daemon is shutting down", "")
+
+
 def test_whoever_is_asked_to_end_it_at_once_ends_it_at_once() -> None:
     line = a_call()
     line.tell(CLOSES)
@@ -64,3 +118,40 @@ def test_the_nearer_of_two_ends_holds() -> None:
     line.listen(2200)
     assert line.end is not None
     assert line.end.why == "the house is on fire"
+
+
+# ---------------------------------------------------------------- whatever happens
+
+
+def ends_that_were_near(past: History) -> list[int]:
+    """Return when each end was due that was told to the call, or that its money came to."""
+    grace_ms = past.agent.limits.goodbye_seconds * 1000 or LAST_WORDS_MS
+    due = []
+    for one in past.told:
+        if isinstance(one.event, Stopped) and one.event.within_ms:
+            due.append(one.at + one.event.within_ms)
+        if any(note.data.get("text") == "spend cap: reached" for note in of(one.wanted, WriteNote)):
+            due += [] if has_been_away(past) else [one.at + grace_ms]
+    return due
+
+
+def has_been_away(past: History) -> bool:
+    """Say whether the caller has left the stream, or lost it: what they cost they cost when they are back."""
+    lost = [note for note in of(past.wanted, WriteNote) if note.data.get("name") == "stream_lost"]
+    return bool(lost or of(past.wanted, LeaveStream))
+
+
+@settings(max_examples=80, database=None, deadline=None)
+@given(agents, courses, st.sampled_from([0, 2, 20]))
+def test_an_end_that_is_near_comes_in_its_time_whatever_anybody_does(
+    agent: Agent, course: Course, stopped_at: int
+) -> None:
+    asked = [(0, Stopped("operator", "closing", "Bye.", within_ms=3000))]
+    past = history(agent, [*course[:stopped_at], *(asked if stopped_at else []), *course[stopped_at:]])
+    past.live([(30_000, KeyPressed(SID, "1"))])
+    due = ends_that_were_near(past)
+    assume(due)
+    assume(not of(past.wanted, EndSession))  # whoever is somebody else's is ended by whoever asks once more
+    over_at = next((one.at for one in past.told if one.is_over), None)
+    assert over_at is not None
+    assert over_at <= min(due)

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from away import agent_with_places, back, returns, transfer
 from heart import Driver, agent_with, of, open_call
 
 from bridge.agents import Agent
 from bridge.heart.effects import AddText, CancelResponse, CreateResponse
 from bridge.heart.events import (
+    CallerAway,
     ModelFinishedAudio,
     ResponseCreated,
     ResponseFinished,
@@ -132,6 +134,19 @@ def test_a_model_that_may_not_say_goodbye_is_not_asked() -> None:
     line = capped(0.01, goodbye_seconds=0)
     talk(line, 1)
     assert told(line) == []
+    assert ended(line) == (*REACHED, GOODBYE)
+
+
+def test_a_caller_who_is_put_through_to_somebody_instead_is_left_to_them() -> None:
+    line = open_call(agent_with_places(spend_cap_usd=0.0045, still_there_seconds=0), PRICES)
+    line.tell(transfer("line"))
+    line.tell(CallerAway(1), after=40)
+    line.tell(TranscriptCame("u1", "Anna, please.", {"type": "duration", "seconds": 60}))
+    line.wait(20_000)
+    assert line.end is None
+    back(line, "busy", after=0)
+    returns(line)
+    line.wait(100)
     assert ended(line) == (*REACHED, GOODBYE)
 
 

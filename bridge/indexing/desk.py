@@ -1,0 +1,141 @@
+"""Where questions are answered in the indexer's process: in a thread of their own, so that no tape waits for them.
+
+Both threads share one instance of the database, which no two processes could: https://duckdb.org/docs/stable/connect/concurrency
+"""
+
+import os
+import socket
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Final
+
+from attrs import asdict, define, field
+
+from bridge.errors import SlowError, StoreError, TapeError
+from bridge.links.packets import hear, say
+from bridge.store.database import Query, Store, quoted
+from bridge.store.messages import Answered, Asked, Asking, Failed, Fault, Job, PageWanted, Question, Rows
+
+MOST_ROWS: Final = 5000
+"""Of one query, and what is beyond them is left out: a page has fifty calls, a chart some hundred days."""
+
+WAY: Final = {".csv": "format csv, header", ".parquet": "format parquet"}
+
+
+@define(eq=False)
+class Desk:
+    """Answers questions about the calls in a database, one after the other."""
+
+    path: Path
+    rewriting: Lock = field(factory=Lock)
+    """Held while a question is answered, and by whoever puts another file in the database's place."""
+
+    def answer(self, question: Asking) -> Rows | Failed:
+        """Return what the database says. An error that DuckDB itself does not expect ends the process."""
+        try:
+            if isinstance(question, PageWanted):
+                return self._page(question)
+            with self.rewriting, self._reading(question) as query:
+                if question.path:
+                    return _copied(query, question)
+                return Rows({name: query(*asked)[:MOST_ROWS] for name, asked in question.queries.items()})
+        except SlowError as error:
+            return Failed(Fault.QUESTION, str(error))
+        except (StoreError, OSError) as error:
+            return Failed(Fault.UNUSABLE, str(error))
+        except TapeError as error:
+            return Failed(Fault.TAPE, str(error))
+
+    def _page(self, wanted: PageWanted) -> Rows:
+        from bridge.page.served import growing, served  # templates: nobody needs them to index
+
+        data, call_id = self.path.parent, wanted.call_id
+        if wanted.live_url:
+            page = growing(data, call_id, live_url=wanted.live_url)
+        elif not self.path.exists():
+            page = None
+        else:
+            with self.rewriting:
+                page = served(data, call_id, sound_url=wanted.sound_url, lines_url=wanted.lines_url)
+        return Rows({"page": [] if page is None else [asdict(page)]})
+
+    @contextmanager
+    def _reading(self, question: Question) -> Iterator[Query]:
+        if self.path.exists():
+            with Store(self.path).reading(question.seconds) as query:
+                yield query
+        else:
+            yield lambda sql, values: []  # no call has ended yet
+
+
+def _copied(query: Query, question: Question) -> Rows:
+    ((sql, values),) = question.queries.values()
+    way, target = WAY[Path(question.path).suffix], quoted(Path(question.path))
+    query(f"copy ({sql}) to {target} ({way})", values)
+    return Rows({})
+
+
+# ---------------------------------------------------------------- the way to the daemon
+
+
+@define(eq=False)
+class Inbox:
+    """What the daemon asks for: read in one thread, its questions answered in another, its jobs left for the first."""
+
+    raw: socket.socket
+    desk: Desk
+    _jobs: "SimpleQueue[Job | None]" = field(factory=SimpleQueue)
+    _questions: "SimpleQueue[Asked]" = field(factory=SimpleQueue)
+    _saying: Lock = field(factory=Lock)
+    _has_news: bool = False
+
+    def open(self) -> None:
+        """Begin to read; both threads end with the process."""
+        Thread(target=self._hear, name="inbox", daemon=True).start()
+        Thread(target=self._answer, name="desk", daemon=True).start()
+
+    def next_job(self, seconds: float) -> Job:
+        """Return the next job. Raises `TimeoutError` when nothing was asked for so long, `EOFError` at the end."""
+        while True:
+            try:
+                job = self._jobs.get(timeout=seconds)
+            except Empty:
+                if not self._has_news:
+                    raise TimeoutError from None
+                self._has_news = False
+                continue
+            if job is None:
+                raise EOFError
+            return job
+
+    def say(self, message: Any) -> None:
+        """Tell the daemon something."""
+        with self._saying:
+            say(self.raw, message)
+
+    def _hear(self) -> None:
+        try:
+            while True:
+                message = hear(self.raw, None)
+                if isinstance(message, Asked):
+                    self._has_news = True
+                    self._questions.put(message)
+                else:
+                    self._jobs.put(message)
+        except (EOFError, OSError):
+            self._jobs.put(None)
+
+    def _answer(self) -> None:
+        try:
+            while True:
+                asked = self._questions.get()
+                self.say(Answered(asked.number, self.desk.answer(asked.question)))
+        except OSError:
+            return  # the daemon is gone, as the other thread hears
+        except BaseException:  # who knows what it left behind
+            traceback.print_exc()
+            os._exit(1)

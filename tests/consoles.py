@@ -1,0 +1,116 @@
+"""The console without a daemon: its pages over a database that is there, for Quart's test client."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+from quart import Response
+from quart.testing import QuartClient
+from quart_trio import QuartTrio
+
+from bridge.config import Settings
+from bridge.console.app import Door, Pages, open_console
+from bridge.console.auth import COOKIE, SESSION, signed
+from bridge.console.exports import add_exports
+from bridge.console.history import add_history
+from bridge.console.marks import add_marks
+from bridge.console.one_call import add_one_call
+from bridge.console.quality import add_quality
+from bridge.console.shelf import Shelf
+from bridge.indexing.desk import Desk
+from bridge.indexing.worker import Indexing
+from bridge.settings.admin import Admin, Console
+from bridge.store.messages import Failed, Job, Question, Reply, Rows
+
+TOKEN = "let-me-in"
+ADMIN = Admin(bind="127.0.0.1:9090")
+ON = Console(on=True)
+
+
+@define
+class AtOnce:
+    """A database that is asked in this process."""
+
+    desk: Desk
+
+    async def read(self, question: Question) -> Rows | Failed:
+        return self.desk.answer(question)
+
+    async def ask(self, job: Job) -> Reply:
+        return Indexing(self.desk.path.parent).reply_to(job)
+
+
+@define
+class Seen:
+    """A daemon on which no call goes on, as it is looked at."""
+
+    indexer: AtOnce
+    live: tuple[Any, ...] = ()
+
+    @property
+    def switchboard(self) -> "Board":
+        return Board(self.live)
+
+    def calls(self) -> list[dict[str, Any]]:
+        return []
+
+
+@define
+class Board:
+    """Its calls."""
+
+    settings = Settings()
+    calls: tuple[Any, ...]
+
+
+@define
+class Site:
+    """The console's pages."""
+
+    door: Door
+    app: QuartTrio
+    token: str = TOKEN
+
+    @property
+    def client(self) -> QuartClient:
+        return self.app.test_client()
+
+    @property
+    def signed_in(self) -> dict[str, str]:
+        """Return the headers of a browser in which somebody has signed in."""
+        return {
+            "Cookie": f"{COOKIE}={signed(self.token, SESSION, 'anna', time.time() + 60)}",
+            "Host": "127.0.0.1:9090",
+        }
+
+    async def get(self, path: str, **headers: str) -> Response:
+        return await self.client.get(path, headers={**self.signed_in, **headers})
+
+    async def post(self, path: str, form: Mapping[str, str] = {}, **headers: str) -> Response:
+        own = {"Origin": "http://127.0.0.1:9090"}
+        return await self.client.post(path, form=form, headers={**self.signed_in, **own, **headers})
+
+    async def page(self, path: str) -> str:
+        response = await self.get(path)
+        assert response.status_code == 200, await response.get_data(as_text=True)
+        return await response.get_data(as_text=True)
+
+
+async def nobody() -> list[dict[str, Any]]:
+    return []
+
+
+def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
+    """Return the console over the database of a folder."""
+    door = Door(admin, console, token)
+    pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
+    app = QuartTrio("console", static_folder=None)
+    console = open_console(app, pages)
+    add_history(console, pages, nobody)
+    add_marks(console, pages)
+    add_exports(console, pages, data)
+    add_quality(console, pages)
+    add_one_call(console, pages, Shelf(data))
+    return Site(door, app, token)
