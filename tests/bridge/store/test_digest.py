@@ -8,6 +8,7 @@ from kept import Folder
 from bridge.store.database import Store
 from bridge.store.digest import MOST_CHARACTERS, digest
 from bridge.store.migrations import MIGRATIONS
+from bridge.store.overlaps import COUNTED
 
 
 def said(role: str, text: str) -> dict[str, str]:
@@ -48,7 +49,13 @@ def test_calls_that_were_there_before_are_told_the_same_of(tmp_path: Path) -> No
     asked = "select call_id, opening_words, failed_tool_calls, longest_wait_ms from calls order by 1"
     fresh = folder.store.query(asked)
     with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
-        for name in ("opening_words", "failed_tool_calls", "longest_wait_ms"):
+        for name in (
+            "opening_words",
+            "failed_tool_calls",
+            "longest_wait_ms",
+            "false_interruptions",
+            *COUNTED,
+        ):
             connection.execute(f"alter table calls drop column {name}")
         for later in ("marks", "waveforms"):
             connection.execute(f"drop table {later}")
