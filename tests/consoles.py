@@ -10,13 +10,19 @@ from quart import Response
 from quart.testing import QuartClient
 from quart_trio import QuartTrio
 
+from bridge.config import Settings
 from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
+from bridge.console.exports import add_exports
 from bridge.console.history import add_history
+from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.quality import add_quality
+from bridge.console.shelf import Shelf
 from bridge.indexing.desk import Desk
+from bridge.indexing.worker import Indexing
 from bridge.settings.admin import Admin, Console
-from bridge.store.messages import Failed, Question, Rows
+from bridge.store.messages import Failed, Job, Question, Reply, Rows
 
 TOKEN = "let-me-in"
 ADMIN = Admin(bind="127.0.0.1:9090")
@@ -31,6 +37,9 @@ class AtOnce:
 
     async def read(self, question: Question) -> Rows | Failed:
         return self.desk.answer(question)
+
+    async def ask(self, job: Job) -> Reply:
+        return Indexing(self.desk.path.parent).reply_to(job)
 
 
 @define
@@ -52,6 +61,7 @@ class Seen:
 class Board:
     """Its calls."""
 
+    settings = Settings()
     calls: tuple[Any, ...]
 
 
@@ -88,13 +98,19 @@ class Site:
         return await response.get_data(as_text=True)
 
 
+async def nobody() -> list[dict[str, Any]]:
+    return []
+
+
 def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
     """Return the console over the database of a folder."""
     door = Door(admin, console, token)
     pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
-    blueprint = open_console(pages)
-    add_history(blueprint, pages)
-    add_one_call(blueprint, pages)
     app = QuartTrio("console", static_folder=None)
-    app.register_blueprint(blueprint)
+    console = open_console(app, pages)
+    add_history(console, pages, nobody)
+    add_marks(console, pages)
+    add_exports(console, pages, data)
+    add_quality(console, pages)
+    add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

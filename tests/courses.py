@@ -324,6 +324,7 @@ agents = st.builds(
     reconnects=st.sampled_from([0, 1, 3]),
     session_seconds=st.sampled_from([0, 3, 3300]),
     stream_returns=st.sampled_from([0, 2]),
+    say_again=st.booleans(),
 )
 
 

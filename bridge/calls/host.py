@@ -1,6 +1,6 @@
 """Where calls are carried, as those see it who decide about calls: in this process, or in others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import trio
@@ -11,6 +11,7 @@ from bridge.calls.intake import Webhook
 from bridge.calls.messages import Vitals
 from bridge.calls.setup import Setup
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.reader import Known
 from bridge.wire.requests import Request
@@ -122,6 +123,9 @@ class CallHost(Protocol):
 
     def vitals(self, calls: Iterable[AnyCall]) -> Vitals:
         """Return what it looks like inside, carrying these calls."""
+
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now, by their ids; of one that can't be asked, nothing."""
 
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""

@@ -9,6 +9,7 @@ from bridge.agents import Agent
 from bridge.calls.knowledge import Origin
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.wire.requests import Request
 
 Key: TypeAlias = tuple[str, str]
@@ -86,6 +87,13 @@ class Answer:
     number: int
     key: Key
     request: Request
+
+
+@frozen
+class Peek:
+    """Tell with `Peeked` what can be seen of the calls now: somebody looks."""
+
+    number: int
 
 
 @frozen
@@ -187,6 +195,14 @@ class Renewed:
     """A worker that had prepared nothing has caught up with this `Renew`."""
 
     number: int
+
+
+@frozen
+class Peeked:
+    """What can be seen of each call that this worker carries, by its id."""
+
+    number: int
+    glances: Mapping[str, Glance] = field(repr=False)
 
 
 MANY_FILES: Final = 65_536

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import trio
 from attrs import define, field, frozen
 from jinja2 import Environment, PackageLoader
-from quart import Blueprint, Response, g, request
+from quart import Response, g, request
+from quart_trio import QuartTrio
 
 from bridge.console.auth import (
     COOKIE,
@@ -28,15 +29,18 @@ from bridge.console.headers import headers_of
 from bridge.console.words import FILTERS, seen
 from bridge.indexing.indexer import Indexer
 from bridge.observe.snapshot import Snapshot
+from bridge.page.html import SCRIPTS, STYLES
 from bridge.settings.admin import Admin, Console
 
+BASE: Final = "/console"
 HOME: Final = "/console/calls"
-PLACES: Final = ((HOME, "Calls"),)
+PLACES: Final = ((HOME, "Calls"), (f"{BASE}/quality", "Quality"), (f"{BASE}/trends", "Trends"))
 """Where the head of each page leads."""
 
 OPEN_TO_ALL: Final = ("/console/login", "/console/static/")
 KINDS: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SECURE: Final = "https://"
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @frozen
@@ -81,18 +85,38 @@ class Pages:
         return Response(await self.render(template, **told), status, content_type="text/html; charset=utf-8")
 
 
-def open_console(pages: Pages) -> Blueprint:
-    """Return the console of an app, with its door and its files; whoever adds pages to it puts it into the app then."""
-    console = Blueprint("console", __name__, url_prefix="/console")
+@frozen
+class Paths:
+    """The part of an app whose paths begin with `/console`.
 
-    @console.before_request
+    No blueprint: it looks at an app's command line, of which a lean daemon has loaded nothing.
+    """
+
+    app: QuartTrio
+
+    def get(self, path: str) -> Decorator:
+        """Answer a path that is looked at."""
+        return self.app.get(f"{BASE}{path}", endpoint=f"look {path}")
+
+    def post(self, path: str) -> Decorator:
+        """Answer a path that does something."""
+        return self.app.post(f"{BASE}{path}", endpoint=f"do {path}")
+
+
+def open_console(app: QuartTrio, pages: Pages) -> Paths:
+    """Give an app the console's door and its files; pages are added to what is returned."""
+    console = Paths(app)
+
+    @app.before_request
     async def let_in() -> Response | None:
+        if not _is_of_console():
+            return None
         g.nonce = secrets.token_urlsafe(16)
         return await _let_in(pages)
 
-    @console.after_request
+    @app.after_request
     async def told_to_browsers(response: Response) -> Response:
-        for name, value in headers_of(g.get("nonce", "")).items():
+        for name, value in headers_of(g.get("nonce", "")).items() if _is_of_console() else ():
             response.headers.setdefault(name, value)
         return response
 
@@ -106,6 +130,10 @@ def open_console(pages: Pages) -> Blueprint:
 
     _add_login(console, pages)
     return console
+
+
+def _is_of_console() -> bool:
+    return request.path == BASE or request.path.startswith(f"{BASE}/")
 
 
 async def _let_in(pages: Pages) -> Response | None:
@@ -131,7 +159,7 @@ def _is_ours(door: Door, visitor: Visitor | None) -> bool:
 # ---------------------------------------------------------------- signing in
 
 
-def _add_login(console: Blueprint, pages: Pages) -> None:
+def _add_login(console: Paths, pages: Pages) -> None:
     @console.get("/login")
     async def login() -> Response:
         door = pages.door()
@@ -177,11 +205,12 @@ def _to(path: str) -> Response:
 
 
 def _load() -> Mapping[str, bytes]:
-    return {
-        file.name: file.read_bytes()
-        for file in (files("bridge.console") / "static").iterdir()
-        if file.name.rpartition(".")[2] in KINDS
+    own = {file.name: file for file in (files("bridge.console") / "static").iterdir()}
+    of_a_call = {
+        name.rpartition("/")[2]: files("bridge.page") / "static" / name for name in (*STYLES, *SCRIPTS)
     }
+    found = {**of_a_call, **own}
+    return {name: file.read_bytes() for name, file in found.items() if name.rpartition(".")[2] in KINDS}
 
 
 STATIC: Final = _load()

@@ -1,12 +1,13 @@
 """The calls that were: the list of them, and what is searched in it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import trio
 from attrs import define, field, frozen
-from quart import Blueprint, Response, request
+from quart import Response, request
 
-from bridge.console.app import HOME, Pages
+from bridge.console.app import HOME, Pages, Paths
 from bridge.console.filters import ENDERS, MARKS, SORTS, Filters, read_filters
 from bridge.console.queries import CHOICES, PAGE, calls_page
 from bridge.store.messages import Failed, Question, Rows
@@ -45,7 +46,7 @@ class Choices:
         return self._agents, self._tools
 
 
-def add_history(console: Blueprint, pages: Pages) -> None:
+def add_history(console: Paths, pages: Pages, live: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
     """Add the list of calls."""
     choices = Choices(pages)
 
@@ -57,7 +58,7 @@ def add_history(console: Blueprint, pages: Pages) -> None:
             return await pages.page("history.html", **told)
         agents, tools = await choices.lists()
         told |= {"agents": agents, "tools": tools, "enders": ENDERS, "marks": MARKS}
-        return await pages.page("calls.html", faults=faults, live=pages.snapshot.calls(), **told)
+        return await pages.page("calls.html", faults=faults, live=await live(), **told)
 
 
 async def _history(pages: Pages, filters: Filters) -> History:

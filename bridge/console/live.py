@@ -4,11 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
+import structlog
 import trio
 from attrs import define, field
-from quart import Blueprint, Response
+from quart import Response, g
 
-from bridge.console.app import Pages
+from bridge.calls.host import AnyCall
+from bridge.console.app import HOME, Pages, Paths
+from bridge.heart.parts.glance import Glance
+from bridge.observe.snapshot import phase_of
 
 EVERY_SECONDS: Final = 0.5
 MOST_STREAMS: Final = 16
@@ -18,7 +22,12 @@ LONGEST_SECONDS: Final = 600
 """Then a page asks anew, as browsers do by themselves: whoever may look no more is not told for ever."""
 
 AGAIN_MS: Final = 1000
-BUSY: Final = 503
+MOST_SHOWN: Final = 200
+"""Calls on one page; who carries more looks at metrics."""
+
+SEE_OTHER, NOT_FOUND, BUSY = 303, 404, 503
+OPERATOR: Final = "operator"
+log = structlog.get_logger(__name__)
 
 
 @define(eq=False)
@@ -32,9 +41,12 @@ class Watch:
 
     async def calls(self) -> list[dict[str, Any]]:
         """Return the calls that go on, as they were half a second ago at most."""
-        if trio.current_time() >= self._looked + EVERY_SECONDS * 0.9:
-            self._looked = trio.current_time()
-            self._calls = self.pages.snapshot.calls()
+        now = trio.current_time()
+        if now >= self._looked + EVERY_SECONDS * 0.9:
+            self._looked = now
+            calls = self.pages.snapshot.switchboard.calls[:MOST_SHOWN]
+            glances = await self.pages.snapshot.host.glances(calls)
+            self._calls = [_seen(call, glances.get(call.call_id, Glance()), now) for call in calls]
         return self._calls
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -46,12 +58,20 @@ class Watch:
             ids = {call["id"] for call in calls}
             if before - ids:
                 yield b"event: over\ndata: \n\n"
-            before = ids
-            said = _without_time(calls)
+            before, said = ids, _without_time(calls)
             if said != shown:
                 shown = said
                 yield _event(await self.pages.render("live.html", live=calls))
             await trio.sleep(EVERY_SECONDS)
+
+
+def _seen(call: AnyCall, glance: Glance, now: float) -> dict[str, Any]:
+    """Return a call as the page shows it: with whole numbers, as the list of those that were has them."""
+    return {
+        "id": call.call_id, "agent": call.agent.name, "phase": phase_of(call), "seconds": round(now - call.born, 1),
+        "party": call.called if call.is_outgoing else call.caller, "is_outgoing": call.is_outgoing,
+        "is_ending": call.end is not None, "glance": glance,
+    }  # fmt: skip
 
 
 def _without_time(calls: list[dict[str, Any]]) -> str:
@@ -63,9 +83,8 @@ def _event(html: str) -> bytes:
     return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
 
 
-def add_live(console: Blueprint, pages: Pages) -> None:
-    """Add the stream of calls that go on."""
-    watch = Watch(pages)
+def add_live(console: Paths, pages: Pages, watch: Watch) -> None:
+    """Add the stream of calls that go on, and what may be done about one."""
 
     @console.get("/live")
     async def live() -> Response:
@@ -74,6 +93,23 @@ def add_live(console: Blueprint, pages: Pages) -> None:
         response = Response(_counted(watch), content_type="text/event-stream")
         response.timeout = None  # as long as it takes
         return response
+
+    @console.post("/calls/<call_id>/hang-up")
+    async def hang_up(call_id: str) -> Response:
+        call = _live(pages, call_id)
+        if call is None:
+            return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
+        log.info("call is ended from the console", call_id=call_id, who=g.visitor.who)
+        call.stop(OPERATOR, f"hung up in the console by {g.visitor.who}")
+        return Response("", SEE_OTHER, headers={"Location": HOME})
+
+
+def _live(pages: Pages, call_id: str) -> AnyCall | None:
+    """Return the call that goes on under this id."""
+    found = (
+        call for call in pages.snapshot.switchboard.calls if call.call_id == call_id and call.end is None
+    )
+    return next(found, None)
 
 
 async def _counted(watch: Watch) -> AsyncGenerator[bytes, None]:

@@ -21,6 +21,18 @@ KEYS: Final = {
 """What each order sorts by: a whole number, so that it can stand in an address."""
 
 FAILED: Final = "(c.ended_by = 'bridge' or c.is_torn or c.failed_tool_calls > 0)"
+MARKS: Final = (
+    "select call_id, arg_max(mark, position) as mark, arg_max(label, position) as label "
+    "from marks group by call_id"
+)
+MARKED: Final = {
+    "any": "c.call_id in (select call_id from marks)",
+    "none": "c.call_id not in (select call_id from marks)",
+    "good": f"c.call_id in (select call_id from ({MARKS}) where mark = 'good')",
+    "bad": f"c.call_id in (select call_id from ({MARKS}) where mark = 'bad')",
+}
+"""By what was said of them last."""
+
 SHOWN: Final = (
     "c.call_id, c.agent, c.model, c.from_number, c.to_number, c.started_at, c.ended_by, c.why, c.duration_ms, c.turns, "
     "c.interruptions, c.tool_calls, c.failed_tool_calls, c.longest_wait_ms, c.cost_usd, c.cost_without, c.is_torn, "
@@ -63,6 +75,7 @@ def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
     values = [value for is_given, _, value in given if is_given]
     clauses += ["c.interruptions > 0"] if filters.interrupted else []
     clauses += [FAILED] if filters.failed else []
+    clauses += [MARKED[filters.marked]] if filters.marked else []
     return clauses, values
 
 
@@ -83,9 +96,30 @@ def calls_page(filters: Filters) -> Query:
     page = f"""
         with chosen as materialized (select c.call_id, {KEYS[filters.sort]} as key, {words} as words {sql}),
         page as (select * from chosen {behind} order by key desc, call_id desc limit {PAGE + 1})
-        select {SHOWN}, page.key, page.words, (select count(*) from chosen) as count
-        from page join calls c using (call_id) order by page.key desc, c.call_id desc"""
+        select {SHOWN}, page.key, page.words, m.mark, m.label, (select count(*) from chosen) as count
+        from page join calls c using (call_id) left join ({MARKS}) m using (call_id)
+        order by page.key desc, c.call_id desc"""
     return page, (*values, *(after or ()))
+
+
+COLUMNS: Final = (
+    "call_id", "started_at", "agent", "model", "from_number", "to_number", "is_outgoing", "outcome", "duration_ms",
+    "ended_by", "why", "turns", "interruptions", "longest_wait_ms", "first_audio_heard_ms", "tool_calls",
+    "failed_tool_calls", "cost_usd", "opening_words",
+)  # fmt: skip
+OF_STRANGERS: Final = ("from_number", "to_number", "why", "opening_words")
+FORMULA, NUMBER = r"^[=+@\t\r-]", r"^[+-]?[0-9 ().-]*$"
+HARMLESS: Final = "if(regexp_matches({0}, ?) and not regexp_matches({0}, ?), chr(39) || {0}, {0}) as {0}"
+"""What a sheet would take for a formula, and is no number, begins with an apostrophe."""
+
+
+def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
+    """Return all calls that are meant, the newest first; for sheets without text that one would carry out."""
+    sql, values = narrowed(filters)
+    strange = OF_STRANGERS if is_for_sheets else ()
+    columns = [HARMLESS.format(name) if name in strange else f"c.{name}" for name in COLUMNS]
+    order = f"order by started_at desc, call_id limit {MOST_EXPORTED}"
+    return f"select {', '.join(columns)} {sql} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
 
 
 CHOICES: Final = Question(
@@ -105,5 +139,6 @@ def one_call(call_id: str) -> Question:
             "call": ("select * exclude (counts) from calls where call_id = ?", (call_id,)),
             "transcript": (transcript, (call_id,)),
             "tool_calls": ("select * from tool_calls where call_id = ? order by position", (call_id,)),
+            "marks": ("select * from marks where call_id = ? order by position", (call_id,)),
         }
     )

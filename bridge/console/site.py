@@ -4,13 +4,18 @@ from quart_trio import QuartTrio
 
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Door, Pages, open_console
+from bridge.console.exports import add_exports
+from bridge.console.growing import add_growing
 from bridge.console.history import add_history
-from bridge.console.live import add_live
+from bridge.console.live import Watch, add_live
+from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.quality import add_quality
+from bridge.console.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
 
-def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> None:
+def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
     """Add the console's pages, for as long as the configuration says that there are any."""
 
     def door() -> Door:
@@ -18,8 +23,13 @@ def add_console(app: QuartTrio, snapshot: Snapshot, current: CurrentSetup) -> No
         return Door(setup.settings.admin, setup.settings.console, setup.secrets.admin_token)
 
     pages = Pages(door, snapshot)
-    console = open_console(pages)
-    add_history(console, pages)
-    add_one_call(console, pages)
-    add_live(console, pages)
-    app.register_blueprint(console)
+    console = open_console(app, pages)
+    watch = Watch(pages)
+    add_history(console, pages, watch.calls)
+    data = current.setup.settings.data_folder
+    add_one_call(console, pages, Shelf(data))
+    add_growing(console, pages)
+    add_marks(console, pages)
+    add_exports(console, pages, data)
+    add_quality(console, pages)
+    add_live(console, pages, watch)

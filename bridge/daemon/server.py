@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 import trio
@@ -13,7 +13,6 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
-from quart_trio import QuartTrio
 
 from bridge.calls.admission import Door, Seldom
 from bridge.calls.messages import Vitals
@@ -41,6 +40,9 @@ from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 from bridge.workers.pool import WorkerPool
+
+if TYPE_CHECKING:  # the packages it needs are an extra
+    from bridge.observe.admin import Annex
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -144,7 +146,7 @@ async def open_daemon(
     current = CurrentSetup(make_setup(settings, secrets, _tools_here(settings, tools)))
     load_client(settings)
     monitoring = Monitoring.of(settings, secrets)
-    monitoring.annex = partial(_add_console, current)
+    monitoring.annex = _console_of(current)
     indexer = Indexer(settings, secrets, monitoring.add if monitoring.wants_records else None)
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
@@ -176,11 +178,13 @@ def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
     return {} if given is None and settings.server.workers > 1 else given
 
 
-def _add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
-    """Add the console to the admin address; whether it is there, and for whom, is what the file says at the moment."""
-    from bridge.console.site import add_console  # whoever has no admin address needs none of it
+def _console_of(current: CurrentSetup) -> "Annex | None":
+    """Return what adds the console to the admin address, if there is to be one."""
+    if not current.setup.settings.console.on:
+        return None
+    from bridge.console.site import add_console  # nobody else needs templates
 
-    add_console(app, snapshot, current)
+    return partial(add_console, current)
 
 
 @define(eq=False)

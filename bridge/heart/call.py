@@ -58,6 +58,7 @@ from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.limits.alarms import Alarms
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
@@ -68,10 +69,10 @@ from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.filler import Filler
+from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
-from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.protection import Protection
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_side import ToolSide
@@ -149,7 +150,7 @@ class Call:
         self._callee = Callee(decisions, (agent.outbound or Outgoing()) if self.is_outgoing else None)
         self._session = Session(agent, self.tools)
         self._conversation = Conversation(decisions, self._session)
-        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules)
+        self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules or limits.say_again)
         self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
         names = tuple(tool["name"] for tool in self.tools)
         self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
@@ -192,11 +193,11 @@ class Call:
         )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
         self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
-        self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
-        )
         self._time_up = TimeUp(
             agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
+        )  # fmt: skip
+        self._patience = Patience(
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
@@ -216,7 +217,8 @@ class Call:
         decisions = self._decisions
         decisions.now = now = now if now > decisions.now else decisions.now
         if self._ending.is_over:
-            return self._hear_out(event)
+            self._ending.hear_out(event)
+            return decisions.take()
         if now < self.calm_until and type(event) in PASSING:
             TABLES[type(event)](self, event)
             return decisions.take()
@@ -252,6 +254,11 @@ class Call:
         """When to ring if nothing comes before: a frame of the caller's that comes soon brings along what is due."""
         return self.calm_until + self._alarms.grace_ms
 
+    def glance(self, now: int) -> Glance:
+        """Return what can be seen of the call from outside."""
+        said, turns, playout, tools = self._conversation, self._turns, self._playout, self._tool_calls
+        return glance(now, said, turns, playout, tools, self._time_up.spent_usd)
+
     # ------------------------------------------------------------ the end
 
     @property
@@ -267,12 +274,6 @@ class Call:
     def give_up(self) -> None:
         """Take the call for over without a word: its owner has found the heart broken, and ends it by itself."""
         self._ending.is_over = True
-
-    def _hear_out(self, event: Event) -> list[Effect]:
-        self._last_words.follow(event, self._decisions.now)
-        if isinstance(event, ResponseCreated):
-            self._ending.response_created(event.response_id)
-        return self._decisions.take()
 
     # ------------------------------------------------------------ who decides on what
 
@@ -323,10 +324,10 @@ class Call:
 
     def _decide_other(self, event: OtherEvent) -> None:
         match event:
-            case ClockRang():
-                pass
             case MessageIgnored():
                 self._decisions.journal.counts["ignored"] += 1
+            case ClockRang():
+                pass
             case MessageUnknown():
                 self._decisions.journal.count(f"unknown {event.leg} message: {event.name}")
             case MessageBroken():
@@ -355,7 +356,7 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old:
+        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()

@@ -35,6 +35,7 @@ from bridge.store.messages import (
     Job,
     Keep,
     KeepLate,
+    KeepMark,
     Kept,
     Look,
     Prepare,
@@ -46,7 +47,7 @@ from bridge.store.messages import (
     counted,
 )
 from bridge.store.records import Records
-from bridge.tapes.late import Late, keep_late
+from bridge.tapes.late import Late, keep_late, keep_mark
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 
@@ -98,6 +99,10 @@ class Indexing:
                 return self._keep(job)
             case KeepLate(late):
                 return self._keep_late(late)
+            case KeepMark(mark):
+                marked = keep_mark(self.data / "tapes", mark)
+                self.store.add([] if marked is None else [marked])
+                return Told(None if marked is None else str(marked))
 
     def _close(self, job: CloseTape | SaveTape) -> Closed:
         self._log_as_told()

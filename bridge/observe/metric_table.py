@@ -1,5 +1,6 @@
 """Every metric there is: its name, what it tells, its labels and steps; `docs/observability.md` has the same table."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
@@ -55,6 +56,13 @@ JOURNAL_COUNTS: Final = {
 """How the heart's journal counts them, each with a word behind a colon, and what they are here."""
 
 SPEND_CAPS: Final = ("near", "reached")
+REPLACED: Final[Mapping[str, str]] = {
+    "model_lost": "session lost",
+    "session_left": "session old",
+    "stream_lost": "stream lost",
+}
+"""What of a call was replaced while it went on, by the milestone that says so."""
+
 DEAD_AIR: Final = ("asked", "turn_closed", "given_up")
 INCOMPLETE: Final = ("max_output_tokens", "content_filter")
 UNTRANSCRIBED: Final = ("audio_unintelligible", "no code", "server_error", "rate_limit_exceeded")
@@ -65,6 +73,7 @@ TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
 PER_AGENT: Final = (
     "bridge_failure_sentences",
     "bridge_barge_ins",
+    "bridge_fillers_played",
     "bridge_false_interruptions",
     "bridge_truncated_items",
     "bridge_cost_usd",
@@ -92,6 +101,17 @@ COUNTERS: Final[tuple[Metric, ...]] = (
         ("agent",),
     ),
     Metric("bridge_barge_ins", "Times that a caller cut the agent off.", ("agent",)),
+    Metric(
+        "bridge_replacements",
+        "Times that what carried a call was to be replaced while the call went on: session lost (the model's), session "
+        "old (left before its limit), stream lost (the phone's media socket).",
+        ("agent", "what"),
+    ),
+    Metric(
+        "bridge_fillers_played",
+        "Times that a caller who waited for a session heard the clip of [agents.NAME.filler].",
+        ("agent",),
+    ),
     Metric(
         "bridge_speech_ignored",
         "Times that callers spoke into what an agent said and did not interrupt it, by its speaking rules: noise, "

@@ -21,6 +21,8 @@ from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
 from bridge.heart.error_policy import POLICIES
+from bridge.heart.parts.filler import PLAYED
+from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
 from bridge.observe.metric_table import (
     COUNTERS,
@@ -34,6 +36,7 @@ from bridge.observe.metric_table import (
     OTHER,
     OUTCOMES,
     PER_AGENT,
+    REPLACED,
     SPEND_CAPS,
     TIMES_PER_AGENT,
     TOKENS,
@@ -146,6 +149,8 @@ class Metrics:
             self._count("bridge_outgoing_calls", 0, agent, outcome)
         for name in PER_AGENT:
             self._count(name, 0, agent)
+        for what in REPLACED.values():
+            self._count("bridge_replacements", 0, agent, what)
         for why in COUNTED.values():
             self._count("bridge_speech_ignored", 0, agent, why)
         for kind in TOKENS:
@@ -177,7 +182,8 @@ class Metrics:
         self._count("bridge_false_interruptions", call["false_interruptions"], agent)
         for column, why in COUNTED.items():
             self._count("bridge_speech_ignored", call[column], agent, why)
-        self._count("bridge_truncated_items", sum(bool(row["cut"]) for row in records.items), agent)
+        cut = [row for row in records.items if row["cut"] and not row["item_id"].startswith(CLIP)]
+        self._count("bridge_truncated_items", len(cut), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)
         self._count("bridge_calls_without_price", bool(call["cost_without"]), agent)
         self._count("bridge_transcription_seconds", call["transcription_seconds"], agent)
@@ -188,6 +194,10 @@ class Metrics:
         for row in records.legs:
             if row["part"] == "excursion":
                 self._count("bridge_excursions", 1, agent, _among(EXCURSION_OUTCOMES, row["outcome"]))
+        for row in records.milestones:
+            if what := REPLACED.get(row["name"]):
+                self._count("bridge_replacements", 1, agent, what)
+            self._count("bridge_fillers_played", row["name"] == PLAYED, agent)
         self._add_journal(call["counts"])
         self._add_times(records, agent)
 

@@ -14,11 +14,12 @@ from attrs import define, field
 
 from bridge.errors import HeldError, TapeError
 from bridge.heart.events import SessionCreated
-from bridge.store.database import TABLES, Store, explained, quoted
+from bridge.store.database import KEPT, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
 from bridge.tapes.header import decode_header
 from bridge.tapes.late import rewritten
 from bridge.tapes.line_reading import checked
+from bridge.tapes.names import READY
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
@@ -53,9 +54,9 @@ def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
 def _counts(store: Store, call_ids: list[str]) -> dict[str, int]:
     counted = ", ".join(
         f"(select count(*) from {table} where call_id in (select unnest(?::varchar[]))) as {table}"
-        for table in TABLES
+        for table in KEPT
     )
-    (row,) = store.query(f"select {counted}", [call_ids] * len(TABLES))
+    (row,) = store.query(f"select {counted}", [call_ids] * len(KEPT))
     return row
 
 
@@ -68,7 +69,7 @@ def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         connection.execute(f"attach {quoted(path)} as old (read_only)")
         connection.execute(f"attach {quoted(fresh)} as fresh")
-        for table in TABLES:
+        for table in KEPT:
             kept = f"select * from old.{table} where call_id not in (select unnest(?::varchar[]))"
             connection.execute(f"insert into fresh.{table} by name {kept}", [without])
         connection.execute("checkpoint fresh")
@@ -80,10 +81,15 @@ def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
 
 
 def files_of(tapes: Path, call_id: str) -> list[Path]:
-    """Return every file of a call in the tape folders: tape, labels, and what a process that died left half done."""
+    """Return every file of a call: tape, labels, what a process that died left half done, what is ready of it."""
     name = escape(call_id)
     found = [path for pattern in (f"*/{name}.*", f"*/.{name}.*") for path in tapes.glob(pattern)]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in (*found, *ready_of(tapes.parent, call_id)) if path.is_file())
+
+
+def ready_of(data: Path, call_id: str) -> list[Path]:
+    """Return the files that the console has made of a call's tape."""
+    return sorted((data / READY / call_id).glob("*"))
 
 
 def erase_files(paths: Iterable[Path]) -> tuple[int, int]:
@@ -166,7 +172,7 @@ class _Given:
 
     def take(self, line: Line) -> None:
         """Take in one line."""
-        self._restorer.is_over |= line.end is not None
+        self._restorer.decided(line)
         if line.append is not None:
             self.audio += self._restorer.appended(line)
         elif line.is_input and line.leg in (PHONE, MODEL):

@@ -16,6 +16,7 @@ from bridge.retention.erase import (
     erase_rows,
     files_of,
     hearing_of,
+    ready_of,
     silence,
 )
 from bridge.store.database import Store, patiently
@@ -171,7 +172,7 @@ def _tried(work: Callable[[Path, Path], Removed], data: Path, path: Path) -> Rem
 
 
 def _silence(data: Path, path: Path) -> Removed:
-    before, heard = path.stat().st_size, hearing_of(data, path)
+    before, heard = path.stat().st_size, [*hearing_of(data, path), *ready_of(data, call_id_of(path))]
     if not silence(path):
         return Removed()
     freed = before - path.stat().st_size + erase_files(heard)[1]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -241,7 +241,8 @@ def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str
     if (overlap := told_of_overlap(row["name"], data)) is not None:
         return "barge-in", Text(overlap)
     if row["name"] not in AFTER_THE_END:
-        return "milestone", Text(row["name"] + (f": {why}" if (why := _why(row["name"], data)) else ""))
+        more = DETAILS[row["name"]](data) if row["name"] in DETAILS else ""
+        return "milestone", Text(row["name"] + (f": {more}" if more else ""))
     outcome = data.get("outcome")
     what = AFTER_THE_END[row["name"]] + (f" ({outcome})" if outcome else "")
     told = [f'hears "{data["say"]}"'] if data.get("say") else []
@@ -249,9 +250,20 @@ def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str
     return "away", Text(": ".join(filter(None, (what, ", ".join([*told, *_of_a_recording(data)])))))
 
 
-def _why(name: str, data: dict[str, Any]) -> str:
-    return str(data.get("why") or "") if name == "goodbye_asked" else ""
+def _session_lost(data: dict[str, Any]) -> str:
+    return f"session {data.get('session')}, {data.get('why')}"
 
+
+DETAILS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
+    "goodbye_asked": lambda data: str(data.get("why") or ""),
+    "model_lost": _session_lost,
+    "session_left": _session_lost,
+    "session_followed": lambda data: f"session {data.get('session')}, {data.get('gap_ms')} ms later",
+    "stream_lost": lambda data: str(data.get("why") or ""),
+    "said_again": lambda data: f"{data.get('ms')} ms of it",
+    "filler_played": lambda data: f"{data.get('file')}, {data.get('ms')} ms: {data.get('why')}",
+}
+"""What is told of a milestone beside its name."""
 
 AFTER_THE_END: Final = {
     "came_back_after_the_end": "the caller comes back, and the call is over",

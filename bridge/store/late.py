@@ -16,6 +16,16 @@ CAME_BACK: Final = "came_back_after_the_end"
 PLAN_WENT_ON: Final = "failure_step_after_the_end"
 """A step of the failure plan that was offered then is over."""
 
+MARK: Final = "mark"
+OF_A_MARK: Final = {
+    "given_at": "given_at",
+    "by": "given_by",
+    "mark": "mark",
+    "label": "label",
+    "text": "note",
+}
+"""What stands on the tape, and which column of its row it is."""
+
 TOLD: Final = "recording_told_after_the_end"
 OF_A_RECORDING: Final = (
     "RecordingSid",
@@ -33,12 +43,15 @@ def of_a_recording(form: Mapping[str, Any]) -> dict[str, str]:
 
 @define
 class LateLines:
-    """The milestones behind a tape's end."""
+    """The milestones behind a tape's end, and the marks that people gave."""
 
     rows: list[Row] = field(factory=list)
+    marks: list[Row] = field(factory=list)
 
     def take(self, line: Line) -> None:
         """Take in a line that stands there: Twilio's request, and behind it what its caller was told."""
+        if line.note is not None and line.note.get("kind") == MARK:
+            self.marks.append({OF_A_MARK[name]: line.note[name] for name in OF_A_MARK})
         if line.leg != HTTP:
             return
         if line.sender == TWILIO and line.http is not None:

@@ -11,7 +11,7 @@ from bridge.config import Secrets, Settings
 from bridge.store.digest import OF_WORDS
 from bridge.store.records import Records, Row
 from bridge.tapes.header import Header
-from bridge.tapes.late import Late
+from bridge.tapes.late import Late, Mark
 
 # ---------------------------------------------------------------- to the indexer
 
@@ -71,6 +71,13 @@ class KeepLate:
 
 
 @frozen
+class KeepMark:
+    """Somebody marked a call that is over: put it behind the end of its tape, and its rows anew."""
+
+    mark: Mark
+
+
+@frozen
 class Question:
     """Queries that only read, by name, each with its values; answered within so many seconds, or not at all.
 
@@ -83,14 +90,30 @@ class Question:
 
 
 @frozen
+class PageWanted:
+    """The page of a call, as HTML and as what its script is given; with where its sound and its tape's lines are.
+
+    With `live_url` it is of one that goes on, and says where to ask what becomes of it.
+    """
+
+    call_id: str
+    sound_url: str = ""
+    lines_url: str = ""
+    live_url: str = ""
+
+
+Asking: TypeAlias = Question | PageWanted
+
+
+@frozen
 class Asked:
     """A question, which is answered while a job is done."""
 
     number: int
-    question: Question
+    question: Asking
 
 
-Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark
 
 # ---------------------------------------------------------------- to the daemon
 
@@ -197,13 +220,14 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "transcript": (),
     "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
     "milestones": ("name", "t_ms"),
-    "items": ("cut",),
+    "items": ("item_id", "cut"),
     "turns": (
         "position", "speech_started_ms", "speech_stopped_ms", "committed_ms", "response_created_ms",
         "first_heard_ms", "response_ms", "latency_ms",
     ),
     "log": (),
     "legs": ("part", "outcome"),
+    "marks": (),
 }  # fmt: skip
 """The columns that metrics and traces are made of: numbers and names, nothing that was said."""
 

@@ -51,6 +51,7 @@ class Records:
     turns: list[Row]
     log: list[Row]
     legs: list[Row]
+    marks: list[Row]
 
 
 def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
@@ -122,6 +123,8 @@ class _Reader:
                 self.log.append({"t_ms": t_ms, "text": note.pop("text"), "data": note})
             case "tool_cancelled":
                 self._tool(note["call_id"]).update(error_kind="cancelled", answered_ms=t_ms)
+            case "mark":
+                pass  # behind the end: `late` has it
             case "counts":
                 self.counts = note
             case other:
@@ -253,6 +256,7 @@ class _Reader:
             turns=[{"position": n, **row} for n, row in enumerate(self.turns.rows)],
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
             legs=[{"position": n, **row} for n, row in enumerate(self.legs.rows)],
+            marks=[{"position": n, **row} for n, row in enumerate(self.late.marks)],
         )
 
     def _silence_ms(self) -> int | None:

@@ -16,7 +16,8 @@ FORMAT: Final = 1
 
 
 BEFORE: Final = {
-    "reconnects": 0, "reconnect_pause_ms": 0, "session_seconds": 0, "stream_returns": 0, "quiet_goodbye_seconds": 0,
+    "reconnects": 0, "reconnect_pause_ms": 0, "reconnect_listen_ms": 0, "session_seconds": 0, "stream_returns": 0,
+    "quiet_goodbye_seconds": 0, "say_again": False,
 }  # fmt: skip
 """Limits that were none before there were settings for them."""
 

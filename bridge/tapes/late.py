@@ -1,4 +1,6 @@
-"""What Twilio tells of a call when its tape is complete: lines behind the end, each once and not many. Blocks."""
+"""What Twilio tells of a call when its tape is complete, and what people think of it: lines behind the end, not many.
+Blocks.
+"""
 
 import gzip
 import os
@@ -9,18 +11,21 @@ from typing import IO, Any, Final
 
 from attrs import frozen
 
+from bridge.errors import TapeError
 from bridge.tapes.files import sync
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.lines import MOST_MS
 from bridge.tapes.names import DONE_SUFFIX, call_id_of
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.reader import Tape, path_on_disk, read_tape
-from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line, decode, encode
+from bridge.tapes.tape import BRIDGE, HTTP, NOTE, TWILIO, Line, decode, encode
 from bridge.wire.twilio_http import AWAY_NUMBER
 
 MOST_LATE: Final = 20
 """Requests behind the end of a tape: a failure plan has a few steps, a message two or three callbacks."""
 
+MOST_MARKS: Final = 100
+MOST_LABEL: Final = 60
 MOST_CHARACTERS: Final = 8000
 """Of one parameter: what somebody says in two minutes, written down, has a quarter of it."""
 
@@ -42,6 +47,43 @@ class Late:
         """Return the request's line, bounded, at the beginning of the tape."""
         form = {name[:100]: value[:MOST_CHARACTERS] for name, value in self.http["form"].items()}
         return Line(t_ms=0, leg=HTTP, sender=TWILIO, http={**self.http, "form": form})
+
+
+@frozen
+class Mark:
+    """What somebody thinks of a call: good, bad or neither, a word to find it by, and what they noted."""
+
+    call_id: str
+    by: str
+    at: datetime
+    mark: str = ""
+    label: str = ""
+    text: str = ""
+
+    @property
+    def line(self) -> Line:
+        """Return its line, bounded, at the beginning of the tape."""
+        note = {
+            "kind": "mark", "given_at": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}", "by": self.by[:MOST_LABEL],
+            "mark": self.mark, "label": self.label[:MOST_LABEL], "text": self.text[:MOST_CHARACTERS],
+        }  # fmt: skip
+        return Line(t_ms=0, leg=NOTE, sender="operator", note=note)
+
+
+def keep_mark(folder: Path, mark: Mark) -> Path | None:
+    """Put a mark behind the end of its call's tape; return the tape, None while no complete one is there.
+
+    Raises `TapeError` and `OSError`, and has changed nothing then.
+    """
+    path = path_on_disk(folder, mark.call_id)
+    if path is None or not path.name.endswith(DONE_SUFFIX):
+        return None
+    tape, line = read_tape(path), mark.line
+    if sum(b'"kind":"mark"' in raw[:100] for raw in _behind_the_end(tape)) >= MOST_MARKS:
+        raise TapeError(f"{mark.call_id}: it has {MOST_MARKS} marks and notes: no more are kept")
+    line.t_ms = _ms_at(tape, mark.at)
+    _add(tape, encode(line))
+    return path
 
 
 def keep_late(folder: Path, late: Late) -> Path | None:
@@ -89,12 +131,20 @@ def _append(tape: Tape, late: Late) -> None:
             "too many requests about a call that is over", call_id=tape.header.call_id
         )
         return
-    passed = late.at - _moment(tape.header.started_at, late.at)
-    line.t_ms = min(max(int(passed.total_seconds() * 1000), _last_ms(tape)), MOST_MS)
+    line.t_ms = _ms_at(tape, late.at)
     added = encode(line)
     if late.told is not None:
         added += encode(Line(t_ms=line.t_ms, leg=HTTP, sender=BRIDGE, resp=dict(late.told)))
+    _add(tape, added)
 
+
+def _ms_at(tape: Tape, at: datetime) -> int:
+    """Return a moment on a tape's clock, behind all that is on it."""
+    passed = at - _moment(tape.header.started_at, at)
+    return min(max(int(passed.total_seconds() * 1000), _last_ms(tape)), MOST_MS)
+
+
+def _add(tape: Tape, added: bytes) -> None:
     def write(source: IO[bytes], target: IO[bytes]) -> None:
         while block := source.read(2**20):
             target.write(block)

@@ -5,7 +5,7 @@ content doesn't fit is refused where tapes are read, and nothing after that has 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -169,8 +169,19 @@ class _Shed(_Note):
     lines: Count
 
 
+class _Mark(_Note):
+    """What somebody thinks of a call that is over."""
+
+    given_at: When
+    by: str
+    mark: Literal["", "good", "bad"]
+    label: str
+    text: str
+
+
 NOTES: Final[Mapping[str, Any]] = {
     "milestone": _Milestone, "item": _Item, "log": _Log, "tool_cancelled": _Cancelled, "shed": _Shed,
+    "mark": _Mark,
 }  # fmt: skip
 """What a note must have, by its kind; it may have more, and there may be other kinds."""
 

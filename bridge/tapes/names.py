@@ -8,6 +8,8 @@ from bridge.tapes.header import Header
 
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
+READY: Final = "ready"
+"""The folder beside the tapes with what was made of some to be looked at, by call."""
 
 
 def open_path(folder: Path, header: Header) -> Path:

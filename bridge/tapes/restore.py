@@ -110,7 +110,7 @@ class Restorer:
         if line.leave is not None:
             self.stream_sid, self._is_away = "", True
         elif line.back is not None:
-            self._is_away = False
+            self.stream_sid, self._is_away = "", False  # the one before was left, or has broken off
         elif line.note is not None:
             self._noted(line.note)
 

@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -23,6 +23,8 @@ from bridge.calls.messages import (
     Media,
     OnDisk,
     Over,
+    Peek,
+    Peeked,
     Prepare,
     Renew,
     Renewed,
@@ -33,6 +35,7 @@ from bridge.calls.messages import (
 )
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
+from bridge.heart.parts.glance import Glance
 from bridge.links.channel import Channel
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE
@@ -48,6 +51,9 @@ SLOW_SECONDS: Final = 3
 
 ANSWER_SECONDS: Final = 5
 """What a worker may take to answer a request: Twilio gives it 15 s."""
+
+PEEK_SECONDS: Final = 1
+"""Somebody looks: what is told later they do not see."""
 
 GONE_SECONDS: Final = 610
 """An ended call is its worker's to let go of: after the longest tool, and a little."""
@@ -183,6 +189,7 @@ class WorkerHandle:
     _asked: dict[int, trio.Event] = field(factory=dict)
     _faults: dict[int, str] = field(factory=dict)
     _answers: dict[int, str] = field(factory=dict)
+    _glances: dict[int, Mapping[str, Glance]] = field(factory=dict)
     _count: int = 0
     _renewal: int = 0
 
@@ -223,6 +230,14 @@ class WorkerHandle:
         self.channel.send(Answer(number, key, request))
         await _wait_in(self._asked, number, told)
         return self._answers.pop(number, None)
+
+    async def glances(self) -> Mapping[str, Glance]:
+        """Return what can be seen of its calls now; nothing of those of one that is slow, or has died."""
+        number, told = self._new(self._asked)
+        self.channel.send(Peek(number))
+        with trio.move_on_after(PEEK_SECONDS):
+            await _wait_in(self._asked, number, told)
+        return self._glances.pop(number, {})
 
     async def prepare(self, settings: Settings, secrets: Secrets) -> str:
         """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
@@ -274,15 +289,23 @@ class WorkerHandle:
                 self.calls[key].is_gone()
             case Over(number) if number in self._sockets:
                 self._sockets[number].set()
-            case Answered(number, answer) if number in self._asked:
-                self._answers[number] = answer
-                self._asked[number].set()
-            case Told(number, fault) if number in self._asked:
-                if fault:
-                    self._faults[number] = fault
-                self._asked[number].set()
+            case Answered() | Told() | Peeked():
+                self._take_answer(message)
             case Renewed(number) if number == self._renewal:
                 self.is_behind = False
+
+    def _take_answer(self, message: Answered | Told | Peeked) -> None:
+        told = self._asked.get(message.number)
+        if told is None:
+            return  # whoever asked has not waited so long
+        match message:
+            case Answered(number, answer):
+                self._answers[number] = answer
+            case Peeked(number, glances):
+                self._glances[number] = glances
+            case Told(number, fault) if fault:
+                self._faults[number] = fault
+        told.set()
 
     def has_died(self) -> None:
         """Let go of all that waited for it: it has died."""

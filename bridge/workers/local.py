@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 from attrs import define, field
@@ -14,6 +14,7 @@ from bridge.calls.messages import Key, Vitals
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.errors import ConfigError
+from bridge.heart.parts.glance import Glance
 from bridge.links.arrivals import Arrivals
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
@@ -117,6 +118,10 @@ class LocalHost:
             is_full=self.is_full,
             files_left=files_left(),
         )
+
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now."""
+        return {call.call_id: call.call.glance(call.now_ms()) for call in calls if isinstance(call, LiveCall)}
 
     def hush(self, why: str) -> None:
         """Keep no sound from now on."""

@@ -7,7 +7,7 @@ process of its call before a byte of it is read. A worker that dies takes its ow
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -22,6 +22,7 @@ from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.errors import ConfigError
+from bridge.heart.parts.glance import Glance
 from bridge.indexing.indexer import Indexer
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone, peek
@@ -128,6 +129,20 @@ class WorkerPool:
             Carry(webhook.key, call_id, secret, form, webhook.url, agent, marks, turn, origin)
         )
         return call
+
+    async def glances(self, calls: Iterable[AnyCall]) -> Mapping[str, Glance]:
+        """Return what can be seen of these calls now, as their workers tell."""
+        found = dict[str, Glance]()
+
+        async def ask(worker: WorkerHandle) -> None:
+            found.update(await worker.glances())
+
+        async with trio.open_nursery() as nursery:
+            for worker in {
+                id(one.worker): one.worker for one in calls if isinstance(one, RemoteCall)
+            }.values():
+                nursery.start_soon(ask, worker)
+        return found
 
     def taped_as(self, call_id: str) -> Known | None:
         """Return the call recorded under this id, here or by an earlier process; looks at the disk."""

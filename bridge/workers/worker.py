@@ -32,6 +32,8 @@ from bridge.calls.messages import (
     Media,
     OnDisk,
     Over,
+    Peek,
+    Peeked,
     Prepare,
     Ready,
     Renew,
@@ -133,6 +135,8 @@ class Worker:
                     self._carry(message)
                 case Answer():
                     await self._answer(message)
+                case Peek(number):
+                    self.channel.send(Peeked(number, await self.host.glances(self.switchboard.calls)))
                 case _:
                     self._do(message)
 

@@ -251,7 +251,9 @@ class Scrub:
         return tool | {name: change(tool[name]) for name, change in changes.items() if name in tool}
 
     def _note(self, note: dict[str, Any]) -> dict[str, Any]:
-        """Return a note that is no decision; a shadow's may tell what a peer said, the others are our own words."""
+        """Return a note that is no decision; a shadow's may tell what a peer said, a mark what somebody thinks."""
+        if note.get("kind") == "mark":
+            return note | {name: self.words(note[name]) for name in ("by", "label", "text")}
         return self.value(note) if note.get("kind") == SHADOW_NOTE else note
 
 

@@ -1,6 +1,7 @@
 """The console in a running daemon: who is let in at which door, a call that appears and is found, and slow readers."""
 
 import os
+import re
 import signal
 from typing import Any
 
@@ -12,7 +13,7 @@ from bench.stage import MakePlace, Stage, open_stage, speech
 from bridge.observe.admin import READ_SECONDS
 from bridge.store.messages import Failed, Question, Rows
 from replay.phone.ring import Caller
-from replay.phone.script import HangUp, WaitForAgent
+from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 
 pytestmark = pytest.mark.real_time("the database is another process")
 
@@ -122,6 +123,32 @@ async def test_a_stream_goes_on_for_longer_than_a_request_may_take(place: MakePl
     async with open_stage(place(**CONSOLE)) as stage:
         assert await heard(stage, "event: never", seconds=READ_SECONDS + 2) == ""
 
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_call_is_seen_talking_and_hung_up_by_somebody_whose_name_is_on_the_tape(
+    place: MakePlace, workers: int
+) -> None:
+    async with (
+        open_stage(place(**CONSOLE, server={"workers": workers})) as stage,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(stage.ring, LISTENER)
+        said = await heard(stage, "/hang-up")
+        call_id = re.findall(r"/console/calls/(\w+)/hang-up", said)[0]
+        await heard(stage, 'class="agent"')
+        async with client(stage) as asking:
+            for origin in ("", "http://evil.example.com"):
+                headers = {"Authorization": "Bearer x", "Origin": origin}
+                refused = await asking.post(f"/console/calls/{call_id}/hang-up", headers=headers)
+                assert refused.status_code in (401, 403)
+            assert (await asking.post("/console/calls/CA1/hang-up")).status_code == 404
+            assert (await asking.post(f"/console/calls/{call_id}/hang-up")).status_code == 303
+        await stage.wait_recorded()
+        answer = await stage.daemon.indexer.read(Question({"n": ("select ended_by, why from calls", ())}))
+    assert answer == Rows({"n": [{"ended_by": "operator", "why": "hung up in the console by token"}]})
+
+
+LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
 
 # ---------------------------------------------------------------- the database behind it
 

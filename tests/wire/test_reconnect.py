@@ -1,90 +1,46 @@
 """A session or a media stream that is lost within a call is followed by another, over real sockets."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
+import attrs
 import pytest
 import trio
-from attrs import define
-from hand_phone import Answer, HandPhone, Media, a_phone
+from lost_legs import SCRIPT, a_call, asked, items, milestones, shown, until
 
-from bench.stage import GREETING, PROMPT, MakePlace, Place, Stage, open_stage, words
+from bench.stage import GREETING, PROMPT, MakePlace, words
+from bridge.heart.audio import is_audible, silence
+from bridge.store.records import records_of
+from bridge.tapes.reader import read_tape
+from bridge.tapes.tape import decode
 from bridge.tools import tool
-from replay.model.script import CallTool, Script
-from replay.model.session import Session
+from replay.model.script import CallTool, Delivery, Faults, Script
+from replay.model.script import Say as Words
+from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape
+from replay.tapes.wav import sound_of, write_wav
 
-SCRIPT = Script(
-    opening=(words("caller_yes"),),
-    turns=((words("caller_yes"),), (words("caller_no"),)),
-    answers=((words("caller_no"),),) * 2,
-    delivery=PROMPT,
-)
+LOSSES = ("model_lost", "session_left", "stream_lost")
 
 
 @pytest.fixture(autouse=True)
-def _replays(place: MakePlace) -> Iterator[None]:
-    """Hear every tape again: today's heart decides the same."""
+def _replays(place: MakePlace, tmp_path: Path) -> Iterator[None]:
+    """Hear every tape again: today's heart decides the same, and it is a WAV in which the loss is survived."""
     yield
-    differences = [replay_tape(path).difference for path in place().tapes]
-    assert differences
-    assert differences == [None] * len(differences)
+    (path,) = place().tapes
+    assert replay_tape(path).difference is None
+    write_wav(read_tape(path), tmp_path / "call.wav")
+    assert (tmp_path / "call.wav").stat().st_size > 44
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    """Return when it is so."""
-    while not is_so():  # noqa: ASYNC110 - nobody tells
-        await trio.sleep(0.001)
-
-
-@define
-class Scene:
-    """A call that was just connected."""
-
-    stage: Stage
-    phone: HandPhone
-    connect: Answer
-    media: Media
-
-    async def session(self, number: int) -> Session:
-        return await self.stage.model.wait_session(number)
-
-    async def lose(self, number: int) -> None:
-        """Cut the model's socket off."""
-        await self.stage.model.cut_off(await self.session(number))
-
-    async def press(self) -> None:
-        """Press a key, which is a turn."""
-        self.media.say("dtmf", track="inbound_track", digit="#")
-
-    async def sounds(self, more_than: int) -> None:
-        """Wait until more was played than that."""
-        await until(lambda: len(self.media.sound) > more_than)
-
-    async def hang_up(self) -> None:
-        self.media.say("stop")
-        await self.phone.until_left(self.media)
-        await self.stage.wait_recorded()
-
-
-@asynccontextmanager
-async def a_call(setup: Place) -> AsyncIterator[Scene]:
-    with trio.fail_after(60):
-        async with open_stage(setup) as stage, a_phone(stage.via) as phone:
-            connect = await phone.ring()
-            yield Scene(stage, phone, connect, await phone.stream(connect))
-
-
-def milestones(setup: Place) -> list[str]:
-    """Return what the only call's record says of its sessions."""
-    rows = setup.store.query("select name from milestones order by position")
-    return [row["name"] for row in rows if row["name"] in ("model_lost", "session_followed")]
-
-
-def items(session: Session) -> list[dict[str, Any]]:
-    """Return what a session has in its conversation."""
-    return [entry.item for entry in session.conversation.entries.values()]
+def is_heard_after_the_loss(path: Path) -> bool:
+    """Say whether the agent's side of a tape's sound has a voice after what was lost."""
+    tape = read_tape(path)
+    rows = records_of(tape.header, map(decode, tape.lines)).milestones
+    started = next(row["t_ms"] for row in rows if row["name"] == "stream_started")
+    lost = next(row["t_ms"] for row in rows if row["name"] in LOSSES)
+    after = sound_of(tape).agent[max(0, lost - started) * 8 :]
+    return any(is_audible(after[at : at + 160]) for at in range(0, len(after), 160))
 
 
 async def test_a_session_lost_between_two_turns_is_followed_without_a_word(place: MakePlace) -> None:
@@ -182,3 +138,159 @@ async def test_a_media_stream_that_breaks_off_is_connected_again_into_the_same_c
     assert (row["ended_by"], row["why"]) == ("caller", "hung up")
     legs = setup.store.query("select number, outcome from legs where part = 'stream' order by number")
     assert [(leg["number"], leg["outcome"]) for leg in legs] == [(1, "lost"), (2, "hung_up")]
+    told = shown(setup)
+    assert "stream_lost: media socket lost" in told
+    assert "back on the stream" in told
+    assert is_heard_after_the_loss(setup.tapes[0])
+
+
+# ---------------------------------------------------------------- in each phase of a call
+
+LONG = Words(murmur(6000), "We are open from nine until eleven. On Sundays we are closed all day.")
+
+
+async def test_a_session_lost_while_the_agent_speaks_goes_on_in_the_next(place: MakePlace) -> None:
+    script = Script(
+        opening=(words("caller_yes"),), turns=((LONG,),), fallback=(words("caller_no"),),
+        delivery=Delivery(response_delay_ms=0, speed=1.0),
+    )  # fmt: skip
+    setup = place(script=script)
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.press()
+        first = await scene.session(1)
+        await until(lambda: len(first.responses) == 2)
+        await scene.sounds(len(scene.media.sound) + 2)
+        await scene.lose(1)
+        second = await scene.session(2)
+        await until(lambda: bool(second.responses))
+        await scene.sounds(len(scene.media.sound))
+        await scene.hang_up()
+    told = shown(setup)
+    assert "model_lost: session 1" in told
+    assert "session_followed: session 2" in told
+    assert is_heard_after_the_loss(setup.tapes[0])
+
+
+async def test_a_session_lost_while_the_caller_speaks_leaves_the_rest_of_their_words_to_the_next(
+    place: MakePlace,
+) -> None:
+    setup = place(script=SCRIPT)
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        first = await scene.session(1)
+        scene.say(murmur(600))
+        await until(lambda: len(first.caller_audio) >= 600 * 8)
+        await scene.lose(1)
+        scene.say(murmur(600) + silence(1500))
+        heard = len(scene.media.sound)
+        second = await scene.session(2)
+        await scene.sounds(heard)
+        assert any("connection broke" in str(item) for item in items(second))
+        assert is_audible(bytes(second.caller_audio[:4800]))
+        await scene.hang_up()
+    assert "session_followed: session 2" in shown(setup)
+    assert is_heard_after_the_loss(setup.tapes[0])
+
+
+async def test_a_session_lost_while_the_caller_waits_answers_in_the_next(place: MakePlace) -> None:
+    setup = place(script=attrs.evolve(SCRIPT, delivery=Delivery(response_delay_ms=60_000)))
+    async with a_call(setup) as scene:
+        first = await scene.session(1)
+        await until(lambda: asked(first) == 1)
+        await scene.press()
+        await scene.lose(1)
+        second = await scene.session(2)
+        await until(lambda: asked(second) == 1)
+        await scene.hang_up()
+    assert "model_lost: session 1" in shown(setup)
+
+
+async def test_a_session_is_left_while_a_tool_runs_and_the_next_one_gets_its_answer(place: MakePlace) -> None:
+    began, may_end = trio.Event(), trio.Event()
+
+    @tool
+    async def look_up() -> str:
+        """Look it up."""
+        began.set()
+        await may_end.wait()
+        return "a table is free"
+
+    script = Script(
+        opening=(words("caller_yes"),), turns=((CallTool("look_up", {}),),), answers=((words("caller_no"),),),
+        fallback=(words("caller_no"),), delivery=PROMPT,
+    )  # fmt: skip
+    setup = place(script=script, tools={"look_up": look_up}, limits={"session_seconds": 1})
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.press()
+        await began.wait()
+        sessions = scene.stage.model.sessions
+        count = len(sessions)
+        await until(lambda: any("look_up" in str(items(session)) for session in sessions[count:]))
+        heard = len(scene.media.sound)
+        may_end.set()
+        await scene.sounds(heard)
+        outputs = [output for session in sessions for output in session.tool_outputs.values()]
+        assert outputs == ["a table is free"]
+        await scene.hang_up()
+    told = shown(setup)
+    assert "session_left: session" in told
+    assert "model_lost" not in told
+    assert 'look_up({}) -> "a table is free"' in told or "look_up({}) -> a table is free" in told
+    assert is_heard_after_the_loss(setup.tapes[0])
+
+
+async def test_what_accepts_and_drops_again_is_tried_after_a_pause(place: MakePlace) -> None:
+    setup = place(script=SCRIPT)
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.lose(1)
+        second = await scene.session(2)
+        await until(lambda: bool(items(second)))
+        await scene.lose(2)
+        third = await scene.session(3)
+        await until(lambda: bool(items(third)))
+        await scene.hang_up()
+    lines = [decode(raw) for raw in read_tape(setup.tapes[0]).lines]
+    opens = [line for line in lines if line.session_opens is not None]
+    assert [(line.session_opens, line.pause_ms) for line in opens] == [(2, None), (3, 200)]
+
+
+async def test_a_clip_is_heard_while_the_next_session_does_not_come(place: MakePlace, tmp_path: Path) -> None:
+    (tmp_path / "hold.ulaw").write_bytes(murmur(400))
+    agent = {"filler": {"clip": "hold.ulaw", "after_ms": 200}}
+    faults = Faults(never_update=True)
+    setup = place(script=attrs.evolve(SCRIPT, faults=faults), agent=agent, limits={"model_ready_ms": 3000})
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.hang_up()
+    assert "filler_played: hold.ulaw, 400 ms" in shown(setup)
+    assert murmur(400)[:800] in sound_of(read_tape(setup.tapes[0])).agent
+
+
+async def test_what_was_unheard_when_the_stream_broke_off_is_said_again(place: MakePlace) -> None:
+    script = Script(
+        opening=(words("caller_yes"),), turns=((LONG,),), fallback=(words("caller_no"),),
+        delivery=Delivery(response_delay_ms=0),
+    )  # fmt: skip
+    setup = place(script=script)
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.press()
+        first = await scene.session(1)
+        await until(lambda: len(first.responses) == 2)
+        await scene.sounds(len(scene.media.sound) + 2)
+        told_before = dict(first.truncations)  # of the greeting, which the key cut off
+        scene.media.socket.reset()
+        await scene.phone.until_left(scene.media)
+        answer = await scene.phone.post(scene.connect.verb("Connect").attrib["action"])
+        scene.media = await scene.phone.stream(answer)
+        await scene.media.wait_sound()
+        assert len(first.responses) == 2, "the model is not asked to say it anew"
+        assert first.truncations == told_before
+        await scene.hang_up()
+    told = shown(setup)
+    assert "stream_lost: media socket lost" in told
+    assert "said_again: " in told
+    assert is_heard_after_the_loss(setup.tapes[0])

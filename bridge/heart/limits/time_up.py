@@ -118,6 +118,11 @@ class TimeUp:
             return self.goodbye.ask(event.by, event.why, event.say, event.within_ms)
         self.excursions.ending.end(event.by, event.why, event.say)
 
+    @property
+    def spent_usd(self) -> float | None:
+        """Return what is known to have been spent; None where nobody counts."""
+        return None if self.spending is None else self.spending.spent.usd
+
     # ------------------------------------------------------------ what is due
 
     @property

@@ -129,6 +129,16 @@ class Conversation:
         turn = self._entries.get(f"item {part[0]}")
         return turn.words.get(part[1], "") if isinstance(turn, _Turn) else ""
 
+    def latest(self, most: int) -> list[tuple[str, str]]:
+        """Return the latest turns that have words, with who said them; which keys were pressed is nobody's to see."""
+        found = list[tuple[str, str]]()
+        for entry in reversed(self._entries.values()):
+            if isinstance(entry, _Turn) and entry.role != SYSTEM and not entry.keys and (words := entry.text):
+                found.append(("caller" if entry.role == CALLER else "agent", words))
+                if len(found) == most:
+                    break
+        return found[::-1]
+
     # ------------------------------------------------------------ what the session is told
 
     def add_text(self, role: str, text: str, keys: str = "") -> None:

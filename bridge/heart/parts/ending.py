@@ -4,6 +4,7 @@ from attrs import define
 
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio, EndCall
+from bridge.heart.events import Event, ResponseCreated
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.last_words import LastWords
 from bridge.heart.playout import Playout
@@ -56,7 +57,8 @@ class Ending:
         """Say whether the model has still to tell some of the caller's words, though the call is over."""
         return self.last_words.are_to_come(self.decisions.now)
 
-    def response_created(self, response_id: str) -> None:
-        """After the end nobody needs an answer any more."""
-        if self.is_listening:
-            self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
+    def hear_out(self, event: Event) -> None:
+        """After the end the caller's words are written down, and nobody needs an answer any more."""
+        self.last_words.follow(event, self.decisions.now)
+        if isinstance(event, ResponseCreated) and self.is_listening:
+            self.decisions.say(CancelResponse(self.decisions.new_id(), event.response_id))

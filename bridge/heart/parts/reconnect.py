@@ -50,6 +50,7 @@ class Reconnect:
     _left: int = -1
     _lost_at: int = 0
     _was_cut_off: bool = False
+    _was_speaking: bool = False
     _dropped: int = 0
     _has_filled: bool = False
     _tries: int = 0
@@ -75,6 +76,7 @@ class Reconnect:
         self._left -= 1
         self.decisions.journal.count(why)
         self._was_cut_off = self._was_cut_off or self.turns.is_going_on
+        self._was_speaking = self._was_speaking or self.turns.caller_is_talking
         is_steady = self.session.is_ready and self.decisions.now - self._began_at >= STEADY_MS
         self._tries = 0 if is_steady else self._tries
         self._open_next("model_lost", why=why, pause_ms=self._pause_ms)
@@ -148,4 +150,7 @@ class Reconnect:
         self.conversation.tell_again()
         if self.turns.is_opened and (self._was_cut_off or self.held.dropped > self._dropped):
             self.conversation.add_text(SYSTEM, connection_broke())
-        self._was_cut_off = False
+        listen_ms = self.agent.limits.reconnect_listen_ms
+        if self._was_speaking and listen_ms:  # if they go on, the server hears them: they are not spoken over
+            self.turns.retry_at = self.decisions.now + listen_ms
+        self._was_cut_off = self._was_speaking = False

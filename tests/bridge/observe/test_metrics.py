@@ -46,6 +46,21 @@ def test_turns_tokens_and_endings_are_those_of_the_record() -> None:
     assert value(metrics, "bridge_tool_calls_total", outcome="not_run", **agent) == 2
 
 
+def test_what_was_replaced_and_each_clip_is_counted_and_a_clip_is_nothing_that_the_agent_said() -> None:
+    call = record("interrupted")
+    names = ("model_lost", "session_followed", "stream_lost", "model_lost", "filler_played")
+    call.milestones.extend({"name": name, "t_ms": 0, "data": {}} for name in names)
+    cut = sum(bool(row["cut"]) for row in call.items)
+    call.items.append({"item_id": "clip_1", "cut": True})
+    metrics = counted(call)
+    agent = {"agent": "front-desk"}
+    assert value(metrics, "bridge_replacements_total", what="session lost", **agent) == 2
+    assert value(metrics, "bridge_replacements_total", what="session old", **agent) == 0
+    assert value(metrics, "bridge_replacements_total", what="stream lost", **agent) == 1
+    assert value(metrics, "bridge_fillers_played_total", **agent) == 1
+    assert value(metrics, "bridge_truncated_items_total", **agent) == cut
+
+
 def test_classes_of_tokens_add_up() -> None:
     call = record("interrupted").call
     metrics = counted(record("interrupted"))

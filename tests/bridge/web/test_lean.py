@@ -70,3 +70,31 @@ def test_what_was_loaded_before_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     assert "flask.cli" not in sys.modules
     assert gc.isenabled()
     gc.unfreeze()
+
+
+def test_the_console_is_whole_in_a_daemon_that_was_loaded_lean() -> None:
+    code = """
+import trio
+from quart_trio import QuartTrio
+from bridge.console.app import Door, Pages, open_console
+from bridge.settings.admin import Admin, Console
+
+app, told = QuartTrio("admin", static_folder=None), []
+open_console(app, Pages(lambda: Door(Admin(), Console(on=True), "token"), None))
+
+async def ask():
+    scope = {
+        "type": "http", "asgi": {}, "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/console/login",
+        "raw_path": b"/console/login", "query_string": b"", "headers": [], "root_path": "", "server": ("127.0.0.1", 1),
+    }
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+    async def receive():
+        return asked.pop() if asked else await trio.sleep_forever()
+    async def send(message):
+        told.append(message)
+    await app(scope, receive, send)
+
+trio.run(ask)
+print(told[0]["status"], b"Admin token" in told[1]["body"])
+"""
+    assert printed_by(SERVE + code).split() == ["200", "True"]

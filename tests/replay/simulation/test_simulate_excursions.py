@@ -7,6 +7,8 @@ from attrs import evolve
 from rich.console import Console
 
 from bridge.agents import Agent
+from bridge.heart.audio import SILENCE, is_audible
+from bridge.retention.erase import given_audio
 from bridge.screen.output import show_call
 from bridge.settings.limits import Limits
 from bridge.settings.places import Collect, FailurePlan, Place, Voicemail
@@ -27,6 +29,7 @@ from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
 from replay.vad.truth.recording import read_recording
 
+SPOKEN = murmur(400)
 HELLO = Words(murmur(500), "Hello.")
 PLACES = (
     Place("sales", number="+15550100111", ring_seconds=5),
@@ -227,3 +230,8 @@ def test_a_stream_that_breaks_off_is_connected_again_and_the_caller_goes_on() ->
     assert legs(rows) == [("stream", 1, None, "lost"), ("stream", 2, None, "hung_up")]
     assert (rows.call["ended_by"], len(rows.turns)) == ("caller", 1)
     assert list(retold(tape)) == tape.lines
+    lost, *_ = [row["ended_ms"] for row in rows.legs]
+    assert is_audible(sound_of(tape).agent[8 * (lost + 1000) :][: 8 * 1000]), (
+        "what came after it is in the WAV"
+    )
+    assert SPOKEN.strip(SILENCE) in given_audio(map(decode, tape.lines))

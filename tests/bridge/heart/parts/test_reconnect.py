@@ -25,6 +25,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import (
     AgentWords,
+    CallerAway,
     Event,
     KeyPressed,
     LinkStalled,
@@ -204,6 +205,25 @@ def test_the_caller_s_words_meanwhile_are_held_and_given() -> None:
     assert not [note for note in told(wanted) if note[0] == "system"]
 
 
+def test_who_was_speaking_is_listened_to_before_an_answer_is_asked_for() -> None:
+    line = a_call()
+    line.tell(SpeechStarted("u2", 0), LOST)
+    assert not of(comes_back(line), CreateResponse)
+    assert not of(line.tell(SpeechStarted("u3", 0), after=200), CreateResponse)
+    line.wait_with_frames(3000)
+    wanted = line.tell(SpeechStopped("u3", 0), TurnCommitted("u3"))
+    assert not of(wanted, CreateResponse), "the server answers by itself"
+    assert not of(line.wait_with_frames(1000), CreateResponse)
+
+
+def test_who_had_ended_just_then_is_asked_soon() -> None:
+    line = a_call()
+    line.tell(SpeechStarted("u2", 0), LOST)
+    comes_back(line)
+    assert not of(line.wait_with_frames(400), CreateResponse)
+    assert of(line.wait_with_frames(200), CreateResponse)
+
+
 def test_more_than_can_be_held_is_said_to_be_lost() -> None:
     line = a_call(agent_with(reconnects=1, reconnect_ms=9000, held_caller_audio_ms=200))
     line.tell(LOST)
@@ -371,6 +391,21 @@ def test_a_session_that_grows_old_is_left_between_two_turns() -> None:
     wanted = comes_back(line)
     assert [who for who, _ in told(wanted)] == ["assistant", "user", "assistant"]
     assert not of(wanted, CreateResponse)
+
+
+def test_it_is_not_left_in_the_moment_in_which_the_call_ends() -> None:
+    line = a_call(evolve(OLD, send_digits=True))
+    line.wait_with_frames(29_000 - line.now)
+    line.tell(SpeechStarted("u9", 0))
+    line.tell(SpeechStopped("u9", 0), TurnCommitted("u9"), ResponseCreated("r9"), after=500)
+    line.call_tool("c9", "send_digits", '{"digits": "1"}')
+    line.tell(ResponseFinished("r9", "completed"))
+    assert left(line)
+    line.tell(CallerAway(1), after=40)
+    line.wait(60_000)  # no word of what they said last came: it was not left before
+    assert line.end is not None
+    assert line.end.why == "the caller did not come back from digits"
+    assert not of(line.wanted, OpenSession)
 
 
 def test_it_is_not_left_in_the_middle_of_a_turn() -> None:
