@@ -172,17 +172,19 @@ def starts(line: Line) -> bool:
 
 def legs_follow_each_other(lines: list[Line]) -> bool:
     """Say whether each stream but the first comes after a leave and a return, and excursions count from 1."""
-    numbers, legs, is_open = [], [], False
+    numbers, legs, is_open, sid = [], [], False, ""
     for line in lines:
         if line.leave is not None:
             numbers.append(line.leave["number"])
             is_open = False
+        elif line.leg == PHONE and line.close is not None:
+            is_open = False
         elif line.back is not None:
             legs.append(line.back["leg"])
-        elif starts(line):
+        elif starts(line) and line.message["streamSid"] != sid:  # the same again is no other one
             if is_open:
                 return False
-            is_open = True
+            is_open, sid = True, line.message["streamSid"]
     return numbers == [*range(1, len(numbers) + 1)] and legs == [*range(2, len(legs) + 2)]
 
 

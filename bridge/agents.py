@@ -316,11 +316,18 @@ def _read_outbound(raw: Any, variables: Collection[str], at: str, faults: list[s
 
 def agent_from(name: str, raw: Mapping[str, Any]) -> Agent:
     """Return an agent from settings written before, by any version: what this one can't use has its default."""
-    tables = {key: list(value) if isinstance(value, tuple) else value for key, value in raw.items()}
+    tables = {key: _as_json_has_it(value) for key, value in raw.items()}
     line = {key: _written(tables.pop(key), kind) for key, kind in OFF_THE_LINE.items() if key in tables}
     return evolve(
         _agent(name, tables, []), **{key: value for key, value in line.items() if value is not None}
     )
+
+
+def _as_json_has_it(value: Any) -> Any:
+    """Return a value as it is once it was written and read: a tape that never left memory says the same."""
+    if isinstance(value, dict):
+        return {key: _as_json_has_it(one) for key, one in value.items()}
+    return [_as_json_has_it(one) for one in value] if isinstance(value, tuple) else value
 
 
 OFF_THE_LINE: Final[Mapping[str, Any]] = {

@@ -10,11 +10,14 @@ from quart import Response
 from quart.testing import QuartClient
 from quart_trio import QuartTrio
 
+from bridge.config import Settings
 from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
+from bridge.console.exports import add_exports
 from bridge.console.history import add_history
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.quality import add_quality
 from bridge.console.shelf import Shelf
 from bridge.indexing.desk import Desk
 from bridge.indexing.worker import Indexing
@@ -58,6 +61,7 @@ class Seen:
 class Board:
     """Its calls."""
 
+    settings = Settings()
     calls: tuple[Any, ...]
 
 
@@ -106,5 +110,7 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     console = open_console(app, pages)
     add_history(console, pages, nobody)
     add_marks(console, pages)
+    add_exports(console, pages, data)
+    add_quality(console, pages)
     add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

@@ -50,6 +50,9 @@ class Silence:
     async def receive(self) -> str | bytes | None:
         await trio.sleep_forever()
 
+    async def listen(self, hear: Callable[[str | bytes], None]) -> None:
+        await trio.sleep_forever()
+
     def send_now(self, *messages: str) -> None: ...
 
     async def send(self, *messages: str) -> None: ...

@@ -58,8 +58,7 @@ class Leg:
 
     async def listen(self, link: Link, hear: "Callable[[Leg, str | bytes], None]") -> None:
         """Let everything be heard that the peer says until it leaves."""
-        while (message := await link.receive()) is not None:
-            hear(self, message)
+        await link.listen(partial(hear, self))
         self.has_said_all = True
 
     def post(self, message: str) -> bool:

@@ -7,10 +7,10 @@ import click
 import msgspec
 
 from bridge.commands.options import CONFIG, DATA, JSON, data_folder
-from bridge.errors import BridgeError
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import calls_table, console, print_json, show_call, table_console
-from bridge.store.database import TABLES, Query, Store, patiently
+from bridge.store.database import Store, patiently
+from bridge.store.one_call import read_record
 
 
 @click.command()
@@ -35,7 +35,7 @@ def calls(path: Path, data: Path | None, limit: int, as_json: bool, **filters: A
     store = Store(data_folder(path, data) / "calls.duckdb")
     rows = patiently(lambda: store.query(sql, used.values())) if store.path.exists() else []
     for row in rows:
-        row["counts"] = _json(row["counts"])
+        row["counts"] = None if row["counts"] is None else msgspec.json.decode(row["counts"])
     if as_json:
         print_json(rows)
     elif rows:
@@ -64,41 +64,3 @@ def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
         print_json(record)
     else:
         show_call(record, console())
-
-
-def read_record(store: Store, call: str) -> dict[str, Any]:
-    """Return all rows of one call, by table. Raises `BridgeError` when the id names none or several."""
-    if not call:
-        raise BridgeError('an empty call id: `bridge calls` lists them, and "last" is the latest')
-    with store.reading() as query:
-        call_id = _meant(query, call, store.path)
-        record: dict[str, Any] = {}
-        for table in TABLES:
-            order = "" if table == "calls" else "order by position"
-            record[table] = query(f"select * from {table} where call_id = ? {order}", [call_id])
-    record["call"] = record.pop("calls")[0]
-    record["call"]["counts"] = _json(record["call"]["counts"])
-    for table, column in (
-        ("milestones", "data"),
-        ("log", "data"),
-        ("legs", "data"),
-        ("tool_calls", "arguments"),
-    ):
-        for row in record[table]:
-            row[column] = _json(row[column])
-    return record
-
-
-def _meant(query: Query, call: str, path: Path) -> str:
-    """Return the id of the one call that is meant."""
-    clause, values = ("true", []) if call == "last" else ("starts_with(call_id, ?)", [call])
-    found = query(f"select call_id from calls where {clause} order by started_at desc limit 3", values)
-    if not found:
-        raise BridgeError(f"no call {call} in {path}: `bridge calls` lists them, --data names another folder")
-    if call != "last" and len(found) > 1 and found[0]["call_id"] != call:
-        raise BridgeError(f"{call} is the beginning of several calls: give more of it")
-    return str(found[0]["call_id"])
-
-
-def _json(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text)

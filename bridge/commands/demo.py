@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import trio
 
-from bridge.commands.calls import read_record
 from bridge.commands.options import JSON
 from bridge.errors import ConfigError
 from bridge.extras import install_hint, is_installed
@@ -15,6 +14,7 @@ from bridge.logs import set_up_logging
 from bridge.screen.errors import explains_errors, quiet_interrupt
 from bridge.screen.output import RUN, console, print_json, show_call
 from bridge.store.database import Store
+from bridge.store.one_call import read_record
 
 
 @click.command()

@@ -34,7 +34,7 @@ from bridge.settings.admin import Admin, Console
 
 BASE: Final = "/console"
 HOME: Final = "/console/calls"
-PLACES: Final = ((HOME, "Calls"),)
+PLACES: Final = ((HOME, "Calls"), (f"{BASE}/quality", "Quality"), (f"{BASE}/trends", "Trends"))
 """Where the head of each page leads."""
 
 OPEN_TO_ALL: Final = ("/console/login", "/console/static/")

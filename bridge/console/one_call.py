@@ -1,5 +1,6 @@
-"""One call: its page, made of its tape, with its sound; without a tape what the database has of it."""
+"""One call: its page, made of the database, with its sound and its tape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,11 +9,12 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
-from bridge.console.prepared import BODY, FACTS, SOUND, TITLE
+from bridge.console.growing import is_live, live_url
+from bridge.console.prepared import LINES, SOUND
 from bridge.console.queries import one_call
 from bridge.console.shelf import Shelf
-from bridge.page.html import SCRIPTS, STYLES
-from bridge.store.messages import Failed, Rows
+from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
+from bridge.store.messages import Failed, PageWanted, Rows
 from bridge.tapes.names import DONE_SUFFIX
 
 NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART = 404, 503, 206, 416
@@ -28,18 +30,24 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
     async def call(call_id: str) -> Response:
         answer = await pages.indexer.read(one_call(call_id))
         if isinstance(answer, Failed):
-            return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=answer.text)
+            return await _unavailable(pages, call_id, answer)
         if answer.tables["call"]:
-            return await _shown(pages, shelf, call_id, answer)
-        is_live = any(live.call_id == call_id for live in pages.snapshot.switchboard.calls)
-        return await pages.page(
-            "absent.html", 200 if is_live else NOT_FOUND, call_id=call_id, is_live=is_live
-        )
+            return await _shown(pages, call_id, answer)
+        if is_live(pages, call_id):
+            return await _growing(pages, call_id)
+        return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
 
     @console.get("/calls/<call_id>/sound.wav")
     async def sound(call_id: str) -> Response:
         folder = await _ready(pages, shelf, call_id)
         return _absent() if folder is None else await _part_of(folder / SOUND)
+
+    @console.get("/calls/<call_id>/lines.json")
+    async def lines(call_id: str) -> Response:
+        folder = await _ready(pages, shelf, call_id)
+        if folder is None:
+            return _absent()
+        return Response(await trio.Path(folder / LINES).read_bytes(), content_type="application/json")
 
     @console.get("/calls/<call_id>/tape")
     async def tape(call_id: str) -> Response:
@@ -51,20 +59,36 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
         return response
 
 
-async def _shown(pages: Pages, shelf: Shelf, call_id: str, answer: Rows) -> Response:
+async def _shown(pages: Pages, call_id: str, answer: Rows) -> Response:
     """Return the page of a call that is in the database."""
-    call: dict[str, Any] = answer.tables["call"][0]
-    folder = await shelf.of(call_id, shelf.data / (call["tape"] or ""), _sound_url(call_id))
-    told: dict[str, Any] = {**answer.tables, "call": call}
-    if folder is None:
-        return await pages.page("call.html", **told)
-    parts = [await trio.Path(folder / name).read_text(encoding="utf-8") for name in (TITLE, BODY, FACTS)]
-    told |= {"title": parts[0], "body": Markup(parts[1]), "facts": Markup(parts[2])}
-    return await pages.page("whole_call.html", **told, styles=STYLES, scripts=SCRIPTS)
+    urls = {name: f"{HOME}/{call_id}/{name}" for name in (SOUND, LINES)}
+    made = await pages.indexer.read(PageWanted(call_id, urls[SOUND], urls[LINES]))
+    if isinstance(made, Failed):
+        return await _unavailable(pages, call_id, made)
+    (page,) = made.tables["page"]
+    told: dict[str, Any] = {**answer.tables, "call": answer.tables["call"][0]}
+    return await pages.page("whole_call.html", **told, **parts_of(page))
 
 
-def _sound_url(call_id: str) -> str:
-    return f"{HOME}/{call_id}/sound.wav"
+async def _growing(pages: Pages, call_id: str) -> Response:
+    """Return the page of a call that goes on; until its tape is begun there is little to say."""
+    made = await pages.indexer.read(PageWanted(call_id, live_url=live_url(call_id)))
+    if isinstance(made, Failed):
+        return await _unavailable(pages, call_id, made)
+    if not made.tables["page"]:
+        return await pages.page("absent.html", call_id=call_id, is_live=True)
+    return await pages.page("whole_call.html", call={"call_id": call_id}, **parts_of(made.tables["page"][0]))
+
+
+def parts_of(page: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template of a call's page is given of one."""
+    scripts = [name for name in SCRIPTS if "waits-chart" in page["body"] or name != FOR_CHARTS]
+    texts = {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
+    return {**texts, "styles": STYLES, "scripts": scripts, "is_live": 'data-live="/' in page["body"]}
+
+
+async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
+    return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=failed.text)
 
 
 async def _tape_of(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
@@ -76,7 +100,7 @@ async def _tape_of(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
 
 async def _ready(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
     tape = await _tape_of(pages, shelf, call_id)
-    return None if tape is None else await shelf.of(call_id, tape, _sound_url(call_id))
+    return None if tape is None else await shelf.of(call_id, tape)
 
 
 # ---------------------------------------------------------------- sound, by range

@@ -21,9 +21,10 @@ KEYS: Final = {
 """What each order sorts by: a whole number, so that it can stand in an address."""
 
 FAILED: Final = "(c.ended_by = 'bridge' or c.is_torn or c.failed_tool_calls > 0)"
-MARKS: Final = """
-    select call_id, arg_max(mark, position) as mark, arg_max(label, position) as label from marks group by call_id
-"""
+MARKS: Final = (
+    "select call_id, arg_max(mark, position) as mark, arg_max(label, position) as label "
+    "from marks group by call_id"
+)
 MARKED: Final = {
     "any": "c.call_id in (select call_id from marks)",
     "none": "c.call_id not in (select call_id from marks)",
@@ -99,6 +100,26 @@ def calls_page(filters: Filters) -> Query:
         from page join calls c using (call_id) left join ({MARKS}) m using (call_id)
         order by page.key desc, c.call_id desc"""
     return page, (*values, *(after or ()))
+
+
+COLUMNS: Final = (
+    "call_id", "started_at", "agent", "model", "from_number", "to_number", "is_outgoing", "outcome", "duration_ms",
+    "ended_by", "why", "turns", "interruptions", "longest_wait_ms", "first_audio_heard_ms", "tool_calls",
+    "failed_tool_calls", "cost_usd", "opening_words",
+)  # fmt: skip
+OF_STRANGERS: Final = ("from_number", "to_number", "why", "opening_words")
+FORMULA, NUMBER = r"^[=+@\t\r-]", r"^[+-]?[0-9 ().-]*$"
+HARMLESS: Final = "if(regexp_matches({0}, ?) and not regexp_matches({0}, ?), chr(39) || {0}, {0}) as {0}"
+"""What a sheet would take for a formula, and is no number, begins with an apostrophe."""
+
+
+def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
+    """Return all calls that are meant, the newest first; for sheets without text that one would carry out."""
+    sql, values = narrowed(filters)
+    strange = OF_STRANGERS if is_for_sheets else ()
+    columns = [HARMLESS.format(name) if name in strange else f"c.{name}" for name in COLUMNS]
+    order = f"order by started_at desc, call_id limit {MOST_EXPORTED}"
+    return f"select {', '.join(columns)} {sql} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
 
 
 CHOICES: Final = Question(

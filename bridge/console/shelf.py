@@ -1,4 +1,4 @@
-"""Pages of calls that are ready: each is prepared once, by a process of its own, and kept for a while on the disk.
+"""Sound and tapes of calls, ready for their pages: prepared once, by a process of its own, and kept for a while.
 
 They are made of tapes and go with them: whoever erases a call, or its sound, erases them too (`files_of`).
 """
@@ -13,7 +13,7 @@ from typing import Final
 import trio
 from attrs import define, field
 
-from bridge.console.prepared import BODY, FAULT
+from bridge.console.prepared import FAULT, LINES
 from bridge.errors import in_words
 from bridge.tapes.names import READY
 
@@ -26,7 +26,7 @@ PREPARE_SECONDS: Final = 60
 
 @define(eq=False)
 class Shelf:
-    """The pages that are ready, the one that was wanted longest ago first."""
+    """What is ready, that which was wanted longest ago first."""
 
     data: Path
     _ready: dict[str, int] = field(factory=dict)
@@ -34,8 +34,8 @@ class Shelf:
     _preparing: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(MOST_AT_ONCE))
     _turns: dict[str, trio.Lock] = field(factory=dict)
 
-    async def of(self, call_id: str, tape: Path, sound_url: str) -> Path | None:
-        """Return the folder with the parts of a call's page, or None: its tape is gone, or can't be read."""
+    async def of(self, call_id: str, tape: Path) -> Path | None:
+        """Return the folder with a call's sound and lines, or None: its tape is gone, or can't be read."""
         turn = self._turns.setdefault(call_id, trio.Lock())
         async with turn:
             found = await trio.to_thread.run_sync(_written_ns, tape, abandon_on_cancel=True)
@@ -43,20 +43,20 @@ class Shelf:
             if found is None:
                 await self._drop(call_id)
             elif self._ready.pop(call_id, None) != found or not folder.is_dir():
-                await self._prepare(tape, folder, sound_url)
+                await self._prepare(tape, folder)
             if found is not None:
                 self._ready[call_id] = found
         if not turn.statistics().tasks_waiting:
             self._turns.pop(call_id, None)
         while len(self._ready) > MOST_READY:
             await self._drop(next(iter(self._ready)))
-        is_there = found is not None and await trio.Path(folder / BODY).exists()
+        is_there = found is not None and await trio.Path(folder / LINES).exists()
         return folder if is_there else None
 
-    async def _prepare(self, tape: Path, folder: Path, sound_url: str) -> None:
+    async def _prepare(self, tape: Path, folder: Path) -> None:
         async with self._preparing:
             await trio.to_thread.run_sync(_emptied, folder)
-            command = [sys.executable, "-m", "bridge.console.prepared", str(tape), str(folder), sound_url]
+            command = [sys.executable, "-m", "bridge.console.prepared", str(tape), str(folder)]
             with trio.move_on_after(PREPARE_SECONDS):
                 try:
                     await trio.run_process(command, stdin=subprocess.DEVNULL, capture_stdout=True)

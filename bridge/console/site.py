@@ -4,10 +4,13 @@ from quart_trio import QuartTrio
 
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Door, Pages, open_console
+from bridge.console.exports import add_exports
+from bridge.console.growing import add_growing
 from bridge.console.history import add_history
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.quality import add_quality
 from bridge.console.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
@@ -23,6 +26,10 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> No
     console = open_console(app, pages)
     watch = Watch(pages)
     add_history(console, pages, watch.calls)
-    add_one_call(console, pages, Shelf(current.setup.settings.data_folder))
+    data = current.setup.settings.data_folder
+    add_one_call(console, pages, Shelf(data))
+    add_growing(console, pages)
     add_marks(console, pages)
+    add_exports(console, pages, data)
+    add_quality(console, pages)
     add_live(console, pages, watch)

@@ -17,8 +17,9 @@ from bridge.doctor.findings import Finding, doubtful, fine, wrong
 from bridge.doctor.world import Patient, Seen
 from bridge.errors import HeldError, LinkError
 from bridge.machine import FILES_A_CALL
-from bridge.store.database import MIGRATIONS, meaning_of
+from bridge.store.database import meaning_of
 from bridge.store.database_files import those_aside
+from bridge.store.migrations import MIGRATIONS
 from bridge.tapes.lock import is_held
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 from bridge.text.wording import counted

@@ -58,6 +58,7 @@ from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.limits.alarms import Alarms
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
@@ -72,7 +73,6 @@ from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
-from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.protection import Protection
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_side import ToolSide
@@ -193,11 +193,11 @@ class Call:
         )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
         self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
-        self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee
-        )
         self._time_up = TimeUp(
             agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
+        )  # fmt: skip
+        self._patience = Patience(
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
@@ -356,7 +356,7 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old:
+        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
             return self._farewell.go()

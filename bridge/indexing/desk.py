@@ -13,12 +13,12 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import asdict, define, field
 
-from bridge.errors import SlowError, StoreError
+from bridge.errors import SlowError, StoreError, TapeError
 from bridge.links.packets import hear, say
 from bridge.store.database import Query, Store, quoted
-from bridge.store.messages import Answered, Asked, Failed, Fault, Job, Question, Rows
+from bridge.store.messages import Answered, Asked, Asking, Failed, Fault, Job, PageWanted, Question, Rows
 
 MOST_ROWS: Final = 5000
 """Of one query, and what is beyond them is left out: a page has fifty calls, a chart some hundred days."""
@@ -34,9 +34,11 @@ class Desk:
     rewriting: Lock = field(factory=Lock)
     """Held while a question is answered, and by whoever puts another file in the database's place."""
 
-    def answer(self, question: Question) -> Rows | Failed:
+    def answer(self, question: Asking) -> Rows | Failed:
         """Return what the database says. An error that DuckDB itself does not expect ends the process."""
         try:
+            if isinstance(question, PageWanted):
+                return self._page(question)
             with self.rewriting, self._reading(question) as query:
                 if question.path:
                     return _copied(query, question)
@@ -45,6 +47,21 @@ class Desk:
             return Failed(Fault.QUESTION, str(error))
         except (StoreError, OSError) as error:
             return Failed(Fault.UNUSABLE, str(error))
+        except TapeError as error:
+            return Failed(Fault.TAPE, str(error))
+
+    def _page(self, wanted: PageWanted) -> Rows:
+        from bridge.page.served import growing, served  # templates: nobody needs them to index
+
+        data, call_id = self.path.parent, wanted.call_id
+        if wanted.live_url:
+            page = growing(data, call_id, live_url=wanted.live_url)
+        elif not self.path.exists():
+            page = None
+        else:
+            with self.rewriting:
+                page = served(data, call_id, sound_url=wanted.sound_url, lines_url=wanted.lines_url)
+        return Rows({"page": [] if page is None else [asdict(page)]})
 
     @contextmanager
     def _reading(self, question: Question) -> Iterator[Query]:

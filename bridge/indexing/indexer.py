@@ -23,6 +23,7 @@ from bridge.machine import resident_bytes
 from bridge.store.messages import (
     Added,
     AddTape,
+    Asking,
     Closed,
     CloseTape,
     Failed,
@@ -34,7 +35,6 @@ from bridge.store.messages import (
     Kept,
     Look,
     Prepare,
-    Question,
     Removed,
     Reply,
     Rows,
@@ -198,7 +198,7 @@ class Indexer:
         await done.wait()
         return replies[0]
 
-    async def read(self, question: Question) -> Rows | Failed:
+    async def read(self, question: Asking) -> Rows | Failed:
         """Return what the database says to a question; neither tapes nor calls wait for it."""
         if self._nursery is None or self._reading >= MOST_READING:
             return Failed(Fault.QUESTION, "too many ask at once: ask again in a moment")

@@ -8,7 +8,18 @@ import trio
 from attrs import define, field
 
 from bridge.links.channel import Channel
-from bridge.store.messages import Answered, Asked, Failed, Fault, Job, Prepare, Question, Ready, Reply, Rows
+from bridge.store.messages import (
+    Answered,
+    Asked,
+    Asking,
+    Failed,
+    Fault,
+    Job,
+    Prepare,
+    Ready,
+    Reply,
+    Rows,
+)
 
 JOB_SECONDS: Final = 600
 """What one job may take: indexing an hour of talk takes ten, looking through a hundred thousand tapes a minute."""
@@ -74,7 +85,7 @@ class IndexerProcess:
         await self._is_over.wait()
         raise ProcessDied(f"it took more than {JOB_SECONDS} s", had_begun=True)
 
-    async def read(self, question: Question) -> Rows | Failed:
+    async def read(self, question: Asking) -> Rows | Failed:
         """Return what came of a question, which waits for no job. Raises `ProcessDied`."""
         self._count += 1
         number, told = self._count, trio.Event()

@@ -162,14 +162,17 @@ class FrameWriter:
 
     _is_client: bool
     _masks: bytes = b""
+    _used_bytes: int = 0
 
     def text(self, message: str) -> bytes:
         """Return the frame of a message."""
         payload = message.encode("utf-8")
         if not self._is_client:
             return _head(len(payload), 0) + payload
-        self._masks = self._masks[4:] or os.urandom(4 * MASKS_AT_ONCE)
-        mask = self._masks[:4]
+        if self._used_bytes >= len(self._masks):
+            self._masks, self._used_bytes = os.urandom(4 * MASKS_AT_ONCE), 0
+        mask = self._masks[self._used_bytes : self._used_bytes + 4]
+        self._used_bytes += 4
         return _head(len(payload), 128) + mask + apply_mask(payload, mask)
 
 

@@ -37,6 +37,9 @@ class Link(Protocol):
     async def receive(self) -> str | bytes | None:
         """Return the next message, or None when the peer has left."""
 
+    async def listen(self, hear: Callable[[str | bytes], None]) -> None:
+        """Let every message be heard as it comes, until the peer has left."""
+
     def send_now(self, *messages: str) -> None:
         """Send text messages without waiting; what the socket does not take waits, before all that is sent later."""
 

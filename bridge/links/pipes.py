@@ -30,6 +30,13 @@ class Pipe(Protocol):
     async def read(self) -> bytes:
         """Wait for bytes and return them; none when the peer has left, or the connection broke."""
 
+    @property
+    def number(self) -> int:
+        """Return the socket's number. Raises `OSError` once it is closed."""
+
+    def read_now(self) -> bytes | None:
+        """Return the same without waiting; None when nothing has come."""
+
 
 @define(eq=False)
 class TcpPipe:
@@ -69,7 +76,7 @@ class TcpPipe:
         async with self._draining:
             while self._waiting:
                 try:
-                    await trio.lowlevel.wait_writable(self._number)
+                    await trio.lowlevel.wait_writable(self.number)
                 except (OSError, trio.ClosedResourceError):
                     self._waiting.clear()
                 del self._waiting[: self._send(self._waiting)]
@@ -79,15 +86,23 @@ class TcpPipe:
         """Wait for bytes and return them; none when the peer has left, or the connection broke."""
         while True:
             try:
-                await trio.lowlevel.wait_readable(self._number)  # first: mostly nothing has come yet
-                return os.read(self._socket.fileno(), READ_BYTES)
-            except BlockingIOError:
-                continue
+                await trio.lowlevel.wait_readable(self.number)  # first: mostly nothing has come yet
             except (OSError, trio.ClosedResourceError):
                 return b""
+            if (data := self.read_now()) is not None:
+                return data
+
+    def read_now(self) -> bytes | None:
+        """Return the same without waiting; None when nothing has come."""
+        try:
+            return os.read(self._socket.fileno(), READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     @property
-    def _number(self) -> int:
+    def number(self) -> int:
         """Return the socket's number. Raises `OSError` once it is closed: trio can't be asked to wait for it then."""
         if (number := self._socket.fileno()) < 0:
             raise OSError("closed here")

@@ -52,6 +52,22 @@ class TlsPipe:
                 return b""
             self._incoming.write(encrypted)
 
+    @property
+    def number(self) -> int:
+        """Return the socket's number. Raises `OSError` once it is closed."""
+        return self._tcp.number
+
+    def read_now(self) -> bytes | None:
+        """Return the same without waiting; None when nothing has come, or no record as a whole."""
+        if self._incoming.pending and (data := self._decrypted()):
+            return data
+        encrypted = b"" if self._has_ended else self._tcp.read_now()
+        if encrypted is None:
+            return None
+        self._has_ended = not encrypted
+        self._incoming.write(encrypted)
+        return self._decrypted() or (b"" if self._has_ended else None)
+
     def _decrypted(self) -> bytes:
         """Return what the records say that have come as a whole."""
         found = b""

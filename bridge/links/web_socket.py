@@ -4,6 +4,7 @@ nobody but itself.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import trio
@@ -13,6 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLIENT, Event, State
 from websockets.protocol import Protocol as Core
 
+from bridge.links.arrivals import PRESENT
 from bridge.links.frames import FrameReader, FrameWriter, decoded
 from bridge.links.link import MAX_MESSAGE_BYTES, Closing
 from bridge.links.pipes import Pipe
@@ -95,6 +97,26 @@ class WebSocketLink:
                 return None
             data = await self._pipe.read()
             self.take(data) if data else self._end()
+        return self._next()
+
+    async def listen(self, hear: Callable[[str | bytes], None]) -> None:
+        """Let every message be heard as it comes, until the peer has left."""
+        if (arrivals := PRESENT.get()) is not None:
+            await arrivals.listen(self._pipe, partial(self._come, hear))
+        while (message := await self.receive()) is not None:
+            hear(message)
+
+    def _come(self, hear: Callable[[str | bytes], None]) -> bool:
+        """Let be heard what has come; say whether more may."""
+        if data := self._pipe.read_now():
+            self.take(data)
+        elif data is not None:
+            self._end()
+        while self._messages:
+            hear(self._next())
+        return not self._has_ended
+
+    def _next(self) -> str | bytes:
         self.heard += 1
         message = self._messages.popleft()
         return without_words(message, self.words) if self.words and isinstance(message, str) else message

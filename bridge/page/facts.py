@@ -5,23 +5,23 @@ Every time is in ms since the webhook was accepted, sound included: its first by
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import asdict
 
 from bridge.heart.audio import SILENCE, bytes_of
 from bridge.page.costs import costs_of
 from bridge.page.next_steps import next_steps
-from bridge.page.peaks import PEAK_MS, WINDOW, peaks_of
-from bridge.page.sound import Sound
 from bridge.page.spans import moments_of, spans_of
-from bridge.page.trace import Trace, traced
+from bridge.page.tape_lines import lines_in_short
 from bridge.page.waterfall import waits_of
 from bridge.page.words import lines_of
+from bridge.store.line_sound import Sound
+from bridge.store.peaks import PEAK_MS, WINDOW
+from bridge.store.trace import Trace, traced
 from bridge.tapes.reader import Tape
 
 Record: TypeAlias = Mapping[str, Any]
-TABLES: Final = ("transcript", "tool_calls", "milestones", "items", "turns", "log", "legs")
 
 
 def document(tape: Tape, *, run: str = "") -> dict[str, Any]:
@@ -31,26 +31,26 @@ def document(tape: Tape, *, run: str = "") -> dict[str, Any]:
 
 def told(tape: Tape, *, run: str = "") -> tuple[dict[str, Any], Sound]:
     """Return all facts of a call, and its sound from the call's first moment on. Raises `TapeError`."""
-    records, trace = traced(tape.header, tape.lines, is_torn=tape.is_torn)
-    rows = asdict(records, recurse=False)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
+    rows = asdict(made.records, recurse=False)
     call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": str(tape.path)}
-    return document_of({"call": call, **rows}, trace, has_audio=tape.header.has_audio, run=run), from_zero(
-        trace.sound
-    )
+    facts = document_of({"call": call, **rows}, made.trace, run=run)
+    return facts | {"tape": lines_in_short(tape.lines)}, from_zero(made.sound)
 
 
-def document_of(record: Record, trace: Trace, *, has_audio: bool = True, run: str = "") -> dict[str, Any]:
-    """Return all facts of a call, from its records and its trace."""
+def document_of(record: Record, trace: Trace, *, run: str = "") -> dict[str, Any]:
+    """Return all facts of a call, from its records and its trace; without the tape's lines, which only it has."""
+    before = bytes(trace.begins_ms // PEAK_MS)
     windows = -(-(record["call"]["duration_ms"] or 0) // PEAK_MS)
-    caller, agent = (side.ljust(windows, b"\0") for side in peaks_of(from_zero(trace.sound)))
+    caller, agent = ((before + side).ljust(windows, b"\0") for side in (trace.caller, trace.agent))
     return {
         "call": record["call"],
         "length_ms": len(caller) * PEAK_MS,
-        "has_audio": has_audio,
+        "has_audio": trace.has_audio,
         "peaks": {"ms": PEAK_MS, "caller": _base64(caller), "agent": _base64(agent)},
         "spans": spans_of(record, trace),
         "moments": moments_of(record),
-        "lines": lines_of(record, trace.sound),
+        "lines": lines_of(record, trace),
         "waits": waits_of(record, trace.responses),
         "tools": record["tool_calls"],
         "log": record["log"],
@@ -58,7 +58,7 @@ def document_of(record: Record, trace: Trace, *, has_audio: bool = True, run: st
         "sessions": trace.sessions,
         "items": record["items"],
         "cost": costs_of(record["call"], trace.prices),
-        "tape": trace.lines,
+        "tape": None,
         "next_steps": next_steps(record["call"], run=run),
     }
 

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
 from bridge.heart.playout import CLIP
-from bridge.page.trace import Trace
+from bridge.store.trace import Trace
 
 Row: TypeAlias = dict[str, Any]
 Record: TypeAlias = Mapping[str, Any]
@@ -48,8 +48,8 @@ def _caller(record: Record) -> Iterator[Row]:
 
 
 def _agent(record: Record, trace: Trace) -> Iterator[Row]:
-    zero, ends = trace.sound.begins_ms, dict[tuple[str, int], int]()
-    for piece in trace.sound.pieces:
+    zero, ends = trace.begins_ms, dict[tuple[str, int], int]()
+    for piece in trace.pieces:
         began, ended = zero + ms_of(piece.begin), zero + ms_of(piece.end)
         ends[piece.item_id, piece.part] = ended
         kind, text = ("clip", CLIPPED) if piece.item_id.startswith(CLIP) else ("heard", "heard")

@@ -1,11 +1,12 @@
 """A tape to be looked at: its lines in short, without those that only carry sound, which are counted. Pure."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from attrs import define, field
 
-from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line
+from bridge.tapes.tape import MODEL, OPENAI, PHONE, TWILIO, Line, decode
 
 MOST_CHARACTERS: Final = 300
 """Of a line; a session's settings take several thousand."""
@@ -28,9 +29,17 @@ KINDS: Final = {
 }
 
 
+def lines_in_short(lines: Iterable[bytes]) -> dict[str, Any]:
+    """Return a tape's lines that say something: number, ms, leg, who, and the line as it stands. Raises `TapeError`."""
+    told = _TapeLines()
+    for raw in lines:
+        told.take(decode(raw), raw)
+    return told.finish()
+
+
 @define
-class TapeLines:
-    """Told every line of a tape, it keeps those that say something: number, ms, leg, who, and the line as it stands."""
+class _TapeLines:
+    """Told every line of a tape, it keeps those that say something."""
 
     _rows: list[tuple[int, int, str, str, str]] = field(factory=list)
     _counts: Counter[str] = field(factory=Counter)

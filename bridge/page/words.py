@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from bridge.heart.audio import bytes_of, ms_of
-from bridge.page.sound import Piece, Sound
+from bridge.store.line_sound import Piece
+from bridge.store.trace import Trace
 from bridge.text.heard import timed_words
 
 Row: TypeAlias = dict[str, Any]
 Record: TypeAlias = Mapping[str, Any]
 
 
-def lines_of(record: Record, sound: Sound) -> list[Row]:
+def lines_of(record: Record, trace: Trace) -> list[Row]:
     """Return the transcript's lines in order, each with its words as (text, ms, whether it was heard)."""
     silences = {row["caller_item_id"]: _silence_ms(row) for row in record["turns"]}
-    return [_line(row, record["items"], silences, sound) for row in record["transcript"]]
+    return [_line(row, record["items"], silences, trace) for row in record["transcript"]]
 
 
 def _silence_ms(turn: Row) -> int:
@@ -27,15 +28,15 @@ def _silence_ms(turn: Row) -> int:
     return felt - waited if felt is not None and waited is not None else 0
 
 
-def _line(row: Row, items: Sequence[Row], silences: Mapping[str, int], sound: Sound) -> Row:
+def _line(row: Row, items: Sequence[Row], silences: Mapping[str, int], trace: Trace) -> Row:
     made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
-    pieces = [piece for piece in sound.pieces if piece.item_id == row["item_id"]]
+    pieces = [piece for piece in trace.pieces if piece.item_id == row["item_id"]]
     is_agent = row["role"] == "agent"
-    began, ended = _spoken(row, made_ms, pieces, silences, sound) if is_agent else _said(row, silences)
+    began, ended = _spoken(row, made_ms, pieces, silences, trace) if is_agent else _said(row, silences)
     words = timed_words(row["said"] or "", 0, made_ms if is_agent else max(0, ended - began))
     heard_letters, at, told = len(row["heard"] or ""), 0, []
     for text, offset_ms in words:
-        t_ms = _on_line(offset_ms, pieces, sound, began) if is_agent else began + offset_ms
+        t_ms = _on_line(offset_ms, pieces, trace, began) if is_agent else began + offset_ms
         told.append([text, t_ms, at < heard_letters])
         at += len(text)
     return {
@@ -51,21 +52,21 @@ def _said(row: Row, silences: Mapping[str, int]) -> tuple[int, int]:
 
 
 def _spoken(
-    row: Row, made_ms: int, pieces: Sequence[Piece], silences: Mapping[str, int], sound: Sound
+    row: Row, made_ms: int, pieces: Sequence[Piece], silences: Mapping[str, int], trace: Trace
 ) -> tuple[int, int]:
     if not pieces:
         began = row["began_ms"] or 0
         return began, began + (made_ms if row["heard"] else 0)
     heard = [piece for piece in pieces if piece.is_heard] or pieces[:1]
-    return sound.begins_ms + ms_of(pieces[0].begin), sound.begins_ms + ms_of(heard[-1].end)
+    return trace.begins_ms + ms_of(pieces[0].begin), trace.begins_ms + ms_of(heard[-1].end)
 
 
-def _on_line(offset_ms: int, pieces: Sequence[Piece], sound: Sound, began_ms: int) -> int:
+def _on_line(offset_ms: int, pieces: Sequence[Piece], trace: Trace, began_ms: int) -> int:
     """Return when a moment of what was said comes on the line: what was never sent comes at the end of what was."""
     at = bytes_of(offset_ms)
     for piece in pieces:
         if at < piece.at + piece.size:
-            return sound.begins_ms + ms_of(piece.begin + max(0, at - piece.at))
+            return trace.begins_ms + ms_of(piece.begin + max(0, at - piece.at))
     if not pieces:
         return began_ms + offset_ms
-    return sound.begins_ms + ms_of(pieces[-1].end)
+    return trace.begins_ms + ms_of(pieces[-1].end)

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from bridge.errors import HeldError, TapeError
 from bridge.heart.events import SessionCreated
-from bridge.store.database import TABLES, Store, explained, quoted
+from bridge.store.database import KEPT, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
 from bridge.tapes.header import decode_header
 from bridge.tapes.late import rewritten
@@ -54,9 +54,9 @@ def erase_rows(store: Store, call_ids: Iterable[str]) -> dict[str, int]:
 def _counts(store: Store, call_ids: list[str]) -> dict[str, int]:
     counted = ", ".join(
         f"(select count(*) from {table} where call_id in (select unnest(?::varchar[]))) as {table}"
-        for table in TABLES
+        for table in KEPT
     )
-    (row,) = store.query(f"select {counted}", [call_ids] * len(TABLES))
+    (row,) = store.query(f"select {counted}", [call_ids] * len(KEPT))
     return row
 
 
@@ -69,7 +69,7 @@ def _copy(path: Path, fresh: Path, *, without: list[str]) -> None:
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         connection.execute(f"attach {quoted(path)} as old (read_only)")
         connection.execute(f"attach {quoted(fresh)} as fresh")
-        for table in TABLES:
+        for table in KEPT:
             kept = f"select * from old.{table} where call_id not in (select unnest(?::varchar[]))"
             connection.execute(f"insert into fresh.{table} by name {kept}", [without])
         connection.execute("checkpoint fresh")

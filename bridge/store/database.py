@@ -17,6 +17,7 @@ from attrs import define
 
 from bridge.errors import HeldError, NewerError, SlowError, StoreError, TapeError
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
+from bridge.store.migrations import MIGRATIONS
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.odd_tapes import tried
 
@@ -24,85 +25,9 @@ from bridge.tapes.odd_tapes import tried
 if TYPE_CHECKING:
     from bridge.store.records import Records
 
-MIGRATIONS: Final = [
-    """
-    create table calls (
-        call_id varchar primary key, call_sid varchar, account_sid varchar, agent varchar, model varchar,
-        from_number varchar, to_number varchar, started_at timestamp, ended_by varchar, why varchar,
-        next_step varchar, duration_ms integer, stream_started_ms integer, first_audio_heard_ms integer,
-        turns integer, interruptions integer, tool_calls integer, responses integer,
-        text_in_tokens integer, text_cached_tokens integer, text_out_tokens integer,
-        audio_in_tokens integer, audio_cached_tokens integer, audio_out_tokens integer,
-        cost_usd double, counts json, is_torn boolean, code varchar, tape varchar);
-    create table transcript (
-        call_id varchar, position integer, item_id varchar, role varchar, said varchar, heard varchar,
-        unheard varchar, began_ms integer, ended_ms integer, interrupted boolean);
-    create table tool_calls (
-        call_id varchar, position integer, tool_call_id varchar, item_id varchar, name varchar,
-        arguments_raw varchar, arguments json, output varchar, error_kind varchar, error varchar,
-        called_ms integer, started_ms integer, answered_ms integer, sent_ms integer, is_delivered boolean);
-    create table milestones (call_id varchar, position integer, name varchar, t_ms integer, data json);
-    create table items (
-        call_id varchar, position integer, item_id varchar, content_index integer, response_id varchar,
-        generated_ms integer, sent_ms integer, heard_ms integer, first_sent integer, first_heard integer,
-        cut boolean, settled_ms integer);
-    create table turns (
-        call_id varchar, position integer, caller_item_id varchar, speech_started_ms integer,
-        speech_stopped_ms integer, committed_ms integer, response_created_ms integer, first_heard_ms integer,
-        response_ms integer, latency_ms integer);
-    create table log (call_id varchar, position integer, t_ms integer, text varchar, data json);
-    """,
-    """
-    alter table calls add column transcription_seconds double;
-    alter table calls add column transcription_in_tokens integer;
-    alter table calls add column transcription_out_tokens integer;
-    alter table calls add column cost_without varchar;
-    """,
-    """
-    create table legs (
-        call_id varchar, position integer, part varchar, number integer, step varchar, place varchar,
-        began_ms integer, ended_ms integer, outcome varchar, taken_ms integer, seconds integer, data json);
-    """,
-    """
-    alter table calls add column asked_agent varchar;
-    alter table calls add column agent_why varchar;
-    """,
-    """
-    alter table calls add column is_outgoing boolean;
-    alter table calls add column outcome varchar;
-    alter table calls add column answered_by varchar;
-    """,
-    """
-    alter table calls add column prices_read_on varchar;
-    """,
-    """
-    alter table calls add column opening_words varchar;
-    alter table calls add column failed_tool_calls integer;
-    alter table calls add column longest_wait_ms integer;
-    update calls set longest_wait_ms = known.wait from (
-        select call_id, max(coalesce(latency_ms, response_ms)) as wait from turns group by call_id) known
-        where known.call_id = calls.call_id;
-    update calls set failed_tool_calls = coalesce((
-        select count(*) from tool_calls t where t.call_id = calls.call_id and t.error_kind is not null), 0);
-    update calls set opening_words = known.words from (
-        select call_id, left(arg_min(said, position), 300) as words from transcript
-        where role = 'caller' and said <> '' group by call_id) known
-        where known.call_id = calls.call_id;
-    create table marks (
-        call_id varchar, position integer, given_at timestamp, given_by varchar, mark varchar, label varchar,
-        note varchar);
-    """,
-    """
-    alter table calls add column false_interruptions integer;
-    alter table calls add column noises_ignored integer;
-    alter table calls add column backchannels_ignored integer;
-    alter table calls add column protected_ignored integer;
-    alter table calls add column short_ignored integer;
-    """,
-]
-"""Numbered by their place; each runs once, in order, in the transaction that first needs it."""
-
 TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs", "marks")
+KEPT: Final = (*TABLES, "waveforms")
+"""With what is kept for pages alone, and says nothing by itself; it goes with its call."""
 
 PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""
@@ -287,23 +212,23 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
 
     A call that was erased has none, whoever brings its tape back.
     """
-    from bridge.store.records import records_of
+    from bridge.store.trace import row_of, traced
     from bridge.tapes.reader import read_tape
-    from bridge.tapes.tape import decode
 
     tape = read_tape(path)
     if Forgotten.in_folder(folder).has(tape.header.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
-    records = records_of(tape.header, map(decode, tape.lines), is_torn=tape.is_torn)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
     connection.begin()
     try:
-        _replace_rows(connection, tape.header.call_id, _tables(records, str(shown)))
+        tables = _tables(made.records, str(shown)) | {"waveforms": [row_of(made.trace)]}
+        _replace_rows(connection, tape.header.call_id, tables)
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError) as error:
         connection.rollback()
         raise TapeError(f"{path}: its records don't fit the database: {str(error)[:200]}") from None
     connection.commit()
-    return records
+    return made.records
 
 
 def _replace_rows(
@@ -362,7 +287,7 @@ def _copy_lost_calls(fresh: Store, path: Path, folder: Path, unreadable: Collect
         known = {row[0] for row in connection.execute("select call_id from calls").fetchall()}
         tapes = {row[0]: folder / (row[1] or "") for row in rows if row[0] not in known}
         lost = [call_id for call_id, tape in tapes.items() if tape in unreadable or not tape.is_file()]
-        for table in TABLES:
+        for table in KEPT:
             columns = ", ".join(_shared_columns(connection, table))
             copied = f"select {columns} from old.{table} where call_id in (select unnest(?::varchar[]))"
             connection.execute(f"insert into {table} by name {copied}", [lost])

@@ -90,11 +90,27 @@ class Question:
 
 
 @frozen
+class PageWanted:
+    """The page of a call, as HTML and as what its script is given; with where its sound and its tape's lines are.
+
+    With `live_url` it is of one that goes on, and says where to ask what becomes of it.
+    """
+
+    call_id: str
+    sound_url: str = ""
+    lines_url: str = ""
+    live_url: str = ""
+
+
+Asking: TypeAlias = Question | PageWanted
+
+
+@frozen
 class Asked:
     """A question, which is answered while a job is done."""
 
     number: int
-    question: Question
+    question: Asking
 
 
 Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark

@@ -53,7 +53,7 @@ class Piece:
     """What is to be appended to a tape, and what a tape that is not there would begin with."""
 
     path: Path
-    header: bytes
+    header: Callable[[], bytes]
     data: bytes
 
 
@@ -72,13 +72,13 @@ def _append(write: Write, piece: Piece) -> None:
     path, data = piece.path, piece.data
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not data.startswith(piece.header):
+        if not data.startswith(header := piece.header()):
             import structlog  # the indexer's process reads and writes tapes, and logs next to nothing
 
             structlog.get_logger(__name__).error(
                 "tape was deleted while its call goes on; starting it again", path=str(path)
             )
-            data = piece.header + data
+            data = header + data
     write(path, data)
 
 

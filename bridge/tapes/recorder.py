@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -204,7 +205,9 @@ class Recorder:
             still = [tape for tape in tapes if tape.path in self._open]
             taken = [(tape, tape.take(), tape.is_finished) for tape in still]
             self._open |= {tape.path: self._open.pop(tape.path) for tape in still}
-            pieces = [Piece(tape.path, encode_header(tape.header), data) for tape, data, _ in taken if data]
+            pieces = [
+                Piece(tape.path, partial(encode_header, tape.header), data) for tape, data, _ in taken if data
+            ]
             faults = await self._in_thread(self._writer, write_all, self.write, pieces) if pieces else {}
         if pieces and not faults:
             self._failing.discard("written")

@@ -54,6 +54,11 @@ class QuartLink:
             return None
         return message
 
+    async def listen(self, hear: Callable[[str | bytes], None]) -> None:
+        """Let every message be heard as it comes, until the peer has left."""
+        while (message := await self.receive()) is not None:
+            hear(message)
+
     def trust(self) -> None:
         """Nothing changes: hypercorn has one limit, 16 MiB, for all messages."""
 

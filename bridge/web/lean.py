@@ -5,9 +5,9 @@ It is left out for the time of loading alone: whoever imports it later, a tool f
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 ABSENT: Final = ("rich",)
@@ -26,7 +26,10 @@ over HTTP/1.1, on hypercorn's connections."""
 
 
 class _Unused:
-    """Stands for a class or a function that nobody calls; an application may make one and give it a name."""
+    """Stands for a class or a function that nobody calls; an application may make one and give it a name, and a
+    blueprint asks one for its commands."""
+
+    commands: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass

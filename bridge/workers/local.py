@@ -15,6 +15,7 @@ from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.errors import ConfigError
 from bridge.heart.parts.glance import Glance
+from bridge.links.arrivals import Arrivals
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, accept_phone
 from bridge.machine import files_left, resident_bytes
@@ -146,11 +147,12 @@ class LocalHost:
         self.lag.follow(setup.settings.server)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write tapes, feel the loop and collect garbage until `finish`."""
+        """Write tapes, tell calls of what comes, feel the loop and collect garbage until `finish`."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.lag.run, name="loop lag")
             nursery.start_soon(self.garbage.run, name="garbage")
+            nursery.start_soon(Arrivals().run, name="arrivals")
             await self.recorder.run()
             nursery.cancel_scope.cancel(reason="all tapes are written")
 

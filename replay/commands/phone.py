@@ -139,7 +139,8 @@ def phone(
           { say = "caller_stop" },       # ... when this is said into it
           "hang_up",
         ]
-        [network]                        # seeded: loss, latency_ms, jitter_ms, stall_ms, stall_every_ms
+        [network]                        # seeded: loss, latency_ms, jitter_ms, stall_ms, stall_every_ms, mark_loss,
+                                         # mark_late_ms
         latency_ms = 60
         [expect]                         # ended_by, close_code, next_verb, first_audio_ms, max_gap_ms, min_clears
         max_gap_ms = 40

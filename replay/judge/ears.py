@@ -68,6 +68,41 @@ class Voice:
         return self._arrivals[max(0, min(audio_ms // FRAME_MS, len(self._arrivals) - 1))]
 
 
+@define
+class Played:
+    """Collects when the line played the agent: as it was sent, one piece after the other, without what was cleared."""
+
+    _until: int = 0
+    _spans: list[Span] = field(factory=list)
+
+    def play(self, t_ms: int, ms: int) -> None:
+        """Take what was sent: it plays now, or behind what plays."""
+        start = max(t_ms, self._until)
+        self._until = start + ms
+        if self._spans and start - self._spans[-1].end_ms <= PAUSE_MS:
+            start = self._spans.pop().start_ms
+        self._spans.append(Span(start, self._until))
+
+    def clear(self, t_ms: int) -> None:
+        """Drop what has not been played."""
+        self._until = min(self._until, t_ms)
+        self._spans = [
+            Span(span.start_ms, min(span.end_ms, t_ms)) for span in self._spans if span.start_ms < t_ms
+        ]
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the stretches, joined where there was no pause between them."""
+        return tuple(self._spans)
+
+
+def overlap_ms(some: Iterable[Span], others: Iterable[Span]) -> int:
+    """Return for how long both could be heard at once."""
+    other = list(others)
+    return sum(
+        max(0, min(one.end_ms, two.end_ms) - max(one.start_ms, two.start_ms)) for one in some for two in other
+    )
+
+
 def audible(ledgers: Iterable[dict[str, Any]]) -> tuple[Span, ...]:
     """Return when the agent was heard, joined where one item follows the other without a pause."""
     heard = [row for row in ledgers if row["first_heard"] >= 0 and row["heard_ms"] > 0]

@@ -12,19 +12,24 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field, frozen
 
+from bridge.heart.audio import ms_of
 from bridge.store.records import SKIPPED, Records, Row, records_of
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, PHONE, TWILIO, Line
 from bridge.usage import TOKEN_CLASSES
-from replay.judge.ears import Span, Voice, audible
+from replay.judge.ears import Played, Span, Voice, audible, overlap_ms
 from replay.judge.facts import facts_in
 from replay.judge.free import free_arguments
+from replay.judge.overlaps import Overlaps
 
 GOES_ON_MS: Final = 1000
 """An agent that is heard this long after the caller began to speak has not let itself be interrupted."""
 
 LATEST_MS: Final = 3000
 """Silence that comes later after the caller began to speak is not an answer to it any more."""
+
+SOON_MS: Final = 2500
+"""A response that comes later is not to that turn: a tool may have answered."""
 
 SPACE: Final = pattern(r"\s+")
 _decode = msgspec.json.decode
@@ -47,13 +52,23 @@ _head_of = msgspec.json.Decoder(_Head).decode
 
 @frozen
 class Interruption:
-    """The agent was silenced at `at_ms`; how long after detection, and after the caller's first sound, in ms."""
+    """The agent was silenced at `at_ms`; how long after detection, and after the caller's first sound, in ms.
+
+    `is_false`: by nothing that had words; `is_backchannel`: by somebody who only listened. It may have gone on.
+    """
 
     at_ms: int
     detected_to_silence_ms: int | None
     onset_to_silence_ms: int | None
     words_cut: int
     is_false: bool
+    is_backchannel: bool = False
+    went_on_after_ms: int | None = None
+
+    @property
+    def is_meant(self) -> bool:
+        """Say whether the caller wanted the agent to stop."""
+        return not self.is_false and not self.is_backchannel
 
 
 @frozen
@@ -96,6 +111,8 @@ class Measures:
     cost_usd: float | None
     cost_without: str
     duration_ms: int
+    talked_over_ms: int = 0
+    answers_to_nothing: int = 0
     said: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
 
@@ -131,7 +148,8 @@ class _Facts:
     voice: Voice = field(factory=Voice)
     clears: list[int] = field(factory=list)
     detected: list[tuple[int, str]] = field(factory=list)
-    wordless: set[str] = field(factory=set)
+    words: dict[str, str] = field(factory=dict)
+    played: Played = field(factory=Played)
     created: dict[str, int] = field(factory=dict)
     statuses: dict[str, str] = field(factory=dict)
     items: Counter[str] = field(factory=Counter)
@@ -139,6 +157,8 @@ class _Facts:
 
     def read(self, line: Line) -> None:
         """Take account of one line."""
+        if line.audio is not None:
+            self.played.play(line.t_ms, ms_of(line.audio["bytes"]))
         if not line.msg or line.leg not in (PHONE, MODEL):
             return
         try:
@@ -155,14 +175,14 @@ class _Facts:
             self.voice.hear(t_ms, head.media.payload)
         elif sender == BRIDGE and head.event == "clear":
             self.clears.append(t_ms)
+            self.played.clear(t_ms)
 
     def _read_model(self, t_ms: int, kind: str, message: Row) -> None:
         match kind:
             case "input_audio_buffer.speech_started":
                 self.detected.append((t_ms, message["item_id"]))
             case "conversation.item.input_audio_transcription.completed":
-                if not message["transcript"].strip():
-                    self.wordless.add(message["item_id"])
+                self.words[message["item_id"]] = message["transcript"]
             case "response.created":
                 self.created[message["response"]["id"]] = t_ms
             case "response.done":
@@ -200,16 +220,19 @@ class _Sound:
 def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
     sound = _sound(header, records, facts)
     greeting, call, free = _greeting(facts), records.call, free_arguments(header.tools)
-    wanted = header.agent_settings().greeting
-    interruptions = tuple(_interruption(clear, records, facts, sound) for clear in facts.clears)
+    agent = header.agent_settings()
+    overlaps = Overlaps(agent.languages, facts.detected, facts.words, records.milestones)
+    interruptions = tuple(_interruption(clear, records, overlaps, sound) for clear in facts.clears)
     said = tuple(row["heard"] for row in records.transcript if row["role"] == "agent" and row["heard"])
     return Measures(
         greeting=greeting,
-        greeting_agreement=None if greeting is None else round(agreement(greeting, wanted), 3),
+        greeting_agreement=None if greeting is None else round(agreement(greeting, agent.greeting), 3),
         first_heard_ms=call["first_audio_heard_ms"],
         interruptions=interruptions,
-        missed_interruptions=len(list(_missed(facts.clears, sound))),
-        words_lost=_words_lost(records, interruptions),
+        missed_interruptions=len(list(_missed(facts.clears, sound, overlaps))),
+        words_lost=_words_lost(records, interruptions, overlaps),
+        talked_over_ms=overlap_ms(sound.voice, facts.played.spans()),
+        answers_to_nothing=_answers_to_nothing(records, overlaps),
         tools=tuple(
             _tool(row, records, facts, sound, free.get(row["name"] or "", ())) for row in records.tool_calls
         ),
@@ -229,7 +252,9 @@ def _measured(header: Header, records: Records, facts: _Facts) -> Measures:
 def _sound(header: Header, records: Records, facts: _Facts) -> _Sound:
     silence = getattr(header.agent_settings().turn_detection, "silence_duration_ms", 0)
     stops = [row["speech_stopped_ms"] - silence for row in records.turns if "speech_stopped_ms" in row]
-    return _Sound(facts.voice.spans() if header.has_audio else (), audible(records.items), stops)
+    went_on = any(row["name"] == "false_interruption" for row in records.milestones)
+    agent = facts.played.spans() if went_on else audible(records.items)
+    return _Sound(facts.voice.spans() if header.has_audio else (), agent, stops)
 
 
 def _greeting(facts: _Facts) -> str | None:
@@ -243,8 +268,8 @@ def _greeting(facts: _Facts) -> str | None:
 # ---------------------------------------------------------------- interruptions
 
 
-def _interruption(clear_ms: int, records: Records, facts: _Facts, sound: _Sound) -> Interruption:
-    detected = next((found for found in reversed(facts.detected) if found[0] <= clear_ms), None)
+def _interruption(clear_ms: int, records: Records, overlaps: Overlaps, sound: _Sound) -> Interruption:
+    detected = overlaps.detected_before(clear_ms)
     voice, speech = sound.voice_before(clear_ms), sound.agent_at(clear_ms)
     is_voiced = voice is not None and clear_ms - voice.end_ms < GOES_ON_MS
     began = max(voice.start_ms, speech.start_ms if speech else 0) if is_voiced and voice else None
@@ -252,9 +277,13 @@ def _interruption(clear_ms: int, records: Records, facts: _Facts, sound: _Sound)
         at_ms=clear_ms,
         detected_to_silence_ms=clear_ms - detected[0] if detected else None,
         onset_to_silence_ms=None if began is None else clear_ms - began,
-        words_cut=sum(_unheard(records, row["item_id"]) for row in _cut_at(records, clear_ms)),
+        words_cut=sum(
+            _unheard(records, row["item_id"]) for row in _cut_at(records, overlaps.decided_ms(clear_ms))
+        ),
         is_false=(bool(sound.voice) and not is_voiced)
-        or (detected is not None and detected[1] in facts.wordless),
+        or (detected is not None and overlaps.is_wordless(detected[1])),
+        is_backchannel=detected is not None and overlaps.is_backchannel(detected[1]),
+        went_on_after_ms=overlaps.went_on_after_ms(clear_ms),
     )
 
 
@@ -266,18 +295,29 @@ def _unheard(records: Records, item_id: str) -> int:
     return sum(len(row["unheard"].split()) for row in records.transcript if row["item_id"] == item_id)
 
 
-def _missed(clears: list[int], sound: _Sound) -> Iterator[Span]:
-    """Yield the utterances over which the agent went on speaking."""
+def _missed(clears: list[int], sound: _Sound, overlaps: Overlaps) -> Iterator[Span]:
+    """Yield the utterances over which the agent went on speaking, though they were meant to stop it."""
     for voice in sound.voice:
         speech = sound.agent_at(voice.start_ms)
         goes_on = speech is not None and speech.holds(voice.start_ms + GOES_ON_MS)
-        if goes_on and not any(voice.start_ms <= clear <= voice.start_ms + LATEST_MS for clear in clears):
+        is_heard = any(voice.start_ms <= clear <= voice.start_ms + LATEST_MS for clear in clears)
+        if goes_on and not is_heard and overlaps.is_meant_voice(voice):
             yield voice
 
 
-def _words_lost(records: Records, interruptions: tuple[Interruption, ...]) -> int:
+def _answers_to_nothing(records: Records, overlaps: Overlaps) -> int:
+    """Return how many turns were answered in which the caller had said nothing, or only that they listen."""
+    answered = [row for row in records.turns if "response_created_ms" in row and "committed_ms" in row]
+    return sum(
+        not overlaps.is_meant(row["caller_item_id"])
+        for row in answered
+        if row["response_created_ms"] - row["committed_ms"] <= SOON_MS
+    )
+
+
+def _words_lost(records: Records, interruptions: tuple[Interruption, ...], overlaps: Overlaps) -> int:
     """Return the agent's words that nobody heard though the caller did nothing to stop them."""
-    meant = {one.at_ms for one in interruptions if not one.is_false}
+    meant = {overlaps.decided_ms(one.at_ms) for one in interruptions if one.is_meant}
     if records.call["ended_by"] == "caller":
         meant |= {
             row["settled_ms"] for row in records.items if row["settled_ms"] >= records.call["duration_ms"]

@@ -59,7 +59,7 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 
 def _onsets(measures: Measures) -> list[float]:
-    return _known(one.onset_to_silence_ms for one in measures.interruptions if not one.is_false)
+    return _known(one.onset_to_silence_ms for one in measures.interruptions if one.is_meant)
 
 
 def _free_words(measures: Measures) -> list[float]:
@@ -82,6 +82,16 @@ NUMBERS: Final = (
         "false_interruptions", "false interruptions", "a call",
         lambda m: [sum(one.is_false for one in m.interruptions)],
     ),
+    Number(
+        "backchannel_interruptions", "interruptions by a backchannel", "a call",
+        lambda m: [sum(one.is_backchannel for one in m.interruptions)],
+    ),
+    Number(
+        "paused_ms", "paused before it went on", "ms a call",
+        lambda m: [sum(one.went_on_after_ms or 0 for one in m.interruptions)],
+    ),
+    Number("talked_over_ms", "both at once", "ms a call", lambda m: [m.talked_over_ms]),
+    Number("answers_to_nothing", "answers to nothing said", "a call", lambda m: [m.answers_to_nothing]),
     Number("words_lost", "words lost", "a call", lambda m: [m.words_lost]),
     Number("latency_ms", "answer heard after", "ms", lambda m: list(m.latencies_ms)),
     Number("tool_called_ms", "tool called after", "ms", lambda m: _known(tool.called_ms for tool in m.tools)),

@@ -4,6 +4,7 @@ Everything is drawn from the seed, so that the same network can be had again. Me
 message is late, never lost and never overtaken. What gets lost is lost between the caller and Twilio."""
 
 from collections import deque
+from collections.abc import Iterable
 from random import Random
 from typing import Generic, TypeVar
 
@@ -26,6 +27,8 @@ class Network:
     jitter_ms: int = setting(0, whole(0, 2000))  # up to so much on top, drawn anew for each message
     stall_ms: int = setting(0, whole(0, 10_000))  # nothing passes for so long, then everything at once
     stall_every_ms: int = setting(5000, whole(100, 600_000))  # on average, from one stall's end to the next
+    mark_loss: float = setting(0.0, number(0.0, 1.0))  # the part of marks that never come back
+    mark_late_ms: int = setting(0, whole(0, 10_000))  # up to so much later than what they prove was played
 
     @property
     def delays(self) -> bool:
@@ -47,6 +50,32 @@ class Loss:
     def takes_next(self) -> bool:
         """Whether the next frame is lost."""
         return self._dice.random() < self.network.loss
+
+
+@attrs.define
+class Echoes:
+    """Marks on their way back: some are late, in order all the same, and some never come. Twilio promises neither."""
+
+    network: Network
+    _dice: Random = attrs.field(init=False, repr=False)
+    _waiting: deque[tuple[int, str]] = attrs.field(factory=deque)
+    _last_ms: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._dice = _dice(self.network, "marks")
+
+    def come(self, names: Iterable[str], now_ms: int) -> list[str]:
+        """Take marks that were played just now; return those that come back now."""
+        for name in names:
+            is_lost = self._dice.random() < self.network.mark_loss
+            late_ms = self._dice.randint(0, self.network.mark_late_ms)
+            if not is_lost:
+                self._last_ms = max(self._last_ms, now_ms + late_ms)
+                self._waiting.append((self._last_ms, name))
+        due = []
+        while self._waiting and self._waiting[0][0] <= now_ms:
+            due.append(self._waiting.popleft()[1])
+        return due
 
 
 @attrs.define

@@ -18,7 +18,7 @@ from replay.phone.actor import Actor
 from replay.phone.delay import Socket
 from replay.phone.instructions.orders import Orders
 from replay.phone.line import FRAME_MS, SILENT_FRAME
-from replay.phone.network import Loss
+from replay.phone.network import Echoes, Loss
 from replay.phone.report import CallReport, ClosedBy
 from replay.phone.script import (
     Account,
@@ -74,6 +74,7 @@ class MediaStream:
     _chunk: Iterator[int] = attrs.field(factory=lambda: count(1))
     _said_loss: Loss = attrs.field(init=False, repr=False)
     _heard_loss: Loss = attrs.field(init=False, repr=False)
+    _echoes: Echoes = attrs.field(init=False, repr=False)
     _messages: int = 0
     _has_stopped: bool = False
     _leaver: ClosedBy | None = None
@@ -85,6 +86,7 @@ class MediaStream:
     def __attrs_post_init__(self) -> None:
         self._said_loss = Loss(self.actor.caller.network, "said")
         self._heard_loss = Loss(self.actor.caller.network, "heard")
+        self._echoes = Echoes(self.actor.caller.network)
 
     async def run(self) -> ClosedBy:
         """Talk until one side ends the stream."""
@@ -156,7 +158,7 @@ class MediaStream:
                 return
             frame = self.actor.frame()
             self._send_media(frame, index)
-            self._echo(self.report.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame))
+            self._echo(self.report.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame), now_ms)
             if self._heard_loss.takes_next():
                 self.report.frames_unheard += 1
                 self.report.line.lose_last_frame()
@@ -246,8 +248,8 @@ class MediaStream:
         self.report.late_frames_sent += count
         return [msgspec.json.encode(message).decode() for message in messages]
 
-    def _echo(self, names: list[str]) -> None:
-        for name in names:
+    def _echo(self, names: list[str], now_ms: int) -> None:
+        for name in self._echoes.come(names, now_ms):
             self._send(self._numbered("mark", {"name": name}))
 
     def _send(self, message: Message) -> bool:
@@ -314,10 +316,10 @@ class MediaStream:
                     self.report.note("first_audio", after_ms=now_ms)
                 line.media(audio, now_ms)
             case "mark":
-                self._echo(line.mark(_text(content["mark"]["name"]), now_ms))
+                self._echo(line.mark(_text(content["mark"]["name"]), now_ms), now_ms)
             case "clear":
                 unheard_ms = line.buffered_ms
-                self._echo(line.clear(now_ms))
+                self._echo(line.clear(now_ms), now_ms)
                 self.report.note("clear", unheard_ms=unheard_ms)
             case _:
                 raise ValueError

@@ -15,7 +15,7 @@ from attrs import define, field
 from bridge.heart.effects import ClearPlayback, PlayAudio, SendMark
 from replay.phone.actor import Actor
 from replay.phone.line import FRAME_MS, SILENT_FRAME, Line
-from replay.phone.network import Delay, Loss
+from replay.phone.network import Delay, Echoes, Loss
 from replay.phone.script import (
     Account,
     Act,
@@ -66,11 +66,13 @@ class SimulatedPhone:
     _coming: Delay = field(init=False)
     _said_loss: Loss = field(init=False)
     _heard_loss: Loss = field(init=False)
+    _echoes: Echoes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         network = self.caller.network
         self.actor = Actor(self.caller, self.line)
         self._out, self._coming = Delay(network, "to the bridge"), Delay(network, "to the caller")
+        self._echoes = Echoes(network)
         self._said_loss, self._heard_loss = Loss(network, "said"), Loss(network, "heard")
 
     # ------------------------------------------------------------ towards the bridge
@@ -109,7 +111,7 @@ class SimulatedPhone:
                 return
         frame = self.actor.frame()
         self._send_media(frame, index)
-        self._echo(self.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame))
+        self._echo(self.line.tick(now_ms, SILENT_FRAME if self._is_silent else frame), now_ms)
         if self._heard_loss.takes_next():
             self.line.lose_last_frame()
         self.agenda.at(self._began_ms + now_ms + FRAME_MS, partial(self._tick, index + 1))
@@ -158,8 +160,8 @@ class SimulatedPhone:
         self.frames_sent += 1
         self._send(self._numbered("media", body))
 
-    def _echo(self, names: list[str]) -> None:
-        for name in names:
+    def _echo(self, names: list[str], now_ms: int) -> None:
+        for name in self._echoes.come(names, now_ms):
             self._send(self._numbered("mark", {"name": name}))
 
     def _send(self, message: Message) -> None:
@@ -194,9 +196,9 @@ class SimulatedPhone:
             case PlayAudio():
                 self.line.media(effect.audio, now_ms)
             case SendMark():
-                self._echo(self.line.mark(effect.name, now_ms))
+                self._echo(self.line.mark(effect.name, now_ms), now_ms)
             case ClearPlayback():
-                self._echo(self.line.clear(now_ms))
+                self._echo(self.line.clear(now_ms), now_ms)
 
     def hang_up(self) -> None:
         """The bridge has closed the stream: what was not played is lost."""

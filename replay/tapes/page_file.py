@@ -8,7 +8,7 @@ from bridge.heart.audio import SILENCE, bytes_of
 from bridge.page.drawing import clock
 from bridge.page.facts import told
 from bridge.page.html import file_page
-from bridge.page.sound import Sound
+from bridge.store.line_sound import Sound
 from bridge.tapes.reader import Tape
 
 MOST_SOUND_BYTES: Final = 16_000_000

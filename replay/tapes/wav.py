@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.heart.audio import to_pcm16
-from bridge.page.sound import Sound, sound_of_lines
+from bridge.store.line_sound import Sound, sound_of_lines
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import decode
 from replay.tapes.beside import written_beside

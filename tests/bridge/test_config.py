@@ -13,6 +13,7 @@ from bridge.agents import Agent, agent_from
 from bridge.config import Settings, load, parse
 from bridge.errors import ConfigError
 from bridge.settings.limits import Limits
+from bridge.settings.speaking import Speaking
 from bridge.settings.turn_detection import SemanticVad, ServerVad
 
 PATH = Path("/etc/bridge/config.toml")
@@ -89,7 +90,10 @@ def test_limits_are_read_per_agent() -> None:
 
 
 def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
-    agent = Agent(name="a", tools=("x:y",), turn_detection=SemanticVad(), limits=Limits(lead_ms=80))
+    rules = Speaking(protected=("some words",), backchannels=("mhm",))
+    agent = Agent(
+        name="a", tools=("x:y",), turn_detection=SemanticVad(), limits=Limits(lead_ms=80), speaking=rules
+    )
     written = {key: value for key, value in asdict(agent).items() if key != "name"}
     assert agent_from("a", written) == agent
 

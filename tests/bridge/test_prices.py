@@ -82,3 +82,9 @@ def test_a_tape_without_prices_is_counted_by_the_published_ones() -> None:
         model="gpt-realtime-2.1",
     )  # fmt: skip
     assert header.prices_in_force() == PUBLISHED.of("gpt-realtime-2.1", "gpt-transcribe")
+
+
+def test_the_day_of_the_published_prices_stands_in_the_configuration() -> None:
+    config = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
+    (line,) = [line for line in config.splitlines() if line.startswith("prices = ")]
+    assert line.endswith(PUBLISHED.read_on)

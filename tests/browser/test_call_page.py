@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import Visit, visiting
 from hostile import hostile_tape
-from replay.sound.wave_file import read_wave
 from shown_calls import restaurant_call
 
 from bridge.heart.audio import to_pcm16
 from bridge.page.facts import told
+from bridge.sound.wave_file import read_wave
 from bridge.tapes.reader import Tape, read_tape
 from replay.tapes.page_file import page_file
 
@@ -196,6 +196,13 @@ def test_zoomed_in_the_lanes_move_with_the_waveform(browser: "Browser", tmp_path
         wide = "document.getElementById('along').getBoundingClientRect().width"
         shown = "document.getElementById('view').clientWidth"
         visit.wait(f"{wide} >= {shown}")
+
+
+def test_the_waits_of_a_longer_call_are_charted(browser: "Browser", tmp_path: Path) -> None:
+    with visiting(browser, written(tmp_path, restaurant_call(turns=3))) as visit:
+        visit.wait(READY)
+        assert visit.page.locator("#waits-chart canvas").count() == 1
+        assert visit.page.locator(".waits tbody tr").count() > 3
 
 
 def test_nothing_that_is_said_runs_in_the_page(browser: "Browser", tmp_path: Path) -> None:

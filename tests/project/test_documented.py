@@ -23,7 +23,7 @@ from bridge.settings.languages import Sentence
 from bridge.settings.leaving import WAYS
 from bridge.settings.places import Collect, Place, Voicemail
 from bridge.settings.turn_detection import SemanticVad, ServerVad
-from bridge.store.database import TABLES
+from bridge.store.database import KEPT
 from replay.cli import main as replay
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,7 @@ def test_the_page_of_the_database_has_every_column_of_every_table(tmp_path: Path
     folder.put("CA" + "0" * 32)
     with duckdb.connect(str(folder.store.path), read_only=True) as connection:
         there = {
-            table: [row[0] for row in connection.execute(f"describe {table}").fetchall()] for table in TABLES
+            table: [row[0] for row in connection.execute(f"describe {table}").fetchall()] for table in KEPT
         }
-    assert {table: columns_shown(table) for table in TABLES} == there
-    assert len(re.findall(r"^## `", DOCS["database.md"], re.MULTILINE)) == len(TABLES)
+    assert {table: columns_shown(table) for table in KEPT} == there
+    assert len(re.findall(r"^## `", DOCS["database.md"], re.MULTILINE)) == len(KEPT)

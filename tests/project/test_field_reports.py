@@ -12,6 +12,7 @@ ROWS = {line.split("**")[1]: line for line in PAGE.splitlines() if line.startswi
 THREADS = [str(number) for number in range(1, 81)]
 THINGS = [f"T{number}" for number in range(1, 16)]
 REPORTS = [f"R{number}" for number in range(1, 38)]
+WISHES = [f"A{number}" for number in range(1, 16)]
 
 
 @cache
@@ -28,7 +29,7 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 def test_every_thread_has_its_row_and_names_a_test() -> None:
-    assert list(ROWS) == [*THREADS, *THINGS, *REPORTS]
+    assert list(ROWS) == [*THREADS, *THINGS, *REPORTS, *WISHES]
     assert [number for number, row in ROWS.items() if "::test_" not in row] == []
 
 

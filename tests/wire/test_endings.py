@@ -218,7 +218,8 @@ async def test_the_last_words_of_a_caller_are_in_the_record(place: MakePlace) ->
 
 async def test_a_caller_who_says_nothing_is_asked_whether_anybody_is_there(place: MakePlace) -> None:
     script = Script(opening=(words("caller_yes"),), fallback=(words("caller_no"),), delivery=PROMPT)
-    setup = place(script=script, limits={"quiet_seconds": 4, "still_there_seconds": 2})
+    limits = {"quiet_seconds": 4, "still_there_seconds": 2, "quiet_goodbye_seconds": 0}
+    setup = place(script=script, limits=limits)
     ended = await a_call(setup, attrs.evolve(HELLO, steps=(WaitForEnd(),)))
     assert ended.by == ("limit", "nobody spoke")
     said = setup.store.query("select said from transcript where role = 'agent' order by position")

@@ -25,7 +25,7 @@ from bridge.tapes.tape import decode
 from bridge.workers.pool import WorkerPool
 from replay.model.script import CallTool, Script
 from replay.phone.ring import Caller
-from replay.phone.script import HangUp, WaitForAgent
+from replay.phone.script import WaitForAgent, WaitForEnd, WaitForQuiet
 
 pytestmark = pytest.mark.real_time("workers are processes")
 
@@ -53,10 +53,10 @@ quiet_seconds = 600
 ASKED = Script(
     opening=(words("caller_yes"),),
     turns=((CallTool("which", {}),),),
-    answers=((words("caller_yes"),),),
+    answers=((words("caller_yes"), CallTool("hang_up", {"reason": "told"})),),
     delivery=PROMPT,
 )
-"""The agent greets, and calls its tool when it is spoken to."""
+"""The agent greets, calls its tool when it is spoken to, says what came of it, and hangs up."""
 
 SERVER = {
     "workers": 2, "drain_seconds": 20, "max_lag_ms": 0, "max_busy_percent": 0, "waiting_calls": 100,
@@ -64,9 +64,11 @@ SERVER = {
 }  # fmt: skip
 TWO = {"workers": 2, "drain_seconds": 2}
 ASKS = Caller(
-    steps=(WaitForAgent(20_000), speech("caller_yes"), WaitForAgent(100_000), HangUp()), answer_delay_ms=0
+    steps=(WaitForAgent(20_000), WaitForQuiet(200), speech("caller_yes"), WaitForEnd(100_000)),
+    answer_delay_ms=0,
+    patience_ms=100_000,
 )
-"""Somebody who asks, and stays until they are answered."""
+"""Somebody who asks, and stays until the agent hangs up."""
 
 
 def write_code(folder: Path, version: str) -> None:
@@ -119,7 +121,7 @@ async def a_daemon(folder: Path, **server: Any) -> AsyncIterator[Running]:
 
 
 async def all_told(daemon: Running, count: int) -> None:
-    """Let every tool answer, and return when so many callers have hung up."""
+    """Let every tool answer, and return when so many calls are over."""
     (daemon.folder / "go").touch()
     with trio.fail_after(120):
         while len(daemon.reports) < count:  # noqa: ASYNC110 - nobody tells
@@ -175,7 +177,7 @@ async def test_a_rolling_restart_under_twenty_calls_loses_none_and_new_ones_run_
         assert [line["generation"] for line in left] == [1, 1]
     by_time = sorted(tapes(tmp_path), key=lambda tape: tape.header.started_at)
     assert [answers(tape) for tape in by_time] == [["old code"]] * CALLS + [["the code of noon"]] * 3
-    assert ends(tmp_path) == [("caller", "hung up")] * (CALLS + 3)
+    assert ends(tmp_path) == [("tool", "told")] * (CALLS + 3)
 
 
 # ---------------------------------------------------------------- calls that go on with older code

@@ -9,6 +9,7 @@ from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import NEVER, Alarm, Ring, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
@@ -18,7 +19,6 @@ from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
-from bridge.heart.parts.patience import Patience
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout

@@ -62,7 +62,8 @@ class Goodbye:
     """Whether the model has made one, heard or not."""
     is_waited_for: bool = False
     """Whether the call ends as soon as nothing more is to be heard."""
-    _is_asked: bool = False
+    is_asked: bool = False
+    """Whether the model was asked for one."""
     _is_revocable: bool = False
     _is_blind: bool = False
     """Whether the next response may have begun before the model knew."""
@@ -73,7 +74,7 @@ class Goodbye:
     def ask(self, by: str, why: str, say: str, within_ms: int) -> None:
         """Have the model say goodbye, who may have to answer the caller once more; it is told how long it has."""
         self._set(End(by, why, say, *self._times(within_ms)))
-        if not self._is_asked:
+        if not self.is_asked:
             return
         self._is_blind = self.turns.is_answering and not self.turns.active
         self.conversation.add_text(SYSTEM, call_ends(max(1, within_ms // 1000)))
@@ -86,12 +87,12 @@ class Goodbye:
             return  # one that is meant for everybody is on its way
         self._set(End("limit", why, say, *self._times(within_ms)))
         self._is_revocable, self._is_blind, self._words = True, False, words
-        if self._is_asked:
+        if self.is_asked:
             self.turns.owe(words)
 
     def is_overtaken(self) -> None:
         """The service begins a response by itself, which knows of no goodbye."""
-        self._is_blind = self._is_asked
+        self._is_blind = self.is_asked
 
     def _set(self, end: End) -> None:
         """Take the nearer one of two ends, and have the model asked if it can say something that will be heard."""
@@ -99,8 +100,8 @@ class Goodbye:
             self.end = end
         self._is_revocable = self.is_made = self.is_waited_for = False
         self._response = self._words = ""
-        self._is_asked = end.has_time and self._can_be_said
-        if self._is_asked:
+        self.is_asked = end.has_time and self._can_be_said
+        if self.is_asked:
             self.decisions.journal.milestone("goodbye_asked", why=end.why)
 
     def _times(self, within_ms: int) -> tuple[int, int, bool]:
@@ -119,15 +120,15 @@ class Goodbye:
     def caller_is_there(self) -> None:
         """Take back what was begun because nobody seemed to be there."""
         if self._is_revocable:
-            self.end, self._is_revocable, self._is_asked, self.is_waited_for = None, False, False, False
-            self._response = ""
+            self.end, self._is_revocable, self.is_asked, self.is_waited_for = None, False, False, False
+            self._response, self.farewell.is_closing = "", False
             self.decisions.journal.milestone("goodbye_withdrawn")
 
     # ------------------------------------------------------------ said, and heard
 
     def response_created(self, response_id: str) -> None:
         """Take the first response that knows of the end for the goodbye, and any later one in its place."""
-        if self._is_asked:
+        if self.is_asked:
             self.is_waited_for = False
             self._response, self._is_blind = "" if self._is_blind else response_id, False
             if not self._response and not self.turns.is_requested:

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main as bridge
-from bridge.commands.calls import read_record
 from bridge.store.database import Store
+from bridge.store.one_call import read_record
 from bridge.tapes.reader import read_tape
 from replay.cli import main as replay
 

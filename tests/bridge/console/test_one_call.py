@@ -55,25 +55,36 @@ async def test_sound_is_told_by_parts(folder: Folder, asked: str, status: int, f
         assert await part.get_data(as_text=False) == whole[first : last + 1]
 
 
-async def test_a_page_is_prepared_once_and_anew_when_its_tape_was_written_anew(folder: Folder) -> None:
+async def test_sound_is_prepared_once_and_anew_when_its_tape_was_written_anew(folder: Folder) -> None:
     console, path = site(folder.data), folder.data / READY / "CA1" / SOUND
-    await console.page("/console/calls/CA1")
+    await console.get("/console/calls/CA1/sound.wav")
     first = path.stat().st_mtime_ns
-    await console.page("/console/calls/CA1")
+    await console.get("/console/calls/CA1/lines.json")
     assert path.stat().st_mtime_ns == first
     next((folder.data / "tapes").rglob("CA1*")).touch()
-    await console.page("/console/calls/CA1")
+    await console.get("/console/calls/CA1/sound.wav")
     assert path.stat().st_mtime_ns != first
+
+
+async def test_the_page_waits_for_no_tape(folder: Folder) -> None:
+    console = site(folder.data)
+    await console.page("/console/calls/CA1")
+    assert not (folder.data / READY / "CA1").exists()
+
+
+async def test_the_lines_of_its_tape_are_told_when_somebody_looks(folder: Folder) -> None:
+    told = await (await site(folder.data).get("/console/calls/CA1/lines.json")).get_json()
+    assert {leg for _, _, leg, _, _ in told["rows"]} >= {"twilio_http", "openai_ws", "note"}
 
 
 async def test_whoever_erases_a_call_erases_what_is_ready_of_it(folder: Folder) -> None:
     console = site(folder.data)
-    await console.page("/console/calls/CA1")
+    await console.get("/console/calls/CA1/sound.wav")
     assert folder.holding("RIFF") == [SOUND]
     erase_files(files_of(folder.data / "tapes", "CA1"))
     assert not (folder.data / READY / "CA1").exists()
     page = await console.page("/console/calls/CA1")  # rows are left: then those are what there is
-    assert "data-sound" not in page
+    assert 'data-sound=""' in page
     assert (await console.get("/console/calls/CA1/sound.wav")).status_code == 404
 
 
@@ -82,7 +93,7 @@ async def test_only_so_many_are_kept_ready(folder: Folder, monkeypatch: pytest.M
     console = site(folder.data)
     folder.put("CA2")
     for call in ("CA1", "CA2"):
-        await console.page(f"/console/calls/{call}")
+        await console.get(f"/console/calls/{call}/lines.json")
     assert [path.name for path in (folder.data / READY).iterdir()] == ["CA2"]
 
 

@@ -39,7 +39,8 @@ from bridge.doctor.public_url import check_dns, check_url
 from bridge.doctor.retirements import RETIREMENTS, STAYING
 from bridge.doctor.twilio import Number, judge_numbers
 from bridge.doctor.world import Patient, Seen, World
-from bridge.store.database import MIGRATIONS, Store
+from bridge.store.database import Store
+from bridge.store.migrations import MIGRATIONS
 from bridge.tapes.lock import held_alone
 
 PUBLIC = "https://bridge.example.com"

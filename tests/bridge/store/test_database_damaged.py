@@ -14,8 +14,9 @@ from kept import Folder
 
 from bridge.cli import main
 from bridge.errors import HeldError, NewerError, StoreError
-from bridge.store.database import MIGRATIONS, Store, meaning_of
+from bridge.store.database import Store, meaning_of
 from bridge.store.database_files import delete_database, replace_database, set_aside, those_aside, wal_of
+from bridge.store.migrations import MIGRATIONS
 
 WRITE = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(0)"
 

@@ -53,6 +53,11 @@ print(len(flask.cli.AppGroup("a").commands), werkzeug.test.Client.__module__)
     assert printed_by(SERVE + code).split() == ["here", "0", "werkzeug.test"]
 
 
+def test_an_application_of_blueprints_works_without_command_lines() -> None:
+    code = "import quart\nquart.Quart('a').register_blueprint(quart.Blueprint('b', 'b'))\nprint('here')"
+    assert printed_by(SERVE + code).split() == ["here"]
+
+
 def test_what_was_loaded_before_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ModuleType("jinja2")
     monkeypatch.setitem(sys.modules, "jinja2", before)

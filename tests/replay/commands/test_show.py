@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bridge.commands.calls import read_record
 from bridge.screen.output import show_call
 from bridge.store.database import Store
+from bridge.store.one_call import read_record
 from bridge.tapes.reader import read_tape
 from replay.cli import main
 from replay.tapes.pages import page_of

@@ -13,7 +13,7 @@ from replay.judge.metrics import Measures
 
 def test_the_first_words_say_whether_one_may_switch() -> None:
     assert "Yes: nothing got worse from old to new" in page(compared(), Path())
-    assert "No: new is worse than old in 1 of 20 measures." in page(compared(one_more_item), Path())
+    assert "No: new is worse than old in 1 of 24 measures." in page(compared(one_more_item), Path())
 
 
 def test_the_page_loads_nothing_and_runs_nothing() -> None:
@@ -57,7 +57,7 @@ def test_a_failed_call_is_shown_with_its_reason() -> None:
 def test_machines_get_the_answer_and_all_it_stands_on() -> None:
     told = as_json(compared(one_more_item))
     assert told["worse"] is True
-    assert told["answers"] == {"new": "No: new is worse than old in 1 of 20 measures."}
+    assert told["answers"] == {"new": "No: new is worse than old in 1 of 24 measures."}
     [worst] = [one for one in told["verdicts"]["new"] if one["status"] == "worse"]
     assert (worst["name"], worst["was"], worst["now"], worst["low"]) == (
         "items_per_response",

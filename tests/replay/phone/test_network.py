@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone_peer import Media, a_bridge, to_the_end
 
-from replay.phone.network import MAX_ON_THE_WAY, Delay, Loss, Network, OnTheWay
+from replay.phone.network import MAX_ON_THE_WAY, Delay, Echoes, Loss, Network, OnTheWay
 from replay.phone.script import DropSocket, HangUp, StopReading, Wait
 
 NETWORKS = st.builds(
@@ -193,3 +193,20 @@ async def test_a_stalled_network_holds_frames_back_and_then_sends_them_at_once()
     pauses = [later - earlier for earlier, later in pairwise(at)]
     assert len(at) == 50
     assert max(pauses) > 0.15
+
+
+def test_marks_come_back_late_in_order_or_never_and_otherwise_at_once() -> None:
+    names = [f"m{number}" for number in range(200)]
+    assert Echoes(Network()).come(names, 0) == names
+    late = Echoes(Network(mark_loss=0.25, mark_late_ms=400))
+    came = [name for at, name in enumerate(names) for name in late.come([name], at * 20)]
+    came += late.come([], 100_000)
+    assert came == sorted(came, key=names.index)
+    assert 120 < len(came) < 180
+    assert Echoes(Network(mark_loss=1.0)).come(names, 0) == []
+
+
+def test_a_late_mark_is_not_there_before_its_time() -> None:
+    echoes = Echoes(Network(seed=3, mark_late_ms=1000))
+    first = next(at for at in range(1001) if echoes.come(["m1"] if at == 0 else [], at))
+    assert 0 < first <= 1000

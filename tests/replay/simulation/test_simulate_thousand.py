@@ -5,15 +5,14 @@ from random import Random
 from typing import Any, Final
 
 import attrs
-import msgspec
 import pytest
 
+from bench.promises import faults_of
 from bridge.agents import Agent
 from bridge.settings.limits import Limits
 from bridge.settings.turn_detection import ServerVad
 from bridge.store.records import Records, records_of
-from bridge.tapes.reader import Tape
-from bridge.tapes.tape import MODEL, OPENAI, Line, decode
+from bridge.tapes.tape import decode
 from bridge.tools import Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Transcription
 from replay.model.script import Say as Words
@@ -36,7 +35,6 @@ from replay.phone.script import (
 )
 from replay.simulation.simulate import simulate
 from replay.sound.formats import murmur
-from replay.tapes.player import retold
 
 CALLS: Final = 1000
 LIMITS: Final = Limits(
@@ -146,62 +144,6 @@ def drawn_agent(dice: Random) -> Agent:
     )
     limits = attrs.evolve(LIMITS, lead_ms=dice.choice([40, 300]))
     return Agent(name="front-desk", turn_detection=turns, limits=limits)
-
-
-# ---------------------------------------------------------------- what holds of every call
-
-
-def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
-    """Return what is wrong with a call; nothing is."""
-    spoken = agents_words(lines)
-    checks = {
-        "not exactly one end": sum(line.end is not None for line in lines) == 1,
-        "time goes back": [line.t_ms for line in lines] == sorted(line.t_ms for line in lines),
-        "longer than allowed": rows.call["duration_ms"] <= LIMITS.max_call_seconds * 1000,
-        "heard, sent, generated": all(
-            0 <= r["heard_ms"] <= r["sent_ms"] <= r["generated_ms"] for r in rows.items
-        ),
-        "an item settled twice": len({(r["item_id"], r["content_index"]) for r in rows.items})
-        == len(rows.items),
-        "a tool without an answer": all(is_answered(row, rows) for row in rows.tool_calls),
-        "said is not what was said": all(row["said"] in spoken for row in agents(rows)),
-        "heard and unheard": all(is_split(row) for row in rows.transcript),
-        "an item twice in the transcript": len({r["item_id"] for r in rows.transcript})
-        == len(rows.transcript),
-        "a replay says something else": list(retold(tape)) == tape.lines,
-    }
-    return [name for name, holds in checks.items() if not holds]
-
-
-def agents(rows: Records) -> list[dict[str, Any]]:
-    return [row for row in rows.transcript if row["role"] == "agent"]
-
-
-def is_answered(row: dict[str, Any], rows: Records) -> bool:
-    """Say whether a called tool was answered, cancelled with the call, or is the hang-up that ended it."""
-    is_hang_up = row["name"] == "hang_up"  # it is answered only when the caller went on talking
-    is_late = row["called_ms"] is None or row["called_ms"] >= rows.call["duration_ms"]
-    return is_hang_up or is_late or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
-
-
-def is_split(row: dict[str, Any]) -> bool:
-    joined = " ".join(part for part in (row["heard"].strip(), row["unheard"]) if part)
-    return bool(joined.split() == row["said"].split())
-
-
-def agents_words(lines: list[Line]) -> set[str]:
-    """Return the words of every item of the agent's, put together from the deltas on the tape."""
-    items: dict[str, str] = {}
-    for line in lines:
-        if (
-            line.leg == MODEL
-            and line.sender == OPENAI
-            and line.msg
-            and b"audio_transcript.delta" in bytes(line.msg)
-        ):
-            message = msgspec.json.decode(line.msg)
-            items[message["item_id"]] = items.get(message["item_id"], "") + message["delta"]
-    return {*items.values(), ""}
 
 
 def kinds_of(rows: Records) -> set[str]:

@@ -25,6 +25,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import (
     AgentWords,
+    CallerAway,
     Event,
     KeyPressed,
     LinkStalled,
@@ -390,6 +391,21 @@ def test_a_session_that_grows_old_is_left_between_two_turns() -> None:
     wanted = comes_back(line)
     assert [who for who, _ in told(wanted)] == ["assistant", "user", "assistant"]
     assert not of(wanted, CreateResponse)
+
+
+def test_it_is_not_left_in_the_moment_in_which_the_call_ends() -> None:
+    line = a_call(evolve(OLD, send_digits=True))
+    line.wait_with_frames(29_000 - line.now)
+    line.tell(SpeechStarted("u9", 0))
+    line.tell(SpeechStopped("u9", 0), TurnCommitted("u9"), ResponseCreated("r9"), after=500)
+    line.call_tool("c9", "send_digits", '{"digits": "1"}')
+    line.tell(ResponseFinished("r9", "completed"))
+    assert left(line)
+    line.tell(CallerAway(1), after=40)
+    line.wait(60_000)  # no word of what they said last came: it was not left before
+    assert line.end is not None
+    assert line.end.why == "the caller did not come back from digits"
+    assert not of(line.wanted, OpenSession)
 
 
 def test_it_is_not_left_in_the_middle_of_a_turn() -> None:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from bridge.heart.audio import SILENCE, bytes_of
-from bridge.page.sound import Sound
 from bridge.sound.g711 import LINEAR
+from bridge.store.line_sound import Sound
 
 PEAK_MS: Final = 40
 """A word is some two hundred; at a thousand pixels a call of forty seconds has one a pixel."""

@@ -7,6 +7,7 @@ from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
 from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.goodbye import Goodbye
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
@@ -30,6 +31,7 @@ class Patience:
     farewell: Farewell
     excursions: Excursions
     callee: Callee
+    goodbye: Goodbye
 
     def look(self) -> None:
         """Say who waits now."""
@@ -50,12 +52,15 @@ class Patience:
     def is_tried(self) -> None:
         """Ask once; when that brought no sound either, there is the failure plan.
 
-        After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded.
+        After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded. And so
+        it does where a goodbye was asked for: Twilio says one.
         """
         if self.farewell.is_pending:
             return self.farewell.go()
         if self.dead_air.is_asked:
             self._count("given_up")
+            if self.goodbye.is_asked:
+                return self.goodbye.run_out()
             if self.session.is_ready:
                 return self.excursions.fail("the model answered nothing", SILENT)
             return self.excursions.fail("the model was not ready in time", UNREACHABLE)

@@ -1,22 +1,28 @@
-"""What a page shows of a call beyond its records, from the same lines: its sound, first sounds, the model's sessions.
+"""What a tape tells of a call beyond its rows, for its page: the waveform, where each piece of the agent's voice lay on
+the line, when each response first made sound, the model's sessions. Pure.
 
-Pure. Fed in one go with the records, so that a tape is read once.
+Made in one go with the records, and kept in the database beside them: the page of a long call can't wait for its tape.
 """
 
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from attrs import define, field, frozen
 
-from bridge.page.sound import Listener, Sound
-from bridge.page.tape_lines import TapeLines
 from bridge.prices import Prices
+from bridge.store.line_sound import Listener, Piece, Sound
+from bridge.store.peaks import peaks_of
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import Header
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, Line, decode
 
 Row: TypeAlias = dict[str, Any]
+FORMAT: Final = 1
+"""Of what is kept; of another one the tape is read."""
+
 DELTA: Final = b'"response.output_audio.delta"'
 CREATED: Final = b'"response.created"'
 FIRST_BYTES: Final = 60
@@ -25,21 +31,51 @@ FIRST_BYTES: Final = 60
 
 @frozen
 class Trace:
-    """What was on the line, what the call was priced by, when each response was begun and first made sound, the
-    sessions, the tape in short."""
+    """What of a call's page is in no row."""
 
-    sound: Sound
+    begins_ms: int
+    """When the first stream began: there the waveform begins."""
+    caller: bytes
+    agent: bytes
+    pieces: tuple[Piece, ...]
     prices: Prices
     responses: list[Row]
     sessions: list[Row]
-    lines: Row
+    has_audio: bool = True
 
 
-def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> tuple[Records, Trace]:
-    """Return a call's records and its trace. Raises `TapeError`."""
+@frozen
+class Traced:
+    """What was made of a tape in one go."""
+
+    records: Records
+    trace: Trace
+    sound: Sound
+
+
+def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> Traced:
+    """Return a call's records, its trace and its sound. Raises `TapeError`."""
     tracer = _Tracer(Listener(audio=Restorer(header.agent_settings().clips)))
     records = records_of(header, tracer.watched(lines), is_torn=is_torn)
-    return records, tracer.finish(header.prices_in_force())
+    return Traced(records, *tracer.finish(header))
+
+
+# ---------------------------------------------------------------- kept
+
+
+def row_of(trace: Trace) -> Row:
+    """Return the row in which a trace is kept."""
+    return {"position": 0, "format": FORMAT, "data": zlib.compress(msgspec.json.encode(trace))}
+
+
+def kept_trace(row: Mapping[str, Any]) -> Trace | None:
+    """Return the trace that a row keeps; None of one that another version wrote."""
+    if row["format"] != FORMAT:
+        return None
+    return msgspec.json.decode(zlib.decompress(row["data"]), type=Trace)
+
+
+# ---------------------------------------------------------------- made
 
 
 @define
@@ -47,26 +83,28 @@ class _Tracer:
     """Looks at each line before the records have it."""
 
     _listener: Listener
-    _lines: TapeLines = field(factory=TapeLines)
     _responses: dict[str, Row] = field(factory=dict)
     _sessions: list[Row] = field(factory=list)
     _last_ms: int = 0
 
     def watched(self, lines: Iterable[bytes]) -> Iterator[Line]:
         """Yield the lines, decoded. Raises `TapeError`."""
-        for raw in lines:
-            line = decode(raw)
+        for line in map(decode, lines):
             self._last_ms = line.t_ms
             self._listener.take(line)
-            self._lines.take(line, raw)
             self._look(line)
             yield line
 
-    def finish(self, prices: Prices) -> Trace:
-        """Return what was seen."""
+    def finish(self, header: Header) -> tuple[Trace, Sound]:
+        """Return what was seen, and what was on the line."""
         self._end_session(self._last_ms, "")
-        sound, responses = self._listener.sound(), list(self._responses.values())
-        return Trace(sound, prices, responses, self._sessions, self._lines.finish())
+        sound = self._listener.sound()
+        caller, agent = peaks_of(sound)
+        trace = Trace(
+            sound.begins_ms, caller, agent, sound.pieces, header.prices_in_force(),
+            list(self._responses.values()), self._sessions, header.has_audio,
+        )  # fmt: skip
+        return trace, sound
 
     def _look(self, line: Line) -> None:
         if line.leg == MODEL and line.sender == OPENAI and line.msg:

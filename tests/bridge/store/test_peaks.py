@@ -3,8 +3,8 @@
 import time
 
 from bridge.heart.audio import silence
-from bridge.page.peaks import PEAK_MS, peaks_of
-from bridge.page.sound import Sound
+from bridge.store.line_sound import Sound
+from bridge.store.peaks import PEAK_MS, peaks_of
 from replay.sound.clips import clip
 from replay.sound.formats import murmur
 

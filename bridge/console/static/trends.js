@@ -1,0 +1,29 @@
+// The days in curves, by uPlot; the page has the same in figures.
+"use strict";
+(() => {
+  const facts = document.getElementById("curves");
+  if (!facts) return;
+  const curves = JSON.parse(facts.textContent);
+  const NAMES = { calls: "calls", failed: "something failed", p50_ms: "median", p95_ms: "95 %", by_caller: "caller", by_agent: "agent", cost_usd: "cost", interruptions: "interruptions" };
+  const COLOURS = { failed: "--bad", p95_ms: "--bad", by_agent: "--agent", by_caller: "--caller" };
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const values = (name) => curves[name].map((value) => (value === null ? null : name.endsWith("_ms") ? value / 1000 : value));
+
+  function draw() {
+    for (const place of document.querySelectorAll("[data-curves]")) {
+      place.replaceChildren();
+      const names = place.dataset.curves.split(" ");
+      const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+      const series = names.map((name) => ({
+        label: NAMES[name], stroke: colour(COLOURS[name] || "--accent"), width: 2, spanGaps: true, points: { show: curves.times.length < 40, size: 5 },
+      }));
+      const options = { width: place.clientWidth, height: 190, series: [{}, ...series], axes: [axis, { ...axis, size: 46 }], scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }, legend: { live: true } };
+      new uPlot(options, [curves.times, ...names.map(values)], place);
+    }
+  }
+
+  draw();
+  let due = 0;
+  addEventListener("resize", () => { clearTimeout(due); due = setTimeout(draw, 150); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+})();

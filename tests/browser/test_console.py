@@ -1,0 +1,116 @@
+"""The console in a real browser, on a running daemon: a call is found by a word, heard, and seen while it goes on."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from browsing import Visit, visiting
+from running_console import CONSOLE, SIGNED_IN, RunningConsole, running_console
+from shown_calls import restaurant_call
+
+from bench.stage import Place, speech
+from bridge.tapes.names import DONE_SUFFIX
+from replay.phone.script import Caller, HangUp, Wait, WaitForAgent
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+READY = "document.body.dataset.ready === 'yes'"
+NOW = "document.getElementById('time').textContent.split(' /')[0]"
+CALL_ID = "CAe3e70682c2094cac629f6fbed82c07cd"
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """Run a daemon that finds a call of an earlier day."""
+    folder = tmp_path_factory.mktemp("console")
+    day = folder / "data" / "tapes" / "2026-01-01"
+    day.mkdir(parents=True)
+    made = restaurant_call(day)
+    assert made.path.name == f"{CALL_ID}{DONE_SUFFIX}"
+    with running_console(Place(folder, **CONSOLE)) as running:
+        yield running
+
+
+def look(browser: "Browser", console: RunningConsole, path: str, **options: object) -> "Visit":
+    return visiting(browser, f"{console.address}{path}", headers=SIGNED_IN, **options)  # type: ignore[return-value,arg-type]
+
+
+def indexed(visit: Visit) -> None:
+    """Look again until the call is in the list: it is indexed while the daemon starts."""
+    while visit.page.locator(f"a[href*='{CALL_ID}']").count() == 0:
+        visit.page.reload()
+
+
+def test_a_call_is_found_by_a_word_played_and_sought_in(browser: "Browser", console: RunningConsole) -> None:
+    with look(browser, console, "/calls") as visit:
+        indexed(visit)
+        visit.page.fill("input[type=search]", "opening hours")
+        visit.page.keyboard.press("Enter")
+        visit.page.click(f"a[href*='{CALL_ID}']")
+        visit.wait(READY)
+        visit.page.click("#play")
+        visit.wait(f"{NOW} > '0:00.6'")
+        visit.page.click("#play")
+        word = visit.page.locator(".talk .w", has_text="Thursday").first
+        word.click()
+        visit.wait("document.querySelector('.w.now')?.textContent.includes('Thursday')")
+        chip = visit.page.locator("[data-play]", has_text="cut in")
+        chip.click()
+        visit.wait(f"{NOW} > '0:06.8'")
+        assert visit.page.locator(".talk s").count() == 1
+
+
+@pytest.mark.parametrize("path", ["/calls", f"/calls/{CALL_ID}"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
+    browser: "Browser", console: RunningConsole, path: str, scheme: str, width: int
+) -> None:
+    with look(browser, console, "/calls") as visit:
+        indexed(visit)
+    with look(browser, console, path, width=width, scheme=scheme) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.serious() == []
+
+
+def test_the_tapes_lines_come_when_somebody_looks(browser: "Browser", console: RunningConsole) -> None:
+    with look(browser, console, "/calls") as visit:
+        indexed(visit)
+        visit.page.goto(f"{console.address}/calls/{CALL_ID}")
+        visit.wait(READY)
+        visit.page.click("#tape summary")
+        visit.page.locator(".talk .cut [data-at]").click()
+        visit.wait("document.querySelector('#taped tr.now') !== null")
+        assert "barge_in" in visit.page.inner_text("#taped")
+
+
+def test_a_call_appears_talks_and_ends(browser: "Browser", console: RunningConsole) -> None:
+    lingering = Caller(steps=(WaitForAgent(), speech("caller_hours"), HangUp()), answer_delay_ms=0)
+    with look(browser, console, "/calls") as visit:
+        visit.wait("document.querySelector('#live .calm') !== null")
+        ringing = console.ring_meanwhile(lingering)
+        visit.wait("document.querySelector('#live .live') !== null")
+        report = ringing.result()
+        visit.wait("document.querySelector('#live .live') === null")
+        visit.wait(f"document.querySelector('#history a[href*={report.call_sid}]') !== null")
+
+
+def test_the_page_of_a_call_that_goes_on_grows_and_can_be_heard_at_its_end(
+    browser: "Browser", console: RunningConsole
+) -> None:
+    says = (speech("caller_hours"), Wait(3000))
+    talking = Caller(steps=(WaitForAgent(), *says, *says, *says, HangUp()), answer_delay_ms=0)
+    with look(browser, console, "/calls") as visit:
+        visit.wait("document.querySelector('#live .calm') !== null")
+        ringing = console.ring_meanwhile(talking)
+        visit.wait("document.querySelector('#live .live .line a') !== null")
+        visit.page.click("#live .live .line a")
+        visit.wait("document.querySelector('.growing') !== null")
+        visit.wait("Number(document.body.dataset.grown) >= 2")
+        assert visit.page.locator(".talk .agent").count() >= 1
+        assert visit.serious() == []
+        ringing.result()
+        visit.wait("document.querySelector('.growing') === null")
+        visit.wait(READY)
+        assert visit.page.locator(".talk .caller").count() >= 1
