@@ -7,6 +7,7 @@ uv run --group load python -m bench.load --calls 50 --tls --pairs 3         TLS 
 uv run --group load python -m bench.load --limit                            the most calls on one core
 uv run --group load python -m bench.load --calls 150 --beyond 1.5           and what comes when more of them ring
 uv run --group load python -m bench.load --calls 50 --than ../before --beside ""     beside another checkout
+uv run --group load python -m bench.load --calls 25 --pairs 5 --at-once --beside sample   on a machine that others use
 
 The daemon has a core of its own; callers and model are on another one, in this process. `--write` keeps the tables in
 bench/load.md. A figure of latency is p50 / p99 / most. "caller → model" is from a caller's frame to its append;
@@ -20,7 +21,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from attrs import evolve, frozen
 from bench.load_figures import Level
 from bench.load_model import BURSTS, DELTAS
 from bench.load_profile import run_profile
-from bench.load_run import Beyond, Plan, run_beyond, run_levels
+from bench.load_run import Beyond, Plan, run_beyond, run_levels, run_together
 from bench.load_shares import told_shares
 from bench.load_sides import Side
 from bench.load_tables import carried_lines, machine, ratio_lines, table, write
@@ -50,21 +51,27 @@ class Compared:
     sides: tuple[Side, ...]
     plan: Plan
     pairs: int
+    at_once: bool = False
 
     def run(self, told: Callable[[str], None]) -> list[Level]:
-        """Load each side in turn; who begins changes from pair to pair."""
+        """Load each side in turn, or all of them at once; who begins changes from pair to pair."""
         levels: list[Level] = []
         for pair in range(self.pairs):
             order = self.sides if pair % 2 == 0 else self.sides[::-1]
-            for side in order:
+            for group in [order] if self.at_once else [(side,) for side in order]:
                 with tempfile.TemporaryDirectory(prefix="bridge-load-") as folder:
-                    found = uvloop.run(run_levels(side, self.plan, Path(folder)))
+                    found = uvloop.run(self._load(group, Path(folder)))
                 levels += found
                 for one in found:
                     told(
                         f"{one.side}, {one.calls} calls: {one.cpu_ms:.2f} ms, p99 {one.p99:.1f} {one.faults}"
                     )
         return levels
+
+    async def _load(self, sides: Sequence[Side], folder: Path) -> list[Level]:
+        if self.at_once:
+            return await run_together(sides, self.plan, folder)
+        return await run_levels(sides[0], self.plan, folder)
 
 
 def sides_of(beside: str, than: tuple[Path, ...], *, tls: bool, workers: int, loop: str) -> tuple[Side, ...]:
@@ -108,6 +115,9 @@ def told_beyond(done: Beyond) -> str:
 @click.option("--beside", default="sample,floor", show_default=True, help="Relays in bench/relays.")
 @click.option("--relay-loop", default="asyncio", show_default=True, help="Of the sample: asyncio or uvloop.")
 @click.option("--than", multiple=True, type=click.Path(path_type=Path, exists=True), help="Another checkout.")
+@click.option(
+    "--at-once", is_flag=True, help="All sides together on one core: for a machine that others use too."
+)
 @click.option("--deltas-ms", default="240", type=click.Choice(["240", "20"]), help="How the model speaks.")
 @click.option("--tls", is_flag=True, help="Each side with TLS to the model, too.")
 @click.option("--workers", default=1, show_default=True, help="Of the daemon here.")
@@ -152,7 +162,7 @@ def _compare(plan: Plan, options: dict[str, Any]) -> tuple[str, list[Level]]:
         workers=options["workers"],
         loop=options["relay_loop"],
     )
-    levels = Compared(sides, plan, options["pairs"]).run(
+    levels = Compared(sides, plan, options["pairs"], options["at_once"]).run(
         lambda line: print(line, file=sys.stderr, flush=True)
     )
     pairs = compared_pairs([side.name for side in sides])
@@ -186,6 +196,7 @@ def _title(options: dict[str, Any]) -> str:
     parts = [what, "deltas of 20 ms" if options["deltas_ms"] == "20" else "bursts of 240 ms"]
     parts += ["a profile"] * options["profile"]
     parts += [f"{options['pairs']} pairs"] * (options["pairs"] > 1)
+    parts += ["all at once on one core"] * options["at_once"]
     parts += ["TLS beside plain"] * options["tls"]
     parts += [f"{options['workers']} workers"] * (options["workers"] > 1)
     parts += [f"then {options['beyond']} times as many"] * bool(options["beyond"])

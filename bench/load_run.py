@@ -4,8 +4,8 @@ import asyncio
 import gc
 import random
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
@@ -173,6 +173,23 @@ async def run_levels(side: Side, plan: Plan, folder: Path) -> list[Level]:
                 break
         missing, _ = await load.end()
     return [*levels[:-1], evolve(levels[-1], lost=levels[-1].lost + missing)]
+
+
+async def run_together(sides: Sequence[Side], plan: Plan, folder: Path) -> list[Level]:
+    """Load all sides at once, on the same core: whatever else goes on there, each of them suffers it alike."""
+    levels: list[Level] = []
+    async with AsyncExitStack() as stack:
+        loads = []
+        for number, side in enumerate(sides):
+            (own := folder / str(number)).mkdir()
+            loads.append(await stack.enter_async_context(a_load(side, plan, own)))
+        for calls in plan.levels:
+            for load in loads:
+                await load.grow(calls)
+            levels += await asyncio.gather(*(load.watch(plan.seconds) for load in loads))
+        lost = [(await load.end())[0] for load in loads]
+    last = [evolve(one, lost=one.lost + more) for one, more in zip(levels[-len(lost) :], lost, strict=True)]
+    return [*levels[: -len(lost)], *last]
 
 
 @frozen

@@ -21,6 +21,7 @@ AXE: Final = Path(__file__).parent / "browser" / "axe.min.js"
 PATIENCE_MS: Final = 60_000
 """A browser on a machine that has something else to do; whatever is waited for is there long before."""
 
+MOST_RELOADS: Final = 5
 HERE: Final = frozenset({"file", "blob", "data", "about"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 FLAGS: Final = (
@@ -81,7 +82,22 @@ class Visit:
         return route.abort()
 
     def wait(self, condition: str) -> None:
-        """Wait until JavaScript says so: by a promise, for the pages' own policy lets no text become code."""
+        """Wait until JavaScript says so: by a promise, for the pages' own policy lets no text become code.
+
+        A page that is loaded anew meanwhile is asked again.
+        """
+        from playwright.sync_api import Error
+
+        for _ in range(MOST_RELOADS):
+            try:
+                return self._wait(condition)
+            except Error as error:
+                if "context was destroyed" not in str(error):
+                    raise
+                self.page.wait_for_load_state()
+        raise AssertionError(f"the page is loaded anew again and again: {condition}")
+
+    def _wait(self, condition: str) -> None:
         self.page.evaluate(
             f"""new Promise((done, fail) => {{
                 const until = performance.now() + {PATIENCE_MS};

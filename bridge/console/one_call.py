@@ -1,5 +1,6 @@
 """One call: its page, made of the database, with its sound and its tape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
+from bridge.console.growing import is_live, live_url
 from bridge.console.prepared import LINES, SOUND
 from bridge.console.queries import one_call
 from bridge.console.shelf import Shelf
@@ -31,10 +33,9 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
             return await _unavailable(pages, call_id, answer)
         if answer.tables["call"]:
             return await _shown(pages, call_id, answer)
-        is_live = any(live.call_id == call_id for live in pages.snapshot.switchboard.calls)
-        return await pages.page(
-            "absent.html", 200 if is_live else NOT_FOUND, call_id=call_id, is_live=is_live
-        )
+        if is_live(pages, call_id):
+            return await _growing(pages, call_id)
+        return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
 
     @console.get("/calls/<call_id>/sound.wav")
     async def sound(call_id: str) -> Response:
@@ -66,9 +67,24 @@ async def _shown(pages: Pages, call_id: str, answer: Rows) -> Response:
         return await _unavailable(pages, call_id, made)
     (page,) = made.tables["page"]
     told: dict[str, Any] = {**answer.tables, "call": answer.tables["call"][0]}
-    told |= {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
+    return await pages.page("whole_call.html", **told, **parts_of(page))
+
+
+async def _growing(pages: Pages, call_id: str) -> Response:
+    """Return the page of a call that goes on; until its tape is begun there is little to say."""
+    made = await pages.indexer.read(PageWanted(call_id, live_url=live_url(call_id)))
+    if isinstance(made, Failed):
+        return await _unavailable(pages, call_id, made)
+    if not made.tables["page"]:
+        return await pages.page("absent.html", call_id=call_id, is_live=True)
+    return await pages.page("whole_call.html", call={"call_id": call_id}, **parts_of(made.tables["page"][0]))
+
+
+def parts_of(page: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template of a call's page is given of one."""
     scripts = [name for name in SCRIPTS if "waits-chart" in page["body"] or name != FOR_CHARTS]
-    return await pages.page("whole_call.html", **told, styles=STYLES, scripts=scripts)
+    texts = {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
+    return {**texts, "styles": STYLES, "scripts": scripts, "is_live": 'data-live="/' in page["body"]}
 
 
 async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:

@@ -5,6 +5,7 @@ from quart_trio import QuartTrio
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Door, Pages, open_console
 from bridge.console.exports import add_exports
+from bridge.console.growing import add_growing
 from bridge.console.history import add_history
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
@@ -27,6 +28,7 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> No
     add_history(console, pages, watch.calls)
     data = current.setup.settings.data_folder
     add_one_call(console, pages, Shelf(data))
+    add_growing(console, pages)
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)

@@ -56,15 +56,25 @@ def next_pause(audio: bytes) -> int | None:
     return None
 
 
+SENTENCE_PAUSE_BYTES: Final = 300 * BYTES_PER_MS
+"""Between sentences; within one people stop for shorter than that, unless they look for a word."""
+
+
 def start_of_words(audio: bytes) -> int:
     """Return where the words begin that this sound breaks off in: behind its last pause; its end if there is none."""
+    place = behind_pause(audio, PAUSE_BYTES)
+    return len(audio) if place is None else place
+
+
+def behind_pause(audio: bytes, pause_bytes: int) -> int | None:
+    """Return where the voice goes on after the last pause of at least that length; None if there is none."""
     quiet = 0
     for end in range(len(audio), 0, -FRAME_BYTES):
         frame = audio[max(0, end - FRAME_BYTES) : end]
         quiet = 0 if is_audible(frame) else quiet + len(frame)
-        if quiet >= PAUSE_BYTES:
+        if quiet >= pause_bytes:
             return end - len(frame) + quiet
-    return len(audio)
+    return None
 
 
 def to_pcm16(ulaw: bytes) -> bytes:

@@ -358,11 +358,13 @@ class Playout:
 
     # ------------------------------------------------------------ stopped, and going on
 
-    def hold(self, now: int) -> None:
-        """Stop as a `clear` does, and keep what was not heard, from the start of the word in which it was stopped."""
+    def hold(self, now: int, *, of_sentence: bool = False) -> None:
+        """Stop as a `clear` does, and keep what was not heard, from the start of the word in which it was stopped, or
+        of the sentence."""
         unheard = self._sent_bytes - self._credit(now)
         self._estimate_heard(now)
-        again = [stretch for stretch in self._kept.again(unheard) if self._is_open(stretch.part)]
+        kept = self._kept.again(unheard, of_sentence=of_sentence)
+        again = [stretch for stretch in kept if self._is_open(stretch.part)]
         self._waiting.extendleft(reversed(again))
         self._waiting_bytes += sum(len(piece.audio) for piece in again)
         self._forget_sent(now)

@@ -51,13 +51,16 @@ class Desk:
             return Failed(Fault.TAPE, str(error))
 
     def _page(self, wanted: PageWanted) -> Rows:
-        from bridge.page.served import served  # templates: nobody needs them to index
+        from bridge.page.served import growing, served  # templates: nobody needs them to index
 
-        if not self.path.exists():
-            return Rows({"page": []})
-        with self.rewriting:
-            urls = {"sound_url": wanted.sound_url, "lines_url": wanted.lines_url}
-            page = served(self.path.parent, wanted.call_id, **urls)
+        data, call_id = self.path.parent, wanted.call_id
+        if wanted.live_url:
+            page = growing(data, call_id, live_url=wanted.live_url)
+        elif not self.path.exists():
+            page = None
+        else:
+            with self.rewriting:
+                page = served(data, call_id, sound_url=wanted.sound_url, lines_url=wanted.lines_url)
         return Rows({"page": [] if page is None else [asdict(page)]})
 
     @contextmanager

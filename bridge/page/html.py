@@ -77,15 +77,20 @@ def file_page(facts: Facts, sound: str = "", *, note: str = "") -> str:
     )  # fmt: skip
 
 
-def body(facts: Facts, *, note: str = "", sound_url: str = "", lines_url: str = "") -> Markup:
-    """Return what stands in a page of facts that are made visible: all but the script, and what it is given."""
+def body(
+    facts: Facts, *, note: str = "", sound_url: str = "", lines_url: str = "", live_url: str = ""
+) -> Markup:
+    """Return what stands in a page of facts that are made visible: all but the script, and what it is given.
+
+    The addresses are where more can be had: its sound, its tape's lines, and what becomes of a call that goes on.
+    """
     shown = {
         "summary": told.summary(facts), "highlights": told.highlights(facts), "conversation": told.conversation(facts),
         "lanes": drawing.lanes(facts["spans"], facts["length_ms"]), "stretches": told.stretches_of_call(facts),
         "ticks": drawing.ticks(facts["moments"], facts["length_ms"]), "parts": PARTS,
         "has_chart": len(facts["waits"]) >= LEAST_CHARTED,
     }  # fmt: skip
-    urls = {"sound_url": sound_url, "lines_url": lines_url}
+    urls = {"sound_url": sound_url, "lines_url": lines_url, "live_url": live_url}
     return Markup(_templates().get_template("call.html").render(facts=facts, note=note, **urls, **shown))
 
 

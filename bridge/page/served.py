@@ -8,13 +8,13 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
-from bridge.page.facts import document_of
+from bridge.page.facts import document_of, told
 from bridge.page.html import body, data_of, made_visible, title
 from bridge.prices import PUBLISHED
 from bridge.store.database import Query, Store
 from bridge.store.one_call import record_of
 from bridge.store.trace import Trace, kept_trace, traced
-from bridge.tapes.reader import read_tape
+from bridge.tapes.reader import path_on_disk, read_tape
 
 Row: TypeAlias = dict[str, Any]
 NO_TRACE: Final = (
@@ -29,6 +29,17 @@ class Served:
     title: str
     body: str
     data: str
+
+
+def growing(data: Path, call_id: str, *, live_url: str) -> Served | None:
+    """Return the page of a call that goes on, from its tape as it is now; None when it has none. Raises `TapeError`."""
+    path = path_on_disk(data / "tapes", call_id)
+    if path is None:
+        return None
+    facts, _ = told(read_tape(path))
+    call = facts["call"] | {"is_torn": False, "ended_by": "nobody yet", "why": ""}
+    shown = made_visible(facts | {"call": call, "tape": None, "next_steps": []})
+    return Served(title(shown), str(body(shown, live_url=live_url)), data_of(shown))
 
 
 def served(data: Path, call_id: str, *, sound_url: str = "", lines_url: str = "") -> Served | None:

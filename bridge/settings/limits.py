@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from bridge.checks import number, setting, whole
+from bridge.checks import flag, number, setting, whole
 
 
 @frozen
@@ -27,6 +27,7 @@ class Limits:
     reconnect_listen_ms: int = setting(500, whole(0, 5000))
     session_seconds: int = setting(3300, whole(0, 3540))
     stream_returns: int = setting(3, whole(0, 100))
+    say_again: bool = setting(True, flag)
     answer_timeout_ms: int = setting(5000, whole(500, 60_000))
     max_turn_seconds: int = setting(60, whole(2, 3540))
     tools_at_once: int = setting(8, whole(1, 64))

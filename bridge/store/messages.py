@@ -91,11 +91,15 @@ class Question:
 
 @frozen
 class PageWanted:
-    """The page of a call, as HTML and as what its script is given; with where its sound and its tape's lines are."""
+    """The page of a call, as HTML and as what its script is given; with where its sound and its tape's lines are.
+
+    With `live_url` it is of one that goes on, and says where to ask what becomes of it.
+    """
 
     call_id: str
-    sound_url: str
-    lines_url: str
+    sound_url: str = ""
+    lines_url: str = ""
+    live_url: str = ""
 
 
 Asking: TypeAlias = Question | PageWanted
@@ -214,7 +218,9 @@ Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
 
 COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "transcript": (),
-    "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
+    "tool_calls": (
+        "tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered", "is_late", "joined",
+    ),
     "milestones": ("name", "t_ms"),
     "items": ("item_id", "cut"),
     "turns": (

@@ -80,5 +80,9 @@ MIGRATIONS: Final = [
     alter table calls add column short_ignored integer;
     """,
     "create table waveforms (call_id varchar, position integer, format integer, data blob);",
+    """
+    alter table tool_calls add column is_late boolean;
+    alter table tool_calls add column joined varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""

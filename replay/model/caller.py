@@ -17,6 +17,7 @@ from replay.sound.hearing import Hearing
 from replay.sound.turn_detection import Ears, Heard, SpeechStarted
 
 SMALLEST_COMMIT_MS = 100
+KIND = "conversation.item.input_audio_transcription"
 
 
 @attrs.define
@@ -40,6 +41,11 @@ class Caller:
     _turns: int = attrs.field(default=0, init=False)
     _is_stuck: bool = attrs.field(default=False, init=False)
     """True from the end of a turn that is never told to end, until the client commits it."""
+
+    @property
+    def item_id(self) -> str:
+        """The item of the utterance that goes on, or was the last one."""
+        return self._item_id
 
     @property
     def is_speaking(self) -> bool:
@@ -139,18 +145,42 @@ class Scribe:
     _later: Callable[[Iterator[float]], None]
     _turns: int = attrs.field(default=0, init=False)
     _held: list[tuple[str, int, str]] = attrs.field(factory=list, init=False)
+    _live: str = attrs.field(default="", init=False)
+    """The item that is being written down while it is spoken."""
+    _words_sent: int = attrs.field(default=0, init=False)
+
+    def listen(self, item_id: str) -> None:
+        """Begin to write down an utterance while it lasts, if that is how it is done."""
+        if self._how.mode == "live":
+            self._live, self._words_sent = item_id, 0
+            self._later(self._write_along(item_id))
+
+    def _write_along(self, item_id: str) -> Iterator[float]:
+        kind = KIND
+        for word in split_words(self._text):
+            yield self._how.delay_ms
+            if self._live != item_id:
+                return
+            self._words_sent += 1
+            self._wire.delta(f"{kind}.delta", item_id=item_id, content_index=0, delta=word)
+
+    @property
+    def _text(self) -> str:
+        return (
+            self._heard[self._turns] if self._turns < len(self._heard) else f"Caller turn {self._turns + 1}."
+        )
 
     def write_down(self, item_id: str, audio_ms: int) -> None:
         """Send the transcript of a turn in its own time, or never."""
-        text = (
-            self._heard[self._turns] if self._turns < len(self._heard) else f"Caller turn {self._turns + 1}."
-        )
+        text = self._text
         self._turns += 1
         match self._how.mode:
             case "never":
                 return
             case "late":
                 self._held.append((item_id, audio_ms, text))
+            case "live":
+                self._complete(item_id, audio_ms, text)
             case _:
                 self._later(self._write(item_id, audio_ms, text))
 
@@ -168,9 +198,11 @@ class Scribe:
             self._complete(item_id, audio_ms, text)
 
     def _complete(self, item_id: str, audio_ms: int, text: str) -> None:
-        kind = "conversation.item.input_audio_transcription"
+        kind = KIND
         place: Message = {"item_id": item_id, "content_index": 0}
-        for word in split_words(text):
+        sent = self._words_sent if item_id == self._live else 0
+        self._live = "" if item_id == self._live else self._live
+        for word in split_words(text)[sent:]:
             self._wire.delta(f"{kind}.delta", **place, delta=word)
         usage = {"type": "duration", "seconds": round(audio_ms / 1000, 1)}
         self._wire.event(f"{kind}.completed", **place, transcript=text, usage=usage)

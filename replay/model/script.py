@@ -11,7 +11,7 @@ import msgspec
 from replay.sound.hearing import Hearing
 
 DeltaMode = Literal["cut", "frames", "single", "odd"]
-TranscriptMode = Literal["soon", "late", "failed", "never"]
+TranscriptMode = Literal["soon", "live", "late", "failed", "never"]
 Refusal = Literal["http_401", "invalid_api_key", "model_not_found"]
 DoorFault = Literal["http_500", "http_503", "http_429", "http_401", "reset", "cut_off", "silence"]
 Garbage = Literal[
@@ -97,7 +97,8 @@ class Transcription:
     """When, if ever, the caller's words come back as text, should the session ask for them."""
 
     mode: TranscriptMode = "soon"
-    """late: only after the next response ended, or the next turn began."""
+    """live: a word each `delay_ms` while the caller speaks, the rest with the turn; late: only after the next response
+    ended, or the next turn began."""
     delay_ms: int = 350
 
 

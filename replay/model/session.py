@@ -221,6 +221,8 @@ class Session:
     def _on_speech(self) -> None:
         self._patience.end()
         self._scribe.release()
+        if self.settings["audio"]["input"]["transcription"] is not None:
+            self._scribe.listen(self._caller.item_id)
         if self._active is not None and (self._turn_detection or {}).get("interrupt_response"):
             self._active.cut("turn_detected")
 

@@ -198,6 +198,13 @@ def test_zoomed_in_the_lanes_move_with_the_waveform(browser: "Browser", tmp_path
         visit.wait(f"{wide} >= {shown}")
 
 
+def test_the_waits_of_a_longer_call_are_charted(browser: "Browser", tmp_path: Path) -> None:
+    with visiting(browser, written(tmp_path, restaurant_call(turns=3))) as visit:
+        visit.wait(READY)
+        assert visit.page.locator("#waits-chart canvas").count() == 1
+        assert visit.page.locator(".waits tbody tr").count() > 3
+
+
 def test_nothing_that_is_said_runs_in_the_page(browser: "Browser", tmp_path: Path) -> None:
     with visiting(browser, written(tmp_path, hostile_tape())) as visit:
         visit.wait(READY)

@@ -10,7 +10,7 @@ from shown_calls import restaurant_call
 
 from bench.stage import Place, speech
 from bridge.tapes.names import DONE_SUFFIX
-from replay.phone.script import Caller, HangUp, WaitForAgent
+from replay.phone.script import Caller, HangUp, Wait, WaitForAgent
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -94,3 +94,23 @@ def test_a_call_appears_talks_and_ends(browser: "Browser", console: RunningConso
         report = ringing.result()
         visit.wait("document.querySelector('#live .live') === null")
         visit.wait(f"document.querySelector('#history a[href*={report.call_sid}]') !== null")
+
+
+def test_the_page_of_a_call_that_goes_on_grows_and_can_be_heard_at_its_end(
+    browser: "Browser", console: RunningConsole
+) -> None:
+    says = (speech("caller_hours"), Wait(3000))
+    talking = Caller(steps=(WaitForAgent(), *says, *says, *says, HangUp()), answer_delay_ms=0)
+    with look(browser, console, "/calls") as visit:
+        visit.wait("document.querySelector('#live .calm') !== null")
+        ringing = console.ring_meanwhile(talking)
+        visit.wait("document.querySelector('#live .live .line a') !== null")
+        visit.page.click("#live .live .line a")
+        visit.wait("document.querySelector('.growing') !== null")
+        visit.wait("Number(document.body.dataset.grown) >= 2")
+        assert visit.page.locator(".talk .agent").count() >= 1
+        assert visit.serious() == []
+        ringing.result()
+        visit.wait("document.querySelector('.growing') === null")
+        visit.wait(READY)
+        assert visit.page.locator(".talk .caller").count() >= 1

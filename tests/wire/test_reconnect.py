@@ -267,3 +267,30 @@ async def test_a_clip_is_heard_while_the_next_session_does_not_come(place: MakeP
         await scene.hang_up()
     assert "filler_played: hold.ulaw, 400 ms" in shown(setup)
     assert murmur(400)[:800] in sound_of(read_tape(setup.tapes[0])).agent
+
+
+async def test_what_was_unheard_when_the_stream_broke_off_is_said_again(place: MakePlace) -> None:
+    script = Script(
+        opening=(words("caller_yes"),), turns=((LONG,),), fallback=(words("caller_no"),),
+        delivery=Delivery(response_delay_ms=0),
+    )  # fmt: skip
+    setup = place(script=script)
+    async with a_call(setup) as scene:
+        await scene.media.wait_sound()
+        await scene.press()
+        first = await scene.session(1)
+        await until(lambda: len(first.responses) == 2)
+        await scene.sounds(len(scene.media.sound) + 2)
+        told_before = dict(first.truncations)  # of the greeting, which the key cut off
+        scene.media.socket.reset()
+        await scene.phone.until_left(scene.media)
+        answer = await scene.phone.post(scene.connect.verb("Connect").attrib["action"])
+        scene.media = await scene.phone.stream(answer)
+        await scene.media.wait_sound()
+        assert len(first.responses) == 2, "the model is not asked to say it anew"
+        assert first.truncations == told_before
+        await scene.hang_up()
+    told = shown(setup)
+    assert "stream_lost: media socket lost" in told
+    assert "said_again: " in told
+    assert is_heard_after_the_loss(setup.tapes[0])

@@ -8,10 +8,11 @@ import trio
 from attrs import frozen
 from click.testing import CliRunner
 
+from bench.speaking import heard_in
 from bench.stage import PROMPT, MakePlace, open_stage, speech, words
 from bridge.cli import main
 from bridge.tapes.reader import read_tape
-from replay.model.script import Script
+from replay.model.script import Script, Transcription
 from replay.phone.report import CallReport
 from replay.phone.script import Caller, HangUp, InterruptAfter, Say, Step, WaitForQuiet
 from replay.sound.formats import murmur
@@ -23,6 +24,9 @@ AGENT: Final = words("agent_table")
 
 NOISE: Final = Say(murmur(300), "")
 ANSWER: Final = words("agent_pardon")
+
+
+SOON: Final = Transcription()
 
 
 @frozen
@@ -38,9 +42,18 @@ class Told:
     truncated: dict[str, int]
 
 
-async def call(place: MakePlace, said: Say, written: str, **speaking: Any) -> Told:
+async def call(
+    place: MakePlace, said: Say, written: str, *, transcription: Transcription = SOON, **speaking: Any
+) -> Told:
     """One call whose caller says this a second and a half into what the agent says, and hears the rest."""
-    script = Script(opening=(AGENT,), turns=(), fallback=(ANSWER,), heard=(written,), delivery=PROMPT)
+    script = Script(
+        opening=(AGENT,),
+        turns=(),
+        fallback=(ANSWER,),
+        heard=(written,),
+        transcription=transcription,
+        delivery=PROMPT,
+    )
     setup = place(script=script, agent={"speaking": speaking})
     steps: tuple[Step, ...] = (InterruptAfter(1500), said, WaitForQuiet(2500), HangUp())
     with trio.fail_after(120):
@@ -125,6 +138,17 @@ async def test_who_means_it_is_heard_and_the_model_told_what_was_heard(place: Ma
     (heard_ms,) = told.truncated.values()
     assert abs(longest_at(told.heard, AGENT.audio, 0) / 8 - heard_ms) <= 200
     assert (told.row["false_interruptions"], told.row["interruptions"], told.row["responses"]) == (0, 1, 2)
+
+
+async def test_words_that_come_while_the_caller_speaks_interrupt_before_their_end(place: MakePlace) -> None:
+    live = Transcription("live", delay_ms=200)
+    said = speech("caller_party")
+    told = await call(place, said, "Hello. I would like to plan a party.", transcription=live, min_words=3)
+    silent_after_ms = heard_in(told.report, AGENT.audio).silent_after_ms
+    assert "the caller cut in: " in told.shown
+    assert silent_after_ms is not None
+    assert silent_after_ms < 1500
+    assert told.row["interruptions"] == 1
 
 
 @pytest.mark.parametrize("speaking", [{}, {"min_speech_ms": 2000}], ids=["no rules", "rules"])

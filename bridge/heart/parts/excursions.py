@@ -12,14 +12,7 @@ from attrs import define, evolve
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import (
-    CancelResponse,
-    ClearAudio,
-    EndSession,
-    LeaveStream,
-    ReturnToStream,
-    RunTool,
-)
+from bridge.heart.effects import CancelResponse, ClearAudio, EndSession, LeaveStream, ReturnToStream, RunTool
 from bridge.heart.events import AwayEvent, CallerAway, ExcursionEnded, FarEndTold
 from bridge.heart.failure import CRASHED, Cause
 from bridge.heart.keys import HIDDEN
@@ -29,14 +22,7 @@ from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.ending import Ending
 from bridge.heart.parts.trips import TAKEN, Trip, outcome_of, place_of, taking
 from bridge.heart.phone_stream import PhoneStream
-from bridge.heart.plans import (
-    CollectDigits,
-    Dial,
-    GoTo,
-    HangUp,
-    Plan,
-    failure_plans,
-)
+from bridge.heart.plans import CollectDigits, Dial, GoTo, HangUp, Plan, failure_plans
 from bridge.heart.playout import Ledger, Playout
 from bridge.heart.prompts import excursion_output, line_broke
 from bridge.heart.session import Session
@@ -102,6 +88,8 @@ class Excursions:
     _why_left: str = ""
     _is_owed: bool = False
     """Whether the caller was in the middle of something when the stream broke off."""
+    _is_said_again: bool = False
+    """Whether they hear what they had not heard, from kept sound, when they are back."""
 
     # ------------------------------------------------------------ where the caller is
 
@@ -170,7 +158,9 @@ class Excursions:
             decisions.say(ClearAudio(decisions.new_id()))
 
     def response_created(self, response_id: str) -> None:
-        """Take back an answer that was made before the model's side knew that the caller is gone."""
+        """Take back an answer that was made before the model's side knew that the caller is gone; to one who has only
+        lost the line, it is owed."""
+        self._is_owed = self._is_owed or self._where is Where.LOST
         self.turns.cut_active()
         self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
 
@@ -182,12 +172,29 @@ class Excursions:
             return False
         self._lost += 1
         self._why_left, self._trip = why, None
-        self._is_owed = self.turns.is_going_on or not self.playout.is_idle
+        self._is_said_again = self._may_be_said_again
+        self._is_owed = not self._is_said_again and (self.turns.is_going_on or not self.playout.is_idle)
         self.decisions.journal.milestone("stream_lost", leg=self.leg, why=why)
-        self._part_from_stream()
+        if self._is_said_again:
+            self._keep_what_is_unheard()
+        else:
+            self._part_from_stream()
         longest_ms = self.agent.limits.max_call_seconds * 1000
         self._where, self.due = Where.LOST, min(self.decisions.now + CONNECT_MS, longest_ms)
         return True
+
+    @property
+    def _may_be_said_again(self) -> bool:
+        """Say whether the agent was speaking, and nobody else: then its sound is there, and the model need not know."""
+        if not self.agent.limits.say_again or self.turns.caller_is_speaking or self.playout.is_clip:
+            return False
+        return self.playout.is_speaking(self.turns.active) and not self.turns.is_cut(self.turns.active)
+
+    def _keep_what_is_unheard(self) -> None:
+        """Take back what is on its way to the caller: they hear it when they are back, from the start of a sentence."""
+        self.playout.hold(self.decisions.now, of_sentence=True)
+        self.playout.go_on()
+        self.stream.leave()
 
     def _connect_again(self) -> None:
         """Have the lost caller connected; what was going on is taken up where they stopped hearing it."""
@@ -310,6 +317,9 @@ class Excursions:
         if self._where is Where.RETURNING:
             self._where = Where.HERE
             self.decisions.journal.milestone("returned", excursion=self.number, leg=self.leg)
+            if self._is_said_again:
+                now, self._is_said_again = self.decisions.now, False
+                self.decisions.journal.milestone("said_again", ms=self.playout.plays_until(now) - now)
 
     def is_late(self) -> None:
         """Give up a caller who is not where they had to be by now; should they come all the same, they are told.

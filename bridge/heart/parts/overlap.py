@@ -99,6 +99,7 @@ class Overlap:
             event.item_id,
             now,
             self.meter.quiet_ms,
+            self.meter.voice_ms,
             self.meter.before_ms,
             is_over_protected=self.protection.is_on,
             is_over_the_end=not self.turns.active and self.playout.plays_until(now) - now <= NEARLY_SAID_MS,
@@ -111,7 +112,9 @@ class Overlap:
         self.stream.last_voice = now
         self.turns.caller_paused()
         if (speech := self._speeches.get(event.item_id)) is not None:
-            speech.voice_ms, speech.stopped = speech.lasted_ms(now, self.meter.quiet_ms), now
+            by_frames_ms = self.meter.voice_ms - speech.voice_before_ms + speech.ahead_ms
+            speech.voice_ms = max(by_frames_ms, speech.lasted_ms(now, self.meter.quiet_ms))
+            speech.stopped = now
 
     def _turn_committed(self, item_id: str) -> None:
         self.protection.turn_committed()
@@ -219,13 +222,23 @@ class Overlap:
                 self._count(speech)
             elif speech.has_counted and self._meant_at(speech) <= now:
                 self._interrupted()
+        elif not speech.has_counted and self._was_enough(speech):
+            self._count(speech)
         if speech.item_id in self._speeches:
             self._judge_words(speech)
+
+    def _was_enough(self, speech: Speech) -> bool:
+        """Say whether a speech that has stopped was long enough, though we heard all of it too late to stop in time."""
+        is_enough = self.rules.may_interrupt and speech.voice_ms >= self.rules.least_ms
+        return is_enough and not speech.is_over_protected and not self.protection.is_on
 
     def _count(self, speech: Speech) -> None:
         """There was enough voice: stop, for good or until the words are known."""
         speech.has_counted = True
-        if not self.rules.may_go_on or not self._is_saying or self._meant_at(speech) <= self.decisions.now:
+        is_meant = (
+            max(speech.voice_ms, speech.lasted_ms(self.decisions.now, self.meter.quiet_ms)) >= LONGEST_MS
+        )
+        if not self.rules.may_go_on or not self._is_saying or is_meant:
             return self._interrupted()
         if not self.playout.is_held:
             self._held_since = self.decisions.now

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define, field
 from msgspec import Struct
 
-from bridge.heart.audio import bytes_of, start_of_words
+from bridge.heart.audio import SENTENCE_PAUSE_BYTES, behind_pause, bytes_of, start_of_words
 
 KEPT_MS: Final = 3000
 """What is ahead of the ear is a tenth of it; the rest is for the word that was broken off, and the pause before it."""
@@ -40,12 +40,22 @@ class KeptSound:
         self._stretches.clear()
         self._bytes = 0
 
-    def again(self, unheard: int) -> Iterator[Stretch]:
-        """Yield what to play again, when so many bytes at the end of it were not heard: from the start of a word on."""
+    def again(self, unheard: int, *, of_sentence: bool = False) -> Iterator[Stretch]:
+        """Yield what to play again, when so many bytes at the end of it were not heard: from the start of a word on, or
+        of a sentence."""
         sound = b"".join(stretch.audio for stretch in self._stretches)
-        left = start_of_words(sound[: max(0, len(sound) - unheard)]) if unheard else len(sound)
+        heard = sound[: max(0, len(sound) - unheard)]
+        start = self._start_of_sentence(heard) if of_sentence else start_of_words(heard)
+        left = start if unheard else len(sound)
         for stretch in self._stretches:
             skipped = min(left, len(stretch.audio))
             left -= skipped
             if skipped < len(stretch.audio):
                 yield Stretch(stretch.part, stretch.start + skipped, stretch.audio[skipped:])
+
+    def _start_of_sentence(self, heard: bytes) -> int:
+        """Return where the sentence begins that was broken off; where its beginning is not kept, a word of it."""
+        place = behind_pause(heard, SENTENCE_PAUSE_BYTES)
+        if place is not None:
+            return place
+        return 0 if self._stretches and self._stretches[0].start == 0 else start_of_words(heard)

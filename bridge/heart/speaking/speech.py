@@ -20,7 +20,8 @@ class Speech:
     item_id: str
     began: int
     quiet_before_ms: int
-    """What the meter had counted as quiet when it began."""
+    voice_before_ms: int
+    """What the meter had counted when it began, without voice and with."""
     ahead_ms: int
     """How long it had lasted when the server told of it."""
     is_over_protected: bool = False
@@ -28,7 +29,7 @@ class Speech:
     """Whether the agent had nearly finished: then it is an answer."""
     stopped: int | None = None
     voice_ms: int = 0
-    """How long it was, once it has stopped."""
+    """How long it was, once it has stopped: by the clock, or by its frames where they came late and together."""
     is_committed: bool = False
     words: str = ""
     is_written_down: bool = False

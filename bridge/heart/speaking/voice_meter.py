@@ -30,6 +30,8 @@ class VoiceMeter:
 
     quiet_ms: int = 0
     """Of all frames without one so far: what is told of at different times differs by it."""
+    voice_ms: int = 0
+    """Of all others so far."""
     _sound_ms: int = 0
     _pause_ms: int = 0
 
@@ -37,6 +39,7 @@ class VoiceMeter:
         """Take a frame."""
         ms = ms_of(len(frame))
         if is_voiced(frame):
+            self.voice_ms += ms
             self._sound_ms, self._pause_ms = self._sound_ms + ms, 0
             return
         self.quiet_ms += ms

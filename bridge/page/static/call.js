@@ -3,8 +3,8 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const root = byId("call");
-  const facts = JSON.parse(byId("facts").textContent);
-  const length = facts.length_ms;
+  let facts = JSON.parse(byId("facts").textContent);
+  let length = facts.length_ms;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const clock = (ms) => {
@@ -15,8 +15,9 @@
 
   // -------------------------------------------------------------- the sound
 
-  const peaks = ["caller", "agent"].map((side) => bytes(facts.peaks[side]));
-  const curves = peaks.map((side) => Float32Array.from(side, (value) => value / 255));
+  const peaksOf = () => ["caller", "agent"].map((side) => bytes(facts.peaks[side]));
+  const curvesOf = () => peaks.map((side) => Float32Array.from(side, (value) => value / 255));
+  let peaks = peaksOf();
 
   async function inflated(text) {
     const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -53,7 +54,7 @@
   const nonce = byId("main").dataset.nonce || document.currentScript.nonce || undefined;
   const channel = (name) => ({ waveColor: colour(name), progressColor: colour(name), height: 48 });
   const surfer = WaveSurfer.create({
-    container: byId("wave"), media, peaks: curves, duration: length / 1000, height: 48, splitChannels: [channel("caller"), channel("agent")],
+    container: byId("wave"), media, peaks: curvesOf(), duration: length / 1000, height: 48, splitChannels: [channel("caller"), channel("agent")],
     cursorWidth: 0, barWidth: 2, barGap: 1, barRadius: 1, barMinHeight: 1, normalize: false, dragToSeek: true, hideScrollbar: false, cspNonce: nonce,
   });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -106,8 +107,7 @@
 
   // -------------------------------------------------------------- playing
 
-  const playButton = byId("play"), timeShown = byId("time"), whole = timeShown.textContent.split("/")[1];
-  let until = null;
+  const playButton = byId("play"), timeShown = byId("time"), whole = () => ` ${clock(length)}`;
 
   function seek(ms) {
     now = clamp(ms, 0, length);
@@ -187,7 +187,7 @@
   }
 
   function follow(isSought) {
-    timeShown.textContent = `${clock(now)} /${whole}`;
+    timeShown.textContent = `${clock(now)} /${whole()}`;
     place();
     const line = lineAt(now), item = line && line.item;
     if (item && item !== current && byId("follow").checked) show(item);
@@ -287,12 +287,40 @@
     const times = facts.waits.map((wait) => wait.from_ms / 1000), took = facts.waits.map((wait) => wait.to_ms - wait.from_ms);
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     plot = new uPlot({
-      width: host.clientWidth, height: 150, legend: { show: false }, scales: { x: { time: false }, y: { range: (_plot, _low, high) => [0, Math.max(1000, high * 1.1)] } },
+      width: host.clientWidth, height: 150, legend: { show: false }, scales: { x: { time: false, range: () => [0, length / 1000] }, y: { range: (_plot, _low, high) => [0, Math.max(1000, high * 1.1)] } },
       axes: [{ ...axis, values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1000).slice(0, -2)) }, { ...axis, size: 52, values: (_plot, ticks) => ticks.map((tick) => tick + " ms") }],
       series: [{}, { stroke: colour("accent"), fill: colour("accent"), paths: uPlot.paths.bars({ size: [0.5, 9] }), points: { show: false } }],
     }, [times, took], host);
   }
   new ResizeObserver(() => plot?.setSize({ width: byId("waits-chart").clientWidth, height: 150 })).observe(document.body);
+
+  // -------------------------------------------------------------- a call that goes on
+
+  function renew(page) { // what is the same stays as it is: somebody may be reading, or have it unfolded
+    const fresh = document.createElement("template");
+    fresh.innerHTML = page.body; // the server's own templates, which escape whatever strangers said
+    for (const part of fresh.content.querySelectorAll("[data-part]")) {
+      const mine = document.querySelector(`[data-part="${part.dataset.part}"]`);
+      if (mine && mine.innerHTML !== part.innerHTML) mine.replaceChildren(...part.childNodes);
+    }
+    facts = JSON.parse(page.data);
+    length = facts.length_ms;
+    peaks = peaksOf();
+    surfer.load("", curvesOf(), length / 1000);
+    now = length;
+    look();
+    flags();
+    ruler();
+    follow(true);
+    byId("words").scrollTop = byId("words").scrollHeight;
+  }
+
+  function grow(address) {
+    const stream = new EventSource(address);
+    stream.onmessage = (event) => { renew(JSON.parse(event.data)); document.body.dataset.grown = Number(document.body.dataset.grown || 0) + 1; };
+    stream.addEventListener("over", () => { stream.close(); location.reload(); });
+    addEventListener("pagehide", () => stream.close());
+  }
 
   // -------------------------------------------------------------- begin
 
@@ -304,7 +332,8 @@
   follow(true);
   const wished = /^#t=([0-9.]+)$/.exec(location.hash); // a link to a second of the call
   if (wished) seek(Number(wished[1]) * 1000);
-  soundAddress().then((address) => {
+  if (root.dataset.live) grow(root.dataset.live);
+  else soundAddress().then((address) => {
     for (const event of ["loadedmetadata", "error"])
       media.addEventListener(event, () => { document.body.dataset.ready = event === "error" ? "no" : "yes"; }, { once: true });
     media.src = address;

@@ -17,6 +17,7 @@ from bridge.heart.effects import (
     UpdateSession,
 )
 from bridge.heart.events import (
+    CallerWords,
     Event,
     MessageBroken,
     MessageIgnored,
@@ -88,6 +89,15 @@ def message(kind: str, **fields: Any) -> str:
 )
 def test_a_message_is_understood(text: str, event: Event) -> None:
     assert realtime.parse(text) == event
+
+
+def test_words_of_the_callers_are_told_as_they_come_and_what_is_none_is_ignored() -> None:
+    kind = "conversation.item.input_audio_transcription.delta"
+    assert realtime.parse(message(kind, item_id="u1", content_index=0, delta="No,")) == CallerWords(
+        "u1", "No,"
+    )
+    for odd in ({}, {"item_id": "u1"}, {"item_id": 7, "delta": "No"}, {"item_id": "u1", "delta": ""}):
+        assert realtime.parse(message(kind, **odd)) == MessageIgnored(kind)
 
 
 def test_a_function_call_that_was_cut_off_is_not_run() -> None:

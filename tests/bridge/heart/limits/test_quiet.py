@@ -12,8 +12,11 @@ from bridge.heart.events import (
     IdleTimedOut,
     KeyPressed,
     ModelFinishedAudio,
+    ModelLeft,
     ResponseCreated,
     ResponseFinished,
+    SessionCreated,
+    SessionUpdated,
     TurnCommitted,
 )
 
@@ -86,6 +89,17 @@ def test_who_gives_a_sign_of_life_has_all_questions_before_them_again(sign: str)
     assert len(asked(line)) == 2
     line.listen(2000)
     assert len(asked(line)) == 3
+
+
+def test_what_can_not_be_asked_while_a_session_is_replaced_is_asked_when_the_next_is_there() -> None:
+    line = open_call(agent_with(quiet_seconds=20, still_there_seconds=5, reconnects=1))
+    line.wait_with_frames(13_000)
+    line.tell(ModelLeft(1006, ""))
+    line.wait_with_frames(2500)
+    assert asked(line) == []
+    line.tell(SessionCreated(0), SessionUpdated())
+    line.wait_with_frames(1000)
+    assert len(asked(line)) == 1
 
 
 def test_without_marks_the_silence_begins_when_the_line_has_played_all_that_it_was_given() -> None:

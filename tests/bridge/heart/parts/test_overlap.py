@@ -105,6 +105,17 @@ def test_what_was_on_the_line_before_the_server_told_of_it_counts_too() -> None:
     assert [one["name"] for one in milestones(line)] == ["barge_in"]
 
 
+def test_a_voice_that_comes_late_and_all_at_once_counts_when_it_has_stopped() -> None:
+    line = talking(min_speech_ms=400)
+    line.tell(SpeechStarted("u1", 0))
+    for _ in range(30):
+        line.caller_frame(LOUD)
+    assert milestones(line) == []
+    line.tell(SpeechStopped("u1", 0), TurnCommitted("u1"))
+    assert [one["name"] for one in milestones(line)] == ["barge_in"]
+    assert asked(line) == 1
+
+
 def test_quiet_within_a_sound_is_none_of_it() -> None:
     line = talking(min_speech_ms=400)
     line.tell(SpeechStarted("u1", 0))
