@@ -27,6 +27,9 @@ MOST_SHOWN: Final = 200
 
 SEE_OTHER, NOT_FOUND, BUSY = 303, 404, 503
 OPERATOR: Final = "operator"
+KEPT: Final = b"event: kept\ndata: \n\n"
+"""A call that was is in the database: the list has changed."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -51,14 +54,14 @@ class Watch:
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield what has changed on the page as server-sent events."""
-        until, shown, before = trio.current_time() + LONGEST_SECONDS, "", set[str]()
+        until, shown, kept = trio.current_time() + LONGEST_SECONDS, "", self.pages.indexer.added
         yield f"retry: {AGAIN_MS}\n\n".encode()
         while trio.current_time() < until:
             calls = await self.calls()
-            ids = {call["id"] for call in calls}
-            if before - ids:
-                yield b"event: over\ndata: \n\n"
-            before, said = ids, _without_time(calls)
+            if kept != self.pages.indexer.added:
+                kept = self.pages.indexer.added
+                yield KEPT
+            said = _without_time(calls)
             if said != shown:
                 shown = said
                 yield _event(await self.pages.render("live.html", live=calls))

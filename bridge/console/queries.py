@@ -1,12 +1,14 @@
 """The questions of the pages, as SQL with its values: pages by key, so that the last costs what the first did. Pure."""
 
-import re
 from typing import Any, Final
 
 from bridge.console.filters import Filters
 from bridge.store.messages import Question
 
 PAGE: Final = 50
+BEFORE, AROUND = 200, 600
+"""Letters of a call around the word that was looked for: the page shows the line that it stands in."""
+
 MOST_WORDS: Final = 8
 MOST_EXPORTED: Final = 1_000_000
 Query = tuple[str, tuple[Any, ...]]
@@ -41,21 +43,13 @@ SHOWN: Final = (
 
 
 def narrowed(filters: Filters) -> Query:
-    """Return the calls that are meant, `c` with `hit.words` if something said is looked for; in no order.
-
-    What was said is read once, whatever else is asked of it: that is nearly all of what a search costs.
-    """
+    """Return the calls that are meant, `c`; in no order."""
     clauses, values = _clauses(filters)
-    patterns = [f"%{_plain(word)}%" for word in filters.words.split()[:MOST_WORDS]]
-    said = " and ".join("said ilike ? escape '\\'" for _ in patterns)
-    hits = f"join (select call_id, arg_min(said, position) as words from transcript where {said} group by call_id) hit"
-    sql = f"from calls c {hits + ' using (call_id)' if patterns else ''} where {' and '.join(clauses) or 'true'}"
-    return sql, (*patterns, *values)
-
-
-def _plain(word: str) -> str:
-    """Return a word whose signs mean themselves."""
-    return re.sub(r"([\\%_])", r"\\\1", word)
+    words = filters.words.lower().split()[:MOST_WORDS]
+    said = " and ".join("contains(lowered, ?)" for _ in words)
+    hits = f"join (select call_id from spoken where {said}) using (call_id)" if words else ""
+    sql = f"from calls c {hits} where {' and '.join(clauses) or 'true'}"
+    return sql, (*words, *values)
 
 
 def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
@@ -90,16 +84,16 @@ def place_after(filters: Filters) -> tuple[int, str] | None:
 def calls_page(filters: Filters) -> Query:
     """Return one page of calls and the first of the next, each with its `key` and `words`, and how many there are."""
     sql, values = narrowed(filters)
-    words = "hit.words" if filters.words.split() else "c.opening_words"
+    words, place, word = _spoken_on_page(filters)
     after = place_after(filters)
     behind = "where (key, call_id) < (?, ?)" if after else ""
     page = f"""
-        with chosen as materialized (select c.call_id, {KEYS[filters.sort]} as key, {words} as words {sql}),
+        with chosen as materialized (select c.call_id, {KEYS[filters.sort]} as key {sql}),
         page as (select * from chosen {behind} order by key desc, call_id desc limit {PAGE + 1})
-        select {SHOWN}, page.key, page.words, m.mark, m.label, (select count(*) from chosen) as count
-        from page join calls c using (call_id) left join ({MARKS}) m using (call_id)
+        select {SHOWN}, page.key, {words} as words, m.mark, m.label, (select count(*) from chosen) as count
+        from page join calls c using (call_id) {place} left join ({MARKS}) m using (call_id)
         order by page.key desc, c.call_id desc"""
-    return page, (*values, *(after or ()))
+    return page, (*values, *(after or ()), *word)
 
 
 COLUMNS: Final = (
@@ -120,6 +114,16 @@ def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
     columns = [HARMLESS.format(name) if name in strange else f"c.{name}" for name in COLUMNS]
     order = f"order by started_at desc, call_id limit {MOST_EXPORTED}"
     return f"select {', '.join(columns)} {sql} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
+
+
+def _spoken_on_page(filters: Filters) -> tuple[str, str, tuple[str, ...]]:
+    """Return the words that stand for a call, where they are from, and a value: those around what was looked for."""
+    words = filters.words.split()
+    if not words:
+        return "c.opening_words", "", ()
+    around = f"substring(s.said, greatest(1, strpos(s.lowered, ?) - {BEFORE}), {AROUND})"
+    spoken = "join (select * from spoken where call_id in (select call_id from page)) s using (call_id)"
+    return around, spoken, (words[0].lower(),)
 
 
 CHOICES: Final = Question(

@@ -85,8 +85,10 @@ def marked(text: Any, words: str) -> Markup:
 
 
 def around(text: Any, words: str, most: int = 140) -> str:
-    """Return the part of a text where the first of these words stands, as long as a line."""
-    said = str(seen(text))
+    """Return the part of a text where the first of these words stands, as long as a line and of one line of it."""
+    lines = str(text or "").split("\n")
+    first = next(iter(words.lower().split()), "")
+    said = str(seen(next((line for line in lines if first in line.lower()), lines[0])))
     places = [place for word in words.lower().split() if (place := said.lower().find(word)) >= 0]
     begin = max(0, min(places, default=0) - most // 3)
     cut = said[begin : begin + most]

@@ -64,8 +64,7 @@ MOST_ASIDE: Final = 100
 MOST_LATE: Final = 1000
 """Requests about calls that are over and wait for their tapes."""
 
-MOST_READING: Final = 8
-"""Questions at once; each is soon answered, and a person asks one."""
+MOST_READING: Final = 8  # questions at once; each is soon answered, and a person asks one
 
 LONGEST_LATE_PAUSE: Final = 16.0
 """Seconds; doubled each time from one on, so a tape is looked for during half a minute. It is complete in one."""
@@ -81,8 +80,9 @@ class Indexer:
     secrets: Secrets
     on_record: Callable[[Records], None] | None = None
     deaths: int = 0
+    added: int = 0
     refused: int = 0
-    """Tapes that can't be indexed as they are."""
+    """Tapes that are in the database since the start, and those that can't be indexed as they are."""
     fault: str = ""
     """What is wrong with the database; "" while it can be used."""
     last_seconds: float = LAST_SECONDS
@@ -317,9 +317,8 @@ class Indexer:
         return None
 
     async def _index(self, tape: Waiting) -> None:
-        wants_records = tape.is_ours and self.on_record is not None
         try:
-            reply = await self._give(AddTape(tape.path, wants_records))
+            reply = await self._give(AddTape(tape.path, tape.is_ours and self.on_record is not None))
         except ProcessDied as death:
             tape.deaths += death.had_begun
             if tape.deaths >= MOST_DEATHS:
@@ -333,6 +332,7 @@ class Indexer:
 
     def _settle(self, tape: Waiting, reply: Reply) -> None:
         if isinstance(reply, Added):
+            self.added += 1
             self._is_well()
             if reply.records is not None and self.on_record is not None:
                 self.on_record(reply.records)

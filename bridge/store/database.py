@@ -25,7 +25,18 @@ from bridge.tapes.odd_tapes import tried
 if TYPE_CHECKING:
     from bridge.store.records import Records
 
-TABLES: Final = ("calls", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs", "marks")
+TABLES: Final = (
+    "calls",
+    "transcript",
+    "tool_calls",
+    "milestones",
+    "items",
+    "turns",
+    "log",
+    "legs",
+    "marks",
+    "spoken",
+)
 KEPT: Final = (*TABLES, "waveforms")
 """With what is kept for pages alone, and says nothing by itself; it goes with its call."""
 

@@ -8,6 +8,9 @@ Row: TypeAlias = dict[str, Any]
 MOST_CHARACTERS: Final = 300
 """Of the caller's first words: two lines on a page."""
 
+MOST_SPOKEN: Final = 1_000_000
+"""Of all that was said: an hour has some sixty thousand."""
+
 OF_WORDS: Final = frozenset({"opening_words"})
 """Columns that hold what was said."""
 
@@ -21,6 +24,12 @@ def digest(transcript: Sequence[Row], tool_calls: Sequence[Row], turns: Sequence
         "failed_tool_calls": sum(row["error_kind"] is not None for row in tool_calls),
         "longest_wait_ms": max(waits, default=None),
     }
+
+
+def spoken(transcript: Sequence[Row]) -> list[Row]:
+    """Return all that was said in a call as the one row that is searched; none where nobody said anything."""
+    said = "\n".join(row["said"] for row in transcript if row["said"])[:MOST_SPOKEN]
+    return [{"position": 0, "said": said, "lowered": said.lower()}] if said else []
 
 
 def _wait_ms(turn: Row) -> int | None:

@@ -230,6 +230,7 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "log": (),
     "legs": ("part", "outcome"),
     "marks": (),
+    "spoken": (),
 }  # fmt: skip
 """The columns that metrics and traces are made of: numbers and names, nothing that was said."""
 

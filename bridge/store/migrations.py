@@ -84,5 +84,11 @@ MIGRATIONS: Final = [
     alter table tool_calls add column is_late boolean;
     alter table tool_calls add column joined varchar;
     """,
+    """
+    create table spoken (call_id varchar, position integer, said varchar, lowered varchar);
+    insert into spoken select call_id, 0, said, lower(said) from (
+        select call_id, string_agg(said, chr(10) order by position) as said from transcript
+        where said <> '' group by call_id);
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""

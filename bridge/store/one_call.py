@@ -26,7 +26,7 @@ def record_of(query: Query, call_id: str) -> Row:
     record: Row = {
         table: query(f"select * from {table} where call_id = ? order by position", [call_id])
         for table in TABLES
-        if table != "calls"
+        if table not in ("calls", "spoken")  # `transcript` has what that says
     }
     record["call"] = query("select * from calls where call_id = ?", [call_id])[0]
     record["call"]["counts"] = _json(record["call"]["counts"])

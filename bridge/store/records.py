@@ -11,7 +11,7 @@ from attrs import define, field
 
 from bridge.heart.parts.conversation import LATE, TOLD_AGAIN
 from bridge.settings.turn_detection import ServerVad
-from bridge.store.digest import digest
+from bridge.store.digest import digest, spoken
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
@@ -52,6 +52,7 @@ class Records:
     log: list[Row]
     legs: list[Row]
     marks: list[Row]
+    spoken: list[Row]
 
 
 def records_of(header: Header, lines: Iterable[Line], *, is_torn: bool = False) -> Records:
@@ -276,6 +277,7 @@ class _Reader:
             log=[{"position": n, **row} for n, row in enumerate(self.log)],
             legs=[{"position": n, **row} for n, row in enumerate(self.legs.rows)],
             marks=[{"position": n, **row} for n, row in enumerate(self.late.marks)],
+            spoken=spoken(transcript),
         )
 
     def _silence_ms(self) -> int | None:

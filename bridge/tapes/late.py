@@ -86,6 +86,12 @@ def keep_mark(folder: Path, mark: Mark) -> Path | None:
     return path
 
 
+def mark_on(path: Path) -> str:
+    """Return what was said last of the call on a tape: good, bad, or nothing. Raises `TapeError`."""
+    notes = [decode(raw).note for raw in _behind_the_end(read_tape(path)) if b'"kind":"mark"' in raw[:100]]
+    return str(notes[-1]["mark"]) if notes and notes[-1] else ""
+
+
 def keep_late(folder: Path, late: Late) -> Path | None:
     """Put a request behind the end of its call's tape, once; return the tape, None while no complete one is there.
 

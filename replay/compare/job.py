@@ -127,10 +127,12 @@ class Job:
         )  # fmt: skip
 
 
-def job_of(path: Path, repeats: int | None, saved: Sequence[Path], *, interleave: bool = False) -> Job:
+def job_of(
+    path: Path, repeats: int | None, saved: Sequence[Path], *, interleave: bool = False, marked: str = ""
+) -> Job:
     """Return the job of a plan. Raises `BridgeError` if it can't come to anything."""
     plan = load_plan(path)
-    plan = attrs.evolve(plan, repeats=repeats) if repeats else plan
+    plan = attrs.evolve(plan, repeats=repeats or plan.repeats, marked=marked or plan.marked)
     days = [load_baseline(file) for file in saved]
     if days and not interleave and len(plan.variants) > 1:
         others = tuple(variant for variant in plan.variants if variant.name != plan.baseline)

@@ -11,6 +11,7 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
 from bridge.errors import BridgeError, ConfigError, TapeError
+from bridge.tapes.late import mark_on
 from bridge.tapes.names import tapes_under
 from bridge.tapes.odd_tapes import gone_through, named
 from bridge.tapes.reader import read_tape
@@ -46,6 +47,7 @@ class _Top:
     at_once: int = setting(DEFAULT_AT_ONCE, whole(1, 200))
     baseline: str = setting("", text("the name of a variant"))
     mode: Mode = setting("turns", choice(*get_args(Mode)))
+    marked: str = setting("", choice("", "good", "bad"))
 
 
 def _measures(value: Any) -> tuple[str, ...]:
@@ -118,6 +120,7 @@ def parse_plan(raw: Mapping[str, Any], path: Path) -> Plan:
         variants=tuple(variants),
         thresholds=thresholds,
         mode=top.mode,
+        marked=top.marked,
         critical=gate.critical,
         must_say=must_say,
         judge=judge,
@@ -258,8 +261,10 @@ def callers_of(plan: Plan, odd: list[TapeError]) -> list[NamedCaller]:
     """
     faults: list[str] = []
     paths = [found for path in plan.callers for found in _files(path, faults)]
-    work = partial(_caller, mode=plan.mode, faults=faults)
+    work = partial(_caller, mode=plan.mode, faults=faults, marked=plan.marked)
     callers = [caller for caller in gone_through(dict.fromkeys(paths), work, odd) if caller is not None]
+    if plan.marked and not callers and not odd:
+        faults.append(f'callers: none is marked "{plan.marked}"; `bridge console` marks calls')
     if faults or not callers:
         raise ConfigError([*faults, *map(str, odd)])
     return _with_own_names(callers)
@@ -274,8 +279,10 @@ def _files(path: Path, faults: list[str]) -> list[Path]:
     return []
 
 
-def _caller(path: Path, mode: Mode, faults: list[str]) -> NamedCaller | None:
+def _caller(path: Path, mode: Mode, faults: list[str], marked: str = "") -> NamedCaller | None:
     try:
+        if marked and (path.suffix == ".toml" or mark_on(path) != marked):
+            return None
         if path.suffix == ".toml":
             told = phone_scenario.load(path)
             return NamedCaller(path.stem, told.caller, told.call.max_ms)

@@ -55,6 +55,7 @@ class Plan:
     Each of the variants is called `repeats` times by each caller, `at_once` calls together. `callers` are tapes,
     folders of them, and phone scenarios; `thresholds` is what stands over those of `replay/judge/defaults.toml`,
     in the units that their names end in. `mode` says when a recorded caller speaks: in turn, or on the recorded clock.
+    With `marked` only calls that people marked so ring again.
     `must_say` has the facts that callers must be told, by caller; `judge` is a model that reads each call, if any.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     variants: tuple[Variant, ...]
     thresholds: Mapping[str, Any]
     mode: Mode = "turns"
+    marked: str = ""
     critical: tuple[str, ...] = ()
     must_say: MustSay = attrs.field(factory=dict)
     judge: JudgePlan | None = None

@@ -102,7 +102,7 @@ async def test_a_call_is_seen_while_it_goes_on_and_found_when_it_is_over(place: 
         told = list[str]()
 
         async def watch() -> None:
-            told.append(await heard(stage, "event: over"))
+            told.append(await heard(stage, "event: kept"))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)

@@ -51,7 +51,7 @@ function renewParts(known, fresh) {
 function follow(place) {
   const stream = new EventSource(place.dataset.stream);
   stream.onmessage = (event) => renew(place, parsed(event.data));
-  stream.addEventListener("over", () => [1500, 4000].forEach((ms) => setTimeout(refreshHistory, ms))); // its rows come after it
+  stream.addEventListener("kept", refreshHistory);
   addEventListener("pagehide", () => stream.close());
 }
 

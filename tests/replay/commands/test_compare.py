@@ -2,14 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
+from kept import Folder
 
+from bridge.tapes.late import Mark, keep_mark
 from replay.commands.compare import compare
+from replay.compare.plan import callers_of, load_plan
 
 BASE = """
 [agents.front-desk]
@@ -259,3 +264,24 @@ def test_a_file_that_is_no_baseline_is_refused(folder: Path) -> None:
     done = run(folder / "plan.toml", "--baseline", folder / "config.toml")
     assert done.exit_code == 2
     assert "no saved baseline" in done.stderr
+
+
+# ---------------------------------------------------------------- calls that people marked
+
+
+def test_only_calls_that_people_marked_so_ring_again(folder: Path) -> None:
+    kept = Folder(folder / "data")
+    for call, mark in (("CA1", "bad"), ("CA2", "good"), ("CA3", "")):
+        kept.put(call)
+        if mark:
+            keep_mark(kept.data / "tapes", Mark(call, "anna", datetime(2026, 11, 28, tzinfo=UTC), mark))
+    (folder / "recorded.toml").write_text((PLAN + NEXT).replace('"call.toml"', '"call.toml", "data/tapes"'))
+    plan = load_plan(folder / "recorded.toml")
+    for marked, names in (("", ["call", "CA1", "CA2", "CA3"]), ("bad", ["CA1"]), ("good", ["CA2"])):
+        assert [caller.name for caller in callers_of(evolve(plan, marked=marked), [])] == names
+
+
+def test_where_nobody_marked_a_call_so_that_is_said(folder: Path) -> None:
+    told = run(folder / "plan.toml", "--estimate", "--marked", "bad")
+    assert told.exit_code == 2
+    assert 'none is marked "bad"' in told.output
