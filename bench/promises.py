@@ -30,6 +30,8 @@ def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
         "an item settled twice": len({(r["item_id"], r["content_index"]) for r in rows.items})
         == len(rows.items),
         "a tool without an answer": all(is_answered(row, until_ms) for row in rows.tool_calls),
+        "a late result is lost": all(is_told_or_not(row, rows) for row in rows.tool_calls if row["is_late"]),
+        "what runs once ran twice": len(runs := runs_once(tape, lines)) == len(set(runs)),
         "said is not what was said": all(row["said"] in spoken for row in agents(rows)),
         "heard and unheard": all(is_split(row) for row in rows.transcript),
         "an item twice in the transcript": len({r["item_id"] for r in rows.transcript})
@@ -64,7 +66,22 @@ def is_answered(row: dict[str, Any], until_ms: int) -> bool:
     """Say whether a called tool was answered, cancelled, ended when no model was there, or is a way off the line."""
     is_way = row["name"] in WAYS  # it is answered only where the caller stays, or comes back
     is_late = row["called_ms"] is None or max(row["called_ms"], row["answered_ms"] or 0) >= until_ms
-    return is_way or is_late or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
+    return (
+        is_way or is_late or row["is_late"] or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
+    )
+
+
+def is_told_or_not(row: dict[str, Any], rows: Records) -> bool:
+    """Say whether a late result was delivered, or recorded as undelivered, and not both."""
+    told = [one["name"] for one in rows.milestones if one["data"].get("call_id") == row["tool_call_id"]]
+    return told.count("tool_delivered") + told.count("tool_undelivered") == 1
+
+
+def runs_once(tape: Tape, lines: list[Line]) -> list[tuple[str, str]]:
+    """Return which tools that run once were run, with which arguments."""
+    once = {name for name, rule in tape.header.tool_rules.items() if rule.once}
+    runs = (line.run for line in lines if line.run is not None)
+    return [(run["name"], run["arguments"]) for run in runs if run["name"] in once]
 
 
 def is_split(row: dict[str, Any]) -> bool:

@@ -41,6 +41,7 @@ from bridge.settings.session_table import (
     tracing,
 )
 from bridge.settings.speaking import Speaking, about_speaking
+from bridge.settings.tool_speech import ToolSpeech, read_tool_speech
 from bridge.settings.turn_detection import (
     ServerVad,
     TurnBudget,
@@ -120,6 +121,7 @@ class Agent:
     session: Mapping[str, Any] = setting({}, _table)
     mcp: Mapping[str, McpServer] = setting({}, _table)
     limits: Limits = setting(Limits(), _table)
+    tool_speech: ToolSpeech = setting(ToolSpeech(), _table)
     filler: Filler = setting(Filler(), _table)
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
@@ -211,6 +213,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
     agent = _spoken(agent)
     leaving = read_leaving(tables, at, faults)
     turn_detection = read_turn_detection(tables.get("turn_detection", {}), f"{at}.turn_detection", faults)
+    filler = read_table(Filler, tables.get("filler", {}), at=f"{at}.filler", faults=faults)
     return evolve(
         agent,
         name=name,
@@ -228,7 +231,10 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),
         session=read_session(tables.get("session", {}), f"{at}.session", faults),
         limits=read_table(Limits, tables.get("limits", {}), at=f"{at}.limits", faults=faults),
-        filler=read_table(Filler, tables.get("filler", {}), at=f"{at}.filler", faults=faults),
+        tool_speech=read_tool_speech(
+            tables.get("tool_speech", {}), f"{at}.tool_speech", faults, has_clip=bool(filler.clip.file)
+        ),
+        filler=filler,
         keep=read_table(Keep, tables.get("keep", {}), at=f"{at}.keep", faults=faults),
         hours=read_table(Hours, tables.get("hours", {}), at=f"{at}.hours", faults=faults),
         outbound=_read_outbound(tables.get("outbound"), agent.variables, f"{at}.outbound", faults),

@@ -33,10 +33,13 @@ from attrs import field, frozen
 
 from bridge.checks import nearest
 from bridge.errors import ToolArgumentsError, ToolError, in_words
-from bridge.given import CallInfo, Given, SecretDigits
+from bridge.given import GIVEN, CallInfo, Given, IdempotencyKey, Progress, SecretDigits
 from bridge.text.validity import valid, valid_json, valid_value
+from bridge.tool_rules import NO_RULE, ToolRule
 
-__all__ = ["HANG_UP", "CallInfo", "SecretDigits", "Tool", "load_tools", "tool"]
+__all__ = [
+    "HANG_UP", "CallInfo", "IdempotencyKey", "Progress", "SecretDigits", "Tool", "load_tools", "tool",
+]  # fmt: skip
 
 # A caller hears silence, or filler words, while a tool runs; longer than this feels like a lost line.
 TIMEOUT_MS: Final = 8000
@@ -60,8 +63,9 @@ class Tool:
     function: Callable[..., Any]
     is_async: bool
     _arguments: type[msgspec.Struct] = field(repr=False)
-    _asked: Mapping[str, type] = field(factory=dict, repr=False)
-    """Parameters that the bridge fills, and the model never sees: `CallInfo`, `SecretDigits`."""
+    _asked: Mapping[str, Any] = field(factory=dict, repr=False)
+    """Parameters that the bridge fills, and the model never sees, by their types."""
+    rule: ToolRule = NO_RULE
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is checked, bounded or encoded."""
@@ -97,12 +101,17 @@ class Tool:
 
     def given(self, given: Given) -> dict[str, Any]:
         """Return the keyword arguments that it asks the bridge for."""
-        return {name: given.call if kind is CallInfo else given.digits for name, kind in self._asked.items()}
+        return {name: given.of(kind) for name, kind in self._asked.items()}
 
     def _usage(self) -> str:
         known, required = self.parameters["properties"], self.parameters["required"]
         words = [name if name in required else f"{name} (optional)" for name in known]
         return f"call {self.name} again with {', '.join(words) or 'no arguments'}"
+
+
+def rules_of(tools: Iterable[Tool]) -> dict[str, ToolRule]:
+    """Return the rules of those tools that have any, by their names."""
+    return {tool.name: tool.rule for tool in tools if tool.rule != NO_RULE}
 
 
 # ---------------------------------------------------------------- declaring
@@ -113,31 +122,45 @@ def tool(function: Callable[..., Any], /) -> Tool: ...
 
 
 @overload
-def tool(*, name: str = ..., timeout_ms: int = ...) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    *, name: str = ..., timeout_ms: int = ..., late: bool = ..., once: bool = ..., cancellable: bool = ...
+) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
 def tool(
-    function: Callable[..., Any] | None = None, /, *, name: str = "", timeout_ms: int = TIMEOUT_MS
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str = "",
+    timeout_ms: int = TIMEOUT_MS,
+    late: bool = False,
+    once: bool = False,
+    cancellable: bool = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function, sync or async, whose parameters are all typed.
 
     Types may be str, int, float, bool, list, dict, Literal, Enums, and attrs, dataclass or msgspec classes;
-    `Annotated[str, "…"]` describes one to the model. A parameter of type `CallInfo` is given by the bridge, and not
-    shown to the model. Past `timeout_ms` (1 to 600 000) the model is told that no answer came. A str is the answer as
-    it is; anything else goes out as JSON, of 32 KiB at most. What it raises is told to the model, and ends no call.
-    Raises `ToolError` when the function can't be a tool.
+    `Annotated[str, "…"]` describes one to the model. A parameter of type `CallInfo`, `Progress` or `IdempotencyKey` is
+    given by the bridge, and not shown to the model. Past `timeout_ms` (1 to 600 000) the model is told that no answer
+    came. A str is the answer as it is; anything else goes out as JSON, of 32 KiB at most. What it raises is told to the
+    model, and ends no call. A `late` tool's result is told when it comes, and the conversation goes on meanwhile; with
+    `once` it runs once a call for the same arguments; a `cancellable` one is cancelled when the caller interrupts or
+    the call ends. Raises `ToolError` when the function can't be a tool.
     """
-    declare = partial(_declare, name=name, timeout_ms=timeout_ms)
+    declare = partial(_declare, name=name, timeout_ms=timeout_ms, rule=ToolRule(late, once, cancellable))
     return declare if function is None else declare(function)
 
 
-def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Tool:
+def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int, rule: ToolRule) -> Tool:
     name = name or getattr(function, "__name__", repr(function))
     if not TOOL_NAME.fullmatch(name):
         raise ToolError(f'tool "{name}": use a name of 1 to 64 letters a-z, A-Z, digits, "_" and "-"')
     if not 1 <= timeout_ms <= LONGEST_TIMEOUT_MS:
         raise ToolError(f'tool "{name}": timeout_ms = {timeout_ms}: use 1 to {LONGEST_TIMEOUT_MS}')
     asked = _asked_of(function, name)
+    is_async = inspect.iscoroutinefunction(function)
+    for wrong in _about_rule(rule, is_async=is_async, is_secret=SecretDigits in asked.values()):
+        raise ToolError(f'tool "{name}": {wrong}')
     arguments, parameters = _arguments_of(function, name, without=asked)
     return Tool(
         name=name,
@@ -145,13 +168,26 @@ def _declare(function: Callable[..., Any], *, name: str, timeout_ms: int) -> Too
         parameters=valid_value(parameters),
         timeout_ms=timeout_ms,
         function=function,
-        is_async=inspect.iscoroutinefunction(function),
+        is_async=is_async,
         arguments=arguments,
         asked=asked,
+        rule=rule,
     )
 
 
-def _asked_of(function: Callable[..., Any], name: str) -> dict[str, type]:
+def _about_rule(rule: ToolRule, *, is_async: bool, is_secret: bool) -> Iterator[str]:
+    """Yield what of a rule can't be kept, and what to write instead."""
+    if rule.cancellable and rule.late:
+        yield "late and cancellable: a late tool runs while the caller talks, which would cancel it; choose one"
+    if rule.cancellable and rule.once:
+        yield "once and cancellable: nobody knows how much of it a cancelled run has done; choose one"
+    if rule.cancellable and not is_async:
+        yield "cancellable: a thread can't be cancelled; write it as async def"
+    if is_secret and rule != NO_RULE:
+        yield "it asks for SecretDigits, and the caller waits for what comes of them: no late, once or cancellable"
+
+
+def _asked_of(function: Callable[..., Any], name: str) -> dict[str, Any]:
     """Return the parameters that the bridge fills; what else is wrong with the types is said later."""
     try:
         hints = get_type_hints(function)
@@ -159,14 +195,14 @@ def _asked_of(function: Callable[..., Any], name: str) -> dict[str, type]:
         return {}
     found = {parameter: kind for parameter, hint in hints.items() if (kind := _given_kind(hint))}
     if len(set(found.values())) < len(found):
-        raise ToolError(f'tool "{name}": {", ".join(found)}: ask for each of CallInfo and SecretDigits once')
+        raise ToolError(f'tool "{name}": {", ".join(found)}: ask for each of what the bridge gives once')
     return found
 
 
-def _given_kind(hint: Any) -> type | None:
+def _given_kind(hint: Any) -> Any:
     """Return which of them a type means: itself, or itself or None, for a function that is called without, too."""
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
-    return next((kind for kind in (CallInfo, SecretDigits) if kinds == [kind]), None)
+    return next((kind for kind in GIVEN if kinds == [kind]), None)
 
 
 def _arguments_of(

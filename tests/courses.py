@@ -52,6 +52,7 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    ToolReported,
     TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
@@ -59,7 +60,9 @@ from bridge.heart.events import (
 from bridge.prices import PUBLISHED
 from bridge.settings.filler import Clip, Filler
 from bridge.settings.speaking import Speaking
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
+from bridge.tool_rules import ToolRule
 from bridge.wire.realtime_session import refused_settings
 from bridge.wire.retry_after import retry_after_ms
 
@@ -69,7 +72,9 @@ responses = st.integers(1, 8).map("r{}".format)
 sids = st.sampled_from([SID, SID, SID, SID, "MZ2", "MZ3", "MZ-other"])
 calls = st.sampled_from(["c1", "c2", "c3"])
 WAYS_OUT = ("transfer_call", "send_digits", "collect_digits", "take_message")
-names = st.sampled_from(["look_up", "look_up", "book_table", "hang_up", "unknown", *WAYS_OUT])
+RULES = {"search": ToolRule(late=True), "pay": ToolRule(once=True), "scan": ToolRule(cancellable=True)}
+ALL_TOOLS = [*TOOLS, *({"type": "function", "name": name, "parameters": {}} for name in RULES)]
+names = st.sampled_from(["look_up", "look_up", "book_table", "hang_up", "unknown", *RULES, *RULES, *WAYS_OUT])
 arguments = st.sampled_from(
     [
         '{"place": "sales", "digits": "1w2#", "count": 4}',
@@ -130,7 +135,11 @@ def erred(code: str, message: str, client_event_id: str, refused: tuple[str, ...
 
 
 words = st.builds(
-    AgentWords, responses.map("{}a".format), st.just(0), st.sampled_from(["Hello ", "there."]), st.booleans()
+    AgentWords,
+    responses.map("{}a".format),
+    st.just(0),
+    st.sampled_from(["Let me check ", "it."]),
+    st.booleans(),
 )
 
 everyday = st.one_of(
@@ -146,7 +155,8 @@ everyday = st.one_of(
     st.builds(MarkReached, sids, marks),
     st.builds(ToolCalled, responses, calls, names, arguments),
     st.builds(ToolAnswered, calls, st.text(max_size=5)),
-    st.builds(ToolFailed, calls, st.just("crashed"), st.text(max_size=5)),
+    st.builds(ToolFailed, calls, st.sampled_from(["crashed", "arguments"]), st.text(max_size=5)),
+    st.builds(ToolReported, calls, st.text(max_size=5)),
     st.builds(KeyPressed, sids, st.sampled_from("019#*A")),
     st.builds(erred, codes, messages, client_ids, refusals),
     st.sampled_from([ClockRang(), StreamConnected(), SessionCreated(0), SessionUpdated(), START]),
@@ -298,10 +308,16 @@ FILLERS = (Filler(), Filler(Clip("hold.wav", b"\x11" * 3210), after_ms=200, agai
 
 
 def agent_of(
-    plan: tuple[str, ...], *, create: bool, interrupt: bool, filler: Filler, **limits: float
+    plan: tuple[str, ...],
+    *,
+    create: bool,
+    interrupt: bool,
+    filler: Filler,
+    speech: ToolSpeech,
+    **limits: float,
 ) -> Agent:
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, filler=filler)
+    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, filler=filler, tool_speech=speech)
 
 
 agents = st.builds(
@@ -309,6 +325,7 @@ agents = st.builds(
     st.sampled_from(PLANS),
     create=st.booleans(),
     interrupt=st.sampled_from([True, True, False]),
+    speech=st.sampled_from([ToolSpeech(), ToolSpeech(600, "clip", "", 500, 500)]),
     filler=st.sampled_from(FILLERS),
     lead_ms=st.sampled_from([40, 300]),
     tools_at_once=st.sampled_from([1, 8]),
@@ -367,7 +384,7 @@ class History:
     echoed: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.call = Call(self.agent, TOOLS, prices=PRICES)
+        self.call = Call(self.agent, ALL_TOOLS, prices=PRICES, tool_rules=RULES)
         self.first = self.call.begin()
 
     def live(self, course: Course) -> "History":

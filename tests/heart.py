@@ -2,8 +2,8 @@
 It fakes nothing; there is no event loop.
 """
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import define, evolve, field
 
@@ -31,6 +31,7 @@ from bridge.heart.events import (
 from bridge.prices import Prices
 from bridge.settings.limits import Limits
 from bridge.settings.turn_detection import ServerVad
+from bridge.tool_rules import ToolRule
 
 SID = "MZ1"
 TOOLS: tuple[dict[str, Any], ...] = tuple(
@@ -38,6 +39,7 @@ TOOLS: tuple[dict[str, Any], ...] = tuple(
 )
 START = StreamStarted(SID, "CA1", "audio/x-mulaw", 8000, 1)
 Kind = TypeVar("Kind")
+Rules: TypeAlias = Mapping[str, ToolRule]
 
 
 def of(effects: Iterable[Effect], kind: type[Kind]) -> list[Kind]:
@@ -177,22 +179,24 @@ def played(effects: Iterable[Effect]) -> bytes:
     return b"".join(effect.audio for effect in of(effects, PlayAudio))
 
 
-def new_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
+def new_call(agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None) -> Driver:
     """Return a call whose webhook was just accepted."""
-    call = Call(agent or agent_with(), TOOLS, prices=prices)
+    call = Call(agent or agent_with(), TOOLS, prices=prices, tool_rules=rules or {})
     return Driver(call, wanted=call.begin())
 
 
-def ready_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
+def ready_call(
+    agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None
+) -> Driver:
     """Return a call with both legs, whose opening was asked for."""
-    line = new_call(agent, prices)
+    line = new_call(agent, prices, rules)
     line.tell(SessionCreated(0), SessionUpdated(), START)
     return line
 
 
-def open_call(agent: Agent | None = None, prices: Prices | None = None) -> Driver:
+def open_call(agent: Agent | None = None, prices: Prices | None = None, rules: Rules | None = None) -> Driver:
     """Return a call whose opening was spoken and heard; nothing is outstanding."""
-    line = ready_call(agent, prices)
+    line = ready_call(agent, prices, rules)
     line.answer("r0", "i0", 200)
     line.hear_out()
     line.wanted.clear()

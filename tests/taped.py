@@ -1,6 +1,7 @@
 """Turns events back into what a peer says on the wire, and into the tape lines that they come from."""
 
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from bridge.heart.events import (
     ToolAnswered,
     ToolCalled,
     ToolFailed,
+    ToolReported,
     TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
@@ -64,6 +66,7 @@ from bridge.tapes.tape import (
     stop_line,
     tool_line,
 )
+from bridge.tool_rules import ToolRule
 
 Message = dict[str, Any]
 
@@ -191,7 +194,7 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, try_failed={"kind": kind, "why": why})
         case ModelUnreachable(why):
             return Line(t_ms=t_ms, leg=MODEL, sender=OPENAI, refused=why)
-        case ToolAnswered() | ToolFailed():
+        case ToolAnswered() | ToolFailed() | ToolReported():
             return tool_line(t_ms, event)
         case LinkStalled(leg):
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
@@ -244,7 +247,9 @@ def form_of(outcome: str, seconds: str, data: dict[str, str]) -> dict[str, str]:
     return {"Digits": "x" * count} if outcome in ("collected", "empty") else {}
 
 
-def header_of(agent: Agent, tools: list[dict[str, Any]]) -> Header:
+def header_of(
+    agent: Agent, tools: list[dict[str, Any]], rules: Mapping[str, ToolRule] | None = None
+) -> Header:
     """Return the header of a tape of this agent's."""
     return Header(
         call_id="call-1",
@@ -255,6 +260,7 @@ def header_of(agent: Agent, tools: list[dict[str, Any]]) -> Header:
         model="gpt-realtime-2.1",
         settings=settings_of(agent),
         tools=tools,
+        tool_rules=dict(rules or {}),
     )
 
 

@@ -20,7 +20,7 @@ from bridge.tapes.header import Header, settings_of
 from bridge.tapes.masking import mask, masked_settings, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line
-from bridge.tools import Tool
+from bridge.tools import Tool, rules_of
 from bridge.wire.routes import Routes
 
 
@@ -99,7 +99,7 @@ def begin_call(
         address=setup.address,
         tools=webhook.tools,
         tape=recorder.open_tape(header),
-        call=Call(agent, header.tools, header.is_outgoing, header.prices),
+        call=Call(agent, header.tools, header.is_outgoing, header.prices, header.tool_rules),
         lag=lag,
         routes=routes,
         caller_id=caller_id_of(webhook.form),
@@ -148,5 +148,6 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         settings=masked_settings(settings) if recording.mask_numbers else settings,
         filled=filled,
         tools=[*definitions, *built_in_tools(agent)],
+        tool_rules=rules_of(webhook.tools.values()),
         prices=setup.prices.of(setup.address.model, agent.transcription_model),
     )

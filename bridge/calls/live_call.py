@@ -23,6 +23,7 @@ from bridge.given import CallInfo
 from bridge.heart.call import Call
 from bridge.heart.effects import (
     AppendAudio,
+    CancelTool,
     Effect,
     EndCall,
     EndSession,
@@ -32,7 +33,7 @@ from bridge.heart.effects import (
     RunTool,
     WriteNote,
 )
-from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed
+from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed, ToolReported
 from bridge.heart.last_words import LISTEN_MS
 from bridge.links.lag import LoopLag
 from bridge.links.link import PhoneSocket
@@ -67,8 +68,7 @@ class LiveCall:
     ended: float = float("inf")
     is_cancelled: bool = False
     routes: Routes = field(factory=Routes)
-    caller_id: str = ""
-    """The number to ring others with, where the caller hides their own."""
+    caller_id: str = ""  # the number to ring others with, where the caller hides their own
     on_stream: Callable[[], None] = lambda: None
     on_leave: Callable[[int], None] = lambda bound_ms: None
     on_end: Callable[[EndCall], None] = lambda end: None
@@ -171,6 +171,8 @@ class LiveCall:
         match effect:
             case RunTool():
                 self._run_tool(effect)
+            case CancelTool():
+                self._tool_tasks.cancel(effect)
             case WriteNote() if effect.kind == "log":
                 data = dict(self.mask.note(effect).data)
                 self.log.warning(data.pop("text"), **data)
@@ -276,9 +278,9 @@ class LiveCall:
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
         self.is_cancelled = True
+        line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note={"kind": "log", "text": why})
         with self._crashing_alone():
-            note = {"kind": "log", "text": why}
-            self.record(Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note=note))
+            self.record(line)
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=why)
 
@@ -341,8 +343,7 @@ class LiveCall:
 
     def _phone_left(self, leg: Leg) -> None:
         line, event = leg.left_at(self.now_ms())
-        tell = self.feed if line.is_input else self.record  # the call goes on without it, or is over
-        tell(line, event)
+        (self.feed if line.is_input else self.record)(line, event)  # the call goes on without it, or is over
 
     async def _meet_phone(self) -> None:
         await self.phones.live(self._hear, self._phone_left)
@@ -389,9 +390,8 @@ class LiveCall:
 
     def _run_tool(self, effect: RunTool) -> None:
         assert self._nursery is not None
-        keys = self.where.take_digits(effect.digits_of)
-        self._tool_tasks.start(effect, self._nursery, self._tool_answered, digits=keys)
+        self._tool_tasks.start(effect, self._nursery, self._told, self.where.take_digits(effect.digits_of))
 
-    def _tool_answered(self, answer: ToolAnswered | ToolFailed) -> None:
+    def _told(self, told: ToolAnswered | ToolFailed | ToolReported) -> None:
         with self._crashing_alone():
-            self.feed(tape.tool_line(self.now_ms(), answer), answer)
+            self.feed(tape.tool_line(self.now_ms(), told), told)

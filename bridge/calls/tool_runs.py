@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from types import WrapperDescriptorType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import trio
@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from bridge.errors import SPEECHLESS, ToolArgumentsError, first_of, in_words
 from bridge.given import Given, SecretDigits
-from bridge.heart.events import ToolAnswered, ToolFailed
+from bridge.heart.events import ToolAnswered, ToolFailed, ToolReported
 from bridge.heart.keys import HIDDEN, LAST
 from bridge.tapes.key_mask import BETWEEN, FEWEST
 from bridge.text.validity import valid, valid_value
@@ -37,6 +37,9 @@ DIGITS: Final = "digits"
 NOT_TYPED: Final = "this tool gets what the caller types, and nothing else: call collect_digits"
 
 KEY: Final = re.compile("[0-9*#A-D]")
+
+Told = TypeVar("Told", bound=ToolAnswered | ToolFailed | ToolReported)
+SAID_IN: Final = {ToolAnswered: "output", ToolFailed: "message", ToolReported: "text"}
 
 
 @trio.lowlevel.enable_ki_protection  # a real Ctrl-C is the main task's: a KeyboardInterrupt here is the tool's own
@@ -153,11 +156,11 @@ def _in_a_thread(job: _Job) -> ToolAnswered | ToolFailed | _Hidden:
         return ToolFailed(job.call_id, "crashed", in_words(error))
 
 
-def without_digits(answer: ToolAnswered | ToolFailed, digits: SecretDigits) -> ToolAnswered | ToolFailed:
-    """Return what the model may read of a tool's answer: a tool may say what it was given, an error may quote it."""
-    if isinstance(answer, ToolAnswered):
-        return evolve(answer, output=_hidden_in(answer.output, digits.reveal()))
-    return evolve(answer, message=_hidden_in(answer.message, digits.reveal()))
+def without_digits(answer: Told, digits: SecretDigits) -> Told:
+    """Return what the model may read of what a tool says: it may say what it was given, an error may quote it."""
+    field_name = SAID_IN[type(answer)]
+    said: dict[str, Any] = {field_name: _hidden_in(getattr(answer, field_name), digits.reveal())}
+    return evolve(answer, **said)
 
 
 def _hidden_in(text: str, digits: str) -> str:

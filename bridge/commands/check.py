@@ -23,6 +23,8 @@ from bridge.screen.errors import explains_errors
 from bridge.screen.output import console
 from bridge.settings.leaving import way_to
 from bridge.text.wording import counted
+from bridge.tool_rules import NO_RULE
+from bridge.tools import Tool
 
 
 @click.command()
@@ -108,12 +110,17 @@ def _capped(agent: Agent, prices: PriceTable) -> Iterator[str]:
         yield f"a call may cost {cap}, by prices read on {prices.read_on}; {warned}"
 
 
+def _with_rule(tool: Tool) -> str:
+    """Return a tool's name, with what it says of how it is run."""
+    return f"{tool.name} ({tool.rule})" if tool.rule != NO_RULE else tool.name
+
+
 def _tools(settings: config.Settings) -> dict[str, list[str]]:
     """Return the names of each agent's tools. Raises `ConfigError` with every fault of all of them."""
     found, faults = dict[str, list[str]](), list[str]()
     for name, agent in settings.agents.items():
         try:
-            found[name] = list(tools_of(agent, settings.folder))
+            found[name] = [_with_rule(tool) for tool in tools_of(agent, settings.folder).values()]
         except ToolError as error:
             faults.append(f"[agents.{name}] tools: {error}")
     if faults:

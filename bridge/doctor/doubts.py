@@ -30,6 +30,7 @@ def doubts(settings: Settings, secrets: Secrets, prices: PriceTable = PUBLISHED)
         *_about_key(realtime, secrets),
         *_about_agents(settings),
         *_about_sessions(settings),
+        *_about_tools(settings),
         *_about_money(settings, prices),
         *_about_outbound(settings, secrets),
     ]
@@ -91,6 +92,16 @@ def _about_sessions(settings: Settings) -> Iterator[str]:
             yield (
                 f"[agents.{name}.turn_detection] idle_timeout_ms: the service then asks a silent caller in its own "
                 "words and at its own times, and each counts as one of still_there_times; 0 leaves it to the bridge"
+            )
+
+
+def _about_tools(settings: Settings) -> Iterator[str]:
+    for name, agent in settings.agents.items():
+        filler_ms, patience_ms = agent.tool_speech.filler_after_ms, agent.limits.answer_timeout_ms
+        if filler_ms >= patience_ms:
+            yield (
+                f"[agents.{name}.tool_speech] filler_after_ms = {filler_ms}: a word of patience comes before it, after "
+                f"answer_timeout_ms = {patience_ms}"
             )
 
 

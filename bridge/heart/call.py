@@ -12,13 +12,12 @@ from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.catching_up import HELD_UP_MS, CatchingUp
-from bridge.heart.dead_air import DeadAir
+from bridge.heart.dead_air import STIRRING, DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
 from bridge.heart.events import (
     MODEL_LEG,
     AgentWords,
-    ApprovalAsked,
     AwayEvent,
     CallerSpoke,
     CallerWords,
@@ -38,9 +37,7 @@ from bridge.heart.events import (
     OutgoingEvent,
     PhoneEvent,
     PhoneLeft,
-    RemoteToolEnded,
     ResponseCreated,
-    ResponseFinished,
     SpeechEvent,
     SpeechStarted,
     SpeechStopped,
@@ -48,10 +45,7 @@ from bridge.heart.events import (
     StreamConnected,
     StreamStarted,
     StreamStopped,
-    ToolAnswered,
-    ToolCalled,
     ToolEvent,
-    ToolFailed,
     TurnCommitted,
 )
 from bridge.heart.held_audio import HeldAudio
@@ -76,6 +70,7 @@ from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.protection import Protection
 from bridge.heart.parts.reconnect import Reconnect
 from bridge.heart.parts.tool_side import ToolSide
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
@@ -85,11 +80,7 @@ from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.prices import Prices
 from bridge.settings.outgoing import Outgoing
-
-STIRRING: Final = frozenset(
-    {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}
-)
-"""Signs that an answer is on its way."""
+from bridge.tool_rules import ToolRule
 
 OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
 """What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
@@ -111,6 +102,7 @@ class Call:
     """Whether we call them."""
     prices: Prices | None = None
     """What it is priced by; None for nobody who counts."""
+    tool_rules: Mapping[str, ToolRule] = field(factory=dict)
     calm_until: int = 0
     """Nothing is due before: the deadline when it was last looked for. It may have moved away since, never nearer."""
 
@@ -152,8 +144,9 @@ class Call:
         self._conversation = Conversation(decisions, self._session)
         self._playout = Playout(limits.lead_ms, keeps_sent=agent.speaking.has_rules or limits.say_again)
         self._turns = Turns(agent.server_turn_detection.create_response, limits.max_turn_seconds * 1000)
-        names = tuple(tool["name"] for tool in self.tools)
-        self._tool_calls = ToolCalls(names, limits.tools_at_once, limits.tool_calls_per_call)
+        schemas = {tool["name"]: tool.get("parameters") or {} for tool in self.tools}
+        most = (limits.tools_at_once, limits.tool_calls_per_call)
+        self._tool_calls = ToolCalls(schemas, *most, self.tool_rules)
         self._dead_air = DeadAir(limits.answer_timeout_ms)
         self._last_words = LastWords(bool(agent.transcription_model))
         self._take_sides()
@@ -175,7 +168,7 @@ class Call:
             agent, decisions, session, said, turns, playout, held, keys, words, farewell, callee, stream, filler,
         )  # fmt: skip
         self._barge_in = barge_in = BargeIn(
-            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell
+            agent, decisions, said, stream, keys, turns, playout, dead_air, farewell, calls
         )
         self._voice = voice = AgentVoice(decisions, said, stream, playout, turns, dead_air, farewell, filler)
         guard = Protection(decisions, said, turns, playout, rules := Rules.of(agent))
@@ -188,11 +181,12 @@ class Call:
         self._caller = CallerSide(
             decisions, said, stream, session, held, keys, turns, voice, overlap, farewell, away, ending, outgoing,
         )  # fmt: skip
-        self._model = ModelSide(
-            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect,
-        )  # fmt: skip
         ways_out = WaysOut(agent, callee, away, barge_in, farewell)
-        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out)
+        talk = self._tool_speech(filler, ways_out)
+        self._model = ModelSide(
+            agent, decisions, session, held, turns, calls, dead_air, barge_in, farewell, away, callee, reconnect, talk,
+        )  # fmt: skip
+        self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, talk)
         self._time_up = TimeUp(
             agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
         )  # fmt: skip
@@ -200,9 +194,15 @@ class Call:
             decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
         )  # fmt: skip
         self._alarms = Alarms(
-            limits, self._catching_up, stream, session, keys, playout, turns, dead_air,
-            voice, self._caller, self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect,
-            overlap,
+            limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
+            self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, talk, overlap,
+        )  # fmt: skip
+
+    def _tool_speech(self, filler: Filler, ways_out: WaysOut) -> ToolSpeech:
+        return ToolSpeech(
+            self.agent, self._decisions, self._conversation, self._session, self._stream, self._keys, self._turns,
+            self._tool_calls, self._dead_air, self._farewell, self._excursions, self._callee, filler,
+            has_tools=bool(self.agent.mcp) or not all(map(ways_out.has, self._tool_calls.schemas)),
         )  # fmt: skip
 
     # ------------------------------------------------------------ the two questions
@@ -368,8 +368,8 @@ class Call:
         """Say whether the model is there for a response that is owed, and the caller for hearing it."""
         if not self._session.is_open or self._farewell.is_near or not self._callee.is_answered:
             return False
-        if self._tool_calls.running and not self._dead_air.is_asked:
-            return False  # while a tool runs: if it takes too long
+        if self._tool_calls.running and not (self._dead_air.is_asked or self._turns.prompt):
+            return False  # while a tool runs: if it takes too long, or for words that are no answer
         return not self._keys.are_coming and not self._excursions.is_away
 
     # ------------------------------------------------------------ what is due when

@@ -8,6 +8,21 @@ from typing import Final
 
 from attrs import define
 
+from bridge.heart.events import (
+    ApprovalAsked,
+    RemoteToolEnded,
+    ResponseCreated,
+    ResponseFinished,
+    ToolAnswered,
+    ToolCalled,
+    ToolFailed,
+)
+
+STIRRING: Final = frozenset(
+    {ResponseCreated, ResponseFinished, ToolCalled, ToolAnswered, ToolFailed, ApprovalAsked, RemoteToolEnded}
+)
+"""Signs that an answer is on its way."""
+
 SOUND_MAKES_GOOD: Final = 5
 """A second of sound makes five of silence good: a word every few seconds is slow, a click every few seconds is no
 answer."""

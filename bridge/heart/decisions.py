@@ -3,15 +3,22 @@ Pure, int ms.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from attrs import define, field
 
 from bridge.heart.audio import ms_of
 from bridge.heart.effects import Effect, WriteNote
 from bridge.heart.playout import Ledger
+
+Ring: TypeAlias = Callable[[], None]
+Alarm: TypeAlias = tuple[int, Ring]
+"""A time, and what happens then."""
+
+NEVER_MS: Final = 2**62
+NEVER: Final[Alarm] = (NEVER_MS, lambda: None)
 
 
 @define

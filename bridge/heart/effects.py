@@ -167,6 +167,13 @@ class RunTool:
 
 
 @frozen
+class CancelTool:
+    """Cancel a tool that runs and says that it can be: that it was comes back as an event."""
+
+    call_id: str
+
+
+@frozen
 class WriteNote:
     """Put a fact on the tape that no peer said: a milestone, an item's ledger, a count, a log line."""
 
@@ -238,4 +245,6 @@ ModelRequest: TypeAlias = (
 )
 ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
-Effect: TypeAlias = ToPhone | ToModel | ToTwilio | RunTool | WriteNote | OpenSession | EndSession | EndCall
+Effect: TypeAlias = (
+    ToPhone | ToModel | ToTwilio | RunTool | CancelTool | WriteNote | OpenSession | EndSession | EndCall
+)

@@ -1,5 +1,4 @@
-"""What can happen to a call: frozen values in the past tense. They carry facts and decide nothing. Those that come many
-times a second are structs of msgspec, which are as frozen and made in a third of the time."""
+"""What can happen to a call: frozen values in the past tense. What comes often is a struct, made in a third of it."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -7,9 +6,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 from msgspec import Struct
 
-MODEL_LEG: Final = "model"
-"""The leg to the model, as events and tapes name it."""
-
+MODEL_LEG: Final = "model"  # as events and tapes name it
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
 
@@ -202,8 +199,7 @@ class ResponseFinished:
     reason: str = ""
     error_code: str = ""
     error_message: str = ""
-    retry_after_ms: int | None = None
-    """How long the model asked to be left alone; None if it named no time."""
+    retry_after_ms: int | None = None  # how long it asked to be left alone; None if it named no time
     usage: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
@@ -215,8 +211,7 @@ class ModelErred:
     kind: str
     message: str
     client_event_id: str
-    refused: tuple[str, ...] = ()
-    """The optional settings of a session that it may be about, the likeliest first."""
+    refused: tuple[str, ...] = ()  # optional settings that it may be about, the likeliest first
     retry_after_ms: int | None = None
 
 
@@ -342,9 +337,8 @@ class FarEndTold:
 
 @frozen
 class ExcursionEnded:
-    """An excursion is over. `outcome` is completed, busy, no_answer, declined, failed, canceled; sent, collected,
-    empty, recorded; bridged, left, full, hung_up; or refused. `seconds` is how long was talked, recorded or waited;
-    `data` has what else the record keeps, as texts. `is_gone`: the caller hung up meanwhile."""
+    """An excursion is over, after `seconds`: `outcome` is completed, busy, no_answer, declined, failed, canceled; sent,
+    collected, empty, recorded; bridged, left, full, hung_up; or refused. `is_gone`: the caller hung up meanwhile."""
 
     number: int
     outcome: str
@@ -363,11 +357,19 @@ class ToolAnswered:
 
 @frozen
 class ToolFailed:
-    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy, limit or unknown."""
+    """A tool gave no answer; `kind` is arguments, crashed, timeout, busy, limit, unknown or cancelled."""
 
     call_id: str
     kind: str
     message: str
+
+
+@frozen
+class ToolReported:
+    """A tool that still runs tells how far it is: a short line for the caller."""
+
+    call_id: str
+    text: str
 
 
 class ClockRang(Struct, frozen=True, gc=False):
@@ -376,8 +378,7 @@ class ClockRang(Struct, frozen=True, gc=False):
 
 @frozen
 class Stopped:
-    """Somebody outside ends the call: the operator, or the bridge after a bug; `say` is what the caller shall hear,
-    unless the agent has said goodbye itself, for which it has `within_ms`."""
+    """Somebody outside ends the call; `say` is what the caller hears unless the agent says goodbye `within_ms`."""
 
     by: str
     why: str
@@ -386,14 +387,13 @@ class Stopped:
 
 
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
-
 PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
                          | PhoneLeft)  # fmt: skip
 SpeechEvent: TypeAlias = (SpeechStarted | SpeechStopped | TurnCommitted | IdleTimedOut | CallerWords | TranscriptCame
                           | TranscriptionFailed | AgentWords | ModelSpoke | ModelFinishedAudio)  # fmt: skip
 ModelEvent: TypeAlias = (SessionCreated | SessionUpdated | ResponseCreated | ResponseFinished | ModelErred
                          | RateLimitsTold | ModelLeft | ModelTryFailed | ModelUnreachable)  # fmt: skip
-ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ApprovalAsked | RemoteToolEnded
+ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ToolReported | ApprovalAsked | RemoteToolEnded
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped

@@ -215,6 +215,11 @@ class Turns:
         """Say whether a response was asked for that has not begun."""
         return self._requested != ""
 
+    @property
+    def is_expected(self) -> bool:
+        """Say whether the server is about to begin a response by itself."""
+        return self._is_expected
+
     def is_asked_by(self, client_event_id: str) -> bool:
         """Say whether an error concerns a response that is waited for; nameless ones do while somebody waits."""
         return client_event_id == self._requested if client_event_id else self.waiting_for != ""

@@ -20,7 +20,9 @@ OUTCOMES: Final = ("person", "machine", "fax", "unknown", "busy", "no_answer", "
 """Of a call that we made: who or what answered it, or why nobody did."""
 
 ENDED_BY: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
-TOOL_OUTCOMES: Final = ("answered", "arguments", "cancelled", "crashed", "timeout", "not_run")
+TOOL_OUTCOMES: Final = (
+    "answered", "arguments", "cancelled", "crashed", "timeout", "joined", "undelivered", "not_run",
+)  # fmt: skip
 """`not_run`: hang_up, which is ours; a tool that there isn't; one too many at once."""
 
 EXCURSION_OUTCOMES: Final = (
@@ -73,6 +75,7 @@ TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
 PER_AGENT: Final = (
     "bridge_failure_sentences",
     "bridge_barge_ins",
+    "bridge_nudges",
     "bridge_fillers_played",
     "bridge_false_interruptions",
     "bridge_truncated_items",
@@ -130,9 +133,15 @@ COUNTERS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "bridge_tool_calls",
-        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled with the "
-        "daemon; not_run for hang_up, a tool that there isn't, one too many at once.",
+        "Tool calls by what came of them: answered; failed for arguments, a crash, a timeout; cancelled; joined to one "
+        "with the same arguments; undelivered for a late result that the caller was not told of; not_run for hang_up, "
+        "a tool that there isn't, one too many at once.",
         ("agent", "outcome"),
+    ),
+    Metric(
+        "bridge_nudges",
+        "Times that the agent promised to look something up and called no tool, and was told so as the caller waited.",
+        ("agent",),
     ),
     Metric(
         "bridge_excursions",

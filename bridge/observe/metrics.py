@@ -182,6 +182,7 @@ class Metrics:
         self._count("bridge_false_interruptions", call["false_interruptions"], agent)
         for column, why in COUNTED.items():
             self._count("bridge_speech_ignored", call[column], agent, why)
+        self._count("bridge_nudges", sum(row["name"] == "nudged" for row in records.milestones), agent)
         cut = [row for row in records.items if row["cut"] and not row["item_id"].startswith(CLIP)]
         self._count("bridge_truncated_items", len(cut), agent)
         self._count("bridge_cost_usd", call["cost_usd"] or 0, agent)
@@ -275,6 +276,10 @@ def _among(known: Iterable[str], word: str) -> str:
 
 def _outcome(row: Row) -> str:
     """Return what came of a tool call; the heart answers some by itself, without running anything."""
+    if row["joined"]:
+        return "joined"
+    if row["is_late"] and not row["is_delivered"]:
+        return "undelivered"
     default = "not_run" if row["answered_ms"] is None else "answered"
     return _among(TOOL_OUTCOMES, row["error_kind"] or default)
 

@@ -303,9 +303,21 @@ def _tool_text(row: dict[str, Any]) -> Text:
     text = Text(f"{row['name']}({row['arguments_raw']})")
     if row["error_kind"]:
         text.append(f" failed: {row['error_kind']} {row['error'] or ''}", style="red")
+        text.append(_in_its_way(row))
     elif row["output"] is not None:
-        text.append(f" -> {row['output']}{_taken(row)}")
+        text.append(f" -> {row['output']}{_taken(row)}{_in_its_way(row)}")
+    elif row.get("is_late"):
+        text.append(" -> nothing: the call was over")
     return text
+
+
+def _in_its_way(row: dict[str, Any]) -> str:
+    """Return what was not as with other tools: its result came late, or it is that of a call before."""
+    if row.get("joined"):
+        return ", the same as before: not run"
+    if not row.get("is_late"):
+        return ""
+    return ", late" if row["is_delivered"] else ", late and not delivered"
 
 
 def _taken(row: dict[str, Any]) -> str:

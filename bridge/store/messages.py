@@ -218,7 +218,9 @@ Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
 
 COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     "transcript": (),
-    "tool_calls": ("tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered"),
+    "tool_calls": (
+        "tool_call_id", "name", "called_ms", "answered_ms", "error_kind", "is_delivered", "is_late", "joined",
+    ),
     "milestones": ("name", "t_ms"),
     "items": ("item_id", "cut"),
     "turns": (

@@ -81,6 +81,10 @@ MIGRATIONS: Final = [
     """,
     "create table waveforms (call_id varchar, position integer, format integer, data blob);",
     """
+    alter table tool_calls add column is_late boolean;
+    alter table tool_calls add column joined varchar;
+    """,
+    """
     create table spoken (call_id varchar, position integer, said varchar, lowered varchar);
     insert into spoken select call_id, 0, said, lower(said) from (
         select call_id, string_agg(said, chr(10) order by position) as said from transcript

@@ -9,19 +9,19 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from attrs import define, field
 
-from bridge.heart.parts.conversation import TOLD_AGAIN
+from bridge.heart.parts.conversation import LATE, TOLD_AGAIN
 from bridge.settings.turn_detection import ServerVad
 from bridge.store.digest import digest, spoken
 from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
 from bridge.store.overlaps import overlaps_of
+from bridge.store.tool_rows import TOLD_OF_A_TOOL, tool_row
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
 from bridge.tapes.header import Header
 from bridge.tapes.lines import LastEnding, ToolSaid
 from bridge.tapes.tape import HTTP, MODEL, OPENAI, PHONE, SHADOW, TWILIO, Line
-from bridge.text.validity import valid_json
 from bridge.usage import TOKEN_CLASSES, Spent
 
 Row: TypeAlias = dict[str, Any]
@@ -117,7 +117,10 @@ class _Reader:
         match note.pop("kind"):
             case "milestone":
                 at = note.pop("at_ms", t_ms)
-                self.milestones.append({"name": note.pop("name"), "t_ms": at, "data": note})
+                name = note.pop("name")
+                if name in TOLD_OF_A_TOOL:
+                    self._tool(note["call_id"]).update(TOLD_OF_A_TOOL[name](note))
+                self.milestones.append({"name": name, "t_ms": at, "data": note})
             case "item":
                 self.ledgers.append({name: note[name] for name in LEDGER} | {"settled_ms": t_ms})
             case "log":
@@ -134,7 +137,15 @@ class _Reader:
     def _tool(self, call_id: str) -> Row:
         return self.tools.setdefault(_words(call_id), {"tool_call_id": call_id})
 
+    def _late_result(self, raw: Row) -> Row | None:
+        """Return the row of the tool whose late result an item tells, as the answer of another call of it."""
+        call_id = _words(raw["call_id"])
+        row = self.tools.get(call_id.removeprefix(LATE)) if call_id.startswith(LATE) else None
+        return row if row is not None and row.get("is_late") else None
+
     def _read_tool(self, t_ms: int, answer: ToolSaid) -> None:
+        if "progress" in answer:
+            return
         row = self._tool(answer["call_id"])
         row.update(answered_ms=t_ms, output=answer.get("output"))
         row.update(error_kind=answer.get("kind"), error=answer.get("message"))
@@ -168,10 +179,13 @@ class _Reader:
             return  # said in a session before, and in the transcript already
         self.transcript.place(_words(raw["id"]), message.get("previous_item_id"))
         match raw["type"]:
+            case "function_call" | "function_call_output" if self._late_result(raw) is not None:
+                pass  # the row has it; that it was told of is a milestone
             case "function_call":
                 self._tool(raw["call_id"]).update(item_id=raw["id"], name=_words(raw["name"]), called_ms=t_ms)
             case "function_call_output":
-                self._tool(raw["call_id"])["is_delivered"] = True
+                row = self._tool(raw["call_id"])
+                row["is_delivered"] = row.get("is_delivered") or not row.get("is_late")
             case "message":
                 self._message_added(t_ms, raw)
 
@@ -237,7 +251,12 @@ class _Reader:
     def _conversation_item_create(self, t_ms: int, message: Row) -> None:
         raw = message["item"]
         if raw["type"] == "function_call_output":
-            self._tool(raw["call_id"]).update(sent_output=_words(raw["output"]), sent_ms=t_ms)
+            row, is_result = self._late_result(raw), True
+            if row is None:
+                row = self._tool(raw["call_id"])
+                is_result = not row.get("is_late")
+            if is_result:
+                row.update(sent_output=_words(raw["output"]), sent_ms=t_ms)
 
     # ------------------------------------------------------------ rows
 
@@ -247,7 +266,7 @@ class _Reader:
         self.milestones += self.late.rows
         self.legs.close(self.last_ms, "crashed")
         transcript = self.transcript.rows(self.ledgers)
-        tool_calls = [{"position": n, **_tool_row(row)} for n, row in enumerate(self.tools.values())]
+        tool_calls = [{"position": n, **tool_row(row)} for n, row in enumerate(self.tools.values())]
         return Records(
             call=self._call_row(is_torn) | digest(transcript, tool_calls, self.turns.rows),
             transcript=transcript,
@@ -351,32 +370,3 @@ def _words(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
-
-
-def _tool_row(row: Row) -> Row:
-    """Return a tool's row: what was asked, what came back, and whether the model got it."""
-    arguments = row.get("arguments") or ""
-    return {
-        "tool_call_id": row["tool_call_id"],
-        "item_id": row.get("item_id"),
-        "name": row.get("name"),
-        "arguments_raw": arguments,
-        "arguments": _as_json(arguments),
-        "output": row.get("output", row.get("sent_output")),
-        "error_kind": row.get("error_kind"),
-        "error": row.get("error"),
-        "called_ms": row.get("called_ms"),
-        "started_ms": row.get("started_ms"),
-        "answered_ms": row.get("answered_ms"),
-        "sent_ms": row.get("sent_ms"),
-        "is_delivered": bool(row.get("is_delivered")),
-    }
-
-
-def _as_json(text: str) -> Any:
-    """Return what a text of arguments says: an object, or nothing that a tool could have been called with."""
-    try:
-        said = _decode(valid_json(text))
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None

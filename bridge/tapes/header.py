@@ -8,8 +8,10 @@ from attrs import asdict
 from bridge.agents import Agent, agent_from
 from bridge.errors import TapeError
 from bridge.prices import PUBLISHED, Prices
+from bridge.settings.tool_speech import without_tool_speech
 from bridge.tapes.lines import When
 from bridge.text.nesting import is_too_deep
+from bridge.tool_rules import ToolRule
 
 FORMAT: Final = 1
 """The format number in every header; a reader keeps reading the older ones."""
@@ -49,12 +51,15 @@ class Header(msgspec.Struct, kw_only=True):
     tools: list[dict[str, Any]] = []
     prices: Prices | None = None
     """What its tokens and seconds cost when it began; None before tapes had them."""
+    tool_rules: dict[str, ToolRule] = {}
+    """How those tools are run that say more of it than their types do."""
 
     def agent_settings(self) -> Agent:
         """Return the agent's settings as they were in force: before there were settings for it, no session followed one
-        that was lost, and the model was not asked to say goodbye to a quiet caller."""
+        that was lost, the model was not asked to say goodbye to a quiet caller, and nothing was said of tools."""
         limits = self.settings.get("limits")
         before = {"limits": BEFORE | limits} if isinstance(limits, dict) else {}
+        before |= without_tool_speech(self.settings) if self.settings else {}
         return agent_from(self.agent, self.settings | before)
 
     def prices_in_force(self) -> Prices:

@@ -76,10 +76,11 @@ class Run(TypedDict):
 
 
 class ToolSaid(TypedDict):
-    """A tool's answer, or the kind of its failure with a message."""
+    """A tool's answer, the kind of its failure with a message, or how far it is."""
 
     call_id: str
     output: NotRequired[str]
+    progress: NotRequired[str]
     kind: NotRequired[str]
     message: NotRequired[str]
 
@@ -205,8 +206,8 @@ def check_webhook(http: Fields) -> None:
 
 
 def check_tool(said: ToolSaid) -> None:
-    """Make sure that a tool gave an answer or a failure. Raises `TapeError`."""
-    if said.keys() - {"call_id"} not in ({"output"}, {"kind", "message"}):
+    """Make sure that a tool gave an answer or a failure, or told how far it is. Raises `TapeError`."""
+    if said.keys() - {"call_id"} not in ({"output"}, {"kind", "message"}, {"progress"}):
         raise TapeError(f"a tool that neither answered nor failed: {', '.join(said)}")
 
 

@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 def closing_lines(tape: Tape) -> tuple[list[bytes], str]:
     """Return the lines that close a torn tape, and why the call ended; none when it had ended."""
-    call = Call(tape.header.agent_settings(), tape.header.tools, tape.header.is_outgoing, tape.header.prices)
+    header = tape.header
+    call = Call(header.agent_settings(), header.tools, header.is_outgoing, header.prices, header.tool_rules)
     call.begin()
     t_ms = 0
     for raw in tape.lines:

@@ -12,6 +12,7 @@ import msgspec
 from bridge.errors import TapeError
 from bridge.heart.effects import (
     AppendAudio,
+    CancelTool,
     ClearPlayback,
     Effect,
     EndCall,
@@ -36,6 +37,7 @@ from bridge.heart.events import (
     Stopped,
     ToolAnswered,
     ToolFailed,
+    ToolReported,
 )
 from bridge.tapes.lines import (
     Append,
@@ -92,6 +94,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     http: Fields | None = None
     resp: Fields | None = None
     run: Run | None = None
+    cancel: str | None = None
     tool: ToolSaid | None = None
     rang: bool | None = None
     stalled: str | None = None
@@ -115,7 +118,7 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         if self.sender != BRIDGE or self.leg == SHADOW:
             return False
         said = (
-            self.audio, self.append, self.run, self.note, self.leave, self.back, self.session_over,
+            self.audio, self.append, self.run, self.cancel, self.note, self.leave, self.back, self.session_over,
             self.session_opens, self.end,
         )  # fmt: skip
         return bool(self.msg) or any(field is not None for field in said)
@@ -191,13 +194,15 @@ def stop_line(t_ms: int, event: Stopped) -> Line:
     return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
 
 
-def tool_line(t_ms: int, event: ToolAnswered | ToolFailed) -> Line:
-    """Return the line for a tool's answer or failure."""
+def tool_line(t_ms: int, event: ToolAnswered | ToolFailed | ToolReported) -> Line:
+    """Return the line for a tool's answer or failure, or for what it tells while it runs."""
     match event:
         case ToolAnswered():
             said = ToolSaid(call_id=event.call_id, output=event.output)
         case ToolFailed():
             said = ToolSaid(call_id=event.call_id, kind=event.kind, message=event.message)
+        case ToolReported():
+            said = ToolSaid(call_id=event.call_id, progress=event.text)
     return Line(t_ms=t_ms, leg=TOOL, sender=TOOL, tool=said)
 
 
@@ -235,6 +240,8 @@ def _http_event(line: Line) -> Event | None:
 def _answer_of(said: ToolSaid) -> Event:
     if "output" in said:
         return ToolAnswered(said["call_id"], said["output"])
+    if "progress" in said:
+        return ToolReported(said["call_id"], said["progress"])
     return ToolFailed(said["call_id"], said["kind"], said["message"])
 
 
@@ -276,6 +283,15 @@ def written(t_ms: int, effect: Effect) -> bytes:
     return encode(line_of(t_ms, effect))
 
 
+def _to_tool(t_ms: int, effect: RunTool | CancelTool) -> Line:
+    if isinstance(effect, CancelTool):
+        return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, cancel=effect.call_id)
+    run = Run(call_id=effect.call_id, name=effect.name, arguments=effect.arguments)
+    if effect.digits_of:
+        run["digits_of"] = effect.digits_of
+    return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=run)
+
+
 def line_of(t_ms: int, effect: Effect) -> Line:
     """Return an effect's line on the tape; audio stays a reference, so a replay encodes none."""
     match effect:
@@ -288,11 +304,8 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, audio=audio)
         case SendMark() | ClearPlayback():
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
-        case RunTool():
-            run = Run(call_id=effect.call_id, name=effect.name, arguments=effect.arguments)
-            if effect.digits_of:
-                run["digits_of"] = effect.digits_of
-            return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, run=run)
+        case RunTool() | CancelTool():
+            return _to_tool(t_ms, effect)
         case WriteNote():
             note = {"kind": effect.kind, **effect.data}
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note)

@@ -53,6 +53,13 @@ def _door(value: Any) -> tuple[str, ...]:
     return tuple(map(choice(*get_args(DoorFault)), names_of('a list such as ["http_503"]')(value)))
 
 
+def _written(value: Any) -> tuple[str, ...]:
+    """Accept what is written down of each turn; of a noise that is nothing."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise Wrong('a list such as ["A table, please."], with "" for a turn without words')
+    return tuple(value)
+
+
 def engine(listener: Callable[[Policy], Detector] = silero) -> Check:
     """Accept a detector that this machine has: a scenario that wants another is refused before anybody rings."""
 
@@ -196,7 +203,7 @@ def _part(raw: Mapping[str, Any], at: str, reader: Reader, known: tuple[str, ...
         elif key in TABLES:
             part[key] = _table(value, key, at, reader)
         elif key == "heard":
-            part[key] = _checked(names_of('a list such as ["A table, please."]'), value, f"{at}heard", reader)
+            part[key] = _checked(_written, value, f"{at}heard", reader)
         elif key == "sometimes" and key in known:
             part[key] = _sometimes(value, at, reader)
         else:

@@ -49,7 +49,11 @@ class Rehearsal:
 
     def __attrs_post_init__(self) -> None:
         call = Call(
-            self.header.agent_settings(), self.header.tools, self.header.is_outgoing, self.header.prices
+            self.header.agent_settings(),
+            self.header.tools,
+            self.header.is_outgoing,
+            self.header.prices,
+            self.header.tool_rules,
         )
         self._paper = Paper(call, self._carry_out, Agenda(most=MOST_LINES))
 

@@ -13,7 +13,7 @@ from bridge.config import Realtime
 from bridge.errors import BridgeError
 from bridge.prices import PUBLISHED
 from bridge.tapes.header import Header, settings_of
-from bridge.tools import Tool
+from bridge.tools import Tool, rules_of
 from replay.phone.script import Account, Caller
 
 STARTED_AT: Final = "2026-01-01T00:00:00.000+00:00"
@@ -69,5 +69,6 @@ def header_of(
         settings=settings_of(agent),
         filled=filled,
         tools=[*(tool.definition for tool in tools), *built_in_tools(agent)],
+        tool_rules=rules_of(tools),
         prices=PUBLISHED.of(Realtime().model, agent.transcription_model),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import trio
@@ -17,9 +17,11 @@ from trio.testing import MockClock
 from bridge.agents import Agent
 from bridge.calls.knowledge import Origin, Parties, info_of, informed
 from bridge.calls.tool_runs import run_tool
-from bridge.given import INBOUND, CallInfo, Given, SecretDigits
+from bridge.calls.tool_tasks import Reports, key_of
+from bridge.given import INBOUND, CallInfo, Given, Progress, SecretDigits
 from bridge.heart.call import Call
 from bridge.heart.effects import (
+    CancelTool,
     ClearPlayback,
     Effect,
     EndCall,
@@ -39,6 +41,7 @@ from bridge.heart.events import (
     PhoneLeft,
     ToolAnswered,
     ToolFailed,
+    ToolReported,
 )
 from bridge.heart.keys import MASKED
 from bridge.heart.last_words import LISTEN_MS
@@ -63,6 +66,7 @@ from replay.simulation.setup import STARTED_AT, Names, NotSimulatedError, check,
 CLOSED: Final = {"code": 1000, "reason": ""}
 PUBLIC_URL: Final = "https://bridge.example.com"
 MODEL_URL: Final = "wss://simulated/v1/realtime"
+Said: TypeAlias = ToolAnswered | ToolFailed | ToolReported
 
 
 def simulate(
@@ -105,7 +109,7 @@ class Simulation:
     _names: Names = field(init=False, repr=False)
     _session_number: int = 1
     _has_stalled: bool = False
-    _tools_running: int = 0
+    _running_tools: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         check(self.caller)
@@ -116,9 +120,9 @@ class Simulation:
         self.agent, filled = informed(self.agent, parties, Origin(datetime.fromisoformat(STARTED_AT)))
         self.info = info_of(self.agent, call_sid, parties, INBOUND)
         self.header = header_of(self.agent, filled, self.tools, call_sid, account)
-        self._paper = Paper(
-            Call(self.agent, self.header.tools, self.header.is_outgoing, self.header.prices), self._carry_out
-        )
+        header = self.header
+        told = (header.tools, header.is_outgoing, header.prices, header.tool_rules)
+        self._paper = Paper(Call(self.agent, *told), self._carry_out)
         self._agenda = self._paper.agenda
         self.phone = self._leg_of(self.caller)
         self.away = SimulatedAway(
@@ -176,7 +180,7 @@ class Simulation:
         self._part_from_phone()
         self._wait_while(lambda: self._paper.call.is_listening, self.ended_ms + LISTEN_MS)
         self._part_from_model()
-        self._wait_while(lambda: self._tools_running > 0, self.ended_ms + LONGEST_TIMEOUT_MS)
+        self._wait_while(lambda: bool(self._running_tools), self.ended_ms + LONGEST_TIMEOUT_MS)
         return Tape(Path(f"{self.header.call_id}.jsonl.gz"), self.header, self.lines, is_torn=False)
 
     # ------------------------------------------------------------ beginning and end
@@ -313,6 +317,8 @@ class Simulation:
                 self._tell_phone(effect)
             case RunTool():
                 self._run_tool(effect)
+            case CancelTool():
+                self._cancel_tool(effect)
             case LeaveStream():
                 self._leave(effect)
             case ReturnToStream():
@@ -334,7 +340,7 @@ class Simulation:
             self._agenda.at(self._agenda.now_ms, partial(self._stalled, twilio.LEG))
 
     def _run_tool(self, effect: RunTool) -> None:
-        """Run it here and now; its answer comes after as many milliseconds as it slept."""
+        """Run it here and now; what it tells comes after as many milliseconds as it slept until then."""
         tool = next(tool for tool in self.tools if tool.name == effect.name)
         digits = self.away.far_end.digits if effect.digits_of else ""
         if digits:
@@ -342,14 +348,23 @@ class Simulation:
         # A sync tool runs in a thread, which a jumping clock would take for nobody doing anything.
         clock = MockClock(autojump_threshold=0) if tool.is_async else None
         info = evolve(self.info, elapsed_seconds=self._agenda.now_ms / 1000)
-        answer, took_ms = trio.run(_answer, tool, effect, Given(info, SecretDigits(digits)), clock=clock)
-        when_ms = self._agenda.now_ms + (took_ms if tool.is_async else 0)
-        self._tools_running += 1
-        self._agenda.at(when_ms, partial(self._tool_done, answer))
+        given = Given(info, SecretDigits(digits), key=key_of(tool, info.id, effect))
+        self._running_tools.add(effect.call_id)
+        for said, took_ms in trio.run(_said, tool, effect, given, clock=clock):
+            when_ms = self._agenda.now_ms + (took_ms if tool.is_async else 0)
+            self._agenda.at(when_ms, partial(self._tool_says, said))
 
-    def _tool_done(self, answer: ToolAnswered | ToolFailed) -> None:
-        self._tools_running -= 1
-        self._paper.feed(tape.tool_line(self._agenda.now_ms, answer), answer)
+    def _cancel_tool(self, effect: CancelTool) -> None:
+        """Let it have been cancelled; what it did until then, and after, it has done."""
+        answer = ToolFailed(effect.call_id, "cancelled", "cancelled with the call")
+        self._agenda.at(self._agenda.now_ms, partial(self._tool_says, answer))
+
+    def _tool_says(self, said: Said) -> None:
+        if said.call_id not in self._running_tools:
+            return
+        if not isinstance(said, ToolReported):
+            self._running_tools.remove(said.call_id)
+        self._paper.feed(tape.tool_line(self._agenda.now_ms, said), said)
 
     # ------------------------------------------------------------ the tape
 
@@ -360,9 +375,15 @@ class Simulation:
         return self._line(NOTE, sender, **what)
 
 
-async def _answer(tool: Tool, effect: RunTool, given: Given) -> tuple[ToolAnswered | ToolFailed, int]:
-    """Return what came of a tool, and how many ms of the loop's clock it took."""
-    began = trio.current_time()
+async def _said(tool: Tool, effect: RunTool, given: Given) -> list[tuple[Said, int]]:
+    """Return what a tool told and what came of it, each with how many ms of the loop's clock it took."""
+    began, told = trio.current_time(), list[tuple[Said, int]]()
+
+    def tell(said: Said) -> None:
+        told.append((said, round((trio.current_time() - began) * 1000)))
+
+    reports = Reports(effect.call_id, tell, given.digits, trio.lowlevel.current_trio_token())
+    given = evolve(given, progress=Progress(reports.tell))
     limiter = trio.CapacityLimiter(1)
-    answer = await run_tool(tool, effect.call_id, effect.arguments, limiter=limiter, given=given)
-    return answer, round((trio.current_time() - began) * 1000)
+    tell(await run_tool(tool, effect.call_id, effect.arguments, limiter=limiter, given=given))
+    return told

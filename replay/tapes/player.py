@@ -133,7 +133,9 @@ class _Today:
     @classmethod
     def of(cls, header: Header) -> "_Today":
         """Return the heart of a tape's call."""
-        return cls(Call(header.agent_settings(), header.tools, header.is_outgoing, header.prices))
+        return cls(
+            Call(header.agent_settings(), header.tools, header.is_outgoing, header.prices, header.tool_rules)
+        )
 
     def begins(self) -> list[bytes]:
         """Return what today's heart says at first."""

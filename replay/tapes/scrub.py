@@ -247,7 +247,7 @@ class Scrub:
         return close | {"reason": self.words(close["reason"])}
 
     def _tool(self, tool: dict[str, Any]) -> dict[str, Any]:
-        changes: dict[str, Change] = {"output": self._payload, "message": self.words}
+        changes: dict[str, Change] = {"output": self._payload, "message": self.words, "progress": self.words}
         return tool | {name: change(tool[name]) for name, change in changes.items() if name in tool}
 
     def _note(self, note: dict[str, Any]) -> dict[str, Any]:

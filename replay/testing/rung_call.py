@@ -69,8 +69,8 @@ class ToolRun:
     """One tool that the model asked for, with its arguments as they were parsed, or None where that can't be done.
 
     `error_kind` is None when it answered, else arguments, crashed, timeout, busy, limit, unknown or cancelled.
-    `is_delivered`: the
-    model was given the answer.
+    `is_delivered`: the model was given the answer; of an `is_late` tool, and spoke of it. `joined`: the id of the call
+    with the same arguments whose answer it got, where the tool runs once.
     """
 
     name: str
@@ -79,6 +79,8 @@ class ToolRun:
     error_kind: str | None
     error: str | None
     is_delivered: bool
+    is_late: bool = False
+    joined: str | None = None
 
 
 @frozen(repr=False)

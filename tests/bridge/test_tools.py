@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from bridge.errors import ToolArgumentsError, ToolError
-from bridge.tools import HANG_UP, tool
+from bridge.tool_rules import ToolRule
+from bridge.tools import HANG_UP, SecretDigits, rules_of, tool
 from replay.callers import restaurant
 
 
@@ -211,3 +212,37 @@ def test_wrong_arguments_name_the_fault_and_the_way_out(arguments: str, words: s
         check_table.check(arguments)
     assert words in str(caught.value)
     assert str(caught.value).endswith("; call check_table again with day, people, note (optional)")
+
+
+# ---------------------------------------------------------------- tools that take time
+
+
+async def waits() -> None: ...
+
+
+def blocks() -> None: ...
+
+
+def typed(digits: SecretDigits) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "rule", "words"),
+    [
+        (waits, {"late": True, "cancellable": True}, "late and cancellable: .* choose one"),
+        (waits, {"once": True, "cancellable": True}, "once and cancellable: .* choose one"),
+        (blocks, {"cancellable": True}, "cancellable: .*; write it as async def"),
+        (typed, {"late": True}, "it asks for SecretDigits"),
+        (typed, {"once": True}, "it asks for SecretDigits"),
+    ],
+)
+def test_a_rule_that_can_not_be_kept_is_refused_with_what_to_write(
+    function: Any, rule: dict[str, bool], words: str
+) -> None:
+    with pytest.raises(ToolError, match=f'tool "{function.__name__}": {words}'):
+        tool(**rule)(function)
+
+
+def test_the_rules_of_tools_are_those_that_have_any() -> None:
+    late, plain = tool(late=True, once=True)(blocks), tool(name="plain")(blocks)
+    assert rules_of([late, plain]) == {"blocks": ToolRule(late=True, once=True)}

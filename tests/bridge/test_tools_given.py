@@ -74,7 +74,7 @@ def test_a_test_of_a_tool_makes_the_call_itself() -> None:
 def test_asking_twice_for_the_same_is_refused() -> None:
     def twice(a: CallInfo, b: CallInfo) -> None: ...
 
-    with pytest.raises(ToolError, match="a, b: ask for each of CallInfo and SecretDigits once"):
+    with pytest.raises(ToolError, match="a, b: ask for each of what the bridge gives once"):
         tool(twice)
 
 

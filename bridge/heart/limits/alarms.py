@@ -7,10 +7,11 @@ from attrs import define
 
 from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
+from bridge.heart.decisions import NEVER, Alarm, Ring
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
 from bridge.heart.limits.patience import Patience
-from bridge.heart.limits.time_up import NEVER, Alarm, Ring, TimeUp
+from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -20,6 +21,7 @@ from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.reconnect import Reconnect
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.session import Session
@@ -61,6 +63,7 @@ class Alarms:
     callee: Callee
     outgoing: OutgoingSide
     reconnect: Reconnect
+    tool_speech: ToolSpeech
     overlap: Overlap
 
     def first(self) -> Alarm:
@@ -112,6 +115,9 @@ class Alarms:
         """Return what comes first of what somebody waits for."""
         if (silent_at := self.dead_air.due) is not None and (at := max(unread, silent_at)) < due:
             due, ring = at, self.patience.is_tried
+        said_at, speak = self.tool_speech.first_alarm
+        if (at := max(unread, said_at)) < due:
+            due, ring = at, speak
         if (turn_at := self.turns.turn_due) is not None and (at := max(unread, turn_at)) < due:
             due, ring = at, self.patience.turn_is_endless
         if (retry_at := self.turns.retry_at) is not None and retry_at < due:

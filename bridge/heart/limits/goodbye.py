@@ -20,8 +20,6 @@ from bridge.heart.turns import Turns
 LAST_WORDS_MS: Final = 3000
 """Before a call is over, for ending between two words: people pause at least that often."""
 
-NEVER_MS: Final = 2**62
-
 
 @frozen
 class End:

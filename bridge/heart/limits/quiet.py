@@ -9,8 +9,8 @@ from typing import Final
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.decisions import Decisions
-from bridge.heart.limits.goodbye import NEVER_MS, Goodbye
+from bridge.heart.decisions import NEVER_MS, Decisions
+from bridge.heart.limits.goodbye import Goodbye
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
 from bridge.heart.prompts import nobody_there_instructions, still_there_instructions
@@ -79,7 +79,7 @@ class Quiet:
 
     @property
     def _is_going_on(self) -> bool:
-        is_busy = self.tool_calls.running or self.turns.is_going_on
+        is_busy = self.tool_calls.are_under_way or self.turns.is_going_on
         return bool(is_busy) or self.playout.is_playing(self.decisions.now)
 
     def _ask(self) -> None:

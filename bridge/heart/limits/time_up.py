@@ -3,13 +3,12 @@
 The longest call is decided on here; the quiet caller and the spend cap have modules of their own beside this one.
 """
 
-from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never, get_args
 
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.decisions import Decisions
+from bridge.heart.decisions import Alarm, Decisions
 from bridge.heart.effects import CancelResponse
 from bridge.heart.events import (
     IdleTimedOut,
@@ -20,7 +19,7 @@ from bridge.heart.events import (
     Stopped,
     TranscriptCame,
 )
-from bridge.heart.limits.goodbye import LAST_WORDS_MS, NEVER_MS, Goodbye
+from bridge.heart.limits.goodbye import LAST_WORDS_MS, Goodbye
 from bridge.heart.limits.quiet import Quiet
 from bridge.heart.limits.spending import Spending
 from bridge.heart.parts.callee import Callee
@@ -35,12 +34,6 @@ from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.prices import Prices
 from bridge.usage import Spent
-
-Ring: TypeAlias = Callable[[], None]
-Alarm: TypeAlias = tuple[int, Ring]
-"""A time, and what happens then."""
-
-NEVER: Final[Alarm] = (NEVER_MS, lambda: None)
 
 OfLimits: TypeAlias = (
     SpeechStarted | KeyPressed | IdleTimedOut | ResponseCreated | ResponseFinished | TranscriptCame

@@ -5,12 +5,14 @@ from attrs import define
 from bridge.agents import Agent
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import CancelResponse, ClearPlayback
+from bridge.heart.effects import CancelResponse, CancelTool, ClearPlayback
 from bridge.heart.keys import Keys
 from bridge.heart.parts.conversation import Conversation
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
+from bridge.heart.prompts import CANCELLED
+from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 
 
@@ -27,6 +29,7 @@ class BargeIn:
     playout: Playout
     dead_air: DeadAir
     farewell: Farewell
+    tool_calls: ToolCalls
 
     def speech_started(self) -> None:
         """Turn detection hears the caller: the server cancels its response by itself, unless we do."""
@@ -60,8 +63,17 @@ class BargeIn:
         if not self.agent.turn_detection.interrupt_response:
             return ""
         self.farewell.withdraw()
+        self._cancel_tools()
         self._stop_playing(active := self.turns.cut_active())
         return active
+
+    def _cancel_tools(self) -> None:
+        """Cancel what says that an interruption may cancel it, and tell the model; whatever else runs goes on."""
+        calls, decisions = self.tool_calls, self.decisions
+        for call_id in [call_id for call_id in calls.running if calls.is_cancellable(call_id)]:
+            decisions.journal.milestone("tool_cancelled", call_id=call_id, tool=calls.running.pop(call_id))
+            decisions.say(CancelTool(call_id))
+            self.conversation.answer_tool(call_id, CANCELLED)
 
     def _stop_playing(self, response_id: str) -> None:
         """Silence the agent now, if there is anything to silence."""

@@ -26,6 +26,9 @@ OF_THE_CONVERSATION: Final = frozenset({TurnCommitted, TranscriptCame, ToolCalle
 TOLD_AGAIN: Final = "again_"
 """What the ids of items begin with that a session is told of the one before."""
 
+LATE: Final = "late_"
+"""What the ids begin with under which a late result is told: it is the answer of another call of the same tool."""
+
 MOST_CHARACTERS: Final = 20_000
 """Of one part of a turn, of a tool's answer, of its arguments: twenty minutes of speech. A model may speak for ever,
 and a tool answer ten megabytes: one session reads that, and no second one."""
@@ -81,6 +84,7 @@ class Conversation:
     session: Session
     _entries: dict[str, _Entry] = field(factory=dict)
     _texts: Iterator[int] = field(factory=lambda: count(1))
+    _results: Iterator[int] = field(factory=lambda: count(1))
 
     # ------------------------------------------------------------ what the session tells
 
@@ -156,6 +160,29 @@ class Conversation:
             return self.decisions.journal.count("a tool answered that the session was not told of")
         if self.session.is_open:
             self.decisions.say(AnswerTool(self.decisions.new_id(), call_id, output))
+
+    def add_result(self, call_id: str, name: str, output: str) -> None:
+        """Tell it the result of a tool that it was told to wait for: as a second call of it, and what that answered.
+
+        So it stays what a tool has said, and becomes no message of anybody's. Of a call that was made too long ago
+        to be remembered the arguments are left out.
+        """
+        called = self._entries.get(_of_tool(call_id))
+        arguments = called.call.arguments if isinstance(called, _Called) else "{}"
+        again = ToolCalled("", LATE + call_id, name, arguments)
+        self._remember(_of_tool(again.call_id), _Called(again))
+        if self.session.is_open:
+            item_id = f"{LATE}{next(self._results)}"
+            self.decisions.say(
+                AddCall(self.decisions.new_id(), item_id, again.call_id, again.name, again.arguments)
+            )
+        self.answer_tool(again.call_id, output)
+
+    @property
+    def agents_last_words(self) -> str:
+        """Return what the agent said last, unless something else has come since."""
+        last = next(reversed(self._entries.values()), None)
+        return last.text if isinstance(last, _Turn) and last.role == AGENT else ""
 
     def truncate(self, ledger: Ledger) -> None:
         """Tell it how much of a part of its own was heard."""

@@ -3,7 +3,7 @@
 from attrs import define
 
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import CancelResponse, CommitAudio, EndCall
+from bridge.heart.effects import CancelResponse, CancelTool, CommitAudio, EndCall
 from bridge.heart.events import Event, ResponseCreated
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.last_words import LastWords
@@ -31,8 +31,7 @@ class Ending:
         journal = self.decisions.journal
         for ledger in self.playout.close(self.decisions.now):
             journal.item(ledger)
-        for call_id, name in self.tool_calls.running.items():
-            journal.milestone("tool_outlives_call", call_id=call_id, tool=name)
+        self._leave_tools()
         journal.first("call_ended")
         self._ask_for_last_words(by)
         if self.held.dropped:
@@ -40,6 +39,18 @@ class Ending:
         journal.close()
         self.decisions.say(EndCall(by, why, say, go_to))
         self.is_over = True
+
+    def _leave_tools(self) -> None:
+        """Cancel what can be cancelled; all else runs on, and a late result is told to nobody any more."""
+        calls, milestone = self.tool_calls, self.decisions.journal.milestone
+        for call_id, name in (calls.running | calls.late).items():
+            if calls.is_cancellable(call_id):
+                milestone("tool_cancelled", call_id=call_id, tool=name)
+                self.decisions.say(CancelTool(call_id))
+            else:
+                milestone("tool_outlives_call", call_id=call_id, tool=name)
+        for call_id, name in (calls.late | calls.untold).items():
+            milestone("tool_undelivered", call_id=call_id, tool=name)
 
     # ------------------------------------------------------------ the caller's last words
 

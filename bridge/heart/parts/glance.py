@@ -36,6 +36,6 @@ def glance(
         turns.caller_is_speaking,
         playout.is_playing(now),
         tuple((who, words[-MOST_CHARACTERS:]) for who, words in said.latest(MOST_TURNS)),
-        tuple(tools.running.values()),
+        (*tools.running.values(), *tools.late.values()),
         spent_usd,
     )

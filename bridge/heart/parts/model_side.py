@@ -28,6 +28,7 @@ from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.reconnect import Reconnect
+from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.prompts import broke_off_instructions, opening_instructions, patience_instructions
 from bridge.heart.session import Session, other_format
 from bridge.heart.tool_calls import ToolCalls
@@ -50,6 +51,7 @@ class ModelSide:
     excursions: Excursions
     callee: Callee
     reconnect: Reconnect
+    tool_speech: ToolSpeech
     _is_finishing: bool = False
     """Whether an answer that broke off was asked to be finished, and none has been whole since."""
 
@@ -120,23 +122,26 @@ class ModelSide:
         event_id = self.decisions.new_id()
         opening = opening_instructions(self.agent, self.callee.message)
         instructions = self.turns.prompt if self.turns.is_opened else opening
-        if self.tool_calls.running:
+        if self.tool_calls.running and not self.turns.prompt:
             instructions = patience_instructions(self.agent)
         self.decisions.say(CreateResponse(event_id, instructions))
         self.turns.asked(event_id)
 
     def _response_created(self, event: ResponseCreated) -> None:
         """Let it begin, unless it comes too late."""
+        is_ours = not self.turns.is_expected
         self.turns.created(event.response_id)
         if self.excursions.is_away:
             return self.excursions.response_created(event.response_id)
         self.barge_in.response_created(event.response_id)
+        self.tool_speech.response_began(event.response_id, is_ours=is_ours)
 
     def _response_finished(self, event: ResponseFinished) -> None:
         """Count how it ended, and ask again for one that failed."""
         is_cut = self.turns.is_cut(event.response_id)
         if is_answer := self.turns.finished(event.response_id):
             self.dead_air.begin_anew()
+        self.tool_speech.response_finished(event)
         if event.status == "incomplete":
             self.decisions.journal.count(f"response incomplete: {event.reason[:60] or 'no reason'}")
             if is_answer and not is_cut and not self._is_finishing:

@@ -214,3 +214,32 @@ def test_a_file_of_prices_that_can_not_be_used_is_a_fault_of_the_configuration(t
     result = check(tmp_path, '[realtime]\nprices = "none.toml"\n[agents.a]\n')
     assert (result.exit_code, result.stdout) == (2, "")
     assert "none.toml: can't be read" in result.stderr
+
+
+RULED = """
+from bridge.tools import tool
+
+@tool(late=True, once=True)
+async def book(day: str) -> str: ...
+
+@tool({})
+async def search(dish: str) -> str: ...
+"""
+
+
+def test_what_a_tool_says_of_how_it_is_run_is_told_and_what_can_not_be_is_a_fault(tmp_path: Path) -> None:
+    text = "[agents.a]\ngreeting = 'Hi.'\ntools = ['tools_a.py:book', 'tools_a.py:search']\n"
+    (tmp_path / "tools_a.py").write_text(RULED.format("cancellable=True"))
+    assert "tools: book (late, once), search (cancellable), hang_up" in check(tmp_path, text, **SET).stdout
+    (tmp_path / "tools_b.py").write_text(RULED.format("late=True, cancellable=True"))
+    result = check(tmp_path, text.replace("tools_a", "tools_b"), **SET)
+    assert result.exit_code == 2
+    assert "late and cancellable: a late tool runs while the caller talks" in result.stderr
+
+
+def test_a_filler_that_comes_after_the_word_of_patience_is_a_doubt() -> None:
+    (doubt,) = doubts_of({**PLAIN, "tool_speech": {"filler_after_ms": 5000}})
+    assert (
+        "filler_after_ms = 5000: a word of patience comes before it, after answer_timeout_ms = 5000" in doubt
+    )
+    assert doubts_of({**PLAIN, "tool_speech": {"filler_after_ms": 1500}}) == []

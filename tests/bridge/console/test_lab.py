@@ -45,9 +45,7 @@ async def test_a_report_is_shown_in_a_sandbox(lab: Site) -> None:
     assert "allow-same-origin" not in policy
 
 
-@pytest.mark.parametrize(
-    "name", ["..", "secret.html", "switch.compare", "%2e%2e", "x" * 300, "0" * 24]
-)
+@pytest.mark.parametrize("name", ["..", "secret.html", "switch.compare", "%2e%2e", "x" * 300, "0" * 24])
 async def test_no_address_leads_to_another_file(lab: Site, name: str) -> None:
     response = await lab.get(f"/console/lab/{name}")
     assert response.status_code in (308, 404)

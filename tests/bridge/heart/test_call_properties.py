@@ -5,8 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-from courses import Course, agents, courses, everybody, history, steps
-from heart import TOOLS, agent_with, of
+from courses import ALL_TOOLS, PRICES, RULES, Course, agents, courses, everybody, history, steps
+from heart import agent_with, of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from taped import header_of, line_of, tape_of
@@ -194,9 +194,8 @@ def test_a_replay_makes_the_same_decisions(agent: Agent, course: Course) -> None
         answers = [encode(carry_out(one.at, effect)[0]) for effect in one.wanted]
         lines += answers
         said += answers
-    header = msgspec.json.decode(
-        encode_header(header_of(agent, list(TOOLS))), type=type(header_of(agent, []))
-    )
+    written = msgspec.structs.replace(header_of(agent, ALL_TOOLS, RULES), prices=PRICES)
+    header = msgspec.json.decode(encode_header(written), type=type(written))
     assert header.agent_settings() == agent
     assert list(decisions(tape_of(header, lines))) == said
 

@@ -136,8 +136,48 @@ def test_a_tools_row_tells_its_whole_story() -> None:
         "position": 0, "tool_call_id": "c1", "item_id": "f1", "name": "look_up",
         "arguments_raw": '{"day": "Friday"}', "arguments": {"day": "Friday"}, "output": "7 pm",
         "error_kind": None, "error": None, "called_ms": 10, "started_ms": 12, "answered_ms": 500,
-        "sent_ms": 500, "is_delivered": True,
+        "sent_ms": 500, "is_delivered": True, "is_late": False, "joined": None,
     }  # fmt: skip
+
+
+def late_tool(*more: Line) -> dict[str, Any]:
+    """Return the row of a late tool that was called, and said to be under way."""
+    call = {"id": "f1", "type": "function_call", "call_id": "c1", "name": "look_up", "arguments": "{}"}
+    (row,) = rows_of(
+        from_model(10, "conversation.item.added", item=call),
+        milestone(12, "tool_late", call_id="c1", tool="look_up"),
+        carry_out(12, AnswerTool("b1", "c1", "under way"))[0],
+        from_model(
+            20, "conversation.item.added", item=call | {"type": "function_call_output", "output": "x"}
+        ),
+        *more,
+    ).tool_calls
+    return row
+
+
+def test_a_late_tool_has_one_row_and_is_delivered_when_the_model_has_spoken_of_it() -> None:
+    again = {
+        "id": "late_1",
+        "type": "function_call",
+        "call_id": "late_c1",
+        "name": "look_up",
+        "arguments": "{}",
+    }
+    given = {"id": "o2", "type": "function_call_output", "call_id": "late_c1", "output": "7 pm"}
+    came = (
+        line_of(5000, ToolAnswered("c1", "7 pm")),
+        carry_out(5000, AnswerTool("b2", "late_c1", "7 pm"))[0],
+        from_model(5010, "conversation.item.added", item=again),
+        from_model(5020, "conversation.item.added", item=given),
+    )
+    row = late_tool(*came)
+    assert (row["is_late"], row["is_delivered"], row["output"], row["sent_ms"]) == (True, False, "7 pm", 5000)
+    assert late_tool(*came, milestone(6000, "tool_delivered", call_id="c1", tool="look_up"))["is_delivered"]
+
+
+def test_a_late_tool_without_a_result_has_no_output() -> None:
+    row = late_tool()
+    assert (row["output"], row["answered_ms"], row["is_delivered"]) == (None, None, False)
 
 
 def test_a_tool_that_was_cancelled_with_its_call_says_so() -> None:

@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import attrs
 import pytest
+import trio
 
 from bench.promises import faults_of
 from bridge.agents import Agent
 from bridge.settings.limits import Limits
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
 from bridge.store.records import Records, records_of
 from bridge.tapes.tape import decode
-from bridge.tools import Tool, tool
+from bridge.tools import Progress, Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Transcription
 from replay.model.script import Say as Words
 from replay.phone.network import Network
@@ -54,7 +56,34 @@ def break_down() -> str:
     raise RuntimeError("out of order")
 
 
-TOOLS: Final[list[Tool]] = [look_up, break_down]
+@tool(late=True, once=True)
+async def search(day: str, progress: Progress) -> str:
+    """Search for long."""
+    await trio.sleep(0.3)
+    progress.update("half of it is searched")
+    await trio.sleep(0.3)
+    return f"{day}: found"
+
+
+@tool(once=True)
+async def pay(day: str) -> str:
+    """Pay once."""
+    await trio.sleep(0.5)
+    return f"{day}: paid"
+
+
+@tool(cancellable=True)
+async def scan(day: str) -> str:
+    """Scan, while anybody wants it."""
+    await trio.sleep(1)
+    return f"{day}: scanned"
+
+
+TOOLS: Final[list[Tool]] = [look_up, break_down, search, pay, scan]
+OF_TOOLS: Final = (
+    "tool_delivered", "tool_undelivered", "tool_joined", "tool_cancelled", "tool_progress_told", "tool_filler",
+    "nudged",
+)  # fmt: skip
 FAULTY: Final[list[dict[str, Any]]] = [
     {"refuse": "http_401"}, {"refuse": "invalid_api_key"}, {"never_create": True}, {"never_update": True},
     {"never_answer": True}, {"fail_responses": 1}, {"fail_responses": 9}, {"close_after_ms": 1800},
@@ -106,10 +135,12 @@ def drawn_network(dice: Random) -> Network:
 
 
 def drawn_reply(dice: Random) -> Reply:
-    words = Words(murmur(dice.choice([100, 400, 900, 1500])), "some words of an answer that may be cut")
+    text = dice.choice(["some words of an answer that may be cut", "let me check that"])
+    words = Words(murmur(dice.choice([100, 400, 900, 1500])), text)
     calls = [
         CallTool("look_up", {"day": "Friday"}), CallTool("look_up", "{"), CallTool("break_down"),
         CallTool("nobody_knows"), CallTool("hang_up", {"reason": "bye"}),
+        *(CallTool(name, {"day": "Friday"}) for name in ("search", "pay", "scan")),
     ]  # fmt: skip
     kind = dice.random()
     if kind < 0.6:
@@ -143,12 +174,16 @@ def drawn_agent(dice: Random) -> Agent:
         create_response=dice.random() < 0.85,
     )
     limits = attrs.evolve(LIMITS, lead_ms=dice.choice([40, 300]))
-    return Agent(name="front-desk", turn_detection=turns, limits=limits)
+    speech = dice.choice(
+        [ToolSpeech(), ToolSpeech(filler_after_ms=300, progress_every_ms=500, nudge_after_ms=400)]
+    )
+    return Agent(name="front-desk", turn_detection=turns, limits=limits, tool_speech=speech)
 
 
 def kinds_of(rows: Records) -> set[str]:
     """Return what came about in a call: who ended it, whether the caller cut in, whether a tool was asked."""
     came = {"interruption": rows.call["interruptions"], "tool": rows.tool_calls}
+    came |= {row["name"]: True for row in rows.milestones if row["name"] in OF_TOOLS}
     return {f"ended by {rows.call['ended_by']}", *(name for name, what in came.items() if what)}
 
 
@@ -168,3 +203,4 @@ def test_a_thousand_calls_keep_every_promise(first: int) -> None:
     assert wrong == {}
     wanted = [*(f"ended by {by}" for by in ("caller", "model", "tool", "limit")), "interruption", "tool"]
     assert min(kinds[kind] for kind in wanted) > 5, kinds  # or the thousand would be fewer than they seem
+    assert sum(kinds[kind] for kind in OF_TOOLS) > 20, kinds

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trio
 from attrs import evolve
 
 from bridge.dates import in_words
 from bridge.settings.hours import Hours
 from bridge.settings.places import Place
 from bridge.tapes.reader import read_tape
-from bridge.tools import CallInfo, tool
+from bridge.tools import CallInfo, IdempotencyKey, Progress, tool
 from replay.phone.ring import DEFAULT_ACCOUNT
 from replay.tapes.player import replay_tape
 from replay.testing import (
@@ -75,6 +76,60 @@ def test_a_tool_learns_who_calls_and_the_model_is_told_of_no_such_argument(
     (definition, _) = read_tape(call.tape).header.tools
     assert definition["parameters"]["properties"] == {}
     assert replay_tape(call.tape).difference is None
+
+
+RESULT = clip("agent_greeting")
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["simulated", "real"])
+def test_a_late_tool_and_what_it_tells_meanwhile_can_be_tested(ring_agent: RingAgent, real: bool) -> None:
+    @tool(late=True)
+    async def search(progress: Progress) -> str:
+        """Search for it."""
+        await trio.sleep(1)
+        progress.update("half of it is done")
+        await trio.sleep(2)
+        return "found"
+
+    model = Script(
+        opening=(Words(murmur(300), "Hello."),),
+        turns=((CallTool("search", {}),),),
+        answers=(
+            (Words(murmur(300), "I am on it."),),
+            (Words(RESULT.audio, RESULT.text), CallTool("hang_up", {"reason": "told"})),
+        ),
+        fallback=(Words(murmur(300), "Half of it is done."),),
+    )
+    call = ring_agent(SAYS_WHO, ASKS, model, tools=[search], real=real)
+    found = call.tools[0]
+    assert (found.output, found.is_late, found.is_delivered) == ("found", True, True)
+    assert call.heard(RESULT.text)
+    assert call.heard("Half of it is done.")
+    assert (call.ended_by, call.why) == ("tool", "told")
+    assert replay_tape(call.tape).difference is None
+
+
+def test_a_tool_that_runs_once_and_is_called_twice_can_be_tested(ring_agent: RingAgent) -> None:
+    keys: list[str] = []
+
+    @tool(once=True)
+    def book(key: IdempotencyKey, day: str) -> str:
+        """Book it."""
+        keys.append(key)
+        return f"booked for {day}"
+
+    twice = (CallTool("book", {"day": "Friday"}),) * 2
+    model = Script(
+        opening=(Words(murmur(300), "Hello."),),
+        turns=(twice,),
+        answers=((CallTool("hang_up", {"reason": "told"}),),),
+    )
+    call = ring_agent(SAYS_WHO, ASKS, model, tools=[book])
+    assert len(keys) == 1
+    assert [(one.output, bool(one.joined)) for one in call.tools[:2]] == [
+        ("booked for Friday", False),
+        ("booked for Friday", True),
+    ]
 
 
 def test_tapes_of_two_variables_differ_in_nothing_else(ring_agent: RingAgent, tmp_path: Path) -> None:
