@@ -15,6 +15,7 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.console.exports import add_exports
 from bridge.console.history import add_history
+from bridge.console.lab import add_lab
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
 from bridge.console.quality import add_quality
@@ -112,5 +113,6 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)
+    add_lab(console, pages, data)
     add_one_call(console, pages, Shelf(data))
     return Site(door, app, token)

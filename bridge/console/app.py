@@ -34,7 +34,12 @@ from bridge.settings.admin import Admin, Console
 
 BASE: Final = "/console"
 HOME: Final = "/console/calls"
-PLACES: Final = ((HOME, "Calls"), (f"{BASE}/quality", "Quality"), (f"{BASE}/trends", "Trends"))
+PLACES: Final = (
+    (HOME, "Calls"),
+    (f"{BASE}/quality", "Quality"),
+    (f"{BASE}/trends", "Trends"),
+    (f"{BASE}/lab", "Lab"),
+)
 """Where the head of each page leads."""
 
 OPEN_TO_ALL: Final = ("/console/login", "/console/static/")

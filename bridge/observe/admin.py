@@ -33,6 +33,7 @@ from bridge.observe.metrics import Metrics
 from bridge.observe.snapshot import Peaks, Snapshot
 from bridge.settings.admin import Admin
 from bridge.web.http import HttpConnection
+from bridge.web.listener import set_options
 
 MOST_CONNECTIONS: Final = 48
 """Whoever comes while so many are connected is let go: a few scrapers, and some people whose browsers have six each."""
@@ -75,7 +76,9 @@ def _open_tcp(bind: str) -> socket.socket:
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    raw = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    set_options(raw)  # a browser that stops reading a stream must not hold up the daemon's end
+    return raw
 
 
 def _open_unix(path: Path) -> socket.socket:

@@ -60,6 +60,7 @@ class Console:
     on: bool = setting(False, flag)
     url: str = setting("", url("https", "http", example="https://calls.example.com", empty=True))
     user_header: str = setting("", user_header)
+    reports: str = setting("", text("a folder; relative ones start at the configuration file", empty=True))
 
 
 def missing_of_console(admin: Admin, console: Console, *, has_token: bool) -> list[str]:

@@ -24,7 +24,7 @@ def open_listener(bind: str) -> trio.SocketListener:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     raw = socket.socket(family, socket.SOCK_STREAM)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _set_options(raw)
+    set_options(raw)
     try:
         raw.bind((host, int(port)))
         raw.listen(BACKLOG)
@@ -38,11 +38,12 @@ def open_listener(bind: str) -> trio.SocketListener:
 
 def adopt_listener(raw: socket.socket) -> trio.SocketListener:
     """Return the listener of a socket that was passed to us, with the options of one of our own."""
-    _set_options(raw)
+    set_options(raw)
     return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
 
 
-def _set_options(raw: socket.socket) -> None:
+def set_options(raw: socket.socket) -> None:
+    """Set what every TCP socket that we listen on has, and whatever it accepts."""
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform == "linux":
         # Other systems keep a vanished peer's connection longer; calls end all the same.

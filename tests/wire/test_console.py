@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import socket
+import sys
 from typing import Any
 
 import httpx2
@@ -12,6 +14,7 @@ import trio
 from bench.stage import MakePlace, Stage, open_stage, speech
 from bridge.observe.admin import READ_SECONDS
 from bridge.store.messages import Failed, Question, Rows
+from bridge.web.listener import USER_TIMEOUT_MS
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 
@@ -149,6 +152,21 @@ async def test_a_call_is_seen_talking_and_hung_up_by_somebody_whose_name_is_on_t
 
 
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)
+
+
+async def test_a_browser_that_stops_reading_does_not_hold_up_the_end(place: MakePlace) -> None:
+    """Hypercorn's sends can't be cancelled: the system ends the connection instead."""
+    async with open_stage(place(**CONSOLE)) as stage:
+        host, port = stage.daemon.monitoring.address.split(":")
+        stream = await trio.open_tcp_stream(host, int(port))
+        head = f"GET /console/live HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        await stream.send_all(head.encode())
+        listener = stage.daemon.monitoring._listener
+        assert listener is not None
+        if sys.platform == "linux":
+            assert listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == USER_TIMEOUT_MS
+    await stream.aclose()
+
 
 # ---------------------------------------------------------------- the database behind it
 
