@@ -61,7 +61,7 @@ replay compare switch.toml --until-sure --budget 5     stop as soon as it is pla
               help="Where tapes and the report go; beside the plan, under its name, unless told.")  # fmt: skip
 @click.option("--html", type=FILE, help="Where the page goes; FOLDER/report.html unless told.")
 @click.option("--repeats", "-k", type=click.IntRange(1, 1000), help="Calls of each caller to each variant.")
-@click.option("--marked", type=click.Choice(["good", "bad"]), default="",
+@click.option("--marked", type=click.Choice(["good", "bad"]),
               help="Only callers whose calls were marked so, in the console.")  # fmt: skip
 @click.option("--save-baseline", "save", type=FILE, help="Save what the baseline's calls were like.")
 @click.option("--baseline", type=FILE, multiple=True,
@@ -83,7 +83,7 @@ replay compare switch.toml --until-sure --budget 5     stop as soon as it is pla
 @JSON
 @explains_errors
 def compare(
-    plan: Path, out: Path | None, html: Path | None, repeats: int | None, marked: str, save: Path | None,
+    plan: Path, out: Path | None, html: Path | None, repeats: int | None, marked: str | None, save: Path | None,
     baseline: Sequence[Path],
     interleave: bool, until_sure: bool, most_calls: int | None, budget: float | None, estimate: bool,
     to_see: Sequence[str], wants_json: bool,
@@ -102,7 +102,7 @@ def compare(
     """
     screen = Console(stderr=True, quiet=wants_json)
     folder = out or plan.with_suffix(".compare")
-    job = job_of(plan, repeats, baseline, interleave=interleave, marked=marked)
+    job = job_of(plan, repeats, baseline, interleave=interleave, marked=marked or "")
     limited, others = (most_calls, budget), (save, baseline or None)
     _check_options(job, until_sure=until_sure, only_then=limited, others=others)
     _check_sides(job, interleave=interleave, is_saved=save is not None)
