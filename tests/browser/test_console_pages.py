@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 import trio
 from attrs import define
-from browsing import PATIENCE_MS, visiting
+from browsing import PATIENCE_MS, Visit, visiting
 from shown_calls import restaurant_call
 
 from bench.stage import PROMPT, Place, Stage, open_stage, speech, words
@@ -126,7 +126,9 @@ def test_a_second_of_a_call_has_an_address(browser: "Browser", console: Running)
         visit.wait("document.getElementById('time').textContent.startsWith('0:03.2')")
 
 
-def test_a_call_appears_talks_is_hung_up_and_is_found(browser: "Browser", console: Running) -> None:
+def test_a_call_appears_talks_is_hung_up_and_is_found(
+    browser: "Browser", console: Running, picture: Callable[[Visit, str], None]
+) -> None:
     with visiting(browser, console.link()) as visit:
         page = visit.page
         page.on("dialog", lambda dialog: dialog.accept())
@@ -136,6 +138,7 @@ def test_a_call_appears_talks_is_hung_up_and_is_found(browser: "Browser", consol
         page.wait_for_selector("article.live dt.agent")
         page.wait_for_selector("article.live dt.caller")
         assert visit.serious() == []
+        picture(visit, "console")
         page.click("article.live button.danger")
         page.wait_for_selector("text=Nobody is on the line")
         visit.wait(f"document.querySelectorAll('td.when a').length === {before + 1}")
