@@ -20,17 +20,18 @@ from random import SystemRandom
 from time import monotonic, perf_counter
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from bench import excursions
 from bench.day_calls import BOUND_MS, RECONNECT_MS, TURN_SECONDS, drawn_call
 from bench.promises import faults_of
 from bridge.heart.audio import FRAME_BYTES, is_audible
+from bridge.heart.keys import PAUSE_MS
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import PHONE, Line, decode
-from replay.phone.script import GoSilent, StopReading
+from replay.phone.script import GoSilent, Press, StopReading
 from replay.simulation.simulate import Simulation
 from replay.tapes.wav import sound_of
 
@@ -42,25 +43,40 @@ BURST_FRAMES: Final = 5
 SLACK_MS: Final = 1000
 """What runs beside the bounds: networks here hold things back for half a second, a caller takes breath, a click."""
 
+TURN_MS: Final = 1000
+"""What passes after a caller's words until they are a turn: half a second, and what is left of a word."""
+
+OWED, QUIET = "owed", "quiet"
 MOST_SHOWN: Final = 20
 
 # ---------------------------------------------------------------- how long anybody waited
 
 
-def longest_silence_ms(tape: Tape, lines: list[Line]) -> int:
-    """Return the longest time on the stream in which neither the agent nor the caller was heard."""
+@frozen
+class Waits:
+    """The longest time on the stream in which nobody was heard, behind the agent's words and behind all else."""
+
+    owed_ms: int
+    quiet_ms: int
+
+
+def longest_waits(tape: Tape, lines: list[Line]) -> Waits:
+    """Return how long nobody was heard on the stream: behind the caller's words or a start, and behind the agent's."""
     sound, absences = sound_of(tape), list(absences_of(lines))
-    longest = silent = burst = 0
+    longest = {OWED: 0, QUIET: 0}
+    silent, burst, which = 0, 0, OWED
     for at in range(0, len(sound.agent), FRAME_BYTES):
         t_ms = sound.begins_ms + at // 8
         is_away = any(begin <= t_ms < end for begin, end in absences)
-        is_sound = is_audible(sound.agent[at : at + FRAME_BYTES]) or is_audible(
-            sound.caller[at : at + FRAME_BYTES]
-        )
-        burst = burst + 1 if is_sound else 0
-        silent = 0 if is_away or burst >= BURST_FRAMES else silent + FRAME_MS
-        longest = max(longest, silent)
-    return longest
+        is_agents = is_audible(sound.agent[at : at + FRAME_BYTES])
+        is_callers = is_audible(sound.caller[at : at + FRAME_BYTES])
+        burst = burst + 1 if is_agents or is_callers else 0
+        if is_away or burst >= BURST_FRAMES:
+            silent, which = 0, OWED if is_callers and not is_away else QUIET
+        else:
+            silent += FRAME_MS
+        longest[which] = max(longest[which], silent)
+    return Waits(longest[OWED], longest[QUIET])
 
 
 def absences_of(lines: list[Line]) -> Iterator[tuple[int, int]]:
@@ -76,13 +92,15 @@ def absences_of(lines: list[Line]) -> Iterator[tuple[int, int]]:
             since = line.t_ms
 
 
-def most_ms(simulation: Simulation) -> int:
-    """Return how long a silence may be: a turn that nobody ends or a quiet caller, the asking, another session."""
-    limits = simulation.agent.limits
+def bounds_of(simulation: Simulation) -> Waits:
+    """Return how long a silence may be: a turn (with keys perhaps), the asking, another session; or a quiet caller."""
+    limits, steps = simulation.agent.limits, simulation.caller.steps
     is_endless = simulation.script.faults.silence in ("no_stop", "no_commit")
-    turn_ms = TURN_SECONDS * 1000 if is_endless else 1000
-    waited_ms = turn_ms + (RECONNECT_MS if limits.reconnects else 0)
-    return max(waited_ms, limits.quiet_seconds * 1000) + 2 * BOUND_MS + SLACK_MS
+    turn_ms = TURN_SECONDS * 1000 if is_endless else TURN_MS
+    keys_ms = 2 * PAUSE_MS if any(isinstance(step, Press) for step in steps) else 0
+    again_ms = RECONNECT_MS if limits.reconnects else 0
+    owed_ms = turn_ms + keys_ms + again_ms + 2 * BOUND_MS + SLACK_MS
+    return Waits(owed_ms, max(owed_ms, limits.quiet_seconds * 1000 + 2 * BOUND_MS + SLACK_MS))
 
 
 def is_deaf(simulation: Simulation) -> bool:
@@ -93,17 +111,29 @@ def is_deaf(simulation: Simulation) -> bool:
 # ---------------------------------------------------------------- what holds of every call
 
 
-def judged(seed: int) -> tuple[Tape, Records, list[str]]:
-    """Make the call of a seed; return which promises it broke."""
+@frozen
+class Judged:
+    """A call, and which promises it broke."""
+
+    tape: Tape
+    rows: Records
+    faults: list[str]
+    waits: Waits
+    bounds: Waits
+
+
+def judged(seed: int) -> Judged:
+    """Make the call of a seed."""
     simulation = drawn_call(seed)
     tape = simulation.run()
     lines = [decode(raw) for raw in tape.lines]
     rows = records_of(tape.header, lines)
     faults = dict.fromkeys([*faults_of(tape, lines, rows), *excursions.faults_of(tape)])
-    silence_ms, bound_ms = longest_silence_ms(tape, lines), most_ms(simulation)
-    if silence_ms > bound_ms and not is_deaf(simulation):
-        faults[f"{silence_ms} ms of silence, where {bound_ms} may be"] = None
-    return tape, rows, list(faults)
+    waits = Waits(0, 0) if is_deaf(simulation) else longest_waits(tape, lines)
+    bounds = bounds_of(simulation)
+    if waits.owed_ms > bounds.owed_ms or waits.quiet_ms > bounds.quiet_ms:
+        faults[f"silence: {waits}, where there may be {bounds}"] = None
+    return Judged(tape, rows, list(faults), waits, bounds)
 
 
 @define
@@ -113,20 +143,28 @@ class Day:
     calls: int = 0
     spoken_ms: int = 0
     kinds: Counter[str] = field(factory=Counter)
+    longest: Counter[str] = field(factory=Counter)
+    """The longest silence of each kind, by its bound."""
     broken: dict[int, list[str]] = field(factory=dict)
 
     def make(self, seed: int) -> None:
         """Make the call of a seed; one that crashes has broken every promise."""
         self.calls += 1
         try:
-            tape, rows, faults = judged(seed)
+            call = judged(seed)
         except Exception as error:  # a bug is what is looked for
             self.broken[seed] = [f"crashed: {error!r}"]
             return
-        self.spoken_ms += rows.call["duration_ms"]
-        self.kinds.update(kinds_of(tape, rows))
-        if faults:
-            self.broken[seed] = faults
+        self.spoken_ms += call.rows.call["duration_ms"]
+        for kind, ms, bound_ms in (
+            ("somebody waited", call.waits.owed_ms, call.bounds.owed_ms),
+            ("a caller was quiet", call.waits.quiet_ms, call.bounds.quiet_ms),
+        ):
+            key = f"longest silence while {kind}, of {bound_ms} ms"
+            self.longest[key] = max(self.longest[key], ms)
+        self.kinds.update(kinds_of(call.tape, call.rows))
+        if call.faults:
+            self.broken[seed] = call.faults
 
 
 def kinds_of(tape: Tape, rows: Records) -> set[str]:
@@ -169,6 +207,8 @@ def show(day: Day, seconds: float, first: int) -> None:
     print(f"{day.calls} calls from seed {first}: {hours:.1f} hours on the line in {seconds:.0f} s")
     for kind, count in sorted(day.kinds.items(), key=lambda one: -one[1]):
         print(f"  {kind}: {count}")
+    for what, silence_ms in sorted(day.longest.items()):
+        print(f"  {what}: {silence_ms} ms")
     for seed, faults in list(day.broken.items())[:MOST_SHOWN]:
         print(f"BROKEN --call {seed}: {'; '.join(faults)}")
     print(f"{len(day.broken)} of {day.calls} calls broke a promise")
@@ -176,11 +216,11 @@ def show(day: Day, seconds: float, first: int) -> None:
 
 def write_one(seed: int) -> int:
     """Make one call, write its tape here, and say what it broke."""
-    tape, _, faults = judged(seed)
+    call = judged(seed)
     path = Path(f"day-{seed}.jsonl.gz")
-    path.write_bytes(gzip.compress(encode_header(tape.header) + b"".join(tape.lines)))
-    print(f"{path}: {'; '.join(faults) or 'nothing is broken'}")
-    return 1 if faults else 0
+    path.write_bytes(gzip.compress(encode_header(call.tape.header) + b"".join(call.tape.lines)))
+    print(f"{path}: {'; '.join(call.faults) or 'nothing is broken'}")
+    return 1 if call.faults else 0
 
 
 def main(arguments: list[str]) -> int:

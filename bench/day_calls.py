@@ -59,13 +59,34 @@ async def hang() -> str:
     return "never"
 
 
+@tool(late=True, timeout_ms=20_000)
+async def order(seconds: int) -> str:
+    """Order something; what comes of it is told when it comes."""
+    await trio.sleep(seconds)
+    return "ordered"
+
+
+@tool(once=True)
+async def book(seconds: int) -> str:
+    """Book something, once."""
+    await trio.sleep(seconds)
+    return "booked"
+
+
+@tool(cancellable=True)
+async def search(seconds: int) -> str:
+    """Search, unless the caller goes on."""
+    await trio.sleep(seconds)
+    return "found"
+
+
 @tool
 def break_down() -> str:
     """Break."""
     raise RuntimeError("out of order")
 
 
-TOOLS: Final[list[Tool]] = [look_up, hang, break_down, check_pin]
+TOOLS: Final[list[Tool]] = [look_up, hang, order, book, search, break_down, check_pin]
 MODEL_FAULTS: Final[tuple[dict[str, Any], ...]] = (
     *FAULTY, {"refuse": "invalid_api_key"}, {"never_create": True}, {"fail_responses": 1}, {"fail_responses": 9},
     {"fail_responses": 2, "try_again_in": "20s"}, {"close_after_ms": 900, "close_with_error": False},
@@ -173,7 +194,8 @@ def drawn_reply(dice: Random) -> Reply:
     words = Words(murmur(dice.choice([150, 500, 900])), "some words of an answer that may be cut")
     tools = [
         CallTool("look_up", {"seconds": dice.choice([0, 1, 5])}), CallTool("hang"), CallTool("break_down"),
-        CallTool("look_up", "{"), CallTool("nobody_knows"),
+        CallTool("look_up", "{"), CallTool("nobody_knows"), CallTool("order", {"seconds": dice.choice([1, 6])}),
+        CallTool("book", {"seconds": dice.choice([0, 3])}), CallTool("search", {"seconds": dice.choice([1, 4])}),
     ]  # fmt: skip
     ways = [
         *(CallTool("transfer_call", {"place": place.name, "reason": "r", "summary": "s"}) for place in PLACES),

@@ -1,5 +1,6 @@
 """A whole daemon with its console in a thread, for tests that block: a browser looks at it, and somebody rings."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import trio
 from attrs import frozen
 
 from bench.stage import Place, Stage, open_stage
+from bridge.console.auth import LINK_SECONDS, login_link
 from replay.phone.report import CallReport
 from replay.phone.script import Caller
 
@@ -29,6 +31,10 @@ class RunningConsole:
     def address(self) -> str:
         """Where its console is."""
         return f"http://{self.stage.daemon.monitoring.address}/console"
+
+    def link(self) -> str:
+        """Return an address that signs somebody in, once."""
+        return login_link(TOKEN, self.address, "anna", time.time() + LINK_SECONDS)
 
     def ring(self, caller: Caller) -> CallReport:
         """Make a call, and return when it is over and in the database."""

@@ -46,6 +46,7 @@ from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.text.validity import valid_json
 from bridge.tools import Tool
+from bridge.wire import realtime
 from bridge.wire.requests import Request
 from bridge.wire.routes import Routes
 
@@ -159,10 +160,9 @@ class LiveCall:
 
     def _append(self, effect: AppendAudio, t_ms: int) -> None:
         """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
-        line, message = tape.carry_out(t_ms, effect)
-        assert message is not None
-        self.tape.append(line)
-        self._stalled = self._stalled if self.model.send(message) else self.model.stalled
+        message, model = realtime.encode(effect), self.model
+        self.tape.append(tape.append_line(t_ms, effect))
+        self._stalled = self._stalled if model.send(message) else model.stalled
         if self._shadow is not None:
             self._shadow.offer(effect, message)
 

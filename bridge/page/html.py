@@ -33,8 +33,10 @@ FOR_CHARTS: Final = "vendor/uPlot.iife.min.js"
 LEAST_CHARTED: Final = 4
 """Answers; of fewer the bars say all."""
 
-NEEDED: Final = ("length_ms", "peaks", "moments", "waits", "tape")
-"""The facts that the script needs; the rest stands in the page itself."""
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "length_ms": (), "peaks": (), "moments": ("t_ms", "kind"), "waits": ("from_ms", "to_ms"), "tape": (),
+}  # fmt: skip
+"""The facts that the script needs, and what of their rows; the rest stands in the page itself."""
 
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}")
 
@@ -107,7 +109,11 @@ def made_visible(facts: Facts) -> Facts:
 
 def data_of(facts: Facts) -> str:
     """Return JSON that no string in it can break out of, of what the script needs."""
-    text = msgspec.json.encode({name: facts[name] for name in NEEDED}).decode()
+    needed = {
+        name: [{field: row[field] for field in fields} for row in facts[name]] if fields else facts[name]
+        for name, fields in NEEDED.items()
+    }
+    text = msgspec.json.encode(needed).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -77,9 +77,10 @@ def _away(record: Record) -> Iterator[Row]:
     for leg in record["legs"]:
         if leg["part"] != "stream":
             ended = leg["began_ms"] if leg["ended_ms"] is None else leg["ended_ms"]
+            is_dial, outcome = leg["part"] == "dial", str(leg["outcome"]).replace("_", " ")
             where = " ".join(filter(None, (leg["step"], leg["place"])))
-            kind = "dial" if leg["part"] == "dial" else "away"
-            yield _span("away", kind, leg["began_ms"], ended, f"{where}: {leg['outcome']}")
+            text = f"{leg['place'] or 'somebody'} was rung" if is_dial else f"off the stream, {where}"
+            yield _span("away", "dial" if is_dial else "away", leg["began_ms"], ended, f"{text}: {outcome}")
 
 
 def _sessions(trace: Trace) -> Iterator[Row]:

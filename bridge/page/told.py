@@ -89,11 +89,7 @@ def _happenings(facts: Facts) -> Iterator[tuple[int, int, Row]]:
         yield t_ms, 2, _event("tool", "Tool", t_ms, "") | {"tool": tool}
     for span in facts["spans"]:
         if span["lane"] == "away":
-            yield (
-                span["from_ms"],
-                2,
-                _event("event", "Away", span["from_ms"], f"off the stream: {span['text']}"),
-            )
+            yield span["from_ms"], 2, _event("event", "Away", span["from_ms"], span["text"])
 
 
 def _event(kind: str, who: str, t_ms: int, text: str) -> Row:

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from bridge.heart.effects import AddText, Effect, EndCall, WriteNote
 from bridge.heart.keys import HIDDEN, MASKED, hidden, sentence_of
-from bridge.tapes.tape import PHONE, Line
+from bridge.tapes.tape import BRIDGE, PHONE, Line
 from bridge.wire.twilio import DIGITS
 
 FEWEST: Final = 4
@@ -87,7 +87,7 @@ class KeyMask:
     def line(self, line: Line) -> Line:
         """Return a line as it may be kept."""
         if line.leg == PHONE:
-            return _without_keys(line) if self.is_on and line.is_input else line
+            return _without_keys(line) if self.is_on and line.sender != BRIDGE else line
         if not self._is_looking:
             return line
         if line.msg:

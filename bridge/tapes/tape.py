@@ -283,6 +283,11 @@ def written(t_ms: int, effect: Effect) -> bytes:
     return encode(line_of(t_ms, effect))
 
 
+def append_line(t_ms: int, effect: AppendAudio) -> Line:
+    """Return the line of what the model is given to hear: a reference to the caller's frames."""
+    return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=(effect.first, effect.last))
+
+
 def _to_tool(t_ms: int, effect: RunTool | CancelTool) -> Line:
     if isinstance(effect, CancelTool):
         return Line(t_ms=t_ms, leg=TOOL, sender=BRIDGE, cancel=effect.call_id)
@@ -296,7 +301,7 @@ def line_of(t_ms: int, effect: Effect) -> Line:
     """Return an effect's line on the tape; audio stays a reference, so a replay encodes none."""
     match effect:
         case AppendAudio():
-            return Line(t_ms=t_ms, leg=MODEL, sender=BRIDGE, append=(effect.first, effect.last))
+            return append_line(t_ms, effect)
         case PlayAudio():
             audio = Audio(
                 item=effect.item_id, part=effect.content_index, at=effect.start, bytes=len(effect.audio)

@@ -32,7 +32,7 @@ class TapeWriter:
     header: Header
     shed: int = 0
     is_finished: bool = False
-    watch: Callable[[Line], None] = field(default=lambda line: None)
+    watch: Callable[[Line], None] | None = None
     is_hushed: bool = False
     on_disk: trio.Event = field(factory=trio.Event)
     """Set when its beginning is on the disk, or could not be put there: what waits for it need wait no more."""
@@ -51,14 +51,16 @@ class TapeWriter:
 
     def append(self, line: Line, event: Event | None = None) -> None:
         """Put a line on the tape, with what it was understood as if it is somebody's message; never waits."""
-        self.watch(line)
+        if self.watch is not None:
+            self.watch(line)
         self._last_ms = line.t_ms
         waiting = len(self._lines)
         if waiting >= MOST_LINES and (_is_audio(line) or waiting >= MOST_LINES_OF_ANY_KIND):
             self.shed += 1
+        elif self.is_hushed or not self.header.has_audio:
+            self._lines.append(_kept_quietly(line, event))
         else:
-            has_audio = self.header.has_audio and not self.is_hushed
-            self._lines.append(_kept(line) if has_audio else _kept_quietly(line, event))
+            self._lines.append(line if line.msg or line.append is not None else _kept(line))
 
     def hush(self, why: str) -> None:
         """Keep silence in place of sound from the next line on, and say so in the call's record."""

@@ -52,7 +52,8 @@ class Reconnect:
     _was_cut_off: bool = False
     _was_speaking: bool = False
     _dropped: int = 0
-    _has_filled: bool = False
+    _filled_at: int = -1
+    """When a clip was begun last, since the session was lost; -1 for never."""
     _tries: int = 0
     """Sessions that were opened and lost again, one soon after the other."""
     _began_at: int = 0
@@ -96,12 +97,12 @@ class Reconnect:
         filler = self.agent.filler
         if not filler.clip.sound or not self.stream.sid or not self.callee.is_open:
             return None
-        silent_since = max(self._lost_at, self.stream.started_at, self.playout.ends_at)
-        return silent_since + (filler.again_ms if self._has_filled else filler.after_ms)
+        silent_since = max(self._lost_at, self.stream.started_at, self.playout.ends_at, self._filled_at)
+        return silent_since + (filler.after_ms if self._filled_at < 0 else filler.again_ms)
 
     def fill(self) -> None:
         """Let them hear it."""
-        self._has_filled = True
+        self._filled_at = self.decisions.now
         self.filler.play(self.agent.filler.clip, "no session is ready")
 
     # ------------------------------------------------------------ a session that grows old
@@ -135,7 +136,7 @@ class Reconnect:
         self.decisions.journal.milestone(milestone, session=self.session.number, why=why[:300])
         if self.session.is_ready:
             self.is_old, self._lost_at, self._dropped = False, now, self.held.dropped
-            self._has_filled = False
+            self._filled_at = -1
             self.session.due = now + self.agent.limits.reconnect_ms
         self.playout.break_off(self.turns.active)
         self.turns.session_lost()

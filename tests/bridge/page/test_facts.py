@@ -6,9 +6,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from courses import Course, courses, everybody, history
+from hypothesis import given, settings
+from taped import header_of, line_of
 
+from bridge.agents import Agent
 from bridge.page.facts import document, told
-from bridge.tapes.reader import read_tape
+from bridge.page.html import file_page
+from bridge.page.told import conversation
+from bridge.settings.places import Place
+from bridge.tapes.reader import Tape, read_tape
+from bridge.tapes.tape import encode
+from bridge.tapes.tape import line_of as decided
+from replay.model.script import CallTool
+from replay.model.script import Say as ModelSays
+from replay.model.script import Script as ModelScript
+from replay.phone.script import Caller, HangUp, Say, WaitForQuiet
+from replay.simulation.away import FarEnd
+from replay.simulation.simulate import Simulation
+from replay.sound.formats import murmur
 
 TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
@@ -90,6 +106,26 @@ def test_both_sessions_of_a_call_stand_there_after_a_reconnect() -> None:
     assert [kind for kind, *_ in spans(facts, "model")] == ["session", "session"]
 
 
+def test_whoever_is_rung_while_the_caller_is_away_stands_in_a_lane_and_in_the_conversation() -> None:
+    says = ModelScript(
+        opening=(ModelSays(murmur(500), "Hello."),), turns=((CallTool("transfer_call", {"place": "sales"}),),)
+    )
+    agent = Agent(
+        name="front-desk", transfer={"sales": Place("sales", number="+15550100111", ring_seconds=5)}
+    )
+    asks = Caller(steps=(WaitForQuiet(300), Say(murmur(500), "Sales, please."), WaitForQuiet(3000), HangUp()))
+    tape = Simulation(asks, says, agent, (), far_ends=(FarEnd("no_answer", after_ms=4000),)).run()
+    facts = document(tape)
+    away = [one for one in facts["spans"] if one["lane"] == "away"]
+    assert [one["text"] for one in away] == [
+        "off the stream, dial sales: no answer",
+        "sales was rung: no answer",
+    ]
+    assert [row["text"] for row in conversation(facts) if row["who"] == "Away"] == [
+        one["text"] for one in away
+    ]
+
+
 def test_the_cost_of_the_classes_is_the_cost_of_the_call(facts: Facts) -> None:
     cost = facts["cost"]
     assert sum(row["usd"] for row in cost["classes"]) == pytest.approx(cost["usd"], abs=1e-5)
@@ -103,3 +139,17 @@ def test_the_tapes_lines_are_all_there_or_counted(facts: Facts) -> None:
     number, t_ms, leg, sender, text = told["rows"][3]
     assert tape.lines[number - 2].decode().startswith(text[:100])
     assert f'"t_ms":{t_ms},"leg":"{leg}","from":"{sender}"' in text
+
+
+@settings(max_examples=30)
+@given(everybody, courses)
+def test_whatever_happens_to_a_call_it_has_its_facts_and_a_page(agent: Agent, course: Course) -> None:
+    lived = history(agent, course)
+    lines = [encode(decided(0, effect)) for effect in lived.first]
+    for one in lived.told:
+        lines.append(encode(line_of(one.at, one.event)))
+        lines += [encode(decided(one.at, effect)) for effect in one.wanted]
+    tape = Tape(Path("call.jsonl"), header_of(agent, []), lines, is_torn=True)
+    facts = document(tape)
+    assert "</html>" in file_page(facts)
+    assert all(span["from_ms"] <= span["to_ms"] for span in facts["spans"])

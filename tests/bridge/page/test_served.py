@@ -43,7 +43,7 @@ def given(found: Served) -> dict[str, Any]:
 
 def test_the_database_alone_gives_the_waveform_and_waits_of_the_tape(data: Path, tape: Path) -> None:
     facts, found = document(read_tape(tape)), given(page(data, tape))
-    assert found["waits"] == facts["waits"]
+    assert found["waits"] == [{name: row[name] for name in ("from_ms", "to_ms")} for row in facts["waits"]]
     assert found["length_ms"] == facts["length_ms"]
     before = facts["peaks"]["ms"]
     assert b64decode(found["peaks"]["agent"]).strip(b"\0") == b64decode(facts["peaks"]["agent"]).strip(b"\0")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from odd import KINDS, put_odd
 
 from replay.cli import main
 
@@ -43,3 +44,12 @@ def test_an_odd_tape_is_named_and_nothing_is_written(tmp_path: Path) -> None:
 def test_a_file_that_cant_be_written_is_said(tmp_path: Path) -> None:
     result = replay("page", TAPE, "-o", tmp_path / "nowhere" / "x.html")
     assert (result.exit_code, "can't be written" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_odd_tape_of_any_kind_has_a_page_or_a_sentence_that_names_it(kind: str, tmp_path: Path) -> None:
+    odd = put_odd(tmp_path, kind)
+    result = replay("page", odd, "-o", tmp_path / "x.html")
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert (result.exit_code == 0) == (tmp_path / "x.html").exists()
+    assert result.exit_code == 0 or str(odd) in result.stderr

@@ -1,4 +1,4 @@
-"""The console in a real browser, on a running daemon: a call is found by a word, heard, and seen while it goes on."""
+"""A call's page in the console, in a real browser: heard and sought in over HTTP, growing while the call goes on."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -61,15 +61,14 @@ def test_a_call_is_found_by_a_word_played_and_sought_in(browser: "Browser", cons
         assert visit.page.locator(".talk s").count() == 1
 
 
-@pytest.mark.parametrize("path", ["/calls", f"/calls/{CALL_ID}"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
-    browser: "Browser", console: RunningConsole, path: str, scheme: str, width: int
+    browser: "Browser", console: RunningConsole, scheme: str, width: int
 ) -> None:
     with look(browser, console, "/calls") as visit:
         indexed(visit)
-    with look(browser, console, path, width=width, scheme=scheme) as visit:
+    with look(browser, console, f"/calls/{CALL_ID}", width=width, scheme=scheme) as visit:
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         assert visit.serious() == []
 
@@ -83,17 +82,6 @@ def test_the_tapes_lines_come_when_somebody_looks(browser: "Browser", console: R
         visit.page.locator(".talk .cut [data-at]").click()
         visit.wait("document.querySelector('#taped tr.now') !== null")
         assert "barge_in" in visit.page.inner_text("#taped")
-
-
-def test_a_call_appears_talks_and_ends(browser: "Browser", console: RunningConsole) -> None:
-    lingering = Caller(steps=(WaitForAgent(), speech("caller_hours"), HangUp()), answer_delay_ms=0)
-    with look(browser, console, "/calls") as visit:
-        visit.wait("document.querySelector('#live .calm') !== null")
-        ringing = console.ring_meanwhile(lingering)
-        visit.wait("document.querySelector('#live .live') !== null")
-        report = ringing.result()
-        visit.wait("document.querySelector('#live .live') === null")
-        visit.wait(f"document.querySelector('#history a[href*={report.call_sid}]') !== null")
 
 
 def test_the_page_of_a_call_that_goes_on_grows_and_can_be_heard_at_its_end(
