@@ -35,6 +35,7 @@ class AtOnce:
     """A database that is asked in this process."""
 
     desk: Desk
+    added: int = 0
 
     async def read(self, question: Question) -> Rows | Failed:
         return self.desk.answer(question)

@@ -53,12 +53,13 @@ def add_history(console: Paths, pages: Pages, live: Callable[[], Awaitable[list[
     @console.get("/calls")
     async def calls() -> Response:
         filters, faults = read_filters(request.args)
+        kept = pages.indexer.added  # before the database is asked: what comes in meanwhile is told again
         told: dict[str, Any] = {"filters": filters, "history": await _history(pages, filters), "sorts": SORTS}
         if request.args.get("part") == "history":
             return await pages.page("history.html", **told)
         agents, tools = await choices.lists()
         told |= {"agents": agents, "tools": tools, "enders": ENDERS, "marks": MARKS}
-        return await pages.page("calls.html", faults=faults, live=await live(), **told)
+        return await pages.page("calls.html", faults=faults, live=await live(), kept=kept, **told)
 
 
 async def _history(pages: Pages, filters: Filters) -> History:

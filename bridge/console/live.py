@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 import trio
 from attrs import define, field
-from quart import Response, g
+from quart import Response, g, request
 
 from bridge.calls.host import AnyCall
 from bridge.console.app import HOME, Pages, Paths
@@ -52,9 +52,9 @@ class Watch:
             self._calls = [_seen(call, glances.get(call.call_id, Glance()), now) for call in calls]
         return self._calls
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield what has changed on the page as server-sent events."""
-        until, shown, kept = trio.current_time() + LONGEST_SECONDS, "", self.pages.indexer.added
+    async def stream(self, kept: int) -> AsyncGenerator[bytes, None]:
+        """Yield what has changed on the page as server-sent events; `kept` is how many calls were when it was made."""
+        until, shown = trio.current_time() + LONGEST_SECONDS, ""
         yield f"retry: {AGAIN_MS}\n\n".encode()
         while trio.current_time() < until:
             calls = await self.calls()
@@ -93,7 +93,8 @@ def add_live(console: Paths, pages: Pages, watch: Watch) -> None:
     async def live() -> Response:
         if watch.streams >= MOST_STREAMS:
             return Response("", BUSY)
-        response = Response(_counted(watch), content_type="text/event-stream")
+        kept = request.args.get("kept", default=pages.indexer.added, type=int)
+        response = Response(_counted(watch, kept), content_type="text/event-stream")
         response.timeout = None  # as long as it takes
         return response
 
@@ -115,10 +116,10 @@ def _live(pages: Pages, call_id: str) -> AnyCall | None:
     return next(found, None)
 
 
-async def _counted(watch: Watch) -> AsyncGenerator[bytes, None]:
+async def _counted(watch: Watch, kept: int) -> AsyncGenerator[bytes, None]:
     watch.streams += 1
     try:
-        async with aclosing(watch.stream()) as events:
+        async with aclosing(watch.stream(kept)) as events:
             async for event in events:
                 yield event
     finally:
