@@ -9,6 +9,7 @@ import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Final
 
 import trio
@@ -22,6 +23,8 @@ class Listener:
     """Whoever listens to one connection: `come` takes what has come, and says whether more may."""
 
     come: Callable[[], bool]
+    context: Context
+    """Of the task that listens: what is done with bytes is done in it, so that a line in the log has its call."""
     is_over: trio.Event = field(factory=trio.Event)
     fault: Exception | None = None
 
@@ -43,17 +46,18 @@ class Arrivals:
                 while True:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
                     for number, _ in self._epoll.poll(0):
-                        if (listener := self._listeners.get(number)) is not None:
-                            self._tell(number, listener)
+                        self._tell(number)
             finally:
                 PRESENT.set(None)
                 self._epoll = None
                 for listener in self._listeners.values():
                     listener.is_over.set()
 
-    def _tell(self, number: int, listener: Listener) -> None:
+    def _tell(self, number: int) -> None:
+        if (listener := self._listeners.get(number)) is None:
+            return
         try:
-            if listener.come():
+            if listener.context.run(listener.come):
                 return
         except Exception as fault:  # of one connection, whose nursery it is raised in
             listener.fault = fault
@@ -65,7 +69,7 @@ class Arrivals:
         if sys.platform != "linux" or self._epoll is None or not come():
             return
         number = pipe.number  # of an open socket: it was just read
-        self._listeners[number] = listener = Listener(come)
+        self._listeners[number] = listener = Listener(come, trio.lowlevel.current_task().context)
         self._epoll.register(number, select.EPOLLIN)
         try:
             await listener.is_over.wait()

@@ -49,11 +49,16 @@ class ModelDoor:
 
     def _cut(self, pause_ms: int) -> int:
         """Return a pause of ours that leaves time for a try."""
-        left_ms = int((self.until - trio.current_time()) * 1000) - TRY_MS - 1
-        return max(0, min(pause_ms, left_ms))
+        return max(0, min(pause_ms, self._left_ms))
 
     def _has_time(self, wait_ms: int) -> bool:
-        return trio.current_time() + (wait_ms + TRY_MS) / 1000 < self.until
+        """Say whether there is time for that and a try: none is left behind one that was made as late as can be."""
+        return self._left_ms > 0 and wait_ms <= self._left_ms
+
+    @property
+    def _left_ms(self) -> int:
+        """Return how long may be waited before the last try."""
+        return int((self.until - trio.current_time()) * 1000) - TRY_MS - 1
 
     def _drawn(self, longest_ms: int) -> int:
         return round(longest_ms * self.draw())

@@ -134,13 +134,14 @@ def test_after_a_clear_only_what_was_generated_later_is_played(agent: Agent, cou
     generated: Counter[tuple[str, int]] = Counter()
     cleared: dict[tuple[str, int], int] = {}
     for one in history(agent, course).told:
+        before = dict(generated)  # a clip of ours is cut by what is spoken, and that is played
         if isinstance(one.event, ModelSpoke):
             generated[one.event.item_id, one.event.content_index] += len(one.event.audio)
         if isinstance(one.event, StreamStarted) and agent.limits.say_again:
             cleared = {}  # what the stream before took with it may be said again
         for effect in one.wanted:
             if isinstance(effect, ClearPlayback):
-                cleared = dict(generated)
+                cleared = before
             if isinstance(effect, PlayAudio):
                 assert effect.start >= cleared.get((effect.item_id, effect.content_index), 0)
 
