@@ -83,7 +83,7 @@ def page_of(tape: Tape) -> dict[str, Any]:
     return {
         "call": call, "transcript": found.transcript, "tool_calls": found.tool_calls,
         "milestones": found.milestones, "items": found.items, "turns": turns, "log": found.log,
-        "legs": found.legs, "marks": found.marks, "spoken": found.spoken,
+        "legs": found.legs, "marks": found.marks,
     }  # fmt: skip
 
 

@@ -83,7 +83,17 @@ def test_the_page_is_what_the_database_has(tmp_path: Path, name: str) -> None:
 
 def test_json_has_every_table() -> None:
     told = json.loads(replay("show", TAPES / "interrupted.jsonl.gz", "--json").output)
-    assert list(told) == ["call", "transcript", "tool_calls", "milestones", "items", "turns", "log", "legs"]
+    assert list(told) == [
+        "call",
+        "transcript",
+        "tool_calls",
+        "milestones",
+        "items",
+        "turns",
+        "log",
+        "legs",
+        "marks",
+    ]
     assert len(told["turns"]) == 2
 
 
