@@ -48,6 +48,9 @@ GONE_MS = 2000
 """How long after the end of its stream a call may still be there."""
 
 SETTLE_SECONDS = 6
+CALM_LOOKS = 15  # at tasks and files, 20 ms apart: then nothing of the first call is still being closed
+    15  # at tasks and files, 20 ms apart: then nothing of the first call is still being closed
+)
 """What the last connections, flushes and transactions may take."""
 
 LIMITS = {
@@ -161,17 +164,24 @@ async def _ring(stage: Stage, result: Result, way: Way) -> float:
 
 
 async def _settled(stage: Stage, wanted: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return how many tasks and files there are once they are as few as `wanted`, or after a while."""
+    """Return how many tasks and files there are once they are as few as `wanted` or change no more."""
+    calm, seen = 0, (living_tasks(), open_files())
 
     def is_busy() -> bool:
-        is_more = wanted is not None and (living_tasks(), open_files()) != wanted
-        return is_more or stage.open_sessions > 0
+        return stage.open_sessions > 0 or (calm < CALM_LOOKS if wanted is None else is_more(seen, wanted))
 
     with trio.move_on_after(SETTLE_SECONDS):
         await stage.wait_recorded()
-        while is_busy():  # noqa: ASYNC110 - nobody tells when a file is closed
+        while is_busy():
             await trio.sleep(0.02)
+            before, seen = seen, (living_tasks(), open_files())
+            calm = calm + 1 if seen == before else 0
     return living_tasks(), open_files()
+
+
+def is_more(seen: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Say whether there are more tasks or more files than there should be."""
+    return any(one > most for one, most in zip(seen, wanted, strict=True))
 
 
 def _judge(result: Result, setup: Place, in_a_row: int) -> None:
@@ -197,7 +207,9 @@ def _complaints(result: Result, setup: Place) -> Sequence[str]:
         *crashed,
         *(f"tape not complete: {name}" for name in torn),
         f"{result.rows} records of {result.calls} calls" if result.rows != result.calls else "",
-        f"(tasks, files) were {result.before}, are {result.after}" if result.after != result.before else "",
+        f"(tasks, files) were {result.before}, are {result.after}"
+        if is_more(result.after, result.before)
+        else "",
     ]
 
 

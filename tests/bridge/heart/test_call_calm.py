@@ -62,7 +62,8 @@ def lived(history: History, course: Course, *, is_held_up: bool) -> History:
 
 def thorough(agent: Agent) -> History:
     history = History(agent)
-    history.call = Thorough(agent, history.call.tools)
+    call = history.call
+    history.call = Thorough(agent, call.tools, prices=call.prices, tool_rules=call.tool_rules)
     history.first = history.call.begin()
     return history
 
