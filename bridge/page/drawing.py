@@ -15,7 +15,13 @@ Row: TypeAlias = dict[str, Any]
 LEAST_PERCENT: Final = 0.06
 """A span is never thinner than this: a tool that answers at once can be seen, too."""
 
-HEIGHTS: Final = {"dropped": (11.5, 4), "heard": (3, 8), "clip": (3, 8), "unheard": (3.5, 7)}
+HEIGHTS: Final = {
+    "dropped": (11.5, 4),
+    "heard": (3, 8),
+    "clip": (3, 8),
+    "unsettled": (3, 8),
+    "unheard": (3.5, 7),
+}
 """Where in its lane a span begins, and how high it is; what was never sent has no place on the line, and lies below."""
 
 

@@ -22,11 +22,18 @@ LANES: Final = {
 UNHEARD: Final = "sent, never heard"
 CLIPPED: Final = "a clip that was kept"
 DROPPED: Final = "generated, never sent"
+UNSETTLED: Final = "sent just now"
 
 
-def spans_of(record: Record, trace: Trace) -> list[Row]:
+def spans_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row]:
     """Return what is drawn, in lanes: each with its kind, from when to when, and what to call it."""
-    found = [*_caller(record), *_agent(record, trace), *_tools(record), *_away(record), *_sessions(trace)]
+    found = [
+        *_caller(record),
+        *_agent(record, trace, is_live=is_live),
+        *_tools(record),
+        *_away(record),
+        *_sessions(trace),
+    ]
     return sorted(found, key=lambda span: (list(LANES).index(span["lane"]), span["from_ms"]))
 
 
@@ -47,13 +54,17 @@ def _caller(record: Record) -> Iterator[Row]:
             )
 
 
-def _agent(record: Record, trace: Trace) -> Iterator[Row]:
+def _agent(record: Record, trace: Trace, *, is_live: bool) -> Iterator[Row]:
     zero, ends = trace.begins_ms, dict[tuple[str, int], int]()
+    settled = {(item["item_id"], item["content_index"]) for item in record["items"]}
     for piece in trace.pieces:
         began, ended = zero + ms_of(piece.begin), zero + ms_of(piece.end)
         ends[piece.item_id, piece.part] = ended
         kind, text = ("clip", CLIPPED) if piece.item_id.startswith(CLIP) else ("heard", "heard")
-        kind, text = (kind, text) if piece.is_heard else ("unheard", UNHEARD)
+        if is_live and (piece.item_id, piece.part) not in settled:
+            kind, text = "unsettled", UNSETTLED
+        elif not piece.is_heard:
+            kind, text = "unheard", UNHEARD
         yield _span("agent", kind, began, ended, text)
     begun = {row["id"]: row.get("first_delta_ms") for row in trace.responses}
     for item in record["items"]:

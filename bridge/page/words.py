@@ -16,10 +16,18 @@ Row: TypeAlias = dict[str, Any]
 Record: TypeAlias = Mapping[str, Any]
 
 
-def lines_of(record: Record, trace: Trace) -> list[Row]:
-    """Return the transcript's lines in order, each with its words as (text, ms, whether it was heard)."""
+def lines_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row]:
+    """Return the transcript's lines in order, each with its words as (text, ms, whether it was heard).
+
+    While a call goes on, what is not settled yet counts as heard: nobody knows better.
+    """
     silences = {row["caller_item_id"]: _silence_ms(row) for row in record["turns"]}
-    return [_line(row, record["items"], silences, trace) for row in record["transcript"]]
+    settled = {item["item_id"] for item in record["items"]}
+    rows = [
+        row | {"heard": row["said"], "unheard": ""} if is_live and row["item_id"] not in settled else row
+        for row in record["transcript"]
+    ]
+    return [_line(row, record["items"], silences, trace) for row in rows]
 
 
 def _silence_ms(turn: Row) -> int:
@@ -29,8 +37,9 @@ def _silence_ms(turn: Row) -> int:
 
 
 def _line(row: Row, items: Sequence[Row], silences: Mapping[str, int], trace: Trace) -> Row:
-    made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
     pieces = [piece for piece in trace.pieces if piece.item_id == row["item_id"]]
+    made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
+    made_ms = made_ms or ms_of(sum(piece.size for piece in pieces))  # nothing is settled yet
     is_agent = row["role"] == "agent"
     began, ended = _spoken(row, made_ms, pieces, silences, trace) if is_agent else _said(row, silences)
     words = timed_words(row["said"] or "", 0, made_ms if is_agent else max(0, ended - began))
