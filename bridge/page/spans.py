@@ -1,10 +1,11 @@
 """What is drawn along a call's time: stretches in which somebody spoke, worked or was away, and moments. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
 from bridge.heart.playout import CLIP
+from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.store.trace import Trace
 
 Row: TypeAlias = dict[str, Any]
@@ -105,27 +106,20 @@ def _sessions(trace: Trace) -> Iterator[Row]:
 
 
 def moments_of(record: Record) -> list[Row]:
-    """Return the milestones, each with its kind and its words."""
-    return [
-        {"t_ms": row["t_ms"], "name": row["name"], "kind": _kind(row["name"]), "text": _words(record, row)}
-        for row in record["milestones"]
-    ]
+    """Return the milestones, each with its kind and its words; an interruption is where the agent stopped."""
+    stopped = stopped_before(record)
+    known = {stop_ms: t_ms for t_ms, stop_ms in stopped.items()}
+    return [_moment(record, row, stopped, known) for row in record["milestones"]]
 
 
-def _kind(name: str) -> str:
-    return {"barge_in": "barge_in", "dead_air": "bad", "model_lost": "bad"}.get(name, "milestone")
-
-
-def _words(record: Record, row: Row) -> str:
-    if row["name"] != "barge_in":
-        return str(row["name"]).replace("_", " ")
-    return cut_in_words(record["items"], row["t_ms"])
-
-
-def cut_in_words(items: Sequence[Row], t_ms: int) -> str:
-    """Return what an interruption cut off, in words."""
-    cut = [row for row in items if row["cut"] and row["settled_ms"] == t_ms]
-    heard, made = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
-    if not cut:
-        return "barge-in"
-    return f"the caller cut in: {heard / 1000:.1f} s heard of {made / 1000:.1f} s said"
+def _moment(record: Record, row: Row, stopped: Mapping[int, int], known: Mapping[int, int]) -> Row:
+    name, t_ms = row["name"], row["t_ms"]
+    kind = {BARGE_IN: BARGE_IN, "dead_air": "bad", "model_lost": "bad"}.get(name, "milestone")
+    text = str(name).replace("_", " ")
+    if name == POSSIBLE and t_ms in known:
+        kind, text = BARGE_IN, cut_in_words(record["items"], known[t_ms])
+    elif name == BARGE_IN and t_ms in stopped:
+        kind, text = "milestone", verdict_in_words(stopped[t_ms], t_ms)
+    elif name == BARGE_IN:
+        text = cut_in_words(record["items"], t_ms)
+    return {"t_ms": t_ms, "name": name, "kind": kind, "text": text}

@@ -1,6 +1,7 @@
 """All facts of a call as one plain value: what was heard, drawn and waited for, on one clock."""
 
 from base64 import b64decode
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,28 @@ import msgspec
 import pytest
 from courses import Course, courses, everybody, history
 from hypothesis import given, settings
+from rich.console import Console
 from taped import header_of, line_of
 
 from bridge.agents import Agent
 from bridge.page.facts import document, told
 from bridge.page.html import file_page
-from bridge.page.told import conversation
+from bridge.page.told import conversation, highlights
+from bridge.screen.output import show_call
 from bridge.settings.places import Place
+from bridge.settings.speaking import Speaking
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import encode
 from bridge.tapes.tape import line_of as decided
 from replay.model.script import CallTool
 from replay.model.script import Say as ModelSays
 from replay.model.script import Script as ModelScript
-from replay.phone.script import Caller, HangUp, Say, WaitForQuiet
+from replay.phone.script import Caller, HangUp, InterruptAfter, Say, Wait, WaitForQuiet
 from replay.simulation.away import FarEnd
-from replay.simulation.simulate import Simulation
+from replay.simulation.simulate import Simulation, simulate
+from replay.sound.clips import clip
 from replay.sound.formats import murmur
+from replay.tapes.pages import page_of
 
 TAPES = Path(__file__).parents[2] / "tapes"
 NAMES = sorted(path.name for path in TAPES.glob("*.jsonl.gz"))
@@ -153,3 +159,57 @@ def test_whatever_happens_to_a_call_it_has_its_facts_and_a_page(agent: Agent, co
     facts = document(tape)
     assert "</html>" in file_page(facts)
     assert all(span["from_ms"] <= span["to_ms"] for span in facts["spans"])
+
+
+# ---------------------------------------------------------------- callers who may interrupt
+
+
+def spoken_into(*words: tuple[bytes, str]) -> Tape:
+    """Return a call whose caller speaks into what the agent says, by rules that have it stop until it knows more."""
+    speaking = Speaking(min_speech_ms=200, backchannels=True, resume_after_ms=2000)
+    agent = Agent(name="front-desk", speaking=speaking, language="en")
+    says = ModelScript(
+        opening=(ModelSays(murmur(9000), "We are open every day but Monday, and have been for years."),),
+        turns=((ModelSays(murmur(700), "Of course."),),),
+        heard=tuple(text for _, text in words),
+    )
+    said = [step for audio, text in words for step in (Say(audio, text), Wait(3000))]
+    asks = Caller(
+        steps=(InterruptAfter(1500), *said, WaitForQuiet(1500), HangUp()),
+        answer_delay_ms=0,
+        patience_ms=60_000,
+    )
+    return simulate(asks, says, agent)
+
+
+def milestones(facts: Facts, name: str) -> list[int]:
+    return [one["t_ms"] for one in facts["moments"] if one["name"] == name]
+
+
+def barge_ins_shown(tape: Tape) -> list[str]:
+    screen = Console(file=StringIO(), width=200)
+    show_call(page_of(tape), screen)
+    return [line for line in screen.file.getvalue().splitlines() if " barge-in " in line]  # type: ignore[attr-defined]
+
+
+def test_an_interruption_is_one_and_is_where_the_agent_stopped_for_it() -> None:
+    tape = spoken_into((clip("caller_stop").audio, "Wait, stop."))
+    facts = document(tape)
+    (stopped,), (known,) = milestones(facts, "barge_in_possible"), milestones(facts, "barge_in")
+    assert stopped < known
+    (button,) = ((t_ms, text) for _, t_ms, text in highlights(facts) if "cut in" in text)
+    (flag,) = (one["t_ms"] for one in facts["moments"] if one["kind"] == "barge_in")
+    (row,) = (row for row in conversation(facts) if row["kind"] == "cut")
+    assert button[0] == flag == row["from_ms"] == stopped
+    assert " s heard of 9.0 s said" in button[1]
+    (shown,) = barge_ins_shown(tape)
+    assert shown.split()[0] == f"{stopped / 1000:.2f}"
+
+
+def test_an_agent_that_went_on_was_not_interrupted_there() -> None:
+    tape = spoken_into((murmur(300), ""), (clip("caller_stop").audio, "Wait, stop."))
+    facts = document(tape)
+    falsely, stopped = milestones(facts, "barge_in_possible")
+    (went_on,), (known,) = milestones(facts, "false_interruption"), milestones(facts, "barge_in")
+    assert falsely < went_on < stopped < known
+    assert [one["t_ms"] for one in facts["moments"] if one["kind"] == "barge_in"] == [stopped]
