@@ -1,6 +1,7 @@
 """What is drawn along a call's time: stretches in which somebody spoke, worked or was away, and moments. Pure."""
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
@@ -29,7 +30,7 @@ UNSETTLED: Final = "sent just now"
 def spans_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row]:
     """Return what is drawn, in lanes: each with its kind, from when to when, and what to call it."""
     found = [
-        *_caller(record),
+        *_caller(record, trace),
         *_agent(record, trace, is_live=is_live),
         *_tools(record),
         *_away(record),
@@ -42,17 +43,27 @@ def _span(lane: str, kind: str, from_ms: int, to_ms: int, text: str) -> Row:
     return {"lane": lane, "kind": kind, "from_ms": from_ms, "to_ms": max(from_ms, to_ms), "text": text}
 
 
-def _caller(record: Record) -> Iterator[Row]:
-    for turn in record["turns"]:
+def spoken_until(record: Record, trace: Trace) -> dict[str, int]:
+    """Return until when each turn's speech lasted; one that is open where something ended it, the call at last."""
+    turns, over_ms = record["turns"], record["call"]["duration_ms"]
+    following = [turn.get("speech_started_ms") for turn in turns[1:]]
+    found = dict[str, int]()
+    for turn, next_ms in zip_longest(turns, following):
         began, stopped = turn.get("speech_started_ms"), turn.get("speech_stopped_ms")
-        if began is not None:
-            yield _span(
-                "caller",
-                "speech",
-                began,
-                began if stopped is None else stopped,
-                "the caller's speech detected",
-            )
+        if began is not None and stopped is None:
+            ends = (turn.get("committed_ms"), next_ms, over_ms, *(row["ended_ms"] for row in trace.sessions))
+            stopped = min((end for end in ends if end is not None and end >= began), default=began)
+        if stopped is not None:
+            found[turn["caller_item_id"]] = stopped
+    return found
+
+
+def _caller(record: Record, trace: Trace) -> Iterator[Row]:
+    until = spoken_until(record, trace)
+    for turn in record["turns"]:
+        if (began := turn.get("speech_started_ms")) is not None:
+            stopped = until[turn["caller_item_id"]]
+            yield _span("caller", "speech", began, stopped, "the caller's speech detected")
 
 
 def _agent(record: Record, trace: Trace, *, is_live: bool) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from bridge.heart.audio import bytes_of, ms_of
+from bridge.page.spans import spoken_until
 from bridge.store.line_sound import Piece
 from bridge.store.trace import Trace
 from bridge.text.heard import timed_words
@@ -22,12 +23,19 @@ def lines_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row
     While a call goes on, what is not settled yet counts as heard: nobody knows better.
     """
     silences = {row["caller_item_id"]: _silence_ms(row) for row in record["turns"]}
+    until = spoken_until(record, trace)
     settled = {item["item_id"] for item in record["items"]}
     rows = [
-        row | {"heard": row["said"], "unheard": ""} if is_live and row["item_id"] not in settled else row
+        _as_known(row, until, is_open=is_live and row["item_id"] not in settled)
         for row in record["transcript"]
     ]
     return [_line(row, record["items"], silences, trace) for row in rows]
+
+
+def _as_known(row: Row, until: Mapping[str, int], *, is_open: bool) -> Row:
+    """Return a row with the end of a speech that wasn't heard to stop, and, while it is open, as if all were heard."""
+    ended = until.get(row["item_id"]) if row["ended_ms"] is None else row["ended_ms"]
+    return row | {"ended_ms": ended} | ({"heard": row["said"], "unheard": ""} if is_open else {})
 
 
 def _silence_ms(turn: Row) -> int:

@@ -7,20 +7,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from attrs import evolve
 from courses import Course, courses, everybody, history
 from hypothesis import given, settings
 from rich.console import Console
 from taped import header_of, line_of
 
 from bridge.agents import Agent
+from bridge.heart.effects import EndCall
 from bridge.page.facts import document, told
 from bridge.page.html import file_page
+from bridge.page.spans import spoken_until
 from bridge.page.told import conversation, highlights
+from bridge.prices import PUBLISHED
 from bridge.screen.output import show_call
 from bridge.settings.places import Place
 from bridge.settings.speaking import Speaking
+from bridge.store.trace import Trace
 from bridge.tapes.reader import Tape, read_tape
-from bridge.tapes.tape import encode
+from bridge.tapes.tape import decode, encode
 from bridge.tapes.tape import line_of as decided
 from replay.model.script import CallTool
 from replay.model.script import Say as ModelSays
@@ -213,3 +218,46 @@ def test_an_agent_that_went_on_was_not_interrupted_there() -> None:
     (went_on,), (known,) = milestones(facts, "false_interruption"), milestones(facts, "barge_in")
     assert falsely < went_on < stopped < known
     assert [one["t_ms"] for one in facts["moments"] if one["kind"] == "barge_in"] == [stopped]
+
+
+# ---------------------------------------------------------------- a turn that is open when the call ends
+
+
+def ended_while_the_caller_spoke(*, after_ms: int) -> tuple[Tape, int, int]:
+    """Return a call that an operator ended while its caller spoke, when they began, and when it ended."""
+    tape = read_tape(TAPES / "interrupted.jsonl.gz")
+    last = max(place for place, raw in enumerate(tape.lines) if b"input_audio_buffer.speech_stopped" in raw)
+    lines = tape.lines[:last]
+    began = max(decode(raw).t_ms for raw in lines if b"input_audio_buffer.speech_started" in raw)
+    end = max(began + after_ms, decode(lines[-1]).t_ms)
+    lines.append(encode(decided(end, EndCall("operator", "hung up in the console by anna"))))
+    return evolve(tape, lines=lines), began, end
+
+
+def test_speech_that_goes_on_when_the_call_ends_lasts_until_then() -> None:
+    tape, began, end = ended_while_the_caller_spoke(after_ms=2500)
+    facts = document(tape)
+    assert spans(facts, "caller")[-1] == ("speech", began, end)
+    line = [line for line in facts["lines"] if line["role"] == "caller"][-1]
+    assert (line["from_ms"], line["to_ms"]) == (began, end)
+
+
+def test_speech_that_was_heard_to_stop_ends_there() -> None:
+    facts = document(read_tape(TAPES / "interrupted.jsonl.gz"))
+    rows = page_of(read_tape(TAPES / "interrupted.jsonl.gz"))["turns"]
+    told = [("speech", row["speech_started_ms"], row["speech_stopped_ms"]) for row in rows]
+    assert spans(facts, "caller") == told
+
+
+def test_a_turn_that_was_closed_without_an_end_being_heard_lasts_until_the_next_thing_that_ends_it() -> None:
+    turns = [
+        {"caller_item_id": "u1", "speech_started_ms": 1000, "committed_ms": 1800},
+        {"caller_item_id": "u2", "speech_started_ms": 3000},
+        {"caller_item_id": "u3", "speech_started_ms": 5000},
+        {"caller_item_id": "u4", "committed_ms": 8500},
+        {"caller_item_id": "u5", "speech_started_ms": 9000},
+    ]
+    sessions = [{"ended_ms": 6000}, {"ended_ms": None}]
+    trace = Trace(0, b"", b"", (), PUBLISHED.of("gpt-realtime", ""), [], sessions)
+    until = spoken_until({"turns": turns, "call": {"duration_ms": 10_000}}, trace)
+    assert until == {"u1": 1800, "u2": 5000, "u3": 6000, "u5": 10_000}
