@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from bridge.page.spans import LANES
 from bridge.page.waterfall import PARTS
+from bridge.text.wording import nearest
 
 Row: TypeAlias = dict[str, Any]
 
@@ -26,8 +27,8 @@ HEIGHTS: Final = {
 
 
 def clock(ms: int, digits: int = 1) -> str:
-    """Return a moment of a call as it stands on its page: minutes, seconds, and tenths."""
-    tenths = max(0, ms) // 100
+    """Return a moment of a call as it stands on its page: minutes, seconds, and the nearest tenth."""
+    tenths = nearest(max(0, ms), 100) if digits else nearest(max(0, ms), 1000) * 10
     text = f"{tenths // 600}:{tenths // 10 % 60:02d}"
     return f"{text}.{tenths % 10}" if digits else text
 

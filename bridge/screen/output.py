@@ -16,7 +16,7 @@ from rich.text import Text
 from bridge.screen.overlaps import told_of_overlap
 from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.text.visible import all_visible, visible, visible_json
-from bridge.text.wording import seconds, short_id
+from bridge.text.wording import nearest, seconds, short_id
 
 Row: TypeAlias = tuple[Text, ...]
 
@@ -189,11 +189,15 @@ def _cost(call: dict[str, Any]) -> str:
 
 def _timeline(record: dict[str, Any], *, has_styles: bool) -> list[Row]:
     happenings = sorted(_happenings(record, has_styles=has_styles), key=lambda happening: happening[0])
-    width = len(f"{happenings[-1][0] / 1000:.2f}")
+    width = len(_in_seconds(happenings[-1][0]))
     return [
-        (Text(f"{t_ms / 1000:{width}.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
+        (Text(_in_seconds(t_ms).rjust(width), style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
         for t_ms, who, what in happenings
     ]
+
+
+def _in_seconds(t_ms: int) -> str:
+    return f"{nearest(t_ms, 10) / 100:.2f}"
 
 
 def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[int, str, Text]]:
