@@ -9,19 +9,26 @@ from typing import Any, Final, TypeAlias
 
 from bridge.page.spans import LANES
 from bridge.page.waterfall import PARTS
+from bridge.text.wording import nearest
 
 Row: TypeAlias = dict[str, Any]
 
 LEAST_PERCENT: Final = 0.06
 """A span is never thinner than this: a tool that answers at once can be seen, too."""
 
-HEIGHTS: Final = {"dropped": (11.5, 4), "heard": (3, 8), "clip": (3, 8), "unheard": (3.5, 7)}
+HEIGHTS: Final = {
+    "dropped": (11.5, 4),
+    "heard": (3, 8),
+    "clip": (3, 8),
+    "unsettled": (3, 8),
+    "unheard": (3.5, 7),
+}
 """Where in its lane a span begins, and how high it is; what was never sent has no place on the line, and lies below."""
 
 
 def clock(ms: int, digits: int = 1) -> str:
-    """Return a moment of a call as it stands on its page: minutes, seconds, and tenths."""
-    tenths = max(0, ms) // 100
+    """Return a moment of a call as it stands on its page: minutes, seconds, and the nearest tenth."""
+    tenths = nearest(max(0, ms), 100) if digits else nearest(max(0, ms), 1000) * 10
     text = f"{tenths // 600}:{tenths // 10 % 60:02d}"
     return f"{text}.{tenths % 10}" if digits else text
 

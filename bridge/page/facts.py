@@ -29,28 +29,32 @@ def document(tape: Tape, *, run: str = "") -> dict[str, Any]:
     return told(tape, run=run)[0]
 
 
-def told(tape: Tape, *, run: str = "") -> tuple[dict[str, Any], Sound]:
+def told(tape: Tape, *, run: str = "", is_live: bool = False) -> tuple[dict[str, Any], Sound]:
     """Return all facts of a call, and its sound from the call's first moment on. Raises `TapeError`."""
     made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     rows = asdict(made.records, recurse=False)
     call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": str(tape.path)}
-    facts = document_of({"call": call, **rows}, made.trace, run=run)
+    facts = document_of({"call": call, **rows}, made.trace, run=run, is_live=is_live)
     return facts | {"tape": lines_in_short(tape.lines)}, from_zero(made.sound)
 
 
-def document_of(record: Record, trace: Trace, *, run: str = "") -> dict[str, Any]:
-    """Return all facts of a call, from its records and its trace; without the tape's lines, which only it has."""
+def document_of(record: Record, trace: Trace, *, run: str = "", is_live: bool = False) -> dict[str, Any]:
+    """Return all facts of a call, from its records and its trace; without the tape's lines, which only it has.
+
+    Of a call that goes on, `is_live`, what is not settled yet is neither heard nor unheard.
+    """
     before = bytes(trace.begins_ms // PEAK_MS)
     windows = -(-(record["call"]["duration_ms"] or 0) // PEAK_MS)
     caller, agent = ((before + side).ljust(windows, b"\0") for side in (trace.caller, trace.agent))
     return {
         "call": record["call"],
+        "is_live": is_live,
         "length_ms": len(caller) * PEAK_MS,
         "has_audio": trace.has_audio,
         "peaks": {"ms": PEAK_MS, "caller": _base64(caller), "agent": _base64(agent)},
-        "spans": spans_of(record, trace),
+        "spans": spans_of(record, trace, is_live=is_live),
         "moments": moments_of(record),
-        "lines": lines_of(record, trace),
+        "lines": lines_of(record, trace, is_live=is_live),
         "waits": waits_of(record, trace.responses),
         "tools": record["tool_calls"],
         "log": record["log"],

@@ -36,9 +36,13 @@ def growing(data: Path, call_id: str, *, live_url: str) -> Served | None:
     path = path_on_disk(data / "tapes", call_id)
     if path is None:
         return None
-    facts, _ = told(read_tape(path))
+    facts, _ = told(read_tape(path), is_live=True)
     call = facts["call"] | {"is_torn": False, "ended_by": "nobody yet", "why": ""}
-    shown = made_visible(facts | {"call": call, "tape": None, "next_steps": []})
+    legs = [
+        row if row["outcome"] != "crashed" else row | {"ended_ms": None, "outcome": None}
+        for row in facts["legs"]
+    ]
+    shown = made_visible(facts | {"call": call, "legs": legs, "tape": None, "next_steps": []})
     return Served(title(shown), str(body(shown, live_url=live_url)), data_of(shown))
 
 

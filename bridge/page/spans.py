@@ -1,10 +1,12 @@
 """What is drawn along a call's time: stretches in which somebody spoke, worked or was away, and moments. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
 from bridge.heart.playout import CLIP
+from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.store.trace import Trace
 
 Row: TypeAlias = dict[str, Any]
@@ -22,11 +24,18 @@ LANES: Final = {
 UNHEARD: Final = "sent, never heard"
 CLIPPED: Final = "a clip that was kept"
 DROPPED: Final = "generated, never sent"
+UNSETTLED: Final = "sent just now"
 
 
-def spans_of(record: Record, trace: Trace) -> list[Row]:
+def spans_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row]:
     """Return what is drawn, in lanes: each with its kind, from when to when, and what to call it."""
-    found = [*_caller(record), *_agent(record, trace), *_tools(record), *_away(record), *_sessions(trace)]
+    found = [
+        *_caller(record, trace),
+        *_agent(record, trace, is_live=is_live),
+        *_tools(record),
+        *_away(record),
+        *_sessions(trace),
+    ]
     return sorted(found, key=lambda span: (list(LANES).index(span["lane"]), span["from_ms"]))
 
 
@@ -34,26 +43,40 @@ def _span(lane: str, kind: str, from_ms: int, to_ms: int, text: str) -> Row:
     return {"lane": lane, "kind": kind, "from_ms": from_ms, "to_ms": max(from_ms, to_ms), "text": text}
 
 
-def _caller(record: Record) -> Iterator[Row]:
-    for turn in record["turns"]:
+def spoken_until(record: Record, trace: Trace) -> dict[str, int]:
+    """Return until when each turn's speech lasted; one that is open where something ended it, the call at last."""
+    turns, over_ms = record["turns"], record["call"]["duration_ms"]
+    following = [turn.get("speech_started_ms") for turn in turns[1:]]
+    found = dict[str, int]()
+    for turn, next_ms in zip_longest(turns, following):
         began, stopped = turn.get("speech_started_ms"), turn.get("speech_stopped_ms")
-        if began is not None:
-            yield _span(
-                "caller",
-                "speech",
-                began,
-                began if stopped is None else stopped,
-                "the caller's speech detected",
-            )
+        if began is not None and stopped is None:
+            ends = (turn.get("committed_ms"), next_ms, over_ms, *(row["ended_ms"] for row in trace.sessions))
+            stopped = min((end for end in ends if end is not None and end >= began), default=began)
+        if stopped is not None:
+            found[turn["caller_item_id"]] = stopped
+    return found
 
 
-def _agent(record: Record, trace: Trace) -> Iterator[Row]:
+def _caller(record: Record, trace: Trace) -> Iterator[Row]:
+    until = spoken_until(record, trace)
+    for turn in record["turns"]:
+        if (began := turn.get("speech_started_ms")) is not None:
+            stopped = until[turn["caller_item_id"]]
+            yield _span("caller", "speech", began, stopped, "the caller's speech detected")
+
+
+def _agent(record: Record, trace: Trace, *, is_live: bool) -> Iterator[Row]:
     zero, ends = trace.begins_ms, dict[tuple[str, int], int]()
+    settled = {(item["item_id"], item["content_index"]) for item in record["items"]}
     for piece in trace.pieces:
         began, ended = zero + ms_of(piece.begin), zero + ms_of(piece.end)
         ends[piece.item_id, piece.part] = ended
         kind, text = ("clip", CLIPPED) if piece.item_id.startswith(CLIP) else ("heard", "heard")
-        kind, text = (kind, text) if piece.is_heard else ("unheard", UNHEARD)
+        if is_live and (piece.item_id, piece.part) not in settled:
+            kind, text = "unsettled", UNSETTLED
+        elif not piece.is_heard:
+            kind, text = "unheard", UNHEARD
         yield _span("agent", kind, began, ended, text)
     begun = {row["id"]: row.get("first_delta_ms") for row in trace.responses}
     for item in record["items"]:
@@ -94,27 +117,20 @@ def _sessions(trace: Trace) -> Iterator[Row]:
 
 
 def moments_of(record: Record) -> list[Row]:
-    """Return the milestones, each with its kind and its words."""
-    return [
-        {"t_ms": row["t_ms"], "name": row["name"], "kind": _kind(row["name"]), "text": _words(record, row)}
-        for row in record["milestones"]
-    ]
+    """Return the milestones, each with its kind and its words; an interruption is where the agent stopped."""
+    stopped = stopped_before(record)
+    known = {stop_ms: t_ms for t_ms, stop_ms in stopped.items()}
+    return [_moment(record, row, stopped, known) for row in record["milestones"]]
 
 
-def _kind(name: str) -> str:
-    return {"barge_in": "barge_in", "dead_air": "bad", "model_lost": "bad"}.get(name, "milestone")
-
-
-def _words(record: Record, row: Row) -> str:
-    if row["name"] != "barge_in":
-        return str(row["name"]).replace("_", " ")
-    return cut_in_words(record["items"], row["t_ms"])
-
-
-def cut_in_words(items: Sequence[Row], t_ms: int) -> str:
-    """Return what an interruption cut off, in words."""
-    cut = [row for row in items if row["cut"] and row["settled_ms"] == t_ms]
-    heard, made = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
-    if not cut:
-        return "barge-in"
-    return f"the caller cut in: {heard / 1000:.1f} s heard of {made / 1000:.1f} s said"
+def _moment(record: Record, row: Row, stopped: Mapping[int, int], known: Mapping[int, int]) -> Row:
+    name, t_ms = row["name"], row["t_ms"]
+    kind = {BARGE_IN: BARGE_IN, "dead_air": "bad", "model_lost": "bad"}.get(name, "milestone")
+    text = str(name).replace("_", " ")
+    if name == POSSIBLE and t_ms in known:
+        kind, text = BARGE_IN, cut_in_words(record["items"], known[t_ms])
+    elif name == BARGE_IN and t_ms in stopped:
+        kind, text = "milestone", verdict_in_words(stopped[t_ms], t_ms)
+    elif name == BARGE_IN:
+        text = cut_in_words(record["items"], t_ms)
+    return {"t_ms": t_ms, "name": name, "kind": kind, "text": text}

@@ -24,10 +24,11 @@ def summary(facts: Facts) -> list[tuple[str, str, str]]:
     felt = sorted(map(length_of, facts["waits"]))
     first = call["first_audio_heard_ms"]
     failed = sum(bool(row["error_kind"]) for row in facts["tools"])
+    never, none = ("not yet", "none yet") if facts["is_live"] else ("never", "none")
     return [
         ("Length", seconds(call["duration_ms"]), ""),
-        ("First word heard", "never" if first is None else f"{first} ms", "" if first is None else "of the stream"),
-        ("Answers, median", f"{felt[len(felt) // 2]} ms" if felt else "none", _longest(felt)),
+        ("First word heard", never if first is None else f"{first} ms", "" if first is None else "of the stream"),
+        ("Answers, median", f"{felt[len(felt) // 2]} ms" if felt else none, _longest(felt)),
         ("Interruptions", str(call["interruptions"]), ""),
         ("Tools", str(call["tool_calls"]), counted(failed, "failure") if failed else ""),
         ("Cost", "not known" if call["cost_usd"] is None else f"${call['cost_usd']:.4f}", ""),

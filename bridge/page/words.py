@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from bridge.heart.audio import bytes_of, ms_of
+from bridge.page.spans import spoken_until
 from bridge.store.line_sound import Piece
 from bridge.store.trace import Trace
 from bridge.text.heard import timed_words
@@ -16,10 +17,25 @@ Row: TypeAlias = dict[str, Any]
 Record: TypeAlias = Mapping[str, Any]
 
 
-def lines_of(record: Record, trace: Trace) -> list[Row]:
-    """Return the transcript's lines in order, each with its words as (text, ms, whether it was heard)."""
+def lines_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row]:
+    """Return the transcript's lines in order, each with its words as (text, ms, whether it was heard).
+
+    While a call goes on, what is not settled yet counts as heard: nobody knows better.
+    """
     silences = {row["caller_item_id"]: _silence_ms(row) for row in record["turns"]}
-    return [_line(row, record["items"], silences, trace) for row in record["transcript"]]
+    until = spoken_until(record, trace)
+    settled = {item["item_id"] for item in record["items"]}
+    rows = [
+        _as_known(row, until, is_open=is_live and row["item_id"] not in settled)
+        for row in record["transcript"]
+    ]
+    return [_line(row, record["items"], silences, trace) for row in rows]
+
+
+def _as_known(row: Row, until: Mapping[str, int], *, is_open: bool) -> Row:
+    """Return a row with the end of a speech that wasn't heard to stop, and, while it is open, as if all were heard."""
+    ended = until.get(row["item_id"]) if row["ended_ms"] is None else row["ended_ms"]
+    return row | {"ended_ms": ended} | ({"heard": row["said"], "unheard": ""} if is_open else {})
 
 
 def _silence_ms(turn: Row) -> int:
@@ -29,8 +45,9 @@ def _silence_ms(turn: Row) -> int:
 
 
 def _line(row: Row, items: Sequence[Row], silences: Mapping[str, int], trace: Trace) -> Row:
-    made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
     pieces = [piece for piece in trace.pieces if piece.item_id == row["item_id"]]
+    made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
+    made_ms = made_ms or ms_of(sum(piece.size for piece in pieces))  # nothing is settled yet
     is_agent = row["role"] == "agent"
     began, ended = _spoken(row, made_ms, pieces, silences, trace) if is_agent else _said(row, silences)
     words = timed_words(row["said"] or "", 0, made_ms if is_agent else max(0, ended - began))

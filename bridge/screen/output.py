@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.screen.overlaps import told_of_overlap
+from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.text.visible import all_visible, visible, visible_json
-from bridge.text.wording import seconds, short_id
+from bridge.text.wording import nearest, seconds, short_id
 
 Row: TypeAlias = tuple[Text, ...]
 
@@ -188,11 +189,15 @@ def _cost(call: dict[str, Any]) -> str:
 
 def _timeline(record: dict[str, Any], *, has_styles: bool) -> list[Row]:
     happenings = sorted(_happenings(record, has_styles=has_styles), key=lambda happening: happening[0])
-    width = len(f"{happenings[-1][0] / 1000:.2f}")
+    width = len(_in_seconds(happenings[-1][0]))
     return [
-        (Text(f"{t_ms / 1000:{width}.2f}", style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
+        (Text(_in_seconds(t_ms).rjust(width), style="dim"), Text(who, style=STYLES.get(who, "dim")), what)
         for t_ms, who, what in happenings
     ]
+
+
+def _in_seconds(t_ms: int) -> str:
+    return f"{nearest(t_ms, 10) / 100:.2f}"
 
 
 def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[int, str, Text]]:
@@ -200,9 +205,10 @@ def _happenings(record: dict[str, Any], *, has_styles: bool) -> Iterator[tuple[i
         yield row["began_ms"] or 0, row["role"], _said(row["heard"], row["unheard"], has_styles=has_styles)
     for row in record["tool_calls"]:
         yield row["called_ms"] or 0, "tool", _tool_text(row)
+    stopped = stopped_before(record)
     for row in record["milestones"]:
         if row["name"] not in SAID_ELSEWHERE:
-            yield row["t_ms"], *_told_of_milestone(record, row)
+            yield row["t_ms"], *_told_of_milestone(record, row, stopped)
     for row in record.get("legs", ()):
         yield from _told_of_leg(row)
     for row in record["log"]:
@@ -233,11 +239,18 @@ SAID_ELSEWHERE = frozenset(
 )
 
 
-def _told_of_milestone(record: dict[str, Any], row: dict[str, Any]) -> tuple[str, Text]:
-    """Return what a moment is told as, and of whom: what came after the call's end is told in words."""
-    if row["name"] == "barge_in":
-        return "barge-in", Text(_cut_text(record, row["t_ms"]))
-    data = _data_of(row)
+def _told_of_milestone(
+    record: dict[str, Any], row: dict[str, Any], stopped: Mapping[int, int]
+) -> tuple[str, Text]:
+    """Return what a moment is told as, and of whom: an interruption where the agent stopped, what came after the call's
+    end in words.
+    """
+    data, t_ms = _data_of(row), row["t_ms"]
+    known = {stop_ms: known_ms for known_ms, stop_ms in stopped.items()}
+    if row["name"] == BARGE_IN and t_ms in stopped:
+        return "milestone", Text(verdict_in_words(stopped[t_ms], t_ms))
+    if row["name"] == BARGE_IN or (row["name"] == POSSIBLE and t_ms in known):
+        return "barge-in", Text(cut_in_words(record["items"], known.get(t_ms, t_ms)))
     if (overlap := told_of_overlap(row["name"], data)) is not None:
         return "barge-in", Text(overlap)
     if row["name"] not in AFTER_THE_END:
@@ -324,13 +337,3 @@ def _taken(row: dict[str, Any]) -> str:
     """Return how long a tool took; the heart's own are answered when the caller is back."""
     until = row["sent_ms"] if row["answered_ms"] is None else row["answered_ms"]
     return "" if until is None or row["called_ms"] is None else f" in {until - row['called_ms']} ms"
-
-
-def _cut_text(record: dict[str, Any], t_ms: int) -> str:
-    cut = [row for row in record["items"] if row["cut"] and row["settled_ms"] == t_ms]
-    heard, generated = sum(row["heard_ms"] for row in cut), sum(row["generated_ms"] for row in cut)
-    return (
-        f"the caller cut in: {heard / 1000:.1f} s heard of {generated / 1000:.1f} s said"
-        if cut
-        else "barge-in"
-    )

@@ -3,7 +3,7 @@
 import gzip
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import chain, filterfalse
 from pathlib import Path
@@ -57,11 +57,13 @@ def read_tape(path: Path) -> Tape:
 
 @define
 class Reading:
-    """A tape that is read bit by bit, by whoever checks its lines as they come; those kept are the last few hundred."""
+    """A tape that is read bit by bit, by whoever checks its lines as they come; of those read, it has the last one and
+    the call's end."""
 
     header: Header
     is_torn: bool
     last: bytes
+    end: bytes
     _blocks: Iterator[list[bytes]]
 
     @classmethod
@@ -69,7 +71,7 @@ class Reading:
         """Begin to read a tape. Raises `TapeError`."""
         blocks = _blocks_of(path)
         header, *lines = next(blocks, [b""])
-        return cls(decode_header(header), False, b"", chain([lines], blocks))
+        return cls(decode_header(header), False, b"", b"", chain([lines], blocks))
 
     def blocks(self) -> Iterator[list[bytes]]:
         """Yield its whole lines, many at a time, none of them blank. Raises `TapeError`."""
@@ -79,7 +81,7 @@ class Reading:
                 self.is_torn = True
                 whole.pop()
             if whole:
-                self.last = whole[-1]
+                self.last, self.end = whole[-1], end_among(whole) or self.end
                 yield whole
 
 
@@ -187,7 +189,8 @@ def _ending_on(path: Path) -> Ending | None:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             ends = [line for line in file if END_MARK in line[:MOST_OF_AN_END]]
-        return next((end for line in reversed(ends) if (end := decode(line).end) is not None), None)
+        end = end_among(ends)
+        return decode(end).end if end else None
     except (OSError, EOFError, zlib.error, TapeError):
         return None
 
@@ -195,3 +198,11 @@ def _ending_on(path: Path) -> Ending | None:
 END_MARK: Final = b'"end":'
 MOST_OF_AN_END: Final = 200
 """An ending stands behind its time and its leg; what callers and models say stands further on, or is escaped."""
+
+
+def end_among(lines: Sequence[bytes]) -> bytes:
+    """Return the line of the call's end, nothing where it is none of these: behind it stands what was told later, which
+    is no part of the call's length. Raises `TapeError`.
+    """
+    likely = (raw for raw in reversed(lines) if END_MARK in raw[:MOST_OF_AN_END])
+    return next((raw for raw in likely if decode(raw).end is not None), b"")

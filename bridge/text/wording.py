@@ -15,7 +15,15 @@ def seconds(ms: int | None) -> str:
     """Return a length of time as people read it."""
     if ms is None:
         return ""
-    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms // 60_000} min {ms // 1000 % 60:02d} s"
+    if (tenths := nearest(ms, 100)) < 600:
+        return f"{tenths / 10:.1f} s"
+    whole = nearest(ms, 1000)
+    return f"{whole // 60} min {whole % 60:02d} s"
+
+
+def nearest(ms: int, unit_ms: int) -> int:
+    """Return how many of a unit a time is, to the nearest; a half counts as one more."""
+    return (ms + unit_ms // 2) // unit_ms
 
 
 def short_id(call_id: str) -> str:

@@ -9,7 +9,7 @@ from attrs import define
 
 from bridge.tapes.lines import Ending
 from bridge.tapes.lock import is_live
-from bridge.tapes.reader import Tape, read_tape
+from bridge.tapes.reader import Tape, end_among, read_tape
 from bridge.tapes.tape import decode
 from replay.tapes.record_changes import records
 
@@ -68,11 +68,12 @@ def entry_of(path: Path) -> Entry:
 
 
 def _end_of(tape: Tape) -> tuple[int, Ending | None]:
-    """Return when and how the call ended, if it has; the line of it stands near the end of every whole tape."""
-    for raw in reversed(tape.lines):
-        if b'"end":{' in raw and (line := decode(raw)).end is not None:
-            return line.t_ms, line.end
-    return (decode(tape.lines[-1]).t_ms if tape.lines else 0), None
+    """Return when and how the call ended, if it has; otherwise when its last line was."""
+    raw = end_among(tape.lines) or b"".join(tape.lines[-1:])
+    if not raw:
+        return 0, None
+    line = decode(raw)
+    return line.t_ms, line.end
 
 
 def page_of(tape: Tape) -> dict[str, Any]:

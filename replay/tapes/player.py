@@ -15,7 +15,7 @@ from bridge.heart.effects import Effect
 from bridge.heart.events import ClockRang
 from bridge.tapes.header import Header
 from bridge.tapes.line_reading import checked, heard, read_lines
-from bridge.tapes.reader import Reading, Tape, read_tape
+from bridge.tapes.reader import Reading, Tape, end_among, read_tape
 from bridge.tapes.tape import BRIDGE, HTTP, LATE_MS, NOTE, Line, decode, is_overdue, written
 from replay.tapes.record_changes import TableChange, record_changes
 
@@ -191,8 +191,12 @@ def _unchanged(path: Path) -> Result | None:
         return None
     if count is None:
         return None
-    duration_ms = decode(tape.last).t_ms if tape.last else 0
+    duration_ms = _moment(tape.end or tape.last)
     return Result(path, tape.header.call_id, count, duration_ms, None, tape.is_torn)
+
+
+def _moment(raw: bytes) -> int:
+    return decode(raw).t_ms if raw else 0
 
 
 def _same_decisions(header: Header, lines: Read) -> int | None:
@@ -267,13 +271,8 @@ LAST_LINES: Final = 500
 
 
 def _duration(tape: Tape) -> int:
-    """Return when the last line was; what Twilio told of the call after its end is no part of its length."""
-    if not tape.lines:
-        return 0
-    last = decode(tape.lines[-1])
-    if last.leg == HTTP and any(b'"end":' in raw[:100] for raw in tape.lines[-LAST_LINES:]):
-        last = next(line for line in map(decode, reversed(tape.lines)) if line.leg != HTTP)
-    return last.t_ms
+    """Return when the call's end was, or the last line of a call without one."""
+    return _moment(end_among(tape.lines) or b"".join(tape.lines[-1:]))
 
 
 def is_shed_note(line: Line) -> bool:

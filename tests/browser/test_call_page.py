@@ -179,6 +179,16 @@ def test_silence_is_skipped_when_asked(browser: "Browser", tmp_path: Path, is_as
         assert (visit.page.evaluate("window.ahead") > 0.3) == is_asked
 
 
+def test_a_moment_is_the_nearest_tenth_in_the_page_and_under_its_playhead(
+    browser: "Browser", address: str
+) -> None:
+    with visiting(browser, f"{address}#t=0.29") as visit:
+        visit.wait(f"{NOW} === '0:00.3'")
+        for link in visit.page.locator(".talk [data-at].moment-link").all():
+            link.click()
+            assert visit.page.evaluate(NOW) == link.inner_text()
+
+
 def test_the_tape_follows_the_playhead(browser: "Browser", address: str) -> None:
     with visiting(browser, address) as visit:
         visit.wait(READY)

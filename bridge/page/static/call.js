@@ -8,7 +8,7 @@
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const clock = (ms) => {
-    const tenths = Math.floor(Math.max(0, ms) / 100);
+    const tenths = Math.round(Math.max(0, ms) / 100); // the nearest one, as the page itself has it
     return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
   };
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -1,5 +1,6 @@
 """A call's page as a console has it: from the database in a moment, from the tape where that knows too little."""
 
+import gzip
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from shown_calls import restaurant_call
 
 from bridge.page.beside import beside_page
 from bridge.page.facts import document
-from bridge.page.served import Served, served
+from bridge.page.served import Served, growing, served
 from bridge.sound.wave_file import read_wave
 from bridge.store.database import Store
 from bridge.tapes.names import call_id_of
@@ -97,3 +98,41 @@ def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path
 def test_the_tapes_lines_come_apart(data: Path, tape: Path) -> None:
     assert given(page(data, tape))["tape"] is None
     assert len(msgspec.json.decode(beside_page(tape)[1])["rows"]) > 50
+
+
+# ---------------------------------------------------------------- while the call goes on
+
+
+def page_at(folder: Path, tape: Path, *, just_before: bytes) -> str:
+    """Return a call's page as it was before a line that says this came to its tape."""
+    day = folder / "tapes" / "2026-11-28"
+    day.mkdir(parents=True)
+    header, *lines = gzip.decompress(tape.read_bytes()).splitlines(keepends=True)
+    end = next(place for place, line in enumerate(lines) if just_before in line)
+    (day / f"{call_id_of(tape)}.jsonl").write_bytes(b"".join([header, *lines[:end]]))
+    found = growing(folder, call_id_of(tape), live_url="/live")
+    assert found is not None
+    return found.body
+
+
+def test_what_the_agent_is_saying_right_now_is_neither_heard_nor_unheard(tape: Path, tmp_path: Path) -> None:
+    body = page_at(tmp_path, tape, just_before=b'"note":{"kind":"item"')
+    assert 'class="w"' in body
+    assert "<s>" not in body
+    assert 'class="unsettled"' in body
+    assert 'class="heard"' not in body
+    assert "crashed" not in body
+
+
+def test_what_is_settled_is_told_of_a_call_that_goes_on(tape: Path, tmp_path: Path) -> None:
+    body = page_at(tmp_path, tape, just_before=b'"end":{')
+    assert "<s>" in body
+    assert 'class="heard"' in body
+    assert " yet" not in body.replace("nobody yet", "")
+
+
+def test_figures_that_have_no_value_yet_say_so(tape: Path, tmp_path: Path) -> None:
+    body = page_at(tmp_path, tape, just_before=b'"name":"first_audio_heard"')
+    assert "<dt>First word heard</dt><dd>not yet" in body
+    assert "<dt>Answers, median</dt><dd>none yet" in body
+    assert "was answered aloud yet." in body

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from bridge.page.drawing import clock
 from bridge.screen.output import show_call
 from bridge.store.database import Store
 from bridge.store.one_call import read_record
@@ -112,3 +113,16 @@ def test_a_line_that_lacks_what_it_needs_is_an_error_and_no_crash(tmp_path: Path
         result = replay(*command, tmp_path / "x.jsonl")
         assert result.exit_code == 2
         assert "Error:" in result.stderr
+
+
+def test_moments_are_those_of_the_calls_page_each_rounded_to_the_nearest() -> None:
+    page = page_of(read_tape(TAPES / "interrupted.jsonl.gz"))
+    shown = replay("show", TAPES / "interrupted.jsonl.gz").output.splitlines()
+    for t_ms, clocked, told in ((285, "0:00.3", "0.29"), (1294, "0:01.3", "1.29"), (1295, "0:01.3", "1.30")):
+        page["milestones"].append({"t_ms": t_ms, "name": f"at_{t_ms}", "data": {}})
+        assert clock(t_ms) == clocked
+        screen = Console(file=StringIO(), width=200)
+        show_call(page, screen)
+        (row,) = (line for line in screen.file.getvalue().splitlines() if f" at_{t_ms}" in line)
+        assert row.split()[0] == told
+    assert any(line.split()[:2] == ["2.63", "barge-in"] for line in shown)
