@@ -52,6 +52,26 @@ def test_what_goes_by_words_needs_them_written_down() -> None:
     assert "min_words: it goes by the caller's words" in refused({"min_words": 2}, transcription_model="")
 
 
+@pytest.mark.parametrize("word", ["none", "None", " off ", "false"])
+def test_a_word_for_no_transcription_is_not_taken_for_a_model(word: str) -> None:
+    assert 'use the name of a model, or "" for none' in refused({"min_words": 2}, transcription_model=word)
+
+
+@pytest.mark.parametrize("rule", [{"min_speech_ms": 300}, {"min_words": 2}])
+@pytest.mark.parametrize("kind", ["server_vad", "semantic_vad"])
+def test_when_callers_interrupt_is_not_said_where_they_never_do(rule: dict[str, Any], kind: str) -> None:
+    vad = {"type": kind, "interrupt_response": False}
+    assert f"{next(iter(rule))}: it says when callers interrupt" in refused(rule, turn_detection=vad)
+    assert read({"backchannels": True}, turn_detection=vad).speaking.has_rules
+
+
+def test_keys_interrupt_what_is_protected_or_nothing_at_all() -> None:
+    assert not Speaking(keys_interrupt_protected=True).has_rules
+    assert "keys_interrupt_protected: nothing is protected" in refused({"keys_interrupt_protected": True})
+    for protected in ({"protect_greeting": True}, {"protected": ["Recorded."]}):
+        assert read({"keys_interrupt_protected": True, **protected}).speaking.has_rules
+
+
 def test_a_language_without_a_list_is_named() -> None:
     assert 'none are known of "sw"' in refused({"backchannels": True}, language="sw")
     own = read({"backchannels": ["ndiyo"]}, language="sw", say_language="en-US")
