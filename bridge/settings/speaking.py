@@ -17,6 +17,8 @@ MOST_CHARACTERS: Final = 1000
 
 def phrases(value: Any) -> tuple[str, ...]:
     """Accept a list of what may be said, each short enough to be looked for."""
+    if isinstance(value, list) and any(isinstance(one, str) and not one.strip() for one in value):
+        raise Wrong("texts with words in them: one here is empty; leave it out")
     usable = isinstance(value, list) and len(value) <= MOST_PHRASES
     if not usable or not all(
         isinstance(one, str) and one.strip() and len(one) <= MOST_CHARACTERS for one in value

@@ -90,6 +90,8 @@ def test_the_servers_idle_time_out_answers_by_itself_and_is_refused_beside_rules
 def test_a_value_that_cant_be_is_told_with_what_can() -> None:
     assert "min_speech_ms = -1: use a whole number from 0 to 2000" in refused({"min_speech_ms": -1})
     assert "true for those of the agent's languages" in refused({"backchannels": "yes"})
+    for key in ("protected", "backchannels", "more_backchannels"):
+        assert "texts with words in them: one here is empty" in refused({key: ["yes", " "]})
 
 
 def test_rules_come_back_from_a_tape_and_a_tape_without_them_has_none() -> None:
