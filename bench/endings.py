@@ -48,10 +48,10 @@ GONE_MS = 2000
 """How long after the end of its stream a call may still be there."""
 
 SETTLE_SECONDS = 6
-CALM_LOOKS = 15  # at tasks and files, 20 ms apart: then nothing of the first call is still being closed
-    15  # at tasks and files, 20 ms apart: then nothing of the first call is still being closed
-)
 """What the last connections, flushes and transactions may take."""
+
+CALM_LOOKS = 15
+"""At tasks and files, 20 ms apart: then nothing of the first call is still being closed."""
 
 LIMITS = {
     "quiet_seconds": 2,

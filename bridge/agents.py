@@ -85,7 +85,7 @@ class Agent:
     language: str | tuple[str, ...] = setting("en", languages.language)
     noise_reduction: str = setting("near_field", choice("near_field", "far_field", "none"))
     keys: str = setting("masked", choice("masked", "kept"))
-    transcription_model: str = setting("gpt-transcribe", text("a transcription model", empty=True))
+    transcription_model: str = setting("gpt-transcribe", languages.transcription_model)
     transcription_prompt: str = setting("", text("what the transcription should know", empty=True))
     transcription_keywords: tuple[str, ...] = setting((), keywords)
     speed: float = setting(1.0, number(0.25, 1.5))

@@ -6,7 +6,8 @@ Each check takes the raw TOML value and returns the value to use, or raises `Wro
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from types import UnionType
+from typing import Any, TypeAlias, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -306,11 +307,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'none'}"
 
 
-def _unknown(key: str, fields: Iterable[str]) -> str:
+def _unknown(key: str, fields: Mapping[str, "attrs.Attribute[Any]"], at: str) -> str:
     """Return what to say of a key that isn't one; whoever writes a secret here is told where it belongs."""
     if f"{key}_env" in fields:
         return f"secrets are never written here; name an environment variable in {key}_env, or a file in {key}_file"
+    if having := [name for name, field in fields.items() if key in _keys_below(field)]:
+        return f"it belongs in {' or '.join(f'[{at}.{name}]' for name in having)}"
     return f"unknown key; {nearest(key, fields)}"
+
+
+def _keys_below(field: "attrs.Attribute[Any]") -> Collection[str]:
+    """Return the keys of the table that a field is; none if it is a value."""
+    several = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+    kinds = [kind for kind in several if isinstance(kind, type) and attrs.has(kind)]
+    return {key_of(one) for kind in kinds for one in attrs.fields(kind) if "check" in one.metadata}
 
 
 def shown(key: str, value: Any) -> str:
@@ -350,7 +360,7 @@ def read_table(cls: type[T], raw: Any, *, at: str, faults: list[str], without: C
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
-            faults.append(f"[{at}] {key}: {_unknown(key, fields)}")
+            faults.append(f"[{at}] {key}: {_unknown(key, fields, at)}")
             continue
         try:
             values[fields[key].name] = fields[key].metadata["check"](_readable(value))

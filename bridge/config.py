@@ -40,6 +40,7 @@ from bridge.proxies import Proxy, proxy_for
 from bridge.settings.admin import Admin, Console, missing_of_console
 from bridge.settings.languages import sayable
 from bridge.settings.outgoing import Outbound
+from bridge.text.toml_faults import declared_twice
 from bridge.text.validity import is_harmless
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
@@ -197,13 +198,16 @@ def load(path: Path) -> Settings:
     if not is_harmless(str(path.absolute())):  # it is where the data folder begins
         raise ConfigError([f"{path}: rename it, or its folder: use UTF-8 without control characters"])
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(written)
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file; name another with --config"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't be read: {error}"]) from None
     except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: numbers of 5000 digits, say
-        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+        raise ConfigError(
+            [f"{path}: not valid TOML: {declared_twice(str(error), written) or error}"]
+        ) from None
     return parse(raw, path)
 
 

@@ -1,4 +1,4 @@
-"""What a process asks of its machine: room for many sockets, a quiet collector, an end that does not hang."""
+"""What a process asks of its machine: room for many sockets, children, a quiet collector, an end without hanging."""
 
 import ctypes
 import errno
@@ -18,6 +18,15 @@ def file_limit() -> int:
     """Return how many files and sockets this process may have open."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return soft if soft != resource.RLIM_INFINITY else MOST_FILES
+
+
+def child(module: str, *arguments: str) -> list[str]:
+    """Return the command of a process of ours: a module of this installation, run by this Python.
+
+    Without `-P` the folder one stands in comes before the standard library: a user's `calendar.py` would be imported
+    for the module of that name. Tools are looked for where the configuration file is, by whoever loads them.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 SPARE_FILES: Final = 32

@@ -17,7 +17,9 @@ from typing import Any, Final, NoReturn
 import trio
 from attrs import define, field
 
-INDEXER: Final = [sys.executable, "-m", "bridge.indexing.worker"]
+from bridge.machine import child
+
+INDEXER: Final = child("bridge.indexing.worker")
 FORKS: Final = b"y"
 WORD_BYTES: Final = 10
 """What is told of a process is one number, and then another."""

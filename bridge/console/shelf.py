@@ -5,7 +5,6 @@ They are made of tapes and go with them: whoever erases a call, or its sound, er
 
 import shutil
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from attrs import define, field
 
 from bridge.console.prepared import FAULT, LINES
 from bridge.errors import in_words
+from bridge.machine import child
 from bridge.tapes.names import READY
 
 MOST_READY: Final = 16
@@ -56,7 +56,7 @@ class Shelf:
     async def _prepare(self, tape: Path, folder: Path) -> None:
         async with self._preparing:
             await trio.to_thread.run_sync(_emptied, folder)
-            command = [sys.executable, "-m", "bridge.console.prepared", str(tape), str(folder)]
+            command = child("bridge.console.prepared", str(tape), str(folder))
             with trio.move_on_after(PREPARE_SECONDS):
                 try:
                     await trio.run_process(command, stdin=subprocess.DEVNULL, capture_stdout=True)

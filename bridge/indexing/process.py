@@ -1,13 +1,13 @@
 """The indexer's process as its daemon holds it: how it is started, asked, and ended; it is told one thing at a time."""
 
 import socket
-import sys
 from typing import Any, Final
 
 import trio
 from attrs import define, field
 
 from bridge.links.channel import Channel
+from bridge.machine import child
 from bridge.store.messages import (
     Answered,
     Asked,
@@ -146,9 +146,7 @@ async def start_indexer(nursery: trio.Nursery, prepare: Prepare) -> IndexerProce
         raise ProcessDied(f"it can't be started: {error}") from None
     with theirs:
         try:
-            process = await trio.lowlevel.open_process(
-                [sys.executable, "-m", "bridge.indexing.worker"], stdin=theirs
-            )
+            process = await trio.lowlevel.open_process(child("bridge.indexing.worker"), stdin=theirs)
         except OSError as error:
             ours.close()
             raise ProcessDied(f"it can't be started: {error}") from None

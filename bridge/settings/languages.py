@@ -23,6 +23,9 @@ TAG: Final = re.compile(r"([a-zA-Z]{2})([-_][a-zA-Z0-9]{2,8}){0,3}")
 SEVERAL: Final = ("gpt-transcribe", "gpt-live-transcribe")
 """Transcription models that take a list of languages."""
 
+NO_MODELS: Final = ("none", "off", "no", "false", "null")
+"""What people write to have nothing written down; the service would be asked for a model of that name."""
+
 MOST_LANGUAGES: Final = 20
 
 OF_TWILIO: Final = (
@@ -76,6 +79,13 @@ def spoken_code(tag: str) -> str:
 def all_of(value: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return an agent's languages; none if they are to be detected."""
     return ((value,) if value else ()) if isinstance(value, str) else value
+
+
+def transcription_model(value: Any) -> str:
+    """Accept the name of a model, or nothing: then nothing is written down of what callers say."""
+    if not isinstance(value, str) or value.strip().lower() in NO_MODELS or (value and not value.strip()):
+        raise Wrong('the name of a model, or "" for none: then nothing that callers say is written down')
+    return value
 
 
 def twilio_language(value: Any) -> str:

@@ -5,7 +5,7 @@ once; what becomes of them is decided in `bridge.heart.parts.overlap`.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.checks import Wrong, flag, setting, whole
 from bridge.settings.backchannels import known_of, unknown_of
@@ -17,6 +17,8 @@ MOST_CHARACTERS: Final = 1000
 
 def phrases(value: Any) -> tuple[str, ...]:
     """Accept a list of what may be said, each short enough to be looked for."""
+    if isinstance(value, list) and any(isinstance(one, str) and not one.strip() for one in value):
+        raise Wrong("texts with words in them: one here is empty; leave it out")
     usable = isinstance(value, list) and len(value) <= MOST_PHRASES
     if not usable or not all(
         isinstance(one, str) and one.strip() and len(one) <= MOST_CHARACTERS for one in value
@@ -54,8 +56,11 @@ class Speaking:
 
     @property
     def has_rules(self) -> bool:
-        """Say whether there is any: then the server neither interrupts nor answers by itself."""
-        return self != Speaking()
+        """Say whether there is any: then the server neither interrupts nor answers by itself.
+
+        What only says more of another rule is none.
+        """
+        return evolve(self, keys_interrupt_protected=False, more_backchannels=()) != Speaking()
 
     @property
     def goes_by_words(self) -> bool:
@@ -80,6 +85,14 @@ def about_speaking(
         yield f"[{at}] {used}: it goes by the caller's words; name a transcription_model, or leave it out"
     if speaking.more_backchannels and not speaking.backchannels:
         yield f"[{at}] more_backchannels: they are added to backchannels, which is false; set that to true"
+    if speaking.keys_interrupt_protected and not (speaking.protect_greeting or speaking.protected):
+        yield f"[{at}] keys_interrupt_protected: nothing is protected; set protect_greeting or protected, or drop it"
+    for name in ("min_speech_ms", "min_words"):
+        if getattr(speaking, name) and not vad.interrupt_response:
+            yield (
+                f"[{at}] {name}: it says when callers interrupt, and interrupt_response = false in turn_detection says "
+                "that they never do; leave one of them out"
+            )
     if speaking.backchannels is True and (unknown := unknown_of(languages)):
         yield (
             f'[{at}] backchannels: none are known of "{unknown[0]}"; write a list: '

@@ -66,6 +66,8 @@ def _about(speech: ToolSpeech, at: str, *, has_clip: bool) -> Iterator[str]:
         yield f'[{at}] filler = "clip": there is none; name one in [{at.removesuffix("tool_speech")}filler] clip'
     if (speech.filler == SENTENCE) != bool(speech.filler_sentence):
         yield f'[{at}] filler_sentence: set it together with filler = "sentence"'
+    if speech.filler != MODEL and not speech.filler_after_ms:
+        yield f'[{at}] filler = "{speech.filler}": filler_after_ms is 0, which is never; set it, to 1500 for example'
 
 
 def is_promise(words: str, languages: Collection[str], own: Collection[str] = ()) -> bool:

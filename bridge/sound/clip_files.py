@@ -44,12 +44,6 @@ def read_clip(path: Path) -> bytes:
 
 def _of_wave(path: Path) -> bytes:
     try:
-        wave = read_wave(path, channels=1)
+        return ulaw_of(read_wave(path, channels=1, rate=RATE).channels[0])
     except WaveError as error:
         raise ClipError(str(error)) from None
-    if wave.rate != RATE:
-        raise ClipError(
-            f"{path} has {wave.rate} Hz, a telephone {RATE}: "
-            f"ffmpeg -i {path.name} -ar {RATE} -ac 1 -c:a pcm_mulaw OUT.wav makes one that fits"
-        )
-    return ulaw_of(wave.channels[0])

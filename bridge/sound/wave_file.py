@@ -53,27 +53,34 @@ class _Format:
         return NAMES.get(self.tag, f"format {self.tag:#x}")
 
 
-def read_wave(path: Path, *, channels: int) -> Wave:
-    """Return a WAV file's samples. Raises `WaveError`, also for another number of channels, and `OSError`."""
+def read_wave(path: Path, *, channels: int, rate: int = 0) -> Wave:
+    """Return a WAV file's samples. Raises `WaveError`, also for another number of channels or rate, and `OSError`.
+
+    Of rate 0 is any.
+    """
     if path.stat().st_size > MOST_BYTES:
         raise WaveError(f"{path}: more than {MOST_BYTES // 10**9} GB: cut it into calls")
     told, sound = _parts(path.read_bytes())
     decode = DECODERS.get((told.tag, told.bits)) if told else None
     if told is None or decode is None:
         kind = f"a WAV file of {told.name}" if told else "no WAV file"
-        raise WaveError(f"{path} is {kind} and can't be read: {_cure(path, channels)}")
+        raise WaveError(f"{path} is {kind} and can't be read: {_cure(path, channels, rate)}")
     if told.channels != channels:
         needed = f"{channels} of 16 is needed" if channels == 1 else f"{channels} of 16 are needed"
         found = counted(told.channels, "channel")
-        raise WaveError(f"{path}: {found} of {told.name}: {needed}; {_cure(path, channels)}")
+        raise WaveError(f"{path}: {found} of {told.name}: {needed}; {_cure(path, channels, rate)}")
+    if rate and told.rate != rate:
+        raise WaveError(f"{path} has {told.rate} Hz, {rate} are needed; {_cure(path, channels, rate)}")
     block = channels * told.bits // 8
     samples = decode(sound[: len(sound) // block * block])
     return Wave(told.rate, tuple(samples[channel::channels] for channel in range(channels)))
 
 
-def _cure(path: Path, channels: int) -> str:
+def _cure(path: Path, channels: int, rate: int) -> str:
+    """Return the whole command, whatever of the file is wrong: nobody is to be told the rest next time."""
+    options = f"-ar {rate} -ac {channels} -c:a pcm_mulaw" if rate else f"-ac {channels} -c:a pcm_s16le"
     return (
-        f"ffmpeg -i {path.name} -ac {channels} -c:a pcm_s16le OUT.wav makes one that can be read"
+        f"ffmpeg -i {path.name} {options} OUT.wav makes one that can be read"
         " (ffmpeg is a package of that name in apt, dnf and brew)"
     )
 

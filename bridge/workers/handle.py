@@ -3,7 +3,6 @@
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -37,6 +36,7 @@ from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
 from bridge.heart.parts.glance import Glance
 from bridge.links.channel import Channel
+from bridge.machine import child
 from bridge.tapes.header import Header
 from bridge.tapes.tape import BRIDGE
 from bridge.wire.requests import Request
@@ -327,7 +327,7 @@ async def start_worker(number: int, generation: int, lock: int | None) -> Worker
     ours, theirs = socket.socketpair()
     with theirs:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "bridge.workers", str(number), str(theirs.fileno()), protocol()],
+            child("bridge.workers", str(number), str(theirs.fileno()), protocol()),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *([] if lock is None else [lock])],
         )

@@ -158,11 +158,7 @@ def _sound(path: Path) -> bytes:
 
 
 def _read_wav(path: Path) -> bytes:
-    use = f"a WAV file, mono, 8000 Hz: ffmpeg -i {path.name} -ac 1 -ar 8000 -c:a pcm_s16le NEW.wav"
     try:
-        sound = read_wave(path, channels=1)
-    except WaveError:
-        raise Wrong(use) from None
-    if sound.rate != 1000 * BYTES_PER_MS:
-        raise Wrong(use)
-    return ulaw_of(sound.channels[0])
+        return ulaw_of(read_wave(path, channels=1, rate=1000 * BYTES_PER_MS).channels[0])
+    except WaveError as error:
+        raise Wrong(f"a WAV file, mono, 8000 Hz: {error}") from None

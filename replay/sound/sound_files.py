@@ -64,11 +64,9 @@ def to_ulaw(samples: "array[int]") -> bytes:
 
 def _from_wav(path: Path) -> bytes:
     try:
-        sound = read_wave(path, channels=1)
+        sound = read_wave(path, channels=1, rate=RATE)
     except WaveError as error:
         raise SoundError(str(error)) from error
-    if sound.rate != RATE:
-        raise SoundError(f"{path} has {sound.rate} Hz: use {RATE} Hz (`sox in.wav -r {RATE} out.wav`)")
     return to_ulaw(sound.channels[0][: MAX_BYTES + 1])
 
 

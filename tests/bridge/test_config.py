@@ -287,6 +287,28 @@ def test_an_unknown_word_names_the_nearest_known(raw: dict[str, Any], sentence: 
     assert sentence in fault
 
 
+@pytest.mark.parametrize(
+    ("key", "table"),
+    [
+        ("min_words", "[agents.a.speaking]"),
+        ("spend_cap_usd", "[agents.a.limits]"),
+        ("filler_sentence", "[agents.a.tool_speech]"),
+        ("silence_duration_ms", "[agents.a.turn_detection]"),
+        ("eagerness", "[agents.a.turn_detection]"),
+        ("rows_days", "[agents.a.keep]"),
+        ("after_ms", "[agents.a.filler]"),
+    ],
+)
+def test_a_key_of_a_table_below_is_told_where_it_belongs(key: str, table: str) -> None:
+    (fault,) = faults_of({"agents": {"a": {key: 1}}})
+    assert f"[agents.a] {key}: it belongs in {table}" in fault
+
+
+def test_a_key_of_many_tables_below_belongs_in_none_of_them_alone() -> None:
+    (fault,) = faults_of({"agents": {"a": {"number": "+15550100199"}}})
+    assert "[agents.a] number: unknown key" in fault
+
+
 @pytest.mark.parametrize("raw", [{}, {"agents": {}}, {"agents": 3}])
 def test_a_file_without_an_agent_says_how_to_add_one(raw: dict[str, Any]) -> None:
     (fault,) = faults_of(raw)
@@ -333,6 +355,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (b"max = " + b"9" * 5000, "not valid TOML: "),
         (b"a = " + b"[" * 5000, "not valid TOML: "),
         (b"\xff\xfe", "can't be read: "),
+        (
+            b'# mine\n[ agents . "a".limits ]  # bounds\n[server]\n[agents.a.limits]\n',
+            r"line 4: the table \[agents\.a\.limits\] is already there, at line 2; write its keys under that one",
+        ),
+        (b"[agents]\na = {}\n[agents.a]\n", r"line 3: the table \[agents\.a\] is already there, written in"),
     ],
 )
 def test_a_file_that_is_no_toml_says_so(tmp_path: Path, content: bytes, words: str) -> None:

@@ -52,6 +52,26 @@ def test_what_goes_by_words_needs_them_written_down() -> None:
     assert "min_words: it goes by the caller's words" in refused({"min_words": 2}, transcription_model="")
 
 
+@pytest.mark.parametrize("word", ["none", "None", " off ", "false"])
+def test_a_word_for_no_transcription_is_not_taken_for_a_model(word: str) -> None:
+    assert 'use the name of a model, or "" for none' in refused({"min_words": 2}, transcription_model=word)
+
+
+@pytest.mark.parametrize("rule", [{"min_speech_ms": 300}, {"min_words": 2}])
+@pytest.mark.parametrize("kind", ["server_vad", "semantic_vad"])
+def test_when_callers_interrupt_is_not_said_where_they_never_do(rule: dict[str, Any], kind: str) -> None:
+    vad = {"type": kind, "interrupt_response": False}
+    assert f"{next(iter(rule))}: it says when callers interrupt" in refused(rule, turn_detection=vad)
+    assert read({"backchannels": True}, turn_detection=vad).speaking.has_rules
+
+
+def test_keys_interrupt_what_is_protected_or_nothing_at_all() -> None:
+    assert not Speaking(keys_interrupt_protected=True).has_rules
+    assert "keys_interrupt_protected: nothing is protected" in refused({"keys_interrupt_protected": True})
+    for protected in ({"protect_greeting": True}, {"protected": ["Recorded."]}):
+        assert read({"keys_interrupt_protected": True, **protected}).speaking.has_rules
+
+
 def test_a_language_without_a_list_is_named() -> None:
     assert 'none are known of "sw"' in refused({"backchannels": True}, language="sw")
     own = read({"backchannels": ["ndiyo"]}, language="sw", say_language="en-US")
@@ -70,6 +90,8 @@ def test_the_servers_idle_time_out_answers_by_itself_and_is_refused_beside_rules
 def test_a_value_that_cant_be_is_told_with_what_can() -> None:
     assert "min_speech_ms = -1: use a whole number from 0 to 2000" in refused({"min_speech_ms": -1})
     assert "true for those of the agent's languages" in refused({"backchannels": "yes"})
+    for key in ("protected", "backchannels", "more_backchannels"):
+        assert "texts with words in them: one here is empty" in refused({key: ["yes", " "]})
 
 
 def test_rules_come_back_from_a_tape_and_a_tape_without_them_has_none() -> None:

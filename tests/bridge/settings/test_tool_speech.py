@@ -37,6 +37,10 @@ def test_an_agent_may_have_phrases_of_its_own() -> None:
         ({"filler": "sentence"}, 'filler_sentence: set it together with filler = "sentence"'),
         ({"filler_sentence": "One moment."}, 'filler_sentence: set it together with filler = "sentence"'),
         ({"filler": "song"}, "filler"),
+        (
+            {"filler": "sentence", "filler_sentence": "One moment."},
+            'filler = "sentence": filler_after_ms is 0, which is never',
+        ),
     ],
 )
 def test_what_can_not_be_done_is_a_fault_that_says_what_is_missing(raw: dict[str, str], words: str) -> None:
@@ -47,7 +51,7 @@ def test_what_can_not_be_done_is_a_fault_that_says_what_is_missing(raw: dict[str
 
 def test_what_can_be_done_is_none() -> None:
     faults: list[str] = []
-    assert read_tool_speech({"filler": "clip"}, "agents.a.tool_speech", faults, has_clip=True) == ToolSpeech(
-        filler="clip"
-    )
+    raw = {"filler": "clip", "filler_after_ms": 1500}
+    speech = read_tool_speech(raw, "agents.a.tool_speech", faults, has_clip=True)
+    assert speech == ToolSpeech(filler="clip", filler_after_ms=1500)
     assert faults == []

@@ -50,6 +50,13 @@ def test_what_can_t_be_played_says_what_it_is(
         read_clip(a_wave(tmp_path / "a.wav", sound, rate=rate, channels=channels))
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (44_100, 1), (8000, 2)])
+def test_one_command_makes_a_clip_whatever_is_wrong_with_it(tmp_path: Path, rate: int, channels: int) -> None:
+    command = r"ffmpeg -i a\.wav -ar 8000 -ac 1 -c:a pcm_mulaw OUT\.wav"
+    with pytest.raises(ClipError, match=command):
+        read_clip(a_wave(tmp_path / "a.wav", rate=rate, channels=channels))
+
+
 def test_what_is_no_sound_file_says_what_makes_one(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"ID3\x03 an MP3 under another name")
     with pytest.raises(ClipError, match="ffmpeg"):

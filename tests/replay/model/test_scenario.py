@@ -240,7 +240,7 @@ def test_a_wav_of_another_kind_is_refused_with_the_remedy(tmp_path: Path) -> Non
     (tmp_path / "fake.wav").write_bytes(b"ID3 no wav")
     for name in ("hello.wav", "fake.wav"):
         (fault,) = faults(f'opening = {{ say = "{name}" }}', tmp_path)
-        assert f"ffmpeg -i {name} -ac 1 -ar 8000" in fault
+        assert f"ffmpeg -i {name} -ar 8000 -ac 1 -c:a pcm_mulaw" in fault
 
 
 def test_all_faults_are_told_at_once() -> None:

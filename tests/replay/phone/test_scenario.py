@@ -181,7 +181,7 @@ def test_a_wav_of_another_rate_is_refused_with_a_cure(tmp_path: Path) -> None:
     write_wav(tmp_path / "b.wav", [0] * 100, rate=16_000)
     (fault,) = faults_of("steps = [{ say = 'b.wav' }]", tmp_path / "call.toml")
     assert "16000 Hz" in fault
-    assert "use 8000 Hz (`sox" in fault
+    assert "8000 are needed; ffmpeg -i" in fault
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"\0" * 100])
