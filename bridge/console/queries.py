@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from bridge.console.filters import Filters
+from bridge.console.words import CURLED, STRAIGHT, words_of
 from bridge.store.messages import Question
 
 PAGE: Final = 50
@@ -45,11 +46,17 @@ SHOWN: Final = (
 def narrowed(filters: Filters) -> Query:
     """Return the calls that are meant, `c`; in no order."""
     clauses, values = _clauses(filters)
-    words = filters.words.lower().split()[:MOST_WORDS]
-    said = " and ".join("contains(lowered, ?)" for _ in words)
+    words = words_of(filters.words)[:MOST_WORDS]
+    said = " and ".join(f"contains({_lowered(word)}, ?)" for word in words)
     hits = f"join (select call_id from spoken where {said}) using (call_id)" if words else ""
     sql = f"from calls c {hits} where {' and '.join(clauses) or 'true'}"
     return sql, (*words, *values)
+
+
+def _lowered(word: str) -> str:
+    """Return where a word is looked for: with either apostrophe, if it has one."""
+    is_either = STRAIGHT in word
+    return f"replace(lowered, chr({ord(CURLED)}), chr({ord(STRAIGHT)}))" if is_either else "lowered"
 
 
 def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
@@ -118,12 +125,12 @@ def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
 
 def _spoken_on_page(filters: Filters) -> tuple[str, str, tuple[str, ...]]:
     """Return the words that stand for a call, where they are from, and a value: those around what was looked for."""
-    words = filters.words.split()
+    words = words_of(filters.words)
     if not words:
         return "c.opening_words", "", ()
-    around = f"substring(s.said, greatest(1, strpos(s.lowered, ?) - {BEFORE}), {AROUND})"
+    around = f"substring(s.said, greatest(1, strpos({_lowered(words[0])}, ?) - {BEFORE}), {AROUND})"
     spoken = "join (select * from spoken where call_id in (select call_id from page)) s using (call_id)"
-    return around, spoken, (words[0].lower(),)
+    return around, spoken, (words[0],)
 
 
 CHOICES: Final = Question(

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import duckdb
 import pytest
@@ -165,6 +166,10 @@ async def test_page_by_page_every_call_comes_once_in_its_order(many: Site, sort:
         ("words=Zeppelin+off_the+100%25", lambda i: i == 42),
         ("words=zeppelin+nowhere", lambda i: False),
         ("words=offxthe", lambda i: False),
+        ("words=Table%3F+%22for%22", lambda i: i != 42),
+        ("words=two,++%C2%BFA+TABLE!", lambda i: i != 42),
+        ("words=zeppelin%3A+off-the", lambda i: i == 42),
+        ("words=guests%27", lambda i: False),
         ("words=table+TWO&interrupted=1", lambda i: i % 3 > 0 and i != 42),
     ],
 )
@@ -176,6 +181,33 @@ async def test_filters_find_what_they_say(many: Site, asked: str, wanted: Any) -
 
 async def test_a_word_that_was_found_is_marked_where_it_stands(many: Site) -> None:
     assert "A <mark>ZEPPELIN</mark>, 100% off_the_ground." in await many.page("/console/calls?words=zeppelin")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Don\u2019t close, I\u2019m late.", "don't \"i'm\""),
+        ("Don't close, I'm late.", "DON\u2019T close!"),
+        ("Die T\u00fcr, bitte!", "\u00abT\u00dcR\u00bb"),
+        ("\u041f\u0440\u0438\u0432\u0435\u0442!", "\u043f\u0440\u0438\u0432\u0435\u0442?"),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947\u0964", "\u0928\u092e\u0938\u094d\u0924\u0947,"),
+        ("\u4e88\u7d04\u3092\u304a\u9858\u3044\u3057\u307e\u3059\u3002", "\u300c\u4e88\u7d04\u300d"),
+    ],
+)
+async def test_words_are_found_in_any_script_whatever_stands_round_them(
+    tmp_path: Path, said: str, words: str
+) -> None:
+    folder = Folder(tmp_path)
+    folder.put("CA0")
+    with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
+        connection.execute("update spoken set said = ?, lowered = ?", [said, said.lower()])
+    page = await site(tmp_path).page(f"/console/calls?{urlencode({'words': words})}")
+    assert calls_on(page) == ["CA0"]
+    assert seen(page).tags["mark"] >= 1
+
+
+async def test_of_punctuation_alone_the_page_says_that_there_is_no_word(many: Site) -> None:
+    assert "said: use a word" in await many.page("/console/calls?words=%3F!")
 
 
 async def test_a_filter_that_can_not_be_understood_is_told(many: Site) -> None:
