@@ -1,7 +1,7 @@
 """How an agent did: the worst moments of a week, each a link to its second in a call; and the days in curves."""
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import Pages, Paths
-from bridge.console.moments import by_time, of_days, span_of
+from bridge.console.moments import FEW_DAYS, by_time, of_days, span_of
 from bridge.store.messages import Failed, Question
 
 SECONDS: Final = 5.0
@@ -48,7 +48,7 @@ def add_quality(console: Paths, pages: Pages) -> None:
         rows = [] if isinstance(answer, Failed) else answer.tables["times"]
         return await pages.page(
             "trends.html", 200 if rows or not isinstance(answer, Failed) else WRONG, rows=rows, days=days, agent=agent,
-            spans=SPANS, agents=sorted(pages.snapshot.switchboard.settings.agents), curves=Markup(_curves(rows)),
+            spans=SPANS, agents=sorted(pages.snapshot.switchboard.settings.agents), curves=Markup(_curves(rows, days)),
             fault=answer.text if isinstance(answer, Failed) else "",
         )  # fmt: skip
 
@@ -62,9 +62,13 @@ def _asked(given: Mapping[str, str]) -> tuple[int, str]:
     return span_of(given.get("days")), given.get("agent", "")[:100]
 
 
-def _curves(rows: list[dict[str, Any]]) -> str:
-    """Return what the curves are drawn from, as JSON without a letter of anybody's."""
+def _curves(rows: list[dict[str, Any]], days: int) -> str:
+    """Return the days that were asked for and what is drawn of them, as JSON without a letter of anybody's."""
+    until = datetime.now(UTC)
+    first = (until - timedelta(days)).replace(minute=0, second=0, microsecond=0)
+    first = first if days <= FEW_DAYS else first.replace(hour=0)
+    axis = {"from": int(first.timestamp()), "until": int(until.timestamp())}
     times = [int(row["moment"].replace(tzinfo=UTC).timestamp()) for row in rows]
     return msgspec.json.encode(
-        {"times": times, **{name: [row[name] for row in rows] for name in CURVES}}
+        {**axis, "times": times, **{name: [row[name] for row in rows] for name in CURVES}}
     ).decode()

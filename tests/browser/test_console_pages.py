@@ -82,6 +82,22 @@ def test_a_call_appears_talks_is_hung_up_and_is_found(
         assert "hung up in the console by anna" in page.inner_text("#history")
 
 
+def test_the_curves_of_one_call_have_the_axis_of_the_days_that_were_chosen(
+    browser: "Browser", console: RunningConsole
+) -> None:
+    with visiting(browser, console.link()) as visit:
+        visit.page.goto(f"{console.address}/trends?days=366")
+        visit.page.wait_for_selector(".chart canvas")
+        first, until, *shown = visit.page.evaluate(
+            """() => {
+                const {from, until} = JSON.parse(document.getElementById("curves").textContent);
+                const {min, max} = document.querySelector("[data-curves]").plot.scales.x;
+                return [from, until, min, max];
+            }"""
+        )
+        assert shown == [first, until]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["calls", "quality?days=366", "trends?days=366", "login"])
 def test_every_page_can_be_read_by_everybody(

@@ -7,6 +7,8 @@
   const NAMES = { calls: "calls", failed: "something failed", p50_ms: "median", p95_ms: "95 %", by_caller: "caller", by_agent: "agent", cost_usd: "cost", interruptions: "interruptions" };
   const COLOURS = { failed: "--bad", p95_ms: "--bad", by_agent: "--agent", by_caller: "--caller" };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // Without data of more than one moment uPlot would make up a time; zooming in on a part is left to it.
+  const span = (_, low, high) => (low > curves.times[0] || high < curves.times.at(-1) ? [low, high] : [curves.from, curves.until]);
   const values = (name) => curves[name].map((value) => (value === null ? null : name.endsWith("_ms") ? value / 1000 : value));
 
   function draw() {
@@ -17,8 +19,8 @@
       const series = names.map((name) => ({
         label: NAMES[name], stroke: colour(COLOURS[name] || "--accent"), width: 2, spanGaps: true, points: { show: curves.times.length < 40, size: 5 },
       }));
-      const options = { width: place.clientWidth, height: 190, series: [{}, ...series], axes: [axis, { ...axis, size: 46 }], scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }, legend: { live: true } };
-      new uPlot(options, [curves.times, ...names.map(values)], place);
+      const options = { width: place.clientWidth, height: 190, series: [{}, ...series], axes: [axis, { ...axis, size: 46 }], scales: { x: { range: span }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }, legend: { live: true } };
+      place.plot = new uPlot(options, [curves.times, ...names.map(values)], place);
     }
   }
 

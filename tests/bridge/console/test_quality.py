@@ -130,6 +130,21 @@ async def test_the_curves_are_what_the_calls_were(folder: Folder) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("days", "piece"), [(1, "hour"), (7, "day"), (90, "day")])
+async def test_the_curves_begin_and_end_with_the_days_that_were_chosen(
+    folder: Folder, days: int, piece: str
+) -> None:
+    before = datetime.now(UTC)
+    page = await site(folder.data).page(f"/console/trends?days={days}")
+    curves = json.loads(page.split('id="curves">')[1].split("</script>")[0])
+    first, until = (datetime.fromtimestamp(curves[name], UTC) for name in ("from", "until"))
+    assert before - timedelta(seconds=1) <= until <= datetime.now(UTC)
+    assert (first.minute, first.second) == (0, 0)
+    assert first.hour == 0 or piece == "hour"
+    assert timedelta(days) <= until - first < timedelta(days) + timedelta(**{f"{piece}s": 1})
+    assert first.timestamp() <= curves["times"][0] <= curves["until"]
+
+
 async def test_with_no_calls_at_all_both_pages_say_so(tmp_path: Path) -> None:
     for page in ("quality", "trends"):
         assert "No call in these days" in await site(tmp_path).page(f"/console/{page}")
