@@ -9,7 +9,8 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import Pages, Paths
-from bridge.console.moments import FEW_DAYS, by_time, of_days, span_of
+from bridge.console.filters import ENDERS
+from bridge.console.moments import FEW_DAYS, UNKNOWN, by_time, of_days, span_of
 from bridge.store.messages import Failed, Question
 
 SECONDS: Final = 5.0
@@ -21,7 +22,8 @@ SECTIONS: Final = (
     ("tools", "Failed tools", "a tool gave no answer", "took"),
     ("repeated", "Asked again", "the agent asked the same question more than once", "times"),
 )
-CURVES: Final = ("calls", "failed", "by_caller", "by_agent", "interruptions", "cost_usd", "p50_ms", "p95_ms")
+ENDED: Final = {f"by_{one}": one for one in (*ENDERS, UNKNOWN)}
+CURVES: Final = ("calls", "failed", *ENDED, "interruptions", "cost_usd", "p50_ms", "p95_ms")
 WRONG: Final = 503
 
 
@@ -49,7 +51,7 @@ def add_quality(console: Paths, pages: Pages) -> None:
         return await pages.page(
             "trends.html", 200 if rows or not isinstance(answer, Failed) else WRONG, rows=rows, days=days, agent=agent,
             spans=SPANS, agents=sorted(pages.snapshot.switchboard.settings.agents), curves=Markup(_curves(rows, days)),
-            fault=answer.text if isinstance(answer, Failed) else "",
+            fault=answer.text if isinstance(answer, Failed) else "", ended=_ended(rows),
         )  # fmt: skip
 
 
@@ -60,6 +62,11 @@ def _first(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _asked(given: Mapping[str, str]) -> tuple[int, str]:
     return span_of(given.get("days")), given.get("agent", "")[:100]
+
+
+def _ended(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return whoever ended any of these calls: their column and their name."""
+    return {column: name for column, name in ENDED.items() if any(row[column] for row in rows)}
 
 
 def _curves(rows: list[dict[str, Any]], days: int) -> str:

@@ -11,6 +11,8 @@ import pytest
 from consoles import Site, site
 from kept import Folder
 
+from bridge.console.filters import ENDERS
+
 NOW = datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -128,6 +130,23 @@ async def test_the_curves_are_what_the_calls_were(folder: Folder) -> None:
     assert [curves[name] for name in ("calls", "by_caller", "cost_usd", "interruptions", "p50_ms")] == [
         [2], [2], [1.0], [1.0], [2000.0],
     ]  # fmt: skip
+
+
+async def test_whoever_ended_a_call_is_in_the_curves_and_in_the_figures(folder: Folder) -> None:
+    for number, ender in enumerate((*ENDERS, None, "somebody else")):
+        put(folder, "calls", call_id=f"CB{number}", agent="night", started_at=NOW, ended_by=ender)
+    page = await site(folder.data).page("/console/trends?agent=night")
+    curves = json.loads(page.split('id="curves">')[1].split("</script>")[0])
+    names = re.search('data-curves="(by_[^"]*)"', page)
+    assert names is not None
+    counts = {name: curves[name] for name in names[1].split()}
+    assert counts == {**{f"by_{one}": [1] for one in ENDERS}, "by_unknown": [2]}
+    assert sum(sum(count) for count in counts.values()) == curves["calls"][0]
+    assert ", ".join(f"{one} 1" for one in ENDERS) + ", unknown 2" in page
+
+
+async def test_who_ended_no_call_has_no_curve(folder: Folder) -> None:
+    assert 'data-curves="by_caller"' in await site(folder.data).page("/console/trends")
 
 
 @pytest.mark.parametrize(("days", "piece"), [(1, "hour"), (7, "day"), (90, "day")])
