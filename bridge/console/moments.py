@@ -18,8 +18,11 @@ LEAST_CHARACTERS: Final = 12
 FEW_DAYS: Final = 3
 """So many days are shown by the hour."""
 
+NOW: Final = "make_timestamp(epoch_us(now()))"
+"""In UTC, as what was recorded is; a cast of it would be the time of day on this machine."""
+
 CHOSEN: Final = (
-    "chosen as materialized (select * from calls where started_at >= now()::timestamp - to_days(cast(? as integer)) "
+    f"chosen as materialized (select * from calls where started_at >= {NOW} - to_days(cast(? as integer)) "
     "and (? = '' or agent = ?))"
 )
 WHO: Final = "c.call_id, c.agent, c.started_at, if(c.is_outgoing, c.to_number, c.from_number) as party"

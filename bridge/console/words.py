@@ -53,13 +53,13 @@ def whole(number: float | None) -> str:
     return NOTHING if number is None else f"{number:,.0f}".replace(",", "\u2009")
 
 
-def moment(at: datetime | None) -> Markup:
-    """Return a moment in UTC, which the page turns into the reader's own time."""
+def moment(at: datetime | None, zone: str = " UTC") -> Markup:
+    """Return a moment in UTC, which every time of day in the console is; a column whose head says so needs no zone."""
     if at is None:
         return Markup(NOTHING)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return Markup('<time datetime="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), f"{at:%d %b %H:%M} UTC"
+        at.isoformat(timespec="seconds"), f"{at.astimezone(UTC):%d %b %H:%M}{zone}"
     )
 
 

@@ -19,7 +19,7 @@
       const series = names.map((name) => ({
         label: NAMES[name] || name.replace("by_", ""), stroke: colour(COLOURS[name] || "--accent"), width: 2, spanGaps: true, points: { show: curves.times.length < 40, size: 5 },
       }));
-      const options = { width: place.clientWidth, height: 190, series: [{}, ...series], axes: [axis, { ...axis, size: 46 }], scales: { x: { range: span }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }, legend: { live: true } };
+      const options = { tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"), width: place.clientWidth, height: 190, series: [{}, ...series], axes: [axis, { ...axis, size: 46 }], scales: { x: { range: span }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }, legend: { live: true } };
       place.plot = new uPlot(options, [curves.times, ...names.map(values)], place);
     }
   }

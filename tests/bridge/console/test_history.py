@@ -221,5 +221,12 @@ async def test_a_place_that_was_made_up_is_a_place_like_any_other(many: Site, af
     await many.page(f"/console/calls?after={after}")
 
 
+async def test_the_times_and_the_days_of_the_list_say_that_they_are_utc(many: Site) -> None:
+    page = await many.page("/console/calls")
+    text = " ".join(seen(page).text.split())
+    assert all(f"{name} (UTC)" in text for name in ("When", "Since", "Until"))
+    assert ">01 Nov 01:46</time>" in page
+
+
 async def test_before_the_first_call_the_page_says_how_to_make_one(tmp_path: Path) -> None:
     assert "Ring the number" in await site(tmp_path).page("/console/calls")

@@ -12,6 +12,7 @@ from consoles import Site, site
 from kept import Folder
 
 from bridge.console.filters import ENDERS
+from bridge.console.moments import numbers
 
 NOW = datetime.now(UTC).replace(tzinfo=None)
 
@@ -162,6 +163,18 @@ async def test_the_curves_begin_and_end_with_the_days_that_were_chosen(
     assert first.hour == 0 or piece == "hour"
     assert timedelta(days) <= until - first < timedelta(days) + timedelta(**{f"{piece}s": 1})
     assert first.timestamp() <= curves["times"][0] <= curves["until"]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_the_days_that_are_counted_back_begin_now_wherever_the_machine_is(folder: Folder, zone: str) -> None:
+    for call, hours in (("CB1", 23), ("CB2", 25)):
+        put(folder, "calls", call_id=call, agent="night", started_at=NOW - timedelta(hours=hours))
+    sql, values = numbers(1, "night")
+    with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
+        connection.execute(f"set TimeZone = '{zone}'")
+        found = connection.execute(sql, values).fetchone()
+    assert found is not None
+    assert found[0] == 1
 
 
 async def test_with_no_calls_at_all_both_pages_say_so(tmp_path: Path) -> None:
