@@ -86,6 +86,7 @@ class Filters:
     interrupted: bool = _filter(False, _flag, "interrupted")
     failed: bool = _filter(False, _flag, "something failed")
     marked: str = _filter("", _one_of(*MARKS), "marked")
+    label: str = _filter("", _text, "label")
     sort: str = _filter("newest", _one_of(*SORTS), "order")
     after: str = _filter("", _text, "from")
     """Where the page before ended: the value it is sorted by, and a call's id."""
