@@ -45,6 +45,7 @@ def test_a_call_is_found_by_a_word_and_played_from_there(browser: "Browser", con
         page.keyboard.type("kitchen closed")
         page.keyboard.press("Enter")
         page.wait_for_selector("td.said mark")
+        assert page.url == f"{console.address}/calls?words=kitchen+closed"  # and none of the empty fields
         visit.wait("document.readyState === 'complete'")  # keys are heard from then on
         page.keyboard.press("j")
         page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-// The pages work without it: it keeps them fresh, and adds keys.
+// The pages work without it: it keeps them fresh and their addresses short, and adds keys.
 "use strict";
 
 // ------------------------------------------------------------ parts that stay fresh
@@ -73,6 +73,12 @@ addEventListener("keydown", (event) => {
     const at = links.indexOf(document.activeElement);
     links[Math.min(Math.max(at + (event.key === "j" ? 1 : -1), 0), links.length - 1)]?.focus();
   }
+});
+
+// An address has what was chosen, and no empty fields.
+addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 });
 
 addEventListener("submit", (event) => {
