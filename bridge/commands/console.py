@@ -13,7 +13,7 @@ import click
 
 from bridge import config
 from bridge.commands.options import CONFIG
-from bridge.console.auth import LINK_SECONDS, address_of, login_link
+from bridge.console.auth import LINK_SECONDS, login_link
 from bridge.errors import ConfigError, LinkError
 from bridge.screen.errors import explains_errors, say
 from bridge.settings.admin import missing_of_console
@@ -34,7 +34,7 @@ def console(opens: bool, path: Path) -> None:
     token = config.read_secrets(settings, os.environ).admin_token
     _refuse(settings, path, token)
     _look_for_daemon(settings.admin.bind)
-    link = address_of(settings.admin, settings.console)
+    link = settings.console.address(settings.admin.bind)
     if token:
         link = login_link(token, link, _whoever(), time.time() + LINK_SECONDS)
     say(link)

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from jinja2 import Environment, PackageLoader
 from quart import Response, g, request
 from quart_trio import QuartTrio
+from werkzeug.exceptions import NotFound
 
 from bridge.console.auth import (
     COOKIE,
@@ -124,6 +125,10 @@ def open_console(app: QuartTrio, pages: Pages) -> Paths:
         for name, value in headers_of(g.get("nonce", "")).items() if _is_of_console() else ():
             response.headers.setdefault(name, value)
         return response
+
+    @app.errorhandler(NotFound)
+    async def nowhere(error: NotFound) -> Response | NotFound:
+        return await pages.page("nowhere.html", 404) if _is_of_console() else error
 
     @console.get("/static/<name>")
     async def static(name: str) -> Response:

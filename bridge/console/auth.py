@@ -147,8 +147,3 @@ def may_act(visitor: Visitor, admin: Admin, console: Console, headers: "Headers"
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def address_of(admin: Admin, console: Console) -> str:
-    """Return where browsers find the console."""
-    return f"{console.url or f'http://{admin.bind}'}/console"

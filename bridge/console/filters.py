@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from attrs import asdict, evolve, field, fields, frozen
 
+from bridge.console.words import words_of
+
 ENDERS: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
 MARKS: Final = ("good", "bad", "any", "none")
 SORTS: Final = {
@@ -21,6 +23,12 @@ MOST_CHARACTERS: Final = 200
 
 def _text(value: str) -> str:
     return value.strip()[:MOST_CHARACTERS]
+
+
+def _words(value: str) -> str:
+    if value.strip() and not words_of(value):
+        raise ValueError("a word")
+    return _text(value)
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -65,7 +73,7 @@ def _filter(default: Any, read: Callable[[str], Any], label: str) -> Any:
 class Filters:
     """What a list of calls shows; every field is a parameter of the page's address."""
 
-    words: str = _filter("", _text, "said")
+    words: str = _filter("", _words, "said")
     agent: str = _filter("", _text, "agent")
     number: str = _filter("", _text, "number")
     ended_by: str = _filter("", _one_of(*ENDERS), "ended by")
@@ -78,6 +86,7 @@ class Filters:
     interrupted: bool = _filter(False, _flag, "interrupted")
     failed: bool = _filter(False, _flag, "something failed")
     marked: str = _filter("", _one_of(*MARKS), "marked")
+    label: str = _filter("", _text, "label")
     sort: str = _filter("newest", _one_of(*SORTS), "order")
     after: str = _filter("", _text, "from")
     """Where the page before ended: the value it is sorted by, and a call's id."""

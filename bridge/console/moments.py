@@ -4,6 +4,7 @@ Pure.
 
 from typing import Any, Final
 
+from bridge.console.filters import ENDERS
 from bridge.console.queries import FAILED, Query
 
 MOST_MOMENTS: Final = 10
@@ -17,8 +18,11 @@ LEAST_CHARACTERS: Final = 12
 FEW_DAYS: Final = 3
 """So many days are shown by the hour."""
 
+NOW: Final = "make_timestamp(epoch_us(now()))"
+"""In UTC, as what was recorded is; a cast of it would be the time of day on this machine."""
+
 CHOSEN: Final = (
-    "chosen as materialized (select * from calls where started_at >= now()::timestamp - to_days(cast(? as integer)) "
+    f"chosen as materialized (select * from calls where started_at >= {NOW} - to_days(cast(? as integer)) "
     "and (? = '' or agent = ?))"
 )
 WHO: Final = "c.call_id, c.agent, c.started_at, if(c.is_outgoing, c.to_number, c.from_number) as party"
@@ -75,6 +79,17 @@ def numbers(days: int, agent: str) -> Query:
     return sql, (days, agent, agent)
 
 
+UNKNOWN: Final = "unknown"
+"""Who ended calls of which it was not written down: their tapes break off."""
+
+ENDED: Final = ", ".join(
+    [
+        *(f"count(*) filter (where ended_by = '{one}') as by_{one}" for one in ENDERS),
+        f"count(*) filter (where ended_by is null or ended_by not in {ENDERS}) as by_{UNKNOWN}",
+    ]
+)
+
+
 def by_time(days: int, agent: str) -> Query:
     """Return the days, or their hours where there are few, each in numbers."""
     piece = "hour" if days <= FEW_DAYS else "day"
@@ -86,8 +101,7 @@ def by_time(days: int, agent: str) -> Query:
             from turns join chosen c using (call_id) group by 1)
         select cast(date_trunc('{piece}', c.started_at) as timestamp) as moment, count(*) as calls,
             count(*) filter (where {FAILED}) as failed,
-            count(*) filter (where ended_by = 'caller') as by_caller,
-            count(*) filter (where ended_by = 'tool') as by_agent,
+            {ENDED},
             sum(interruptions) / count(*) as interruptions, sum(cost_usd) as cost_usd,
             any_value(p50_ms) as p50_ms, any_value(p95_ms) as p95_ms
         from chosen c left join waits on waits.moment = date_trunc('{piece}', c.started_at)

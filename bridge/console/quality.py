@@ -1,7 +1,7 @@
 """How an agent did: the worst moments of a week, each a link to its second in a call; and the days in curves."""
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,8 @@ from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import Pages, Paths
-from bridge.console.moments import by_time, of_days, span_of
+from bridge.console.filters import ENDERS
+from bridge.console.moments import FEW_DAYS, UNKNOWN, by_time, of_days, span_of
 from bridge.store.messages import Failed, Question
 
 SECONDS: Final = 5.0
@@ -21,7 +22,8 @@ SECTIONS: Final = (
     ("tools", "Failed tools", "a tool gave no answer", "took"),
     ("repeated", "Asked again", "the agent asked the same question more than once", "times"),
 )
-CURVES: Final = ("calls", "failed", "by_caller", "by_agent", "interruptions", "cost_usd", "p50_ms", "p95_ms")
+ENDED: Final = {f"by_{one}": one for one in (*ENDERS, UNKNOWN)}
+CURVES: Final = ("calls", "failed", *ENDED, "interruptions", "cost_usd", "p50_ms", "p95_ms")
 WRONG: Final = 503
 
 
@@ -48,8 +50,8 @@ def add_quality(console: Paths, pages: Pages) -> None:
         rows = [] if isinstance(answer, Failed) else answer.tables["times"]
         return await pages.page(
             "trends.html", 200 if rows or not isinstance(answer, Failed) else WRONG, rows=rows, days=days, agent=agent,
-            spans=SPANS, agents=sorted(pages.snapshot.switchboard.settings.agents), curves=Markup(_curves(rows)),
-            fault=answer.text if isinstance(answer, Failed) else "",
+            spans=SPANS, agents=sorted(pages.snapshot.switchboard.settings.agents), curves=Markup(_curves(rows, days)),
+            fault=answer.text if isinstance(answer, Failed) else "", ended=_ended(rows),
         )  # fmt: skip
 
 
@@ -62,9 +64,18 @@ def _asked(given: Mapping[str, str]) -> tuple[int, str]:
     return span_of(given.get("days")), given.get("agent", "")[:100]
 
 
-def _curves(rows: list[dict[str, Any]]) -> str:
-    """Return what the curves are drawn from, as JSON without a letter of anybody's."""
+def _ended(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return whoever ended any of these calls: their column and their name."""
+    return {column: name for column, name in ENDED.items() if any(row[column] for row in rows)}
+
+
+def _curves(rows: list[dict[str, Any]], days: int) -> str:
+    """Return the days that were asked for and what is drawn of them, as JSON without a letter of anybody's."""
+    until = datetime.now(UTC)
+    first = (until - timedelta(days)).replace(minute=0, second=0, microsecond=0)
+    first = first if days <= FEW_DAYS else first.replace(hour=0)
+    axis = {"from": int(first.timestamp()), "until": int(until.timestamp())}
     times = [int(row["moment"].replace(tzinfo=UTC).timestamp()) for row in rows]
     return msgspec.json.encode(
-        {"times": times, **{name: [row[name] for row in rows] for name in CURVES}}
+        {**axis, "times": times, **{name: [row[name] for row in rows] for name in CURVES}}
     ).decode()

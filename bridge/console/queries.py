@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from bridge.console.filters import Filters
+from bridge.console.words import CURLED, STRAIGHT, words_of
 from bridge.store.messages import Question
 
 PAGE: Final = 50
@@ -35,6 +36,8 @@ MARKED: Final = {
 }
 """By what was said of them last."""
 
+LABELLED: Final = f"c.call_id in (select call_id from ({MARKS}) where contains(lower(label), lower(?)))"
+
 SHOWN: Final = (
     "c.call_id, c.agent, c.model, c.from_number, c.to_number, c.started_at, c.ended_by, c.why, c.duration_ms, c.turns, "
     "c.interruptions, c.tool_calls, c.failed_tool_calls, c.longest_wait_ms, c.cost_usd, c.cost_without, c.is_torn, "
@@ -45,11 +48,17 @@ SHOWN: Final = (
 def narrowed(filters: Filters) -> Query:
     """Return the calls that are meant, `c`; in no order."""
     clauses, values = _clauses(filters)
-    words = filters.words.lower().split()[:MOST_WORDS]
-    said = " and ".join("contains(lowered, ?)" for _ in words)
+    words = words_of(filters.words)[:MOST_WORDS]
+    said = " and ".join(f"contains({_lowered(word)}, ?)" for word in words)
     hits = f"join (select call_id from spoken where {said}) using (call_id)" if words else ""
     sql = f"from calls c {hits} where {' and '.join(clauses) or 'true'}"
     return sql, (*words, *values)
+
+
+def _lowered(word: str) -> str:
+    """Return where a word is looked for: with either apostrophe, if it has one."""
+    is_either = STRAIGHT in word
+    return f"replace(lowered, chr({ord(CURLED)}), chr({ord(STRAIGHT)}))" if is_either else "lowered"
 
 
 def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
@@ -63,6 +72,7 @@ def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
         (filters.dearer is not None, "c.cost_usd > ?", filters.dearer),
         (filters.waited is not None, "c.longest_wait_ms > ?", (filters.waited or 0) * 1000),
         (filters.tool, "c.call_id in (select call_id from tool_calls where name = ?)", filters.tool),
+        (filters.label, LABELLED, filters.label),
         (filters.number, "contains(if(c.is_outgoing, c.to_number, c.from_number), ?)", filters.number),
     ]
     clauses = [clause for is_given, clause, _ in given if is_given]
@@ -99,9 +109,9 @@ def calls_page(filters: Filters) -> Query:
 COLUMNS: Final = (
     "call_id", "started_at", "agent", "model", "from_number", "to_number", "is_outgoing", "outcome", "duration_ms",
     "ended_by", "why", "turns", "interruptions", "longest_wait_ms", "first_audio_heard_ms", "tool_calls",
-    "failed_tool_calls", "cost_usd", "opening_words",
+    "failed_tool_calls", "cost_usd", "opening_words", "mark", "label",
 )  # fmt: skip
-OF_STRANGERS: Final = ("from_number", "to_number", "why", "opening_words")
+OF_STRANGERS: Final = ("from_number", "to_number", "why", "opening_words", "label")
 FORMULA, NUMBER = r"^[=+@\t\r-]", r"^[+-]?[0-9 ().-]*$"
 HARMLESS: Final = "if(regexp_matches({0}, ?) and not regexp_matches({0}, ?), chr(39) || {0}, {0}) as {0}"
 """What a sheet would take for a formula, and is no number, begins with an apostrophe."""
@@ -111,19 +121,20 @@ def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
     """Return all calls that are meant, the newest first; for sheets without text that one would carry out."""
     sql, values = narrowed(filters)
     strange = OF_STRANGERS if is_for_sheets else ()
-    columns = [HARMLESS.format(name) if name in strange else f"c.{name}" for name in COLUMNS]
+    columns = [HARMLESS.format(name) if name in strange else name for name in COLUMNS]
+    marked = f"from (select c.* {sql}) left join ({MARKS}) using (call_id)"
     order = f"order by started_at desc, call_id limit {MOST_EXPORTED}"
-    return f"select {', '.join(columns)} {sql} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
+    return f"select {', '.join(columns)} {marked} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
 
 
 def _spoken_on_page(filters: Filters) -> tuple[str, str, tuple[str, ...]]:
     """Return the words that stand for a call, where they are from, and a value: those around what was looked for."""
-    words = filters.words.split()
+    words = words_of(filters.words)
     if not words:
         return "c.opening_words", "", ()
-    around = f"substring(s.said, greatest(1, strpos(s.lowered, ?) - {BEFORE}), {AROUND})"
+    around = f"substring(s.said, greatest(1, strpos({_lowered(words[0])}, ?) - {BEFORE}), {AROUND})"
     spoken = "join (select * from spoken where call_id in (select call_id from page)) s using (call_id)"
-    return around, spoken, (words[0].lower(),)
+    return around, spoken, (words[0],)
 
 
 CHOICES: Final = Question(

@@ -1,5 +1,6 @@
 """How values are said on a page: times, lengths, money, numbers; and text of strangers, which steers nothing. Pure."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,6 +10,9 @@ from markupsafe import Markup, escape
 from bridge.text.visible import visible
 
 NOTHING: Final = "\u2013"
+CURLED, STRAIGHT = "\u2019", "'"
+OF_WORDS: Final = frozenset("LMN")
+"""Letters, what is set above and below them, and digits: the first letter of their categories, in any script."""
 
 
 def seconds(ms: float | None) -> str:
@@ -49,13 +53,13 @@ def whole(number: float | None) -> str:
     return NOTHING if number is None else f"{number:,.0f}".replace(",", "\u2009")
 
 
-def moment(at: datetime | None) -> Markup:
-    """Return a moment in UTC, which the page turns into the reader's own time."""
+def moment(at: datetime | None, zone: str = " UTC") -> Markup:
+    """Return a moment in UTC, which every time of day in the console is; a column whose head says so needs no zone."""
     if at is None:
         return Markup(NOTHING)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return Markup('<time datetime="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), f"{at:%d %b %H:%M} UTC"
+        at.isoformat(timespec="seconds"), f"{at.astimezone(UTC):%d %b %H:%M}{zone}"
     )
 
 
@@ -66,10 +70,27 @@ def seen(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words that a text has, each once: without punctuation and case.
+
+    >>> words_of("Table? Don\u2019t, table 4!")
+    ['table', "don't", '4']
+    """
+    kept = (
+        one if one == STRAIGHT or unicodedata.category(one)[0] in OF_WORDS else " " for one in _plain(text)
+    )
+    return list(dict.fromkeys(word for one in "".join(kept).split() if (word := one.strip(STRAIGHT))))
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters, its apostrophes the ones that are typed."""
+    return text.lower().replace(CURLED, STRAIGHT)
+
+
 def marked(text: Any, words: str) -> Markup:
     """Return such text with the words that were looked for marked."""
-    said, found = str(seen(text)), [word for word in words.lower().split() if word]
-    lower, parts, at = said.lower(), list[Markup](), 0
+    said, found = str(seen(text)), words_of(words)
+    lower, parts, at = _plain(said), list[Markup](), 0
     if len(lower) != len(
         said
     ):  # letters whose small form is longer: then a place in one is none in the other
@@ -86,10 +107,10 @@ def marked(text: Any, words: str) -> Markup:
 
 def around(text: Any, words: str, most: int = 140) -> str:
     """Return the part of a text where the first of these words stands, as long as a line and of one line of it."""
-    lines = str(text or "").split("\n")
-    first = next(iter(words.lower().split()), "")
-    said = str(seen(next((line for line in lines if first in line.lower()), lines[0])))
-    places = [place for word in words.lower().split() if (place := said.lower().find(word)) >= 0]
+    lines, found = str(text or "").split("\n"), words_of(words)
+    first = next(iter(found), "")
+    said = str(seen(next((line for line in lines if first in _plain(line)), lines[0])))
+    places = [place for word in found if (place := _plain(said).find(word)) >= 0]
     begin = max(0, min(places, default=0) - most // 3)
     cut = said[begin : begin + most]
     return ("…" if begin else "") + cut + ("…" if begin + most < len(said) else "")

@@ -120,7 +120,10 @@ class Service:
         """Say that webhooks can be answered."""
         live = self.daemon.current.setup.settings
         names = ",".join(sorted(live.agents))
-        log.info("bridge is up", version=__version__, port=self.daemon.port, agents=names)
+        admin = self.daemon.monitoring.address
+        places = {"admin": admin, "console": live.console.address(admin)}
+        found = {name: place for name, place in places.items() if place}
+        log.info("bridge is up", version=__version__, port=self.daemon.port, agents=names, **found)
         await self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=self._tell())
 
     async def tell_status(self) -> None:

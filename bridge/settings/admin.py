@@ -62,6 +62,11 @@ class Console:
     user_header: str = setting("", user_header)
     reports: str = setting("", text("a folder; relative ones start at the configuration file", empty=True))
 
+    def address(self, bind: str) -> str:
+        """Return where browsers find it, with the admin address there; nothing for a socket, which no browser opens."""
+        is_reached = self.on and bind and not (bind.startswith("unix:") and not self.url)
+        return f"{self.url or f'http://{bind}'}/console" if is_reached else ""
+
 
 def missing_of_console(admin: Admin, console: Console, *, has_token: bool) -> list[str]:
     """Return one sentence for each thing that keeps the console from being safe to serve."""

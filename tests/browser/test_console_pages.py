@@ -45,6 +45,7 @@ def test_a_call_is_found_by_a_word_and_played_from_there(browser: "Browser", con
         page.keyboard.type("kitchen closed")
         page.keyboard.press("Enter")
         page.wait_for_selector("td.said mark")
+        assert page.url == f"{console.address}/calls?words=kitchen+closed"  # and none of the empty fields
         visit.wait("document.readyState === 'complete'")  # keys are heard from then on
         page.keyboard.press("j")
         page.keyboard.press("Enter")
@@ -80,6 +81,22 @@ def test_a_call_appears_talks_is_hung_up_and_is_found(
         page.wait_for_selector("text=Nobody is on the line")
         visit.wait(f"document.querySelectorAll('td.when a').length === {before + 1}")
         assert "hung up in the console by anna" in page.inner_text("#history")
+
+
+def test_the_curves_of_one_call_have_the_axis_of_the_days_that_were_chosen(
+    browser: "Browser", console: RunningConsole
+) -> None:
+    with visiting(browser, console.link()) as visit:
+        visit.page.goto(f"{console.address}/trends?days=366")
+        visit.page.wait_for_selector(".chart canvas")
+        first, until, *shown = visit.page.evaluate(
+            """() => {
+                const {from, until} = JSON.parse(document.getElementById("curves").textContent);
+                const {min, max} = document.querySelector("[data-curves]").plot.scales.x;
+                return [from, until, min, max];
+            }"""
+        )
+        assert shown == [first, until]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,12 +16,14 @@ import httpx2
 import pytest
 import structlog
 import trio
+from running_console import CONSOLE, TOKEN
 
-from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, Stage
+from bench.stage import AGENT, GREETING, PUBLIC, WEBHOOK, Place, Stage, open_stage
 from bridge import config
 from bridge.daemon import service
 from bridge.daemon.notify import Notifier
 from bridge.daemon.server import Daemon
+from bridge.settings.admin import Console
 from bridge.tapes.lock import one_after_the_other
 from replay.model.server import ModelServer, serve_model
 from replay.phone.ring import Account, Caller, CallReport, ring
@@ -258,6 +260,43 @@ async def test_a_reload_is_told_and_changes_what_new_calls_get(tmp_path: Path) -
         on.end_calls()
     assert began <= int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
     assert report.closed_by == "caller"
+
+
+async def test_the_first_line_of_the_log_says_where_everything_is_and_no_secret(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with open_stage(Place(tmp_path, **CONSOLE)) as stage:
+            await service.Service(stage.daemon, Notifier(), lambda: pytest.fail("read")).tell_ready()
+    (line,) = [line for line in logs if line["event"] == "bridge is up"]
+    assert line["port"] == stage.daemon.port
+    assert line["admin"] == stage.daemon.monitoring.address
+    assert line["console"] == f"http://{line['admin']}/console"
+    assert TOKEN not in str(line)
+
+
+async def test_what_is_not_there_is_not_in_the_first_line_of_the_log(stage: Stage) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await service.Service(stage.daemon, Notifier(), lambda: pytest.fail("read")).tell_ready()
+    assert not {"admin", "console"} & logs[-1].keys()
+
+
+@pytest.mark.parametrize(
+    ("console", "bind", "address"),
+    [
+        (Console(on=True), "127.0.0.1:9090", "http://127.0.0.1:9090/console"),
+        (
+            Console(on=True, url="https://calls.example.com"),
+            "unix:/run/x",
+            "https://calls.example.com/console",
+        ),
+        (Console(on=True), "unix:/run/x", ""),
+        (Console(on=True), "", ""),
+        (Console(), "127.0.0.1:9090", ""),
+    ],
+)
+def test_the_console_has_an_address_where_a_browser_can_have_it(
+    console: Console, bind: str, address: str
+) -> None:
+    assert console.address(bind) == address
 
 
 async def test_a_bug_in_reading_the_configuration_is_a_refusal_like_any_other(stage: Stage) -> None:

@@ -1,17 +1,5 @@
-// The pages work without it: it keeps them fresh, shows times as the reader's own, and adds keys.
+// The pages work without it: it keeps them fresh and their addresses short, and adds keys.
 "use strict";
-
-const SHORT = { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" };
-
-function localise(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    if (!time.title && !Number.isNaN(at.valueOf())) {
-      time.title = time.textContent;
-      time.textContent = at.toLocaleString([], SHORT);
-    }
-  }
-}
 
 // ------------------------------------------------------------ parts that stay fresh
 
@@ -26,7 +14,6 @@ function renew(place, fragment) {
   const old = new Map([...place.children].map((child) => [child.dataset.key, child]));
   let before = null;
   for (const child of [...fragment.children]) {
-    localise(child);
     const known = old.get(child.dataset.key);
     old.delete(child.dataset.key);
     const stays = known && (known.outerHTML === child.outerHTML || known.contains(document.activeElement));
@@ -63,7 +50,6 @@ async function refreshHistory() {
   const answer = await fetch(address);
   if (!answer.ok) return;
   place.replaceChildren(parsed(await answer.text()));
-  localise(place);
 }
 
 function tick() {
@@ -89,11 +75,16 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// An address has what was chosen, and no empty fields.
+addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+});
+
 addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
 
-localise(document);
 for (const place of document.querySelectorAll("[data-stream]")) follow(place);
 setInterval(tick, 1000);

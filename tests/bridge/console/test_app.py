@@ -36,6 +36,23 @@ async def test_without_the_token_nothing_can_be_read(data: Path, path: str) -> N
     assert "+1555" not in text
 
 
+@pytest.mark.parametrize("path", ["/console/nix", "/console/calls/CA1/nix", "/console/%3Cscript%3E"])
+async def test_where_no_page_is_the_console_says_so_in_its_own_way(data: Path, path: str) -> None:
+    response = await site(data).get(path)
+    page = await response.get_data(as_text=True)
+    assert response.status_code == 404
+    assert "no page at this address" in page
+    assert 'aria-label="Pages"' in page
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert (await site(data).client.get(path)).status_code == 401
+
+
+async def test_of_other_pages_that_are_not_there_the_console_says_nothing(data: Path) -> None:
+    response = await site(data).get("/nix")
+    assert response.status_code == 404
+    assert "console" not in await response.get_data(as_text=True)
+
+
 @pytest.mark.parametrize("path", PLACES)
 async def test_where_it_is_off_it_is_not_there(data: Path, path: str) -> None:
     assert (await site(data, console=Console()).get(path)).status_code == 404

@@ -43,6 +43,18 @@ async def test_a_number_stays_a_number(folder: Folder) -> None:
     assert {row["from_number"] for row in await rows(folder)} == {"+15550123456", "+15559876001"}
 
 
+async def test_a_file_has_the_marks_that_were_given_last(folder: Folder) -> None:
+    with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
+        for position, (mark, label) in enumerate((("bad", "slow"), ("good", "=fine"))):
+            connection.execute(
+                "insert into marks (call_id, position, mark, label) values ('CA1', ?, ?, ?)",
+                [position, mark, label],
+            )
+    found = {row["call_id"]: (row["mark"], row["label"]) for row in await rows(folder)}
+    assert found == {"CA1": ("good", "'=fine"), "CA2": ("", "")}
+    assert [row["call_id"] for row in await rows(folder, "?label=fine")] == ["CA1"]
+
+
 async def test_parquet_can_be_read_as_it_is(folder: Folder, tmp_path: Path) -> None:
     response = await site(folder.data).get("/console/calls.parquet")
     path = tmp_path / "out.parquet"

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import duckdb
 import pytest
@@ -67,7 +68,7 @@ async def test_nothing_that_was_said_or_sent_does_anything_on_a_page(tmp_path: P
     page = await site(tmp_path).page(path)
     found = seen(page)
     assert "alert(1)" in found.text
-    assert "49" not in found.text.replace("10:49", "")
+    assert "49" not in found.text.replace("10:49", "").replace(str(tmp_path), "")
     assert found.tags.get("script", 0) <= plain.tags.get("script", 0)
     assert "img" not in found.tags
     assert not [name for name, _ in found.attributes if name.startswith("on")]
@@ -81,7 +82,19 @@ async def test_nothing_that_was_said_or_sent_does_anything_on_a_page(tmp_path: P
 
 async def test_what_is_typed_into_an_address_does_nothing_either(tmp_path: Path) -> None:
     Folder(tmp_path).put("CA1")
-    names = ("words", "agent", "number", "tool", "since", "waited", "sort", "after", "ended_by", "marked")
+    names = (
+        "words",
+        "agent",
+        "number",
+        "tool",
+        "since",
+        "waited",
+        "sort",
+        "after",
+        "ended_by",
+        "marked",
+        "label",
+    )
     page = await site(tmp_path).page(
         "/console/calls?" + "&".join(f"{name}=%22%3E%3Cscript%3Ealert(1)%3C/script%3E" for name in names)
     )
@@ -165,6 +178,10 @@ async def test_page_by_page_every_call_comes_once_in_its_order(many: Site, sort:
         ("words=Zeppelin+off_the+100%25", lambda i: i == 42),
         ("words=zeppelin+nowhere", lambda i: False),
         ("words=offxthe", lambda i: False),
+        ("words=Table%3F+%22for%22", lambda i: i != 42),
+        ("words=two,++%C2%BFA+TABLE!", lambda i: i != 42),
+        ("words=zeppelin%3A+off-the", lambda i: i == 42),
+        ("words=guests%27", lambda i: False),
         ("words=table+TWO&interrupted=1", lambda i: i % 3 > 0 and i != 42),
     ],
 )
@@ -174,8 +191,44 @@ async def test_filters_find_what_they_say(many: Site, asked: str, wanted: Any) -
     )
 
 
+async def test_calls_are_found_by_a_word_of_the_label_that_they_have_now(many: Site, tmp_path: Path) -> None:
+    labels = [("CA1", 0, "Slow tool"), ("CA2", 0, "slow"), ("CA2", 1, "100% fine"), ("CA3", 0, "other")]
+    with duckdb.connect(str(tmp_path / "calls.duckdb"), config={"threads": 1}) as connection:
+        connection.executemany("insert into marks (call_id, position, label) values (?, ?, ?)", labels)
+    assert await listed(many, "/console/calls?label=SLOW") == ["CA1"]
+    assert await listed(many, "/console/calls?label=0%25") == ["CA2"]
+    assert await listed(many, "/console/calls?label=nothing") == []
+
+
 async def test_a_word_that_was_found_is_marked_where_it_stands(many: Site) -> None:
     assert "A <mark>ZEPPELIN</mark>, 100% off_the_ground." in await many.page("/console/calls?words=zeppelin")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Don\u2019t close, I\u2019m late.", "don't \"i'm\""),
+        ("Don't close, I'm late.", "DON\u2019T close!"),
+        ("Die T\u00fcr, bitte!", "\u00abT\u00dcR\u00bb"),
+        ("\u041f\u0440\u0438\u0432\u0435\u0442!", "\u043f\u0440\u0438\u0432\u0435\u0442?"),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947\u0964", "\u0928\u092e\u0938\u094d\u0924\u0947,"),
+        ("\u4e88\u7d04\u3092\u304a\u9858\u3044\u3057\u307e\u3059\u3002", "\u300c\u4e88\u7d04\u300d"),
+    ],
+)
+async def test_words_are_found_in_any_script_whatever_stands_round_them(
+    tmp_path: Path, said: str, words: str
+) -> None:
+    folder = Folder(tmp_path)
+    folder.put("CA0")
+    with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
+        connection.execute("update spoken set said = ?, lowered = ?", [said, said.lower()])
+    page = await site(tmp_path).page(f"/console/calls?{urlencode({'words': words})}")
+    assert calls_on(page) == ["CA0"]
+    assert seen(page).tags["mark"] >= 1
+
+
+async def test_of_punctuation_alone_the_page_says_that_there_is_no_word(many: Site) -> None:
+    assert "said: use a word" in await many.page("/console/calls?words=%3F!")
 
 
 async def test_a_filter_that_can_not_be_understood_is_told(many: Site) -> None:
@@ -187,6 +240,13 @@ async def test_a_filter_that_can_not_be_understood_is_told(many: Site) -> None:
 @pytest.mark.parametrize("after", ["", "~", "x~y", "9" * 40 + "~CA1", "-5~CA1", "%D9%A1~CA1"])
 async def test_a_place_that_was_made_up_is_a_place_like_any_other(many: Site, after: str) -> None:
     await many.page(f"/console/calls?after={after}")
+
+
+async def test_the_times_and_the_days_of_the_list_say_that_they_are_utc(many: Site) -> None:
+    page = await many.page("/console/calls")
+    text = " ".join(seen(page).text.split())
+    assert all(f"{name} (UTC)" in text for name in ("When", "Since", "Until"))
+    assert ">01 Nov 01:46</time>" in page
 
 
 async def test_before_the_first_call_the_page_says_how_to_make_one(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ import pytest
 from consoles import Site, site
 from kept import Folder
 
+from bridge.console.filters import ENDERS
+from bridge.console.moments import numbers
+
 NOW = datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -128,6 +131,50 @@ async def test_the_curves_are_what_the_calls_were(folder: Folder) -> None:
     assert [curves[name] for name in ("calls", "by_caller", "cost_usd", "interruptions", "p50_ms")] == [
         [2], [2], [1.0], [1.0], [2000.0],
     ]  # fmt: skip
+
+
+async def test_whoever_ended_a_call_is_in_the_curves_and_in_the_figures(folder: Folder) -> None:
+    for number, ender in enumerate((*ENDERS, None, "somebody else")):
+        put(folder, "calls", call_id=f"CB{number}", agent="night", started_at=NOW, ended_by=ender)
+    page = await site(folder.data).page("/console/trends?agent=night")
+    curves = json.loads(page.split('id="curves">')[1].split("</script>")[0])
+    names = re.search('data-curves="(by_[^"]*)"', page)
+    assert names is not None
+    counts = {name: curves[name] for name in names[1].split()}
+    assert counts == {**{f"by_{one}": [1] for one in ENDERS}, "by_unknown": [2]}
+    assert sum(sum(count) for count in counts.values()) == curves["calls"][0]
+    assert ", ".join(f"{one} 1" for one in ENDERS) + ", unknown 2" in page
+
+
+async def test_who_ended_no_call_has_no_curve(folder: Folder) -> None:
+    assert 'data-curves="by_caller"' in await site(folder.data).page("/console/trends")
+
+
+@pytest.mark.parametrize(("days", "piece"), [(1, "hour"), (7, "day"), (90, "day")])
+async def test_the_curves_begin_and_end_with_the_days_that_were_chosen(
+    folder: Folder, days: int, piece: str
+) -> None:
+    before = datetime.now(UTC)
+    page = await site(folder.data).page(f"/console/trends?days={days}")
+    curves = json.loads(page.split('id="curves">')[1].split("</script>")[0])
+    first, until = (datetime.fromtimestamp(curves[name], UTC) for name in ("from", "until"))
+    assert before - timedelta(seconds=1) <= until <= datetime.now(UTC)
+    assert (first.minute, first.second) == (0, 0)
+    assert first.hour == 0 or piece == "hour"
+    assert timedelta(days) <= until - first < timedelta(days) + timedelta(**{f"{piece}s": 1})
+    assert first.timestamp() <= curves["times"][0] <= curves["until"]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_the_days_that_are_counted_back_begin_now_wherever_the_machine_is(folder: Folder, zone: str) -> None:
+    for call, hours in (("CB1", 23), ("CB2", 25)):
+        put(folder, "calls", call_id=call, agent="night", started_at=NOW - timedelta(hours=hours))
+    sql, values = numbers(1, "night")
+    with duckdb.connect(str(folder.store.path), config={"threads": 1}) as connection:
+        connection.execute(f"set TimeZone = '{zone}'")
+        found = connection.execute(sql, values).fetchone()
+    assert found is not None
+    assert found[0] == 1
 
 
 async def test_with_no_calls_at_all_both_pages_say_so(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """How values are said on a page."""
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -15,9 +15,12 @@ def test_lengths_have_hours_where_there_are_some() -> None:
     assert [length(ms) for ms in (0, 59_600, 3_600_000)] == ["0:00", "1:00", "1:00:00"]
 
 
-def test_a_moment_is_utc_until_the_page_knows_better() -> None:
+def test_a_moment_is_utc_and_says_so_unless_the_head_of_its_column_does() -> None:
     said = str(moment(datetime(2026, 11, 28, 1, 2, 3)))
     assert said == '<time datetime="2026-11-28T01:02:03+00:00">28 Nov 01:02 UTC</time>'
+    assert ">28 Nov 01:02<" in moment(datetime(2026, 11, 28, 1, 2, 3), "")
+    elsewhere = timezone(timedelta(hours=-5))
+    assert ">27 Nov 20:02 UTC<" in moment(datetime(2026, 11, 27, 15, 2, 3, tzinfo=elsewhere))
 
 
 @pytest.mark.parametrize("text", ["<b>", "a\u202eb", "\x1b[31m", 'x" onclick="y'])
