@@ -81,6 +81,11 @@ class LastWords:
         """Say whether a turn of the caller's is still being written down."""
         return any(now - since < UNDER_WAY_MS for since in self._turns.values())
 
+    def awaited_until(self, now: int) -> int | None:
+        """Return when the last of them is given up; None when none is awaited."""
+        until = max(self._turns.values(), default=now - UNDER_WAY_MS) + UNDER_WAY_MS
+        return until if until > now else None
+
     def are_to_come(self, now: int) -> bool:
         """Say whether it is worth to go on listening after the end."""
         return now < self._until and (self._is_committing or bool(self._turns))

@@ -117,6 +117,11 @@ class Reconnect:
         """From now on the next moment in which nobody speaks or waits is used."""
         self.session.old_at, self.is_old = None, True
 
+    @property
+    def old_due(self) -> int | None:
+        """Return when to look at an old session although nothing happens: its last words are given up then."""
+        return self.last_words.awaited_until(self.decisions.now) if self.is_old else None
+
     def look(self) -> None:
         """Leave an old session if nothing of it is under way."""
         if (

@@ -43,6 +43,7 @@ from bridge.heart.events import (
     TranscriptCame,
     TurnCommitted,
 )
+from bridge.heart.last_words import UNDER_WAY_MS
 from bridge.heart.parts.conversation import MOST_ENTRIES, NOT_WRITTEN_DOWN
 
 LOST = ModelLeft(1006, "")
@@ -445,3 +446,18 @@ def test_sessions_come_one_after_the_other(agent: Agent, course: Course) -> None
     assert numbers == list(range(2, 2 + len(numbers)))
     losses = [note for note in of(wanted, WriteNote) if note.data.get("name") == "model_lost"]
     assert len(losses) <= agent.limits.reconnects
+
+
+def test_an_old_session_whose_last_words_never_come_is_left_once_they_are_given_up() -> None:
+    """Though nothing but the caller's frames comes meanwhile, which pass through."""
+    line = a_call(OLD)
+    line.wait_with_frames(29_500 - line.now)
+    line.tell(SpeechStarted("u2", 0))
+    line.tell(SpeechStopped("u2", 0), TurnCommitted("u2"), after=400)
+    committed_at = line.now
+    line.answer("r2", "i2", 400)
+    line.hear_out()
+    line.wait_with_frames(committed_at + UNDER_WAY_MS - 20 - line.now)
+    assert not of(line.wanted, OpenSession), "their words may still come"
+    line.wait_with_frames(60)
+    assert of(line.wanted, OpenSession)
