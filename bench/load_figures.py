@@ -166,7 +166,7 @@ def ratios(levels: Iterable[Level], side: str, other: str) -> dict[int, list[flo
         if name == side and theirs:
             pairs = zip(ours, theirs, strict=False)
             found[calls] = [one.cpu_ms / two.cpu_ms for one, two in pairs if two.cpu_ms]
-    return found
+    return {calls: pairs for calls, pairs in found.items() if pairs}  # a clock's tick is more than some take
 
 
 def most_carried(levels: Iterable[Level]) -> dict[str, int]:
