@@ -1,7 +1,6 @@
 """A call's page while the call goes on: made anew of its tape every few seconds, and told to whoever looks."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ from attrs import define
 from quart import Response
 
 from bridge.console.app import HOME, Pages, Paths
+from bridge.console.event_streams import LONGEST_SECONDS, EventStreams
 from bridge.console.queries import one_call
 from bridge.store.messages import PageWanted, Rows
 
@@ -18,10 +18,7 @@ REST: Final = 10
 """How many times as long as making a page took none is made: a long call's, whose tape is long, comes less often."""
 
 MOST_STREAMS: Final = 8
-LONGEST_SECONDS: Final = 600
-"""Then the page asks anew, as browsers do by themselves: whoever may look no more is not told for ever."""
-
-NOT_FOUND, BUSY = 404, 503
+NOT_FOUND: Final = 404
 
 
 @define(eq=False)
@@ -29,7 +26,6 @@ class Growing:
     """Everybody who looks at a call that goes on."""
 
     pages: Pages
-    streams: int = 0
 
     async def events(self, call_id: str) -> AsyncGenerator[bytes, None]:
         """Yield a call's page as it becomes, and that it is over once its rows are there."""
@@ -56,27 +52,13 @@ class Growing:
 
 def add_growing(console: Paths, pages: Pages) -> None:
     """Add what tells of a call that goes on."""
-    growing = Growing(pages)
+    growing, streams = Growing(pages), EventStreams(MOST_STREAMS)
 
     @console.get("/calls/<call_id>/live")
     async def live(call_id: str) -> Response:
         if not is_live(pages, call_id):
             return Response("", NOT_FOUND)
-        if growing.streams >= MOST_STREAMS:
-            return Response("", BUSY)
-        response = Response(_counted(growing, call_id), content_type="text/event-stream")
-        response.timeout = None  # as long as it takes
-        return response
-
-
-async def _counted(growing: Growing, call_id: str) -> AsyncGenerator[bytes, None]:
-    growing.streams += 1
-    try:
-        async with aclosing(growing.events(call_id)) as events:
-            async for event in events:
-                yield event
-    finally:
-        growing.streams -= 1
+        return streams.answer(growing.events(call_id))
 
 
 def live_url(call_id: str) -> str:

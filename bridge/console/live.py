@@ -1,8 +1,8 @@
 """The calls that go on, told to whoever looks: gathered twice a second at most, and only while somebody does."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 import trio
@@ -11,21 +11,18 @@ from quart import Response, g, request
 
 from bridge.calls.host import AnyCall
 from bridge.console.app import HOME, Pages, Paths
+from bridge.console.event_streams import LONGEST_SECONDS, EventStreams
 from bridge.heart.parts.glance import Glance
 from bridge.observe.snapshot import phase_of
 
 EVERY_SECONDS: Final = 0.5
 MOST_STREAMS: Final = 16
-"""Pages that are kept fresh at once; one more is shown as it is, and says nothing afterwards."""
-
-LONGEST_SECONDS: Final = 600
-"""Then a page asks anew, as browsers do by themselves: whoever may look no more is not told for ever."""
 
 AGAIN_MS: Final = 1000
 MOST_SHOWN: Final = 200
 """Calls on one page; who carries more looks at metrics."""
 
-SEE_OTHER, NOT_FOUND, BUSY = 303, 404, 503
+SEE_OTHER, NOT_FOUND = 303, 404
 OPERATOR: Final = "operator"
 KEPT: Final = b"event: kept\ndata: \n\n"
 """A call that was is in the database: the list has changed."""
@@ -38,7 +35,6 @@ class Watch:
     """What all who look are told: one look for all of them."""
 
     pages: Pages
-    streams: int = 0
     _calls: list[dict[str, Any]] = field(factory=list)
     _looked: float = float("-inf")
 
@@ -88,15 +84,12 @@ def _event(html: str) -> bytes:
 
 def add_live(console: Paths, pages: Pages, watch: Watch) -> None:
     """Add the stream of calls that go on, and what may be done about one."""
+    streams = EventStreams(MOST_STREAMS)
 
     @console.get("/live")
     async def live() -> Response:
-        if watch.streams >= MOST_STREAMS:
-            return Response("", BUSY)
         kept = request.args.get("kept", default=pages.indexer.added, type=int)
-        response = Response(_counted(watch, kept), content_type="text/event-stream")
-        response.timeout = None  # as long as it takes
-        return response
+        return streams.answer(watch.stream(kept))
 
     @console.post("/calls/<call_id>/hang-up")
     async def hang_up(call_id: str) -> Response:
@@ -105,7 +98,7 @@ def add_live(console: Paths, pages: Pages, watch: Watch) -> None:
             return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
         log.info("call is ended from the console", call_id=call_id, who=g.visitor.who)
         call.stop(OPERATOR, f"hung up in the console by {g.visitor.who}")
-        return Response("", SEE_OTHER, headers={"Location": HOME})
+        return Response("", SEE_OTHER, headers={"Location": _where_from(call_id)})
 
 
 def _live(pages: Pages, call_id: str) -> AnyCall | None:
@@ -116,11 +109,7 @@ def _live(pages: Pages, call_id: str) -> AnyCall | None:
     return next(found, None)
 
 
-async def _counted(watch: Watch, kept: int) -> AsyncGenerator[bytes, None]:
-    watch.streams += 1
-    try:
-        async with aclosing(watch.stream(kept)) as events:
-            async for event in events:
-                yield event
-    finally:
-        watch.streams -= 1
+def _where_from(call_id: str) -> str:
+    """Return the page on which somebody hung up: the call's own, or the list."""
+    own = f"{HOME}/{call_id}"
+    return own if urlsplit(request.referrer or "").path == own else HOME
