@@ -14,8 +14,8 @@ from bridge.tapes.names import tapes_under
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 
-STAYS_SECONDS: Final = 2
-"""After the cut, which the calls do not feel: they are only there to have begun."""
+STAYS_SECONDS: Final = 5
+"""The calls do not feel the cut: each has only to be there still when the last of them has come to its phase."""
 
 
 @frozen
