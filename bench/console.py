@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,10 @@ WORDS: Final = (
     "table", "tomorrow", "evening", "parking", "vegetarian", "eight", "people", "birthday", "harbour", "waterfront",
     "booking", "please", "thank", "hours", "open", "monday", "cancel", "name", "number", "window",
 )  # fmt: skip
+SYLLABLES: Final = ("ba", "den", "ko", "lin", "mar", "no", "pes", "ri", "sul", "tav", "ver", "wen", "zo")
+VOCABULARY: Final = [*WORDS, *("".join(parts) for parts in product(SYLLABLES, repeat=3))]
+"""Two thousand words, most of them seldom said: of twenty alone a database makes next to nothing."""
+
 RARE: Final = "zeppelin"
 ID: Final = "'CA' || md5(i::varchar)"
 """As Twilio's are: of a call's rows nothing tells where those of another begin."""
@@ -60,7 +65,7 @@ def _turns(calls: int) -> str:
 
 
 def _transcript(calls: int) -> str:
-    word = f"({list(WORDS)})[1 + (random() * {len(WORDS) - 1})::int]"
+    word = f"({VOCABULARY})[1 + floor(pow(random(), 4) * {len(VOCABULARY)})::int]"
     said = " || ' ' || ".join([word] * 12)
     return f"""insert into transcript by name select {ID} as call_id, t as position, 'item' || t as item_id,
         if(t % 2 = 0, 'agent', 'caller') as role, {said} || if(i % 5000 = 17 and t = 3, ' {RARE}', '') as said,
