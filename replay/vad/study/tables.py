@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 from attrs import asdict
 
-from replay.sound.silero import WINDOW_MS
+from replay.sound.silero_network import WINDOW_MS
 from replay.tapes.beside import written_beside
 from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
