@@ -11,7 +11,7 @@ import hmac
 import json
 import logging
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from functools import partial
 from hashlib import sha256
 
@@ -43,7 +43,7 @@ def make_app(relay: Relay, auth_token: str) -> QuartTrio:
     app = QuartTrio(__name__)
     validator = RequestValidator(auth_token)
 
-    def is_signed(url: str, form: dict[str, str], headers: dict[str, str]) -> bool:
+    def is_signed(url: str, form: Mapping[str, str], headers: dict[str, str]) -> bool:
         signature = headers.get("x-twilio-signature", "")
         return "ignores_signature" in relay.faults or validator.validate(url, form, signature)
 
@@ -53,7 +53,7 @@ def make_app(relay: Relay, auth_token: str) -> QuartTrio:
     @app.post("/incoming-call")
     async def incoming_call() -> Response:
         """Connect the caller to the media socket; should the stream end by itself, say so."""
-        form = {name: str(value) for name, value in (await request.form).items()}
+        form = await request.form  # as it is: a name may come twice, and all of it is signed
         headers = {name.lower(): value for name, value in request.headers.items()}
         if not is_signed(public_url(headers, "http", request.full_path.rstrip("?")), form, headers):
             return Response("not signed by our account", 403)
@@ -91,7 +91,7 @@ async def main(faults: Set[Fault], port: int, model_url: str, auth_token: str) -
 
 @click.command()
 @click.option("--port", default=0)
-@click.option("--fault", "faults", multiple=True, type=click.Choice(FAULTS))
+@click.option("--fault", "faults", multiple=True, type=click.Choice(list(FAULTS)), help="What it does wrong.")
 @click.option("--model", "model_url", envvar="OPENAI_REALTIME_URL", required=True)
 def command(port: int, faults: tuple[Fault, ...], model_url: str) -> None:
     """Run the relay, with none of the faults or some."""

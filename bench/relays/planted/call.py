@@ -18,7 +18,8 @@ Message = dict[str, Any]
 
 START_SECONDS: Final = 10
 MOST_BEFORE_START: Final = 20
-MODEL_SECONDS: Final = 10
+MODEL_SECONDS: Final = 8
+PATIENCE_SECONDS: Final = 8
 CLOSE_SECONDS: Final = 2
 POLICY_VIOLATION: Final = 1008
 
@@ -97,6 +98,7 @@ async def _talk(relay: Relay, model: WebSocketConnection, stream_sid: str, tasks
     tasks.start_soon(leg.to_model.drain, model.send_message, name="relay: to the model")
     tasks.start_soon(leg.to_phone.drain, websocket.send, name="relay: to the phone")
     tasks.start_soon(_from_model, leg, model, name="relay: from the model")
+    tasks.start_soon(_watch, leg, name="relay: patience")
     leg.begin()
     await _from_phone(relay, leg)
     end("the caller is gone")
@@ -110,10 +112,21 @@ async def _from_model(leg: ModelLeg, model: WebSocketConnection) -> None:
         await leg.take(event)
 
 
+async def _watch(leg: ModelLeg) -> None:
+    """Let the caller go when an answer is due and nothing comes."""
+    seconds = 0
+    while seconds < PATIENCE_SECONDS:
+        await trio.sleep(1)
+        seconds = seconds + 1 if leg.turns.is_expected else 0
+    leg.end("the model does not answer")
+
+
 async def _from_phone(relay: Relay, leg: ModelLeg) -> None:
     frames = 0
     while True:
         message = json.loads(await websocket.receive())
+        async with leg.is_free:
+            pass
         match message["event"]:
             case "start":  # only of a relay that did not wait for it
                 leg.stream_sid = message["start"]["streamSid"]

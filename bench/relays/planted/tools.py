@@ -13,7 +13,7 @@ DECLARED: Final[list[dict[str, Any]]] = [
     {"type": "function", "name": name, "description": description, "parameters": _NOTHING}
     for name, description in (
         ("opening_hours", "Look up when we are open."),
-        ("check_stock", "Ask the warehouse, which takes its time."),
+        ("slow_stock_check", "Ask the warehouse, which takes its time."),
         ("cancel_order", "Cancel the caller's order."),
     )
 ]
@@ -35,7 +35,7 @@ async def _result(name: str, arguments: object) -> object:
     match name:
         case "opening_hours":
             return {"opens": "09:00", "closes": "18:00"}
-        case "check_stock":
+        case "slow_stock_check":
             await trio.sleep(SLOW_SECONDS)
             return {"in_stock": 3}
         case "cancel_order":
