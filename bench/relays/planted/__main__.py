@@ -31,11 +31,9 @@ DEFAULT_TOKEN = "golden-test-auth-token-000000000"
 """Of the stand-in's account: invented, and good for nothing."""
 
 
-def public_url(headers: dict[str, str], scheme: str, path: str) -> str:
-    """Return the address under which Twilio came, which is the one it signs; a proxy in front says it."""
-    host = headers.get("x-forwarded-host") or headers.get("host", "")
-    is_tls = headers.get("x-forwarded-proto", "http") == "https"
-    return f"{scheme}{'s' if is_tls else ''}://{host}{path}"
+def host_of(headers: dict[str, str]) -> str:
+    """Return the host under which Twilio came; a proxy in front says it."""
+    return headers.get("x-forwarded-host") or headers.get("host", "")
 
 
 def make_app(relay: Relay, auth_token: str) -> QuartTrio:
@@ -55,12 +53,11 @@ def make_app(relay: Relay, auth_token: str) -> QuartTrio:
         """Connect the caller to the media socket; should the stream end by itself, say so."""
         form = await request.form  # as it is: a name may come twice, and all of it is signed
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if not is_signed(public_url(headers, "http", request.full_path.rstrip("?")), form, headers):
+        scheme = headers.get("x-forwarded-proto", "http")
+        if not is_signed(f"{scheme}://{host_of(headers)}{request.full_path.rstrip('?')}", form, headers):
             return Response("not signed by our account", 403)
         answer, connect = VoiceResponse(), Connect()
-        stream = connect.stream(
-            url=f"wss://{headers.get('x-forwarded-host') or headers.get('host', '')}/media-stream"
-        )
+        stream = connect.stream(url=f"wss://{host_of(headers)}/media-stream")
         stream.parameter(name="token", value=token_for(form.get("CallSid", "")))
         answer.append(connect)
         answer.say("Sorry, we lost the line. Please call again.")
@@ -70,7 +67,7 @@ def make_app(relay: Relay, auth_token: str) -> QuartTrio:
     async def media_stream() -> tuple[str, int] | None:
         """Carry one call, once it is known whose it is."""
         headers = {name.lower(): value for name, value in websocket.headers.items()}
-        if not is_signed(public_url(headers, "ws", websocket.path), {}, headers):
+        if not is_signed(f"wss://{host_of(headers)}{websocket.path}", {}, headers):
             return "not signed by our account", 403
         await websocket.accept()
         await carry(relay, token_for)
@@ -90,7 +87,7 @@ async def main(faults: Set[Fault], port: int, model_url: str, auth_token: str) -
 
 
 @click.command()
-@click.option("--port", default=0)
+@click.option("--port", envvar="PORT", default=0)
 @click.option("--fault", "faults", multiple=True, type=click.Choice(list(FAULTS)), help="What it does wrong.")
 @click.option("--model", "model_url", envvar="OPENAI_REALTIME_URL", required=True)
 def command(port: int, faults: tuple[Fault, ...], model_url: str) -> None:
