@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
+import attrs
 import trio
 
 from replay.conformance.both_sides import BothSides
@@ -12,6 +13,7 @@ from replay.conformance.catalogue import CHECKS
 from replay.conformance.endings import judge_ending
 from replay.conformance.greetings import judge_greeting
 from replay.conformance.situations import Situation
+from replay.conformance.spans import spans_of
 from replay.conformance.stage import Stage
 
 JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (judge_greeting, judge_ending)
@@ -68,7 +70,7 @@ def judged(
         date=began.isoformat(timespec="seconds"),
         took_seconds=round(took_seconds, 1),
         checks=tuple(checks),
-        calls=tuple(call.log() for call in calls),
+        calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
         findings=(*findings, *untold),
         notes=tuple(notes),
         was_connected=any(call.report.started_ms is not None for call in calls),
