@@ -180,6 +180,7 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     if faults.refuse == "http_401":
         await _reject(server, request, number, 401)
         return
+    await trio.sleep(faults.open_after_ms / 1000)
     watch, shut = partial(server.watch, number), partial(server.shut, faults.shut_ms)
     connection = _Connection(await request.accept(), stream, faults, watch, shut)
     session = Session(

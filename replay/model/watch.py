@@ -132,7 +132,7 @@ def narrate(screen: Console) -> Callable[[Happening], None]:
     """Return a teller that prints a line for each thing a person would ask about."""
 
     def tell(happening: Happening) -> None:
-        for who, what in _told(happening):
+        for who, what in told_of(happening):
             line = Text(f"#{happening.session:<3} {happening.t_ms / 1000:7.2f}  ", style="dim")
             line.append(f"{who:8s}", style=COLOURS.get(who, "dim"))
             screen.print(line.append(visible(what), style="none"), soft_wrap=True)
@@ -140,7 +140,8 @@ def narrate(screen: Console) -> Callable[[Happening], None]:
     return tell
 
 
-def _told(happening: Happening) -> Iterator[tuple[str, str]]:
+def told_of(happening: Happening) -> Iterator[tuple[str, str]]:
+    """Yield who said what; nothing where nobody would ask about it."""
     match happening.who:
         case "socket":
             yield "socket", _of_socket(happening.what)

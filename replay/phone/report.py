@@ -160,6 +160,11 @@ class CallReport:
     _rang_at: float = attrs.field(factory=trio.current_time)
 
     @property
+    def rang_at(self) -> float:
+        """The clock's reading when it rang."""
+        return self._rang_at
+
+    @property
     def heard(self) -> bytes:
         """Everything the caller heard since their line was up, µ-law, silence included."""
         return bytes(self.line.heard)
@@ -198,7 +203,7 @@ class CallReport:
     def first_audio_ms(self) -> int | None:
         """From `start` to the first audio that arrived."""
         before_ms = (self.started_ms or 0) - (self.line_began_ms or 0)
-        return self.line.arrivals_ms[0] - before_ms if self.line.arrivals_ms else None
+        return self.line.arrivals[0].at_ms - before_ms if self.line.arrivals else None
 
     @property
     def first_heard_ms(self) -> int | None:
