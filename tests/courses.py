@@ -45,7 +45,6 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
@@ -57,6 +56,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.heart.operator.events import Stopped
 from bridge.prices import PUBLISHED
 from bridge.settings.filler import Clip, Filler
 from bridge.settings.speaking import Speaking

@@ -39,7 +39,6 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
@@ -51,6 +50,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.heart.operator.events import Stopped
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (

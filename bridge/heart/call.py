@@ -20,7 +20,6 @@ from bridge.heart.events import (
     AgentWords,
     AwayEvent,
     CallerSpoke,
-    CallerWords,
     ClockRang,
     Event,
     IdleTimedOut,
@@ -39,14 +38,10 @@ from bridge.heart.events import (
     PhoneLeft,
     ResponseCreated,
     SpeechEvent,
-    SpeechStarted,
-    SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
     ToolEvent,
-    TurnCommitted,
 )
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
@@ -54,6 +49,7 @@ from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.limits.alarms import Alarms
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
+from bridge.heart.operator.events import Stopped
 from bridge.heart.parts.agent_voice import AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
@@ -74,19 +70,13 @@ from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
-from bridge.heart.session import FROM_MODEL, Session
+from bridge.heart.session import OF_A_SIDE_THAT_LEAVES, Session
 from bridge.heart.speaking.rules import Rules
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
 from bridge.prices import Prices
 from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
-
-OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
-"""What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
-
-OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords, CallerWords}) | {LinkStalled}
-"""What may be of nobody any more."""
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
 """What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
@@ -232,7 +222,9 @@ class Call:
             self._conversation.follow(event)
         if kind in STIRRING:
             self._dead_air.stirred_at = now
-        if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
+        if kind in OF_A_SIDE_THAT_LEAVES and self._session.is_told_of_nobody(
+            event, is_caller_here=self._excursions.is_here
+        ):
             decisions.journal.counts["told of nobody here"] += 1
         else:
             TABLES[kind](self, event)
@@ -276,14 +268,6 @@ class Call:
         self._ending.is_over = True
 
     # ------------------------------------------------------------ who decides on what
-
-    def _is_deaf_to(self, event: Event) -> bool:
-        """Say whether this is of a session that is over, or of a caller who is not on the stream."""
-        if isinstance(event, LinkStalled):
-            return self._session.is_over if event.leg == MODEL_LEG else not self._excursions.is_here
-        if self._session.is_over:
-            return type(event) in FROM_MODEL
-        return isinstance(event, OF_A_TURN) and not self._excursions.is_here
 
     def _decide_phone(self, event: PhoneEvent) -> None:
         match event:

@@ -6,6 +6,8 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 from msgspec import Struct
 
+from bridge.heart.operator.events import Stopped
+
 MODEL_LEG: Final = "model"  # as events and tapes name it
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
@@ -374,16 +376,6 @@ class ToolReported:
 
 class ClockRang(Struct, frozen=True, gc=False):
     """The heart's own deadline passed."""
-
-
-@frozen
-class Stopped:
-    """Somebody outside ends the call; `say` is what the caller hears unless the agent says goodbye `within_ms`."""
-
-    by: str
-    why: str
-    say: str = ""
-    within_ms: int = 0
 
 
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each

@@ -34,11 +34,11 @@ from bridge.heart.events import (
     ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
-    Stopped,
     ToolAnswered,
     ToolFailed,
     ToolReported,
 )
+from bridge.heart.operator.events import Stopped
 from bridge.tapes.lines import (
     Append,
     Audio,

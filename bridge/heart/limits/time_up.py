@@ -16,12 +16,12 @@ from bridge.heart.events import (
     ResponseCreated,
     ResponseFinished,
     SpeechStarted,
-    Stopped,
     TranscriptCame,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS, Goodbye
 from bridge.heart.limits.quiet import Quiet
 from bridge.heart.limits.spending import Spending
+from bridge.heart.operator.events import Stopped
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.excursions import Excursions

@@ -14,9 +14,9 @@ from bridge.heart.events import (
     ResponseCreated,
     SessionCreated,
     SessionUpdated,
-    Stopped,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS
+from bridge.heart.operator.events import Stopped
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
 NOW = Stopped("operator", "the daemon is shutting down", "We are closing.")

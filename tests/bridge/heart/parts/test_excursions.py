@@ -41,13 +41,13 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamStarted,
     StreamStopped,
     ToolAnswered,
     ToolCalled,
     TurnCommitted,
 )
+from bridge.heart.operator.events import Stopped
 from bridge.heart.plans import (
     CollectDigits,
     Dial,

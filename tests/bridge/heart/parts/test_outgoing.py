@@ -23,9 +23,9 @@ from bridge.heart.events import (
     SessionCreated,
     SessionUpdated,
     SpeechStarted,
-    Stopped,
     StreamStopped,
 )
+from bridge.heart.operator.events import Stopped
 from bridge.heart.parts.excursions import Trip
 from bridge.heart.parts.outgoing import MACHINES
 from bridge.heart.plans import Plan, PressDigits
