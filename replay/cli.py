@@ -26,6 +26,7 @@ COMMANDS: Final[LazyCommands] = {
     "model": "replay.commands.model:model",
     "phone": "replay.commands.phone:phone",
     "call": "replay.commands.call:call",
+    "judge": "replay.commands.judge:judge",
     "compare": "replay.commands.compare:compare",
     "vad": "replay.commands.vad:vad",
 }

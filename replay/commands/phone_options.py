@@ -8,20 +8,11 @@ import attrs
 
 from bridge.checks import VARIABLE
 from bridge.screen.errors import complain
+from replay.phone.ring import Destination
 from replay.phone.scenario import MAX_PARAMETER_CHARS, Scenario
 from replay.phone.script import Account, SharedKey
 
 TO_HINT = "--to https://bridge.example.com/voice/front-desk, or --to ws://127.0.0.1:8080/media"
-
-
-@attrs.frozen
-class Destination:
-    """Who is rung: `url` is the public one, the one that is signed; with `via`, all bytes go there."""
-
-    url: str
-    via: str | None
-    has_twiml: bool
-    also_hosts: tuple[str, ...]
 
 
 def destination_of(to: str, public_url: str | None, also_hosts: tuple[str, ...]) -> Destination:

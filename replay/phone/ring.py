@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from urllib.parse import urlsplit
 
+import attrs
 import trio
 
 from replay.phone import twiml
@@ -22,12 +23,63 @@ from replay.phone.rest import Rest
 from replay.phone.script import Account, Caller
 from replay.phone.web import Route, open_courier
 
-__all__ = ["Account", "CallReport", "Caller", "ring", "ring_stream"]
+__all__ = ["Account", "CallReport", "Caller", "Destination", "ring", "ring_at", "ring_stream"]
 
 DEFAULT_ACCOUNT = Account()
 TOTAL_MS = 120_000
 DEFAULT_TOWN = Town()
 API_URL = "https://api.twilio.com"
+
+
+@attrs.frozen
+class Destination:
+    """Who is rung: `url` is the public one, the one that is signed; with `via`, all bytes go there."""
+
+    url: str
+    via: str | None
+    has_twiml: bool
+    also_hosts: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> tuple[str, int | None]:
+        """The host and the port that its bytes really go to; None where none is named."""
+        parts = urlsplit(self.via or self.url)
+        return parts.hostname or "", parts.port
+
+
+async def ring_at(
+    to: Destination,
+    caller: Caller,
+    *,
+    account: Account = DEFAULT_ACCOUNT,
+    on_event: OnEvent | None = None,
+    total_ms: int = TOTAL_MS,
+    town: Town = DEFAULT_TOWN,
+    fallback: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> CallReport:
+    """Make one call to a webhook or to a bare media socket, whichever it is; `parameters` are for the latter alone."""
+    if to.has_twiml:
+        return await ring(
+            caller,
+            webhook=to.url,
+            via=to.via,
+            account=account,
+            on_event=on_event,
+            also_hosts=to.also_hosts,
+            total_ms=total_ms,
+            town=town,
+            fallback=fallback,
+        )
+    return await ring_stream(
+        caller,
+        url=to.url,
+        via=to.via,
+        parameters=parameters,
+        account=account,
+        on_event=on_event,
+        total_ms=total_ms,
+    )
 
 
 async def ring(

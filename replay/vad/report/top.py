@@ -9,7 +9,11 @@ import msgspec
 import numpy as np
 from attrs import frozen
 
+from bridge.settings.turn_detection import SemanticVad
+from replay.vad.engine.machine import Setting
 from replay.vad.report.charts import SHAPES
+from replay.vad.report.headline import beside, headline
+from replay.vad.report.heard import differing_first
 from replay.vad.report.view import View
 from replay.vad.report.words import (
     METRICS,
@@ -18,10 +22,8 @@ from replay.vad.report.words import (
     Metric,
     allowed,
     amount,
-    beside,
     between,
     difference,
-    headline,
     how_sure,
     in_words,
     percent,
@@ -33,7 +35,7 @@ from replay.vad.report.words import (
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
 
-KINDS: Final = {"change": "fine", "keep": "fine", "impossible": "worse", "uncalibrated": "unknown"}
+KINDS: Final = {"change": "fine", "keep": "fine", "semantic": "fine", "impossible": "worse"}
 
 
 def top(view: View) -> str:
@@ -45,6 +47,7 @@ def top(view: View) -> str:
     listed_cautions = f'<ul class="cautions" aria-label="Cautions">{cautions}</ul>' if cautions else ""
     return (
         f"<h1>When has a caller of <b>{agent}</b> finished speaking? {_stands_on(study)}</h1>"
+        f"{differing_first(view)}"
         f'<div class="answer {_kind(study)}"><strong>{escape(headline(study))}</strong>{sentences}</div>'
         f'<div class="first"><div>{_numbers(view)}{_snippet(view)}</div><div>{_sure(view)}{listed_cautions}</div></div>'
     )
@@ -52,8 +55,8 @@ def top(view: View) -> str:
 
 def _kind(study: Study) -> str:
     """Return the colour of the answer: only what is sure enough to act on is green."""
-    is_doubtful = study.status == "change" and how_sure(study) == NOT_VERY
-    return "unknown" if is_doubtful else KINDS[study.status]
+    is_doubtful = study.status in ("change", "semantic") and how_sure(study) == NOT_VERY
+    return "unknown" if is_doubtful else KINDS.get(study.status, "unknown")
 
 
 def _stands_on(study: Study) -> str:
@@ -197,13 +200,13 @@ def _grounds(view: View) -> Iterator[tuple[str, str]]:
     yield "Truth", sentence(sources(study))
     yield (
         "Heard through",
-        f"noise_reduction {study.noise_reduction}; engine memory: {study.hearing.policy}.",
+        f"noise_reduction {study.noise_reduction}; engine: {study.hearing.described}.",
     )
 
 
 def _chance(study: Study) -> str:
     """Return what would have been advised, had other such callers rung."""
-    told, apart = study.recommendation, spread(study.sweep, study.recommendation.budget)
+    told, apart = study.recommendation, spread(study.sweep, study.recommendation)
     if study.sweep.calls == 1:
         return "One call can't tell."
     reach = (
@@ -254,10 +257,17 @@ def _snippet(view: View) -> str:
 def snippet(study: Study) -> str:
     """Return the lines for config.toml; empty when nothing is recommended."""
     head = f"[agents.{_toml_key(study.agent)}.turn_detection]\n"
-    if study.status == "impossible":
+    told = study.semantic
+    if study.status == "impossible" and not told:
         return f'{head}type = "semantic_vad"\neagerness = "auto"\n'
-    if (setting := study.advised) is None:
-        return ""
+    if study.status == "semantic" and told and isinstance(told.setting, SemanticVad):
+        return f'{head}type = "semantic_vad"\neagerness = "{told.setting.eagerness}"\n'
+    if study.status == "beyond" and study.recommendation.beyond:
+        return _server_vad(head.replace(".turn_detection]", ".shadow]"), study.recommendation.beyond.setting)
+    return _server_vad(head, study.advised) if study.advised else ""
+
+
+def _server_vad(head: str, setting: Setting) -> str:
     return (
         f'{head}type = "server_vad"\nthreshold = {setting.threshold:g}\n'
         f"prefix_padding_ms = {setting.prefix_padding_ms}\nsilence_duration_ms = {setting.silence_duration_ms}\n"

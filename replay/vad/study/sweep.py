@@ -5,7 +5,7 @@ changes how much of an onset is kept. Intervals are drawn over calls (a bootstra
 calls, not turns, are what chance deals.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
-from replay.vad.study.metrics import BIN_MS, COUNTS, counts_of, outcome_of
+from replay.vad.study.metrics import BIN_MS, COUNTS, Counts, counts_of, outcome_of
 from replay.vad.truth.corpus import Corpus
 
 Array = NDArray[np.float32]
@@ -125,9 +125,7 @@ def sweep(
     executor's map: it is given one threshold at a time.
     """
     grid, hearing = grid or Grid(), hearing or Hearing()
-    random = np.random.default_rng(seed)
-    weights = random.multinomial(corpus.calls, np.full(corpus.calls, 1 / corpus.calls), resamples)
-    one = partial(_of_threshold, corpus, grid, hearing, weights.astype(np.float32))
+    one = partial(_of_threshold, corpus, grid, hearing, drawn_calls(corpus.calls, resamples, seed))
     columns = list(mapped(one, grid.thresholds))
     values, low, high = (
         {name: np.stack([column[side][name] for column in columns]) for name in METRICS} for side in range(3)
@@ -137,6 +135,12 @@ def sweep(
     return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls)
 
 
+def drawn_calls(calls: int, resamples: int, seed: int) -> Array:
+    """Return how often each call is in each resample: (resamples, calls)."""
+    drawn = np.random.default_rng(seed).multinomial(calls, np.full(calls, 1 / calls), resamples)
+    return drawn.astype(np.float32)
+
+
 Side = dict[str, Array]
 
 
@@ -144,10 +148,18 @@ def _of_threshold(
     corpus: Corpus, grid: Grid, hearing: Hearing, weights: Array, threshold: float
 ) -> tuple[Side, Side, Side, Side]:
     """Return values, low ends, high ends and the draws kept, for all silences and prefixes of one threshold."""
-    sums, delays = _counted(corpus, grid, hearing, threshold)
+    return measured(corpus, _counted(corpus, grid, hearing, threshold), weights)
+
+
+def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple[Side, Side, Side, Side]:
+    """Return values, low ends, high ends and the draws kept of what was counted, one column a setting.
+
+    weights: how often each recording was drawn, (resamples, recordings).
+    """
+    sums, delays = _summed(corpus, columns)
     once = np.ones((1, corpus.calls), dtype=np.float32)
     values, drawn = _metrics(once, sums, delays), _metrics(weights, sums, delays)
-    ends = {name: _ends(draws) for name, draws in drawn.items()}
+    ends = {name: ends_of(draws) for name, draws in drawn.items()}
     low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
     return (
         {name: value[0] for name, value in values.items()},
@@ -157,24 +169,27 @@ def _of_threshold(
     )
 
 
-def _ends(draws: Array) -> tuple[Array, Array]:
+def ends_of(draws: Array) -> tuple[Array, Array]:
     """Return the ends of the 95 % interval over the first axis: the draws in the middle, by their order."""
     ordered = np.sort(draws, axis=0)  # NaN last, which leaves an interval as wide as what could be counted
     last = len(draws) - 1
     return ordered[round(last * (1 - LEVEL) / 2)], ordered[round(last * (1 + LEVEL) / 2)]
 
 
-def _counted(
-    corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float
-) -> tuple[dict[str, Array], Array]:
-    """Return counts per recording, (recordings, silences), or with prefixes behind; and delays with bins behind."""
+def _counted(corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float) -> list[Counts]:
+    """Return what all silences of one threshold do, a column each."""
     local, release = hearing.threshold(threshold), hearing.release(threshold)
     runs = runs_of(corpus.track, local, release, hearing.start_windows)
     columns = []
     for silence in grid.silences_ms:
         segments = segments_of(runs, silence_windows(silence))
         outcome = outcome_of(corpus, segments, hearing.lag_ms)
-        columns.append(counts_of(corpus, segments, outcome, grid.prefixes_ms))
+        columns.append(counts_of(corpus, outcome, grid.prefixes_ms))
+    return columns
+
+
+def _summed(corpus: Corpus, columns: Sequence[Counts]) -> tuple[dict[str, Array], Array]:
+    """Return counts per recording, (recordings, columns), or with prefixes behind; and delays with bins behind."""
     shape = (corpus.calls, len(columns))
     sums = {name: np.stack([column.of[name] for column in columns], axis=1) for name in COUNTS}
     totals = {name: np.broadcast_to(one[:, None], shape) for name, one in corpus.totals().items()}
