@@ -20,7 +20,7 @@ from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
 from bridge.heart.events import Event
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 from bridge.settings.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape

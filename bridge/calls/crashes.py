@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import in_words
 from bridge.heart.effects import EndCall
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 from bridge.tapes import tape
 from bridge.tapes.tape import BRIDGE
 

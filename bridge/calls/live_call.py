@@ -34,7 +34,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import ClockRang, Event, LinkStalled, ToolAnswered, ToolFailed, ToolReported
 from bridge.heart.last_words import LISTEN_MS
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 from bridge.links.lag import LoopLag
 from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress

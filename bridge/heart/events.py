@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 from msgspec import Struct
 
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import OperatorEvent, Stopped
 
 MODEL_LEG: Final = "model"  # as events and tapes name it
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
@@ -389,4 +389,5 @@ ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ToolReported | A
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
-Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
+Event: TypeAlias = (PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OperatorEvent
+                    | OtherEvent)  # fmt: skip

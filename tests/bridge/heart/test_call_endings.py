@@ -27,7 +27,7 @@ from bridge.heart.events import (
     StreamStarted,
     StreamStopped,
 )
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 
 FAILURE = agent_with().failure_sentence.text
 

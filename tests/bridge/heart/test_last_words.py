@@ -17,7 +17,7 @@ from bridge.heart.events import (
     TurnCommitted,
 )
 from bridge.heart.last_words import LISTEN_MS, MOST_TURNS, UNDER_WAY_MS, LastWords
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 from bridge.store.records import records_of
 from bridge.tapes.tape import line_of
 

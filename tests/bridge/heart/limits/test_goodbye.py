@@ -24,7 +24,7 @@ from bridge.heart.events import (
     ToolCalled,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS
-from bridge.heart.operator.events import Stopped
+from bridge.heart.wishes import Stopped
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
 NOW = Stopped("operator", "the daemon is shutting down", "We are closing.")

@@ -47,7 +47,6 @@ from bridge.heart.events import (
     ToolCalled,
     TurnCommitted,
 )
-from bridge.heart.operator.events import Stopped
 from bridge.heart.plans import (
     CollectDigits,
     Dial,
@@ -56,6 +55,7 @@ from bridge.heart.plans import (
     PressDigits,
     TakeMessage,
 )
+from bridge.heart.wishes import Stopped
 from bridge.settings.outgoing import Outgoing
 
 DIGITS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1w2#"}')

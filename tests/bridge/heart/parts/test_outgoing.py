@@ -25,10 +25,10 @@ from bridge.heart.events import (
     SpeechStarted,
     StreamStopped,
 )
-from bridge.heart.operator.events import Stopped
 from bridge.heart.parts.excursions import Trip
 from bridge.heart.parts.outgoing import MACHINES
 from bridge.heart.plans import Plan, PressDigits
+from bridge.heart.wishes import Stopped
 from bridge.settings.outgoing import Outgoing
 
 MESSAGE = "This is Harbour Table. Your table is booked for eight tonight."

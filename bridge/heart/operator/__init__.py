@@ -1,1 +1,0 @@
-"""What somebody at the daemon may ask of a call that goes on: events, and what is decided on them. Pure."""
