@@ -10,21 +10,19 @@ import click
 import trio
 from rich.console import Console
 
-from bridge.checks import nearest
 from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
 from bridge.screen.output import console, print_json
 from replay.commands.options import complain_of_file
-from replay.commands.phone_options import account_of, destination_of
-from replay.conformance.card import Check, ReportCard, Result, worse_than
+from replay.commands.phone_options import account_of
+from replay.conformance.asked import MODEL_PORT, job_of
+from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
-from replay.conformance.catalogue import CHECKS
-from replay.conformance.job import Job, Start, variables_of
+from replay.conformance.job import Job
 from replay.conformance.screen import show_card, teller
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
-from replay.conformance.started_bridge import BridgeNotStartedError, free_port
+from replay.conformance.started_bridge import BridgeNotStartedError
 from replay.phone.exchange.expect import Expect
-from replay.phone.ring import Account, Destination
 from replay.phone.scenario import CallSettings, Scenario
 from replay.phone.script import Caller
 from replay.tapes.beside import written_beside
@@ -32,7 +30,6 @@ from replay.tapes.junit import write_junit
 
 FAILED: Final = 1
 NO_CALL: Final = 2
-MODEL_PORT: Final = 8090
 
 EXAMPLES: Final = """\
 \b
@@ -107,20 +104,12 @@ def judge(
     Exit code: 0 nothing failed, 1 something did, 2 no call came about or the command can't be used.
     """
     before = read_card(baseline).results if baseline else {}
-    port = free_port() if cmd and to.startswith("/") else None
-    destination = destination_of(f"http://127.0.0.1:{port}{to}" if port else to, public_url, ())
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
     out = Console(quiet=True) if wants_json else console()
-    start = _start(cmd, model_variables, destination, account)
-    listens = (0 if cmd else MODEL_PORT) if model_port is None else model_port
-    job = Job(
-        destination,
-        account=account,
-        name=name or cmd or to,
-        checks=_checks(only),
-        start=start,
-        model_port=listens,
-    )
+    job = job_of(
+        to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
+        only=only, name=name,
+    )  # fmt: skip
     card = _made(job, out)
     show_card(card, out)
     _write(card, html, junit, strict=strict)
@@ -155,25 +144,6 @@ def _complaining(path: Path, option: str) -> Iterator[None]:
         yield
     except OSError as error:
         complain_of_file(path, error, option)
-
-
-def _checks(only: tuple[str, ...]) -> tuple[Check, ...]:
-    names = [check.name for check in CHECKS]
-    for name in only:
-        if name not in names:
-            complain(f"--only {name}: there is no such check", hint=nearest(name, names))
-    return tuple(check for check in CHECKS if check.name in only or not only)
-
-
-def _start(cmd: str | None, variables: tuple[str, ...], to: Destination, account: Account) -> Start | None:
-    """Return how the bridge is started, if it is."""
-    if cmd is None:
-        if variables:
-            complain("--model-variable is for a bridge that --cmd starts", hint='--cmd "python main.py"')
-        return None
-    if to.address[1] is None:
-        complain("--to names no port for the bridge of --cmd", hint="--to /incoming-call, for any free one")
-    return Start(cmd, variables_of(variables), account.auth_token)
 
 
 def _exit_code(card: ReportCard, before: Mapping[str, Result], *, strict: bool) -> int:
