@@ -21,7 +21,7 @@ from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_
 from bridge.screen.output import print_json
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
-from replay.sound.silero import POLICIES, Policy
+from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting

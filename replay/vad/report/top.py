@@ -212,7 +212,7 @@ def _grounds(view: View) -> Iterator[tuple[str, str]]:
     yield "Truth", sentence(sources(study))
     yield (
         "Heard through",
-        f"noise_reduction {study.noise_reduction}; engine memory: {study.hearing.policy}.",
+        f"noise_reduction {study.noise_reduction}; engine: {study.hearing.described}.",
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.sound.silero import WINDOW_MS
+from replay.sound.silero_network import WINDOW_MS
 from replay.vad.engine.machine import Ints, Segments
 from replay.vad.truth.corpus import Bools, Corpus
 

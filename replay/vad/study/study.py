@@ -1,7 +1,7 @@
 """From recordings to advice: listen, calibrate, find what is true, sweep, recommend. It prints and writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,8 @@ from bridge.settings.turn_detection import TurnBudget
 from bridge.tapes.odd_tapes import tried
 from bridge.tapes.reader import read_tape
 from bridge.text.wording import counted
-from replay.sound.silero import POLICIES, Floats, Policy, probabilities
+from replay.sound.ears import EARS, Ear, groups, listened, smoothed
+from replay.sound.silero_network import Floats, Policy
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.engine.pool import Pool
@@ -208,24 +209,30 @@ def setting_in_force(recordings: Iterable[Recording]) -> Setting | None:
 
 def listen(
     recordings: Sequence[Recording],
-    policy: Policy,
+    ears: Sequence[Ear],
     pool: Pool,
     cache: Cache,
     done: Callable[[], None] = lambda: None,
-) -> list[Floats]:
-    """Return the speech probabilities of each recording, (windows of 32 ms,) float32, from the cache if it has them."""
-    found = [cache.get(recording.audio, policy) for recording in recordings]
-    missing = [number for number, known in enumerate(found) if known is None]
+) -> list[dict[Ear, Floats]]:
+    """Return what each ear makes of each recording, (windows of 32 ms,) float32, from the cache if it has all of it."""
+    found = [
+        {ear: kept for ear in ears if (kept := cache.get(one.audio, ear)) is not None} for one in recordings
+    ]
+    missing = [number for number, known in enumerate(found) if len(known) < len(set(ears))]
     for _ in range(len(recordings) - len(missing)):
         done()
+    together = [[missing[n] for n in group] for group in groups(len(recordings[n].audio) for n in missing)]
 
-    def heard(place: int, one: Floats) -> None:
-        found[missing[place]] = one
-        cache.put(recordings[missing[place]].audio, policy, one)  # now: what comes after may be interrupted
-        done()
+    def heard(place: int, many: list[dict[Ear, Floats]]) -> None:
+        for number, one in zip(together[place], many, strict=True):
+            found[number] = one
+            for ear, own in one.items():  # now: what comes after may be interrupted
+                cache.put(recordings[number].audio, ear, own)
+            done()
 
-    pool.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], heard)
-    return [one for one in found if one is not None]
+    audios = [[recordings[number].audio for number in group] for group in together]
+    pool.do(partial(listened, ears=tuple(ears)), audios, heard)
+    return found
 
 
 def study(
@@ -252,9 +259,10 @@ def study(
     plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
     work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
-    hearing = plan.hearing or (calibration.hearing if calibration else Hearing(plan.policy or "carry"))
-    heard = work.listen(recordings, hearing.policy, "listening")
-    truths = [_truth(recording, one, plan.labels) for recording, one in zip(recordings, heard, strict=True)]
+    hearing = plan.hearing or (
+        calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
+    )
+    heard, truths = _heard_and_true(work, hearing, plan.labels)
     corpus = _corpus(recordings, heard, truths)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
@@ -292,11 +300,13 @@ class _Work:
     cache: Cache
     tell: Tell
 
-    def listen(self, recordings: Sequence[Recording], policy: Policy, what: str) -> list[Floats]:
-        done = iter(range(1, len(recordings) + 1))
-        self.tell(what, 0, len(recordings))
+    def listen(
+        self, recordings: Sequence[Recording], ears: Collection[Ear], what: str
+    ) -> list[dict[Ear, Floats]]:
+        done, total = iter(range(1, len(recordings) + 1)), len(recordings)
+        self.tell(what, 0, total)
         return listen(
-            recordings, policy, self.pool, self.cache, lambda: self.tell(what, next(done), len(recordings))
+            recordings, sorted(ears), self.pool, self.cache, lambda: self.tell(what, next(done), total)
         )
 
 
@@ -307,9 +317,10 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     )
     if not chosen:
         return None
-    policies = (plan.policy,) if plan.policy else POLICIES
-    heard = {policy: work.listen(chosen, policy, f"listening ({policy})") for policy in policies}
+    ears = [ear for ear in EARS if plan.policy in (None, ear.policy)]
+    listened_to = work.listen(chosen, ears, "listening with all ears")
     work.tell("calibrating", 0, 0)
+    heard = {ear: [one[ear] for one in listened_to] for ear in ears}
     return calibrate(cases_of(chosen, heard), mapped=work.pool.map)
 
 
@@ -318,6 +329,15 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
     hours = sum(one.length_ms for one in recordings) / MS_PER_HOUR
     step = max(1, -(-int(hours * 1000) // int(CALIBRATION_HOURS * 1000)))
     return list(recordings[::step])
+
+
+def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple[list[Floats], list[Truth]]:
+    """Return what the hearing makes of each recording, and what is true of it, by an ear without a gate."""
+    sharp = Ear(policy=hearing.ear.policy)
+    listened_to = work.listen(work.recordings, {hearing.ear, sharp}, "listening")
+    heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
+    pairs = zip(work.recordings, (one[sharp] for one in listened_to), strict=True)
+    return heard, [_truth(recording, own, labels) for recording, own in pairs]
 
 
 def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:

@@ -10,7 +10,7 @@ import numpy as np
 from attrs import asdict
 
 from bridge.settings.turn_detection import SemanticVad
-from replay.sound.silero import WINDOW_MS
+from replay.sound.silero_network import WINDOW_MS
 from replay.tapes.beside import written_beside
 from replay.vad.study.observed import Observed
 from replay.vad.study.study import Study

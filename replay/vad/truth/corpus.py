@@ -10,7 +10,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.sound.silero import WINDOW_MS, Floats
+from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Ints, Track
 from replay.vad.truth.truth import LONG_PAUSE_MS, Source, Span, Truth
 
