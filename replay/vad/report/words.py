@@ -190,7 +190,11 @@ def warnings(study: Study) -> Iterator[str]:
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."
-    if study.calibration and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds)):
+    if (
+        study.status in ("change", "keep")
+        and study.calibration
+        and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds))
+    ):
         yield beyond
     if edge := _edge(study):
         yield edge
