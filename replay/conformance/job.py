@@ -84,7 +84,7 @@ class Job:
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(Ringer(stage, self.to, self.account, on_done))
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
         return judged(
             calls,

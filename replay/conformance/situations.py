@@ -125,8 +125,8 @@ FIRST: Final = Situation(
 def situations(known: Known) -> tuple[Situation, ...]:
     """Return every further call, for a bridge of which this is known."""
     return (
-        *_talk(known), *_interruptions(known), *_tools(known), *_endings(known), *_doors(known), *_failures(known),
-        *_crowds(known),
+        *_talk(known), *_interruptions(known), *_tools(known), *_endings(known), *_doors(known), *_crowds(known),
+        *_failures(known),
     )  # fmt: skip
 
 

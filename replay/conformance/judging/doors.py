@@ -14,8 +14,8 @@ from replay.conformance.catalogue import (
     SURVIVES_NOISE,
     SURVIVES_SILENCE,
 )
+from replay.conformance.judging.verdicts import held
 from replay.conformance.session_log import APPEND
-from replay.conformance.verdicts import held
 
 SURVIVED: Final[dict[str, Check]] = {
     "keys": SURVIVES_KEYS,
