@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bridge.checks import nearest
 from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
-from bridge.screen.output import console, print_json
+from bridge.screen.output import print_json, table_console
 from replay.commands.phone_options import account_of, destination_of
 from replay.conformance.card import Check, ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
@@ -96,7 +96,7 @@ def judge(
     port = free_port() if cmd and to.startswith("/") else None
     destination = destination_of(f"http://127.0.0.1:{port}{to}" if port else to, public_url, ())
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
-    out = Console(quiet=True) if wants_json else console()
+    out = Console(quiet=True) if wants_json else table_console()
     start = _start(cmd, model_variables, destination, account)
     listens = (0 if cmd else MODEL_PORT) if model_port is None else model_port
     job = Job(
