@@ -148,6 +148,7 @@ def _allowed(values: Mapping[str, Array], budget: TurnBudget) -> Bools:
     too_many = missed > best + budget.missed_above_best_points / 100 + ROUNDING
     too_many |= values["turns_cut"] > budget.turns_cut_percent / 100 + ROUNDING
     too_many |= values["false_per_hour"] > budget.false_per_hour + ROUNDING
+    too_many |= values["not_ended"] > budget.not_ended_percent / 100 + ROUNDING
     clipped = np.min(np.nan_to_num(values[CLIPPED]), axis=-1)  # whichever prefix clips the fewest
     too_many |= clipped > budget.onset_clipped_percent / 100 + ROUNDING
     allowed: Bools = ~too_many & ~np.isnan(values["delay_mean_ms"])

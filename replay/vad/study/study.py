@@ -255,7 +255,7 @@ def study(
         calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
     )
     heard, truths = _heard_and_true(work, hearing, plan.labels)
-    corpus = _corpus(recordings, heard, truths)
+    corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     grid = plan.grid.including(current) if current else plan.grid
@@ -321,8 +321,11 @@ def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple
     return heard, [_truth(recording, own, labels) for recording, own in pairs]
 
 
-def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+def _corpus(
+    recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth], ended_within_ms: int
+) -> Corpus:
+    names = [recording.call_id for recording in recordings]
+    corpus = Corpus.of(names, heard, truths, ended_within_ms)
     if not len(corpus.turns.start):
         raise StudyError(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"

@@ -1,7 +1,7 @@
 """What a study found as tables: for JSON, for Parquet, and for notebooks that read either."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -145,9 +145,16 @@ def _measured(choice: Choice | None) -> dict[str, Any] | None:
     if choice is None:
         return None
     return {
-        name: None if isnan(one.value) else {"value": one.value, "low": one.low, "high": one.high}
+        name: None
+        if isnan(one.value)
+        else {end: _number(getattr(one, end)) for end in ("value", "low", "high")}
         for name, one in choice.measured.items()
     }
+
+
+def _number(value: float) -> float | str | None:
+    """Return a number as JSON has it; a delay of turns that were not ended is a word."""
+    return "not ended" if isinf(value) else None if isnan(value) else value
 
 
 def _calibration(study: Study) -> dict[str, Any] | None:
