@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
@@ -22,7 +22,9 @@ from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
 from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
 from replay.vad.study.changes import Change, changes
+from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
+from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
@@ -36,7 +38,6 @@ CALIBRATION_HOURS: Final = 2.0
 HANDED_OUT_HOURS: Final = 5
 """From here on the sweep takes longer than handing its thresholds to other processes."""
 
-Status: TypeAlias = Literal["change", "keep", "impossible", "uncalibrated"]
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
@@ -77,8 +78,8 @@ class Plan:
 class Study:
     """Everything that was found out; lists are in the order of the recordings.
 
-    status: change or keep, with `advised`; impossible when no setting is within the budget; uncalibrated when it isn't
-    known how the server hears. probabilities: of each recording, (windows of 32 ms,) float32, 0 to 1.
+    status: what it comes to; `why`, where that is no server_vad setting. probabilities: of each recording, (windows of
+    32 ms,) float32, 0 to 1.
     """
 
     agent: str
@@ -96,6 +97,8 @@ class Study:
     status: Status
     why: str
     """Why nothing is recommended, for people; empty when something is."""
+    observed: tuple[Observed, ...] = field(default=(), repr=False)
+    """What the turn detections on the tapes really did, by their own events."""
 
     @property
     def noise_reduction(self) -> str:
@@ -106,6 +109,11 @@ class Study:
     def sources(self) -> dict[str, int]:
         """Return how many recordings' truth comes from where."""
         return dict(Counter(truth.source for truth in self.truths))
+
+    @property
+    def semantic(self) -> Observed | None:
+        """Return the quickest semantic_vad on the tapes of those within the budget, or else of all; None for none."""
+        return quickest_semantic(self.observed, self.sweep, self.recommendation.budget)
 
     @property
     def advised(self) -> Setting | None:
@@ -251,9 +259,7 @@ def study(
     plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
     work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
-    hearing = plan.hearing or (
-        calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
-    )
+    hearing = _hearing(plan, calibration)
     heard, truths = _heard_and_true(work, hearing, plan.labels)
     corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
@@ -263,13 +269,31 @@ def study(
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    status, why = _status(plan, calibration, recommendation, current)
+    asked = {"resamples": plan.resamples, "seed": plan.seed, "ended_within_ms": plan.budget.ended_within_ms}
+    heard_to = observed(recordings, heard, truths, hearing, **asked)
+    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
         plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
+        heard_to,
     )  # fmt: skip
+
+
+def _hearing(plan: Plan, calibration: Calibration | None) -> Hearing:
+    """Return how the server is taken to hear: as it is known to, as it was fitted, or else just as the engine."""
+    fitted = calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
+    return plan.hearing or fitted
+
+
+def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
+    """Say why the local engine's word is not taken; empty when it is."""
+    if plan.trusts_engine or plan.hearing is not None:
+        return ""
+    if calibration is None:
+        return NO_EVENTS
+    return "" if calibration.is_good(plan.enough) else calibration.verdict(plan.enough)
 
 
 @frozen
@@ -336,24 +360,3 @@ def _corpus(
 def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:
     path = find_labels(Path(recording.path), folder)
     return read_labels(path, recording) if path else derive(recording, heard)
-
-
-def _status(
-    plan: Plan, calibration: Calibration | None, recommendation: Recommendation, current: Setting | None
-) -> tuple[Status, str]:
-    """Say what the study comes to, and why nothing is recommended if that is so."""
-    if not plan.trusts_engine and plan.hearing is None:
-        if calibration is None:
-            return "uncalibrated", NO_EVENTS
-        if not calibration.is_good(plan.enough):
-            return "uncalibrated", calibration.verdict(plan.enough)
-    if recommendation.chosen is None:
-        return "impossible", recommendation.why
-    same = current is not None and recommendation.chosen.setting == current
-    return ("keep", "") if same else ("change", "")
-
-
-NO_EVENTS: Final = (
-    "no call has events of a server's server_vad to compare with, so nothing shows that the local engine hears as the "
-    "server does; --trust-engine recommends all the same"
-)

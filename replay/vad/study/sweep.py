@@ -162,7 +162,7 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     sums, delays = _summed(corpus, columns)
     once = np.ones((1, corpus.calls), dtype=np.float32)
     values, drawn = _metrics(once, sums, delays), _metrics(weights, sums, delays)
-    ends = {name: _ends(draws) for name, draws in drawn.items()}
+    ends = {name: ends_of(draws) for name, draws in drawn.items()}
     low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
     return (
         {name: value[0] for name, value in values.items()},
@@ -172,7 +172,7 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     )
 
 
-def _ends(draws: Array) -> tuple[Array, Array]:
+def ends_of(draws: Array) -> tuple[Array, Array]:
     """Return the ends of the 95 % interval over the first axis: the draws in the middle, by their order."""
     ordered = np.sort(draws, axis=0)  # NaN last, which leaves an interval as wide as what could be counted
     last = len(draws) - 1

@@ -60,7 +60,7 @@ def test_a_hearing_that_is_known_is_not_fitted_again(cache):
 def test_a_budget_that_no_setting_meets_is_told(cache):
     found = studied(recordings(), cache, budget=TurnBudget(turns_cut_percent=0))
     assert (found.status, found.advised) == ("impossible", None)
-    assert "cuts off more than 0 %" in found.why
+    assert "at most 0 % of turns cut off" in found.why
 
 
 def test_the_best_setting_may_be_the_current_one(cache):
