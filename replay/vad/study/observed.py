@@ -16,7 +16,7 @@ from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
 from replay.vad.study.metrics import AFTERWARDS_MS, Counts, Stretches, counts_of, judged, outcome_of
 from replay.vad.study.sweep import DRAWN, METRICS, RATIOS, Array, Measured, drawn_calls, ends_of, measured
-from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 from replay.vad.truth.recording import Heard, Recording
 from replay.vad.truth.truth import Span, Truth
 
@@ -83,6 +83,7 @@ def observed(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    ended_within_ms: int = ENDED_WITHIN_MS,
 ) -> tuple[Observed, ...]:
     """Return what each turn detection on these recordings did, the one with most calls first of each leg."""
     groups: dict[tuple[str, Setting | SemanticVad], list[Session]] = {}
@@ -90,7 +91,9 @@ def observed(
         if session.heard.setting is not None:
             groups.setdefault((session.heard.leg, session.heard.setting), []).append(session)
     told = [
-        _observed(own, corpus_of(own, recordings, probabilities, truths), hearing, resamples, seed)
+        _observed(
+            own, corpus_of(own, recordings, probabilities, truths, ended_within_ms), hearing, resamples, seed
+        )
         for own in groups.values()
     ]
     return tuple(sorted((one for one in told if one.totals["turns"]), key=lambda one: (one.leg, -one.calls)))
@@ -111,12 +114,14 @@ def corpus_of(
     recordings: Sequence[Recording],
     probabilities: Sequence[Floats],
     truths: Sequence[Truth],
+    ended_within_ms: int = ENDED_WITHIN_MS,
 ) -> Corpus:
     """Lay the recordings of these sessions end to end, each as far as its session could hear it."""
     return Corpus.of(
         [recordings[one.call].call_id for one in sessions],
         [_within(probabilities[one.call], one.span) for one in sessions],
         [_during(truths[one.call], one.span) for one in sessions],
+        ended_within_ms,
     )
 
 

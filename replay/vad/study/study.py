@@ -259,11 +259,9 @@ def study(
     plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
     work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
-    hearing = plan.hearing or (
-        calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
-    )
+    hearing = _hearing(plan, calibration)
     heard, truths = _heard_and_true(work, hearing, plan.labels)
-    corpus = _corpus(recordings, heard, truths)
+    corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     grid = plan.grid.including(current) if current else plan.grid
@@ -271,7 +269,8 @@ def study(
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    heard_to = observed(recordings, heard, truths, hearing, resamples=plan.resamples, seed=plan.seed)
+    asked = {"resamples": plan.resamples, "seed": plan.seed, "ended_within_ms": plan.budget.ended_within_ms}
+    heard_to = observed(recordings, heard, truths, hearing, **asked)
     status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
@@ -280,6 +279,12 @@ def study(
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
         heard_to,
     )  # fmt: skip
+
+
+def _hearing(plan: Plan, calibration: Calibration | None) -> Hearing:
+    """Return how the server is taken to hear: as it is known to, as it was fitted, or else just as the engine."""
+    fitted = calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
+    return plan.hearing or fitted
 
 
 def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
@@ -340,8 +345,11 @@ def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple
     return heard, [_truth(recording, own, labels) for recording, own in pairs]
 
 
-def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+def _corpus(
+    recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth], ended_within_ms: int
+) -> Corpus:
+    names = [recording.call_id for recording in recordings]
+    corpus = Corpus.of(names, heard, truths, ended_within_ms)
     if not len(corpus.turns.start):
         raise StudyError(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"

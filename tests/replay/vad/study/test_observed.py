@@ -45,7 +45,9 @@ def test_what_semantic_vad_did_is_what_a_count_by_hand_finds(semantic):
         "missed": 1 / 6,
         "false_per_hour": 1 / (3 * 12 / 3600),
         "onset_clipped": 0,
-        "delay_mean_ms": (1100 + 400 + 500 + 2500) / 4,  # by when it came, not by what audio_end_ms says
+        "not_ended": 2 / 5,  # the one without an end, and the one with 2.5 s: both count as 2 s
+        "delay_mean_ms": (1100 + 400 + 500 + 2000 + 2000)
+        / 5,  # by when it came, not by what audio_end_ms says
     }
     measured = {name: told.measured[name].value for name in by_hand}
     assert measured == pytest.approx(by_hand, rel=0.03)  # events come between two frames of 20 ms
