@@ -26,9 +26,9 @@ from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
 from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.truth.checked import known_of
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
-from replay.vad.truth.labels import find_labels, read_labels
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
 from replay.vad.truth.truth import Truth
 
@@ -342,7 +342,7 @@ def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple
     listened_to = work.listen(work.recordings, {hearing.ear, sharp}, "listening")
     heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
     pairs = zip(work.recordings, (one[sharp] for one in listened_to), strict=True)
-    return heard, [_truth(recording, own, labels) for recording, own in pairs]
+    return heard, [known_of(recording, labels, partial(derive, recording, own)) for recording, own in pairs]
 
 
 def _corpus(
@@ -355,8 +355,3 @@ def _corpus(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"
         )
     return corpus
-
-
-def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:
-    path = find_labels(Path(recording.path), folder)
-    return read_labels(path, recording) if path else derive(recording, heard)
