@@ -21,7 +21,7 @@ from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_
 from bridge.screen.output import print_json
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
-from replay.sound.silero import POLICIES, Policy
+from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting
@@ -128,7 +128,7 @@ def sweep(
     and agent did next; the page says which. Calls are heard as they were recorded: how callers would have reacted
     to another setting, only `replay compare` tells (--plan).
 
-    Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied, or a tape
+    Exit code: 0 something is recommended (what there is, perhaps), 1 nothing is, 2 this can't be studied, or a tape
     can't be read: it is named, and the others are studied.
     """
     with quiet_interrupt():
@@ -154,7 +154,7 @@ def sweep(
         show(made, skipped, min_agreement)
         show_files(made, html, config if write else None)
     leave_faults(faults)
-    sys.exit(0 if made.advised else NOTHING)
+    sys.exit(0 if made.advised or made.status == "semantic" else NOTHING)
 
 
 def _recordings(

@@ -5,11 +5,11 @@ from typing import Final
 
 from attrs import define
 
-from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import NEVER, Alarm, Ring
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.catching_up import CatchingUp
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice

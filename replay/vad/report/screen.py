@@ -8,19 +8,31 @@ from rich.table import Table
 
 from bridge.screen.output import console
 from bridge.text.wording import counted
+from replay.vad.report.headline import headline
+from replay.vad.report.heard import beside_server_vad, differing, in_force, whose
 from replay.vad.report.top import hours, snippet
-from replay.vad.report.words import METRICS, headline, in_words, percent, sources, warnings, with_interval
+from replay.vad.report.words import METRICS, in_words, percent, sources, warnings, with_interval
 from replay.vad.study.study import Study
 
 
 def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
     """Print the answer, what it costs, and what it stands on."""
     out = console()
-    style = "bold green" if made.advised else "bold yellow"
+    style = "bold green" if made.advised or made.status == "semantic" else "bold yellow"
+    for line in differing(made):
+        out.print(
+            f"The server did not do what the local model says: {line}",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     out.print(headline(made), style=style, markup=False, soft_wrap=True)
     if made.why:
         out.print(made.why, markup=False, soft_wrap=True)
     out.print(_costs(made))
+    for told in (one for one in made.observed if one.is_semantic):
+        for line in (f"{whose(told)}, in {counted(told.calls, 'call')}:", *beside_server_vad(made, told)):
+            out.print(line, markup=False, soft_wrap=True)
     for sentence in _grounds(made, enough):
         out.print(sentence, style="dim", markup=False, soft_wrap=True)
     for path, why in skipped[:MOST_SKIPPED]:
@@ -34,15 +46,18 @@ MOST_SKIPPED: Final = 5
 
 def _costs(made: Study) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    now, then = made.recommendation.current, made.recommendation.chosen if made.advised else None
+    real = in_force(made)
     columns = {
-        "now": made.recommendation.current,
-        "recommended": made.recommendation.chosen if made.advised else None,
+        "now, observed": real and real.measured,
+        "now, modelled" if real else "now": now and now.measured,
+        "recommended": then and then.measured,
     }
-    known = {title: choice for title, choice in columns.items() if choice}
+    known = {title: measured for title, measured in columns.items() if measured}
     for title in ("what callers bear", *known):
         table.add_column(title)
     for metric in METRICS:
-        costs = (choice.measured[metric.name] for choice in known.values())
+        costs = (measured[metric.name] for measured in known.values())
         table.add_row(metric.title, *(with_interval(one, metric.unit) for one in costs))
     return table
 

@@ -6,31 +6,19 @@ the fit. A recommendation stands on that agreement, or there is none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 from typing import Any, Final
 
-import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
-from replay.sound.silero import POLICIES
 from replay.vad.engine.machine import Hearing, Setting
-from replay.vad.study.agreement import TOLERANCE_MS, Agreement, Bench, Case, agreement_of, together
-
-FEWEST_EVENTS: Final = 20
-"""Fewer say nothing: six numbers are fitted to them."""
+from replay.vad.study.agreement import TOLERANCE_MS, Agreement, Case, agreement_of, together
+from replay.vad.study.fit import FEWEST_EVENTS, fit
 
 ENOUGH: Final = 0.9
 """The least agreement with which a recommendation is made, unless told otherwise."""
 
 BEYOND: Final = 0.1
 """How far from a threshold that was in force another may be recommended: the server's scale may be another."""
-
-HYSTERESES: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
-STARTS: Final = (1, 2, 3, 4)
-COARSE: Final = 0.05
-FINE: Final = 0.01
-REACH: Final = 0.4
-"""Local thresholds are looked for this far below and above the server's."""
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -94,65 +82,3 @@ def calibrate(cases: Sequence[Case], *, mapped: Map = map) -> Calibration:
     held_out = [agreement_of(halves[1 - half], other) for half, other in enumerate(others)]
     settings = tuple(dict.fromkeys(case.setting for case in cases))
     return Calibration(hearing, agreement_of(cases, hearing), together(held_out), len(calls), settings)
-
-
-def fit(cases: Sequence[Case]) -> Hearing:
-    """Return the hearing under which the local machine's events are nearest to the server's."""
-    bench = Bench.of(cases)
-    policies = [policy for policy in POLICIES if policy in cases[0].probabilities]
-    rough = product(policies, _around(0, REACH, COARSE), HYSTERESES, STARTS)
-    _, best = _cheapest(
-        bench, (Hearing(policy, shift, 1, drop, start) for policy, shift, drop, start in rough)
-    )
-    for step in (COARSE / 2, FINE):
-        fine = product(_around(best.shift, 2 * step, step), _around(best.hysteresis, 2 * step, step), STARTS)
-        near = (
-            evolve(best, shift=shift, hysteresis=max(0.0, drop), start_windows=start)
-            for shift, drop, start in fine
-        )
-        _, best = _cheapest(bench, near)
-    return _sloped(cases, best)
-
-
-def _around(middle: float, reach: float, step: float) -> list[float]:
-    count = round(reach / step)
-    return [round(middle + step * number, 3) for number in range(-count, count + 1)]
-
-
-def _cheapest(bench: Bench, hearings: Iterable[Hearing]) -> tuple[float, Hearing]:
-    """Return the cheapest; among all that are as good as it, the one in the middle."""
-    tried = sorted(
-        (bench.with_lag(hearing) for hearing in hearings), key=lambda one: (one[0], *_order(one[1]))
-    )
-    as_good = [hearing for cost, hearing in tried if cost <= tried[0][0] + SAME_MS]
-    same = [
-        one
-        for one in as_good
-        if (one.policy, one.start_windows) == (as_good[0].policy, as_good[0].start_windows)
-    ]
-    return tried[0][0], sorted(same, key=lambda one: (one.shift, one.hysteresis))[len(same) // 2]
-
-
-SAME_MS: Final = 1e-9
-
-
-def _order(hearing: Hearing) -> tuple[object, ...]:
-    """Of equally good ones the plainest comes first."""
-    return hearing.start_windows, abs(hearing.shift), abs(hearing.hysteresis - 0.15), hearing.policy
-
-
-def _sloped(cases: Sequence[Case], hearing: Hearing) -> Hearing:
-    """Return it with a slope as well, where the calls had thresholds far enough apart to tell one, and it helps."""
-    found = []
-    for remote in sorted({case.setting.threshold for case in cases}):
-        own = [case for case in cases if case.setting.threshold == remote]
-        if sum(case.events for case in own) >= FEWEST_EVENTS:
-            near = (evolve(hearing, shift=shift) for shift in _around(hearing.shift, 0.2, 2 * FINE))
-            found.append((remote, remote + _cheapest(Bench.of(own), near)[1].shift))
-    if len(found) < 2 or found[-1][0] - found[0][0] < 2 * COARSE:
-        return hearing
-    remotes, locals_ = np.array(found).T
-    slope, shift = np.polyfit(remotes, locals_, 1)
-    bench = Bench.of(cases)
-    sloped = evolve(hearing, slope=round(float(slope), 3), shift=round(float(shift), 3))
-    return min(bench.with_lag(hearing), bench.with_lag(sloped), key=lambda one: one[0])[1]

@@ -20,11 +20,11 @@ from bridge.heart.events import (
     SessionCreated,
     SessionUpdated,
     SpeechStarted,
-    Stopped,
     StreamStarted,
     ToolCalled,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS
+from bridge.heart.wishes import Stopped
 
 CLOSES = Stopped("operator", "the daemon is shutting down", "We are closing.", within_ms=8000)
 NOW = Stopped("operator", "the daemon is shutting down", "We are closing.")
