@@ -10,7 +10,15 @@ def tool(name: str = "book", **parameters: Any) -> dict[str, Any]:
 
 
 def test_what_ends_a_call_is_not_called() -> None:
-    names = ("hang_up", "end_call", "transfer_to_human", "say_goodbye", "opening_hours", "send_summary", "book")
+    names = (
+        "hang_up",
+        "end_call",
+        "transfer_to_human",
+        "say_goodbye",
+        "opening_hours",
+        "send_summary",
+        "book",
+    )
     tools = [*map(tool, names), {"type": "mcp", "server_label": "x"}]
     assert [one["name"] for one in usable(tools)] == ["opening_hours", "send_summary", "book"]
 
