@@ -11,16 +11,16 @@ import trio
 from rich.console import Console
 
 from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
-from bridge.screen.output import console, print_json
+from bridge.screen.output import print_json, table_console
 from replay.commands.options import complain_of_file
 from replay.commands.phone_options import account_of
 from replay.conformance.asked import MODEL_PORT, job_of
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
 from replay.conformance.job import Job
-from replay.conformance.screen import show_card, teller
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
+from replay.conformance.shown.screen import show_card, teller
 from replay.conformance.started_bridge import BridgeNotStartedError
 from replay.phone.exchange.expect import Expect
 from replay.phone.scenario import CallSettings, Scenario
@@ -108,7 +108,7 @@ def judge(
     """
     before = read_card(baseline).results if baseline else {}
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
-    out = Console(quiet=True) if wants_json else console()
+    out = Console(quiet=True) if wants_json else table_console()
     job = job_of(
         to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
         only=only, name=name,

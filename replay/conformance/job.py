@@ -14,8 +14,7 @@ from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.detour import detour
-from replay.conformance.run import judged, make_calls
-from replay.conformance.situations import SITUATIONS, Situation
+from replay.conformance.run import Ringer, judged, make_calls
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
 from replay.phone.ring import Account, Destination
@@ -63,7 +62,6 @@ class Job:
     to: Destination = attrs.field(kw_only=False)
     account: Account = Account()
     name: str = ""
-    situations: Sequence[Situation] = attrs.field(default=SITUATIONS, repr=False)
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
     start: Start | None = None
     model_host: str = "127.0.0.1"
@@ -71,22 +69,25 @@ class Job:
 
     async def run(self, tell: Tell = lambda _: None) -> ReportCard:
         """Return the card. Raises `BridgeNotStartedError`, and `OSError` when the model can't listen."""
-        async with open_stage(self.to, self.account, host=self.model_host, port=self.model_port) as stage:
+        async with open_stage(host=self.model_host, port=self.model_port) as stage:
             tell(f"the model is {stage.url}: it has to be the one that the bridge talks to")
             if self.start is None:
-                return await self._card(stage, tell)
+                return await self.make(stage, tell)
             host, port = self.to.address
             environment = self.start.environment(stage.url, port or 0)
             async with start_bridge(self.start.command, environment, host=host, port=port or 0) as bridge:
-                return await self._card(stage, tell, bridge)
+                return await self.make(stage, tell, bridge)
 
-    async def _card(self, stage: Stage, tell: Tell, bridge: StartedBridge | None = None) -> ReportCard:
+    async def make(
+        self, stage: Stage, tell: Tell = lambda _: None, bridge: StartedBridge | None = None
+    ) -> ReportCard:
+        """Return the card of a bridge that runs, and whose model is this stage."""
         began, began_at = datetime.datetime.now(datetime.UTC), trio.current_time()
 
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(stage, self.situations, on_done)
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
         return judged(
             calls,

@@ -6,6 +6,7 @@ call's. It decides nothing about what is right."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 import attrs
 import trio
@@ -16,13 +17,17 @@ from replay.conformance.situations import Situation
 from replay.model.script import Script
 from replay.model.server import ModelServer, serve_model
 from replay.model.watch import Who
+from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.report import CallReport
 from replay.phone.ring import Account, Destination, ring_at
+from replay.phone.script import Caller
 
-LONGEST_CALL_MS = 60_000
-LEAVE_TIME_MS = 5_000
+LONGEST_CALL_MS: Final = 60_000
+LEAVE_TIME_MS: Final = 5_000
 """A model's session that is still open so long after its call is over was forgotten."""
-NOBODY = Script()
+NOBODY: Final = Script()
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""Twilio says its words in no time: many bridges have it say some before the stream."""
 
 
 @attrs.define(eq=False)
@@ -39,8 +44,6 @@ class _Ringing:
 class Stage:
     """The model's stand-in, and the calls that are made beside it."""
 
-    to: Destination
-    account: Account
     strays: list[SessionLog] = attrs.field(factory=list)
     """Sessions that were opened while no call was beginning."""
     _logs: dict[int, SessionLog] = attrs.field(factory=dict)
@@ -54,25 +57,22 @@ class Stage:
         """Where the model is."""
         return self._model.url
 
-    async def call(self, situation: Situation, number: int = 1) -> BothSides:
+    async def call(
+        self, situation: Situation, to: Destination, account: Account, number: int = 1
+    ) -> BothSides:
         """Make one call, and give the bridge time to leave its session."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
-            nursery.start_soon(self._ring, situation, ringing, reports)
-            await (ringing.is_over if situation.is_alone else ringing.has_begun).wait()
+            nursery.start_soon(_ring, to, account, situation.caller_of(number), ringing, reports)
+            await (
+                ringing.is_over if situation.is_alone and situation.copies == 1 else ringing.has_begun
+            ).wait()
             self._beginning = None
         with trio.move_on_after(LEAVE_TIME_MS / 1000):
             while any(log.is_open for log in ringing.logs):
                 await self._news.wait()
         return BothSides(situation, reports[0], tuple(ringing.logs), number)
-
-    async def _ring(self, situation: Situation, ringing: _Ringing, reports: list[CallReport]) -> None:
-        reports.append(
-            await ring_at(self.to, situation.caller, account=self.account, total_ms=LONGEST_CALL_MS)
-        )
-        ringing.has_begun.set()
-        ringing.is_over.set()
 
     # ------------------------------------------------------------------ the model's side
 
@@ -96,10 +96,18 @@ class Stage:
             self._news = trio.Event()
 
 
+async def _ring(
+    to: Destination, account: Account, caller: Caller, ringing: _Ringing, reports: list[CallReport]
+) -> None:
+    reports.append(await ring_at(to, caller, account=account, total_ms=LONGEST_CALL_MS, town=QUICK_TOWN))
+    ringing.has_begun.set()
+    ringing.is_over.set()
+
+
 @asynccontextmanager
-async def open_stage(to: Destination, account: Account, *, host: str, port: int) -> AsyncIterator[Stage]:
+async def open_stage(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Stage]:
     """Have the model's stand-in listen. Raises `OSError` when it can't."""
-    stage = Stage(to, account)
+    stage = Stage()
     async with trio.open_nursery() as nursery:
         serve = partial(serve_model, stage.script_for, host=host, port=port, watch=stage.watch)
         stage._model = await nursery.start(serve)
