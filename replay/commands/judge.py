@@ -35,7 +35,9 @@ EXAMPLES: Final = """\
 \b
 A bridge that runs on this machine, and has ws://127.0.0.1:8090/v1/realtime for its model:
   replay judge --to http://127.0.0.1:5050/incoming-call
-One that is started for it, whose model's address is read from a variable:
+One that is started for it, with OpenAI's address in its code:
+  replay judge --cmd "python main.py" --to /incoming-call --html card.html
+One whose model's address is read from a variable:
   replay judge --cmd "python main.py" --model-variable OPENAI_REALTIME_URL --to /incoming-call
 """
 
@@ -62,7 +64,8 @@ One that is started for it, whose model's address is read from a variable:
     "model_variables",
     multiple=True,
     metavar="NAME[=TEXT]",
-    help="Where the bridge of --cmd reads the model's address; {url} and {host} in TEXT stand for it. Repeat for more.",
+    help="Where the bridge of --cmd reads the model's address; {url} and {host} in TEXT stand for it. Repeat for more. "
+    "Without it, one in Python or Node that has OpenAI's own address in its code is led to the model as it is.",
 )
 @click.option(
     "--model-port",

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import attrs
@@ -40,10 +41,12 @@ class Ringer:
     account: Account
     on_done: Callable[[BothSides], None]
     checks: Sequence[Check] = CHECKS
+    _numbers: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     async def make(self, situation: Situation, number: int = 1) -> BothSides:
         """Make one call."""
-        account = attrs.evolve(self.account, odd_parameters=situation.has_odd_parameters)
+        caller = f"+1555012{next(self._numbers) % 10_000:04}"  # many bridges take so many calls of a number
+        account = attrs.evolve(self.account, odd_parameters=situation.has_odd_parameters, caller=caller)
         call = await self.stage.call(situation, self.to, account, number)
         self.on_done(call)
         return call
