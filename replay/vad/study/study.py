@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError, TapeError
 from bridge.settings.turn_detection import TurnBudget
@@ -20,13 +20,14 @@ from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
-from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
+from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.changes import Change, changes
 from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
 from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
 from replay.vad.truth.checked import known_of
+from replay.vad.study.trust import apart_of, doubted
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
@@ -56,7 +57,7 @@ class Plan:
 
     agent: for whom the setting is; the agent that took the calls unless told. hearing: how the server hears, if that
     is known; else it is fitted. trusts_engine: recommend even though nothing shows that the local engine hears as the
-    server does. is_cautious: see `recommend`. enough: the least agreement, 0 to 1. labels: the folder of label files;
+    server does. is_cautious: see `recommend`. labels: the folder of label files;
     beside the tapes unless told.
     """
 
@@ -68,7 +69,6 @@ class Plan:
     policy: Policy | None = None
     trusts_engine: bool = False
     is_cautious: bool = False
-    enough: float = ENOUGH
     labels: Path | None = None
     resamples: int = 1000
     seed: int = 0
@@ -267,6 +267,7 @@ def study(
     grid = plan.grid.including(current) if current else plan.grid
     mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
+    swept = doubted(swept, calibration.apart) if calibration else swept
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
     asked = {"resamples": plan.resamples, "seed": plan.seed, "ended_within_ms": plan.budget.ended_within_ms}
@@ -293,7 +294,7 @@ def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
         return ""
     if calibration is None:
         return NO_EVENTS
-    return "" if calibration.is_good(plan.enough) else calibration.verdict(plan.enough)
+    return "" if calibration.is_good else calibration.verdict()
 
 
 @frozen
@@ -326,7 +327,11 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     listened_to = work.listen(chosen, ears, "listening with all ears")
     work.tell("calibrating", 0, 0)
     heard = {ear: [one[ear] for one in listened_to] for ear in ears}
-    return calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    sharp = Ear(policy=found.hearing.ear.policy)
+    truths = [_truth(one, own[sharp], plan.labels) for one, own in zip(chosen, listened_to, strict=True)]
+    apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
+    return evolve(found, apart=apart)
 
 
 def _sample(recordings: Sequence[Recording]) -> list[Recording]:
