@@ -26,8 +26,8 @@ from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
 from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
-from replay.vad.truth.checked import known_of
 from replay.vad.study.trust import apart_of, doubted
+from replay.vad.truth.checked import known_of
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
@@ -329,7 +329,8 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     heard = {ear: [one[ear] for one in listened_to] for ear in ears}
     found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
     sharp = Ear(policy=found.hearing.ear.policy)
-    truths = [_truth(one, own[sharp], plan.labels) for one, own in zip(chosen, listened_to, strict=True)]
+    pairs = zip(chosen, (one[sharp] for one in listened_to), strict=True)
+    truths = [known_of(one, plan.labels, partial(derive, one, own)) for one, own in pairs]
     apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
     return evolve(found, apart=apart)
 
