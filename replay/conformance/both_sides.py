@@ -122,8 +122,12 @@ class BothSides:
         return [event for event in self.report.events if event.kind in kinds]
 
     def next_act_ms(self, after_ms: int) -> int:
-        """When the caller did something next, or the stream was over."""
-        acts = (event.t_ms for event in self.events(*ACTS) if event.t_ms > after_ms)
+        """When the caller did something next, or the stream was over; at once, if they are speaking."""
+        acts = (
+            max(event.t_ms, after_ms)
+            for event in self.events(*ACTS)
+            if event.t_ms + event.detail.get("ms", 0) > after_ms
+        )
         return min(acts, default=self.over_ms)
 
     def heard_ms(self, since_ms: int, until_ms: int) -> int:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import attrs
 
 Side = Literal["phone", "model"]
+SpanKind = Literal["open", "caller", "agent", "tool"]
 Result = Literal["passed", "failed", "unknown"]
 
 WORST_FIRST: Final[Mapping[Result, int]] = {"failed": 0, "unknown": 1, "passed": 2}
@@ -47,12 +48,23 @@ class Finding:
 
 
 @attrs.frozen
+class Span:
+    """A stretch of one side's time: how long its line or session was open, who spoke, how long a tool ran."""
+
+    side: Side
+    kind: SpanKind
+    from_ms: int
+    to_ms: int
+
+
+@attrs.frozen
 class JudgedCall:
     """One call that was made, with what both sides have to tell, in the order in which it happened."""
 
     name: str
     title: str
     lines: tuple[Evidence, ...] = attrs.field(default=(), repr=False)
+    spans: tuple[Span, ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen(kw_only=True)

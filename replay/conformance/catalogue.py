@@ -60,6 +60,12 @@ ONE_GREETING: Final = Check(
     "the agent greets them, and then greets them again",
     "they ask for one response when the session is ready, and for none when `start` comes as well",
 )
+STAYS_UP: Final = Check(
+    "stays-up",
+    "the bridge is there for the next call",
+    "their call is not answered at all, because of what became of somebody else's",
+    "what goes wrong in one call ends in that call: no error of a socket gets out of its task",
+)
 FIRST_WORDS_PASSED: Final = Check(
     "first-words-passed",
     "what the caller says at once reaches the model",
@@ -191,6 +197,7 @@ CHECKS: Final = (
     TOOL_RESULT_TOLD,
     ONE_ANSWER,
     ONE_GREETING,
+    STAYS_UP,
     FIRST_WORDS_PASSED,
     WHOLE_ANSWERS,
     NO_GAPS,

@@ -1,6 +1,7 @@
 """One card from beginning to end: the model listens, the bridge is started if it has to be, and the calls are made."""
 
 import datetime
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from bridge.errors import BridgeError
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
+from replay.conformance.detour import detour
 from replay.conformance.run import Ringer, judged, make_calls
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
@@ -25,7 +27,8 @@ Tell = Callable[[str], None]
 
 @attrs.frozen
 class Start:
-    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts."""
+    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts. Without any,
+    what it sends to the service itself reaches the model."""
 
     command: str
     variables: Mapping[str, str]
@@ -39,7 +42,7 @@ class Start:
             for name, text in self.variables.items()
         }
         ours = {"PORT": str(port), "OPENAI_API_KEY": INVENTED_KEY, "TWILIO_AUTH_TOKEN": self.auth_token}
-        return ours | told
+        return ours | (told or detour(model_url, os.environ))
 
 
 def variables_of(words: Sequence[str]) -> dict[str, str]:
@@ -84,7 +87,7 @@ class Job:
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(Ringer(stage, self.to, self.account, on_done))
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
         return judged(
             calls,

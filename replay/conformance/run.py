@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import attrs
@@ -10,15 +11,17 @@ import trio
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, Finding, ReportCard
 from replay.conformance.catalogue import CHECKS
-from replay.conformance.crowds import judge_crowd
-from replay.conformance.doors import judge_doors, judge_survival
-from replay.conformance.endings import judge_ending
-from replay.conformance.greetings import judge_greeting
-from replay.conformance.interruptions import judge_interruptions
+from replay.conformance.judging.crowds import judge_crowd, judge_presence
+from replay.conformance.judging.doors import judge_doors, judge_survival
+from replay.conformance.judging.endings import judge_ending
+from replay.conformance.judging.greetings import judge_greeting
+from replay.conformance.judging.interruptions import judge_interruptions
+from replay.conformance.judging.tool_calls import judge_tools
+from replay.conformance.judging.turns import judge_turns
 from replay.conformance.situations import FIRST, Known, Situation, situations
+from replay.conformance.spans import spans_of
 from replay.conformance.stage import Stage
-from replay.conformance.tool_calls import judge_tools
-from replay.conformance.turns import judge_turns
+from replay.conformance.telling import telling
 from replay.phone.ring import Account, Destination
 
 JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (
@@ -37,10 +40,13 @@ class Ringer:
     to: Destination
     account: Account
     on_done: Callable[[BothSides], None]
+    checks: Sequence[Check] = CHECKS
+    _numbers: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     async def make(self, situation: Situation, number: int = 1) -> BothSides:
         """Make one call."""
-        account = attrs.evolve(self.account, odd_parameters=situation.has_odd_parameters)
+        caller = f"+1555012{next(self._numbers) % 10_000:04}"  # many bridges take so many calls of a number
+        account = attrs.evolve(self.account, odd_parameters=situation.has_odd_parameters, caller=caller)
         call = await self.stage.call(situation, self.to, account, number)
         self.on_done(call)
         return call
@@ -52,6 +58,8 @@ async def make_calls(ringer: Ringer) -> list[BothSides]:
     if calls[0].report.started_ms is None:
         return calls  # nobody is there to be judged
     wanted, free = situations(known_of(calls[0])), trio.Semaphore(AT_ONCE)
+    if len(ringer.checks) < len(CHECKS):
+        wanted = telling(wanted, ringer.checks)
 
     async def one(situation: Situation, number: int) -> None:
         calls.append(await ringer.make(situation, number))
@@ -92,6 +100,7 @@ def judged(
     """Return the card: what each call says, and of checks of which none says anything, that it could not be told."""
     wanted = {check.name for check in checks}
     findings = [finding for call in calls for judge in JUDGES for finding in judge(call)]
+    findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
     untold = [_untold(check) for check in checks if check.name not in seen]
@@ -101,7 +110,7 @@ def judged(
         date=began.isoformat(timespec="seconds"),
         took_seconds=round(took_seconds, 1),
         checks=tuple(checks),
-        calls=tuple(call.log() for call in calls),
+        calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
         findings=(*findings, *untold),
         notes=tuple(notes),
         was_connected=any(call.report.started_ms is not None for call in calls),

@@ -32,8 +32,8 @@ from replay.sound.formats import murmur
 PATIENCE_MS: Final = 9_000
 """So long whoever waits for the agent waits; a caller would have hung up."""
 
-SILENCE_MS: Final = 9_000
-"""A line that is silent for so long after a failure is dead."""
+SILENCE_MS: Final = 12_000
+"""A line that is silent for so long after a failure is dead; until then a bridge may try again."""
 
 CROWD: Final = 20
 UNDECLARED: Final = "a_tool_that_nobody_declared"
@@ -125,8 +125,8 @@ FIRST: Final = Situation(
 def situations(known: Known) -> tuple[Situation, ...]:
     """Return every further call, for a bridge of which this is known."""
     return (
-        *_talk(known), *_interruptions(known), *_tools(known), *_endings(known), *_doors(known), *_failures(known),
-        *_crowds(known),
+        *_talk(known), *_interruptions(known), *_tools(known), *_endings(known), *_doors(known), *_crowds(known),
+        *_failures(known),
     )  # fmt: skip
 
 

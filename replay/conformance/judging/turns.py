@@ -7,9 +7,9 @@ from typing import Final
 from replay.conformance.both_sides import Answer, BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import NO_GAPS, ONE_ANSWER, PROMPT, TURN_ANSWERED, WHOLE_ANSWERS
-from replay.conformance.hearing import Passage, passages
+from replay.conformance.judging.hearing import Passage, passages
+from replay.conformance.judging.verdicts import active_errors, found, held, misplaced
 from replay.conformance.session_log import Told
-from replay.conformance.verdicts import active_errors, found, held, misplaced
 from replay.phone.report import Happening
 
 ANSWER_MS: Final = 8_000

@@ -14,8 +14,8 @@ from replay.conformance.catalogue import (
     SURVIVES_NOISE,
     SURVIVES_SILENCE,
 )
+from replay.conformance.judging.verdicts import held
 from replay.conformance.session_log import APPEND
-from replay.conformance.verdicts import held
 
 SURVIVED: Final[dict[str, Check]] = {
     "keys": SURVIVES_KEYS,
@@ -50,10 +50,10 @@ def judge_doors(call: BothSides) -> Iterator[Finding]:
 
 
 def _guarded(call: BothSides) -> Iterator[Finding]:
+    """A session that the webhook has opened is none of the stranger's, so long as nothing they say is passed on."""
     if call.report.upgrade_status is None and not call.report.stream_sids:
         return
-    talked = [*call.told("response.created"), *call.told(APPEND, "client")]
-    opened = call.told("opened", "socket")
+    talked, opened = call.told(APPEND, "client"), call.told("opened", "socket")
     phone = call.phone_line(
         call.report.started_ms or 0, f"a stranger's socket is answered {call.report.upgrade_status}"
     )

@@ -14,9 +14,9 @@ from replay.conformance.catalogue import (
     TOOL_RESULT_TOLD,
     TOOL_UNDECLARED,
 )
+from replay.conformance.judging.verdicts import active_errors, found, held
 from replay.conformance.session_log import APPEND, Told
 from replay.conformance.situations import UNDECLARED
-from replay.conformance.verdicts import active_errors, found, held
 
 PATIENCE_MS: Final = 8_000
 """A tool that has given nothing in this time keeps a caller waiting for ever. The call lasts longer."""

@@ -1,14 +1,15 @@
 """What becomes of calls that are there at the same time."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from bridge.sound.g711 import LINEAR
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Finding
-from replay.conformance.catalogue import CALLS_KEPT_APART, NO_FRAMES_LOST
+from replay.conformance.catalogue import CALLS_KEPT_APART, NO_FRAMES_LOST, STAYS_UP
+from replay.conformance.judging.verdicts import held
 from replay.conformance.session_log import APPEND
-from replay.conformance.verdicts import held
 
 LOUD: Final = 400
 """Samples beyond it are a voice: the line's silence has none."""
@@ -57,6 +58,15 @@ def _frames(call: BothSides) -> Iterator[Finding]:
     phone = call.phone_line(call.over_ms, f"{call.report.frames_sent} frames were sent")
     is_kept = lost_ms <= LOST_MS + LOST_PART * sent_ms
     yield held(is_kept, NO_FRAMES_LOST, call, why, phone=phone, model=call.model_line(appends[-1]))
+
+
+def judge_presence(calls: Sequence[BothSides]) -> Iterator[Finding]:
+    """Say whether the bridge was there for each call. Of one that it refused, nothing is said."""
+    for before, call in pairwise(sorted(calls, key=lambda call: call.report.rang_at)):
+        answered = call.report.webhook_status is not None or call.report.upgrade_status is not None
+        phone = call.phone_line(0, call.report.error or "it rings, and is answered")
+        why = "answered" if answered else f"not answered any more; the call before it was {before.name}"
+        yield held(answered, STAYS_UP, call, why, phone=phone)
 
 
 def most_at_once(calls: Sequence[BothSides]) -> int:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import NO_PROVOKED_ERRORS, NO_SILENCE_AFTER_FAILURE, SESSION_LEFT
+from replay.conformance.judging.verdicts import ACTIVE, code_of, found, held
 from replay.conformance.session_log import Told
 from replay.conformance.situations import SILENCE_MS
-from replay.conformance.verdicts import ACTIVE, code_of, found, held
 
 RACES = (ACTIVE, "response_cancel_not_active", "item_truncate_invalid_item_id")
 """What is looked at elsewhere, and a race that nobody wins: the response was done while the request was on its way."""

@@ -14,9 +14,9 @@ from replay.conformance.catalogue import (
     SURVIVES_LOST_MARKS,
     TELLS_WHAT_WAS_HEARD,
 )
-from replay.conformance.hearing import heard_of, passages
+from replay.conformance.judging.hearing import heard_of, passages
+from replay.conformance.judging.verdicts import found, held
 from replay.conformance.session_log import DELTA, Told
-from replay.conformance.verdicts import found, held
 from replay.phone.report import Happening
 
 NOTICE_MS: Final = 2_000

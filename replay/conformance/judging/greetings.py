@@ -11,8 +11,8 @@ from replay.conformance.catalogue import (
     GREETING_HEARD,
     ONE_GREETING,
 )
+from replay.conformance.judging.verdicts import active_errors, found, held, misplaced
 from replay.conformance.session_log import APPEND
-from replay.conformance.verdicts import active_errors, found, held, misplaced
 
 SOON_MS: Final = 4_000
 """From the model's response, or from a later `start`, to the caller's ear: beyond it people say hello again."""
