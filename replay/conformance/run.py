@@ -118,7 +118,7 @@ def judged(
     findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
-    untold = [untold(check, calls) for check in checks if check.name not in seen]
+    rest = [untold(check, calls) for check in checks if check.name not in seen]
     return ReportCard(
         bridge=bridge,
         url=url,
@@ -126,7 +126,7 @@ def judged(
         took_seconds=round(took_seconds, 1),
         checks=tuple(checks),
         calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
-        findings=(*findings, *untold),
+        findings=(*findings, *rest),
         notes=tuple(notes),
         was_connected=any(call.report.started_ms is not None for call in calls),
     )
