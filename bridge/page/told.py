@@ -3,6 +3,7 @@ conversation with everything that came between. Pure.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from bridge.text.wording import counted, seconds
@@ -16,6 +17,10 @@ BEFORE_MS: Final = 2500
 SLOW_MS: Final = 1200
 VERY_SLOW_MS: Final = 2000
 """Answers that callers notice, and that they complain of."""
+
+
+QUIET: Final = ("milestone", "operator")
+"""Moments in which nothing is to be heard."""
 
 
 def summary(facts: Facts) -> list[tuple[str, str, str]]:
@@ -53,7 +58,7 @@ def level_of(wait: Row) -> str:
 
 def highlights(facts: Facts) -> list[tuple[int, int, str]]:
     """Return what one would listen to, the likeliest first: from when to play, when it is, and what it is."""
-    found = [(one["t_ms"], one["text"]) for one in facts["moments"] if one["kind"] != "milestone"]
+    found = [(one["t_ms"], one["text"]) for one in facts["moments"] if one["kind"] not in QUIET]
     found += [
         (tool["called_ms"], f"{tool['name']} failed")
         for tool in facts["tools"]
@@ -68,6 +73,7 @@ def highlights(facts: Facts) -> list[tuple[int, int, str]]:
 
 # ---------------------------------------------------------------- the conversation
 
+HAPPENED: Final = {"barge_in": ("cut", "Cut in"), "operator": ("event", "Operator")}
 WHO: Final = {"agent": "Agent", "caller": "Caller", "system": "Bridge"}
 
 
@@ -83,7 +89,7 @@ def _happenings(facts: Facts) -> Iterator[tuple[int, int, Row]]:
         yield line["from_ms"], 1, {**line, "kind": role, "who": WHO[role]}
     for one in facts["moments"]:
         if one["kind"] != "milestone":
-            kind, who = ("cut", "Cut in") if one["kind"] == "barge_in" else ("event", "Bridge")
+            kind, who = HAPPENED.get(one["kind"], ("event", "Bridge"))
             yield one["t_ms"], 0, _event(kind, who, one["t_ms"], one["text"])
     for tool in facts["tools"]:
         t_ms = tool["called_ms"] if tool["called_ms"] is not None else tool["started_ms"] or 0
@@ -97,14 +103,25 @@ def _event(kind: str, who: str, t_ms: int, text: str) -> Row:
     return {"kind": kind, "who": who, "from_ms": t_ms, "to_ms": t_ms, "text": text}
 
 
-def stretches(words: list[list[Any]]) -> list[tuple[bool, list[list[Any]]]]:
-    """Return words in stretches that were all heard, or all not."""
-    found: list[tuple[bool, list[list[Any]]]] = []
-    for word in words:
-        if not found or found[-1][0] != word[2]:
-            found.append((word[2], []))
-        found[-1][1].append(word)
-    return found
+def stretches(words: list[list[Any]]) -> list[tuple[bool, str]]:
+    """Return words as text, in stretches that were all heard, or all not."""
+    runs = groupby(words, key=lambda word: bool(word[2]))
+    return [(is_heard, "".join(text for text, *_ in run)) for is_heard, run in runs]
+
+
+def timing(line: Row) -> str:
+    """Return how many of a browser's letters each word of a line has, and how long after the one before it begins.
+
+    A page has its words as text, and makes something of one only where somebody looks: an hour has ten thousand.
+
+    >>> timing({"from_ms": 1000, "words": [["Good ", 1000, True], ["day.", 1240, True]]})
+    '5 0 4 240'
+    """
+    begins = [line["from_ms"], *(ms for _, ms, _ in line["words"])]
+    sizes = (len(text.encode("utf-16-le", "surrogatepass")) // 2 for text, *_ in line["words"])
+    return " ".join(
+        f"{size} {ms - before}" for size, before, ms in zip(sizes, begins, begins[1:], strict=False)
+    )
 
 
 # ---------------------------------------------------------------- tools, legs

@@ -141,7 +141,8 @@ class CallReport:
     warnings: list[Warned] = attrs.field(factory=list)
     missed: list[Missed] = attrs.field(factory=list)
     unreached: list[Step] = attrs.field(factory=list)  # what the caller never came to say or to press
-    next_verbs: list[Verb] = attrs.field(factory=list)  # what ran after the stream, or without one
+    verbs_before: list[Verb] = attrs.field(factory=list)  # what ran before the first stream
+    next_verbs: list[Verb] = attrs.field(factory=list)  # what ran after it, or without one
     second_socket: SecondSocket | None = None
     far_ends: list[Leg] = attrs.field(factory=list)  # whoever was rung
     words: list[Words] = attrs.field(factory=list)  # what was said off the stream, by whom, to whom

@@ -129,6 +129,8 @@ def _facts(report: CallReport) -> list[tuple[str, str]]:
             f"{seconds(heard_ms)}, {report.frames_sent} frames sent, {report.frames_lost} not read by the bridge",
         ),
     ]
+    if report.verbs_before:
+        facts.insert(0, ("before", ", ".join(map(in_words, report.verbs_before))))
     return [*facts, ("lost", lost)] if report.frames_missing or report.frames_unheard else facts
 
 
