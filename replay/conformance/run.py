@@ -16,6 +16,7 @@ from replay.conformance.judging.doors import judge_doors, judge_survival
 from replay.conformance.judging.endings import judge_ending
 from replay.conformance.judging.greetings import judge_greeting
 from replay.conformance.judging.interruptions import judge_interruptions
+from replay.conformance.judging.scenarios import judge_scenario
 from replay.conformance.judging.tool_calls import judge_tools
 from replay.conformance.judging.turns import judge_turns
 from replay.conformance.situations import FIRST, Known, Situation, situations
@@ -26,9 +27,9 @@ from replay.phone.ring import Account, Destination
 
 JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (
     judge_greeting, judge_turns, judge_interruptions, judge_tools, judge_doors, judge_survival, judge_crowd,
-    judge_ending,
+    judge_ending, judge_scenario,
 )  # fmt: skip
-AT_ONCE: Final = 6
+AT_ONCE: Final = 10
 """So many calls go on beside each other, where none needs the bridge for itself: a tenth of what two cores play."""
 
 
@@ -41,6 +42,8 @@ class Ringer:
     account: Account
     on_done: Callable[[BothSides], None]
     checks: Sequence[Check] = CHECKS
+    own: Sequence[Situation] = ()
+    """Calls that somebody brings; the card's own are not made then."""
     _numbers: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     async def make(self, situation: Situation, number: int = 1) -> BothSides:
@@ -54,12 +57,20 @@ class Ringer:
 
 async def make_calls(ringer: Ringer) -> list[BothSides]:
     """Make every call: the first shows what the others can be; those that need the bridge for themselves come last."""
-    calls = [await ringer.make(FIRST)]
-    if calls[0].report.started_ms is None:
-        return calls  # nobody is there to be judged
-    wanted, free = situations(known_of(calls[0])), trio.Semaphore(AT_ONCE)
+    if ringer.own:
+        return await _make_all(ringer, ringer.own)
+    first = await ringer.make(FIRST)
+    if first.report.started_ms is None:
+        return [first]  # nobody is there to be judged
+    wanted = situations(known_of(first))
     if len(ringer.checks) < len(CHECKS):
         wanted = telling(wanted, ringer.checks)
+    return [first, *await _make_all(ringer, wanted)]
+
+
+async def _make_all(ringer: Ringer, wanted: Sequence[Situation]) -> list[BothSides]:
+    calls: list[BothSides] = []
+    free = trio.Semaphore(AT_ONCE)
 
     async def one(situation: Situation, number: int) -> None:
         calls.append(await ringer.make(situation, number))
@@ -70,12 +81,16 @@ async def make_calls(ringer: Ringer) -> list[BothSides]:
 
     async with trio.open_nursery() as nursery:
         for situation in wanted:
-            if not situation.is_alone:
+            if not situation.is_alone and not situation.begins_alone_ms:
                 nursery.start_soon(beside, situation)
     for situation in wanted:
         if situation.is_alone:
             await _copies(situation, one)
-    names = [FIRST.name, *(situation.name for situation in wanted)]
+    async with trio.open_nursery() as nursery:
+        for situation in wanted:
+            if situation.begins_alone_ms:
+                nursery.start_soon(_copies, situation, one)
+    names = [situation.name for situation in wanted]
     return sorted(calls, key=lambda call: (names.index(call.situation.name), call.number))
 
 

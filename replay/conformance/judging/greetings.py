@@ -77,7 +77,7 @@ def _placed(call: BothSides, greetings: list[Answer]) -> Iterator[Finding]:
 def _first_words(call: BothSides) -> Iterator[Finding]:
     """Where the model's door opened late, what the caller said before must have been kept."""
     appends = call.told(APPEND, "client")
-    if not call.situation.script.faults.open_after_ms or call.situation.is_alone or not appends:
+    if call.situation.name != "eager" or not appends:
         return
     first_ms = call.ms(appends[0])
     before = [ms for ms in call.report.sent_ms if ms < first_ms]
