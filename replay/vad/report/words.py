@@ -1,7 +1,7 @@
 """What the page of a study says in words: headline, gains and costs, how sure it is, what to beware of. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite, isnan
+from math import isfinite, isinf, isnan
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from replay.vad.study.budget import limits
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20
 """With fewer, the resamples hold too few different calls: intervals come out too narrow."""
@@ -46,16 +47,19 @@ METRICS: Final = (
     Metric("false_per_hour", "False starts per hour", "count", "fewer false starts an hour",
            "more false starts an hour"),
     Metric(CLIPPED, "Beginnings clipped", "share", "fewer beginnings clipped", "more beginnings clipped"),
+    Metric("not_ended", "Turns not ended", "share", "fewer turns not ended", "more turns not ended"),
     Metric("delay_mean_ms", "Answer delay, mean", "ms", "less delay", "more delay"),
     Metric("delay_p90_ms", "Answer delay, P90", "ms", "less delay", "more delay"),
 )  # fmt: skip
 """What stands on the first screen. The delay is until the turn is taken to be over; the model's own comes on top."""
 
 
-def amount(value: float, unit: str) -> str:
-    """Return a number with its unit, as people write it."""
+def amount(value: float, unit: str, beyond_ms: int = ENDED_WITHIN_MS) -> str:
+    """Return a number with its unit, as people write it; a delay without end is longer than `beyond_ms`."""
     if isnan(value):
         return "none"
+    if isinf(value):  # the delay of turns that were not ended
+        return f"> {beyond_ms / 1000:g} s"
     if unit == "share":
         return f"{value * 100:.1f} %"
     if unit == "ms":

@@ -73,6 +73,11 @@ class Plan:
     resamples: int = 1000
     seed: int = 0
 
+    @property
+    def drawing(self) -> dict[str, int]:
+        """Return how calls are drawn for intervals."""
+        return {"resamples": self.resamples, "seed": self.seed}
+
 
 @frozen
 class Study:
@@ -263,23 +268,30 @@ def study(
         calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
     )
     heard, truths = _heard_and_true(work, hearing, plan.labels)
-    corpus = _corpus(recordings, heard, truths)
+    corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
-    grid = plan.grid.including(current) if current else plan.grid
-    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
-    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
+    swept = _swept(plan, corpus, hearing, current, pool)
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    heard_to = observed(recordings, heard, truths, hearing, resamples=plan.resamples, seed=plan.seed)
-    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
+    did = observed(
+        recordings, heard, truths, hearing, **plan.drawing, ended_within_ms=plan.budget.ended_within_ms
+    )
+    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, did)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
         plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
-        heard_to,
+        did,
     )  # fmt: skip
+
+
+def _swept(plan: Plan, corpus: Corpus, hearing: Hearing, current: Setting | None, pool: Pool) -> Sweep:
+    """Try the grid, today's setting among it, in other processes where that is worth it."""
+    grid = plan.grid.including(current) if current else plan.grid
+    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
+    return sweep(corpus, grid, hearing, **plan.drawing, mapped=mapped)
 
 
 def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
@@ -340,8 +352,11 @@ def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple
     return heard, [known_of(recording, labels, partial(derive, recording, own)) for recording, own in pairs]
 
 
-def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+def _corpus(
+    recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth], ended_within_ms: int
+) -> Corpus:
+    names = [recording.call_id for recording in recordings]
+    corpus = Corpus.of(names, heard, truths, ended_within_ms)
     if not len(corpus.turns.start):
         raise StudyError(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
 from replay.vad.study.metrics import BIN_MS, COUNTS, Counts, counts_of, outcome_of
-from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 
 Array = NDArray[np.float32]
 Map = Callable[[Callable[[float], Any], Iterable[float]], Iterable[Any]]
@@ -28,14 +28,15 @@ RATIOS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "false_per_hour": (("false_agent", "false_quiet"), "hours"),
     "false_agent_per_hour": (("false_agent",), "hours"),
     "false_quiet_per_hour": (("false_quiet",), "hours"),
-    "delay_mean_ms": (("delay_ms",), "delays"),
+    "not_ended": (("not_ended",), "judged"),
+    "delay_mean_ms": (("waited_ms",), "judged"),
 }
 """Each metric: what is added up over the calls, and what it is divided by. Shares are from 0 to 1."""
 
 QUANTILES: Final[Mapping[str, float]] = {"delay_p50_ms": 0.5, "delay_p90_ms": 0.9, "delay_p95_ms": 0.95}
 CLIPPED: Final = "onset_clipped"
 METRICS: Final = (*RATIOS, *QUANTILES, CLIPPED)
-DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms", CLIPPED)
+DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "not_ended", "delay_mean_ms", CLIPPED)
 """Metrics of which every resample is kept: a recommendation is made again in each, to say how sure it is."""
 
 LEVEL: Final = 0.95
@@ -92,7 +93,8 @@ class Sweep:
     """What came of a grid. Arrays are (thresholds, silences), for `onset_clipped` (thresholds, silences, prefixes).
 
     values, low, high: by the names in METRICS. draws: by those in DRAWN, (resamples, thresholds, silences[, prefixes]).
-    totals: turns, short, pauses, hours of the whole corpus.
+    totals: turns, short, pauses, hours of the whole corpus. ended_within_ms: when a turn is not ended; a delay of more
+    is infinite.
     """
 
     grid: Grid
@@ -103,6 +105,7 @@ class Sweep:
     draws: Mapping[str, Array] = field(repr=False)
     totals: Mapping[str, float]
     calls: int
+    ended_within_ms: int = ENDED_WITHIN_MS
 
     def at(self, metric: str, threshold: int, silence: int, prefix: int = 0) -> Measured:
         """Return a metric at one place of the grid, by the numbers of its threshold, silence and prefix."""
@@ -132,7 +135,7 @@ def sweep(
     )
     draws = {name: np.stack([column[3][name] for column in columns], axis=1) for name in DRAWN}
     totals = {name: float(counted.sum()) for name, counted in corpus.totals().items()}
-    return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls)
+    return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls, corpus.ended_within_ms)
 
 
 def drawn_calls(calls: int, resamples: int, seed: int) -> Array:
@@ -219,11 +222,15 @@ def _weighed(weights: Array, counts: Array) -> Array:
 
 
 def _quantiles(delays: Array) -> Side:
-    """Return the delays that so many of the turns stay under, from counts in bins: (…, BINS) -> (…)."""
+    """Return the delays that so many of the turns stay under, from counts in bins: (…, bins) -> (…).
+
+    Infinite, where it is the delay of turns that were not ended.
+    """
     upto = np.cumsum(delays, axis=-1)
     total = upto[..., -1]
     found = {}
     for name, share in QUANTILES.items():
         place = np.argmax(upto >= (share * total)[..., None], axis=-1)
-        found[name] = np.where(total > 0, (place + 0.5) * BIN_MS, np.nan).astype(np.float32)
+        ended = np.where(place == delays.shape[-1] - 1, np.inf, (place + 0.5) * BIN_MS)
+        found[name] = np.where(total > 0, ended, np.nan).astype(np.float32)
     return found
