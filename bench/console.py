@@ -1,19 +1,27 @@
 """What the console's questions cost with 100 000 calls in the database: a list, its orders, filters, searches, and the
-pages over them. Measured where they are answered: the desk of the indexer's process, the database opened anew for each.
+pages over them. Measured twice: where they are answered, at the desk of the indexer's process, the database opened anew
+for each; and as whoever asks a running daemon waits for the page, once with the process there and once after it had
+left, as it does when nobody has asked for ten minutes.
 
 python -m bench.console [--calls 100000] [--folder FOLDER]
 """
 
 import argparse
+import os
+import shutil
+import signal
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
+from bench.load_sides import Loaded, Side, loaded
+from bridge.console.app import HOME
 from bridge.console.filters import Filters
 from bridge.console.moments import by_time, of_days
 from bridge.console.queries import calls_page, one_call
@@ -28,7 +36,19 @@ WORDS: Final = (
     "table", "tomorrow", "evening", "parking", "vegetarian", "eight", "people", "birthday", "harbour", "waterfront",
     "booking", "please", "thank", "hours", "open", "monday", "cancel", "name", "number", "window",
 )  # fmt: skip
+SYLLABLES: Final = ("ba", "den", "ko", "lin", "mar", "no", "pes", "ri", "sul", "tav", "ver", "wen", "zo")
+VOCABULARY: Final = [*WORDS, *("".join(parts) for parts in product(SYLLABLES, repeat=3))]
+"""Two thousand words, most of them seldom said: of twenty alone a database makes next to nothing."""
+
 RARE: Final = "zeppelin"
+PAGES: Final = {
+    "the newest": HOME,
+    "longest wait first": f"{HOME}?sort=slowest",
+    "a rare word": f"{HOME}?words={RARE}",
+    "a word that everybody said": f"{HOME}?words=table",
+    "two words": f"{HOME}?words=table+vegetarian",
+}
+FIRSTS: Final = 5
 ID: Final = "'CA' || md5(i::varchar)"
 """As Twilio's are: of a call's rows nothing tells where those of another begin."""
 
@@ -60,7 +80,7 @@ def _turns(calls: int) -> str:
 
 
 def _transcript(calls: int) -> str:
-    word = f"({list(WORDS)})[1 + (random() * {len(WORDS) - 1})::int]"
+    word = f"({VOCABULARY})[1 + floor(pow(random(), 4) * {len(VOCABULARY)})::int]"
     said = " || ' ' || ".join([word] * 12)
     return f"""insert into transcript by name select {ID} as call_id, t as position, 'item' || t as item_id,
         if(t % 2 = 0, 'agent', 'caller') as role, {said} || if(i % 5000 = 17 and t = 3, ' {RARE}', '') as said,
@@ -118,6 +138,36 @@ def measure(path: Path, calls: int) -> None:
         )
 
 
+def measure_pages(path: Path, folder: Path) -> None:
+    """Print a line for each page, as it is waited for by whoever asks a daemon for it."""
+    (folder / "side" / "data").mkdir(parents=True)
+    shutil.copyfile(path, folder / "side" / "data" / path.name)
+    print(f"\n| {'page':34} | {'ms, median':>10} | {'slowest':>7} | {'first':>9} |")
+    print(f"|{'-' * 36}|{'-' * 11}:|{'-' * 8}:|{'-' * 10}:|")
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    with loaded(Side("bridge", has_console=True), folder / "side", "ws://127.0.0.1:1", cores) as daemon:
+        daemon.page(HOME)
+        for name, address in PAGES.items():
+            took = [_waited(daemon, address) for _ in range(REPEATS)]
+            first = statistics.median(_waited_anew(daemon, address) for _ in range(FIRSTS))
+            print(f"| {name:34} | {statistics.median(took):10.0f} | {max(took):7.0f} | {first:9.0f} |")
+
+
+def _waited(daemon: Loaded, address: str) -> float:
+    began = time.perf_counter()
+    daemon.page(address)
+    return (time.perf_counter() - began) * 1000
+
+
+def _waited_anew(daemon: Loaded, address: str) -> float:
+    """Return what somebody waits who is the first to ask: the indexer's process has to be started for them."""
+    for pid in daemon.indexers():
+        os.kill(pid, signal.SIGKILL)
+    while daemon.indexers():
+        time.sleep(0.05)
+    return _waited(daemon, address)
+
+
 def main() -> None:
     """Fill a database, unless there is one in the folder, and ask."""
     parser = argparse.ArgumentParser(
@@ -133,6 +183,7 @@ def main() -> None:
             fill(path, given.calls)
         print(f"{given.calls} calls, {path.stat().st_size / 2**20:.0f} MiB\n")
         measure(path, given.calls)
+        measure_pages(path, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 import trio
 from attrs import evolve
 
+from bench.day_webhooks import drawn_deliveries
 from bench.excursions import FAULTY, PLACES, PLANS, check_pin, drawn_far_end
 from bridge.agents import Agent
 from bridge.settings.filler import Clip, Filler
@@ -98,8 +99,11 @@ MODEL_FAULTS: Final[tuple[dict[str, Any], ...]] = (
 def drawn_call(seed: int) -> Simulation:
     """Return the call of a seed, not made yet."""
     dice = Random(f"day {seed}")
+    lost_ms = drawn_deliveries(seed).lost_ms
     far_ends = tuple(drawn_far_end(dice) for _ in range(6))
-    return Simulation(drawn_caller(dice), drawn_script(dice, seed), drawn_agent(dice), TOOLS, seed, far_ends)
+    caller, script = drawn_caller(dice), drawn_script(dice, seed)
+    caller = evolve(caller, answer_delay_ms=caller.answer_delay_ms + lost_ms)
+    return Simulation(caller, script, drawn_agent(dice), TOOLS, seed, far_ends)
 
 
 def drawn_agent(dice: Random) -> Agent:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,10 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 INDEXER: Final = "bridge.indexing.worker"
 RELAY_HOOK: Final = "https://relay.example.com/incoming-call"
+ADMIN_SOCKET: Final = "admin.sock"
+TOKEN: Final = "let-me-look"
+SIGNED_IN: Final = {"Authorization": f"Bearer {TOKEN}"}
+OK: Final = 200
 OF_A_PROXY: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -61,6 +65,7 @@ class Side:
     workers: int = 1
     own_limits: bool = False
     loop: str = "asyncio"
+    has_console: bool = False
 
     @property
     def is_daemon(self) -> bool:
@@ -79,8 +84,9 @@ class Side:
         """Return its command line; a daemon's configuration is written into the folder."""
         if not self.is_daemon:
             return [sys.executable, str(RELAYS / f"{self.relay}.py"), model_url, self.loop]
-        admin = f'[admin]\nbind = "unix:{folder}/admin.sock"\n'
-        launch = Launch(self.server_settings(), agents=f"{admin}[agents.{AGENT}]\n")
+        admin = f'[admin]\nbind = "unix:{folder}/{ADMIN_SOCKET}"\n'
+        console = "[console]\non = true\n" * self.has_console
+        launch = Launch(self.server_settings(), agents=f"{admin}{console}[agents.{AGENT}]\n")
         config = folder / "config.toml"
         config.write_text(launch.configuration(model_url))
         own = self.checkout / ".venv" / "bin" / "python"
@@ -108,14 +114,25 @@ class Loaded:
 
     def metric(self, name: str) -> dict[str, float]:
         """Return the lines of one of its metrics, by what stands before the value."""
-        asked = HTTPConnection("localhost", timeout=10)
-        asked.sock = socket.socket(socket.AF_UNIX)
-        asked.sock.connect(str(self.folder / "admin.sock"))
-        asked.request("GET", "/metrics")
-        lines = asked.getresponse().read().decode().splitlines()
-        asked.close()
-        found = (line.rpartition(" ") for line in lines if line.startswith(name))
+        found = (line.rpartition(" ") for line in self.page("/metrics").splitlines() if line.startswith(name))
         return {head: float(value) for head, _, value in found}
+
+    def page(self, path: str) -> str:
+        """Return what its admin address answers."""
+        asked = HTTPConnection("localhost", timeout=30)
+        asked.sock = socket.socket(socket.AF_UNIX)
+        asked.sock.connect(str(self.folder / ADMIN_SOCKET))
+        with closing(asked):
+            asked.request("GET", path, headers=SIGNED_IN)
+            answer = asked.getresponse()
+            text = answer.read().decode()
+            if answer.status != OK:
+                raise SystemExit(f"{path}: {answer.status} {text[:200]}")
+            return text
+
+    def indexers(self) -> list[int]:
+        """Return its indexer's process, while there is one."""
+        return [one for one in _family(self.process.pid) if INDEXER in _command(one)]
 
     async def end(self) -> "Usage":
         """Have it end as a service manager would; return what it and its indexer had used at the end."""
@@ -134,9 +151,10 @@ class Loaded:
 @contextmanager
 def loaded(side: Side, folder: Path, model_url: str, cores: str, ca: str = "") -> Iterator[Loaded]:
     """Run a side while the context lasts, bound to these cores."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     plain = {key: value for key, value in os.environ.items() if key.lower() not in OF_A_PROXY}
     environment = {**plain, **(ENVIRONMENT if side.is_daemon else {})} | ({"SSL_CERT_FILE": ca} if ca else {})
+    environment |= {"BRIDGE_ADMIN_TOKEN": TOKEN} if side.has_console else {}
     log = folder / "log"
     command = [sys.executable, "-c", PIN, cores, *side.command(folder, model_url)]
     with log.open("wb") as out:
@@ -199,17 +217,23 @@ def usage_of(pid: int) -> Usage:
     for one in _family(pid):
         try:
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            command = Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             waits = int(Path(f"/proc/{one}/schedstat").read_text().split()[1]) / 1e9
         except OSError:
             continue
         seconds = (int(fields[11]) + int(fields[12])) / TICKS
-        if INDEXER in command:
+        if INDEXER in _command(one):
             indexer += seconds
             continue
         cpu, rss, waited = cpu + seconds, rss + int(fields[21]) * PAGE, waited + waits
         each.append(seconds)
     return Usage(cpu, rss, indexer, waited, tuple(each))
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def _family(pid: int) -> list[int]:

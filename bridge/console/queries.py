@@ -49,16 +49,16 @@ def narrowed(filters: Filters) -> Query:
     """Return the calls that are meant, `c`; in no order."""
     clauses, values = _clauses(filters)
     words = words_of(filters.words)[:MOST_WORDS]
-    said = " and ".join(f"contains({_lowered(word)}, ?)" for word in words)
-    hits = f"join (select call_id from spoken where {said}) using (call_id)" if words else ""
-    sql = f"from calls c {hits} where {' and '.join(clauses) or 'true'}"
+    said = [f"contains({_lowered(word)}, ?)" for word in words]
+    spoken = "join spoken s using (call_id)" if words else ""
+    sql = f"from calls c {spoken} where {' and '.join([*said, *clauses]) or 'true'}"
     return sql, (*words, *values)
 
 
 def _lowered(word: str) -> str:
     """Return where a word is looked for: with either apostrophe, if it has one."""
     is_either = STRAIGHT in word
-    return f"replace(lowered, chr({ord(CURLED)}), chr({ord(STRAIGHT)}))" if is_either else "lowered"
+    return f"replace(s.lowered, chr({ord(CURLED)}), chr({ord(STRAIGHT)}))" if is_either else "s.lowered"
 
 
 def _clauses(filters: Filters) -> tuple[list[str], list[Any]]:
@@ -94,14 +94,14 @@ def place_after(filters: Filters) -> tuple[int, str] | None:
 def calls_page(filters: Filters) -> Query:
     """Return one page of calls and the first of the next, each with its `key` and `words`, and how many there are."""
     sql, values = narrowed(filters)
-    words, place, word = _spoken_on_page(filters)
+    words, row, spoken, word = _spoken_on_page(filters)
     after = place_after(filters)
     behind = "where (key, call_id) < (?, ?)" if after else ""
     page = f"""
-        with chosen as materialized (select c.call_id, {KEYS[filters.sort]} as key {sql}),
-        page as (select * from chosen {behind} order by key desc, call_id desc limit {PAGE + 1})
+        with chosen as materialized (select c.call_id, {row} as row, {KEYS[filters.sort]} as key {sql}),
+        page as materialized (select * from chosen {behind} order by key desc, call_id desc limit {PAGE + 1})
         select {SHOWN}, page.key, {words} as words, m.mark, m.label, (select count(*) from chosen) as count
-        from page join calls c using (call_id) {place} left join ({MARKS}) m using (call_id)
+        from page join calls c using (call_id) {spoken} left join ({MARKS}) m using (call_id)
         order by page.key desc, c.call_id desc"""
     return page, (*values, *(after or ()), *word)
 
@@ -127,14 +127,15 @@ def exported(filters: Filters, *, is_for_sheets: bool) -> Query:
     return f"select {', '.join(columns)} {marked} {order}", (*[FORMULA, NUMBER] * len(strange), *values)
 
 
-def _spoken_on_page(filters: Filters) -> tuple[str, str, tuple[str, ...]]:
-    """Return the words that stand for a call, where they are from, and a value: those around what was looked for."""
+def _spoken_on_page(filters: Filters) -> tuple[str, str, str, tuple[str, ...]]:
+    """Return the words that stand for a call, in which row they are, its table, and a value: those around what was
+    looked for. By its number a row is found again without reading the others.
+    """
     words = words_of(filters.words)
     if not words:
-        return "c.opening_words", "", ()
+        return "c.opening_words", "null", "", ()
     around = f"substring(s.said, greatest(1, strpos({_lowered(words[0])}, ?) - {BEFORE}), {AROUND})"
-    spoken = "join (select * from spoken where call_id in (select call_id from page)) s using (call_id)"
-    return around, spoken, (words[0],)
+    return around, "s.rowid", "join spoken s on s.rowid = page.row", (words[0],)
 
 
 CHOICES: Final = Question(

@@ -5,8 +5,9 @@ Both threads share one instance of the database, which no two processes could: h
 
 import os
 import socket
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,6 +23,9 @@ from bridge.store.messages import Answered, Asked, Asking, Failed, Fault, Job, P
 
 MOST_ROWS: Final = 5000
 """Of one query, and what is beyond them is left out: a page has fifty calls, a chart some hundred days."""
+
+LOOKING_SECONDS: Final = 600.0
+"""So long somebody who has asked may ask again: a process that has to be started first answers half a second later."""
 
 WAY: Final = {".csv": "format csv, header", ".parquet": "format parquet"}
 
@@ -89,9 +93,10 @@ class Inbox:
     raw: socket.socket
     desk: Desk
     _jobs: "SimpleQueue[Job | None]" = field(factory=SimpleQueue)
-    _questions: "SimpleQueue[Asked]" = field(factory=SimpleQueue)
+    _questions: "SimpleQueue[Asked | None]" = field(factory=SimpleQueue)
     _saying: Lock = field(factory=Lock)
-    _has_news: bool = False
+    _clock: Callable[[], float] = time.monotonic
+    _looked: float = float("-inf")
 
     def open(self) -> None:
         """Begin to read; both threads end with the process."""
@@ -99,14 +104,14 @@ class Inbox:
         Thread(target=self._answer, name="desk", daemon=True).start()
 
     def next_job(self, seconds: float) -> Job:
-        """Return the next job. Raises `TimeoutError` when nothing was asked for so long, `EOFError` at the end."""
+        """Return the next job. Raises `EOFError` at the end, `TimeoutError` when nothing was asked for so long, and no
+        question for much longer."""
         while True:
             try:
                 job = self._jobs.get(timeout=seconds)
             except Empty:
-                if not self._has_news:
+                if self._clock() >= self._looked + LOOKING_SECONDS:
                     raise TimeoutError from None
-                self._has_news = False
                 continue
             if job is None:
                 raise EOFError
@@ -122,17 +127,17 @@ class Inbox:
             while True:
                 message = hear(self.raw, None)
                 if isinstance(message, Asked):
-                    self._has_news = True
+                    self._looked = self._clock()
                     self._questions.put(message)
                 else:
                     self._jobs.put(message)
         except (EOFError, OSError):
             self._jobs.put(None)
+            self._questions.put(None)
 
     def _answer(self) -> None:
         try:
-            while True:
-                asked = self._questions.get()
+            while (asked := self._questions.get()) is not None:
                 self.say(Answered(asked.number, self.desk.answer(asked.question)))
         except OSError:
             return  # the daemon is gone, as the other thread hears

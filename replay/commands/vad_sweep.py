@@ -31,7 +31,6 @@ from replay.vad.engine.machine import Setting
 from replay.vad.engine.pool import open_pool
 from replay.vad.report.page import page
 from replay.vad.report.screen import show, show_files
-from replay.vad.study.calibrate import ENOUGH
 from replay.vad.study.confirm import plan_of
 from replay.vad.study.study import Plan, Study, study
 from replay.vad.study.sweep import Grid
@@ -90,8 +89,6 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
     is_flag=True,
     help="Recommend even if nothing shows that the engine hears as the server does.",
 )
-@click.option("--min-agreement", type=click.FloatRange(0, 1), default=ENOUGH, show_default=True,
-              help="Recommend nothing below this agreement with the server's events.")  # fmt: skip
 @click.option("--thresholds", default="0.3:0.9:0.05", show_default=True, metavar="FIRST:LAST:STEP")
 @click.option(
     "--silences", default="200:1000:20", show_default=True, metavar="FIRST:LAST:STEP", help="In ms."
@@ -107,7 +104,7 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
 def sweep(
     tapes: tuple[str, ...], agent: str, whose: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
     parquet: Path | None, plan: Path | None, write: bool, jobs: int | None, scheduler: str, policy: Policy | None,
-    trust_engine: bool, cautious: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str,
+    trust_engine: bool, cautious: bool, thresholds: str, silences: str, prefixes: str,
     cache: Path | None, wants_json: bool, data: Path,
 ) -> None:  # fmt: skip
     """Find the server_vad setting that these callers should have, what it costs them, and how sure that is.
@@ -127,8 +124,9 @@ def sweep(
     """
     with quiet_interrupt():
         grid = _grid(thresholds, silences, prefixes)
-        asked = Plan(grid=grid, policy=policy, trusts_engine=trust_engine, is_cautious=cautious, enough=min_agreement,
-                     labels=labels)  # fmt: skip
+        asked = Plan(
+            grid=grid, policy=policy, trusts_engine=trust_engine, is_cautious=cautious, labels=labels
+        )
         with progress(quiet=wants_json) as tell, open_pool(jobs or os.cpu_count() or 1) as pool:
             recordings, skipped, faults = recordings_of(
                 found(tapes, data), agent, noise_reduction, pool, tell
@@ -142,7 +140,7 @@ def sweep(
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
-        show(made, skipped, min_agreement)
+        show(made, skipped)
         show_files(made, html, config if write else None)
     leave_faults(faults)
     sys.exit(0 if made.advised or made.status == "semantic" else NOTHING)

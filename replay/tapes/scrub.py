@@ -48,6 +48,9 @@ FORM_KEPT: Final = frozenset({
 })  # fmt: skip
 """Parameters of Twilio's own words: what became of somebody, which decides what is done next."""
 
+ASKED: Final = frozenset({"who", "text", "summary"})
+"""What a person at the daemon says, or is called."""
+
 SETTINGS: Final = ("instructions", "greeting", "failure_sentence", "goodbye_sentence")
 LISTS: Final = ("still_there_sentences",)
 OFF_THE_LINE: Final = ("transfer", "voicemail", "collect", "failure")
@@ -140,6 +143,7 @@ class Scrub:
             "upgrade": self._request, "accept": self.value, "close": self._close, "refused": self.words,
             "try_failed": lambda failed: failed | {"why": self.words(failed["why"])},
             "tool": self._tool, "note": self._note,
+            "asked": lambda asked: asked | {name: self.words(asked[name]) for name in ASKED & asked.keys()},
             "stopped": lambda stopped: stopped | {"why": self.words(stopped["why"])},
         }  # fmt: skip
 

@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -26,9 +27,12 @@ from bench.stage import MakePlace, open_stage
 from bridge.config import Secrets, Settings, parse
 from bridge.indexing import indexer as indexer_module
 from bridge.indexing import waiting
+from bridge.indexing.desk import Desk, Inbox
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
+from bridge.links.packets import hear, say
 from bridge.store.database_files import wal_of
+from bridge.store.messages import Answered, Asked, Question
 from bridge.store.records import Records
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX
@@ -340,3 +344,25 @@ def known(folder: Folder) -> set[str]:
         return folder.store.call_ids()
     except Exception:  # held by the indexer at this moment
         return set()
+
+
+def test_the_process_stays_for_ten_minutes_for_whoever_has_asked_something(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    passed = iter(range(0, 10_000, 100))  # seconds: each look at the clock is later than the one before
+    looks = list[int]()
+
+    def clock() -> float:
+        looks.append(next(passed))
+        return looks[-1]
+
+    with ours, theirs:
+        inbox = Inbox(theirs, Desk(tmp_path / "calls.duckdb"), clock=clock)
+        with pytest.raises(TimeoutError):
+            inbox.next_job(0)
+        assert looks == [0]  # nobody had asked
+        inbox.open()
+        say(ours, Asked(7, Question({"calls": ("select 1", ())})))
+        assert isinstance(hear(ours, 10), Answered)
+        with pytest.raises(TimeoutError):
+            inbox.next_job(0)
+        assert looks == list(range(0, 701, 100))  # asked at 100, and left 600 s later

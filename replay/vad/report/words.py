@@ -11,9 +11,10 @@ from bridge.settings.turn_detection import SemanticVad, TurnBudget
 from bridge.text.wording import counted
 from replay.vad.engine.machine import Setting
 from replay.vad.study.budget import limits
+from replay.vad.study.intervals import LEVEL
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+from replay.vad.study.sweep import CLIPPED, DRAWN, Measured, Sweep
 from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from bridge.settings.turn_detection import TurnBudget
-from replay.vad.study.sweep import CLIPPED, Array, Measured, Sweep
+from replay.vad.study.intervals import Array
+from replay.vad.study.sweep import CLIPPED, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 ROUNDING: Final = 1e-6

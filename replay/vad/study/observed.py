@@ -14,8 +14,9 @@ from attrs import evolve, field, frozen
 from bridge.settings.turn_detection import SemanticVad
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
+from replay.vad.study.intervals import Array, ends_of
 from replay.vad.study.metrics import AFTERWARDS_MS, Counts, Stretches, counts_of, judged, outcome_of
-from replay.vad.study.sweep import DRAWN, METRICS, RATIOS, Array, Measured, drawn_calls, ends_of, measured
+from replay.vad.study.sweep import DRAWN, METRICS, RATIOS, Measured, drawn_calls, measured
 from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 from replay.vad.truth.recording import Heard, Recording
 from replay.vad.truth.truth import Span, Truth, Turn

@@ -308,7 +308,7 @@ async def test_no_message_is_left_out() -> None:
     }
 
 
-CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "replay" / "model").glob("*.py"))
+CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "replay" / "model").rglob("*.py"))
 
 
 def is_in_the_code(kind: str) -> bool:

@@ -31,7 +31,7 @@ from replay.tapes.scrub import Scrub
 from replay.vad.engine.machine import Setting
 from replay.vad.truth.recording import ServerTurn, read_recording
 
-INTERRUPTED = Path(__file__).parents[2] / "tapes" / "interrupted.jsonl.gz"
+INTERRUPTED = Path(__file__).parents[3] / "tapes" / "interrupted.jsonl.gz"
 PATH = Path("config.toml")
 SILENT = {"create_response": False, "interrupt_response": False}
 Message = dict[str, Any]
@@ -99,7 +99,7 @@ def test_a_header_without_one_reads_as_before() -> None:
 
 
 def test_the_file_that_comes_with_the_bridge_shows_a_shadow_that_can_be_used(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "config.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "config.toml").read_text(encoding="utf-8")
     at = text.index("# [agents.front-desk.shadow]")
     example = text[at:].split("\n\n")[0]
     shown = text.replace(example, "\n".join(line.removeprefix("# ") for line in example.splitlines()))

@@ -1,0 +1,1 @@
+"""A report card as files: a page for people, JUnit for CI."""
