@@ -19,7 +19,8 @@ from bridge.checks import SHA256, SharedKey
 from bridge.errors import ConfigError, TapeError, ToolArgumentsError
 from bridge.heart.call import Call
 from bridge.heart.effects import EndCall
-from bridge.heart.events import Event, Stopped
+from bridge.heart.events import Event
+from bridge.heart.wishes import Stopped
 from bridge.settings.languages import Sentence
 from bridge.store.records import Row, records_of
 from bridge.tapes import tape

@@ -20,7 +20,7 @@ import trustme
 from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
-from bridge.calls.leg import Leg, model_leg, phone_leg
+from bridge.calls.legs.leg import Leg, model_leg, phone_leg
 from bridge.links.link import Link
 from bridge.links.model import ModelAddress, open_model
 from bridge.links.outbox import Outbox

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.stage import Place, open_stage
-from bridge.calls.leg import Leg
+from bridge.calls.legs.leg import Leg
 from bridge.calls.live_call import LiveCall
 from bridge.observe.metrics import Metrics
 from bridge.observe.snapshot import Peaks, Snapshot

@@ -126,6 +126,7 @@ class Agent:
     keep: Keep = setting(Keep(), _table)
     transfer: Mapping[str, Place] = setting({}, _table)
     send_digits: bool = setting(False, flag)
+    listen_in: bool = setting(False, flag)
     voicemail: Voicemail | None = setting(None, _table)
     collect: Collect | None = setting(None, _table)
     failure: FailurePlan = setting(FailurePlan(), _table)

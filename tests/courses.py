@@ -45,7 +45,6 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
@@ -57,6 +56,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.heart.wishes import InstructionWhispered, ListenerCame, ListenerLeft, Stopped, TransferAsked
 from bridge.prices import PUBLISHED
 from bridge.settings.filler import Clip, Filler
 from bridge.settings.speaking import Speaking
@@ -196,6 +196,11 @@ away = st.one_of(
     ),
     st.sampled_from(["MZ2", "MZ3"]).map(lambda sid: StreamStarted(sid, "CA1", "audio/x-mulaw", 8000, 1)),
 )
+operators = st.one_of(
+    st.builds(ListenerCame, st.just("ada"), numbers), st.builds(ListenerLeft, numbers),
+    st.builds(InstructionWhispered, st.just("ada"), st.text(max_size=5), st.booleans()),
+    st.builds(TransferAsked, st.just("ada"), st.sampled_from(["sales", "anna", "line", "mars"]), st.text(max_size=3)),
+)  # fmt: skip
 endings = st.sampled_from(
     [
         StreamStopped(SID), StreamStopped("MZ-other"), PhoneLeft(1006, ""), PhoneLeft(1000, "bye"),
@@ -208,7 +213,7 @@ endings = st.sampled_from(
     ]
 )  # fmt: skip
 gaps = st.sampled_from([0, 0, 1, 7, 20, 20, 60, 100, 250, 900, 2500, 7000])
-steps = st.tuples(gaps, st.one_of(*[everyday] * 40, away, away, endings))
+steps = st.tuples(gaps, st.one_of(*[everyday] * 40, away, away, operators, operators, endings))
 
 
 @define
@@ -317,7 +322,8 @@ def agent_of(
     **limits: float,
 ) -> Agent:
     vad = ServerVad(create_response=create, interrupt_response=interrupt)
-    return evolve(agent_with_places(*plan, **limits), turn_detection=vad, filler=filler, tool_speech=speech)
+    agent = agent_with_places(*plan, **limits)
+    return evolve(agent, turn_detection=vad, filler=filler, tool_speech=speech, listen_in=True)
 
 
 agents = st.builds(

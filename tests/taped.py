@@ -39,7 +39,6 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
@@ -51,6 +50,7 @@ from bridge.heart.events import (
     TranscriptionFailed,
     TurnCommitted,
 )
+from bridge.heart.wishes import InstructionWhispered, ListenerCame, ListenerLeft, Stopped, TransferAsked
 from bridge.tapes.header import Header, settings_of
 from bridge.tapes.reader import Tape
 from bridge.tapes.tape import (
@@ -61,6 +61,7 @@ from bridge.tapes.tape import (
     PHONE,
     TWILIO,
     Line,
+    asked_line,
     carry_out,
     received,
     stop_line,
@@ -200,6 +201,8 @@ def _line_of_the_bridges_own(t_ms: int, event: Event) -> Line:
             return Line(t_ms=t_ms, leg=NOTE, sender="link", stalled=leg)
         case Stopped():
             return stop_line(t_ms, event)
+        case ListenerCame() | ListenerLeft() | InstructionWhispered() | TransferAsked():
+            return asked_line(t_ms, event)
         case CallerAway() | FarEndTold() | ExcursionEnded():
             path, form = asked_by_twilio(event)
             http = {

@@ -1,10 +1,12 @@
-"""The recordings of tests/vad_data as samples at 16 kHz."""
+"""The recordings of tests/vad_data as samples at the rate of a branch of the engine."""
 
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+
+from replay.sound.silero_network import RATES
 
 FOLDER = Path(__file__).parent / "vad_data"
 RECORDINGS = sorted([*FOLDER.rglob("*.wav"), *FOLDER.rglob("*.flac")])
@@ -15,7 +17,13 @@ REFERENCE = FOLDER / "silero_onnx.npz"
 """What ONNX Runtime says of each: written by tests/oracle/test_silero_onnx.py."""
 
 
-def samples_of(path):
-    """Return float32 samples at 16 kHz, -1 to 1."""
+def key_of(path, branch):
+    """Return where the reference has what a branch says of a recording."""
+    return path.name if branch == "16k" else f"{path.name} {branch}"
+
+
+def samples_of(path, branch="16k"):
+    """Return float32 samples at the rate of a branch, -1 to 1."""
     samples, rate = soundfile.read(path, dtype="float32")
-    return samples if rate == 16_000 else soxr.resample(samples, rate, 16_000).astype(np.float32)
+    wanted = RATES[branch]
+    return samples if rate == wanted else soxr.resample(samples, rate, wanted).astype(np.float32)

@@ -7,7 +7,8 @@ import numpy as np
 from attrs import evolve
 
 from bridge.settings.turn_detection import TurnBudget
-from replay.sound.silero import WINDOW_MS, Floats
+from replay.sound.ears import Ear
+from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
 from replay.vad.study.agreement import Agreement
 from replay.vad.study.calibrate import Calibration
@@ -50,7 +51,7 @@ def a_study(
         for name, one, truth in zip(ids, heard, truths, strict=True)
     ]
     corpus = Corpus.of(ids, heard, truths)
-    hearing = Hearing("reset", shift=0.02, lag_ms=30)
+    hearing = Hearing(Ear(policy="reset"), shift=0.02, lag_ms=30)
     swept = sweep(corpus, grid.including(current) if current else grid, hearing, resamples=resamples)
     advice = recommend(swept, budget, current)
     if status == "keep" and advice.chosen:
@@ -67,7 +68,7 @@ def a_calibration(hearing: Hearing, calls: int, matched: int = 190) -> Calibrati
     """Return a calibration of 200 events on each side."""
     errors: Ints = np.tile(np.array([-40, -8, 0, 12, 30]), 20)
     agreement = Agreement(200, 200, matched, errors, 20.0)
-    return Calibration(hearing, agreement, agreement, calls, (NOW,))
+    return Calibration(hearing, agreement, agreement, calls, (Setting(0.4, 300), NOW, Setting(0.75, 300)))
 
 
 def a_call(

@@ -3,8 +3,7 @@
 They decide nothing. `feed` is the one way in, it has no await, and what the heart answers is carried out at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -13,15 +12,18 @@ from attrs import Factory, define, field
 
 from bridge.agents import Agent
 from bridge.calls.answering import answer
-from bridge.calls.leg import WIND_UP_SECONDS, Leg, wind_up
-from bridge.calls.shadow import Shadow
-from bridge.calls.sides import ModelSide, PhoneSide
+from bridge.calls.crashes import crash, crashing_alone, give_up
+from bridge.calls.legs.ears import Ears, Hear, Seat
+from bridge.calls.legs.leg import WIND_UP_SECONDS, Leg, wind_up
+from bridge.calls.legs.shadow import Shadow
+from bridge.calls.legs.sides import ModelSide, PhoneSide
+from bridge.calls.operating import ask, listen
 from bridge.calls.tool_tasks import ToolTasks
 from bridge.calls.whereabouts import Whereabouts
-from bridge.errors import in_words
 from bridge.given import CallInfo
 from bridge.heart.call import Call
 from bridge.heart.effects import (
+    AnswerOperator,
     AppendAudio,
     CancelTool,
     Effect,
@@ -33,8 +35,9 @@ from bridge.heart.effects import (
     RunTool,
     WriteNote,
 )
-from bridge.heart.events import ClockRang, Event, LinkStalled, Stopped, ToolAnswered, ToolFailed, ToolReported
+from bridge.heart.events import ClockRang, Event, LinkStalled, ToolAnswered, ToolFailed, ToolReported
 from bridge.heart.last_words import LISTEN_MS
+from bridge.heart.wishes import Stopped, Wish
 from bridge.links.lag import LoopLag
 from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress
@@ -67,6 +70,12 @@ class LiveCall:
     last_event: float = field(factory=trio.current_time)
     end: EndCall | None = None
     ended: float = float("inf")
+    ears: Ears | None = None
+    """None while nobody listens in."""
+    listeners: int = 0
+    """How many have, so far."""
+    refusal: str = ""
+    """Why what somebody at the daemon has asked for last was not done."""
     is_cancelled: bool = False
     routes: Routes = field(factory=Routes)
     caller_id: str = ""  # the number to ring others with, where the caller hides their own
@@ -112,9 +121,9 @@ class LiveCall:
 
     def begin(self, webhook: Line) -> None:
         """Let the heart begin; what it wants is on the tape before the webhook is answered."""
-        with self._crashing_alone():
+        with crashing_alone(self):
             self.record(webhook)
-            self._carry_out(self.call.begin(), 0)
+            self.carry_out(self.call.begin(), 0)
 
     def record(self, line: Line, event: Event | None = None) -> None:
         """Put a line on the tape; the heart need not know of it, but for the event that it may be."""
@@ -127,7 +136,9 @@ class LiveCall:
             self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
         self.last_event = self.born + t_ms / 1000
         self.record(line, event)
-        self._carry_out(call.handle(event, t_ms), t_ms)
+        self.carry_out(effects := call.handle(event, t_ms), t_ms)
+        if self.ears is not None:
+            self.ears.take(event, effects)
         if self.end is not None and not call.is_listening:
             self._heard_out.set()
         if self._stalled:
@@ -140,7 +151,8 @@ class LiveCall:
         """Return the clock's time of a millisecond, a little late: early by a rounding error would spin."""
         return self.born + (ms + 0.5) / 1000
 
-    def _carry_out(self, effects: list[Effect], t_ms: int) -> None:
+    def carry_out(self, effects: list[Effect], t_ms: int) -> None:
+        """Do what the heart wants: tape it, send it, act on it."""
         posted = 0
         for effect in effects:
             if type(effect) is AppendAudio:
@@ -185,14 +197,19 @@ class LiveCall:
                 self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
+            case AnswerOperator():
+                self.refusal = effect.refusal
             case EndCall():
-                self._finish(self.mask.ending(effect))
+                self.finish(self.mask.ending(effect))
 
-    def _finish(self, effect: EndCall) -> None:
+    def finish(self, effect: EndCall) -> None:
+        """Take note that the call is over, and let whoever waits for it know."""
         self.end, self.ended = effect, trio.current_time()
         self.leaves_by = max(self.ended, self._tool_tasks.until) + WIND_UP_SECONDS
         self.over.set()
         self.phone.outbox.close()
+        if self.ears is not None:
+            self.ears.close()
         if self._shadow is not None:
             self._shadow.leave()
         self.on_end(effect)
@@ -205,9 +222,9 @@ class LiveCall:
         try:
             await self._live()
         except* Exception as group:  # the top of a call: a bug here ends this call and no other
-            self._crash(group)
+            crash(self, group)
         finally:
-            self._give_up("cancelled")
+            give_up(self, "cancelled")
             self.tape.is_finished = True
             self.phone.ended.set()  # a socket that came in the last moment is let go too
 
@@ -230,56 +247,29 @@ class LiveCall:
             with trio.move_on_after(LISTEN_MS / 1000):
                 await self._heard_out.wait()
 
-    @contextmanager
-    def _crashing_alone(self) -> Iterator[None]:
-        """Let a bug end this call, and not whoever does something with it from outside."""
-        try:
-            yield
-        except Exception as error:  # the top of a call, from another side
-            self._crash(error)
-
-    def _crash(self, error: BaseException) -> None:
-        self.log.error("call crashed", exc_info=error)
-        self.abandon(f"crashed: {in_words(error)}"[:300])
-
     def abandon(self, why: str) -> None:
         """End the call without asking its peers; its caller hears the failure sentence, whatever is broken here."""
-        self._give_up(why, say=self.agent.failure_sentence.text)
-
-    def _give_up(self, why: str, *, say: str = "") -> None:
-        """The heart may be what is broken, or the tape: each is asked only once."""
-        if self.end is not None:
-            return
-        try:
-            self._stop(BRIDGE, why, say)
-        except Exception:
-            self.log.exception("the heart could not end its call")
-        if self.end is None:
-            self._end_without_heart(EndCall(BRIDGE, why, say))
-
-    def _end_without_heart(self, end: EndCall) -> None:
-        self.call.give_up()
-        try:
-            self._carry_out([end], self.now_ms())
-        except Exception:
-            self.log.exception("the end of a call is not on its tape")
-        if self.end is None:
-            self._finish(end)
+        give_up(self, why, say=self.agent.failure_sentence.text)
 
     def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
         """End the call from outside, with a sentence for the caller, or within the time the agent has for its own."""
-        with self._crashing_alone():
-            self._stop(by, why, say, within_ms)
+        with crashing_alone(self):
+            event = Stopped(by, why, say, within_ms)
+            self.feed(tape.stop_line(self.now_ms(), event), event)
 
-    def _stop(self, by: str, why: str, say: str, within_ms: int = 0) -> None:
-        event = Stopped(by, why, say, within_ms)
-        self.feed(tape.stop_line(self.now_ms(), event), event)
+    async def wish(self, wish: Wish) -> str:
+        """Have the heart decide on what somebody at the daemon asks; return why it is not done, nothing if it is."""
+        return ask(self, wish)
+
+    async def listen(self, who: str, hear: Hear) -> Seat:
+        """Let somebody hear both sides until they leave or the call is over, if they may."""
+        return listen(self, who, hear)
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""
         self.is_cancelled = True
         line = Line(t_ms=self.now_ms(), leg=NOTE, sender="operator", note={"kind": "log", "text": why})
-        with self._crashing_alone():
+        with crashing_alone(self):
             self.record(line)
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=why)
@@ -302,7 +292,7 @@ class LiveCall:
         """Give the call a leg of its phone; `preamble` is what was already read from it, `start` last."""
         leg = self.phones.attach(link, preamble)
         leg.token = self.where.token
-        with self._crashing_alone():
+        with crashing_alone(self):
             self.on_stream()
             self.record(Line(t_ms=self.now_ms(), leg=PHONE, sender=BRIDGE, accept={"status": 101}))
         return leg
@@ -369,7 +359,7 @@ class LiveCall:
         try:
             return answer(self, request)
         except Exception as error:  # the top of a call, from another side
-            self._crash(error)
+            crash(self, error)
             return self.where.answer(request, self.end)
 
     def _leave(self, effect: LeaveStream) -> None:
@@ -393,5 +383,5 @@ class LiveCall:
         self._tool_tasks.start(effect, self._nursery, self._told, self.where.take_digits(effect.digits_of))
 
     def _told(self, told: ToolAnswered | ToolFailed | ToolReported) -> None:
-        with self._crashing_alone():
+        with crashing_alone(self):
             self.feed(tape.tool_line(self.now_ms(), told), told)

@@ -11,7 +11,6 @@ from typing import Any, Final, assert_never, get_args
 from attrs import define, field
 
 from bridge.agents import Agent
-from bridge.heart.catching_up import HELD_UP_MS, CatchingUp
 from bridge.heart.dead_air import STIRRING, DeadAir
 from bridge.heart.decisions import Decisions
 from bridge.heart.effects import Effect
@@ -20,7 +19,6 @@ from bridge.heart.events import (
     AgentWords,
     AwayEvent,
     CallerSpoke,
-    CallerWords,
     ClockRang,
     Event,
     IdleTimedOut,
@@ -39,19 +37,16 @@ from bridge.heart.events import (
     PhoneLeft,
     ResponseCreated,
     SpeechEvent,
-    SpeechStarted,
-    SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
     ToolEvent,
-    TurnCommitted,
 )
 from bridge.heart.held_audio import HeldAudio
 from bridge.heart.keys import Keys
 from bridge.heart.last_words import TELLING, LastWords
 from bridge.heart.limits.alarms import Alarms
+from bridge.heart.limits.catching_up import HELD_UP_MS, CatchingUp
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
@@ -65,6 +60,7 @@ from bridge.heart.parts.farewell import Farewell
 from bridge.heart.parts.filler import Filler
 from bridge.heart.parts.glance import Glance, glance
 from bridge.heart.parts.model_side import ModelSide
+from bridge.heart.parts.operator_side import OperatorSide
 from bridge.heart.parts.outgoing import OutgoingSide
 from bridge.heart.parts.overlap import Overlap
 from bridge.heart.parts.protection import Protection
@@ -74,19 +70,14 @@ from bridge.heart.parts.tool_speech import ToolSpeech
 from bridge.heart.parts.ways_out import WaysOut
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import Playout
-from bridge.heart.session import FROM_MODEL, Session
+from bridge.heart.session import OF_A_SIDE_THAT_LEAVES, Session
 from bridge.heart.speaking.rules import Rules
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
+from bridge.heart.wishes import OperatorEvent, Stopped
 from bridge.prices import Prices
 from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
-
-OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
-"""What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
-
-OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords, CallerWords}) | {LinkStalled}
-"""What may be of nobody any more."""
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
 """What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
@@ -134,6 +125,7 @@ class Call:
     _time_up: TimeUp = field(init=False)
     _reconnect: Reconnect = field(init=False)
     _outgoing: OutgoingSide = field(init=False)
+    _operator: OperatorSide = field(init=False)
     _alarms: Alarms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -150,6 +142,10 @@ class Call:
         self._dead_air = DeadAir(limits.answer_timeout_ms)
         self._last_words = LastWords(bool(agent.transcription_model))
         self._take_sides()
+        self._operator = OperatorSide(
+            agent, decisions, self._conversation, self._session, self._turns, self._callee, self._farewell,
+            self._tool.ways_out,
+        )  # fmt: skip
         self._due_alarm()
 
     def _take_sides(self) -> None:
@@ -188,10 +184,10 @@ class Call:
         )  # fmt: skip
         self._tool = ToolSide(agent, decisions, said, calls, turns, ways_out, talk)
         self._time_up = TimeUp(
-            agent, decisions, said, stream, session, turns, playout, calls, farewell, away, callee, self.prices,
-        )  # fmt: skip
+            agent, decisions, said, stream, session, turns, playout, calls, barge_in, farewell, away, callee,
+            self.prices)  # fmt: skip
         self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, overlap, self._time_up,
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
@@ -232,7 +228,9 @@ class Call:
             self._conversation.follow(event)
         if kind in STIRRING:
             self._dead_air.stirred_at = now
-        if kind in OF_A_SIDE_THAT_LEAVES and self._is_deaf_to(event):
+        if kind in OF_A_SIDE_THAT_LEAVES and self._session.is_told_of_nobody(
+            event, is_caller_here=self._excursions.is_here
+        ):
             decisions.journal.counts["told of nobody here"] += 1
         else:
             TABLES[kind](self, event)
@@ -257,7 +255,7 @@ class Call:
     def glance(self, now: int) -> Glance:
         """Return what can be seen of the call from outside."""
         said, turns, playout, tools = self._conversation, self._turns, self._playout, self._tool_calls
-        return glance(now, said, turns, playout, tools, self._time_up.spent_usd)
+        return glance(now, said, turns, playout, tools, self._time_up.spent_usd, self._operator.listeners)
 
     # ------------------------------------------------------------ the end
 
@@ -276,14 +274,6 @@ class Call:
         self._ending.is_over = True
 
     # ------------------------------------------------------------ who decides on what
-
-    def _is_deaf_to(self, event: Event) -> bool:
-        """Say whether this is of a session that is over, or of a caller who is not on the stream."""
-        if isinstance(event, LinkStalled):
-            return self._session.is_over if event.leg == MODEL_LEG else not self._excursions.is_here
-        if self._session.is_over:
-            return type(event) in FROM_MODEL
-        return isinstance(event, OF_A_TURN) and not self._excursions.is_here
 
     def _decide_phone(self, event: PhoneEvent) -> None:
         match event:
@@ -345,7 +335,7 @@ class Call:
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
-        if self._farewell.is_closing or self._time_up.goodbye.is_waited_for:
+        if self._time_up.needs_a_look:
             self._time_up.look()
         if self._callee.is_machine:
             self._outgoing.look()
@@ -358,10 +348,15 @@ class Call:
             self._decisions.journal.item(ledger)
         if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
             self._reconnect.look()
-        if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle:
+        if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle and self._is_pause:
             return self._farewell.go()
         if self._turns.may_ask and self._may_be_asked:
             self._model.ask()
+
+    @property
+    def _is_pause(self) -> bool:
+        """Say whether the caller, should a person want them put through, is not in the middle of a word."""
+        return not (self._farewell.is_ordered and self._turns.caller_is_talking)
 
     @property
     def _may_be_asked(self) -> bool:
@@ -392,6 +387,7 @@ TABLES: Final[Mapping[type[Event], Callable[[Call, Any], None]]] = {
         (ToolEvent, lambda call, event: call._tool.told(event)),
         (OutgoingEvent, lambda call, event: call._outgoing.told(event)),
         (AwayEvent, lambda call, event: call._excursions.told(event)),
+        (OperatorEvent, lambda call, event: call._operator.told(event)),
         (OtherEvent, Call._decide_other),
     )
     for event in get_args(events)

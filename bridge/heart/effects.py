@@ -174,6 +174,13 @@ class CancelTool:
 
 
 @frozen
+class AnswerOperator:
+    """Tell whoever asked at the daemon that it is done, or why not."""
+
+    refusal: str = ""
+
+
+@frozen
 class WriteNote:
     """Put a fact on the tape that no peer said: a milestone, an item's ledger, a count, a log line."""
 
@@ -246,5 +253,14 @@ ModelRequest: TypeAlias = (
 ToModel: TypeAlias = AppendAudio | ModelRequest
 ToTwilio: TypeAlias = LeaveStream | ReturnToStream
 Effect: TypeAlias = (
-    ToPhone | ToModel | ToTwilio | RunTool | CancelTool | WriteNote | OpenSession | EndSession | EndCall
+    ToPhone
+    | ToModel
+    | ToTwilio
+    | RunTool
+    | CancelTool
+    | AnswerOperator
+    | WriteNote
+    | OpenSession
+    | EndSession
+    | EndCall
 )

@@ -6,6 +6,8 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 from msgspec import Struct
 
+from bridge.heart.wishes import OperatorEvent, Stopped
+
 MODEL_LEG: Final = "model"  # as events and tapes name it
 # ---------------------------------------------------------------- the phone leg (Twilio Media Streams)
 
@@ -376,16 +378,6 @@ class ClockRang(Struct, frozen=True, gc=False):
     """The heart's own deadline passed."""
 
 
-@frozen
-class Stopped:
-    """Somebody outside ends the call; `say` is what the caller hears unless the agent says goodbye `within_ms`."""
-
-    by: str
-    why: str
-    say: str = ""
-    within_ms: int = 0
-
-
 # ---------------------------------------------------------------- who tells of them: `call` has a table for each
 PhoneEvent: TypeAlias = (StreamConnected | StreamStarted | CallerSpoke | KeyPressed | MarkReached | StreamStopped
                          | PhoneLeft)  # fmt: skip
@@ -397,4 +389,5 @@ ToolEvent: TypeAlias = ToolCalled | ToolAnswered | ToolFailed | ToolReported | A
 OutgoingEvent: TypeAlias = CallPlaced | CallNotPlaced | CallProgressed | CalleeAnswered | CalleeJudged
 AwayEvent: TypeAlias = CallerAway | FarEndTold | ExcursionEnded
 OtherEvent: TypeAlias = ClockRang | MessageIgnored | MessageUnknown | MessageBroken | LinkStalled | Stopped
-Event: TypeAlias = PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OtherEvent
+Event: TypeAlias = (PhoneEvent | SpeechEvent | ModelEvent | ToolEvent | OutgoingEvent | AwayEvent | OperatorEvent
+                    | OtherEvent)  # fmt: skip

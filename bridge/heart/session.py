@@ -9,14 +9,21 @@ from bridge.agents import Agent
 from bridge.heart.audio import AUDIO_FORMAT
 from bridge.heart.effects import UpdateSession
 from bridge.heart.events import (
+    MODEL_LEG,
+    AgentWords,
     ApprovalAsked,
+    CallerWords,
     Event,
+    LinkStalled,
     ModelErred,
     ModelEvent,
     RemoteToolEnded,
     SessionUpdated,
     SpeechEvent,
+    SpeechStarted,
+    SpeechStopped,
     ToolCalled,
+    TurnCommitted,
 )
 from bridge.heart.session_settings import SessionSettings
 
@@ -24,6 +31,12 @@ FROM_MODEL: Final[frozenset[type[Event]]] = frozenset(
     {*get_args(SpeechEvent), *get_args(ModelEvent), ToolCalled, ApprovalAsked, RemoteToolEnded}
 )
 """What only the model's leg tells."""
+
+OF_A_TURN: Final = (SpeechStarted, SpeechStopped, TurnCommitted)
+"""What the model may still tell of the caller's voice when they have left the stream: it belongs to nobody's turn."""
+
+OF_A_SIDE_THAT_LEAVES: Final = (FROM_MODEL - {AgentWords, CallerWords}) | {LinkStalled}
+"""What may be of nobody any more."""
 
 
 @define
@@ -58,6 +71,14 @@ class Session:
     def is_open(self) -> bool:
         """Say whether something can be said to the model and asked of it."""
         return self.is_ready and not self.is_over
+
+    def is_told_of_nobody(self, event: Event, *, is_caller_here: bool) -> bool:
+        """Say whether this is of a session that is over, or of a caller who is not on the stream."""
+        if isinstance(event, LinkStalled):
+            return self.is_over if event.leg == MODEL_LEG else not is_caller_here
+        if self.is_over:
+            return type(event) in FROM_MODEL
+        return isinstance(event, OF_A_TURN) and not is_caller_here
 
     def ask(self, event_id: str) -> UpdateSession:
         """Return the message that asks for everything."""

@@ -69,8 +69,8 @@ def file_page(facts: Facts, sound: str = "", *, note: str = "") -> str:
     scripts = [static(name) for name in SCRIPTS if has_chart or name != FOR_CHARTS]
     nonce = sha256(data.encode()).hexdigest()[:22]
     rules = (
-        "default-src 'none'", f"script-src {' '.join(map(_hash, scripts))}",
-        f"style-src {_hash(styles)} 'nonce-{nonce}'", "img-src data:", "media-src blob:", "base-uri 'none'",
+        "default-src 'none'", f"script-src {' '.join(map(hash_of, scripts))}",
+        f"style-src {hash_of(styles)} 'nonce-{nonce}'", "img-src data:", "media-src blob:", "base-uri 'none'",
         "form-action 'none'",
     )  # fmt: skip
     return _templates().get_template("file.html").render(
@@ -117,7 +117,8 @@ def data_of(facts: Facts) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """Return what a policy calls a style sheet or a script that stands in the page."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 

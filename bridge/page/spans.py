@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from bridge.heart.audio import ms_of
 from bridge.heart.playout import CLIP
+from bridge.store.operators import told_of_operator
 from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.store.trace import Trace
 
@@ -131,6 +132,8 @@ def _moment(record: Record, row: Row, stopped: Mapping[int, int], known: Mapping
         kind, text = BARGE_IN, cut_in_words(record["items"], known[t_ms])
     elif name == BARGE_IN and t_ms in stopped:
         kind, text = "milestone", verdict_in_words(stopped[t_ms], t_ms)
+    elif (operator := told_of_operator(name, row["data"])) is not None:
+        kind, text = "operator", operator
     elif name == BARGE_IN:
         text = cut_in_words(record["items"], t_ms)
     return {"t_ms": t_ms, "name": name, "kind": kind, "text": text}

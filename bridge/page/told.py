@@ -19,6 +19,10 @@ VERY_SLOW_MS: Final = 2000
 """Answers that callers notice, and that they complain of."""
 
 
+QUIET: Final = ("milestone", "operator")
+"""Moments in which nothing is to be heard."""
+
+
 def summary(facts: Facts) -> list[tuple[str, str, str]]:
     """Return the numbers that stand on top: name, value, and a word on it."""
     call = facts["call"]
@@ -54,7 +58,7 @@ def level_of(wait: Row) -> str:
 
 def highlights(facts: Facts) -> list[tuple[int, int, str]]:
     """Return what one would listen to, the likeliest first: from when to play, when it is, and what it is."""
-    found = [(one["t_ms"], one["text"]) for one in facts["moments"] if one["kind"] != "milestone"]
+    found = [(one["t_ms"], one["text"]) for one in facts["moments"] if one["kind"] not in QUIET]
     found += [
         (tool["called_ms"], f"{tool['name']} failed")
         for tool in facts["tools"]
@@ -69,6 +73,7 @@ def highlights(facts: Facts) -> list[tuple[int, int, str]]:
 
 # ---------------------------------------------------------------- the conversation
 
+HAPPENED: Final = {"barge_in": ("cut", "Cut in"), "operator": ("event", "Operator")}
 WHO: Final = {"agent": "Agent", "caller": "Caller", "system": "Bridge"}
 
 
@@ -84,7 +89,7 @@ def _happenings(facts: Facts) -> Iterator[tuple[int, int, Row]]:
         yield line["from_ms"], 1, {**line, "kind": role, "who": WHO[role]}
     for one in facts["moments"]:
         if one["kind"] != "milestone":
-            kind, who = ("cut", "Cut in") if one["kind"] == "barge_in" else ("event", "Bridge")
+            kind, who = HAPPENED.get(one["kind"], ("event", "Bridge"))
             yield one["t_ms"], 0, _event(kind, who, one["t_ms"], one["text"])
     for tool in facts["tools"]:
         t_ms = tool["called_ms"] if tool["called_ms"] is not None else tool["started_ms"] or 0

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.screen.overlaps import told_of_overlap
+from bridge.store.operators import told_of_operator
 from bridge.store.overlaps import BARGE_IN, POSSIBLE, cut_in_words, stopped_before, verdict_in_words
 from bridge.text.visible import all_visible, visible, visible_json
 from bridge.text.wording import nearest, seconds, short_id
@@ -253,6 +254,8 @@ def _told_of_milestone(
         return "barge-in", Text(cut_in_words(record["items"], known.get(t_ms, t_ms)))
     if (overlap := told_of_overlap(row["name"], data)) is not None:
         return "barge-in", Text(overlap)
+    if (operator := told_of_operator(row["name"], data)) is not None:
+        return "operator", Text(operator)
     if row["name"] not in AFTER_THE_END:
         more = DETAILS[row["name"]](data) if row["name"] in DETAILS else ""
         return "milestone", Text(row["name"] + (f": {more}" if more else ""))

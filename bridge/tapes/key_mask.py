@@ -27,6 +27,9 @@ BETWEEN: Final = "[ ,.-]{0,2}"
 IDS: Final = re.compile(r"(.*_)?id|type|event|audio|payload|streamSid", re.IGNORECASE)
 """Fields that hold no words; an id with the same digits in it stays what it was."""
 
+WITH_WORDS: Final = ("text", "tool", "run", "asked", "told", "note", "leave", "end")
+"""Fields of a line in which an entry may stand."""
+
 SOUND: Final = "response.output_audio.delta"
 _DIGIT: Final = re.compile("[0-9]")
 
@@ -92,7 +95,7 @@ class KeyMask:
             return line
         if line.msg:
             return self._message(line)
-        kept = {name: _mapped(value, self.text) for name in ("text", "tool", "run", "note", "leave", "end")
+        kept = {name: _mapped(value, self.text) for name in WITH_WORDS
                 if (value := getattr(line, name)) is not None}  # fmt: skip
         return msgspec.structs.replace(line, **kept) if kept else line
 

@@ -107,6 +107,18 @@ class Stop(Ending):
     within_ms: NotRequired[Ms]
 
 
+class Asked(TypedDict):
+    """What somebody at the daemon asks of a call, and who: of a listener who left, whose number is told, nobody."""
+
+    wish: Literal["listen", "leave", "whisper", "transfer"]
+    who: NotRequired[str]
+    number: NotRequired[Count]
+    text: NotRequired[str]
+    is_answered: NotRequired[bool]
+    place: NotRequired[str]
+    summary: NotRequired[str]
+
+
 class LastEnding(Ending):
     """The same as the heart's last word; `go_to` is other TwiML that goes on with the caller."""
 

@@ -6,7 +6,7 @@ import structlog
 
 from bridge.errors import TapeError
 from bridge.heart.call import Call
-from bridge.heart.events import Stopped
+from bridge.heart.wishes import Stopped
 from bridge.tapes.header import Header, encode_header
 from bridge.tapes.lines import Stop
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, finished_path, open_path

@@ -11,6 +11,7 @@ import msgspec
 
 from bridge.errors import TapeError
 from bridge.heart.effects import (
+    AnswerOperator,
     AppendAudio,
     CancelTool,
     ClearPlayback,
@@ -34,13 +35,14 @@ from bridge.heart.events import (
     ModelTryFailed,
     ModelUnreachable,
     PhoneLeft,
-    Stopped,
     ToolAnswered,
     ToolFailed,
     ToolReported,
 )
+from bridge.heart.wishes import ListenerLeft, Stopped, Wish
 from bridge.tapes.lines import (
     Append,
+    Asked,
     Audio,
     Back,
     Close,
@@ -54,7 +56,7 @@ from bridge.tapes.lines import (
     ToolSaid,
     TryFailed,
 )
-from bridge.tapes.plan_lines import leave_of
+from bridge.tapes.plan_lines import asked_of, leave_of, operator_event
 from bridge.wire import outbound, realtime, twilio, twilio_http
 
 HTTP: Final = "twilio_http"
@@ -99,6 +101,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     rang: bool | None = None
     stalled: str | None = None
     stopped: Stop | None = None
+    asked: Asked | None = None
+    told: str | None = None
     note: Fields | None = None
     leave: Leave | None = None
     back: Back | None = None
@@ -118,8 +122,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
         if self.sender != BRIDGE or self.leg == SHADOW:
             return False
         said = (
-            self.audio, self.append, self.run, self.cancel, self.note, self.leave, self.back, self.session_over,
-            self.session_opens, self.end,
+            self.audio, self.append, self.run, self.cancel, self.told, self.note, self.leave, self.back,
+            self.session_over, self.session_opens, self.end,
         )  # fmt: skip
         return bool(self.msg) or any(field is not None for field in said)
 
@@ -194,6 +198,11 @@ def stop_line(t_ms: int, event: Stopped) -> Line:
     return Line(t_ms=t_ms, leg=NOTE, sender="operator", stopped=stopped)
 
 
+def asked_line(t_ms: int, event: Wish | ListenerLeft) -> Line:
+    """Return the line of what somebody at the daemon asks."""
+    return Line(t_ms=t_ms, leg=NOTE, sender="operator", asked=asked_of(event))
+
+
 def tool_line(t_ms: int, event: ToolAnswered | ToolFailed | ToolReported) -> Line:
     """Return the line for a tool's answer or failure, or for what it tells while it runs."""
     match event:
@@ -228,7 +237,7 @@ def event_of(line: Line) -> Event | None:
         return LinkStalled(line.stalled)
     if line.stopped is not None:
         return Stopped(**line.stopped)
-    return None
+    return operator_event(line.asked) if line.asked is not None else None
 
 
 def _http_event(line: Line) -> Event | None:
@@ -311,6 +320,8 @@ def line_of(t_ms: int, effect: Effect) -> Line:
             return Line(t_ms=t_ms, leg=PHONE, sender=BRIDGE, msg=msgspec.Raw(twilio.encode(effect)))
         case RunTool() | CancelTool():
             return _to_tool(t_ms, effect)
+        case AnswerOperator():
+            return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, told=effect.refusal)
         case WriteNote():
             note = {"kind": effect.kind, **effect.data}
             return Line(t_ms=t_ms, leg=NOTE, sender=BRIDGE, note=note)

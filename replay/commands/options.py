@@ -54,6 +54,6 @@ def working_on(path: Path) -> Iterator[None]:
         complain(named(error, path))
 
 
-def complain_of_file(path: Path, error: OSError) -> NoReturn:
+def complain_of_file(path: Path, error: OSError, option: str = "-o") -> NoReturn:
     """Leave with word of a file that can't be written."""
-    complain(f"{path}: can't be written: {error.strerror or error}", hint="another file with -o FILE")
+    complain(f"{path}: can't be written: {error.strerror or error}", hint=f"another file with {option} FILE")

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from bridge.screen.errors import complain, explains_errors
 from bridge.screen.output import console, print_json
-from replay.commands.phone_options import Destination, account_of, destination_of, parameters_of
+from replay.commands.phone_options import account_of, destination_of, parameters_of
 from replay.phone.exchange.expect import Expect
 from replay.phone.load import Lateness, make_calls
 from replay.phone.report import OnEvent
 from replay.phone.rest import open_rest
-from replay.phone.ring import Account, CallReport, ring, ring_stream
+from replay.phone.ring import Account, CallReport, Destination, ring_at
 from replay.phone.scenario import CallSettings, Scenario, load
 from replay.phone.screen import failures, narrate, plain, report_table, summary_table
 from replay.phone.verdict import Verdict, as_json, brief_json, judge, summarise
@@ -199,7 +199,16 @@ class _Job:
         """Make one call, or wait until the bridge asks for one."""
         if self.rest_port is not None:
             return await self._call_by_rest(told, self.rest_port, on_event)
-        return await _make_call(told, self.to, self.account, on_event, self.fallback)
+        return await ring_at(
+            self.to,
+            told.caller,
+            account=self.account,
+            on_event=on_event,
+            total_ms=told.call.max_ms,
+            town=told.town,
+            fallback=self.fallback,
+            parameters=told.parameters,
+        )
 
     async def _call_by_rest(self, told: Scenario, port: int, on_event: OnEvent | None) -> CallReport:
         async with open_rest(
@@ -275,33 +284,6 @@ def _run(main: Callable[[], Awaitable[T]]) -> T | None:
         if group.split(KeyboardInterrupt)[1] is not None:
             raise
         return None
-
-
-async def _make_call(
-    told: Scenario, to: Destination, account: Account, on_event: OnEvent | None, fallback: str | None = None
-) -> CallReport:
-    """Make one call as the scenario tells it."""
-    if to.has_twiml:
-        return await ring(
-            told.caller,
-            webhook=to.url,
-            via=to.via,
-            account=account,
-            on_event=on_event,
-            also_hosts=to.also_hosts,
-            total_ms=told.call.max_ms,
-            town=told.town,
-            fallback=fallback,
-        )
-    return await ring_stream(
-        told.caller,
-        url=to.url,
-        via=to.via,
-        parameters=told.parameters,
-        account=account,
-        on_event=on_event,
-        total_ms=told.call.max_ms,
-    )
 
 
 def _exit_code(verdicts: list[Verdict]) -> int:

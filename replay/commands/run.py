@@ -21,11 +21,11 @@ from bridge.errors import BridgeError
 from bridge.screen.errors import complain, quiet_interrupt
 from bridge.screen.output import console, print_json
 from bridge.tapes.odd_tapes import UNREADABLE, about, named
-from replay.commands.options import DATA, JSON, TAPES, found
+from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
 from replay.tapes.junit import write_junit
 from replay.tapes.player import CONTEXT, replay_tape
 from replay.tapes.rewrite import accept as accept_tape
-from replay.tapes.run_report import STYLES, Verdict, around, as_json, one_line, summary
+from replay.tapes.run_report import STYLES, Verdict, around, as_case, as_json, one_line, summary
 
 DIFFERS: Final = 1
 SHOW_PROGRESS_FROM: Final = 20
@@ -160,8 +160,6 @@ def _shown(verdicts: Iterator[Verdict], total: int, out: Console) -> Iterator[Ve
 
 def _write_report(verdicts: list[Verdict], path: Path) -> None:
     try:
-        write_junit(verdicts, path)
+        write_junit("replay run", list(map(as_case, verdicts)), path)
     except OSError as error:
-        complain(
-            f"{path}: can't be written: {error.strerror or error}", hint="another file with --junit FILE"
-        )
+        complain_of_file(path, error, "--junit")

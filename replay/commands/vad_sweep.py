@@ -21,14 +21,13 @@ from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_
 from bridge.screen.output import print_json
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
-from replay.sound.silero import POLICIES, Policy
+from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting
 from replay.vad.engine.pool import Pool, open_pool
 from replay.vad.report.page import page
 from replay.vad.report.screen import show, show_files
-from replay.vad.study.calibrate import ENOUGH
 from replay.vad.study.confirm import plan_of
 from replay.vad.study.study import Plan, Study, StudyError, Tell, read_recordings, study
 from replay.vad.study.sweep import Grid
@@ -96,8 +95,6 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
     is_flag=True,
     help="Recommend even if nothing shows that the engine hears as the server does.",
 )
-@click.option("--min-agreement", type=click.FloatRange(0, 1), default=ENOUGH, show_default=True,
-              help="Recommend nothing below this agreement with the server's events.")  # fmt: skip
 @click.option("--thresholds", default="0.3:0.9:0.05", show_default=True, metavar="FIRST:LAST:STEP")
 @click.option(
     "--silences", default="200:1000:20", show_default=True, metavar="FIRST:LAST:STEP", help="In ms."
@@ -113,7 +110,7 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
 def sweep(
     tapes: tuple[str, ...], agent: str, whose: str, config: Path, noise_reduction: str, labels: Path | None, html: Path,
     parquet: Path | None, plan: Path | None, write: bool, jobs: int | None, scheduler: str, policy: Policy | None,
-    trust_engine: bool, cautious: bool, min_agreement: float, thresholds: str, silences: str, prefixes: str,
+    trust_engine: bool, cautious: bool, thresholds: str, silences: str, prefixes: str,
     cache: Path | None, wants_json: bool, data: Path,
 ) -> None:  # fmt: skip
     """Find the server_vad setting that these callers should have, what it costs them, and how sure that is.
@@ -128,7 +125,7 @@ def sweep(
     and agent did next; the page says which. Calls are heard as they were recorded: how callers would have reacted
     to another setting, only `replay compare` tells (--plan).
 
-    Exit code: 0 a setting is recommended (the current one, perhaps), 1 none is, 2 this can't be studied, or a tape
+    Exit code: 0 something is recommended (what there is, perhaps), 1 nothing is, 2 this can't be studied, or a tape
     can't be read: it is named, and the others are studied.
     """
     with quiet_interrupt():
@@ -137,7 +134,6 @@ def sweep(
             policy=policy,
             trusts_engine=trust_engine,
             is_cautious=cautious,
-            enough=min_agreement,
             labels=labels,
         )
         with _progress(quiet=wants_json) as tell, open_pool(jobs or os.cpu_count() or 1) as pool:
@@ -151,10 +147,10 @@ def sweep(
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
-        show(made, skipped, min_agreement)
+        show(made, skipped)
         show_files(made, html, config if write else None)
     leave_faults(faults)
-    sys.exit(0 if made.advised else NOTHING)
+    sys.exit(0 if made.advised or made.status == "semantic" else NOTHING)
 
 
 def _recordings(

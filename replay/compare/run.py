@@ -20,6 +20,7 @@ from replay.compare.types import NamedCaller, Plan, Run, Variant
 from replay.compare.variants import PUBLIC_URL, described, for_calls, read_base, secrets_of, settings_of
 from replay.model.scenario import load_scenario
 from replay.model.server import ModelServer, serve_model
+from replay.phone.instructions.verbs import name_of
 from replay.phone.load import make_calls
 from replay.phone.ring import CallReport, ring
 from replay.phone.script import Caller
@@ -251,5 +252,5 @@ def _summary(report: CallReport) -> dict[str, Any]:
         "missed": [str(missed.step) for missed in report.missed],
         "unreached": len(report.unreached),
         "warnings": {str(warned.code): warned.count for warned in report.warnings},
-        "next_verbs": [type(verb).__name__.lower() for verb in report.next_verbs],
+        "next_verbs": [name_of(verb) for verb in report.next_verbs],
     }

@@ -102,6 +102,7 @@ TABLES: Final[Mapping[str, Mapping[str, Check]]] = {
         "refuse": choice(*get_args(Refusal)),
         "door": _door,
         "door_retry_after": text("seconds, or a date of HTTP", empty=True),
+        "open_after_ms": _wait,
         "never_create": flag,
         "never_update": flag,
         "never_answer": flag,

@@ -114,6 +114,8 @@ class Faults:
     fine. reset and cut_off end the connection before the upgrade is answered; silence never answers it."""
     door_retry_after: str = ""
     """The Retry-After header of those HTTP answers."""
+    open_after_ms: int = 0
+    """The upgrade is answered so late: the service is busy, or far away."""
     never_create: bool = False
     never_update: bool = False
     never_answer: bool = False

@@ -19,6 +19,7 @@ from wsproto.events import Ping
 from replay.model.faulty_stream import FaultyStream, Tls, faulty_stream_over
 from replay.model.script import DoorFault, Faults, Script
 from replay.model.session import Session
+from replay.model.transcribing.settings import KIND
 from replay.model.wire import Wire
 from replay.sound.turn_detection import open_detector
 
@@ -179,16 +180,24 @@ async def _answer(server: ModelServer, request: WebSocketRequest, stream: Faulty
     if faults.refuse == "http_401":
         await _reject(server, request, number, 401)
         return
+    await trio.sleep(faults.open_after_ms / 1000)
     watch, shut = partial(server.watch, number), partial(server.shut, faults.shut_ms)
     connection = _Connection(await request.accept(), stream, faults, watch, shut)
     session = Session(
-        number, model, headers, script, connection.send, connection.later, int(time.time()) + SESSION_SECONDS
+        number,
+        model,
+        headers,
+        script,
+        connection.send,
+        connection.later,
+        int(time.time()) + SESSION_SECONDS,
+        writes_only=query.get("intent") == [KIND],
     )
     server._lines[number] = stream
     server.add(session)
     server.note(number, "opened", model=model, headers=headers)
     try:
-        await connection.run(session, _refusal(headers, model, faults))
+        await connection.run(session, _refusal(headers, bool(model) or session.writes_only, faults))
     finally:
         del server._lines[number]
         server.note(number, "closed", code=session.close_code)
@@ -228,11 +237,11 @@ def _has_key(authorization: str) -> bool:
     return scheme.lower() == "bearer" and bool(key.strip())
 
 
-def _refusal(headers: dict[str, str], model: str, faults: Faults) -> tuple[int, str] | None:
+def _refusal(headers: dict[str, str], has_model: bool, faults: Faults) -> tuple[int, str] | None:
     """The close code and the error code of a session that is refused after the upgrade."""
     if "openai-beta" in headers:
         return 4000, "beta_api_shape_disabled"
-    if not model:
+    if not has_model:
         return 4000, "missing_model"
     match faults.refuse:
         case "invalid_api_key":

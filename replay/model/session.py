@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import trio
 
-from replay.model.caller import Caller, Scribe
+from replay.model.caller import Caller
 from replay.model.checks import checked_kind, parse_event
 from replay.model.conversation import Conversation
 from replay.model.faults import (
@@ -27,6 +27,12 @@ from replay.model.idle import Patience
 from replay.model.response import Occasion, Response, Stage
 from replay.model.script import CallRemote, Faults, Reply, Say, Script
 from replay.model.settings import check_response_request, is_aside, new_session, updated_session
+from replay.model.transcribing.scribe import Scribe
+from replay.model.transcribing.settings import (
+    check_may_answer,
+    new_transcription,
+    updated_transcription,
+)
 from replay.model.usage import Meter
 from replay.model.wire import Message, RefusedError, Wire
 from replay.sound.formats import Recode, decoder
@@ -48,6 +54,8 @@ class Session:
     _send: Callable[[str | bytes], None]
     _later: Callable[[Iterator[float]], None]
     _expires_at: int
+    writes_only: bool = False
+    """Whether it is a transcription session: it hears, and never speaks."""
     faults: Faults = attrs.field(init=False)
     wire: Wire = attrs.field(init=False)
     conversation: Conversation = attrs.field(init=False)
@@ -83,7 +91,7 @@ class Session:
         self.faults = script.faults_of(self.number)
         self._failures_left = self.faults.fail_responses
         wire = self.wire = Wire(self._send, dice, self.faults.null_error_ids)
-        self.settings = new_session(wire.make_id("sess"), self.model, self._expires_at)
+        self.settings = self._new_settings(wire.make_id("sess"))
         talk = self.conversation = Conversation(wire, wire.make_id("conv"))
         self._stage = Stage(wire, talk, Meter(), script.delivery, dice)
         self._caller = Caller(
@@ -103,6 +111,11 @@ class Session:
         self._replies = {"turn": deque(script.turns), "answer": deque(script.answers)}
         self._replies["opening"] = deque([script.opening])
         self._owed = "opening"
+
+    def _new_settings(self, session_id: str) -> Message:
+        if self.writes_only:
+            return new_transcription(session_id, self._expires_at)
+        return new_session(session_id, self.model, self._expires_at)
 
     @property
     def truncations(self) -> dict[str, int]:
@@ -198,7 +211,7 @@ class Session:
         if self.faults.never_update:
             return
         kind_before, before = self._input_kind, self.settings
-        settings = updated_session(self.settings, change)
+        settings = (updated_transcription if self.writes_only else updated_session)(self.settings, change)
         check_refused_settings(change, self.faults.refuse_settings)
         self.settings = settings
         if self.faults.other_format:
@@ -207,7 +220,7 @@ class Session:
             self._decode = decoder(self._input_kind)
         self._caller.tune(self._turn_detection)
         self.wire.event("session.updated", session=self.settings)
-        if self.settings["tools"] != before["tools"]:
+        if self.settings.get("tools") != before.get("tools"):
             self.conversation.list_tools(self.settings["tools"])
 
     def _hear(self, encoded: Any) -> None:
@@ -267,11 +280,13 @@ class Session:
             self.conversation.to_call.clear()
 
     def _remote(self, call: CallRemote, approved_in: str | None) -> Iterator[float]:
+        entry = self.conversation.begin_remote(call, approved_in)
         yield call.takes_ms
         self._owed = "answer"
-        self.conversation.finish_remote(call, approved_in)
+        self.conversation.finish_remote(call, entry)
 
     def _create_response(self, event: Message) -> None:
+        check_may_answer(self.settings)
         request = check_response_request(event.get("response"))
         if is_aside(request):
             self._respond_aside(request)

@@ -39,7 +39,7 @@ _TURN_DETECTION: dict[str, Message] = {
         "interrupt_response": True,
     },
 }
-_INPUT: Shape = {
+INPUT: Shape = {
     "format": _FORMAT,
     "transcription": dict.fromkeys(("model", "language", "languages", "prompt", "keywords", "delay")),
     "noise_reduction": dict.fromkeys(("type", "strength")),
@@ -47,7 +47,7 @@ _INPUT: Shape = {
 }
 _REASONING: Shape = {"effort": None}
 _KNOWN: Shape = {
-    "audio": {"input": _INPUT, "output": {"format": _FORMAT, "voice": None, "speed": None}},
+    "audio": {"input": INPUT, "output": {"format": _FORMAT, "voice": None, "speed": None}},
     **dict.fromkeys(("type", "model", "output_modalities", "instructions", "tools", "tool_choice")),
     **dict.fromkeys(("max_output_tokens", "truncation", "tracing", "prompt", "include")),
     "reasoning": _REASONING,
@@ -98,12 +98,8 @@ def new_session(session_id: str, model: str, expires_at: int) -> Message:
 
 def updated_session(session: Message, change: Any) -> Message:
     """The session after an update, as a new object; raises RefusedError when any part is wrong."""
-    if not isinstance(change, dict) or "type" not in change:
-        raise RefusedError(
-            "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
-        )
+    checked_kind_of_session(change, "realtime")
     check_keys(change, _KNOWN, "session")
-    one_of(change["type"], ("realtime",), "session.type")
     if change.get("model", session["model"]) != session["model"]:
         raise RefusedError("invalid_value", "The model of a session cannot be changed.", "session.model")
     _check_common(change, "session")
@@ -112,15 +108,27 @@ def updated_session(session: Message, change: Any) -> Message:
     for side, parts in (change.get("audio") or {}).items():
         if parts is None:
             continue
-        after["audio"][side].update(_checked_audio(parts, session["audio"][side], f"session.audio.{side}"))
+        after["audio"][side].update(checked_audio(parts, session["audio"][side], f"session.audio.{side}"))
     return after
 
 
+def checked_kind_of_session(change: Any, kind: str) -> None:
+    """Raise RefusedError for an update that does not say its kind, or says another one than the session's."""
+    if not isinstance(change, dict) or "type" not in change:
+        raise RefusedError(
+            "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
+        )
+    one_of(change["type"], (kind,), "session.type")
+
+
 def check_response_request(request: Any) -> Message:
-    """The `response` of a response.create, checked; {} when there is none."""
+    """The `response` of a response.create, checked; {} when there is none. What is null in it is as the session has it.
+
+    LiveKit's plugin sends `"instructions": null` with each one, and talks to the service with it."""
     if request is None:
         return {}
     check_keys(request, _KNOWN_IN_RESPONSE, "response")
+    request = {key: value for key, value in request.items() if value is not None}
     _check_common(request, "response")
     one_of(request.get("conversation", "auto"), ("auto", "none"), "response.conversation")
     is_a(request.get("input", []), list, "response.input")
@@ -175,7 +183,8 @@ def _check_tool(tool: Any, path: str) -> None:
     return None
 
 
-def _checked_audio(parts: Message, now: Message, path: str) -> Message:
+def checked_audio(parts: Message, now: Message, path: str) -> Message:
+    """One side's settings as they are to be taken; raises RefusedError for what the service does not know."""
     parts = dict(parts)
     if "format" in parts:
         _check_format(parts["format"], f"{path}.format")

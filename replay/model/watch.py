@@ -19,6 +19,10 @@ Who = Literal["socket", "client", "model"]
 LONGEST_TEXT: Final = 4000
 """Characters of one value for machines: a frame of 16 MiB that was sent on purpose is not printed."""
 MS_PER_TOKEN: Final = 50
+PAUSE_IN_A_SENTENCE_MS: Final = 600
+"""Whoever goes on after less than this had not finished; the longest pause inside the lab's own callers has 488 ms."""
+DEFAULT_SILENCE_MS: Final = 200
+"""What the service takes where a session says nothing of it; its reference says 500."""
 COLOURS: Final = STYLES | {"model": STYLES["agent"], "error": STYLES["log"]}
 
 
@@ -43,6 +47,36 @@ class Happening:
 
 
 @define
+class Pauses:
+    """Whether a session's turns end in the middle of what the caller says."""
+
+    _detection: Message = field(factory=dict)
+    _ended_ms: int | None = None
+    """When the last turn's speech ended, in ms of audio, its silence taken off."""
+
+    def notice(self, what: Message) -> Message | None:
+        """Take an event of the model's; it is said when a turn goes on that was ended by a pause."""
+        match what:
+            case {"type": "session.created" | "session.updated", "session": dict(session)}:
+                self._detection = session["audio"]["input"].get("turn_detection") or {}
+            case {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": int(end_ms)}:
+                self._ended_ms = end_ms - self._silence_ms if self._silence_ms else None
+            case {"type": "input_audio_buffer.speech_started", "audio_start_ms": int(start_ms)}:
+                return self._pause_until(start_ms + self._detection.get("prefix_padding_ms", 0))
+        return None
+
+    @property
+    def _silence_ms(self) -> int:
+        return int(self._detection.get("silence_duration_ms") or 0)
+
+    def _pause_until(self, start_ms: int) -> Message | None:
+        if self._ended_ms is None or start_ms - self._ended_ms >= PAUSE_IN_A_SENTENCE_MS:
+            return None
+        pause = {"pause_ms": start_ms - self._ended_ms, "silence_duration_ms": self._silence_ms}
+        return {"type": "turn_split", **pause}
+
+
+@define
 class Watcher:
     """Takes frames as `replay.model.server.serve_model` tells them, and passes on what they are."""
 
@@ -52,6 +86,7 @@ class Watcher:
     sessions: int = 0
     """So many were accepted."""
     _began: dict[int, float] = field(factory=dict, init=False)
+    _pauses: dict[int, Pauses] = field(factory=dict, init=False)
 
     def __call__(self, number: int, who: Who, frame: str | bytes) -> None:
         """Look at one frame."""
@@ -63,8 +98,11 @@ class Watcher:
         happening = Happening(number, t_ms, who, what)
         if who == "socket" and what["type"] == "closed":
             self._began.pop(number, None)
+            self._pauses.pop(number, None)
         if happening.is_shown:
             self._tell(happening)
+        if who == "model" and (split := self._pauses.setdefault(number, Pauses()).notice(what)):
+            self._tell(Happening(number, t_ms, "socket", split))
 
 
 def _decoded(frame: str | bytes) -> Message:
@@ -94,7 +132,7 @@ def narrate(screen: Console) -> Callable[[Happening], None]:
     """Return a teller that prints a line for each thing a person would ask about."""
 
     def tell(happening: Happening) -> None:
-        for who, what in _told(happening):
+        for who, what in told_of(happening):
             line = Text(f"#{happening.session:<3} {happening.t_ms / 1000:7.2f}  ", style="dim")
             line.append(f"{who:8s}", style=COLOURS.get(who, "dim"))
             screen.print(line.append(visible(what), style="none"), soft_wrap=True)
@@ -102,7 +140,8 @@ def narrate(screen: Console) -> Callable[[Happening], None]:
     return tell
 
 
-def _told(happening: Happening) -> Iterator[tuple[str, str]]:
+def told_of(happening: Happening) -> Iterator[tuple[str, str]]:
+    """Yield who said what; nothing where nobody would ask about it."""
     match happening.who:
         case "socket":
             yield "socket", _of_socket(happening.what)
@@ -121,6 +160,13 @@ def _of_socket(what: Message) -> str:
             return f"opened for model {what['model'] or '(none)'} by {client}"
         case "rejected":
             return f"rejected with HTTP {what['status']} on {what['path']}"
+        case "turn_split":
+            silence_ms = what["silence_duration_ms"]
+            whose = ", the service's default" if silence_ms == DEFAULT_SILENCE_MS else ""
+            return (
+                f"a pause of {what['pause_ms']} ms made two turns of one: "
+                f"silence_duration_ms is {silence_ms}{whose}"
+            )
     return f"closed with {what['code']}"
 
 

@@ -27,10 +27,27 @@ class Gap:
 
 @attrs.frozen
 class Clear:
-    """A `clear` from the bridge, and how much unheard audio it threw away."""
+    """A `clear` from the bridge, how much unheard audio it threw away, and how many media messages had come before."""
 
     at_ms: int
     dropped_ms: int
+    arrivals: int = 0
+
+
+@attrs.frozen
+class Arrival:
+    """One media message from the bridge: when it came, and how much audio was in it."""
+
+    at_ms: int
+    length_ms: int
+
+
+@attrs.define
+class Span:
+    """A stretch in which the agent was heard without a pause."""
+
+    begin_ms: int
+    end_ms: int
 
 
 @attrs.define
@@ -53,7 +70,8 @@ class Line:
     marks: list[Mark] = attrs.field(factory=list)
     clears: list[Clear] = attrs.field(factory=list)
     gaps: list[Gap] = attrs.field(factory=list)
-    arrivals_ms: list[int] = attrs.field(factory=list, repr=False)
+    arrivals: list[Arrival] = attrs.field(factory=list, repr=False)
+    spans: list[Span] = attrs.field(factory=list, repr=False)
     first_heard_ms: int | None = None
     background: bytes = attrs.field(default=b"", repr=False)  # ringing or music, heard while nothing else is
     counts_gaps: bool = True  # off the stream nobody promised that speech has no holes
@@ -69,7 +87,7 @@ class Line:
 
     def media(self, audio: bytes, now_ms: int) -> None:
         """Audio of any size arrived; it plays after all that came before it."""
-        self.arrivals_ms.append(now_ms)
+        self.arrivals.append(Arrival(now_ms, len(audio) // BYTES_PER_MS))
         self._buffer += audio
         self._queued_bytes += len(audio)
 
@@ -93,7 +111,7 @@ class Line:
     def clear(self, now_ms: int) -> list[str]:
         """Throw away what was not played; all waiting marks come back, in order."""
         was_playing = bool(self._buffer) or self._taken_bytes > self._done_bytes
-        self.clears.append(Clear(now_ms, len(self._buffer) // BYTES_PER_MS))
+        self.clears.append(Clear(now_ms, len(self._buffer) // BYTES_PER_MS, len(self.arrivals)))
         names = self._empty(now_ms)
         self._is_interrupted = True
         if was_playing:  # the frame in the air still ends before the cut
@@ -139,6 +157,20 @@ class Line:
         return 0 if is_over else self._utterance_bytes // BYTES_PER_MS
 
     @property
+    def arrivals_ms(self) -> list[int]:
+        """When each media message of the bridge came."""
+        return [arrival.at_ms for arrival in self.arrivals]
+
+    def heard_ms(self, since_ms: int, until_ms: int) -> int:
+        """How much of the agent was heard between two moments."""
+        overlaps = (
+            min(span.end_ms, until_ms) - max(span.begin_ms, since_ms)
+            for span in self.spans
+            if span.end_ms > since_ms and span.begin_ms < until_ms
+        )
+        return sum(overlaps)
+
+    @property
     def buffered_ms(self) -> int:
         """How much audio waits to be played."""
         return len(self._buffer) // BYTES_PER_MS
@@ -170,6 +202,13 @@ class Line:
         self._utterance_bytes += size
         self._sound_end = begin + size
         self._is_interrupted = False
+        self._note_span(begin // BYTES_PER_MS, size // BYTES_PER_MS)
+
+    def _note_span(self, begin_ms: int, length_ms: int) -> None:
+        if self.spans and self.spans[-1].end_ms == begin_ms:
+            self.spans[-1].end_ms += length_ms
+        else:
+            self.spans.append(Span(begin_ms, begin_ms + length_ms))
 
     def _silence_ms(self, begin: int) -> int | None:
         """The pause before a sound inside one utterance; None when the sound begins a new one."""

@@ -141,7 +141,8 @@ class CallReport:
     warnings: list[Warned] = attrs.field(factory=list)
     missed: list[Missed] = attrs.field(factory=list)
     unreached: list[Step] = attrs.field(factory=list)  # what the caller never came to say or to press
-    next_verbs: list[Verb] = attrs.field(factory=list)  # what ran after the stream, or without one
+    verbs_before: list[Verb] = attrs.field(factory=list)  # what ran before the first stream
+    next_verbs: list[Verb] = attrs.field(factory=list)  # what ran after it, or without one
     second_socket: SecondSocket | None = None
     far_ends: list[Leg] = attrs.field(factory=list)  # whoever was rung
     words: list[Words] = attrs.field(factory=list)  # what was said off the stream, by whom, to whom
@@ -157,6 +158,11 @@ class CallReport:
     events: list[Happening] = attrs.field(factory=list, repr=False)
     error: str | None = None
     _rang_at: float = attrs.field(factory=trio.current_time)
+
+    @property
+    def rang_at(self) -> float:
+        """The clock's reading when it rang."""
+        return self._rang_at
 
     @property
     def heard(self) -> bytes:
@@ -197,7 +203,7 @@ class CallReport:
     def first_audio_ms(self) -> int | None:
         """From `start` to the first audio that arrived."""
         before_ms = (self.started_ms or 0) - (self.line_began_ms or 0)
-        return self.line.arrivals_ms[0] - before_ms if self.line.arrivals_ms else None
+        return self.line.arrivals[0].at_ms - before_ms if self.line.arrivals else None
 
     @property
     def first_heard_ms(self) -> int | None:

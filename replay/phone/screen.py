@@ -73,14 +73,22 @@ def narrate(screen: Console) -> OnEvent:
     """Return a watcher that prints what happens, a line each."""
 
     def tell(kind: str, detail: dict[str, Any], t_ms: int) -> None:
-        if kind in TOLD:
-            who, words = TOLD[kind]
+        if (told := told_of(kind, detail)) is not None:
+            who, words = told
             line = Text(f"{t_ms / 1000:7.2f}  ", style="dim")
             line.append(f"{who:9s}", style=STYLES.get(who, "dim"))
-            told = {name: in_words(value) if name == "verb" else value for name, value in detail.items()}
-            screen.print(line.append(plain(words.format_map(told)), style="default"))
+            screen.print(line.append(words, style="default"))
 
     return tell
+
+
+def told_of(kind: str, detail: dict[str, Any]) -> tuple[str, str] | None:
+    """Return who did what, of one thing on a call's timeline; None where nobody would ask about it."""
+    if kind not in TOLD:
+        return None
+    who, words = TOLD[kind]
+    told = {name: in_words(value) if name == "verb" else value for name, value in detail.items()}
+    return who, plain(words.format_map(told))
 
 
 def report_table(report: CallReport, verdict: Verdict) -> Table:
@@ -121,6 +129,8 @@ def _facts(report: CallReport) -> list[tuple[str, str]]:
             f"{seconds(heard_ms)}, {report.frames_sent} frames sent, {report.frames_lost} not read by the bridge",
         ),
     ]
+    if report.verbs_before:
+        facts.insert(0, ("before", ", ".join(map(in_words, report.verbs_before))))
     return [*facts, ("lost", lost)] if report.frames_missing or report.frames_unheard else facts
 
 

@@ -125,6 +125,13 @@ class WaitForEnd:
 
 
 @attrs.frozen
+class WaitForStream:
+    """Until the agent is on the line: what Twilio itself says before the first stream was listened to."""
+
+    timeout_ms: int = 60_000
+
+
+@attrs.frozen
 class WaitForReturn:
     """Until the call that left its stream is in another one."""
 
@@ -151,7 +158,9 @@ class Menu:
 
 DONE, HANGS_UP = "done", "hang_up"
 
-Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForReturn  # steps that may be missed
+Wish = (
+    WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForStream | WaitForReturn
+)  # steps that may be missed
 Act = (
     Say | Press | HangUp | DropSocket | LoseStream | StopReading | GoSilent | SendRaw
 )  # steps that the socket sees

@@ -312,7 +312,7 @@ class MediaStream:
                 audio = _audio(content["media"]["payload"])
                 if line.buffered_ms > MAX_BUFFERED_MS:
                     return self.report.warn(INVALID, f"more than {MAX_BUFFERED_MS} ms wait to be played")
-                if not line.arrivals_ms:
+                if not line.arrivals:
                     self.report.note("first_audio", after_ms=now_ms)
                 line.media(audio, now_ms)
             case "mark":

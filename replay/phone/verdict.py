@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from replay.phone.exchange.expect import Expect, unmet_off_stream, without_twiml
+from replay.phone.instructions.verbs import Verb, name_of
 from replay.phone.leg import Leg
 from replay.phone.report import CallReport
 from replay.phone.scenario import Scenario
@@ -56,7 +57,7 @@ def judge(report: CallReport, scenario: Scenario, *, has_twiml: bool) -> Verdict
 
 
 def _unmet(expect: Expect, report: CallReport) -> list[str]:
-    verbs = [type(verb).__name__.lower() for verb in report.next_verbs]
+    verbs = [name_of(verb) for verb in report.next_verbs]
     equal = [
         ("ended_by", expect.ended_by, report.ended_by),
         ("close_code", expect.close_code, report.close_code),
@@ -103,7 +104,8 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
         "refused": report.refused and attrs.asdict(report.refused),
         "ended_by": report.ended_by,
         "close": {"code": report.close_code, "reason": report.close_reason},
-        "next_verbs": [{"verb": type(verb).__name__.lower(), "is": verb} for verb in report.next_verbs],
+        "verbs_before": _verbs(report.verbs_before),
+        "next_verbs": _verbs(report.next_verbs),
         "first_audio_ms": report.first_audio_ms,
         "gaps": report.gaps,
         "clears": report.clears,
@@ -122,6 +124,10 @@ def as_json(report: CallReport, verdict: Verdict) -> dict[str, Any]:
         **off_stream(report),
         "events": report.events,
     }
+
+
+def _verbs(verbs: Sequence[Verb]) -> list[dict[str, Any]]:
+    return [{"verb": name_of(verb), "is": verb} for verb in verbs]
 
 
 def off_stream(report: CallReport) -> dict[str, Any]:

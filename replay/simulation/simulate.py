@@ -21,6 +21,7 @@ from bridge.calls.tool_tasks import Reports, key_of
 from bridge.given import INBOUND, CallInfo, Given, Progress, SecretDigits
 from bridge.heart.call import Call
 from bridge.heart.effects import (
+    AnswerOperator,
     CancelTool,
     ClearPlayback,
     Effect,
@@ -327,7 +328,7 @@ class Simulation:
                 self._open_session(effect)
             case EndSession():
                 self._part_from_model()
-            case WriteNote() | EndCall():
+            case WriteNote() | AnswerOperator() | EndCall():
                 pass  # it is on the tape, and the heart knows that the call is over
             case _:
                 self.model.hear(realtime.encode(effect))

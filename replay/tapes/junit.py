@@ -1,40 +1,56 @@
-"""The outcome of a replay as JUnit XML, which CI systems show: one test case a tape."""
+"""An outcome as JUnit XML, which CI systems show: one suite of cases that passed, failed, broke or were skipped."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, Literal
 from xml.etree import ElementTree as Xml
 
+from attrs import frozen
+
 from replay.tapes.beside import written_beside
-from replay.tapes.run_report import Verdict, around, headline
+
+Outcome = Literal["passed", "failure", "error", "skipped"]
+COUNTED: Final[tuple[tuple[Outcome, str], ...]] = (
+    ("failure", "failures"),
+    ("error", "errors"),
+    ("skipped", "skipped"),
+)
 
 
-def write_junit(verdicts: Sequence[Verdict], path: Path) -> None:
+@frozen
+class Case:
+    """One thing that was tried. `text` is what a reader of the report needs to see besides the message."""
+
+    folder: str
+    name: str
+    outcome: Outcome = "passed"
+    message: str = ""
+    text: str = ""
+    seconds: float = 0.0
+
+
+def write_junit(suite: str, cases: Sequence[Case], path: Path) -> None:
     """Write the report. Raises `OSError`."""
-    statuses = [verdict.status for verdict in verdicts]
-    suite = Xml.Element(
-        "testsuite", name="replay run", tests=str(len(verdicts)), failures=str(statuses.count("differs")),
-        errors=str(statuses.count("unreadable")), time=_seconds(sum(verdict.took_s for verdict in verdicts)),
-    )  # fmt: skip
-    suite.extend(map(_case, verdicts))
+    outcomes = [case.outcome for case in cases]
+    counts = {name: str(outcomes.count(outcome)) for outcome, name in COUNTED}
+    seconds = _seconds(sum(case.seconds for case in cases))
+    root = Xml.Element("testsuites")
+    told = {"name": suite, "tests": str(len(cases)), "time": seconds, **counts}
+    Xml.SubElement(root, "testsuite", told).extend(map(_element, cases))
     path.parent.mkdir(parents=True, exist_ok=True)
-    suites = Xml.Element("testsuites")
-    suites.append(suite)
-    Xml.indent(suites)
+    Xml.indent(root)
     with written_beside(path) as part:
-        Xml.ElementTree(suites).write(part, encoding="utf-8", xml_declaration=True)
+        Xml.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
 
 
-def _case(verdict: Verdict) -> Xml.Element:
-    folder, name = _clean(str(verdict.path.parent)), _clean(verdict.path.name)
-    case = Xml.Element("testcase", classname=folder, name=name, time=_seconds(verdict.took_s))
-    difference = verdict.result.difference if verdict.result else None
-    if verdict.status == "unreadable":
-        Xml.SubElement(case, "error", message=_clean(verdict.error))
-    elif verdict.status == "differs" and difference:
-        lines = "\n".join(line.plain for line in around(difference))
-        failure = Xml.SubElement(case, "failure", message=_clean(headline(difference)))
-        failure.text = _clean(lines)
-    return case
+def _element(case: Case) -> Xml.Element:
+    element = Xml.Element(
+        "testcase", classname=_clean(case.folder), name=_clean(case.name), time=_seconds(case.seconds)
+    )
+    if case.outcome != "passed":
+        told = Xml.SubElement(element, case.outcome, message=_clean(case.message))
+        told.text = _clean(case.text) or None
+    return element
 
 
 def _clean(text: str) -> str:

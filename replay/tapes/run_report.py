@@ -1,4 +1,4 @@
-"""How the outcome of a replay is shown: a line a tape, the lines around a difference, JSON for machines."""
+"""How the outcome of a replay is shown: a line a tape, the lines around a difference; JSON and JUnit for machines."""
 
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bridge.text.visible import visible
 from bridge.text.wording import counted
+from replay.tapes.junit import Case, Outcome
 from replay.tapes.player import Difference, Result
 
 STYLES: Final = {"ok": "green", "accepted": "bold green", "differs": "bold red", "unreadable": "bold yellow"}
@@ -76,6 +77,17 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         was, now = (msgspec.Raw(line) if line else None for line in (found.was, found.now))
         told["difference"] = {"line": found.place, "t_ms": found.t_ms, "was": was, "now": now}
     return told
+
+
+def as_case(verdict: Verdict) -> Case:
+    """Return a verdict for CI: a test case a tape."""
+    outcome: Outcome = "error" if verdict.status == "unreadable" else "passed"
+    message, text = verdict.error, ""
+    if verdict.status == "differs" and verdict.result and verdict.result.difference:
+        found = verdict.result.difference
+        outcome, message, text = "failure", headline(found), "\n".join(line.plain for line in around(found))
+    path = verdict.path
+    return Case(str(path.parent), path.name, outcome, message, text, verdict.took_s)
 
 
 # ---------------------------------------------------------------- for people

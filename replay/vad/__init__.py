@@ -5,6 +5,7 @@ Everywhere: audio is µ-law at 8 kHz, one byte a sample; probabilities are float
 """
 
 from bridge.settings.turn_detection import TurnBudget
+from replay.sound.ears import EARS, Ear, listened
 from replay.sound.silero import Listener, probabilities
 from replay.vad.compose.compose import ComposedCall, Recipe, compose
 from replay.vad.engine.machine import Hearing, Segment, Setting, naive_segments
@@ -23,10 +24,12 @@ from replay.vad.truth.recording import Recording, read_recording
 from replay.vad.truth.truth import Span, Truth, Turn
 
 __all__ = [
+    "EARS",
     "Calibration",
     "Case",
     "ComposedCall",
     "Corpus",
+    "Ear",
     "Grid",
     "Hearing",
     "Listener",
@@ -48,6 +51,7 @@ __all__ = [
     "changes",
     "compose",
     "derive",
+    "listened",
     "naive_segments",
     "page",
     "probabilities",

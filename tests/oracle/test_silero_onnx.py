@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vad_recordings import RECORDINGS, REFERENCE, samples_of
+from vad_recordings import RECORDINGS, REFERENCE, key_of, samples_of
 
-from replay.sound.silero import WINDOW, probabilities_of_samples
-
-CONTEXT = WINDOW // 8
+from replay.sound.silero import probabilities_of_samples
+from replay.sound.silero_network import BRANCHES, RATES, context_of, window_of
 
 
 def oracle():
@@ -26,27 +25,34 @@ def oracle():
     return onnx.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def reference(session, samples):
-    """Run the published model as its own wrapper does: 512 samples at a time, 64 of the ones before in front."""
-    state, context, found = np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32), []
-    rate = np.array(16_000, np.int64)
-    for start in range(0, len(samples) // WINDOW * WINDOW, WINDOW):
-        window = samples[start : start + WINDOW]
-        given = np.concatenate((context, window))[None]
+def reference(session, samples, branch):
+    """Run the published model as its own wrapper does: a window at a time, an eighth of the one before in front."""
+    window, kept = window_of(branch), context_of(branch)
+    state, context, found = np.zeros((2, 1, 128), np.float32), np.zeros(kept, np.float32), []
+    rate = np.array(RATES[branch], np.int64)
+    for start in range(0, len(samples) // window * window, window):
+        piece = samples[start : start + window]
+        given = np.concatenate((context, piece))[None]
         output, state = session.run(None, {"input": given, "state": state, "sr": rate})
         found.append(output[0, 0])
-        context = window[-CONTEXT:]
+        context = piece[-kept:]
     return np.array(found, np.float32)
 
 
-def test_every_recording_has_the_probabilities_of_the_published_model():
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_every_recording_has_the_probabilities_of_the_published_model(branch):
     session = oracle()
     for path in RECORDINGS:
-        samples = samples_of(path)
-        found = probabilities_of_samples(samples)
-        np.testing.assert_allclose(found, reference(session, samples), atol=1e-5, err_msg=path.name)
+        samples = samples_of(path, branch)
+        found = probabilities_of_samples(samples, branch=branch)
+        np.testing.assert_allclose(found, reference(session, samples, branch), atol=1e-5, err_msg=path.name)
 
 
 if __name__ == "__main__":
     running = oracle()
-    np.savez_compressed(REFERENCE, **{path.name: reference(running, samples_of(path)) for path in RECORDINGS})
+    told = {
+        key_of(path, branch): reference(running, samples_of(path, branch), branch)
+        for path in RECORDINGS
+        for branch in BRANCHES
+    }
+    np.savez_compressed(REFERENCE, **told)

@@ -24,7 +24,7 @@ from bench.stage import (
     words,
 )
 from bridge.agents import Agent
-from bridge.calls.shadow import MOST_BYTES, Shadow
+from bridge.calls.legs.shadow import MOST_BYTES, Shadow
 from bridge.heart.audio import FRAME_BYTES
 from bridge.heart.effects import AppendAudio
 from bridge.links import outbox

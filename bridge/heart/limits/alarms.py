@@ -5,11 +5,11 @@ from typing import Final
 
 from attrs import define
 
-from bridge.heart.catching_up import CatchingUp
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import NEVER, Alarm, Ring
 from bridge.heart.failure import UNREACHABLE
 from bridge.heart.keys import Keys
+from bridge.heart.limits.catching_up import CatchingUp
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.agent_voice import AgentVoice
@@ -97,11 +97,7 @@ class Alarms:
             due, ring = filler_at, self.reconnect.fill
         if (old_at := self.session.old_at) is not None and old_at < due:
             due, ring = old_at, self.reconnect.grow_old
-        if (
-            self.excursions.is_here
-            and (given_up_at := self.reconnect.old_due) is not None
-            and given_up_at < due
-        ):
+        if (given_up_at := self.reconnect.old_due) is not None and given_up_at < due:
             due, ring = given_up_at, self.reconnect.look
         return due, ring
 

@@ -9,19 +9,18 @@ from attrs import define, field
 
 from bridge.agents import Agent
 from bridge.heart.decisions import Alarm, Decisions
-from bridge.heart.effects import CancelResponse
 from bridge.heart.events import (
     IdleTimedOut,
     KeyPressed,
     ResponseCreated,
     ResponseFinished,
     SpeechStarted,
-    Stopped,
     TranscriptCame,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS, Goodbye
 from bridge.heart.limits.quiet import Quiet
 from bridge.heart.limits.spending import Spending
+from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.conversation import SYSTEM, Conversation
 from bridge.heart.parts.excursions import Excursions
@@ -32,6 +31,7 @@ from bridge.heart.prompts import time_is_up
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
+from bridge.heart.wishes import Stopped
 from bridge.prices import Prices
 from bridge.usage import Spent
 
@@ -54,6 +54,7 @@ class TimeUp:
     turns: Turns
     playout: Playout
     tool_calls: ToolCalls
+    barge_in: BargeIn
     farewell: Farewell
     excursions: Excursions
     callee: Callee
@@ -158,13 +159,17 @@ class TimeUp:
         if self.farewell.is_pending or self.goodbye.is_in_time():
             return
         self.goodbye.is_waited_for = False
-        is_cut = self.turns.is_cut(self.turns.active)
-        if (active := self.turns.cut_active()) and not is_cut:
-            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
-        self.playout.stop_at_pause()
+        self.barge_in.stop_at_pause()
+
+    @property
+    def needs_a_look(self) -> bool:
+        """Say whether an end is near for which there is something to do or to wait for."""
+        return self.farewell.is_closing or self.goodbye.is_waited_for or self.goodbye.is_put_off
 
     def look(self) -> None:
         """End a call whose goodbye was heard, or one that is closing if nobody is in the middle of a word."""
+        if self.goodbye.is_put_off:
+            self.goodbye.look_again()
         self.goodbye.look()
         if not self.farewell.is_closing or self.farewell.is_pending:
             return

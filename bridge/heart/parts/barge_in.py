@@ -47,7 +47,7 @@ class BargeIn:
     def response_created(self, response_id: str) -> None:
         """Take back a response that was asked for before we knew that the caller had begun, or the end is near."""
         is_protected = self.agent.speaking.protect_greeting and not self.turns.is_opened
-        if (self.is_taking_turn and not is_protected) or self.farewell.is_closing:
+        if (self.is_taking_turn and not is_protected) or self.farewell.is_last:
             self.turns.cut_active()
             self.decisions.say(CancelResponse(self.decisions.new_id(), response_id))
 
@@ -88,6 +88,13 @@ class BargeIn:
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))
         if self.playout.is_speaking(active):
             self._silence(active)
+
+    def stop_at_pause(self) -> None:
+        """Let the agent say no more than up to its next pause: the call, or this part of it, is over."""
+        is_cut = self.turns.is_cut(self.turns.active)
+        if (active := self.turns.cut_active()) and not is_cut:
+            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
+        self.playout.stop_at_pause()
 
     def _silence(self, response_id: str) -> None:
         """Tell the model what was heard of each item it had begun."""

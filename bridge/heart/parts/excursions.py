@@ -24,7 +24,7 @@ from bridge.heart.parts.trips import TAKEN, Trip, outcome_of, place_of, taking
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.plans import CollectDigits, Dial, GoTo, HangUp, Plan, failure_plans
 from bridge.heart.playout import Ledger, Playout
-from bridge.heart.prompts import excursion_output, line_broke
+from bridge.heart.prompts import excursion_output, line_broke, not_put_through
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
 from bridge.heart.turns import Turns
@@ -282,7 +282,7 @@ class Excursions:
         self._where = Where.AWAY
         if event.outcome in TAKEN:
             return self._end_as_taken(trip)
-        if not trip.call_id:
+        if trip.is_of_failure:
             return self._plan_went_on(event)
         if event.is_gone:
             return self.ending.end("caller", "hung up")
@@ -297,7 +297,11 @@ class Excursions:
         decisions.say(ReturnToStream(self.leg))
         if isinstance(trip.plan.step, CollectDigits) and event.outcome == "collected":
             return self._give_digits(trip, event)
-        self.conversation.answer_tool(trip.call_id, excursion_output(trip.plan.step, trip.to, event))
+        output = excursion_output(trip.plan.step, trip.to, event)
+        if trip.who:
+            self.conversation.add_text(SYSTEM, not_put_through(output))
+        else:
+            self.conversation.answer_tool(trip.call_id, output)
         if not trip.is_listening_after and not self.tool_calls.running:
             self.turns.owe()
 
@@ -341,10 +345,7 @@ class Excursions:
 
     def _end_as_taken(self, trip: Trip) -> None:
         """The call was somebody else's, and is over."""
-        done = f"transferred to {trip.to}"
-        if trip.call_id:
-            return self.ending.end("tool", done)
-        self.ending.end("model", f"{self._why_lost}; {done}")
+        self.ending.end(*trip.ending(self._why_lost))
 
     # ------------------------------------------------------------ the failure plan
 

@@ -13,6 +13,9 @@ from bridge.heart.parts.trips import Trip
 from bridge.heart.playout import Playout
 from bridge.heart.tool_calls import ToolCalls
 
+ORDERED_MS: Final = 3000
+"""How long caller or agent may go on once somebody at the daemon wants the caller put through: a sentence."""
+
 STILL_TALKING: Final = '{"status": "not hung up: the caller went on talking"}'
 STAYED: Final = '{"status": "not done: the caller went on talking"}'
 
@@ -35,6 +38,13 @@ class Farewell:
     _hang_up: tuple[str, str] | None = None
     _trip: Trip | None = None
     _asked_after: int = 0
+
+    def send_on(self, trip: Trip) -> None:
+        """Somebody at the daemon wants the caller to leave the stream: nothing that is said keeps them for long."""
+        self.decisions.journal.milestone("leave_asked", step=trip.plan.step.kind, to=trip.to, by=trip.who)
+        self._hang_up, self._trip = None, trip
+        self._asked_after = self.excursions.number
+        self.due = self.decisions.now + ORDERED_MS
 
     def hang_up(self, call_id: str, reason: str) -> None:
         """The model wants to hang up: its last words are heard before."""
@@ -59,6 +69,16 @@ class Farewell:
         return is_asked and self._asked_after == self.excursions.number
 
     @property
+    def is_ordered(self) -> bool:
+        """Say whether a person has decided what is still to happen: no talk of caller or agent puts it off."""
+        return self._trip is not None and self._trip.who != "" and self.is_pending
+
+    @property
+    def is_last(self) -> bool:
+        """Say whether no response may begin any more."""
+        return self.is_closing or self.is_ordered
+
+    @property
     def is_near(self) -> bool:
         """Say whether nothing more is to be asked of the model."""
         return self.is_pending or self.is_closing
@@ -66,18 +86,19 @@ class Farewell:
     @property
     def may_go(self) -> bool:
         """Say whether they may be the last: not before everything that was promised with them is done."""
-        return self.is_pending and not self.tool_calls.running and not self.excursions.is_returning
+        is_waited_for = self.tool_calls.running and not self.is_ordered
+        return self.is_pending and not is_waited_for and not self.excursions.is_returning
 
     def put_off(self) -> None:
         """More is to be heard before."""
-        if self.is_pending:
+        if self.is_pending and not self.is_ordered:
             now = self.decisions.now
             self.due = self.playout.plays_until(now) + self.agent.limits.farewell_grace_ms
 
     def withdraw(self) -> None:
         """The caller has something more to say: stay, and let the model know."""
         journal = self.decisions.journal
-        if not self.is_pending:
+        if not self.is_pending or self.is_ordered:
             return
         if self._hang_up:
             journal.milestone("hang_up_withdrawn")

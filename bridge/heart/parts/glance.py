@@ -26,10 +26,18 @@ class Glance:
     said: tuple[tuple[str, str], ...] = ()
     tools: tuple[str, ...] = ()
     spent_usd: float | None = None
+    listeners: tuple[str, ...] = ()
+    """Who listens in."""
 
 
 def glance(
-    now: int, said: Conversation, turns: Turns, playout: Playout, tools: ToolCalls, spent_usd: float | None
+    now: int,
+    said: Conversation,
+    turns: Turns,
+    playout: Playout,
+    tools: ToolCalls,
+    spent_usd: float | None,
+    listeners: tuple[str, ...],
 ) -> Glance:
     """Return what can be seen now."""
     return Glance(
@@ -38,4 +46,5 @@ def glance(
         tuple((who, words[-MOST_CHARACTERS:]) for who, words in said.latest(MOST_TURNS)),
         (*tools.running.values(), *tools.late.values()),
         spent_usd,
+        listeners,
     )

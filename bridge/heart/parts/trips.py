@@ -10,7 +10,7 @@ from bridge.heart.plans import Dial, JoinQueue, Plan, PressDigits, Step
 
 @frozen
 class Trip:
-    """One excursion: what Twilio does, and who wished it. A failure plan's own has no `call_id`: it answers no tool."""
+    """One excursion: what Twilio does, and who wished it. What answers no tool has no `call_id`."""
 
     plan: Plan
     call_id: str = ""
@@ -18,6 +18,20 @@ class Trip:
     reason: str = ""
     is_listening_after: bool = False
     """Nothing is to be said on return: the other side speaks first."""
+    who: str = ""
+    """Somebody at the daemon whose wish it is, and not the model's."""
+
+    @property
+    def is_of_failure(self) -> bool:
+        """Say whether nobody wished it: it is a step of a failure plan."""
+        return not self.call_id and not self.who
+
+    def ending(self, why_lost: str) -> tuple[str, str]:
+        """Return who ends the call of a caller who was taken there, and why."""
+        done = f"transferred to {self.to}"
+        if self.who:
+            return "operator", f"{done} by {self.who}"
+        return ("tool", done) if self.call_id else ("model", f"{why_lost}; {done}")
 
 
 TAKEN: Final = ("completed", "bridged")

@@ -82,6 +82,25 @@ class WaysOut:
             self.farewell.withdraw()  # asked for before the model knew that the caller had begun
         return ""
 
+    def put_through(self, who: str, name: str, summary: str) -> str:
+        """Have somebody's wish done, a person's at the daemon, by the plan that the model's would have; return why not.
+
+        They may choose any place of the file, those that the model is not offered too.
+        """
+        place = self.agent.transfer.get(name)
+        if place is None:
+            return f"there is no such place; use one of: {', '.join(self.agent.transfer)}"
+        if self.excursions.is_away:
+            return "the caller is not on the line"
+        if self.farewell.is_pending:
+            return "the agent is about to hang up, or to put the caller through"
+        if not self.callee.is_open:
+            return "nobody is there yet who could be put through"
+        plan = plan_to(place, summary=summary[:MOST_SUMMARY])
+        self.farewell.send_on(Trip(plan, to=name, who=who))
+        self.barge_in.stop_at_pause()
+        return ""
+
     def _trip(self, call_id: str, name: str, told: Mapping[str, Any]) -> Trip:
         reason = _text(told, "reason")[:MOST_CHARACTERS]
         match name:

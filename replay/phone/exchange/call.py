@@ -208,7 +208,9 @@ class Call:
         if self._has_streamed or not isinstance(verb, Connect):
             self.report.next_verbs.append(verb)
             self.report.note("verb", verb=verb)
-        self._has_streamed |= isinstance(verb, Connect)
+        else:
+            self._has_streamed = True
+            self.report.verbs_before, self.report.next_verbs = self.report.next_verbs, []
         if not isinstance(verb, TIMELESS):
             self.program.floor.begin()
         return await self.program.step(document)

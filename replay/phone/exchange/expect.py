@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from bridge.checks import Check, Wrong, choice, setting, whole
+from replay.phone.instructions.verbs import name_of
 from replay.phone.leg import CALLER
 from replay.phone.report import CallReport
 
@@ -100,7 +101,7 @@ def without_twiml(expect: Expect) -> Expect:
 def unmet_off_stream(expect: Expect, report: CallReport) -> list[str]:
     """Return a sentence for each thing expected off the stream that did not come true."""
     equal: list[tuple[str, object, object]] = [
-        ("verbs", expect.verbs, tuple(type(verb).__name__.lower() for verb in report.next_verbs)),
+        ("verbs", expect.verbs, tuple(map(name_of, [*report.verbs_before, *report.next_verbs]))),
         ("streams", expect.streams, len(report.stream_sids)),
         ("dialled", expect.dialled, tuple(name for dial in report.dials for name in dial.numbers)),
         ("dial_status", expect.dial_status, tuple(dial.status for dial in report.dials)),

@@ -12,7 +12,8 @@ from bridge.heart.audio import bytes_of
 from bridge.tapes.header import Header, encode_header, settings_of
 from bridge.tapes.tape import NOTE, Line, decode
 from replay.simulation.rehearsal import Rehearsal
-from replay.sound.silero import WINDOW_MS, probabilities
+from replay.sound.ears import listened, smoothed
+from replay.sound.silero_network import WINDOW_MS
 from replay.tapes.rewrite import write_tape
 from replay.vad.compose.compose import ComposedCall, ComposeError
 from replay.vad.engine.machine import Hearing, Setting, naive_segments
@@ -75,7 +76,8 @@ def tape_of(
 
 def heard_turns(composed: ComposedCall, setting: Setting, hearing: Hearing) -> list[tuple[int, int]]:
     """Return the events that the local engine makes of it: (audio_start_ms, audio_end_ms) of each turn that ends."""
-    windows = probabilities(composed.audio, hearing.policy)
+    (heard,) = listened([composed.audio], [hearing.ear])
+    windows = smoothed(heard[hearing.ear], hearing.smoothing)
     found = [one for one in naive_segments(windows, setting, hearing) if one.stop is not None]
     before_ms, after_ms = hearing.lag_ms - setting.prefix_padding_ms, hearing.lag_ms
     turns = [

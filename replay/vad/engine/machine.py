@@ -16,7 +16,8 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from replay.sound.silero import WINDOW_MS, Floats, Policy
+from replay.sound.ears import Ear
+from replay.sound.silero_network import WINDOW_MS, Floats
 
 Ints = NDArray[np.int64]
 
@@ -43,17 +44,24 @@ class Setting:
 class Hearing:
     """How the server's detector hears, in terms of the local engine: what calibration fits.
 
-    policy: the state policy of the engine. shift, slope: the local threshold is slope * threshold + shift.
-    hysteresis: how far the release mark lies below the local threshold. start_windows: windows of 32 ms that it takes
-    to begin. lag_ms: how much later the server's event times are.
+    ear: which probabilities it goes by. shift, slope: the local threshold is slope * threshold + shift. hysteresis:
+    how far the release mark lies below the local threshold. start_windows: windows of 32 ms that it takes to begin.
+    lag_ms: how much later the server's event times are. smoothing: how much of a smoothed probability is the window's
+    own, the rest being that of the one before; 1 for none.
     """
 
-    policy: Policy = "carry"
+    ear: Ear = Ear()
     shift: float = 0.0
     slope: float = 1.0
     hysteresis: float = 0.15
     start_windows: int = 1
     lag_ms: int = 0
+    smoothing: float = 1.0
+
+    @property
+    def described(self) -> str:
+        """Return which ear it is, and whether what that says is smoothed, for people."""
+        return str(self.ear) + (f", smoothed ({self.smoothing:g})" if self.smoothing < 1 else "")
 
     def threshold(self, remote: float) -> float:
         """Return the local threshold that stands for the server's, 0.01 to 0.99.

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.heart.audio import bytes_of
 from bridge.sound.g711 import LINEAR
-from replay.sound.silero import WINDOW_MS
+from replay.sound.silero_network import WINDOW_MS
 from replay.vad.engine.machine import Ints, Setting, runs_of, segments_of, silence_windows
 from replay.vad.report.moments import Told, clock, kind_of, turn_at, what_of
 from replay.vad.report.view import View

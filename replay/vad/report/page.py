@@ -10,12 +10,14 @@ import msgspec
 
 from bridge.text.wording import counted
 from replay.vad.report.calls import MOST_AUDIO_MS, calls_data, timeline
+from replay.vad.report.headline import headline
+from replay.vad.report.heard import observed_section
 from replay.vad.report.moments import MOST_DRAWN_MS, Told, listed
 from replay.vad.report.study_charts import charts
 from replay.vad.report.top import top
 from replay.vad.report.view import View
-from replay.vad.report.words import METRICS, MINUS, headline, in_words, sentence
-from replay.vad.study.recommend import Choice, nearest
+from replay.vad.report.words import METRICS, MINUS, in_words, sentence
+from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, RATIOS
 
@@ -23,7 +25,10 @@ HERE: Final = Path(__file__).parent
 MOST_BYTES: Final = 8_000_000
 """A page is never larger: sound and timelines are bounded, the rest does not grow with the number of calls."""
 
-ROLES: Final = {"keep": "what you have", "impossible": "nearest", "uncalibrated": "candidate"}
+ROLES: Final = {
+    "keep": "what you have", "impossible": "nearest", "uncalibrated": "candidate", "blind": "candidate",
+    "beyond": "on a shadow", "risky": "just within", "semantic": "server_vad",
+}  # fmt: skip
 OTHERS: Final = {
     "pauses_cut": ("turns_cut", "Pauses cut"), "missed": ("short_missed", "Turns missed"),
     "false_agent_per_hour": ("false_per_hour", "\u2026 agent speaking"),
@@ -47,7 +52,9 @@ def page(study: Study, *, title: str = "") -> str:
 
 def _page(told: Told, title: str) -> str:
     view = told.view
-    body = "".join((top(view), charts(view), listed(told), timeline(told), _method(view)))
+    body = "".join(
+        (top(view), observed_section(view), charts(view), listed(told), timeline(told), _method(view))
+    )
     agent = view.study.agent
     name = escape(title or f"Turn detection for {agent}: {headline(view.study)}")
     return (
@@ -65,8 +72,9 @@ def _file(name: str) -> str:
 
 
 def _shown(study: Study) -> Choice | None:
-    """Return the setting that the page is about: the chosen one, or the one that comes nearest to the budget."""
-    return study.recommendation.chosen or nearest(study.sweep, study.recommendation.budget)
+    """Return the setting that the page is about: the chosen one, or what comes nearest to being chosen."""
+    found = study.recommendation
+    return found.chosen or found.risky or found.beyond or found.nearest
 
 
 # ---------------------------------------------------------------- what the script needs

@@ -8,20 +8,32 @@ from rich.table import Table
 
 from bridge.screen.output import console
 from bridge.text.wording import counted
+from replay.vad.report.headline import headline
+from replay.vad.report.heard import beside_server_vad, differing, in_force, whose
 from replay.vad.report.top import hours, snippet
-from replay.vad.report.words import METRICS, headline, in_words, percent, sources, warnings, with_interval
+from replay.vad.report.words import METRICS, in_words, percent, sources, warnings, with_interval
 from replay.vad.study.study import Study
 
 
-def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
+def show(made: Study, skipped: Sequence[tuple[Path, str]]) -> None:
     """Print the answer, what it costs, and what it stands on."""
     out = console()
-    style = "bold green" if made.advised else "bold yellow"
+    style = "bold green" if made.advised or made.status == "semantic" else "bold yellow"
+    for line in differing(made):
+        out.print(
+            f"The server did not do what the local model says: {line}",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     out.print(headline(made), style=style, markup=False, soft_wrap=True)
     if made.why:
         out.print(made.why, markup=False, soft_wrap=True)
     out.print(_costs(made))
-    for sentence in _grounds(made, enough):
+    for told in (one for one in made.observed if one.is_semantic):
+        for line in (f"{whose(told)}, in {counted(told.calls, 'call')}:", *beside_server_vad(made, told)):
+            out.print(line, markup=False, soft_wrap=True)
+    for sentence in _grounds(made):
         out.print(sentence, style="dim", markup=False, soft_wrap=True)
     for path, why in skipped[:MOST_SKIPPED]:
         out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
@@ -34,20 +46,23 @@ MOST_SKIPPED: Final = 5
 
 def _costs(made: Study) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    now, then = made.recommendation.current, made.recommendation.chosen if made.advised else None
+    real = in_force(made)
     columns = {
-        "now": made.recommendation.current,
-        "recommended": made.recommendation.chosen if made.advised else None,
+        "now, observed": real and real.measured,
+        "now, modelled" if real else "now": now and now.measured,
+        "recommended": then and then.measured,
     }
-    known = {title: choice for title, choice in columns.items() if choice}
+    known = {title: measured for title, measured in columns.items() if measured}
     for title in ("what callers bear", *known):
         table.add_column(title)
     for metric in METRICS:
-        costs = (choice.measured[metric.name] for choice in known.values())
+        costs = (measured[metric.name] for measured in known.values())
         table.add_row(metric.title, *(with_interval(one, metric.unit) for one in costs))
     return table
 
 
-def _grounds(made: Study, enough: float) -> Iterator[str]:
+def _grounds(made: Study) -> Iterator[str]:
     """Yield what the answer stands on, a sentence each."""
     totals, found = made.sweep.totals, made.recommendation
     yield (
@@ -55,7 +70,7 @@ def _grounds(made: Study, enough: float) -> Iterator[str]:
         f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
     )
     if made.calibration and made.advised:
-        yield made.calibration.verdict(enough)
+        yield made.calibration.verdict()
     if made.advised:
         yield (
             f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "

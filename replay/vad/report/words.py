@@ -1,17 +1,20 @@
 """What the page of a study says in words: headline, gains and costs, how sure it is, what to beware of. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite, isnan
+from math import isfinite, isinf, isnan
 from typing import Final
 
 import numpy as np
 from attrs import frozen
 
-from bridge.settings.turn_detection import TurnBudget
+from bridge.settings.turn_detection import SemanticVad, TurnBudget
 from replay.vad.engine.machine import Setting
+from replay.vad.study.budget import limits
+from replay.vad.study.intervals import LEVEL
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+from replay.vad.study.sweep import CLIPPED, DRAWN, Measured, Sweep
+from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20
 """With fewer, the resamples hold too few different calls: intervals come out too narrow."""
@@ -45,16 +48,19 @@ METRICS: Final = (
     Metric("false_per_hour", "False starts per hour", "count", "fewer false starts an hour",
            "more false starts an hour"),
     Metric(CLIPPED, "Beginnings clipped", "share", "fewer beginnings clipped", "more beginnings clipped"),
+    Metric("not_ended", "Turns not ended", "share", "fewer turns not ended", "more turns not ended"),
     Metric("delay_mean_ms", "Answer delay, mean", "ms", "less delay", "more delay"),
     Metric("delay_p90_ms", "Answer delay, P90", "ms", "less delay", "more delay"),
 )  # fmt: skip
 """What stands on the first screen. The delay is until the turn is taken to be over; the model's own comes on top."""
 
 
-def amount(value: float, unit: str) -> str:
-    """Return a number with its unit, as people write it."""
+def amount(value: float, unit: str, beyond_ms: int = ENDED_WITHIN_MS) -> str:
+    """Return a number with its unit, as people write it; a delay without end is longer than `beyond_ms`."""
     if isnan(value):
         return "none"
+    if isinf(value):  # the delay of turns that were not ended
+        return f"> {beyond_ms / 1000:g} s"
     if unit == "share":
         return f"{value * 100:.1f} %"
     if unit == "ms":
@@ -105,94 +111,21 @@ def in_words(setting: Setting) -> str:
 
 
 def allowed(sweep: Sweep, budget: TurnBudget) -> Mapping[str, float]:
-    """Return the most that the budget allows, by metric, in the metric's own unit."""
-    best = float(np.nanmin(missed)) if not np.isnan(missed := sweep.values["short_missed"]).all() else np.nan
-    return {
-        "turns_cut": budget.turns_cut_percent / 100,
-        "short_missed": best + budget.missed_above_best_points / 100,
-        "false_per_hour": budget.false_per_hour,
-        CLIPPED: budget.onset_clipped_percent / 100,
-    }
+    """Return the most that the budget allows, by metric, in the metric's own unit; NaN where nothing was counted."""
+    most = {name: float(np.squeeze(one)) for name, one in limits(sweep.values, budget).items()}
+    return {name: one if isfinite(one) else np.nan for name, one in most.items()}
 
 
-# ---------------------------------------------------------------- the headline
-
-
-def headline(study: Study) -> str:
-    """Return the answer in one sentence."""
-    match study.status:
-        case "change" if study.advised:
-            return f"Set {in_words(study.advised)}"
-        case "keep" if study.advised:
-            return f"Keep what you have: {in_words(study.advised)}"
-        case "impossible":
-            return "No server_vad setting that was tried meets this budget; try semantic_vad"
-        case _:
-            return "No recommendation: the local model is not shown to hear as the server does"
-
-
-def beside(study: Study, shown: Choice | None) -> Iterator[str]:
-    """Yield the sentences under the headline: what is set now, what is won and paid, or why there is no advice."""
-    if study.why:
-        yield sentence(study.why)
-    if study.status == "uncalibrated":
-        yield "The curves below are ordinal: they tell which setting is better, not by how much."
-    if study.status == "impossible" and shown:
-        yield f"Nearest to it: {in_words(shown.setting)}."
-    if study.current is None:
-        yield "These calls had no server_vad, so there is nothing to compare with."
-    elif study.status == "keep":
-        yield "No setting within the budget answers sooner."
-    elif study.status != "uncalibrated":
-        yield f"Now: {in_words(study.current)}."
-        yield from _bargain(study, shown)
-    else:
-        yield f"Now: {in_words(study.current)}."
+def named(setting: Setting | SemanticVad) -> str:
+    """Return a turn detection as a reader would say it."""
+    return (
+        in_words(setting) if isinstance(setting, Setting) else f"semantic_vad, eagerness {setting.eagerness}"
+    )
 
 
 def sentence(text: str) -> str:
     """Return text that begins and ends as a sentence does."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def _bargain(study: Study, shown: Choice | None) -> Iterator[str]:
-    now = study.recommendation.current
-    if shown is None or now is None or shown.place == now.place:
-        return
-    won: list[str] = []
-    paid: list[str] = []
-    for metric in METRICS:
-        told = told_change(study.sweep, metric, now, shown)
-        if told and metric.name != "delay_p90_ms":
-            (won if told[0] else paid).append(told[1])
-    if not won and not paid:
-        yield "Nothing differs that these calls can show."
-    if won:
-        yield f"Wins: {', '.join(won)}."
-    if paid:
-        yield f"Costs: {', '.join(paid)}."
-
-
-def told_change(sweep: Sweep, metric: Metric, now: Choice, then: Choice) -> tuple[bool, str] | None:
-    """Return whether it is a gain, and how large in words; None where chance alone may have done it, or nothing did."""
-    apart = difference(sweep, metric.name, now, then)
-    value = then.measured[metric.name].value - now.measured[metric.name].value
-    if not isfinite(value) or not (_is_clear(apart) if apart else _are_apart(now, then, metric)):
-        return None
-    size = written(abs(value), metric.unit)
-    if size.split()[0] in ("0", "0.0"):
-        return None
-    return (True, f"{size} {metric.smaller}") if value < 0 else (False, f"{size} {metric.larger}")
-
-
-def _is_clear(apart: Measured) -> bool:
-    return apart.low > 0 or apart.high < 0
-
-
-def _are_apart(now: Choice, then: Choice, metric: Metric) -> bool:
-    """Say whether two intervals have nothing in common: a stricter test, where no resamples were kept."""
-    one, other = now.measured[metric.name], then.measured[metric.name]
-    return one.high < other.low or other.high < one.low
 
 
 def written(value: float, unit: str) -> str:
@@ -207,9 +140,17 @@ def how_sure(study: Study) -> str:
     """Return the answer to "how sure are you?" in a few words."""
     if study.status == "uncalibrated":
         return "Not sure at all"
+    if study.status == "blind":
+        return "Not to be known from these calls"
+    if study.status == "beyond":
+        return "Not known there"
+    if any(one.differs_in for one in study.observed):
+        return NOT_VERY
+    if study.status in ("semantic", "risky"):
+        return NOT_VERY if study.sweep.calls < FEW_CALLS or study.status == "risky" else "Fairly sure"
     if study.status == "impossible":
         return "No setting gets there" if study.sweep.calls >= FEW_CALLS else "Few calls say so"
-    told = spread(study.sweep, study.recommendation.budget)
+    told = spread(study.sweep, study.recommendation)
     if study.sweep.calls < FEW_CALLS or told is None or told.nowhere > MOST_NOWHERE:
         return NOT_VERY
     width_ms, meets = told.silences_ms[1] - told.silences_ms[0], study.recommendation.meets
@@ -247,8 +188,6 @@ def warnings(study: Study) -> Iterator[str]:
     elif totals["short"] < FEW_SHORT:
         count, each = totals["short"], percent(1 / totals["short"])
         yield f"Only {count:.0f} short replies: each one missed moves the share by {each}."
-    if not totals["pauses"]:
-        yield "No pause of 200 ms or more within a turn: cut-offs can't be told from these calls."
     if study.sources.get("derived"):
         yield (
             "Truth worked out from the calls themselves flatters: it knows of few missed replies, clipped beginnings "
@@ -256,7 +195,11 @@ def warnings(study: Study) -> Iterator[str]:
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."
-    if study.calibration and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds)):
+    if (
+        study.status in ("change", "keep")
+        and study.calibration
+        and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds))
+    ):
         yield beyond
     if edge := _edge(study):
         yield edge
@@ -267,8 +210,12 @@ def warnings(study: Study) -> Iterator[str]:
 def _edge(study: Study) -> str:
     """Say that the advice lies at the edge of what was tried; empty when it doesn't."""
     advised, grid = study.advised, study.sweep.grid
+    low, high = study.recommendation.known
+    within = [
+        one for one in (grid.thresholds[0], grid.thresholds[-1]) if low < one < high
+    ]  # others say why themselves
     for value, tried, name, unit in (
-        (advised and advised.threshold, grid.thresholds, "threshold", ""),
+        (advised and advised.threshold in within and advised.threshold, grid.thresholds, "threshold", ""),
         (advised and advised.silence_duration_ms, grid.silences_ms, "silence", " ms"),
     ):
         if value is not None and len(tried) > 1 and value in (tried[0], tried[-1]):

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 from attrs import evolve, field, frozen
 
-from replay.sound.silero import WINDOW_MS, Floats, Policy
+from replay.sound.ears import Ear, smoothed
+from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Ints, Setting, Track, runs_of, segments_of, silence_windows
 from replay.vad.truth.recording import Recording, ServerTurn
 
@@ -21,12 +22,12 @@ REACH_MS: Final = 600
 class Case:
     """One session's events on one recording: the local machine is to find the same ones in the same probabilities.
 
-    probabilities: (windows of 32 ms,) float32, by the policy of the engine's memory.
+    probabilities: (windows of 32 ms,) float32, by ear.
     """
 
     call_id: str
     setting: Setting
-    probabilities: Mapping[Policy, Floats] = field(repr=False)
+    probabilities: Mapping[Ear, Floats] = field(repr=False)
     starts: Ints = field(repr=False)
     """audio_start_ms of every speech_started, on the clock of the recording."""
     stops: Ints = field(repr=False)
@@ -63,13 +64,13 @@ class Agreement:
         return float(np.quantile(np.abs(self.errors_ms), share)) if len(self.errors_ms) else float("nan")
 
 
-def cases_of(recordings: Sequence[Recording], probabilities: Mapping[Policy, Sequence[Floats]]) -> list[Case]:
+def cases_of(recordings: Sequence[Recording], probabilities: Mapping[Ear, Sequence[Floats]]) -> list[Case]:
     """Return a case for every session that had server_vad, the shadow's too, of recordings and their probabilities."""
     return [
         Case(
             recording.call_id,
             heard.setting,
-            {policy: _listened(own[number], heard.ends_at_ms) for policy, own in probabilities.items()},
+            {ear: _listened(own[number], heard.ends_at_ms) for ear, own in probabilities.items()},
             _times(heard.starts_at_ms, (turn.start_ms for turn in heard.turns)),
             _times(heard.starts_at_ms, _stops(heard.turns)),
         )
@@ -102,18 +103,19 @@ def agreement_of(cases: Sequence[Case], hearing: Hearing) -> Agreement:
 
 @frozen
 class _Group:
-    """Cases of one setting, their events laid on one clock; the policies' tracks have the same windows."""
+    """Cases of one setting, their events laid on one clock; the ears' tracks have the same windows."""
 
     setting: Setting
-    tracks: Mapping[Policy, Track]
+    tracks: dict[tuple[Ear, float], Track]
+    """By ear and smoothing; those that are smoothed once they were asked for."""
     starts: Ints
     stops: Ints
 
     @classmethod
     def of(cls, setting: Setting, cases: Sequence[Case]) -> "_Group":
         tracks = {
-            policy: Track.of([case.probabilities[policy] for case in cases])
-            for policy in cases[0].probabilities
+            (ear, 1.0): Track.of([case.probabilities[ear] for case in cases])
+            for ear in cases[0].probabilities
         }
         bases = next(iter(tracks.values())).begins * WINDOW_MS
         starts = np.concatenate([case.starts + base for case, base in zip(cases, bases, strict=True)])
@@ -122,12 +124,19 @@ class _Group:
 
     def local(self, hearing: Hearing) -> tuple[Ints, Ints]:
         """Return what the local machine says, starts and stops, in the times a server without lag would tell."""
-        track, remote = self.tracks[hearing.policy], self.setting.threshold
+        track, remote = self._track(hearing), self.setting.threshold
         runs = runs_of(track, hearing.threshold(remote), hearing.release(remote), hearing.start_windows)
         found = segments_of(runs, silence_windows(self.setting.silence_duration_ms))
         base = track.begins[np.searchsorted(track.begins, found.first, side="right") - 1] * WINDOW_MS
         starts = (found.first + 1) * WINDOW_MS - self.setting.prefix_padding_ms
         return np.maximum(starts, base), (found.stop[found.stop >= 0] + 1) * WINDOW_MS
+
+    def _track(self, hearing: Hearing) -> Track:
+        key = hearing.ear, hearing.smoothing
+        if key not in self.tracks:
+            plain = self.tracks[hearing.ear, 1.0]
+            self.tracks[key] = evolve(plain, probabilities=smoothed(plain.probabilities, hearing.smoothing))
+        return self.tracks[key]
 
 
 @frozen

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from replay.sound.silero import WINDOW_MS
+from replay.sound.silero_network import WINDOW_MS
 from replay.vad.engine.machine import Hearing, Ints, Setting, runs_of, segments_of, silence_windows
 from replay.vad.study.metrics import Outcome, outcome_of
 from replay.vad.truth.corpus import Bools, Corpus

@@ -1,14 +1,17 @@
 """Which setting to use, given a sweep and a budget; how sure that is; what would change for which callers. Pure."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Final, TypeAlias
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import LEAST, Ints, Setting
-from replay.vad.study.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+from replay.vad.study.budget import ROUNDING, allowed, excess, obstacle
+from replay.vad.study.intervals import Array
+from replay.vad.study.sweep import CLIPPED, METRICS, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 Place: TypeAlias = tuple[int, int, int]
@@ -32,15 +35,23 @@ class Recommendation:
     is within the budget in nine of ten resamples, for the quickest of all is often just within it; None for none.
     meets: the share of resamples in which the chosen setting is within the budget. near: in which the resample's own
     choice is at most one step of the grid away, both in threshold and in silence.
+
+    known: between which thresholds something may be recommended. Where nothing is: risky is the quickest that is within
+    the budget in these very calls, but not surely enough for the cautious; beyond, the quickest within it that lies at
+    a threshold not known; nearest, what exceeds the budget least. None for none.
     """
 
     budget: TurnBudget
+    known: tuple[float, float]
     chosen: Choice | None
     safer: Choice | None
     current: Choice | None
     why: str
-    meets: float
-    near: float
+    meets: float = 0.0
+    near: float = 0.0
+    risky: Choice | None = None
+    beyond: Choice | None = None
+    nearest: Choice | None = None
 
 
 @frozen
@@ -72,17 +83,28 @@ def recommend(
     now = choice_of(sweep, current) if current else None
     tried = now.setting if now else None
     usable = _usable(sweep, known)[:, None]
-    delays, drawn = sweep.values["delay_mean_ms"], _allowed(sweep.draws, budget) & usable
+    delays, fits = sweep.values["delay_mean_ms"], allowed(sweep.values, budget)
+    drawn = allowed(sweep.draws, budget) & usable
     share = drawn.mean(axis=0)
-    place = int(_least(delays, share >= SAFE if is_cautious else _allowed(sweep.values, budget) & usable))
-    if place < 0:
-        return Recommendation(budget, None, None, now, _obstacle(sweep, budget), 0.0, 0.0)
-    threshold, silence = divmod(place, delays.shape[1])
-    safe = int(_least(delays, share >= SAFE))
+    safe = _choice_at(sweep, int(_least(delays, share >= SAFE)), budget, tried)
+    quickest = _choice_at(sweep, int(_least(delays, fits & usable)), budget, tried)
+    chosen = safe if is_cautious else quickest
+    if chosen is None:
+        anywhere = fits & _usable(sweep, (0, 1))[:, None]
+        beyond = None if quickest else _choice_at(sweep, int(_least(delays, anywhere)), budget, tried)
+        return Recommendation(
+            budget, known, None, None, now,
+            _reason_of_chance(quickest) if quickest
+            else _reason_of_range(sweep, budget, known, beyond) if beyond
+            else obstacle(sweep, budget),
+            risky=quickest, beyond=beyond, nearest=_nearest(sweep, budget, usable),
+        )  # fmt: skip
+    threshold, silence, _ = chosen.place
     return Recommendation(
         budget,
-        _choice_at(sweep, place, budget, tried),
-        _choice_at(sweep, safe, budget, tried) if safe >= 0 else None,
+        known,
+        chosen,
+        safe,
         now,
         "",
         float(share[threshold, silence]),
@@ -106,7 +128,10 @@ def _usable(sweep: Sweep, known: tuple[float, float]) -> Bools:
     return np.array(found)
 
 
-def _choice_at(sweep: Sweep, place: int, budget: TurnBudget, now: Setting | None = None) -> Choice:
+def _choice_at(sweep: Sweep, place: int, budget: TurnBudget, now: Setting | None = None) -> Choice | None:
+    """Return the setting at a flat place of the grid, with the prefix it should have; None for no place."""
+    if place < 0:
+        return None
     threshold, silence = divmod(place, len(sweep.grid.silences_ms))
     return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget, now)))
 
@@ -138,25 +163,6 @@ def _choice(sweep: Sweep, place: Place) -> Choice:
     return Choice(setting, place, {name: sweep.at(name, *place) for name in METRICS})
 
 
-def _allowed(values: Mapping[str, Array], budget: TurnBudget) -> Bools:
-    """Say which settings are within the budget; the last two axes are thresholds and silences.
-
-    What could not be counted, for want of short replies or pauses, forbids nothing.
-    """
-    missed = values["short_missed"]
-    best = np.min(np.where(np.isnan(missed), np.inf, missed), axis=(-2, -1), keepdims=True)
-    too_many = missed > best + budget.missed_above_best_points / 100 + ROUNDING
-    too_many |= values["turns_cut"] > budget.turns_cut_percent / 100 + ROUNDING
-    too_many |= values["false_per_hour"] > budget.false_per_hour + ROUNDING
-    clipped = np.min(np.nan_to_num(values[CLIPPED]), axis=-1)  # whichever prefix clips the fewest
-    too_many |= clipped > budget.onset_clipped_percent / 100 + ROUNDING
-    allowed: Bools = ~too_many & ~np.isnan(values["delay_mean_ms"])
-    return allowed
-
-
-ROUNDING: Final = 1e-6
-
-
 def _least(delays: Array, allowed: Bools) -> Ints:
     """Return the flat place of the least delay allowed, over the last two axes; -1 for none.
 
@@ -179,10 +185,10 @@ class Spread:
     nowhere: float
 
 
-def spread(sweep: Sweep, budget: TurnBudget) -> Spread | None:
+def spread(sweep: Sweep, told: Recommendation) -> Spread | None:
     """Say how far chance moves the advice; None when no resample allows any."""
     delays, grid = sweep.draws["delay_mean_ms"], sweep.grid
-    places = _least(delays, _allowed(sweep.draws, budget))
+    places = _least(delays, allowed(sweep.draws, told.budget) & _usable(sweep, told.known)[:, None])
     known = places[places >= 0]
     if not len(known):
         return None
@@ -197,27 +203,68 @@ def spread(sweep: Sweep, budget: TurnBudget) -> Spread | None:
     )
 
 
+def choices_of_chance(sweep: Sweep, told: Recommendation) -> list[tuple[Setting, float]]:
+    """Return the settings in question, with their shares of 1: what the resamples choose, and what is shown."""
+    fits = allowed(sweep.draws, told.budget) & _usable(sweep, told.known)[:, None]
+    places = _least(sweep.draws["delay_mean_ms"], fits)
+    chosen, counts = np.unique(places[places >= 0], return_counts=True)
+    weights: dict[Setting, float] = {}
+    for place, count in zip(chosen.tolist(), counts.tolist(), strict=True):
+        if one := _choice_at(sweep, place, told.budget):
+            weights[evolve(one.setting, prefix_padding_ms=0)] = float(count)
+    extra = max(1.0, sum(weights.values()) / 10)
+    for choice in (told.chosen, told.safer, told.current, told.risky, told.beyond, told.nearest):
+        if choice:
+            setting = evolve(choice.setting, prefix_padding_ms=0)
+            weights[setting] = weights.get(setting, 0.0) + extra
+    total = sum(weights.values())
+    heaviest = sorted(weights.items(), key=lambda one: -one[1])[:MOST_IN_QUESTION]
+    return [(setting, weight / total) for setting, weight in heaviest]
+
+
+MOST_IN_QUESTION: Final = 40
+"""Settings in question at the most: the rest of them chance hardly ever chooses."""
+
+
 def within(sweep: Sweep, budget: TurnBudget) -> Bools:
     """Say which settings are within the budget: (thresholds, silences)."""
-    return _allowed(sweep.values, budget)
+    return allowed(sweep.values, budget)
 
 
-def nearest(sweep: Sweep, budget: TurnBudget) -> Choice | None:
-    """Return the setting that exceeds the budget least, by the largest of its excesses; None for no delay at all."""
-    values, limits = sweep.values, (
-        ("turns_cut", budget.turns_cut_percent / 100),
-        ("false_per_hour", budget.false_per_hour),
-    )  # fmt: skip
-    excess = [np.nan_to_num(values[name] / max(limit, ROUNDING) - 1).clip(0) for name, limit in limits]
-    missed = np.nan_to_num(values["short_missed"])
-    points = max(budget.missed_above_best_points / 100, 0.01)
-    excess.append(np.asarray((missed - missed.min()) / points - 1).clip(0))
-    worst = np.max(excess, axis=0)
-    known = ~np.isnan(values["delay_mean_ms"])
+def _nearest(sweep: Sweep, budget: TurnBudget, usable: Bools) -> Choice | None:
+    """Return the setting that exceeds the budget least; None for no delay at all."""
+    delays = sweep.values["delay_mean_ms"]
+    known = ~np.isnan(delays) & (usable if usable.any() else True)
     if not known.any():
         return None
+    worst = excess(sweep.values, budget)
     least = known & (worst <= worst[known].min() * (1 + ROUNDING) + ROUNDING)
-    return _choice_at(sweep, int(_least(values["delay_mean_ms"], least)), budget)
+    return _choice_at(sweep, int(_least(delays, least)), budget)
+
+
+def _reason_of_chance(risky: Choice) -> str:
+    return (
+        "no setting is within the budget in nine of ten resamples of these calls; in these very calls "
+        f"{_in_words(risky.setting)} is"
+    )
+
+
+def _reason_of_range(sweep: Sweep, budget: TurnBudget, known: tuple[float, float], beyond: Choice) -> str:
+    """Say where that lies which is within the budget, and how it could be known that it is."""
+    marks = [sweep.grid.thresholds[row] for row in np.flatnonzero(allowed(sweep.values, budget).any(axis=1))]
+    lies = (
+        f"at threshold {marks[0]:g}"
+        if len(marks) == 1
+        else f"at thresholds from {marks[0]:g} to {marks[-1]:g}"
+    )
+    return (
+        f"what is within this budget lies {lies}, and these calls show how the server hears from {known[0]:g} to "
+        f"{known[1]:g} alone; a day with a shadow at {_in_words(beyond.setting)} would show it there too"
+    )
+
+
+def _in_words(setting: Setting) -> str:
+    return f"threshold {setting.threshold:g}, silence {setting.silence_duration_ms} ms"
 
 
 def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget, now: Setting | None) -> int:
@@ -231,28 +278,6 @@ def _prefix(sweep: Sweep, threshold: int, silence: int, budget: TurnBudget, now:
     if kept in enough:
         return kept
     return int(enough[0]) if len(enough) else int(np.argmin(np.where(np.isnan(clipped), np.inf, clipped)))
-
-
-def _obstacle(sweep: Sweep, budget: TurnBudget) -> str:
-    """Say which part of the budget can't be met, and how near the grid comes to it."""
-    cut = float(np.nanmin(sweep.values["turns_cut"]))
-    if cut > budget.turns_cut_percent / 100:
-        least = f"{cut * 100:.1f} % at the least"
-        return f"every setting cuts off more than {budget.turns_cut_percent:g} % of turns: {least}"
-    false = float(np.nanmin(sweep.values["false_per_hour"]))
-    if false > budget.false_per_hour:
-        return f"every setting has more than {budget.false_per_hour:g} false starts an hour: {false:.0f} at the least"
-    clipped = float(np.nanmin(sweep.values[CLIPPED]))
-    if clipped > budget.onset_clipped_percent / 100:
-        return (
-            f"every setting clips the beginning of more than {budget.onset_clipped_percent:g} % of turns: "
-            f"{clipped * 100:.1f} % at the least"
-        )
-    return (
-        f"no setting has all of it at once: at most {budget.turns_cut_percent:g} % of turns cut off, short replies "
-        f"missed at most {budget.missed_above_best_points:g} points above the best, and at most "
-        f"{budget.false_per_hour:g} false starts an hour"
-    )
 
 
 def operating_points(sweep: Sweep) -> OperatingPoints:
@@ -281,3 +306,43 @@ def pareto(sweep: Sweep) -> list[Place]:
             threshold, silence = divmod(int(place), len(sweep.grid.silences_ms))
             found.append((threshold, silence, 0))
     return found
+
+
+# ---------------------------------------------------------------- beside another turn detection
+
+
+@frozen
+class Rival:
+    """What server_vad could do in another's place: as_careful, the quickest setting that cuts off and misses no more
+    and starts no more often at noise; as_quick, of those no slower the one that cuts off least. None for none."""
+
+    as_careful: Choice | None
+    as_quick: Choice | None
+
+
+NO_WORSE: Final = ("turns_cut", "short_missed", "false_per_hour")
+
+
+def rival(sweep: Sweep, measured: Mapping[str, Measured], known: tuple[float, float]) -> Rival:
+    """Return the settings to hold against what another turn detection was measured to do."""
+    values, usable = (
+        sweep.values,
+        np.broadcast_to(_usable(sweep, known)[:, None], sweep.values["delay_mean_ms"].shape),
+    )
+    careful = usable & ~np.isnan(values["delay_mean_ms"])
+    for name in NO_WORSE:
+        if not isnan(most := measured[name].value):
+            careful = careful & ~(values[name] > most + ROUNDING)
+    quick = usable & (values["delay_mean_ms"] <= measured["delay_mean_ms"].value + ROUNDING)
+    return Rival(
+        _at_longest_prefix(sweep, int(_least(values["delay_mean_ms"], careful))),
+        _at_longest_prefix(sweep, int(_least(values["turns_cut"], quick))),
+    )
+
+
+def _at_longest_prefix(sweep: Sweep, place: int) -> Choice | None:
+    """Return the setting at a flat place with the prefix that clips least, for it costs nothing."""
+    if place < 0:
+        return None
+    threshold, silence = divmod(place, len(sweep.grid.silences_ms))
+    return _choice(sweep, (threshold, silence, len(sweep.grid.prefixes_ms) - 1))

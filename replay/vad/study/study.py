@@ -1,31 +1,35 @@
 """From recordings to advice: listen, calibrate, find what is true, sweep, recommend. It prints and writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError, TapeError
 from bridge.settings.turn_detection import TurnBudget
 from bridge.tapes.odd_tapes import tried
 from bridge.tapes.reader import read_tape
 from bridge.text.wording import counted
-from replay.sound.silero import POLICIES, Floats, Policy, probabilities
+from replay.sound.ears import EARS, Ear, groups, listened, smoothed
+from replay.sound.silero_network import Floats, Policy
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
-from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
+from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.changes import Change, changes
+from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
+from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.study.trust import apart_of, doubted
+from replay.vad.truth.checked import known_of
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
-from replay.vad.truth.labels import find_labels, read_labels
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
 from replay.vad.truth.truth import Truth
 
@@ -35,7 +39,6 @@ CALIBRATION_HOURS: Final = 2.0
 HANDED_OUT_HOURS: Final = 5
 """From here on the sweep takes longer than handing its thresholds to other processes."""
 
-Status: TypeAlias = Literal["change", "keep", "impossible", "uncalibrated"]
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
@@ -54,7 +57,7 @@ class Plan:
 
     agent: for whom the setting is; the agent that took the calls unless told. hearing: how the server hears, if that
     is known; else it is fitted. trusts_engine: recommend even though nothing shows that the local engine hears as the
-    server does. is_cautious: see `recommend`. enough: the least agreement, 0 to 1. labels: the folder of label files;
+    server does. is_cautious: see `recommend`. labels: the folder of label files;
     beside the tapes unless told.
     """
 
@@ -66,7 +69,6 @@ class Plan:
     policy: Policy | None = None
     trusts_engine: bool = False
     is_cautious: bool = False
-    enough: float = ENOUGH
     labels: Path | None = None
     resamples: int = 1000
     seed: int = 0
@@ -76,8 +78,8 @@ class Plan:
 class Study:
     """Everything that was found out; lists are in the order of the recordings.
 
-    status: change or keep, with `advised`; impossible when no setting is within the budget; uncalibrated when it isn't
-    known how the server hears. probabilities: of each recording, (windows of 32 ms,) float32, 0 to 1.
+    status: what it comes to; `why`, where that is no server_vad setting. probabilities: of each recording, (windows of
+    32 ms,) float32, 0 to 1.
     """
 
     agent: str
@@ -95,6 +97,8 @@ class Study:
     status: Status
     why: str
     """Why nothing is recommended, for people; empty when something is."""
+    observed: tuple[Observed, ...] = field(default=(), repr=False)
+    """What the turn detections on the tapes really did, by their own events."""
 
     @property
     def noise_reduction(self) -> str:
@@ -105,6 +109,11 @@ class Study:
     def sources(self) -> dict[str, int]:
         """Return how many recordings' truth comes from where."""
         return dict(Counter(truth.source for truth in self.truths))
+
+    @property
+    def semantic(self) -> Observed | None:
+        """Return the quickest semantic_vad on the tapes of those within the budget, or else of all; None for none."""
+        return quickest_semantic(self.observed, self.sweep, self.recommendation.budget)
 
     @property
     def advised(self) -> Setting | None:
@@ -200,24 +209,30 @@ def setting_in_force(recordings: Iterable[Recording]) -> Setting | None:
 
 def listen(
     recordings: Sequence[Recording],
-    policy: Policy,
+    ears: Sequence[Ear],
     pool: Pool,
     cache: Cache,
     done: Callable[[], None] = lambda: None,
-) -> list[Floats]:
-    """Return the speech probabilities of each recording, (windows of 32 ms,) float32, from the cache if it has them."""
-    found = [cache.get(recording.audio, policy) for recording in recordings]
-    missing = [number for number, known in enumerate(found) if known is None]
+) -> list[dict[Ear, Floats]]:
+    """Return what each ear makes of each recording, (windows of 32 ms,) float32, from the cache if it has all of it."""
+    found = [
+        {ear: kept for ear in ears if (kept := cache.get(one.audio, ear)) is not None} for one in recordings
+    ]
+    missing = [number for number, known in enumerate(found) if len(known) < len(set(ears))]
     for _ in range(len(recordings) - len(missing)):
         done()
+    together = [[missing[n] for n in group] for group in groups(len(recordings[n].audio) for n in missing)]
 
-    def heard(place: int, one: Floats) -> None:
-        found[missing[place]] = one
-        cache.put(recordings[missing[place]].audio, policy, one)  # now: what comes after may be interrupted
-        done()
+    def heard(place: int, many: list[dict[Ear, Floats]]) -> None:
+        for number, one in zip(together[place], many, strict=True):
+            found[number] = one
+            for ear, own in one.items():  # now: what comes after may be interrupted
+                cache.put(recordings[number].audio, ear, own)
+            done()
 
-    pool.do(partial(probabilities, policy=policy), [recordings[n].audio for n in missing], heard)
-    return [one for one in found if one is not None]
+    audios = [[recordings[number].audio for number in group] for group in together]
+    pool.do(partial(listened, ears=tuple(ears)), audios, heard)
+    return found
 
 
 def study(
@@ -244,24 +259,42 @@ def study(
     plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
     work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
-    hearing = plan.hearing or (calibration.hearing if calibration else Hearing(plan.policy or "carry"))
-    heard = work.listen(recordings, hearing.policy, "listening")
-    truths = [_truth(recording, one, plan.labels) for recording, one in zip(recordings, heard, strict=True)]
-    corpus = _corpus(recordings, heard, truths)
+    hearing = _hearing(plan, calibration)
+    heard, truths = _heard_and_true(work, hearing, plan.labels)
+    corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     grid = plan.grid.including(current) if current else plan.grid
     mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
     swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
+    swept = doubted(swept, calibration.apart) if calibration else swept
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    status, why = _status(plan, calibration, recommendation, current)
+    asked = {"resamples": plan.resamples, "seed": plan.seed, "ended_within_ms": plan.budget.ended_within_ms}
+    heard_to = observed(recordings, heard, truths, hearing, **asked)
+    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
         plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
+        heard_to,
     )  # fmt: skip
+
+
+def _hearing(plan: Plan, calibration: Calibration | None) -> Hearing:
+    """Return how the server is taken to hear: as it is known to, as it was fitted, or else just as the engine."""
+    fitted = calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
+    return plan.hearing or fitted
+
+
+def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
+    """Say why the local engine's word is not taken; empty when it is."""
+    if plan.trusts_engine or plan.hearing is not None:
+        return ""
+    if calibration is None:
+        return NO_EVENTS
+    return "" if calibration.is_good else calibration.verdict()
 
 
 @frozen
@@ -273,11 +306,13 @@ class _Work:
     cache: Cache
     tell: Tell
 
-    def listen(self, recordings: Sequence[Recording], policy: Policy, what: str) -> list[Floats]:
-        done = iter(range(1, len(recordings) + 1))
-        self.tell(what, 0, len(recordings))
+    def listen(
+        self, recordings: Sequence[Recording], ears: Collection[Ear], what: str
+    ) -> list[dict[Ear, Floats]]:
+        done, total = iter(range(1, len(recordings) + 1)), len(recordings)
+        self.tell(what, 0, total)
         return listen(
-            recordings, policy, self.pool, self.cache, lambda: self.tell(what, next(done), len(recordings))
+            recordings, sorted(ears), self.pool, self.cache, lambda: self.tell(what, next(done), total)
         )
 
 
@@ -288,10 +323,16 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     )
     if not chosen:
         return None
-    policies = (plan.policy,) if plan.policy else POLICIES
-    heard = {policy: work.listen(chosen, policy, f"listening ({policy})") for policy in policies}
+    ears = [ear for ear in EARS if plan.policy in (None, ear.policy)]
+    listened_to = work.listen(chosen, ears, "listening with all ears")
     work.tell("calibrating", 0, 0)
-    return calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    heard = {ear: [one[ear] for one in listened_to] for ear in ears}
+    found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    sharp = Ear(policy=found.hearing.ear.policy)
+    pairs = zip(chosen, (one[sharp] for one in listened_to), strict=True)
+    truths = [known_of(one, plan.labels, partial(derive, one, own)) for one, own in pairs]
+    apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
+    return evolve(found, apart=apart)
 
 
 def _sample(recordings: Sequence[Recording]) -> list[Recording]:
@@ -301,36 +342,22 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
     return list(recordings[::step])
 
 
-def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple[list[Floats], list[Truth]]:
+    """Return what the hearing makes of each recording, and what is true of it, by an ear without a gate."""
+    sharp = Ear(policy=hearing.ear.policy)
+    listened_to = work.listen(work.recordings, {hearing.ear, sharp}, "listening")
+    heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
+    pairs = zip(work.recordings, (one[sharp] for one in listened_to), strict=True)
+    return heard, [known_of(recording, labels, partial(derive, recording, own)) for recording, own in pairs]
+
+
+def _corpus(
+    recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth], ended_within_ms: int
+) -> Corpus:
+    names = [recording.call_id for recording in recordings]
+    corpus = Corpus.of(names, heard, truths, ended_within_ms)
     if not len(corpus.turns.start):
         raise StudyError(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"
         )
     return corpus
-
-
-def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:
-    path = find_labels(Path(recording.path), folder)
-    return read_labels(path, recording) if path else derive(recording, heard)
-
-
-def _status(
-    plan: Plan, calibration: Calibration | None, recommendation: Recommendation, current: Setting | None
-) -> tuple[Status, str]:
-    """Say what the study comes to, and why nothing is recommended if that is so."""
-    if not plan.trusts_engine and plan.hearing is None:
-        if calibration is None:
-            return "uncalibrated", NO_EVENTS
-        if not calibration.is_good(plan.enough):
-            return "uncalibrated", calibration.verdict(plan.enough)
-    if recommendation.chosen is None:
-        return "impossible", recommendation.why
-    same = current is not None and recommendation.chosen.setting == current
-    return ("keep", "") if same else ("change", "")
-
-
-NO_EVENTS: Final = (
-    "no call has events of a server's server_vad to compare with, so nothing shows that the local engine hears as the "
-    "server does; --trust-engine recommends all the same"
-)

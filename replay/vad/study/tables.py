@@ -1,7 +1,7 @@
 """What a study found as tables: for JSON, for Parquet, and for notebooks that read either."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -9,11 +9,12 @@ import duckdb
 import numpy as np
 from attrs import asdict
 
-from replay.sound.silero import WINDOW_MS
+from bridge.settings.turn_detection import SemanticVad
+from replay.sound.silero_network import WINDOW_MS
 from replay.tapes.beside import written_beside
-from replay.vad.study.recommend import Choice
+from replay.vad.study.observed import Observed
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import CLIPPED, METRICS, Sweep
+from replay.vad.study.sweep import CLIPPED, METRICS, Measured, Sweep
 
 Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 TABLES: Final = ("settings", "calls", "turns", "changes", "probabilities")
@@ -126,12 +127,13 @@ def as_json(study: Study) -> dict[str, Any]:
         "safer": asdict(found.safer.setting) if advice and found.safer else None,
         "current": asdict(study.current) if study.current else None,
         "metrics": {
-            "recommended": _measured(found.chosen) if advice else None,
-            "current": _measured(found.current),
+            "recommended": _measured(found.chosen.measured) if advice and found.chosen else None,
+            "current": _measured(found.current.measured) if found.current else None,
         },
         "certainty": {"within_budget": found.meets, "same_choice": found.near} if advice else None,
         "budget": asdict(found.budget),
         "calibration": _calibration(study),
+        "observed": [_observed(one) for one in study.observed],
         "hearing": asdict(study.hearing),
         "operating_points": asdict(study.operating),
         "noise_reduction": study.noise_reduction,
@@ -141,13 +143,33 @@ def as_json(study: Study) -> dict[str, Any]:
     }
 
 
-def _measured(choice: Choice | None) -> dict[str, Any] | None:
-    if choice is None:
-        return None
+def _measured(measured: Mapping[str, Measured]) -> dict[str, Any]:
     return {
-        name: None if isnan(one.value) else {"value": one.value, "low": one.low, "high": one.high}
-        for name, one in choice.measured.items()
+        name: None
+        if isnan(one.value)
+        else {end: _number(getattr(one, end)) for end in ("value", "low", "high")}
+        for name, one in measured.items()
     }
+
+
+def _observed(told: Observed) -> dict[str, Any]:
+    setting = told.setting
+    return {
+        "leg": told.leg,
+        "type": "semantic_vad" if isinstance(setting, SemanticVad) else "server_vad",
+        "setting": {"eagerness": setting.eagerness} if isinstance(setting, SemanticVad) else asdict(setting),
+        "calls": told.calls,
+        "stands_on": dict(told.totals),
+        "metrics": _measured(told.measured),
+        "modelled": _measured(told.modelled) or None,
+        "differs_in": list(told.differs_in),
+        "way_ms": told.way_ms,
+    }
+
+
+def _number(value: float) -> float | str | None:
+    """Return a number as JSON has it; a delay of turns that were not ended is a word."""
+    return "not ended" if isinf(value) else None if isnan(value) else value
 
 
 def _calibration(study: Study) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import evolve, field, frozen
 
-from replay.sound.silero import WINDOW_MS, Floats
+from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Ints, Setting, Track, runs_of
 from replay.vad.truth.recording import Heard, Recording, ServerTurn
 from replay.vad.truth.truth import Span, Truth, Turn

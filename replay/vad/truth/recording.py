@@ -33,6 +33,10 @@ PREFIX: Final = "input_audio_buffer."
 TRANSCRIPTION: Final = "conversation.item.input_audio_transcription."
 
 
+IMPORTED: Final = "imported"
+"""The kind of the note that `replay import` begins a tape with: no server heard that call, whatever stands there."""
+
+
 class NoAudioError(BridgeError):
     """A tape holds nothing that turn detection could be tried on."""
 
@@ -42,13 +46,17 @@ class ServerTurn:
     """One turn as the server heard it, in its own times.
 
     start_ms has the prefix padding taken off, stop_ms includes the silence; None when the audio ended before.
-    words is None when no transcript came, and "" for a transcript of nothing.
+    words is None when no transcript came, and "" for a transcript of nothing. start_came_ms, stop_came_ms: how much of
+    the recording the model had been given when the event came, on the recording's own clock; None where that isn't
+    known.
     """
 
     start_ms: int
     stop_ms: int | None = None
     item_id: str = ""
     words: str | None = None
+    start_came_ms: int | None = None
+    stop_came_ms: int | None = None
 
 
 @frozen
@@ -119,6 +127,8 @@ def read_recording(tape: Tape) -> Recording:
     reader = _Reader(_asked(tape.header.agent_settings().turn_detection))
     for line in lines:
         reader.take(line)
+    if any(line.note is not None and line.note.get("kind") == IMPORTED for line in lines):
+        reader.setting = None
     spans = audible(records_of(tape.header, lines).items)
     if not reader.audio:
         raise NoAudioError(f"{tape.path}: the model was given no audio on it")
@@ -148,7 +158,7 @@ def _within(recording: Recording, spans: Iterable[tuple[int, int]]) -> Iterable[
 def _asked(detection: TurnDetection) -> Settings:
     if isinstance(detection, ServerVad):
         return Setting(detection.threshold, detection.silence_duration_ms, detection.prefix_padding_ms)
-    return detection
+    return SemanticVad(eagerness=detection.eagerness)
 
 
 def setting_of(detection: Message | None) -> Settings:
@@ -249,7 +259,9 @@ class _Reader:
             if "noise_reduction" in hearing:
                 self.noise_reduction = (hearing["noise_reduction"] or {}).get("type") or "none"
         elif head.type == PREFIX + "speech_started" and head.audio_start_ms is not None:
-            self._turns[head.item_id] = ServerTurn(head.audio_start_ms, item_id=head.item_id)
+            self._turns[head.item_id] = ServerTurn(
+                head.audio_start_ms, item_id=head.item_id, start_came_ms=ms_of(len(self.audio))
+            )
         elif head.type == PREFIX + "timeout_triggered":
             self.prompts.append(len(self.audio) // BYTES_PER_MS)
         elif head.item_id in self._turns:
@@ -258,7 +270,7 @@ class _Reader:
     def _learn_of_turn(self, head: "_Head") -> None:
         turn = self._turns[head.item_id]
         if head.type == PREFIX + "speech_stopped":
-            turn = evolve(turn, stop_ms=head.audio_end_ms)
+            turn = evolve(turn, stop_ms=head.audio_end_ms, stop_came_ms=ms_of(len(self.audio)))
         elif head.type == TRANSCRIPTION + "completed":
             turn = evolve(turn, words=head.transcript)
         self._turns[head.item_id] = turn
@@ -279,7 +291,7 @@ class _Shadow:
             self._take_note(line.note, audio_ms)
         elif line.msg:
             with suppress(*SENSELESS):
-                self._learn(msgspec.json.decode(line.msg, type=_Head))
+                self._learn(msgspec.json.decode(line.msg, type=_Head), audio_ms)
 
     def _take_note(self, note: Message, audio_ms: int) -> None:
         first = note.get("first_frame")
@@ -288,14 +300,17 @@ class _Shadow:
         if "given_up" in note:
             self.ends_at_ms = audio_ms
 
-    def _learn(self, head: "_Head") -> None:
+    def _learn(self, head: "_Head", audio_ms: int) -> None:
         if head.type in ("session.update", "session.updated"):
             hearing = (head.session or {})["audio"]["input"]
             self.setting = setting_of(hearing["turn_detection"])
         elif head.type == PREFIX + "speech_started" and head.audio_start_ms is not None:
-            self.turns[head.item_id] = ServerTurn(head.audio_start_ms, item_id=head.item_id)
+            self.turns[head.item_id] = ServerTurn(
+                head.audio_start_ms, item_id=head.item_id, start_came_ms=audio_ms
+            )
         elif head.type == PREFIX + "speech_stopped" and head.item_id in self.turns:
-            self.turns[head.item_id] = evolve(self.turns[head.item_id], stop_ms=head.audio_end_ms)
+            known = self.turns[head.item_id]
+            self.turns[head.item_id] = evolve(known, stop_ms=head.audio_end_ms, stop_came_ms=audio_ms)
 
 
 SENSELESS: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)

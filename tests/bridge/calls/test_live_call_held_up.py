@@ -16,10 +16,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from bridge.agents import Agent
 from bridge.calls.live_call import LiveCall
 from bridge.heart.call import Call
-from bridge.heart.catching_up import CATCH_UP_MS
 from bridge.heart.effects import CreateResponse
 from bridge.heart.events import ClockRang, SessionCreated, SessionUpdated
 from bridge.heart.limits.alarms import MOST_GRACE_MS
+from bridge.heart.limits.catching_up import CATCH_UP_MS
 from bridge.links.model import wait_silent
 from bridge.settings.limits import Limits
 from bridge.tapes import tape

@@ -23,11 +23,11 @@ from bridge.heart.events import (
     SessionCreated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamConnected,
     StreamStarted,
     StreamStopped,
 )
+from bridge.heart.wishes import Stopped
 
 FAILURE = agent_with().failure_sentence.text
 

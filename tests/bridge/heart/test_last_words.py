@@ -11,13 +11,13 @@ from bridge.heart.events import (
     ModelErred,
     ModelLeft,
     ResponseCreated,
-    Stopped,
     StreamStopped,
     TranscriptCame,
     TranscriptionFailed,
     TurnCommitted,
 )
 from bridge.heart.last_words import LISTEN_MS, MOST_TURNS, UNDER_WAY_MS, LastWords
+from bridge.heart.wishes import Stopped
 from bridge.store.records import records_of
 from bridge.tapes.tape import line_of
 

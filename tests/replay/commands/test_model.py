@@ -1,5 +1,6 @@
 """`replay model` as a process, and what it prints of a session."""
 
+import copy
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from model_client import QUIET, SETTINGS, SPEECH, Client, connected, running
 from rich.console import Console
 
+from bridge.heart.audio import silence
 from replay.commands.model import model
 from replay.demo.stories import model_says
 from replay.model.replies import LONGEST_MS
@@ -121,6 +123,27 @@ async def test_the_demos_script_is_played_without_a_scenario() -> None:
         await client.send("response.create")
         event = await client.until("response.output_audio_transcript.done")
         assert event["transcript"] == clip("agent_greeting").text
+
+
+@pytest.mark.parametrize(("silence_ms", "pause_ms", "told"), [(200, 400, 1), (200, 900, 0), (640, 400, 0)])
+async def test_it_is_told_when_a_pause_makes_two_turns_of_one(
+    silence_ms: int, pause_ms: int, told: int
+) -> None:
+    seen: list[Happening] = []
+    settings = copy.deepcopy(SETTINGS)
+    settings["audio"]["input"]["turn_detection"]["silence_duration_ms"] = silence_ms
+    cast = parse_scenario(SCENARIO, Path("s.toml")).script_for
+    async with (
+        running(cast, watch=Watcher(seen.append, trio.current_time)) as server,
+        connected(server) as client,
+    ):
+        await client.start(settings)
+        await client.say(SPEECH + silence(pause_ms) + SPEECH + silence(1000))
+        await client.until("response.done")
+    splits = [happening for happening in seen if happening.kind == "turn_split"]
+    assert len(splits) == told
+    for split in splits:
+        assert abs(split.what["pause_ms"] - pause_ms) <= 64  # two windows of the ears
 
 
 # ---------------------------------------------------------------- the process

@@ -105,6 +105,16 @@ async def test_a_call_can_come_back_into_a_second_stream() -> None:
     assert report.next_verbs[-1] == twiml.Hangup()
 
 
+async def test_the_next_verbs_are_those_that_ran_after_the_stream() -> None:
+    answers = {
+        "/voice": f'<Response><Say>Please wait</Say><Connect action="/after">{STREAM}</Connect></Response>',
+        "/after": "<Response><Hangup/></Response>",
+    }
+    async with a_bridge(goodbye, answers=answers) as (_, call):
+        report = await call()
+    assert (report.verbs_before, report.next_verbs) == ([twiml.Say("Please wait")], [twiml.Hangup()])
+
+
 # ---------------------------------------------------------------- the upgrade
 
 

@@ -5,7 +5,9 @@ import pytest
 
 from bridge.heart.audio import silence
 from replay.sound.clips import clip
-from replay.sound.silero import POLICIES, WINDOW_BYTES, Listener, probabilities
+from replay.sound.ears import Ear
+from replay.sound.silero import WINDOW_BYTES, Listener, probabilities
+from replay.sound.silero_network import POLICIES
 from replay.vad.engine.cache import Cache
 
 SPEECH = silence(700) + clip("caller_table").audio + silence(900) + clip("caller_yes").audio + silence(500)
@@ -42,17 +44,17 @@ def test_a_reset_empties_the_memory_in_quiet_and_only_then():
     )  # no quiet of 2 s in it
 
 
-def test_what_was_heard_is_kept_by_audio_engine_and_policy(tmp_path):
+def test_what_was_heard_is_kept_by_audio_engine_and_ear(tmp_path):
     cache, found = Cache(tmp_path), probabilities(SPEECH)
-    cache.put(SPEECH, "carry", found)
-    np.testing.assert_array_equal(cache.get(SPEECH, "carry"), found)
-    assert cache.get(SPEECH, "reset") is None
-    assert cache.get(SPEECH + b"\xff", "carry") is None
+    cache.put(SPEECH, Ear(), found)
+    np.testing.assert_array_equal(cache.get(SPEECH, Ear()), found)
+    assert cache.get(SPEECH, Ear(policy="reset")) is None
+    assert cache.get(SPEECH + b"\xff", Ear()) is None
 
 
 def test_a_torn_file_of_the_cache_is_not_believed(tmp_path):
     cache = Cache(tmp_path)
-    cache.put(SPEECH, "carry", probabilities(SPEECH))
+    cache.put(SPEECH, Ear(), probabilities(SPEECH))
     (path,) = tmp_path.rglob("*.f32")
     path.write_bytes(path.read_bytes()[:-4])
-    assert cache.get(SPEECH, "carry") is None
+    assert cache.get(SPEECH, Ear()) is None

@@ -23,8 +23,10 @@ from replay.phone.script import Caller, HangUp, Wait, WaitForQuiet
 from replay.phone.script import Say as Speak
 from replay.simulation.simulate import simulate
 from replay.sound.clips import clip, names
+from replay.sound.ears import Ear
 from replay.sound.hearing import Hearing
-from replay.sound.silero import Floats, Policy, probabilities
+from replay.sound.silero import probabilities
+from replay.sound.silero_network import Floats, Policy
 from replay.sound.turn_detection import (
     Ears,
     Heard,
@@ -80,7 +82,7 @@ def ears(setting: Setting, hearing: Hearing, **more: Any) -> Ears:
 
 def in_the_lab(hearing: Hearing) -> machine.Hearing:
     return machine.Hearing(
-        hearing.policy,
+        Ear(policy=hearing.policy),
         hearing.threshold_shift,
         hearing.threshold_slope,
         hearing.hysteresis,

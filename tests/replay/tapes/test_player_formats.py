@@ -7,12 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.errors import TapeError
+from bridge.store.operators import told_of_operator
 from bridge.tapes.header import FORMAT
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import Line, decode
 from replay.cli import main
 from replay.tapes.pages import page_of
-from replay.tapes.player import retold
+from replay.tapes.player import replay_tape, retold
 from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
 
@@ -43,6 +44,24 @@ def test_the_kept_tape_has_every_kind_of_line(path: Path) -> None:
     lines = [decode(raw) for one in FORMATS.glob(f"{path.stem}*.jsonl") for raw in read_tape(one).lines]
     found = {name for line in lines for name in FIELDS if getattr(line, name) not in (None, msgspec.UNSET)}
     assert found == FIELDS
+
+
+@pytest.mark.parametrize("path", sorted(FORMATS.glob("format?_*.jsonl")), ids=lambda path: path.stem)
+def test_what_came_into_a_format_later_is_decided_today_as_it_was(path: Path) -> None:
+    assert replay_tape(path).difference is None
+
+
+def test_what_an_operator_did_is_told_with_who_it_was() -> None:
+    page = page_of(read_tape(FORMATS / "format1_an_operator.jsonl"))
+    assert page["call"]["why"] == "transferred to anna by ada"
+    told = [told_of_operator(row["name"], row["data"]) for row in page["milestones"]]
+    assert [one for one in told if one] == [
+        "ada listens in",
+        'ada whispers to the agent: "Offer a table on the terrace.", and wants it answered',
+        "ada may not transfer: there is no such place; use one of: sales, anna, line",
+        "ada puts the caller through to anna",
+        "ada listens in no more",
+    ]
 
 
 @pytest.mark.parametrize("number", [0, FORMAT + 1, 99])

@@ -41,7 +41,6 @@ from bridge.heart.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
-    Stopped,
     StreamStarted,
     StreamStopped,
     ToolAnswered,
@@ -56,6 +55,7 @@ from bridge.heart.plans import (
     PressDigits,
     TakeMessage,
 )
+from bridge.heart.wishes import Stopped
 from bridge.settings.outgoing import Outgoing
 
 DIGITS = ToolCalled("r9", "t1", "send_digits", '{"digits": "1w2#"}')

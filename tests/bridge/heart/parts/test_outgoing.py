@@ -23,12 +23,12 @@ from bridge.heart.events import (
     SessionCreated,
     SessionUpdated,
     SpeechStarted,
-    Stopped,
     StreamStopped,
 )
 from bridge.heart.parts.excursions import Trip
 from bridge.heart.parts.outgoing import MACHINES
 from bridge.heart.plans import Plan, PressDigits
+from bridge.heart.wishes import Stopped
 from bridge.settings.outgoing import Outgoing
 
 MESSAGE = "This is Harbour Table. Your table is booked for eight tonight."

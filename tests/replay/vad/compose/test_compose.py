@@ -20,7 +20,9 @@ from bridge.heart.audio import bytes_of, to_pcm16
 from bridge.tapes.reader import read_tape
 from replay.commands.vad_compose import compose as command
 from replay.sound.clips import clip
-from replay.sound.silero import WINDOW_MS, Ears, Policy, probabilities
+from replay.sound.ears import Ear
+from replay.sound.silero import Ears, probabilities
+from replay.sound.silero_network import WINDOW_MS, Policy
 from replay.tapes.player import replay_tape
 from replay.vad.compose import material, noises
 from replay.vad.compose.compose import (
@@ -422,7 +424,7 @@ def test_server_events_that_are_passed_in_are_on_the_tape(tmp_path: Path) -> Non
 
 def test_the_local_machine_can_stand_for_the_server(tmp_path: Path) -> None:
     call, setting = compose(CLEAN, 16), Setting(0.5, 500)
-    hearing = Hearing(policy="reset", lag_ms=40)
+    hearing = Hearing(Ear(policy="reset"), lag_ms=40)
     [heard] = recording_of(tmp_path, call, setting=setting, hearing=hearing).heard
     wanted = heard_turns(call, setting, hearing)
     assert [(turn.start_ms, turn.stop_ms) for turn in heard.turns] == wanted

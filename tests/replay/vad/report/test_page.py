@@ -15,7 +15,6 @@ from replay.vad.report.moments import MOST_ROWS, clock
 from replay.vad.report.page import MOST_BYTES, page
 from replay.vad.report.top import snippet
 from replay.vad.report.words import how_sure, in_words
-from replay.vad.study.recommend import nearest
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import METRICS
 
@@ -50,10 +49,10 @@ def test_the_first_words_say_to_keep_what_is_set() -> None:
 
 def test_a_budget_that_nothing_meets_is_said_with_what_comes_nearest() -> None:
     study = a_study(status="impossible", budget=HARD)
-    text, near = page(study), nearest(study.sweep, HARD)
+    text, near = page(study), study.recommendation.nearest
     assert near
     assert headline_of(text) == "No server_vad setting that was tried meets this budget; try semantic_vad"
-    assert f"Nearest to it: {in_words(near.setting)}." in text
+    assert f"Nearest to it: {in_words(near.setting)}, with turns cut off" in text
     assert tomllib.loads(snippet(study))["agents"]["front-desk"]["turn_detection"] == {
         "type": "semantic_vad",
         "eagerness": "auto",
@@ -130,7 +129,7 @@ def test_no_short_replies_are_said_not_to_be_there() -> None:
 
 def test_calls_without_server_vad_have_nothing_to_compare_with() -> None:
     text = page(a_study(current=None))
-    assert "had no server_vad" in text
+    assert "No turn detection heard these calls, so nothing is set now" in text
     assert "What it gets wrong" in text
 
 

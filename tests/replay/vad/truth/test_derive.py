@@ -10,7 +10,7 @@ from bridge.heart.audio import silence
 from bridge.settings.turn_detection import SemanticVad
 from bridge.tapes.reader import read_tape
 from replay.sound import silero
-from replay.sound.silero import WINDOW_MS, Floats
+from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Setting
 from replay.vad.truth.derive import derive
 from replay.vad.truth.moments import moments

@@ -6,7 +6,7 @@ from functools import partial
 import trio
 from attrs import define, field
 
-from bridge.calls.leg import Leg, model_leg, phone_leg
+from bridge.calls.legs.leg import Leg, model_leg, phone_leg
 from bridge.errors import DoorShutError, LinkError
 from bridge.heart.effects import OpenSession
 from bridge.heart.events import Event, LinkStalled, ModelTryFailed, ModelUnreachable

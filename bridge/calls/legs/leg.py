@@ -7,7 +7,7 @@ from typing import Final
 import trio
 from attrs import define, field
 
-from bridge.calls.shadow import Shadow
+from bridge.calls.legs.shadow import Shadow
 from bridge.heart.events import Event, ModelLeft, PhoneLeft
 from bridge.links.link import FLUSH, Closing, Link
 from bridge.links.outbox import Outbox

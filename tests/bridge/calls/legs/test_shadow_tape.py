@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 from taped import header_of, text_of
 from wire_checker import check_wire
@@ -30,7 +31,7 @@ from replay.tapes.scrub import Scrub
 from replay.vad.engine.machine import Setting
 from replay.vad.truth.recording import ServerTurn, read_recording
 
-INTERRUPTED = Path(__file__).parents[2] / "tapes" / "interrupted.jsonl.gz"
+INTERRUPTED = Path(__file__).parents[3] / "tapes" / "interrupted.jsonl.gz"
 PATH = Path("config.toml")
 SILENT = {"create_response": False, "interrupt_response": False}
 Message = dict[str, Any]
@@ -98,7 +99,7 @@ def test_a_header_without_one_reads_as_before() -> None:
 
 
 def test_the_file_that_comes_with_the_bridge_shows_a_shadow_that_can_be_used(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "config.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "config.toml").read_text(encoding="utf-8")
     at = text.index("# [agents.front-desk.shadow]")
     example = text[at:].split("\n\n")[0]
     shown = text.replace(example, "\n".join(line.removeprefix("# ") for line in example.splitlines()))
@@ -300,7 +301,9 @@ def test_a_recording_has_what_both_sessions_heard(plain: Tape, shadowed: Tape) -
     real, shadow = both.heard
     assert (both.audio, both.agent, real) == (alone.audio, alone.agent, alone.heard[0])
     assert (shadow.leg, shadow.setting) == (SHADOW, Setting(0.5, 220, 300))
-    assert shadow.turns == (ServerTurn(40, 900, "s1"), ServerTurn(1200, None, "s2"))
+    came = [evolve(turn, start_came_ms=None, stop_came_ms=None) for turn in shadow.turns]
+    assert came == [ServerTurn(40, 900, "s1"), ServerTurn(1200, None, "s2")]
+    assert shadow.turns[0].stop_came_ms is not None
     first = next(line.append[0] for line in map(decode, plain.lines) if line.append)
     assert shadow.starts_at_ms == (FIRST - first) * 20
     assert shadow.ends_at_ms is not None

@@ -1,0 +1,100 @@
+"""One card from beginning to end: the model listens, the bridge is started if it has to be, and the calls are made."""
+
+import datetime
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+
+from bridge.errors import BridgeError
+from replay.conformance.both_sides import BothSides
+from replay.conformance.card import Check, ReportCard
+from replay.conformance.catalogue import CHECKS
+from replay.conformance.detour import detour
+from replay.conformance.run import Ringer, judged, make_calls
+from replay.conformance.stage import Stage, open_stage
+from replay.conformance.started_bridge import StartedBridge, start_bridge
+from replay.phone.ring import Account, Destination
+
+INVENTED_KEY: Final = "sk-opens-nothing"
+URL: Final = "{url}"
+
+Tell = Callable[[str], None]
+
+
+@attrs.frozen
+class Start:
+    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts. Without any,
+    what it sends to the service itself reaches the model."""
+
+    command: str
+    variables: Mapping[str, str]
+    auth_token: str = attrs.field(repr=False)
+
+    def environment(self, model_url: str, port: int) -> dict[str, str]:
+        """What it finds in its environment, besides ours. Its key opens nothing, so no real session is ever paid."""
+        host = urlsplit(model_url).netloc
+        told = {
+            name: text.replace(URL, model_url).replace("{host}", host)
+            for name, text in self.variables.items()
+        }
+        ours = {"PORT": str(port), "OPENAI_API_KEY": INVENTED_KEY, "TWILIO_AUTH_TOKEN": self.auth_token}
+        return ours | (told or detour(model_url, os.environ))
+
+
+def variables_of(words: Sequence[str]) -> dict[str, str]:
+    """Return what NAME and NAME=TEXT say. Raises `BridgeError`."""
+    pairs = [word.partition("=") for word in words]
+    if wrong := [word for word, (name, _, _) in zip(words, pairs, strict=True) if not name.isidentifier()]:
+        raise BridgeError(
+            f"--model-variable {wrong[0]}: no name of a variable: use NAME, or NAME=TEXT with {URL}"
+        )
+    return {name: text or URL for name, _, text in pairs}
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """What is to be done: who is rung by which account, the calls, and what is looked for in them."""
+
+    to: Destination = attrs.field(kw_only=False)
+    account: Account = Account()
+    name: str = ""
+    checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    start: Start | None = None
+    model_host: str = "127.0.0.1"
+    model_port: int = 0
+
+    async def run(self, tell: Tell = lambda _: None) -> ReportCard:
+        """Return the card. Raises `BridgeNotStartedError`, and `OSError` when the model can't listen."""
+        async with open_stage(host=self.model_host, port=self.model_port) as stage:
+            tell(f"the model is {stage.url}: it has to be the one that the bridge talks to")
+            if self.start is None:
+                return await self.make(stage, tell)
+            host, port = self.to.address
+            environment = self.start.environment(stage.url, port or 0)
+            async with start_bridge(self.start.command, environment, host=host, port=port or 0) as bridge:
+                return await self.make(stage, tell, bridge)
+
+    async def make(
+        self, stage: Stage, tell: Tell = lambda _: None, bridge: StartedBridge | None = None
+    ) -> ReportCard:
+        """Return the card of a bridge that runs, and whose model is this stage."""
+        began, began_at = datetime.datetime.now(datetime.UTC), trio.current_time()
+
+        def on_done(call: BothSides) -> None:
+            tell(f"{call.name}: {call.situation.title}")
+
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
+        notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
+        return judged(
+            calls,
+            bridge=self.name or self.to.url,
+            url=self.to.url,
+            began=began,
+            took_seconds=trio.current_time() - began_at,
+            checks=self.checks,
+            notes=notes,
+        )

@@ -1,0 +1,1 @@
+"""A report card as it is shown: on the screen, as a page, as JUnit for CI."""

@@ -1,0 +1,115 @@
+"""Where the calls are made: the model's stand-in, and which of its sessions belongs to which call.
+
+Calls begin one after the other: a bridge opens its session while nobody else's call is beginning, so it is that
+call's. It decides nothing about what is right."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import attrs
+import trio
+
+from replay.conformance.both_sides import BothSides
+from replay.conformance.session_log import SessionLog
+from replay.conformance.situations import Situation
+from replay.model.script import Script
+from replay.model.server import ModelServer, serve_model
+from replay.model.watch import Who
+from replay.phone.exchange.town import Behaviour, Town
+from replay.phone.report import CallReport
+from replay.phone.ring import Account, Destination, ring_at
+from replay.phone.script import Caller
+
+LONGEST_CALL_MS: Final = 60_000
+LEAVE_TIME_MS: Final = 5_000
+"""A model's session that is still open so long after its call is over was forgotten."""
+NOBODY: Final = Script()
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""Twilio says its words in no time: many bridges have it say some before the stream."""
+
+
+@attrs.define(eq=False)
+class _Ringing:
+    """A call that goes on, with the sessions that were opened for it."""
+
+    script: Script
+    logs: list[SessionLog] = attrs.field(factory=list)
+    has_begun: trio.Event = attrs.field(factory=trio.Event)
+    is_over: trio.Event = attrs.field(factory=trio.Event)
+
+
+@attrs.define(eq=False)
+class Stage:
+    """The model's stand-in, and the calls that are made beside it."""
+
+    strays: list[SessionLog] = attrs.field(factory=list)
+    """Sessions that were opened while no call was beginning."""
+    _logs: dict[int, SessionLog] = attrs.field(factory=dict)
+    _beginning: _Ringing | None = None
+    _door: trio.Lock = attrs.field(factory=trio.Lock)
+    _news: trio.Event = attrs.field(factory=trio.Event)
+    _model: ModelServer = attrs.field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Where the model is."""
+        return self._model.url
+
+    async def call(
+        self, situation: Situation, to: Destination, account: Account, number: int = 1
+    ) -> BothSides:
+        """Make one call, and give the bridge time to leave its session."""
+        ringing, reports = _Ringing(situation.script), list[CallReport]()
+        async with trio.open_nursery() as nursery, self._door:
+            self._beginning = ringing
+            nursery.start_soon(_ring, to, account, situation.caller_of(number), ringing, reports)
+            await (
+                ringing.is_over if situation.is_alone and situation.copies == 1 else ringing.has_begun
+            ).wait()
+            self._beginning = None
+        with trio.move_on_after(LEAVE_TIME_MS / 1000):
+            while any(log.is_open for log in ringing.logs):
+                await self._news.wait()
+        return BothSides(situation, reports[0], tuple(ringing.logs), number)
+
+    # ------------------------------------------------------------------ the model's side
+
+    def script_for(self, _model: str, _show: int) -> Script:
+        """Return what the model plays to whoever opens a session now."""
+        return self._beginning.script if self._beginning else NOBODY
+
+    def watch(self, number: int, who: Who, frame: str | bytes) -> None:
+        """Keep one frame of a session."""
+        log = self._logs.get(number)
+        if log is None:
+            log = self._logs[number] = SessionLog(number)
+            (self._beginning.logs if self._beginning else self.strays).append(log)
+        if log.session is None:
+            log.session = next((one for one in self._model.sessions if one.number == number), None)
+            if log.session is not None and self._beginning is not None:
+                self._beginning.has_begun.set()
+        log.take(trio.current_time(), who, frame)
+        if who == "socket":
+            self._news.set()
+            self._news = trio.Event()
+
+
+async def _ring(
+    to: Destination, account: Account, caller: Caller, ringing: _Ringing, reports: list[CallReport]
+) -> None:
+    reports.append(await ring_at(to, caller, account=account, total_ms=LONGEST_CALL_MS, town=QUICK_TOWN))
+    ringing.has_begun.set()
+    ringing.is_over.set()
+
+
+@asynccontextmanager
+async def open_stage(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Stage]:
+    """Have the model's stand-in listen. Raises `OSError` when it can't."""
+    stage = Stage()
+    async with trio.open_nursery() as nursery:
+        serve = partial(serve_model, stage.script_for, host=host, port=port, watch=stage.watch)
+        stage._model = await nursery.start(serve)
+        yield stage
+        nursery.cancel_scope.cancel(reason="all calls were made")
