@@ -73,7 +73,7 @@ async def reading(load: Load, pages: int) -> AsyncIterator[Reader]:
         str(load.loaded.folder / ADMIN_SOCKET),
         str(pages),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
     reader = Reader(process)
     try:
         async with asyncio.timeout(OPEN_SECONDS):

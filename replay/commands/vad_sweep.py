@@ -21,6 +21,7 @@ from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_
 from bridge.screen.output import print_json
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.commands.progress_lines import ProgressLines
 from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
@@ -227,10 +228,11 @@ def _progress(*, quiet: bool) -> Iterator[Tell]:
     screen = Console(stderr=True, quiet=quiet)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("reading", total=None)
+        task, lines = progress.add_task("reading", total=None), ProgressLines()
 
         def tell(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total or None)
+            lines.tell(what, done, total or None)
 
         yield tell
 
