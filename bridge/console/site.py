@@ -12,6 +12,8 @@ from bridge.console.lab.runs import Runs
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.operator.acts import add_acts
+from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
 from bridge.console.ready.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
@@ -38,3 +40,5 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot, begin
     add_quality(console, pages)
     add_lab(console, Lab(pages, Runs(current.setup.settings.folder, begin), data))
     add_live(console, pages, watch)
+    add_acts(console, pages)
+    add_listening(console, pages)

@@ -3,6 +3,7 @@
 import datetime
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,9 @@ from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.detour import detour
+from replay.conformance.keeping import keep_calls
 from replay.conformance.run import Ringer, judged, make_calls
+from replay.conformance.situations import Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
 from replay.phone.ring import Account, Destination
@@ -63,6 +66,10 @@ class Job:
     account: Account = Account()
     name: str = ""
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    own: Sequence[Situation] = attrs.field(default=(), repr=False)
+    """Calls that somebody brings, in place of the card's."""
+    keep: Path | None = None
+    """A folder for both sides' logs, and the sound of each call."""
     start: Start | None = None
     model_host: str = "127.0.0.1"
     model_port: int = 0
@@ -87,8 +94,20 @@ class Job:
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
+        if self.keep is not None:
+            await trio.to_thread.run_sync(keep_calls, calls, self.keep)
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
+        if hurried := sum(call.hurry.spoils_times for call in calls):
+            notes.append(
+                f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
+            )
+        if not any(log.session for call in calls for log in call.sessions):
+            notes.append(
+                f"the bridge never came to the model: is {stage.url} the address that it has for it?"
+            )
+        if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
+            notes.append(f"the model refused sessions: {', '.join(sorted(refused))}")
         return judged(
             calls,
             bridge=self.name or self.to.url,
