@@ -1,15 +1,17 @@
 """One call as both stand-ins saw it, on one clock: milliseconds since it rang. It judges nothing."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
 import attrs
 
 from replay.conformance.card import Evidence, JudgedCall
+from replay.conformance.machine import Hurry
 from replay.conformance.session_log import DELTA, SessionLog, Told
 from replay.conformance.situations import Situation
 from replay.model.watch import Happening, told_of
-from replay.phone.line import Clear
+from replay.phone.line import FRAME_MS, Clear
 from replay.phone.report import CallReport
 from replay.phone.report import Happening as PhoneEvent
 from replay.phone.screen import told_of as phone_told_of
@@ -52,8 +54,7 @@ class BothSides:
     report: CallReport
     sessions: tuple[SessionLog, ...]
     number: int = 1
-    late_ms: int = 0
-    """How late the stand-ins themselves were at worst while it lasted."""
+    hurry: Hurry = Hurry()
 
     @property
     def name(self) -> str:
@@ -69,9 +70,18 @@ class BothSides:
         """A moment on the caller's line, in ms since the call rang."""
         return (self.report.line_began_ms or 0) + line_ms
 
-    def on_line(self, at_ms: int) -> int:
-        """The other way round."""
-        return at_ms - (self.report.line_began_ms or 0)
+    def heard_at_ms(self, line_ms: int) -> int:
+        """When something was really heard that the line has at a moment: a busy machine comes to it later."""
+        ticks = self.report.ticks
+        place = bisect_right(ticks, line_ms, key=lambda tick: tick[0]) - 1
+        late_ms = ticks[place][1] - ticks[place][0] if place >= 0 else 0
+        return self.line_ms(line_ms) + late_ms
+
+    def _on_line(self, at_ms: int) -> int:
+        """How far the line had really come by a moment since the ring."""
+        line_ms, ticks = at_ms - (self.report.line_began_ms or 0), self.report.ticks
+        place = bisect_right(ticks, line_ms, key=lambda tick: tick[1]) - 1
+        return min(line_ms, ticks[place][0] + FRAME_MS) if place >= 0 else line_ms
 
     @property
     def over_ms(self) -> int:
@@ -84,6 +94,13 @@ class BothSides:
         """Return the messages of one kind, of all its sessions, in order."""
         found = (told for log in self.sessions for told in log.told if told.kind == kind and told.who == who)
         return sorted(found, key=lambda told: told.at)
+
+    @property
+    def refusals(self) -> set[str]:
+        """Why the model refused a session, in its words: without a model's name in the address, say."""
+        seen = {log.number for log in self.sessions if any(log.of("session.created"))}
+        logs = (log for log in self.sessions if log.number not in seen)
+        return {str(told.what["error"].get("code")) for log in logs for told in log.of("error")}
 
     def spoken(self) -> list[Spoken]:
         """Return the audio that the model sent, item by item, in the order in which it began."""
@@ -122,21 +139,24 @@ class BothSides:
         return [event for event in self.report.events if event.kind in kinds]
 
     def next_act_ms(self, after_ms: int) -> int:
-        """When the caller did something next, or the stream was over."""
-        acts = (event.t_ms for event in self.events(*ACTS) if event.t_ms > after_ms)
+        """When the caller did something next, or the stream was over; at once, if they are speaking."""
+        acts = (
+            max(event.t_ms, after_ms)
+            for event in self.events(*ACTS)
+            if event.t_ms + event.detail.get("ms", 0) > after_ms
+        )
         return min(acts, default=self.over_ms)
 
     def heard_ms(self, since_ms: int, until_ms: int) -> int:
         """How much of the agent was heard on the line between two moments since the ring."""
-        return self.report.line.heard_ms(self.on_line(since_ms), self.on_line(until_ms))
+        return self.report.line.heard_ms(self._on_line(since_ms), self._on_line(until_ms))
 
     def heard_from(self, since_ms: int) -> int | None:
         """When the agent was next heard, from a moment on; None if never."""
-        spans = self.report.line.spans
         begins = (
-            max(self.line_ms(span.begin_ms), since_ms)
-            for span in spans
-            if self.line_ms(span.end_ms) > since_ms
+            max(self.heard_at_ms(span.begin_ms), since_ms)
+            for span in self.report.line.spans
+            if self.heard_at_ms(span.end_ms) > since_ms
         )
         return min(begins, default=None)
 
@@ -175,7 +195,7 @@ class BothSides:
                 yield self.act_line(event)
         for span in self.report.line.spans:
             heard_ms = span.end_ms - span.begin_ms
-            yield Evidence("phone", self.line_ms(span.end_ms), f"agent was heard for {heard_ms} ms")
+            yield Evidence("phone", self.heard_at_ms(span.end_ms), f"agent was heard for {heard_ms} ms")
 
     def _model_lines(self) -> Iterator[Evidence]:
         for log in self.sessions:

@@ -187,6 +187,14 @@ SOCKET_GUARDED: Final = Check(
     "they check the signature of the upgrade, or a token that the webhook put into <Parameter>",
 )
 
+AS_TOLD: Final = Check(
+    "as-told",
+    "your own calls go as their scenarios say",
+    "whatever your scenario is about",
+    "they keep a scenario for each call that once went wrong",
+)
+"""Of calls that somebody brings: it is looked for in no other."""
+
 CHECKS: Final = (
     GREETING_HEARD,
     TURN_ANSWERED,

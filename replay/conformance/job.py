@@ -1,7 +1,9 @@
 """One card from beginning to end: the model listens, the bridge is started if it has to be, and the calls are made."""
 
 import datetime
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,7 +14,10 @@ from bridge.errors import BridgeError
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
+from replay.conformance.detour import detour
+from replay.conformance.keeping import keep_calls
 from replay.conformance.run import Ringer, judged, make_calls
+from replay.conformance.situations import Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
 from replay.phone.ring import Account, Destination
@@ -25,7 +30,8 @@ Tell = Callable[[str], None]
 
 @attrs.frozen
 class Start:
-    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts."""
+    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts. Without any,
+    what it sends to the service itself reaches the model."""
 
     command: str
     variables: Mapping[str, str]
@@ -39,7 +45,7 @@ class Start:
             for name, text in self.variables.items()
         }
         ours = {"PORT": str(port), "OPENAI_API_KEY": INVENTED_KEY, "TWILIO_AUTH_TOKEN": self.auth_token}
-        return ours | told
+        return ours | (told or detour(model_url, os.environ))
 
 
 def variables_of(words: Sequence[str]) -> dict[str, str]:
@@ -60,6 +66,10 @@ class Job:
     account: Account = Account()
     name: str = ""
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    own: Sequence[Situation] = attrs.field(default=(), repr=False)
+    """Calls that somebody brings, in place of the card's."""
+    keep: Path | None = None
+    """A folder for both sides' logs, and the sound of each call."""
     start: Start | None = None
     model_host: str = "127.0.0.1"
     model_port: int = 0
@@ -84,8 +94,20 @@ class Job:
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks))
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
+        if self.keep is not None:
+            await trio.to_thread.run_sync(keep_calls, calls, self.keep)
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
+        if hurried := sum(call.hurry.spoils_times for call in calls):
+            notes.append(
+                f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
+            )
+        if not any(log.session for call in calls for log in call.sessions):
+            notes.append(
+                f"the bridge never came to the model: is {stage.url} the address that it has for it?"
+            )
+        if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
+            notes.append(f"the model refused sessions: {', '.join(sorted(refused))}")
         return judged(
             calls,
             bridge=self.name or self.to.url,
@@ -94,4 +116,5 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=notes,
+            are_own=bool(self.own),
         )

@@ -9,9 +9,12 @@ import attrs
 
 from bridge.sound.g711 import LINEAR, ulaw_of
 from replay.conformance.declared_tools import arguments_for, usable
+from replay.model.expect import Expect
+from replay.model.scenario import Scenario as ModelScenario
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script
 from replay.model.script import Say as Answer
 from replay.phone.network import Network
+from replay.phone.scenario import Scenario
 from replay.phone.script import (
     Caller,
     DropSocket,
@@ -32,15 +35,24 @@ from replay.sound.formats import murmur
 PATIENCE_MS: Final = 9_000
 """So long whoever waits for the agent waits; a caller would have hung up."""
 
-SILENCE_MS: Final = 9_000
-"""A line that is silent for so long after a failure is dead."""
+SILENCE_MS: Final = 12_000
+"""A line that is silent for so long after a failure is dead; until then a bridge may try again."""
 
+LONGEST_MS: Final = 60_000
 CROWD: Final = 20
 UNDECLARED: Final = "a_tool_that_nobody_declared"
 STRANGER: Final = "CA" + "0" * 32
 MOST_TOOLS: Final = 4
 TOOL_MS: Final = 12_000
 """So long a tool may take, with the answer to its result."""
+
+
+@attrs.frozen
+class Told:
+    """A call as two scenarios have it: what the phone's expects, and the model's."""
+
+    phone: Scenario
+    expect: Expect
 
 
 @attrs.frozen(kw_only=True)
@@ -55,9 +67,14 @@ class Situation:
     other: Caller | None = None
     """What every second copy does instead."""
     is_alone: bool = False
+    begins_alone_ms: int = 0
+    """So long no other call begins: sessions that are opened meanwhile are all this one's."""
     is_broken: bool = False
     """Something goes wrong on purpose: answers may be missing."""
     has_odd_parameters: bool = False
+    longest_ms: int = LONGEST_MS
+    told: Told | None = None
+    """What is expected of it, if it is a call of somebody's own."""
 
     def caller_of(self, number: int) -> Caller:
         """What the copy of this number does, counted from 1."""
@@ -125,9 +142,17 @@ FIRST: Final = Situation(
 def situations(known: Known) -> tuple[Situation, ...]:
     """Return every further call, for a bridge of which this is known."""
     return (
-        *_talk(known), *_interruptions(known), *_tools(known), *_endings(known), *_doors(known), *_crowds(known),
-        *_failures(known),
+        *_failures(known), *_interruptions(known), *_tools(known), *_talk(known), *_endings(known), *_doors(known),
+        *_crowds(known),
     )  # fmt: skip
+
+
+def made_by(phone: Scenario, model: ModelScenario, name: str) -> Situation:
+    """Return a call of somebody's own, as their scenarios have it."""
+    told = Told(phone, model.expect)
+    return Situation(
+        name=name, title=phone.title, caller=phone.caller, script=model.script_for("", 1), told=told
+    )
 
 
 def _talk(known: Known) -> tuple[Situation, ...]:
@@ -169,7 +194,7 @@ def _talk(known: Known) -> tuple[Situation, ...]:
 def _interruptions(known: Known) -> tuple[Situation, ...]:
     def cut(name: str, title: str, ms: int, **settings: Any) -> Situation:
         network = settings.pop("network", Network())
-        delivery = Delivery(response_delay_ms=1_500, **settings)
+        delivery = Delivery(response_delay_ms=2_300, **settings)
         caller = known.caller(ASKS, heard_for(ms), STOP, quiet(), HangUp(), network=network)
         return Situation(name=name, title=title, caller=caller, script=script(LONG, SHORT, delivery=delivery))
 
@@ -189,6 +214,8 @@ def _tools(known: Known) -> tuple[Situation, ...]:
         caller = known.caller(ASKS, WaitForQuiet(700, timeout_ms=TOOL_MS), HangUp())
         return Situation(name=name, title=title, caller=caller, script=script(items))
 
+    if not known.tools:
+        return ()  # a model without tools calls none
     undeclared = calls("tool-undeclared", "the model calls a tool that nobody declared", CallTool(UNDECLARED))
     tools = usable(known.tools)[:MOST_TOOLS]
     if not tools:
@@ -271,11 +298,12 @@ def _doors(known: Known) -> tuple[Situation, ...]:
 
 
 def _failures(known: Known) -> tuple[Situation, ...]:
-    def fails(name: str, title: str, faults: Faults, *steps: Step, is_alone: bool = True) -> Situation:
-        waits = (*steps, WaitForEnd(SILENCE_MS + 5_000), HangUp())
+    def fails(name: str, title: str, faults: Faults, *steps: Step, begins_alone_ms: int = 0) -> Situation:
+        waits = (*steps, WaitForEnd(SILENCE_MS + 2_500), HangUp())
         caller = Caller(steps=(WaitForStream(), *waits), patience_ms=100)
         return Situation(
-            name=name, title=title, caller=caller, script=script(LONG, faults=faults), is_alone=is_alone, is_broken=True
+            name=name, title=title, caller=caller, script=script(LONG, faults=faults), is_broken=True,
+            begins_alone_ms=begins_alone_ms,
         )  # fmt: skip
 
     opening = known.caller().steps[1:]
@@ -285,11 +313,12 @@ def _failures(known: Known) -> tuple[Situation, ...]:
             title="the model opens its door after three seconds",
             caller=known.caller(ASKS, quiet(), HangUp()),
             script=script(SHORT, faults=Faults(open_after_ms=3_000)),
-            is_alone=True,
         ),
-        fails("response-failed", "every response fails", Faults(fail_responses=20), *opening, ASKS, is_alone=False),
-        fails("model-refuses", "the model refuses the session", Faults(refuse="http_401")),
-        fails("model-gone", "the model's connection breaks", Faults(drop_after_ms=2_500), ASKS),
+        fails("response-failed", "every response fails", Faults(fail_responses=20), *opening, ASKS),
+        fails("model-refuses", "the model refuses the session", Faults(refuse="http_401"), begins_alone_ms=4_000),
+        fails(
+            "model-gone", "the model's connection breaks", Faults(drop_after_ms=1_500), ASKS, begins_alone_ms=4_000
+        ),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from replay.conformance.both_sides import BothSides
+from replay.conformance.machine import Load
 from replay.conformance.session_log import SessionLog
 from replay.conformance.situations import Situation
 from replay.model.script import Script
@@ -20,11 +21,10 @@ from replay.model.watch import Who
 from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.report import CallReport
 from replay.phone.ring import Account, Destination, ring_at
-from replay.phone.script import Caller
 
-LONGEST_CALL_MS: Final = 60_000
 LEAVE_TIME_MS: Final = 5_000
 """A model's session that is still open so long after its call is over was forgotten."""
+TICK_SECONDS: Final = 0.02
 NOBODY: Final = Script()
 QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
 """Twilio says its words in no time: many bridges have it say some before the stream."""
@@ -39,6 +39,12 @@ class _Ringing:
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
 
+    async def wait_begun(self, alone_ms: int) -> None:
+        """Until its session was opened, and so much later, or until it is over."""
+        await self.has_begun.wait()
+        with trio.move_on_after(alone_ms / 1000):
+            await self.is_over.wait()
+
 
 @attrs.define(eq=False)
 class Stage:
@@ -50,6 +56,7 @@ class Stage:
     _beginning: _Ringing | None = None
     _door: trio.Lock = attrs.field(factory=trio.Lock)
     _news: trio.Event = attrs.field(factory=trio.Event)
+    _load: Load = attrs.field(factory=Load)
     _model: ModelServer = attrs.field(init=False)
 
     @property
@@ -64,15 +71,22 @@ class Stage:
         ringing, reports = _Ringing(situation.script), list[CallReport]()
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
-            nursery.start_soon(_ring, to, account, situation.caller_of(number), ringing, reports)
-            await (
-                ringing.is_over if situation.is_alone and situation.copies == 1 else ringing.has_begun
-            ).wait()
+            nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
+            await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
         with trio.move_on_after(LEAVE_TIME_MS / 1000):
             while any(log.is_open for log in ringing.logs):
                 await self._news.wait()
-        return BothSides(situation, reports[0], tuple(ringing.logs), number)
+        return BothSides(
+            situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
+        )
+
+    async def watch_clock(self) -> None:
+        """Note how late this process is, at the pace at which frames are due."""
+        while True:
+            due = trio.current_time() + TICK_SECONDS
+            await trio.sleep_until(due)
+            self._load.look(now := trio.current_time(), now - due)
 
     # ------------------------------------------------------------------ the model's side
 
@@ -97,9 +111,23 @@ class Stage:
 
 
 async def _ring(
-    to: Destination, account: Account, caller: Caller, ringing: _Ringing, reports: list[CallReport]
+    to: Destination,
+    account: Account,
+    situation: Situation,
+    number: int,
+    ringing: _Ringing,
+    reports: list[CallReport],
 ) -> None:
-    reports.append(await ring_at(to, caller, account=account, total_ms=LONGEST_CALL_MS, town=QUICK_TOWN))
+    told = situation.told
+    total_ms, town, parameters = (
+        (told.phone.call.max_ms, told.phone.town, told.phone.parameters)
+        if told
+        else (situation.longest_ms, QUICK_TOWN, None)
+    )
+    caller = situation.caller_of(number)
+    reports.append(
+        await ring_at(to, caller, account=account, total_ms=total_ms, town=town, parameters=parameters)
+    )
     ringing.has_begun.set()
     ringing.is_over.set()
 
@@ -110,6 +138,7 @@ async def open_stage(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator
     stage = Stage()
     async with trio.open_nursery() as nursery:
         serve = partial(serve_model, stage.script_for, host=host, port=port, watch=stage.watch)
+        nursery.start_soon(stage.watch_clock, name="lateness")
         stage._model = await nursery.start(serve)
         yield stage
         nursery.cancel_scope.cancel(reason="all calls were made")

@@ -31,7 +31,7 @@ class Clear:
 
     at_ms: int
     dropped_ms: int
-    arrivals: int = 0
+    arrivals: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen

@@ -44,16 +44,18 @@ def judge_doors(call: BothSides) -> Iterator[Finding]:
     if name == "stranger":
         yield from _guarded(call)
     if name == "odd-parameters" and report.webhook_status is not None:
-        phone = call.phone_line(0, f"a webhook with new parameters is answered {report.webhook_status}")
+        phone = call.phone_line(
+            0, f"with umlauts, spaces and new names in it, a webhook is answered {report.webhook_status}"
+        )
         why = "let in" if report.stream_sids else f"answered {report.webhook_status}, and no stream"
         yield held(bool(report.stream_sids), ODD_PARAMETERS, call, why, phone=phone)
 
 
 def _guarded(call: BothSides) -> Iterator[Finding]:
+    """A session that the webhook has opened is none of the stranger's, so long as nothing they say is passed on."""
     if call.report.upgrade_status is None and not call.report.stream_sids:
         return
-    talked = [*call.told("response.created"), *call.told(APPEND, "client")]
-    opened = call.told("opened", "socket")
+    talked, opened = call.told(APPEND, "client"), call.told("opened", "socket")
     phone = call.phone_line(
         call.report.started_ms or 0, f"a stranger's socket is answered {call.report.upgrade_status}"
     )

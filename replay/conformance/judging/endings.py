@@ -40,7 +40,7 @@ def _silent(call: BothSides) -> Iterator[Finding]:
     if failure is None or call.report.started_ms is None:
         return
     failed_ms, report = max(call.ms(failure), call.report.started_ms), call.report
-    heard = [call.line_ms(span.end_ms) for span in report.line.spans]
+    heard = [call.heard_at_ms(span.end_ms) for span in report.line.spans]
     last_ms = max([failed_ms, *(ms for ms in heard if ms <= call.over_ms)])
     silent_ms = call.over_ms - last_ms
     model = call.model_line(failure)

@@ -75,7 +75,7 @@ def _next_answer_ms(call: BothSides, after_ms: int) -> int:
 
 
 def _stops(call: BothSides, cut: Cut) -> Iterator[Finding]:
-    silent_ms = cut.act.t_ms + NOTICE_MS
+    silent_ms = cut.act.t_ms + NOTICE_MS + min(call.hurry.late_ms, ROUGHLY_MS)
     until_ms = _next_answer_ms(call, cut.act.t_ms)
     if until_ms < silent_ms + SCRAP_MS:
         return
@@ -93,12 +93,13 @@ def _stops(call: BothSides, cut: Cut) -> Iterator[Finding]:
         else f"silent within {NOTICE_MS} ms"
     )
     model = call.model_line(told[-1]) if told else None
-    yield held(after_ms <= SCRAP_MS, STOPS_WHEN_INTERRUPTED, call, why, phone=phone, model=model)
+    check = SURVIVES_LOST_MARKS if misses_marks(call) else STOPS_WHEN_INTERRUPTED
+    yield held(after_ms <= SCRAP_MS, check, call, why, phone=phone, model=model)
 
 
 def _tells(call: BothSides, cut: Cut) -> Iterator[Finding]:
     heard_ms = heard_of(call, cut.item.item_id, call.over_ms) or 0
-    if cut.item.length_ms - heard_ms < UNHEARD_MS:  # it was heard after all: there is nothing to be told
+    if misses_marks(call) or cut.item.length_ms - heard_ms < UNHEARD_MS:  # or it was heard after all
         return
     claims = [one for one in call.told(TRUNCATE, "client") if one.what.get("item_id") == cut.item.item_id]
     phone = call.act_line(cut.act)
@@ -120,13 +121,15 @@ def _claimed(call: BothSides, claim: Told) -> Iterator[Finding]:
     claimed_ms, heard_ms = claim.what.get("audio_end_ms"), heard_of(call, item_id, at_ms)
     if not isinstance(claimed_ms, int) or heard_ms is None:
         return
-    later_ms = heard_of(call, item_id, at_ms + ROUGHLY_MS) or 0
+    roughly_ms = ROUGHLY_MS + min(call.hurry.late_ms, ROUGHLY_MS)
+    later_ms = heard_of(call, item_id, at_ms + roughly_ms) or 0
     refused = _refusal(call, claim)
     has_marks = not misses_marks(call)
-    least_ms = heard_ms - ROUGHLY_MS if has_marks else 0
-    is_right = refused is None and least_ms <= claimed_ms <= later_ms + ROUGHLY_MS
+    is_right = refused is None and heard_ms - roughly_ms <= claimed_ms <= later_ms + roughly_ms
     why = f"claimed {claimed_ms} ms, heard {heard_ms} ms" + (", and refused by the model" if refused else "")
     phone = call.phone_line(at_ms, f"{heard_ms} ms of this answer were heard by now")
+    if not has_marks and not refused:
+        return  # without marks nobody knows better
     check = HEARD_AS_CLAIMED if has_marks else SURVIVES_LOST_MARKS
     yield held(is_right, check, call, why, phone=phone, model=call.model_line(refused or claim))
 

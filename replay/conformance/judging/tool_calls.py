@@ -93,7 +93,8 @@ def _line_open(call: BothSides, called: Called) -> Iterator[Finding]:
     sent = sum(from_ms <= ms <= until_ms for ms in call.report.sent_ms)
     phone = call.phone_line(until_ms, f"{sent} frames were sent while the tool ran")
     model = call.model_line(called.outputs[0])
-    yield held(longest_ms < STOPPED_MS, LINE_OPEN_IN_TOOLS, call, why, phone=phone, model=model)
+    bound_ms = STOPPED_MS + call.hurry.late_ms
+    yield held(longest_ms < bound_ms, LINE_OPEN_IN_TOOLS, call, why, phone=phone, model=model)
 
 
 def _told(call: BothSides, output: Told, calls: list[Called]) -> Iterator[Finding]:

@@ -22,8 +22,6 @@ ADDED_MS: Final = 1_500
 HOLE_MS: Final = 300
 """A hole that anybody hears. The stand-in sends eight times faster than speech, so that none is its own."""
 CAUSES: Final = ("committed", "speech_started", "timeout_triggered")
-LATE_MS: Final = 150
-"""If the stand-ins themselves were so late, the machine was too busy for times to be held against the bridge."""
 
 
 def judge_turns(call: BothSides) -> Iterator[Finding]:
@@ -115,7 +113,10 @@ def _refused(call: BothSides, since_ms: int) -> list[Told]:
 
 
 def _whole(call: BothSides, passage: Passage) -> Iterator[Finding]:
-    """What was sent must have been heard, if nothing happened before it could be."""
+    """What was sent must have been heard, if it was all sent, and nothing happened before it could be played."""
+    made_of = {item.response_id for item in passage.items}
+    if any(one.id in made_of and one.status != "completed" for one in call.answers()):
+        return
     due_ms = max(passage.began_ms, call.report.started_ms or 0) + passage.length_ms
     until_ms = call.next_act_ms(passage.began_ms)
     if until_ms < due_ms + ADDED_MS or misplaced(call):
@@ -137,7 +138,7 @@ def _sounded(call: BothSides, passage: Passage) -> Iterator[Finding]:
         return
     added_ms = heard_ms - due_ms
     phone = call.phone_line(heard_ms, f"the agent is heard, {added_ms} ms after the model's first sound")
-    is_late = call.late_ms > LATE_MS
+    is_late = call.hurry.spoils_times
     if added_ms <= ADDED_MS or not is_late:
         why = f"{added_ms} ms from the model's first sound to the caller's ear"
         yield held(added_ms <= ADDED_MS, PROMPT, call, why, phone=phone, model=call.model_line(created))
@@ -154,6 +155,6 @@ def _holes(call: BothSides, passage: Passage) -> Iterator[tuple[int, int]]:
     if len({item.response_id for item in passage.items}) > 1:
         return  # between two responses a pause is the model's
     for before, after in pairwise(call.report.line.spans):
-        begin_ms, end_ms = call.line_ms(before.end_ms), call.line_ms(after.begin_ms)
+        begin_ms, end_ms = call.heard_at_ms(before.end_ms), call.heard_at_ms(after.begin_ms)
         if passage.began_ms < begin_ms and end_ms < until_ms:
-            yield begin_ms, end_ms - begin_ms
+            yield begin_ms, after.begin_ms - before.end_ms

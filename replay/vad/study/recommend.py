@@ -10,7 +10,8 @@ from attrs import evolve, field, frozen
 from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import LEAST, Ints, Setting
 from replay.vad.study.budget import ROUNDING, allowed, excess, obstacle
-from replay.vad.study.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+from replay.vad.study.intervals import Array
+from replay.vad.study.sweep import CLIPPED, METRICS, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 Place: TypeAlias = tuple[int, int, int]
