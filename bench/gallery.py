@@ -4,7 +4,7 @@ python bench/gallery.py make --work DIR [NAME ...]   ring them, keep their cards
 python bench/gallery.py pages                        write the pages anew, of the cards that are kept
 
 DIR has a folder NAME for each bridge, with the files of its commit; whoever rings it has got them. What they need is
-installed in there by pip or npm, the recipe's texts are changed, and the recipe's `replay judge` is run.
+installed in there by pip or npm, what the recipe changes is changed, and its `replay judge` is run.
 """
 
 import os
@@ -88,9 +88,7 @@ def install(recipe: Recipe, folder: Path) -> None:
 
 def put(change: Change, folder: Path) -> None:
     """Make a change in a bridge's files, once. Raises `BridgeError` where the text is not there."""
-    packages = next(folder.glob(".venv/lib/*/site-packages"), folder)
-    path = Path(change.file.replace("{packages}", str(packages)))
-    path = path if path.is_absolute() else folder / path
+    path = folder / change.file
     text = path.read_text()
     if change.says not in text and change.stands not in text:
         raise BridgeError(f"{change.file} does not have {change.says}: is it the version of the recipe?")

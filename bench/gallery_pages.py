@@ -78,7 +78,7 @@ def _matrix(shown: Shown) -> Iterator[str]:
     yield "|---|" + "---|" * len(shown)
     for name, check in checks.items():
         row = " | ".join(WORDS[card.results.get(name, "unknown")] for _, card in shown)
-        yield f"| {check.title} | {row} |"
+        yield f"| {_sentence(check.title)} | {row} |"
 
 
 def _page(recipe: Recipe, card: ReportCard) -> Iterator[str]:
@@ -115,9 +115,9 @@ def _failures(card: ReportCard) -> Iterator[str]:
 
 
 def _failure(check: Check, failed: Sequence[Finding]) -> Iterator[str]:
-    yield f"### {check.title}"
+    yield f"### {_sentence(check.title)}"
     yield ""
-    yield f"Where it does not, whoever calls notices: {check.caller_notices}."
+    yield f"What a caller notices: {check.caller_notices}."
     yield ""
     for finding in failed[:MOST_FINDINGS]:
         yield f"- in the call *{finding.call or 'of all'}*: {visible(finding.why)}"
@@ -131,8 +131,12 @@ def _failure(check: Check, failed: Sequence[Finding]) -> Iterator[str]:
     if rest := [finding.call for finding in failed[MOST_FINDINGS:]]:
         yield f"- and in {', '.join(rest)}"
     yield ""
-    yield f"Others: {check.others_do}."
+    yield f"Bridges that pass: {check.others_do}."
     yield ""
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _line(line: Evidence) -> str:
@@ -148,7 +152,7 @@ def _others(card: ReportCard, result: Result, heading: str) -> Iterator[str]:
     yield f"## {heading}"
     yield ""
     for check in checks:
-        yield f"- {check.title}: {visible(card.of(check.name)[0].why)}"
+        yield f"- {_sentence(check.title)}: {visible(card.of(check.name)[0].why)}"
     yield ""
 
 

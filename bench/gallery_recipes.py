@@ -1,4 +1,4 @@
-"""How known bridges are got, pointed at the model's stand-in and started: `docs/judge/recipes`, one file a bridge.
+"""How known bridges are got and started: `docs/judge/recipes`, one file a bridge.
 
 What is in a file is checked; nothing is run."""
 
@@ -12,9 +12,6 @@ import msgspec
 from bridge.errors import BridgeError
 
 RECIPES: Final = Path(__file__).parent.parent / "docs" / "judge" / "recipes"
-SERVICE: Final = "wss://api.openai.com"
-MODEL_PORT: Final = 8090
-STAND_IN: Final = f"ws://127.0.0.1:{MODEL_PORT}"
 PUBLIC_URL: Final = "https://bridge.example.com"
 RUNTIMES: Final = ("python", "node", "here")
 KINDS: Final = ("published", "relay", "ours")
@@ -32,7 +29,7 @@ class Change:
 
 @attrs.frozen(kw_only=True)
 class Recipe:
-    """One bridge. Files are named from its folder; {packages} is where its Python packages are."""
+    """One bridge. Files are named from its folder."""
 
     name: str
     title: str
@@ -47,19 +44,14 @@ class Recipe:
     port: int
     path: str
     about: str
-    endpoint_file: str = ""
-    """Where it names the service's address; nowhere, if it reads OPENAI_REALTIME_URL."""
     commit: str = ""
     folder: str = ""
     """Of the source, where the files are that are needed."""
+    model_port: int = 0
+    """Where its changes have the model; of all others any port will do."""
     environment: dict[str, str] = attrs.field(factory=dict)
-    also: tuple[Change, ...] = ()
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """All that is changed in its files: the model's address, and what the recipe says besides."""
-        address = Change(file=self.endpoint_file, says=SERVICE, stands=STAND_IN, why="the model's address")
-        return (address, *self.also) if self.endpoint_file else self.also
+    changes: tuple[Change, ...] = ()
+    """None, if it can be helped: `replay judge` leads what goes to the service's address to the stand-in."""
 
     @property
     def command(self) -> str:
@@ -72,8 +64,8 @@ class Recipe:
         """The command, in its folder, that makes its card; `--json` comes behind it."""
         return [
             "replay", "judge", "--name", self.name, "--to", f"http://127.0.0.1:{self.port}{self.path}",
-            "--public-url", PUBLIC_URL, "--model-port", str(MODEL_PORT), "--cmd", self.command,
-            *(() if self.endpoint_file else ("--model-variable", "OPENAI_REALTIME_URL")),
+            "--public-url", PUBLIC_URL, *(("--model-port", str(self.model_port)) if self.model_port else ()),
+            "--cmd", self.command,
         ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import trio
 from replay.conformance.both_sides import BothSides
 from replay.conformance.machine import Load
 from replay.conformance.session_log import SessionLog
-from replay.conformance.situations import Situation
+from replay.conformance.situations import LEAVE_TIME_MS, Situation
 from replay.model.script import Script
 from replay.model.server import ModelServer, serve_model
 from replay.model.watch import Who
@@ -22,8 +22,6 @@ from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.report import CallReport
 from replay.phone.ring import Account, Destination, ring_at
 
-LEAVE_TIME_MS: Final = 5_000
-"""A model's session that is still open so long after its call is over was forgotten."""
 TICK_SECONDS: Final = 0.02
 NOBODY: Final = Script()
 QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
@@ -67,19 +65,22 @@ class Stage:
     async def call(
         self, situation: Situation, to: Destination, account: Account, number: int = 1
     ) -> BothSides:
-        """Make one call, and give the bridge time to leave its session."""
+        """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
             nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
             await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
-        with trio.move_on_after(LEAVE_TIME_MS / 1000):
-            while any(log.is_open for log in ringing.logs):
-                await self._news.wait()
         return BothSides(
             situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
         )
+
+    async def wait_left(self) -> None:
+        """Until every session was left, or the bridge had its time for it."""
+        with trio.move_on_after(LEAVE_TIME_MS / 1000):
+            while any(log.is_open for log in self._logs.values()):
+                await self._news.wait()
 
     async def watch_clock(self) -> None:
         """Note how late this process is, at the pace at which frames are due."""

@@ -6,20 +6,22 @@ import pytest
 
 from bench import gallery
 from bench.gallery_pages import overview, page
-from bench.gallery_recipes import SERVICE, STAND_IN, Change, Recipe, read_recipes
+from bench.gallery_recipes import Change, Recipe, read_recipes
 from bridge.errors import BridgeError
 
 RECIPES = {recipe.name: recipe for recipe in read_recipes()}
 KEPT = gallery.kept()
+SERVICE, STAND_IN = "wss://api.openai.com", "ws://127.0.0.1:8090"
 ADDRESS = Change(file="main.py", says=SERVICE, stands=STAND_IN, why="the model's address")
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_what_is_published_is_pinned_and_changed_in_its_address(recipe: Recipe) -> None:
+def test_what_is_published_is_pinned_and_every_change_has_its_reason(recipe: Recipe) -> None:
     if recipe.kind == "published":
         assert len(recipe.commit) == 40
         assert recipe.source.startswith("https://")
-        assert recipe.changes[0].says == SERVICE
+    assert all(change.why for change in recipe.changes)
+    assert not recipe.model_port or any(str(recipe.model_port) in one.stands for one in recipe.changes)
     assert recipe.version
     assert recipe.path.startswith("/")
     assert recipe.command.endswith(recipe.start)
