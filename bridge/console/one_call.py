@@ -10,6 +10,7 @@ from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
 from bridge.console.growing import is_live, live_url
+from bridge.console.operator.acts import choices_of
 from bridge.console.queries import one_call
 from bridge.console.ready.prepared import LINES, SOUND
 from bridge.console.ready.shelf import Prepared, Shelf
@@ -80,7 +81,8 @@ async def _growing(pages: Pages, call_id: str) -> Response:
         return await _unavailable(pages, call_id, made)
     if not made.tables["page"]:
         return await pages.page("absent.html", call_id=call_id, is_live=True)
-    return await pages.page("whole_call.html", call={"call_id": call_id}, **parts_of(made.tables["page"][0]))
+    told: dict[str, Any] = {"call": {"call_id": call_id}, "choices": choices_of(pages, call_id)}
+    return await pages.page("whole_call.html", **told, **parts_of(made.tables["page"][0]))
 
 
 def parts_of(page: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class SoundFile:
 
     def head(self) -> bytes:
         """Return what stands before the sound."""
-        return _head(self.size)
+        return head_of(self.size, CHANNELS)
 
     def settled(self, t_ms: int) -> bytes:
         """Return what has come to be since it was asked before, at this moment of the call."""
@@ -64,10 +64,11 @@ class SoundFile:
         return bytes(both)
 
 
-def _head(samples: int) -> bytes:
-    size = CHANNELS * samples
+def head_of(samples: int, channels: int) -> bytes:
+    """Return what stands before so many samples of each channel."""
+    size = channels * samples
     return HEAD.pack(
-        b"RIFF", HEAD.size - 8 + size, b"WAVE", b"fmt ", 18, MU_LAW, CHANNELS, RATE, RATE * CHANNELS, CHANNELS, 8, 0,
+        b"RIFF", HEAD.size - 8 + size, b"WAVE", b"fmt ", 18, MU_LAW, channels, RATE, RATE * channels, channels, 8, 0,
         b"fact", 4, samples, b"data", size,
     )  # fmt: skip
 

@@ -102,6 +102,10 @@ class Job:
             notes.append(
                 f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
             )
+        if not any(log.session for call in calls for log in call.sessions):
+            notes.append(
+                f"the bridge never came to the model: is {stage.url} the address that it has for it?"
+            )
         if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
             notes.append(f"the model refused sessions: {', '.join(sorted(refused))}")
         return judged(
@@ -112,4 +116,5 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=notes,
+            are_own=bool(self.own),
         )

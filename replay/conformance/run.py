@@ -19,10 +19,10 @@ from replay.conformance.judging.interruptions import judge_interruptions
 from replay.conformance.judging.scenarios import judge_scenario
 from replay.conformance.judging.tool_calls import judge_tools
 from replay.conformance.judging.turns import judge_turns
-from replay.conformance.situations import FIRST, Known, Situation, situations
+from replay.conformance.situations import FIRST, Situation, situations
 from replay.conformance.spans import spans_of
 from replay.conformance.stage import Stage
-from replay.conformance.telling import telling
+from replay.conformance.telling import known_of, telling, untold
 from replay.phone.ring import Account, Destination
 
 JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (
@@ -49,7 +49,10 @@ class Ringer:
     async def make(self, situation: Situation, number: int = 1) -> BothSides:
         """Make one call."""
         caller = f"+1555012{next(self._numbers) % 10_000:04}"  # many bridges take so many calls of a number
-        account = attrs.evolve(self.account, odd_parameters=situation.has_odd_parameters, caller=caller)
+        is_odd = situation.has_odd_parameters
+        account = attrs.evolve(
+            self.account, odd_parameters=is_odd, repeated_parameters=not is_odd, caller=caller
+        )
         call = await self.stage.call(situation, self.to, account, number)
         self.on_done(call)
         return call
@@ -94,13 +97,6 @@ async def _make_all(ringer: Ringer, wanted: Sequence[Situation]) -> list[BothSid
     return sorted(calls, key=lambda call: (names.index(call.situation.name), call.number))
 
 
-def known_of(call: BothSides) -> Known:
-    """Return what the first call has shown: whether the agent spoke first, and which tools were declared."""
-    sessions = [log.session for log in call.sessions if log.session is not None]
-    tools = sessions[-1].settings.get("tools") if sessions else ()
-    return Known(bool(call.spoken()), tuple(tools or ()))
-
-
 async def _copies(situation: Situation, one: Callable[[Situation, int], Awaitable[None]]) -> None:
     """Make a situation's calls, all at once."""
     async with trio.open_nursery() as nursery:
@@ -110,15 +106,23 @@ async def _copies(situation: Situation, one: Callable[[Situation, int], Awaitabl
 
 def judged(
     calls: Sequence[BothSides], *, bridge: str, url: str, began: datetime.datetime, took_seconds: float,
-    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (),
+    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (), are_own: bool = False,
 ) -> ReportCard:  # fmt: skip
-    """Return the card: what each call says, and of checks of which none says anything, that it could not be told."""
+    """Return the card: what each call says, and of checks of which none says anything, that it could not be told.
+
+    Of calls that somebody brings nobody expects that they tell of everything: what none tells of is left out."""
     wanted = {check.name for check in checks}
-    findings = [finding for call in calls for judge in JUDGES for finding in judge(call)]
+    has_model = any(log.session for call in calls for log in call.sessions)
+    judges = (
+        JUDGES if has_model else (judge_doors,)
+    )  # of whoever never comes to the model nothing else can be told
+    findings = [finding for call in calls for judge in judges for finding in judge(call)]
     findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
-    untold = [_untold(check) for check in checks if check.name not in seen]
+    if are_own:
+        checks = [check for check in checks if check.name in seen]
+    rest = [untold(check, calls) for check in checks if check.name not in seen]
     return ReportCard(
         bridge=bridge,
         url=url,
@@ -126,11 +130,7 @@ def judged(
         took_seconds=round(took_seconds, 1),
         checks=tuple(checks),
         calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
-        findings=(*findings, *untold),
+        findings=(*findings, *rest),
         notes=tuple(notes),
         was_connected=any(call.report.started_ms is not None for call in calls),
     )
-
-
-def _untold(check: Check) -> Finding:
-    return Finding(check.name, "", "unknown", "no call came so far that it could be told")

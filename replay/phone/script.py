@@ -34,6 +34,8 @@ class Account:
     """What requests are signed with, where the account has a shared key; in a rotation both are on their way."""
     upgrades_signed_by: SignedBy = "shared_key"
     odd_parameters: bool = False
+    repeated_parameters: bool = True
+    """Among the odd ones is a name that comes twice, at which servers fail that read a form into a dictionary."""
     """Requests carry parameters with umlauts, empty ones, one that comes twice: legal, and not yet seen."""
 
 

@@ -85,9 +85,7 @@ async def _hold(
     url = url if "model=" in url else f"{url}?model=gpt-realtime"
     headers, model = [(b"Authorization", b"Bearer sk-stand-in")], None
     try:
-        async with (
-            trio.open_nursery() as tasks
-        ):  # its own: what is refused to one call is no other's business
+        async with trio.open_nursery() as tasks:  # its own: what one is refused is no other call's business
             with trio.fail_after(MODEL_SECONDS):
                 model = await connect_websocket_url(tasks, url, extra_headers=headers)
             task_status.started(model)

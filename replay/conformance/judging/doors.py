@@ -44,7 +44,9 @@ def judge_doors(call: BothSides) -> Iterator[Finding]:
     if name == "stranger":
         yield from _guarded(call)
     if name == "odd-parameters" and report.webhook_status is not None:
-        phone = call.phone_line(0, f"a webhook with new parameters is answered {report.webhook_status}")
+        phone = call.phone_line(
+            0, f"with umlauts, spaces and new names in it, a webhook is answered {report.webhook_status}"
+        )
         why = "let in" if report.stream_sids else f"answered {report.webhook_status}, and no stream"
         yield held(bool(report.stream_sids), ODD_PARAMETERS, call, why, phone=phone)
 

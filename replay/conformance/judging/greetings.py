@@ -13,6 +13,7 @@ from replay.conformance.catalogue import (
 )
 from replay.conformance.judging.verdicts import active_errors, found, held, misplaced
 from replay.conformance.session_log import APPEND
+from replay.phone.line import FRAME_MS
 
 SOON_MS: Final = 4_000
 """From the model's response, or from a later `start`, to the caller's ear: beyond it people say hello again."""
@@ -81,9 +82,14 @@ def _first_words(call: BothSides) -> Iterator[Finding]:
         return
     first_ms = call.ms(appends[0])
     before = [ms for ms in call.report.sent_ms if ms < first_ms]
-    missing_ms = 20 * call.report.frames_sent - sum(log.heard_ms for log in call.sessions)
+    missing_ms = FRAME_MS * call.report.frames_sent - sum(log.heard_ms for log in call.sessions)
     act = call.events("caller_says")
-    if len(before) * 20 <= LOST_MS or not act:
+    if not act:
+        return
+    if len(before) * FRAME_MS <= LOST_MS:
+        phone, model = call.act_line(act[0]), call.model_line(appends[0])
+        why = "the model was there before the caller could say anything"
+        yield found(FIRST_WORDS_PASSED, call, "unknown", why, phone=phone, model=model)
         return
     why = f"{max(missing_ms, 0)} ms of the caller never reached the model"
     phone, model = call.act_line(act[0]), call.model_line(appends[0])

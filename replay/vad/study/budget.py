@@ -17,7 +17,7 @@ from replay.vad.truth.corpus import Bools
 
 ROUNDING: Final = 1e-6
 LEAST_LIMIT: Final[Mapping[str, float]] = {
-    "turns_cut": 0.01, "short_missed": 0.01, "false_per_hour": 1.0, "not_ended": 0.01, CLIPPED: 0.01,
+    "turns_cut": 0.01, "short_missed": 0.01, "false_per_hour": 1.0, CLIPPED: 0.01, "not_ended": 0.01,
 }  # fmt: skip
 """Against a budget of nothing, one in a hundred is once the budget: so excesses stay comparable."""
 
@@ -29,8 +29,8 @@ def limits(values: Mapping[str, Array], budget: TurnBudget) -> dict[str, Array]:
     most = {
         "turns_cut": budget.turns_cut_percent / 100,
         "false_per_hour": budget.false_per_hour,
-        "not_ended": budget.not_ended_percent / 100,
         CLIPPED: budget.onset_clipped_percent / 100,
+        "not_ended": budget.not_ended_percent / 100,
     }
     found = {name: np.array(value, np.float32) for name, value in most.items()}
     return found | {"short_missed": best + np.float32(budget.missed_above_best_points / 100)}
@@ -103,8 +103,9 @@ def in_parts(budget: TurnBudget) -> dict[str, str]:
         "turns_cut": f"at most {budget.turns_cut_percent:g} % of turns cut off",
         "short_missed": f"short replies missed at most {budget.missed_above_best_points:g} points above the best",
         "false_per_hour": f"at most {budget.false_per_hour:g} false starts an hour",
-        "not_ended": f"at most {budget.not_ended_percent:g} % of turns not ended",
         CLIPPED: f"at most {budget.onset_clipped_percent:g} % of beginnings clipped",
+        "not_ended": f"at most {budget.not_ended_percent:g} % of turns not ended within "
+        f"{budget.ended_within_ms / 1000:g} s",
     }
 
 

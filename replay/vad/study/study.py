@@ -1,7 +1,7 @@
 """From recordings to advice: listen, calibrate, find what is true, sweep, recommend. It prints and writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -72,6 +72,11 @@ class Plan:
     labels: Path | None = None
     resamples: int = 1000
     seed: int = 0
+
+    @property
+    def drawing(self) -> dict[str, int]:
+        """Return how calls are drawn for intervals."""
+        return {"resamples": self.resamples, "seed": self.seed}
 
 
 @frozen
@@ -264,21 +269,20 @@ def study(
     corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
-    grid = plan.grid.including(current) if current else plan.grid
-    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
-    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
+    swept = _swept(plan, corpus, hearing, current, pool)
     swept = doubted(swept, calibration.apart) if calibration else swept
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    asked = {"resamples": plan.resamples, "seed": plan.seed, "ended_within_ms": plan.budget.ended_within_ms}
-    heard_to = observed(recordings, heard, truths, hearing, **asked)
-    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
+    did = observed(
+        recordings, heard, truths, hearing, **plan.drawing, ended_within_ms=plan.budget.ended_within_ms
+    )
+    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, did)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
         plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
-        heard_to,
+        did,
     )  # fmt: skip
 
 
@@ -286,6 +290,13 @@ def _hearing(plan: Plan, calibration: Calibration | None) -> Hearing:
     """Return how the server is taken to hear: as it is known to, as it was fitted, or else just as the engine."""
     fitted = calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
     return plan.hearing or fitted
+
+
+def _swept(plan: Plan, corpus: Corpus, hearing: Hearing, current: Setting | None, pool: Pool) -> Sweep:
+    """Try the grid, today's setting among it, in other processes where that is worth it."""
+    grid = plan.grid.including(current) if current else plan.grid
+    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
+    return sweep(corpus, grid, hearing, **plan.drawing, mapped=mapped)
 
 
 def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
@@ -328,9 +339,7 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     work.tell("calibrating", 0, 0)
     heard = {ear: [one[ear] for one in listened_to] for ear in ears}
     found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
-    sharp = Ear(policy=found.hearing.ear.policy)
-    pairs = zip(chosen, (one[sharp] for one in listened_to), strict=True)
-    truths = [known_of(one, plan.labels, partial(derive, one, own)) for one, own in pairs]
+    truths = _truths(chosen, listened_to, found.hearing, plan.labels)
     apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
     return evolve(found, apart=apart)
 
@@ -343,12 +352,26 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple[list[Floats], list[Truth]]:
-    """Return what the hearing makes of each recording, and what is true of it, by an ear without a gate."""
-    sharp = Ear(policy=hearing.ear.policy)
-    listened_to = work.listen(work.recordings, {hearing.ear, sharp}, "listening")
+    """Return what the hearing makes of each recording, and what is true of it."""
+    listened_to = work.listen(work.recordings, {hearing.ear, _sharp(hearing)}, "listening")
     heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
-    pairs = zip(work.recordings, (one[sharp] for one in listened_to), strict=True)
-    return heard, [known_of(recording, labels, partial(derive, recording, own)) for recording, own in pairs]
+    return heard, _truths(work.recordings, listened_to, hearing, labels)
+
+
+def _truths(
+    recordings: Sequence[Recording],
+    listened_to: Sequence[Mapping[Ear, Floats]],
+    hearing: Hearing,
+    labels: Path | None,
+) -> list[Truth]:
+    sharp = _sharp(hearing)
+    pairs = zip(recordings, listened_to, strict=True)
+    return [known_of(recording, labels, partial(derive, recording, own[sharp])) for recording, own in pairs]
+
+
+def _sharp(hearing: Hearing) -> Ear:
+    """Return the ear by which it is worked out what is true, however dull the server's own is."""
+    return Ear(policy=hearing.ear.policy)
 
 
 def _corpus(
