@@ -6,8 +6,9 @@
 
 Sockets that drop and come back or go silent, networks that lose and hold back, marks late or lost, sessions that
 are lost, grow old, refuse, fail, stop or say nothing, tools that are slow, stuck or broken, callers who are put through
-or left waiting, and whatever Twilio asks twice or never. It prints what broke a promise, with the seed that makes the
-call again, and how often each kind of thing came about. Exit code 1 when anything broke one.
+or left waiting, webhooks that come again, soon or late, and whatever Twilio asks twice or never. It prints what broke a
+promise, with the seed that makes the call again, and how often each kind of thing came about. Exit code 1 when anything
+broke one.
 """
 
 import argparse
@@ -22,8 +23,9 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bench import excursions
+from bench import day_webhooks, excursions
 from bench.day_calls import BOUND_MS, RECONNECT_MS, TURN_SECONDS, drawn_call
+from bench.day_webhooks import drawn_deliveries
 from bench.promises import faults_of
 from bridge.heart.audio import FRAME_BYTES, is_audible
 from bridge.heart.keys import PAUSE_MS
@@ -128,7 +130,9 @@ def judged(seed: int) -> Judged:
     tape = simulation.run()
     lines = [decode(raw) for raw in tape.lines]
     rows = records_of(tape.header, lines)
-    faults = dict.fromkeys([*faults_of(tape, lines, rows), *excursions.faults_of(tape)])
+    deliveries, ended_ms = drawn_deliveries(seed), simulation.ended_ms
+    of_webhooks = day_webhooks.faults_of(tape.header, simulation.agent, deliveries, ended_ms)
+    faults = dict.fromkeys([*faults_of(tape, lines, rows), *excursions.faults_of(tape), *of_webhooks])
     waits = Waits(0, 0) if is_deaf(simulation) else longest_waits(tape, lines)
     bounds = bounds_of(simulation)
     if waits.owed_ms > bounds.owed_ms or waits.quiet_ms > bounds.quiet_ms:
@@ -162,7 +166,7 @@ class Day:
         ):
             key = f"longest silence while {kind}, of {bound_ms} ms"
             self.longest[key] = max(self.longest[key], ms)
-        self.kinds.update(kinds_of(call.tape, call.rows))
+        self.kinds.update(kinds_of(call.tape, call.rows) | drawn_deliveries(seed).kinds)
         if call.faults:
             self.broken[seed] = call.faults
 

@@ -6,14 +6,16 @@ from typing import Any, Final, get_args
 import trio
 from attrs import evolve
 
+from bench.day_webhooks import drawn_deliveries
 from bench.excursions import FAULTY, PLACES, PLANS, check_pin, drawn_far_end
 from bridge.agents import Agent
 from bridge.settings.filler import Clip, Filler
 from bridge.settings.limits import Limits
 from bridge.settings.places import Collect, FailurePlan, Voicemail
 from bridge.settings.speaking import Speaking
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
-from bridge.tools import Tool, tool
+from bridge.tools import Progress, Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Silence, Transcription
 from replay.model.script import Say as Words
 from replay.phone.network import Network
@@ -60,9 +62,11 @@ async def hang() -> str:
 
 
 @tool(late=True, timeout_ms=20_000)
-async def order(seconds: int) -> str:
+async def order(seconds: int, progress: Progress) -> str:
     """Order something; what comes of it is told when it comes."""
-    await trio.sleep(seconds)
+    await trio.sleep(seconds / 2)
+    progress.update("half of it is ordered")
+    await trio.sleep(seconds / 2)
     return "ordered"
 
 
@@ -98,8 +102,11 @@ MODEL_FAULTS: Final[tuple[dict[str, Any], ...]] = (
 def drawn_call(seed: int) -> Simulation:
     """Return the call of a seed, not made yet."""
     dice = Random(f"day {seed}")
+    lost_ms = drawn_deliveries(seed).lost_ms
     far_ends = tuple(drawn_far_end(dice) for _ in range(6))
-    return Simulation(drawn_caller(dice), drawn_script(dice, seed), drawn_agent(dice), TOOLS, seed, far_ends)
+    caller, script = drawn_caller(dice), drawn_script(dice, seed)
+    caller = evolve(caller, answer_delay_ms=caller.answer_delay_ms + lost_ms)
+    return Simulation(caller, script, drawn_agent(dice), TOOLS, seed, far_ends)
 
 
 def drawn_agent(dice: Random) -> Agent:
@@ -128,6 +135,9 @@ def drawn_agent(dice: Random) -> Agent:
         collect=Collect("check_pin"),
         failure=FailurePlan(dice.choice(PLANS)),
         speaking=drawn_rules(dice),
+        tool_speech=dice.choice(
+            [ToolSpeech(), ToolSpeech(filler_after_ms=300, progress_every_ms=500, nudge_after_ms=400)]
+        ),
         filler=Filler(Clip("hold.wav", murmur(300)), after_ms=dice.choice([300, 1500]))
         if dice.random() < 0.3
         else Filler(),
@@ -191,17 +201,18 @@ def drawn_faults(dice: Random, seed: int) -> Faults:
 
 def drawn_reply(dice: Random) -> Reply:
     """Return words, tools, or a way off the stream; several, now and then, or one that can't be taken."""
-    words = Words(murmur(dice.choice([150, 500, 900])), "some words of an answer that may be cut")
+    text = dice.choice(["some words of an answer that may be cut"] * 2 + ["let me check that"])
+    words = Words(murmur(dice.choice([150, 500, 900])), text)
     tools = [
         CallTool("look_up", {"seconds": dice.choice([0, 1, 5])}), CallTool("hang"), CallTool("break_down"),
-        CallTool("look_up", "{"), CallTool("nobody_knows"), CallTool("order", {"seconds": dice.choice([1, 6])}),
+        CallTool("look_up", "{"), CallTool("nobody_knows"), CallTool("order", {"seconds": dice.choice([1, 2, 6])}),
         CallTool("book", {"seconds": dice.choice([0, 3])}), CallTool("search", {"seconds": dice.choice([1, 4])}),
     ]  # fmt: skip
     ways = [
         *(CallTool("transfer_call", {"place": place.name, "reason": "r", "summary": "s"}) for place in PLACES),
         CallTool("transfer_call", {"place": "+15550100999", "reason": "r", "summary": "s"}),
         CallTool("send_digits", {"digits": "1w2#"}), CallTool("collect_digits", {"reason": "r", "count": 6}),
-        CallTool("take_message", {"reason": "r"}), CallTool("hang_up", {"reason": "bye"}),
+        CallTool("take_message", {"reason": "r"}), *[CallTool("hang_up", {"reason": "bye"})] * 2,
     ]  # fmt: skip
     kind = dice.random()
     if kind < 0.5:

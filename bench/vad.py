@@ -122,7 +122,7 @@ def calibrating() -> Iterator[str]:
             f"threshold {hearing.threshold(0.6) - 0.6:+.2f}, hysteresis {hearing.hysteresis:.2f}, "
             f"starts after {hearing.start_windows}, lag {hearing.lag_ms} ms, {hearing.described}"
         )
-        answer = "recommends" if found.is_good() else "refuses"
+        answer = "recommends" if found.is_good else "refuses"
         yield f"| {what} | {fitted} | {told.share:.1%} of {told.server} | {answer} |"
 
 

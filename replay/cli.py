@@ -54,6 +54,7 @@ def main() -> None:
     replay model                     be the Realtime model, for any client
     replay phone URL                 ring a server as Twilio would
     replay call CA4f3e --to URL      the caller of a recorded call rings again
+    replay judge --to URL            what would a caller notice? a report card of any bridge
     replay compare PLAN.toml         may I switch the model? the same callers, several variants
     replay vad sweep data/tapes      which turn detection should these callers have?
     """

@@ -5,7 +5,7 @@ from collections import Counter
 from replay.vad.engine.machine import naive_segments
 from replay.vad.truth.truth import LONG_PAUSE_MS
 
-WINDOW_MS, EARLY_MS, LATE_MS, CLIPPED_MS = 32, 50, 100, 50
+WINDOW_MS, EARLY_MS, LATE_MS, CLIPPED_MS, ENDED_WITHIN_MS = 32, 50, 100, 50, 2000
 
 
 def naive_counts(probabilities, truth, setting, hearing):
@@ -13,7 +13,7 @@ def naive_counts(probabilities, truth, setting, hearing):
     segments = naive_segments(probabilities, setting, hearing)
     found = Counter()
     for turn in truth.turns:
-        count_turn(turn, segments, setting, hearing, found)
+        count_turn(turn, segments, setting, hearing, truth.length_ms, found)
     for one in segments:
         begin, end = one.first * WINDOW_MS, one.end * WINDOW_MS
         near = any(t.span.start_ms - EARLY_MS < end and begin < t.span.end_ms + LATE_MS for t in truth.turns)
@@ -25,7 +25,7 @@ def naive_counts(probabilities, truth, setting, hearing):
     return found
 
 
-def count_turn(turn, segments, setting, hearing, found):
+def count_turn(turn, segments, setting, hearing, length_ms, found):
     span = turn.span
     own = [
         one for one in segments
@@ -42,9 +42,14 @@ def count_turn(turn, segments, setting, hearing, found):
     for number, pause in enumerate(pauses):
         bound = pauses[number + 1].start_ms if number + 1 < len(pauses) else span.end_ms
         found["pauses_cut"] += any(pause.start_ms < stop < bound for stop in stops)
-    last = own[-1]
-    if last.stop is not None and (last.stop + 1) * WINDOW_MS + hearing.lag_ms >= span.end_ms:
-        found["delays"] += 1
-        found["delay_ms"] += (last.stop + 1) * WINDOW_MS + hearing.lag_ms - span.end_ms
+    last, deadline = own[-1], span.end_ms + ENDED_WITHIN_MS
+    stop = None if last.stop is None else (last.stop + 1) * WINDOW_MS + hearing.lag_ms
+    if stop is not None and span.end_ms <= stop <= deadline:
+        found["judged"] += 1
+        found["waited_ms"] += stop - span.end_ms
+    elif (stop is None or stop > deadline) and deadline <= length_ms:
+        found["judged"] += 1
+        found["not_ended"] += 1
+        found["waited_ms"] += ENDED_WITHIN_MS
     kept_from = (own[0].first + 1) * WINDOW_MS + hearing.lag_ms - setting.prefix_padding_ms
     found["clipped"] += kept_from - span.start_ms > CLIPPED_MS

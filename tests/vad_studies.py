@@ -68,7 +68,7 @@ def a_calibration(hearing: Hearing, calls: int, matched: int = 190) -> Calibrati
     """Return a calibration of 200 events on each side."""
     errors: Ints = np.tile(np.array([-40, -8, 0, 12, 30]), 20)
     agreement = Agreement(200, 200, matched, errors, 20.0)
-    return Calibration(hearing, agreement, agreement, calls, (NOW,))
+    return Calibration(hearing, agreement, agreement, calls, (Setting(0.4, 300), NOW, Setting(0.75, 300)))
 
 
 def a_call(

@@ -46,6 +46,9 @@ PLACES: Final = (
 OPEN_TO_ALL: Final = ("/console/login", "/console/static/")
 KINDS: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SECURE: Final = "https://"
+Begin: TypeAlias = Callable[..., Any]
+"""Begins a task that goes on when whoever asked for it has left; a bug in it ends nothing else."""
+
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 

@@ -187,7 +187,7 @@ class Call:
             agent, decisions, said, stream, session, turns, playout, calls, barge_in, farewell, away, callee,
             self.prices)  # fmt: skip
         self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, self._time_up.goodbye,
+            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, overlap, self._time_up,
         )  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
@@ -335,7 +335,7 @@ class Call:
 
     def _settle(self) -> None:
         """Do what the present state asks for, whichever event led to it."""
-        if self._farewell.is_closing or self._time_up.goodbye.is_waited_for:
+        if self._time_up.needs_a_look:
             self._time_up.look()
         if self._callee.is_machine:
             self._outgoing.look()

@@ -55,6 +55,8 @@ class TurnBudget:
     missed_above_best_points: float = setting(1.0, number(0, 100))
     false_per_hour: float = setting(60.0, number(0, 100_000))
     onset_clipped_percent: float = setting(3.0, number(0, 100))
+    not_ended_percent: float = setting(5.0, number(0, 100))
+    ended_within_ms: int = setting(2000, whole(500, 20_000))
 
 
 def read_shadow(raw: Any, at: str, faults: list[str]) -> TurnDetection | None:

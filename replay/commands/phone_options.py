@@ -2,51 +2,22 @@
 
 import os
 import re
-from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import attrs
 
 from bridge.checks import VARIABLE
 from bridge.screen.errors import complain
-from replay.phone.ring import Destination
+from replay.phone.ring import Destination, DestinationError, destination
 from replay.phone.scenario import MAX_PARAMETER_CHARS, Scenario
 from replay.phone.script import Account, SharedKey
-
-TO_HINT = "--to https://bridge.example.com/voice/front-desk, or --to ws://127.0.0.1:8080/media"
 
 
 def destination_of(to: str, public_url: str | None, also_hosts: tuple[str, ...]) -> Destination:
     """Return who --to and --public-url mean; says what is wrong and leaves when it is nobody."""
-    parts = _split("--to", to, ("https", "http", "wss", "ws"), TO_HINT)
-    is_media = parts.scheme in ("wss", "ws")
-    if is_media and parts.query:
-        complain(
-            "--to has a query: Twilio drops it from a stream's URL",
-            hint="-p NAME=VALUE, which arrives in `start`",
-        )
-    if public_url is None:
-        via = f"http://{parts.netloc}" if parts.scheme in ("http", "ws") else None
-        return Destination(to, via, not is_media, also_hosts)
-    public = _split("--public-url", public_url, ("https", "http"), "--public-url https://bridge.example.com")
-    if public.path.strip("/") or public.query:
-        complain(
-            "--public-url has a path: the path is that of --to", hint=f"--public-url https://{public.netloc}"
-        )
-    scheme = {"https": "wss", "http": "ws"}[public.scheme] if is_media else public.scheme
-    via = f"{'https' if parts.scheme in ('https', 'wss') else 'http'}://{parts.netloc}"
-    url = urlunsplit(parts._replace(scheme=scheme, netloc=public.netloc))
-    return Destination(url, via, not is_media, also_hosts)
-
-
-def _split(option: str, url: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"[\s@\x00-\x1f]", url):
-        complain(f"{option}: not a URL that can be rung", hint=hint)
-    return parts._replace(path=parts.path or "/", fragment="")
+        return destination(to, public_url, also_hosts)
+    except DestinationError as error:
+        complain(error.found, hint=error.instead)
 
 
 def parameters_of(words: tuple[str, ...]) -> dict[str, str]:

@@ -4,14 +4,16 @@ With `ring_stream`, a bare media socket and nothing around it.
 What the caller does is a `Caller`, who else can be reached and how Twilio behaves is a `Town`; what became of the call
 is a `CallReport`. It makes one inbound call; `open_rest` makes those that a bridge asks for."""
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import attrs
 import trio
 
+from bridge.errors import BridgeError
 from replay.phone import twiml
 from replay.phone.exchange.call import Call
 from replay.phone.exchange.callbacks import Callbacks
@@ -28,6 +30,7 @@ __all__ = ["Account", "CallReport", "Caller", "Destination", "ring", "ring_at", 
 DEFAULT_ACCOUNT = Account()
 TOTAL_MS = 120_000
 DEFAULT_TOWN = Town()
+TO_HINT = "--to https://bridge.example.com/voice/front-desk, or --to ws://127.0.0.1:8080/media"
 API_URL = "https://api.twilio.com"
 
 
@@ -45,6 +48,45 @@ class Destination:
         """The host and the port that its bytes really go to; None where none is named."""
         parts = urlsplit(self.via or self.url)
         return parts.hostname or "", parts.port
+
+
+class DestinationError(BridgeError):
+    """Nobody can be rung there: what was found, and what to say instead."""
+
+    def __init__(self, found: str, instead: str) -> None:
+        super().__init__(f"{found}: use {instead}")
+        self.found, self.instead = found, instead
+
+
+def destination(to: str, public_url: str | None = None, also_hosts: tuple[str, ...] = ()) -> Destination:
+    """Return who is meant by an address, and the public one that it stands for. Raises `DestinationError`."""
+    parts = _split("--to", to, ("https", "http", "wss", "ws"), TO_HINT)
+    is_media = parts.scheme in ("wss", "ws")
+    if is_media and parts.query:
+        found = "--to has a query: Twilio drops it from a stream's URL"
+        raise DestinationError(found, "-p NAME=VALUE, which arrives in `start`")
+    if public_url is None:
+        via = f"http://{parts.netloc}" if parts.scheme in ("http", "ws") else None
+        return Destination(to, via, not is_media, also_hosts)
+    public = _split("--public-url", public_url, ("https", "http"), "--public-url https://bridge.example.com")
+    if public.path.strip("/") or public.query:
+        found = "--public-url has a path: the path is that of --to"
+        raise DestinationError(found, f"--public-url https://{public.netloc}")
+    scheme = {"https": "wss", "http": "ws"}[public.scheme] if is_media else public.scheme
+    via = f"{'https' if parts.scheme in ('https', 'wss') else 'http'}://{parts.netloc}"
+    url = urlunsplit(parts._replace(scheme=scheme, netloc=public.netloc))
+    return Destination(url, via, not is_media, also_hosts)
+
+
+def _split(option: str, url: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s@\x00-\x1f]", url):
+        raise DestinationError(f"{option}: not a URL that can be rung", hint)
+    return parts._replace(path=parts.path or "/", fragment="")
 
 
 async def ring_at(

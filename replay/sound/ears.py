@@ -32,8 +32,8 @@ GATE_DBFS: Final = -45.0
 GATE_BLOCK: Final = 80
 """Samples whose level is looked at together: 10 ms."""
 
-GATE_HOLD: Final = 10
-"""Blocks for which the gate stays open after the last loud one: 100 ms, or it would chop words."""
+GATE_HOLD: Final = 15
+"""Blocks for which the gate stays open after the last loud one: 150 ms, or it would chop words."""
 
 TOGETHER: Final = 4
 """Recordings that are listened to in one loop: 16 lanes with all ears, each at half the cost of one in four."""

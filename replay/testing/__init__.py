@@ -1,7 +1,8 @@
 """For tests of one's own agent, and whoever else wants a call made: everything to import for that is here.
 
 Agents, what callers and models do (the caller's `Say` is `Speak` here, for the model has one too), clips, both
-stand-ins, simulated and real calls, and what comes of them. The fixture `ring_agent` needs no import: pytest has it.
+stand-ins, simulated and real calls, report cards, and what comes of them. The fixtures `ring_agent` and `judge` need no
+import: pytest has them.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from bridge.settings.turn_detection import SemanticVad, ServerVad
     from bridge.tapes.reader import Tape, read_tape
     from bridge.tapes.tape import Line, decode
+    from replay.conformance.card import ReportCard
     from replay.model.faulty_stream import Tls
     from replay.model.script import CallTool, Delivery, Faults, Say, Script, Transcription
     from replay.model.server import serve_model
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         WaitForEnd,
         WaitForQuiet,
         WaitForReturn,
+        WaitForStream,
     )
     from replay.phone.script import Say as Speak
     from replay.simulation.setup import NotSimulatedError
@@ -45,7 +48,8 @@ if TYPE_CHECKING:
     from replay.sound.clips import Clip, clip
     from replay.sound.formats import murmur
     from replay.sound.hearing import Hearing
-    from replay.testing.pytest_plugin import RingAgent
+    from replay.testing.judged_bridge import NotJudgedError, judge_bridge
+    from replay.testing.pytest_plugin import Judge, RingAgent
     from replay.testing.rung_call import RingError, RungCall, ToolRun, Turn, ring_agent
 
 __all__ = [
@@ -63,14 +67,17 @@ __all__ = [
     "HangUp",
     "Hearing",
     "InterruptAfter",
+    "Judge",
     "Level",
     "Limits",
     "Line",
     "LoseStream",
     "Menu",
     "Network",
+    "NotJudgedError",
     "NotSimulatedError",
     "Press",
+    "ReportCard",
     "RingAgent",
     "RingError",
     "RungCall",
@@ -92,8 +99,10 @@ __all__ = [
     "WaitForEnd",
     "WaitForQuiet",
     "WaitForReturn",
+    "WaitForStream",
     "clip",
     "decode",
+    "judge_bridge",
     "murmur",
     "open_rest",
     "read_tape",
@@ -109,6 +118,7 @@ _HOMES: Final = {
     "bridge.settings.turn_detection": "SemanticVad ServerVad",
     "bridge.tapes.reader": "Tape read_tape",
     "bridge.tapes.tape": "Line decode",
+    "replay.conformance.card": "ReportCard",
     "replay.model.faulty_stream": "Tls",
     "replay.model.script": "CallTool Delivery Faults Say Script Transcription",
     "replay.model.server": "serve_model",
@@ -117,12 +127,13 @@ _HOMES: Final = {
     "replay.phone.rest": "open_rest",
     "replay.phone.ring": "ring",
     "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Level LoseStream Menu Press "
-    "SendRaw Speak StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn",
+    "SendRaw Speak StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn WaitForStream",
     "replay.simulation.simulate": "NotSimulatedError simulate",
     "replay.sound.clips": "Clip clip",
     "replay.sound.formats": "murmur",
     "replay.sound.hearing": "Hearing",
-    "replay.testing.pytest_plugin": "RingAgent",
+    "replay.testing.judged_bridge": "NotJudgedError judge_bridge",
+    "replay.testing.pytest_plugin": "Judge RingAgent",
     "replay.testing.rung_call": "RingError RungCall ToolRun Turn ring_agent",
 }
 """Where each name is. It is imported when it is asked for: pytest loads this package even where no test makes a call,

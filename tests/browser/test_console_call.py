@@ -52,6 +52,7 @@ def test_a_call_is_found_by_a_word_played_and_sought_in(browser: "Browser", cons
         visit.page.click("#play")
         visit.wait(f"{NOW} > '0:00.6'")
         visit.page.click("#play")
+        visit.page.locator("[data-words]", has_text="Thursday").first.scroll_into_view_if_needed()
         word = visit.page.locator(".talk .w", has_text="Thursday").first
         word.click()
         visit.wait("document.querySelector('.w.now')?.textContent.includes('Thursday')")

@@ -46,6 +46,14 @@ class Scene:
         """Cut the model's socket off."""
         await self.stage.model.cut_off(await self.session(number))
 
+    async def lose_stream(self) -> Answer:
+        """Cut the phone's socket off; return what Twilio is told then, by which the caller is on a stream again."""
+        self.media.socket.reset()
+        await self.phone.until_left(self.media)
+        answer = await self.phone.post(self.connect.verb("Connect").attrib["action"])
+        self.media = await self.phone.stream(answer)
+        return answer
+
     def say(self, audio: bytes) -> None:
         """Let the caller be heard, all of it at once: turn detection counts by their sound."""
         for at in range(0, len(audio), FRAME_BYTES):

@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
-from lost_legs import SCRIPT, a_call, asked, items, milestones, shown, until
+from attrs import evolve
+from lost_legs import SCRIPT, Scene, a_call, asked, items, milestones, shown, until
 
-from bench.stage import GREETING, PROMPT, MakePlace, words
+from bench.stage import GREETING, MakePlace, words
 from bridge.heart.audio import is_audible, silence
 from bridge.store.records import records_of
 from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import decode
 from bridge.tools import tool
-from replay.model.script import CallTool, Delivery, Faults, Script
+from replay.model.script import CallTool, Delivery, Faults
 from replay.model.script import Say as Words
+from replay.model.session import Session
 from replay.sound.formats import murmur
 from replay.tapes.player import replay_tape
 from replay.tapes.wav import sound_of, write_wav
@@ -73,39 +74,6 @@ async def test_a_session_lost_before_its_first_word_greets_in_the_next(place: Ma
     assert row["ended_by"] == "caller"
 
 
-async def test_a_tool_that_runs_answers_to_the_next_session(place: MakePlace) -> None:
-    began, may_end = trio.Event(), trio.Event()
-
-    @tool
-    async def look_up() -> str:
-        """Look it up."""
-        began.set()
-        await may_end.wait()
-        return "a table is free"
-
-    script = Script(
-        opening=(words("caller_yes"),),
-        turns=((CallTool("look_up", {}),),),
-        answers=((words("caller_no"),),),
-        delivery=PROMPT,
-    )
-    setup = place(script=script, tools={"look_up": look_up})
-    async with a_call(setup) as scene:
-        await scene.media.wait_sound()
-        await scene.press()
-        await began.wait()
-        await scene.lose(1)
-        second = await scene.session(2)
-        await until(lambda: any(item["type"] == "function_call" for item in items(second)))
-        heard = len(scene.media.sound)
-        may_end.set()
-        await scene.sounds(heard)
-        assert list(second.tool_outputs.values()) == ["a table is free"]
-        await scene.hang_up()
-    (call,) = setup.store.query("select name, is_delivered from tool_calls")
-    assert (call["name"], call["is_delivered"]) == ("look_up", True)
-
-
 async def test_a_session_that_grows_old_is_left_with_a_goodbye(place: MakePlace) -> None:
     setup = place(script=GREETING, limits={"session_seconds": 2})
     async with a_call(setup) as scene:
@@ -125,11 +93,7 @@ async def test_a_media_stream_that_breaks_off_is_connected_again_into_the_same_c
     setup = place(script=SCRIPT)
     async with a_call(setup) as scene:
         await scene.media.wait_sound()
-        scene.media.socket.reset()
-        await scene.phone.until_left(scene.media)
-        answer = await scene.phone.post(scene.connect.verb("Connect").attrib["action"])
-        assert answer.tags == ["Connect", "Redirect"]
-        scene.media = await scene.phone.stream(answer)
+        assert (await scene.lose_stream()).tags == ["Connect", "Redirect"]
         await scene.press()
         await scene.media.wait_sound()
         assert len(scene.stage.model.sessions) == 1
@@ -146,21 +110,28 @@ async def test_a_media_stream_that_breaks_off_is_connected_again_into_the_same_c
 
 # ---------------------------------------------------------------- in each phase of a call
 
-LONG = Words(murmur(6000), "We are open from nine until eleven. On Sundays we are closed all day.")
+LONG = evolve(
+    SCRIPT,
+    turns=((Words(murmur(6000), "We are open from nine until eleven. On Sundays we are closed all day."),),),
+    fallback=(words("caller_no"),),
+)
+"""An answer of six seconds, in the middle of which something is lost."""
+
+
+async def answered(scene: Scene) -> Session:
+    """Let the caller ask something, and hear the first of the answer; return the session that makes it."""
+    await scene.media.wait_sound()
+    await scene.press()
+    first = await scene.session(1)
+    await until(lambda: len(first.responses) == 2)
+    await scene.sounds(len(scene.media.sound) + 2)
+    return first
 
 
 async def test_a_session_lost_while_the_agent_speaks_goes_on_in_the_next(place: MakePlace) -> None:
-    script = Script(
-        opening=(words("caller_yes"),), turns=((LONG,),), fallback=(words("caller_no"),),
-        delivery=Delivery(response_delay_ms=0, speed=1.0),
-    )  # fmt: skip
-    setup = place(script=script)
+    setup = place(script=evolve(LONG, delivery=Delivery(response_delay_ms=0, speed=1.0)))
     async with a_call(setup) as scene:
-        await scene.media.wait_sound()
-        await scene.press()
-        first = await scene.session(1)
-        await until(lambda: len(first.responses) == 2)
-        await scene.sounds(len(scene.media.sound) + 2)
+        await answered(scene)
         await scene.lose(1)
         second = await scene.session(2)
         await until(lambda: bool(second.responses))
@@ -194,7 +165,7 @@ async def test_a_session_lost_while_the_caller_speaks_leaves_the_rest_of_their_w
 
 
 async def test_a_session_lost_while_the_caller_waits_answers_in_the_next(place: MakePlace) -> None:
-    setup = place(script=attrs.evolve(SCRIPT, delivery=Delivery(response_delay_ms=60_000)))
+    setup = place(script=evolve(SCRIPT, delivery=Delivery(response_delay_ms=60_000)))
     async with a_call(setup) as scene:
         first = await scene.session(1)
         await until(lambda: asked(first) == 1)
@@ -206,7 +177,12 @@ async def test_a_session_lost_while_the_caller_waits_answers_in_the_next(place: 
     assert "model_lost: session 1" in shown(setup)
 
 
-async def test_a_session_is_left_while_a_tool_runs_and_the_next_one_gets_its_answer(place: MakePlace) -> None:
+@pytest.mark.parametrize(
+    ("loss", "limits"), [("model_lost", {}), ("session_left", {"session_seconds": 1})], ids=["lost", "left"]
+)
+async def test_a_tool_that_runs_when_its_session_is_lost_or_left_answers_to_the_next(
+    place: MakePlace, loss: str, limits: dict[str, int]
+) -> None:
     began, may_end = trio.Event(), trio.Event()
 
     @tool
@@ -216,17 +192,16 @@ async def test_a_session_is_left_while_a_tool_runs_and_the_next_one_gets_its_ans
         await may_end.wait()
         return "a table is free"
 
-    script = Script(
-        opening=(words("caller_yes"),), turns=((CallTool("look_up", {}),),), answers=((words("caller_no"),),),
-        fallback=(words("caller_no"),), delivery=PROMPT,
-    )  # fmt: skip
-    setup = place(script=script, tools={"look_up": look_up}, limits={"session_seconds": 1})
+    script = evolve(SCRIPT, turns=((CallTool("look_up", {}),),))
+    setup = place(script=script, tools={"look_up": look_up}, limits=limits)
     async with a_call(setup) as scene:
         await scene.media.wait_sound()
         await scene.press()
         await began.wait()
         sessions = scene.stage.model.sessions
         count = len(sessions)
+        if loss == "model_lost":
+            await scene.lose(count)
         await until(lambda: any("look_up" in str(items(session)) for session in sessions[count:]))
         heard = len(scene.media.sound)
         may_end.set()
@@ -235,9 +210,8 @@ async def test_a_session_is_left_while_a_tool_runs_and_the_next_one_gets_its_ans
         assert outputs == ["a table is free"]
         await scene.hang_up()
     told = shown(setup)
-    assert "session_left: session" in told
-    assert "model_lost" not in told
-    assert 'look_up({}) -> "a table is free"' in told or "look_up({}) -> a table is free" in told
+    assert {name for name in LOSSES if f"{name}: session" in told} == {loss}
+    assert "a table is free" in told
     assert is_heard_after_the_loss(setup.tapes[0])
 
 
@@ -261,7 +235,7 @@ async def test_a_clip_is_heard_while_the_next_session_does_not_come(place: MakeP
     (tmp_path / "hold.ulaw").write_bytes(murmur(400))
     agent = {"filler": {"clip": "hold.ulaw", "after_ms": 200}}
     faults = Faults(never_update=True)
-    setup = place(script=attrs.evolve(SCRIPT, faults=faults), agent=agent, limits={"model_ready_ms": 3000})
+    setup = place(script=evolve(SCRIPT, faults=faults), agent=agent, limits={"model_ready_ms": 3000})
     async with a_call(setup) as scene:
         await scene.media.wait_sound()
         await scene.hang_up()
@@ -270,22 +244,11 @@ async def test_a_clip_is_heard_while_the_next_session_does_not_come(place: MakeP
 
 
 async def test_what_was_unheard_when_the_stream_broke_off_is_said_again(place: MakePlace) -> None:
-    script = Script(
-        opening=(words("caller_yes"),), turns=((LONG,),), fallback=(words("caller_no"),),
-        delivery=Delivery(response_delay_ms=0),
-    )  # fmt: skip
-    setup = place(script=script)
+    setup = place(script=evolve(LONG, delivery=Delivery(response_delay_ms=0)))
     async with a_call(setup) as scene:
-        await scene.media.wait_sound()
-        await scene.press()
-        first = await scene.session(1)
-        await until(lambda: len(first.responses) == 2)
-        await scene.sounds(len(scene.media.sound) + 2)
+        first = await answered(scene)
         told_before = dict(first.truncations)  # of the greeting, which the key cut off
-        scene.media.socket.reset()
-        await scene.phone.until_left(scene.media)
-        answer = await scene.phone.post(scene.connect.verb("Connect").attrib["action"])
-        scene.media = await scene.phone.stream(answer)
+        await scene.lose_stream()
         await scene.media.wait_sound()
         assert len(first.responses) == 2, "the model is not asked to say it anew"
         assert first.truncations == told_before

@@ -97,11 +97,7 @@ class Alarms:
             due, ring = filler_at, self.reconnect.fill
         if (old_at := self.session.old_at) is not None and old_at < due:
             due, ring = old_at, self.reconnect.grow_old
-        if (
-            self.excursions.is_here
-            and (given_up_at := self.reconnect.old_due) is not None
-            and given_up_at < due
-        ):
+        if (given_up_at := self.reconnect.old_due) is not None and given_up_at < due:
             due, ring = given_up_at, self.reconnect.look
         return due, ring
 

@@ -62,6 +62,8 @@ class Goodbye:
     """Whether the call ends as soon as nothing more is to be heard."""
     is_asked: bool = False
     """Whether the model was asked for one."""
+    is_put_off: bool = False
+    """Whether it is to be asked as soon as it can be: the caller was away, or the session was being replaced."""
     _is_revocable: bool = False
     _is_blind: bool = False
     """Whether the next response may have begun before the model knew."""
@@ -72,8 +74,21 @@ class Goodbye:
     def ask(self, by: str, why: str, say: str, within_ms: int) -> None:
         """Have the model say goodbye, who may have to answer the caller once more; it is told how long it has."""
         self._set(End(by, why, say, *self._times(within_ms)))
-        if not self.is_asked:
-            return
+        if self.is_asked:
+            self._tell(within_ms)
+        self.is_put_off = within_ms > 0 and not self.is_asked
+
+    def look_again(self) -> None:
+        """Ask for what was put off as soon as somebody can say it and somebody hear it, if there is time left."""
+        end, now = self.end, self.decisions.now
+        self.is_put_off = end is not None and now < end.close_at
+        if end is not None and self.is_put_off and self._can_be_said:
+            self.is_put_off = False
+            self._ask(end)
+            self._tell(end.due - now)
+
+    def _tell(self, within_ms: int) -> None:
+        """Tell the model that the call ends; it is owed words for that unless it answers anyway."""
         self._is_blind = self.turns.is_answering and not self.turns.active
         self.conversation.add_text(SYSTEM, call_ends(max(1, within_ms // 1000)))
         if self.turns.is_answering or not self.turns.is_going_on:
@@ -98,9 +113,13 @@ class Goodbye:
             self.end = end
         self._is_revocable = self.is_made = self.is_waited_for = False
         self._response = self._words = ""
-        self.is_asked = end.has_time and self._can_be_said
-        if self.is_asked:
-            self.decisions.journal.milestone("goodbye_asked", why=end.why)
+        self.is_asked = self.is_put_off = False
+        if end.has_time and self._can_be_said:
+            self._ask(end)
+
+    def _ask(self, end: End) -> None:
+        self.is_asked = True
+        self.decisions.journal.milestone("goodbye_asked", why=end.why)
 
     def _times(self, within_ms: int) -> tuple[int, int, bool]:
         """Return when the call is over, from when on nothing begins, and whether there is time for words before."""

@@ -7,10 +7,11 @@ from bridge.heart.decisions import Decisions
 from bridge.heart.effects import CancelResponse, CommitAudio
 from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
-from bridge.heart.limits.goodbye import Goodbye
+from bridge.heart.limits.time_up import TimeUp
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
+from bridge.heart.parts.overlap import Overlap
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.session import Session
 from bridge.heart.tool_calls import ToolCalls
@@ -31,7 +32,8 @@ class Patience:
     farewell: Farewell
     excursions: Excursions
     callee: Callee
-    goodbye: Goodbye
+    overlap: Overlap
+    time_up: TimeUp
 
     def look(self) -> None:
         """Say who waits now."""
@@ -45,9 +47,12 @@ class Patience:
 
     @property
     def _waiting_for(self) -> str:
-        if not self.tool_calls.running or self.turns.active:
-            return self.turns.waiting_for
-        return "a tool"
+        if self.tool_calls.running and not self.turns.active:
+            return "a tool"
+        if self.turns.is_in_doubt:
+            return self.turns.waiting_for or "words to be known"
+        perhaps = "an answer, perhaps" if self.turns.is_perhaps_unanswered else ""
+        return self.turns.waiting_for or perhaps
 
     def is_tried(self) -> None:
         """Ask once; when that brought no sound either, there is the failure plan.
@@ -55,12 +60,14 @@ class Patience:
         After the goodbye the call ends instead: a tool that still runs outlives it, and its outcome is recorded. And so
         it does where a goodbye was asked for: Twilio says one.
         """
+        if self.turns.is_in_doubt and self.overlap.is_tried():
+            return self._is_asked_by_that()
         if self.farewell.is_pending:
             return self.farewell.go()
         if self.dead_air.is_asked:
             self._count("given_up")
-            if self.goodbye.is_asked:
-                return self.goodbye.run_out()
+            if self.time_up.goodbye.is_asked:
+                return self.time_up.goodbye.run_out()
             if self.session.is_ready:
                 return self.excursions.fail("the model answered nothing", SILENT)
             return self.excursions.fail("the model was not ready in time", UNREACHABLE)
@@ -68,6 +75,12 @@ class Patience:
         self.dead_air.ask()
         if self.session.is_ready:
             self._ask_again()
+
+    def _is_asked_by_that(self) -> None:
+        """Words decide nothing any more: what the caller said was a turn, and is answered now, or it was none."""
+        if self.turns.may_ask:
+            self._count("asked")
+            self.dead_air.ask()
 
     def _ask_again(self) -> None:
         """Take back what is on its way, and owe a response: while a tool runs, a word of patience."""

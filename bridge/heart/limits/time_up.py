@@ -161,8 +161,15 @@ class TimeUp:
         self.goodbye.is_waited_for = False
         self.barge_in.stop_at_pause()
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Say whether an end is near for which there is something to do or to wait for."""
+        return self.farewell.is_closing or self.goodbye.is_waited_for or self.goodbye.is_put_off
+
     def look(self) -> None:
         """End a call whose goodbye was heard, or one that is closing if nobody is in the middle of a word."""
+        if self.goodbye.is_put_off:
+            self.goodbye.look_again()
         self.goodbye.look()
         if not self.farewell.is_closing or self.farewell.is_pending:
             return

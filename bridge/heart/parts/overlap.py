@@ -137,8 +137,9 @@ class Overlap:
             self._words_came_late(event)
 
     def _words_came_late(self, event: TranscriptCame) -> None:
-        """The caller has said something after all, over which the agent went on."""
+        """The caller has said something after all, over which the agent went on; or it was noise indeed."""
         del self._wordless[event.item_id]
+        self.turns.is_perhaps_unanswered = self._wordless != {} and self.turns.is_perhaps_unanswered
         if not phrase_of(event.text) or self.rules.is_backchannel(event.text, is_whole=True):
             return
         self.decisions.journal.milestone("words_came_late")
@@ -194,6 +195,17 @@ class Overlap:
         self._session_number = self.session.number
         self.turns.is_in_doubt = bool(self._speeches)
 
+    def is_tried(self) -> bool:
+        """The caller has waited in silence long enough: words that aren't there decide nothing any more.
+
+        Say whether anything was decided by that.
+        """
+        stopped = [speech for speech in self._speeches.values() if speech.stopped is not None]
+        for speech in stopped:
+            speech.is_waited_for = False
+        self.look()
+        return stopped != []
+
     # ------------------------------------------------------------ deciding
 
     @property
@@ -246,6 +258,7 @@ class Overlap:
 
     def _judge_words(self, speech: Speech) -> None:
         is_late = speech.stopped is not None and self._due_of(speech) <= self.decisions.now
+        is_late = is_late or not speech.is_waited_for
         is_whole = speech.is_written_down or (is_late and speech.words != "")
         if not is_whole and not phrase_of(speech.words):
             return self._no_words_came(speech) if is_late else None
@@ -264,8 +277,11 @@ class Overlap:
         if not self.rules.words_ms:
             is_noise = speech.voice_ms < max(self.rules.least_ms, LEAST_WORD_MS)
             return self._ignore(speech, "noise") if is_noise else self._answer_later(speech)
+        if self.rules.resumes and speech.is_over_the_end:
+            return self._answer_later(speech, "unwritten")
         if self.rules.resumes:
             _remember(self._wordless, speech.item_id)
+            self.turns.is_perhaps_unanswered = True
             return self._ignore(speech, "noise")
         return self._interrupted() if speech.has_counted else self._answer_later(speech)
 
@@ -284,15 +300,12 @@ class Overlap:
         self._part_with(speech)
         if not speech.is_committed:
             _remember(self._set_aside, speech.item_id)
-        if speech.has_counted and self.playout.is_held:
-            self._why_held = why
-        else:
-            self._note_ignored(speech, why)
+        self._note(speech, why)
 
-    def _answer_later(self, speech: Speech) -> None:
+    def _answer_later(self, speech: Speech, why: str = "short") -> None:
         """It does not interrupt, and is answered when the agent has finished."""
         self._part_with(speech)
-        self._note_ignored(speech, "protected" if speech.is_over_protected else "short")
+        self._note(speech, "protected" if speech.is_over_protected else why)
         if speech.is_committed:
             self.turns.caller_meant_it()
 
@@ -308,7 +321,11 @@ class Overlap:
     def _part_with(self, speech: Speech) -> None:
         del self._speeches[speech.item_id]
 
-    def _note_ignored(self, speech: Speech, why: str) -> None:
+    def _note(self, speech: Speech, why: str) -> None:
+        """Take down what it was; of an agent that was stopped for it, when it goes on."""
+        if speech.has_counted and self.playout.is_held:
+            self._why_held = why
+            return
         speech_ms = speech.voice_ms or speech.lasted_ms(self.decisions.now, self.meter.quiet_ms)
         self.decisions.journal.milestone("barge_in_ignored", why=why, speech_ms=speech_ms)
 

@@ -33,6 +33,8 @@ class Speech:
     is_committed: bool = False
     words: str = ""
     is_written_down: bool = False
+    is_waited_for: bool = True
+    """Whether its words may still be waited for, once it has stopped."""
     has_counted: bool = False
 
     def counts_at(self, least_ms: int, quiet_ms: int) -> int:

@@ -12,13 +12,14 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 Point: TypeAlias = tuple[float, float]
-Shape: TypeAlias = Literal["now", "advised", "ref", "dot"]
+Shape: TypeAlias = Literal["observed", "now", "advised", "ref", "dot"]
 
 HEIGHT: Final = 280
 TICKS: Final = 5
 """About so many labels an axis: more run into each other at 400 pixels."""
 
 SHAPES: Final[dict[Shape, str]] = {
+    "observed": '<path class="mark observed" d="M0-7L7 6H-7Z"/>',
     "now": '<circle class="mark now" r="6"/>',
     "advised": '<path class="mark advised" d="M0-8L8 0L0 8L-8 0Z"/>',
     "ref": '<rect class="mark ref" x="-4" y="-4" width="8" height="8"/>',

@@ -31,7 +31,7 @@ def headline(study: Study) -> str:
             return f"Keep what you have: {in_words(study.advised)}"
         case "semantic" if study.semantic:
             verb = "Try" if study.semantic.leg == SHADOW else "Keep"
-            return f"{verb} {named(study.semantic.setting)}: within the budget, and no server_vad is sooner"
+            return f"{verb} {named(study.semantic.setting)}"
         case "risky":
             return "No setting is within this budget surely enough"
         case "beyond":
@@ -55,6 +55,8 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
     """Yield the sentences under the headline: what is set now, what is won and paid, or why there is no advice."""
     if study.why:
         yield sentence(study.why)
+    if study.status == "semantic":
+        yield "It is within the budget, as observed, and no server_vad setting that is answers sooner."
     if study.status == "uncalibrated":
         yield "The curves below are ordinal: they tell which setting is better, not by how much."
     if study.status == "impossible" and shown:

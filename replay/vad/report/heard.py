@@ -61,7 +61,7 @@ def differing_first(view: View) -> str:
 def observed_section(view: View) -> str:
     """Return what each turn detection on the tapes really did, and how semantic_vad compares; empty for none."""
     told = view.study.observed
-    if not told:
+    if not told or told == (in_force(view.study),):  # that stands in the first table
         return ""
     shown = sorted(told, key=lambda one: -one.calls)[:MOST_DETECTIONS]
     left = len(told) - len(shown)
@@ -72,7 +72,8 @@ def observed_section(view: View) -> str:
     rest = f'<p class="dim">{left} more with fewer calls are left out.</p>' if left else ""
     return (
         f'<h2 id="heard">What the server really did</h2><p class="note">{escape(note.strip())}</p>'
-        f"{_table(shown)}{rest}{''.join(_beside_server_vad(view, one) for one in shown)}"
+        f'<div class="first"><div>{_table(shown)}{rest}</div>'
+        f"<div>{''.join(_beside_server_vad(view, one) for one in shown)}</div></div>"
     )
 
 
@@ -117,7 +118,7 @@ def _beside_server_vad(view: View, told: Observed) -> str:
     if not told.is_semantic:
         return ""
     lines = "".join(f"<p>{escape(line)}</p>" for line in beside_server_vad(view.study, told))
-    return f'<div class="card"><h3>{escape(sentence(whose(told)).rstrip("."))}, beside server_vad</h3>{lines}</div>'
+    return f'<div class="card"><h3>{escape(whose(told))}, beside server_vad</h3>{lines}</div>'
 
 
 def beside_server_vad(study: Study, told: Observed) -> Iterator[str]:

@@ -15,7 +15,7 @@ from replay.vad.report.words import METRICS, in_words, percent, sources, warning
 from replay.vad.study.study import Study
 
 
-def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> None:
+def show(made: Study, skipped: Sequence[tuple[Path, str]]) -> None:
     """Print the answer, what it costs, and what it stands on."""
     out = console()
     style = "bold green" if made.advised or made.status == "semantic" else "bold yellow"
@@ -33,7 +33,7 @@ def show(made: Study, skipped: Sequence[tuple[Path, str]], enough: float) -> Non
     for told in (one for one in made.observed if one.is_semantic):
         for line in (f"{whose(told)}, in {counted(told.calls, 'call')}:", *beside_server_vad(made, told)):
             out.print(line, markup=False, soft_wrap=True)
-    for sentence in _grounds(made, enough):
+    for sentence in _grounds(made):
         out.print(sentence, style="dim", markup=False, soft_wrap=True)
     for path, why in skipped[:MOST_SKIPPED]:
         out.print(why if str(path) in why else f"{path}: {why}", style="yellow", markup=False, soft_wrap=True)
@@ -62,7 +62,7 @@ def _costs(made: Study) -> Table:
     return table
 
 
-def _grounds(made: Study, enough: float) -> Iterator[str]:
+def _grounds(made: Study) -> Iterator[str]:
     """Yield what the answer stands on, a sentence each."""
     totals, found = made.sweep.totals, made.recommendation
     yield (
@@ -70,7 +70,7 @@ def _grounds(made: Study, enough: float) -> Iterator[str]:
         f"{totals['short']:.0f} of them short replies; truth: {sources(made)}"
     )
     if made.calibration and made.advised:
-        yield made.calibration.verdict(enough)
+        yield made.calibration.verdict()
     if made.advised:
         yield (
             f"with other calls drawn from these it would be within the budget {percent(found.meets)} of the time, and "

@@ -1,6 +1,6 @@
 """The first screen of a study's page: what to set, what it costs, how sure that is, and the lines to copy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from math import isfinite, isnan
 from typing import Final
@@ -11,9 +11,9 @@ from attrs import frozen
 
 from bridge.settings.turn_detection import SemanticVad
 from replay.vad.engine.machine import Setting
-from replay.vad.report.charts import SHAPES
+from replay.vad.report.charts import SHAPES, Shape
 from replay.vad.report.headline import beside, headline
-from replay.vad.report.heard import differing_first
+from replay.vad.report.heard import differing_first, in_force
 from replay.vad.report.view import View
 from replay.vad.report.words import (
     METRICS,
@@ -34,6 +34,7 @@ from replay.vad.report.words import (
 )  # fmt: skip
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
+from replay.vad.study.sweep import Measured
 
 KINDS: Final = {"change": "fine", "keep": "fine", "semantic": "fine", "impossible": "worse"}
 
@@ -80,60 +81,69 @@ def _counted(count: int, what: str) -> str:
 
 
 @frozen
-class Row:
-    """One metric on the first screen: now, then, and the most that is allowed."""
+class Column:
+    """One column of the first screen's numbers: its kind is its shape and colour."""
 
-    metric: Metric
-    now: Choice | None
-    then: Choice | None
-    limit: float
+    kind: Shape
+    title: str
+    measured: Mapping[str, Measured]
 
-    @property
-    def sides(self) -> Iterator[tuple[str, Choice]]:
-        """Yield what there is to show, by its class."""
-        for kind, choice in (("now", self.now), ("advised", self.then)):
-            if choice:
-                yield kind, choice
+
+def _columns(view: View) -> Iterator[Column]:
+    """Yield what was observed, what the model says of that, and what is shown beside them."""
+    study = view.study
+    real = study.semantic if study.status == "semantic" or not study.current else in_force(study)
+    if real:
+        yield Column("observed", f"{'semantic_vad' if real.is_semantic else 'now'}, observed", real.measured)
+    if view.now:
+        yield Column("now", "now, modelled" if real else "now", view.now.measured)
+    if view.shown:
+        modelled = ", modelled" if real and not view.now else ""
+        yield Column("advised", view.role + modelled, view.shown.measured)
 
 
 def _numbers(view: View) -> str:
-    limits = allowed(view.study.sweep, view.study.recommendation.budget)
-    rows = [Row(metric, view.now, view.shown, limits.get(metric.name, np.nan)) for metric in METRICS]
-    now = f'<th class="n">{_key("now")} now' if view.now else ""
-    then = f'<th class="n">{_key("advised")} {view.role}' if view.shown else ""
-    change = '<th class="n">change' if view.now and view.shown else ""
-    body = "".join(_number_row(view, row) for row in rows)
+    columns, limits = list(_columns(view)), allowed(view.study.sweep, view.study.recommendation.budget)
+    heads = "".join(f'<th class="n">{_key(one.kind)} {escape(one.title)}' for one in columns)
+    body = "".join(_number_row(view, metric, columns, limits.get(metric.name, np.nan)) for metric in METRICS)
+    observed = (
+        " Observed: by the server\u2019s own events."
+        if any(one.kind == "observed" for one in columns)
+        else ""
+    )
     note = (
-        "Intervals: 95 %, over calls. Red: the most the budget allows. Delay: from the caller\u2019s last sound until "
-        "the turn is taken to be over; the model\u2019s own time comes on top."
+        f"Intervals: 95 %, over calls. Red: the most the budget allows.{observed} Delay: from the caller\u2019s last "
+        "sound until the turn is taken to be over; the model\u2019s own time comes on top."
     )
     return (
-        f'<div class="wide"><table class="numbers"><tr><th>{now}{then}{change}<th class="plot"></tr>{body}</table>'
+        f'<div class="wide"><table class="numbers"><tr><th>{heads}<th class="plot"></tr>{body}</table>'
         f'</div><p class="small dim">{note}</p>'
     )
 
 
-def _key(kind: str) -> str:
-    shape = SHAPES["now"] if kind == "now" else SHAPES["advised"]
-    return f'<svg class="shape" viewBox="-10 -10 20 20" aria-hidden="true">{shape}</svg>'
+def _key(kind: Shape) -> str:
+    return f'<svg class="shape" viewBox="-10 -10 20 20" aria-hidden="true">{SHAPES[kind]}</svg>'
 
 
-def _number_row(view: View, row: Row) -> str:
-    limit = "" if isnan(row.limit) else f'<span class="limit">at most {_limit(row)}</span>'
-    cells = "".join(_value(row, choice) for _, choice in row.sides)
-    change = f'<td class="n">{_change(view, row.metric, row.now, row.then)}' if row.now and row.then else ""
-    return f'<tr><th scope="row">{escape(row.metric.title)}{limit}{cells}{change}<td class="plot">{_dumbbell(row)}</tr>'
-
-
-def _limit(row: Row) -> str:
-    return amount(row.limit, row.metric.unit).replace(".0 ", " ")
-
-
-def _value(row: Row, choice: Choice) -> str:
-    measured = choice.measured[row.metric.name]
+def _number_row(view: View, metric: Metric, columns: Sequence[Column], limit: float) -> str:
+    most = "" if isnan(limit) else f'<span class="limit">at most {_limit(limit, metric.unit)}</span>'
+    cells = "".join(_value(metric, one.measured) for one in columns)
+    change = _change(view, metric, view.now, view.shown) if view.now and view.shown else ""
     return (
-        f'<td class="n"><b>{amount(measured.value, row.metric.unit)}</b>'
-        f'<span class="dim range">{between(measured, row.metric.unit)}</span>'
+        f'<tr><th scope="row">{escape(metric.title)}{most}{cells}{change}'
+        f'<td class="plot">{_dumbbell(metric, columns, limit)}</tr>'
+    )
+
+
+def _limit(limit: float, unit: str) -> str:
+    return amount(limit, unit).replace(".0 ", " ")
+
+
+def _value(metric: Metric, measured: Mapping[str, Measured]) -> str:
+    told = measured[metric.name]
+    return (
+        f'<td class="n"><b>{amount(told.value, metric.unit)}</b>'
+        f'<span class="dim range">{between(told, metric.unit)}</span>'
     )
 
 
@@ -145,40 +155,42 @@ def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:
         return ""
     apart = difference(view.study.sweep, name, now, then)
     if value == 0:
-        return '<span class="dim">same</span>'
+        return '<span class="range dim">the same</span>'
     size = ("+" if value > 0 else MINUS) + written(abs(value), unit)
     if apart and apart.low <= 0 <= apart.high:
-        return f'{size}<span class="range tag unclear">unclear</span>'
-    kind = "better" if value < 0 else "worse"
-    return f'{size}<span class="range tag {kind}">{kind}</span>' if apart else size
+        return f'<span class="range tag unclear">{size}, unclear</span>'
+    kind = ("better" if value < 0 else "worse") if apart else ""
+    return f'<span class="range tag {kind}">{size}{", " if kind else ""}{kind}</span>'
 
 
-def _dumbbell(row: Row) -> str:
-    """Return both values with their intervals on one line from 0, and where the budget ends."""
-    ends = [choice.measured[row.metric.name].high for _, choice in row.sides]
-    top = max([end for end in [*ends, row.limit] if isfinite(end)], default=0) * 1.08
+def _dumbbell(metric: Metric, columns: Sequence[Column], limit: float) -> str:
+    """Return all values with their intervals on one scale from 0, and where the budget ends."""
+    ends = [one.measured[metric.name].high for one in columns]
+    top = max([end for end in [*ends, limit] if isfinite(end)], default=0) * 1.08
     if not top:
         return ""
-    limit = (
-        f'<line class="limit" x1="{100 * row.limit / top:.1f}%" x2="{100 * row.limit / top:.1f}%" y1="1" y2="31"/>'
-        if isfinite(row.limit) else ""
+    rule = (
+        f'<line class="limit" x1="{100 * limit / top:.1f}%" x2="{100 * limit / top:.1f}%" y1="1" y2="39"/>'
+        if isfinite(limit) else ""
     )  # fmt: skip
-    sides = "".join(_side(row, kind, choice, top, 9 if kind == "now" else 23) for kind, choice in row.sides)
+    step = 40 / (len(columns) + 1)
+    sides = "".join(_side(one, metric, top, round(step * place)) for place, one in enumerate(columns, 1))
     return (
-        '<svg class="dumbbell" height="32" aria-hidden="true"><line class="grid" x1="0" x2="100%" y1="31" y2="31"/>'
-        f"{limit}{sides}</svg>"
+        '<svg class="dumbbell" height="40" aria-hidden="true"><line class="grid" x1="0" x2="100%" y1="39" y2="39"/>'
+        f"{rule}{sides}</svg>"
     )
 
 
-def _side(row: Row, kind: str, choice: Choice, top: float, y: int) -> str:
-    measured = choice.measured[row.metric.name]
+def _side(column: Column, metric: Metric, top: float, y: int) -> str:
+    measured = column.measured[metric.name]
     if not isfinite(measured.value):
         return ""
-    low, high = (end if isfinite(end) else measured.value for end in (measured.low, measured.high))
+    ends = (end if isfinite(end) else measured.value for end in (measured.low, measured.value, measured.high))
+    low, at, high = (f"{100 * end / top:.1f}%" for end in ends)
     return (
-        f'<line class="whisker {kind}" x1="{100 * low / top:.1f}%" x2="{100 * high / top:.1f}%" y1="{y}" y2="{y}"/>'
-        f'<svg class="point" x="{100 * measured.value / top:.1f}%" y="{y}" width="1" height="1">'
-        f"{SHAPES['now' if kind == 'now' else 'advised']}</svg>"
+        f'<line class="whisker {column.kind}" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
+        f'<svg class="point" x="{at}" y="{y}" width="1" height="1">'
+        f"{SHAPES[column.kind]}</svg>"
     )
 
 

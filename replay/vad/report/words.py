@@ -1,18 +1,21 @@
 """What the page of a study says in words: headline, gains and costs, how sure it is, what to beware of. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite, isnan
+from math import isfinite, isinf, isnan
 from typing import Final
 
 import numpy as np
 from attrs import frozen
 
 from bridge.settings.turn_detection import SemanticVad, TurnBudget
+from bridge.text.wording import counted
 from replay.vad.engine.machine import Setting
 from replay.vad.study.budget import limits
+from replay.vad.study.intervals import LEVEL
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import CLIPPED, DRAWN, LEVEL, Measured, Sweep
+from replay.vad.study.sweep import CLIPPED, DRAWN, Measured, Sweep
+from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20
 """With fewer, the resamples hold too few different calls: intervals come out too narrow."""
@@ -46,16 +49,19 @@ METRICS: Final = (
     Metric("false_per_hour", "False starts per hour", "count", "fewer false starts an hour",
            "more false starts an hour"),
     Metric(CLIPPED, "Beginnings clipped", "share", "fewer beginnings clipped", "more beginnings clipped"),
+    Metric("not_ended", "Turns not ended", "share", "fewer turns not ended", "more turns not ended"),
     Metric("delay_mean_ms", "Answer delay, mean", "ms", "less delay", "more delay"),
     Metric("delay_p90_ms", "Answer delay, P90", "ms", "less delay", "more delay"),
 )  # fmt: skip
 """What stands on the first screen. The delay is until the turn is taken to be over; the model's own comes on top."""
 
 
-def amount(value: float, unit: str) -> str:
-    """Return a number with its unit, as people write it."""
+def amount(value: float, unit: str, beyond_ms: int = ENDED_WITHIN_MS) -> str:
+    """Return a number with its unit, as people write it; a delay without end is longer than `beyond_ms`."""
     if isnan(value):
         return "none"
+    if isinf(value):  # the delay of turns that were not ended
+        return f"> {beyond_ms / 1000:g} s"
     if unit == "share":
         return f"{value * 100:.1f} %"
     if unit == "ms":
@@ -149,8 +155,8 @@ def how_sure(study: Study) -> str:
     if study.sweep.calls < FEW_CALLS or told is None or told.nowhere > MOST_NOWHERE:
         return NOT_VERY
     width_ms, meets = told.silences_ms[1] - told.silences_ms[0], study.recommendation.meets
-    if width_ms <= SURE_MS and meets >= SURELY_MEETS:
-        return "Quite sure"
+    if width_ms <= SURE_MS and meets >= SURELY_MEETS and set(study.sources) != {"derived"}:
+        return "Quite sure"  # chance is not all there is: what is worked out from the calls alone errs to one side
     return "Fairly sure" if width_ms <= FAIRLY_MS and meets >= SURELY_MEETS / 2 else NOT_VERY
 
 
@@ -166,10 +172,12 @@ SAID: Final = {
 
 def sources(study: Study) -> str:
     """Return where the truth comes from, with counts."""
-    return ", ".join(
+    checked = sum(len(truth.checked or ()) for truth in study.truths)
+    said = ", ".join(
         f"{count} {'call' if count == 1 else 'calls'} {SAID[source]}"
         for source, count in sorted(study.sources.items())
     )
+    return f"{said}; {counted(checked, 'moment')} of them checked by a person" if checked else said
 
 
 def warnings(study: Study) -> Iterator[str]:
@@ -186,11 +194,16 @@ def warnings(study: Study) -> Iterator[str]:
     if study.sources.get("derived"):
         yield (
             "Truth worked out from the calls themselves flatters: it knows of few missed replies, clipped beginnings "
-            "and false starts, and of too few cut-offs where the agent was quick. Label some: replay vad labels."
+            "and false starts, of too few cut-offs where the agent was quick, and its delays are no surer than where "
+            "it ends a turn. Label some: replay vad labels."
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."
-    if study.calibration and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds)):
+    if (
+        study.status in ("change", "keep")
+        and study.calibration
+        and (beyond := _beyond(study.calibration.known, study.sweep.grid.thresholds))
+    ):
         yield beyond
     if edge := _edge(study):
         yield edge

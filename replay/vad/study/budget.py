@@ -11,12 +11,13 @@ from typing import Final
 import numpy as np
 
 from bridge.settings.turn_detection import TurnBudget
-from replay.vad.study.sweep import CLIPPED, Array, Measured, Sweep
+from replay.vad.study.intervals import Array
+from replay.vad.study.sweep import CLIPPED, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 ROUNDING: Final = 1e-6
 LEAST_LIMIT: Final[Mapping[str, float]] = {
-    "turns_cut": 0.01, "short_missed": 0.01, "false_per_hour": 1.0, CLIPPED: 0.01,
+    "turns_cut": 0.01, "short_missed": 0.01, "false_per_hour": 1.0, CLIPPED: 0.01, "not_ended": 0.01,
 }  # fmt: skip
 """Against a budget of nothing, one in a hundred is once the budget: so excesses stay comparable."""
 
@@ -29,6 +30,7 @@ def limits(values: Mapping[str, Array], budget: TurnBudget) -> dict[str, Array]:
         "turns_cut": budget.turns_cut_percent / 100,
         "false_per_hour": budget.false_per_hour,
         CLIPPED: budget.onset_clipped_percent / 100,
+        "not_ended": budget.not_ended_percent / 100,
     }
     found = {name: np.array(value, np.float32) for name, value in most.items()}
     return found | {"short_missed": best + np.float32(budget.missed_above_best_points / 100)}
@@ -102,6 +104,8 @@ def in_parts(budget: TurnBudget) -> dict[str, str]:
         "short_missed": f"short replies missed at most {budget.missed_above_best_points:g} points above the best",
         "false_per_hour": f"at most {budget.false_per_hour:g} false starts an hour",
         CLIPPED: f"at most {budget.onset_clipped_percent:g} % of beginnings clipped",
+        "not_ended": f"at most {budget.not_ended_percent:g} % of turns not ended within "
+        f"{budget.ended_within_ms / 1000:g} s",
     }
 
 

@@ -8,6 +8,9 @@ Definitions, all on the clock of the audio (ms):
 - A start is *false* when its stretch of speech overlaps no turn (50 ms before, 100 ms after) and nothing unsure.
 - The *response delay* of a turn is from its last sound to the stop of the stretch that covers its end. What the model
   then takes to answer comes on top.
+- A found turn is *not ended* when that stop does not come within 2 s (`Corpus.ended_within_ms`), nor came before its
+  end. Its delay is "beyond": in a percentile it is longer than all others, in the mean it counts with those 2 s. A
+  recording that is over sooner says nothing of it.
 - An onset is *clipped* when more than 50 ms of a found turn's beginning lie before the audio that the server keeps.
 """
 
@@ -32,20 +35,21 @@ AFTERWARDS_MS: Final = 5000
 """Where a stop is put that did not come before the end of its recording: in the quiet before the next."""
 
 BIN_MS: Final = 16
-BINS: Final = 200
-"""Delays are collected in bins of half a window, up to 3.2 s; the last bin holds all that are longer."""
+"""Delays are collected in bins of half a window, up to when a turn is not ended: those are in a last bin."""
 
 
 @frozen
 class Outcome:
     """What became of each turn, pause and stretch of speech under one setting.
 
-    found, is_cut, delay_ms (-1 for none), late_ms (how far behind the turn's beginning the speech was noticed): one a
-    turn. pause_cut: one a pause. is_false, with_agent, call: one a stretch; start_ms when it is announced.
+    found, is_cut, not_ended, delay_ms (-1 for none), late_ms (how far behind the turn's beginning the speech was
+    noticed): one a turn. pause_cut: one a pause. is_false, with_agent, call: one a stretch; start_ms when it is
+    announced.
     """
 
     found: Bools = field(repr=False)
     is_cut: Bools = field(repr=False)
+    not_ended: Bools = field(repr=False)
     delay_ms: Ints = field(repr=False)
     late_ms: Ints = field(repr=False)
     pause_cut: Bools = field(repr=False)
@@ -102,13 +106,16 @@ def judged(corpus: Corpus, told: Stretches) -> Outcome:
     last = np.searchsorted(told.first, turns.end + LATE_MS, side="left") - 1
     found = last >= first
     where = np.minimum(np.maximum(last, 0), max(count - 1, 0))
-    ends_after = found & _taken(told.ends, where, False) & (_taken(told.stop, where, 0) >= turns.end)
+    stop, deadline = _taken(told.stop, where, 0), turns.end + corpus.ended_within_ms
+    ends_after = found & _taken(told.ends, where, False) & (stop >= turns.end) & (stop <= deadline)
+    over = corpus.track.begins * WINDOW_MS + corpus.lengths_ms
     onset = _taken(told.onset, np.minimum(first, max(count - 1, 0)), 0)
     is_known = corpus.turns.meet(told.first - LATE_MS, told.end + EARLY_MS)
     return Outcome(
         found=found,
         is_cut=found & (np.searchsorted(told.stop, turns.end, side="left") > first),
-        delay_ms=np.where(ends_after, _taken(told.stop, where, 0) - turns.end, -1),
+        not_ended=found & (stop > deadline) & (deadline <= over[turns.call]),
+        delay_ms=np.where(ends_after, stop - turns.end, -1),
         late_ms=np.where(found, np.maximum(onset - turns.start, 0), 0),
         pause_cut=_pauses_cut(corpus, told.stop, first),
         is_false=~(is_known | corpus.unsure.meet(told.first, told.end)),
@@ -141,8 +148,9 @@ COUNTS: Final = (
     "missed",
     "false_agent",
     "false_quiet",
-    "delays",
-    "delay_ms",
+    "not_ended",
+    "judged",
+    "waited_ms",
     "found",
 )
 
@@ -150,7 +158,7 @@ COUNTS: Final = (
 @frozen
 class Counts:
     """Outcomes counted per recording: `of` maps each of COUNTS to (recordings,); clipped is (recordings, prefixes);
-    delays is (recordings, BINS)."""
+    delays is (recordings, bins), those of turns not ended in the last."""
 
     of: dict[str, NDArray[np.float64]] = field(repr=False)
     clipped: NDArray[np.float64] = field(repr=False)
@@ -160,7 +168,8 @@ class Counts:
 def counts_of(corpus: Corpus, outcome: Outcome, prefixes: tuple[int, ...]) -> Counts:
     """Count an outcome, with the onsets clipped at each of these prefix paddings (ms)."""
     turn, count = corpus.turns.call, corpus.per_call
-    delayed = outcome.delay_ms >= 0
+    judged = outcome.not_ended | (outcome.delay_ms >= 0)
+    waited_ms = np.where(outcome.not_ended, corpus.ended_within_ms, outcome.delay_ms)[judged]
     false = outcome.call[outcome.is_false]
     with_agent = outcome.with_agent[outcome.is_false]
     of: dict[str, NDArray[np.float64]] = {
@@ -170,13 +179,19 @@ def counts_of(corpus: Corpus, outcome: Outcome, prefixes: tuple[int, ...]) -> Co
         "missed": count(turn[~outcome.found]),
         "false_agent": count(false[with_agent]),
         "false_quiet": count(false[~with_agent]),
-        "delays": count(turn[delayed]),
-        "delay_ms": np.bincount(
-            turn[delayed], weights=outcome.delay_ms[delayed], minlength=corpus.calls
-        ).astype(np.float64),
+        "not_ended": count(turn[outcome.not_ended]),
+        "judged": count(turn[judged]),
+        "waited_ms": np.bincount(turn[judged], weights=waited_ms, minlength=corpus.calls).astype(np.float64),
         "found": count(turn[outcome.found]),
     }
     clipped = [count(turn[outcome.late_ms - prefix > CLIPPED_MS]) for prefix in prefixes]
-    place = np.minimum(outcome.delay_ms[delayed] // BIN_MS, BINS - 1) + turn[delayed] * BINS
-    delays = np.bincount(place, minlength=corpus.calls * BINS).reshape(corpus.calls, BINS)
-    return Counts(of, np.stack(clipped, axis=1), delays.astype(np.float32))
+    return Counts(of, np.stack(clipped, axis=1), _binned(corpus, outcome, judged))
+
+
+def _binned(corpus: Corpus, outcome: Outcome, judged: Bools) -> NDArray[np.float32]:
+    """Return how many delays of each recording are in each bin; the last has those of turns that were not ended."""
+    bins = corpus.ended_within_ms // BIN_MS + 2
+    own = np.where(outcome.not_ended, bins - 1, outcome.delay_ms // BIN_MS)[judged]
+    place = own + corpus.turns.call[judged] * bins
+    counted = np.bincount(place, minlength=corpus.calls * bins).reshape(corpus.calls, bins)
+    return counted.astype(np.float32)

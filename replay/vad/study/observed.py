@@ -14,11 +14,12 @@ from attrs import evolve, field, frozen
 from bridge.settings.turn_detection import SemanticVad
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
+from replay.vad.study.intervals import Array, ends_of
 from replay.vad.study.metrics import AFTERWARDS_MS, Counts, Stretches, counts_of, judged, outcome_of
-from replay.vad.study.sweep import DRAWN, METRICS, RATIOS, Array, Measured, drawn_calls, ends_of, measured
-from replay.vad.truth.corpus import Corpus
+from replay.vad.study.sweep import DRAWN, METRICS, RATIOS, Measured, drawn_calls, measured
+from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 from replay.vad.truth.recording import Heard, Recording
-from replay.vad.truth.truth import Span, Truth
+from replay.vad.truth.truth import Span, Truth, Turn
 
 
 @frozen
@@ -81,6 +82,7 @@ def observed(
     truths: Sequence[Truth],
     hearing: Hearing,
     *,
+    ended_within_ms: int = ENDED_WITHIN_MS,
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[Observed, ...]:
@@ -89,10 +91,10 @@ def observed(
     for session in sessions_of(recordings):
         if session.heard.setting is not None:
             groups.setdefault((session.heard.leg, session.heard.setting), []).append(session)
-    told = [
-        _observed(own, corpus_of(own, recordings, probabilities, truths), hearing, resamples, seed)
-        for own in groups.values()
-    ]
+    told = []
+    for own in groups.values():
+        corpus = corpus_of(own, recordings, probabilities, truths, ended_within_ms)
+        told.append(_observed(own, corpus, hearing, drawn_calls(len(own), resamples, seed)))
     return tuple(sorted((one for one in told if one.totals["turns"]), key=lambda one: (one.leg, -one.calls)))
 
 
@@ -101,7 +103,7 @@ def sessions_of(recordings: Iterable[Recording]) -> Iterator[Session]:
     for call, recording in enumerate(recordings):
         for heard in recording.heard:
             end_ms = recording.length_ms if heard.ends_at_ms is None else heard.ends_at_ms
-            begin_ms = max(0, heard.starts_at_ms)
+            begin_ms = max(0, heard.starts_at_ms) // WINDOW_MS * WINDOW_MS
             if begin_ms < end_ms:
                 yield Session(call, heard, Span(begin_ms, end_ms))
 
@@ -111,29 +113,37 @@ def corpus_of(
     recordings: Sequence[Recording],
     probabilities: Sequence[Floats],
     truths: Sequence[Truth],
+    ended_within_ms: int = ENDED_WITHIN_MS,
 ) -> Corpus:
-    """Lay the recordings of these sessions end to end, each as far as its session could hear it."""
+    """Lay what each of these sessions could hear end to end."""
     return Corpus.of(
         [recordings[one.call].call_id for one in sessions],
-        [_within(probabilities[one.call], one.span) for one in sessions],
+        [
+            probabilities[one.call][one.span.start_ms // WINDOW_MS : -(-one.span.end_ms // WINDOW_MS)]
+            for one in sessions
+        ],
         [_during(truths[one.call], one.span) for one in sessions],
+        ended_within_ms,
     )
-
-
-def _within(probabilities: Floats, span: Span) -> Floats:
-    """Return them with nothing heard outside of a span, on the same clock."""
-    first, end = span.start_ms // WINDOW_MS, -(-span.end_ms // WINDOW_MS)
-    heard = np.zeros_like(probabilities)
-    heard[first:end] = probabilities[first:end]
-    return heard
 
 
 def _during(truth: Truth, span: Span) -> Truth:
-    """Return what is true in a span, on the same clock: turns that lie in it whole."""
-    turns = (
+    """Return what is true in a span, on its own clock: turns that lie in it whole, and what else there is of it."""
+    inside = (
         one for one in truth.turns if span.start_ms <= one.span.start_ms and one.span.end_ms <= span.end_ms
     )
-    return evolve(truth, turns=tuple(turns), length_ms=span.length_ms)
+    turns = (Turn.of_speech(list(_clipped(one.speech, span)), one.words) for one in inside)
+    agent, unsure = (tuple(_clipped(spans, span)) for spans in (truth.agent, truth.unsure))
+    return evolve(
+        truth, turns=tuple(turns), agent=agent, unsure=unsure, length_ms=span.length_ms, checked=None
+    )
+
+
+def _clipped(spans: Iterable[Span], within: Span) -> Iterator[Span]:
+    for span in spans:
+        start_ms, end_ms = max(span.start_ms, within.start_ms), min(span.end_ms, within.end_ms)
+        if start_ms < end_ms:
+            yield Span(start_ms - within.start_ms, end_ms - within.start_ms)
 
 
 def stretches_heard(corpus: Corpus, sessions: Sequence[Session]) -> Stretches:
@@ -150,6 +160,7 @@ def stretches_heard(corpus: Corpus, sessions: Sequence[Session]) -> Stretches:
 
 def _rows(session: Session, base: int) -> Iterator[tuple[int, int, int, int, int, bool]]:
     """Yield what `Stretches` has of each turn that the server heard."""
+    base -= session.span.start_ms  # what is told on the recording's clock
     shift, over = base + session.heard.starts_at_ms, base + session.span.end_ms
     match session.heard.setting:
         case Setting(silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms):
@@ -157,7 +168,7 @@ def _rows(session: Session, base: int) -> Iterator[tuple[int, int, int, int, int
                 onset = shift + turn.start_ms + prefix_ms
                 end = over if turn.stop_ms is None else shift + turn.stop_ms - silence_ms
                 stop = over + AFTERWARDS_MS if turn.stop_ms is None else shift + turn.stop_ms
-                yield max(base, onset - WINDOW_MS), onset, onset, end, stop, turn.stop_ms is not None
+                yield max(shift, onset - WINDOW_MS), onset, onset, end, stop, turn.stop_ms is not None
         case _:  # what semantic_vad adds at either end is not told
             for turn in session.heard.turns:
                 first = shift + turn.start_ms
@@ -172,12 +183,9 @@ def _rows(session: Session, base: int) -> Iterator[tuple[int, int, int, int, int
 # ---------------------------------------------------------------- the numbers
 
 
-def _observed(
-    sessions: Sequence[Session], corpus: Corpus, hearing: Hearing, resamples: int, seed: int
-) -> Observed:
+def _observed(sessions: Sequence[Session], corpus: Corpus, hearing: Hearing, weights: Array) -> Observed:
     setting = sessions[0].heard.setting
     assert setting is not None
-    weights = drawn_calls(corpus.calls, resamples, seed)
     prefixes = (setting.prefix_padding_ms if isinstance(setting, Setting) else 0,)
     told = counts_of(corpus, judged(corpus, stretches_heard(corpus, sessions)), prefixes)
     here, drawn = _measured(corpus, told, weights)

@@ -5,12 +5,13 @@ from math import isnan
 from typing import Final, TypeAlias
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import LEAST, Ints, Setting
 from replay.vad.study.budget import ROUNDING, allowed, excess, obstacle
-from replay.vad.study.sweep import CLIPPED, METRICS, Array, Measured, Sweep
+from replay.vad.study.intervals import Array
+from replay.vad.study.sweep import CLIPPED, METRICS, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 Place: TypeAlias = tuple[int, int, int]
@@ -200,6 +201,29 @@ def spread(sweep: Sweep, told: Recommendation) -> Spread | None:
         (grid.silences_ms[silences[0]], grid.silences_ms[silences[1]]),
         1 - len(known) / len(places),
     )
+
+
+def choices_of_chance(sweep: Sweep, told: Recommendation) -> list[tuple[Setting, float]]:
+    """Return the settings in question, with their shares of 1: what the resamples choose, and what is shown."""
+    fits = allowed(sweep.draws, told.budget) & _usable(sweep, told.known)[:, None]
+    places = _least(sweep.draws["delay_mean_ms"], fits)
+    chosen, counts = np.unique(places[places >= 0], return_counts=True)
+    weights: dict[Setting, float] = {}
+    for place, count in zip(chosen.tolist(), counts.tolist(), strict=True):
+        if one := _choice_at(sweep, place, told.budget):
+            weights[evolve(one.setting, prefix_padding_ms=0)] = float(count)
+    extra = max(1.0, sum(weights.values()) / 10)
+    for choice in (told.chosen, told.safer, told.current, told.risky, told.beyond, told.nearest):
+        if choice:
+            setting = evolve(choice.setting, prefix_padding_ms=0)
+            weights[setting] = weights.get(setting, 0.0) + extra
+    total = sum(weights.values())
+    heaviest = sorted(weights.items(), key=lambda one: -one[1])[:MOST_IN_QUESTION]
+    return [(setting, weight / total) for setting, weight in heaviest]
+
+
+MOST_IN_QUESTION: Final = 40
+"""Settings in question at the most: the rest of them chance hardly ever chooses."""
 
 
 def within(sweep: Sweep, budget: TurnBudget) -> Bools:

@@ -1,13 +1,13 @@
 """From recordings to advice: listen, calibrate, find what is true, sweep, recommend. It prints and writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.errors import BridgeError, TapeError
 from bridge.settings.turn_detection import TurnBudget
@@ -20,15 +20,16 @@ from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
-from replay.vad.study.calibrate import ENOUGH, Calibration, calibrate
+from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.changes import Change, changes
 from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import OperatingPoints, Recommendation, operating_points, recommend
 from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.study.trust import apart_of, doubted
+from replay.vad.truth.checked import known_of
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
 from replay.vad.truth.derive import derive
-from replay.vad.truth.labels import find_labels, read_labels
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
 from replay.vad.truth.truth import Truth
 
@@ -56,7 +57,7 @@ class Plan:
 
     agent: for whom the setting is; the agent that took the calls unless told. hearing: how the server hears, if that
     is known; else it is fitted. trusts_engine: recommend even though nothing shows that the local engine hears as the
-    server does. is_cautious: see `recommend`. enough: the least agreement, 0 to 1. labels: the folder of label files;
+    server does. is_cautious: see `recommend`. labels: the folder of label files;
     beside the tapes unless told.
     """
 
@@ -68,10 +69,14 @@ class Plan:
     policy: Policy | None = None
     trusts_engine: bool = False
     is_cautious: bool = False
-    enough: float = ENOUGH
     labels: Path | None = None
     resamples: int = 1000
     seed: int = 0
+
+    @property
+    def drawing(self) -> dict[str, int]:
+        """Return how calls are drawn for intervals."""
+        return {"resamples": self.resamples, "seed": self.seed}
 
 
 @frozen
@@ -259,27 +264,39 @@ def study(
     plan, pool, cache = plan or Plan(), pool or Pool(), cache or Cache()
     work = _Work(recordings, pool, cache, tell)
     calibration = None if plan.hearing else _calibrated(work, plan)
-    hearing = plan.hearing or (
-        calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
-    )
+    hearing = _hearing(plan, calibration)
     heard, truths = _heard_and_true(work, hearing, plan.labels)
-    corpus = _corpus(recordings, heard, truths)
+    corpus = _corpus(recordings, heard, truths, plan.budget.ended_within_ms)
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
-    grid = plan.grid.including(current) if current else plan.grid
-    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
-    swept = sweep(corpus, grid, hearing, resamples=plan.resamples, seed=plan.seed, mapped=mapped)
+    swept = _swept(plan, corpus, hearing, current, pool)
+    swept = doubted(swept, calibration.apart) if calibration else swept
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
-    heard_to = observed(recordings, heard, truths, hearing, resamples=plan.resamples, seed=plan.seed)
-    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, heard_to)
+    did = observed(
+        recordings, heard, truths, hearing, **plan.drawing, ended_within_ms=plan.budget.ended_within_ms
+    )
+    status, why = status_of(_mistrust(plan, calibration), swept, recommendation, did)
     chosen = recommendation.chosen
     changed = changes(corpus, hearing, current, chosen.setting) if current and chosen else []
     return Study(
         plan.agent or recordings[0].agent_name, tuple(recordings), tuple(truths), tuple(heard), calibration, hearing,
         corpus, swept, recommendation, tuple(changed), operating_points(swept), current, status, why,
-        heard_to,
+        did,
     )  # fmt: skip
+
+
+def _hearing(plan: Plan, calibration: Calibration | None) -> Hearing:
+    """Return how the server is taken to hear: as it is known to, as it was fitted, or else just as the engine."""
+    fitted = calibration.hearing if calibration else Hearing(Ear(policy=plan.policy or "carry"))
+    return plan.hearing or fitted
+
+
+def _swept(plan: Plan, corpus: Corpus, hearing: Hearing, current: Setting | None, pool: Pool) -> Sweep:
+    """Try the grid, today's setting among it, in other processes where that is worth it."""
+    grid = plan.grid.including(current) if current else plan.grid
+    mapped = pool.map if corpus.hours > HANDED_OUT_HOURS else map
+    return sweep(corpus, grid, hearing, **plan.drawing, mapped=mapped)
 
 
 def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
@@ -288,7 +305,7 @@ def _mistrust(plan: Plan, calibration: Calibration | None) -> str:
         return ""
     if calibration is None:
         return NO_EVENTS
-    return "" if calibration.is_good(plan.enough) else calibration.verdict(plan.enough)
+    return "" if calibration.is_good else calibration.verdict()
 
 
 @frozen
@@ -321,7 +338,10 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     listened_to = work.listen(chosen, ears, "listening with all ears")
     work.tell("calibrating", 0, 0)
     heard = {ear: [one[ear] for one in listened_to] for ear in ears}
-    return calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
+    truths = _truths(chosen, listened_to, found.hearing, plan.labels)
+    apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
+    return evolve(found, apart=apart)
 
 
 def _sample(recordings: Sequence[Recording]) -> list[Recording]:
@@ -332,23 +352,35 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple[list[Floats], list[Truth]]:
-    """Return what the hearing makes of each recording, and what is true of it, by an ear without a gate."""
-    sharp = Ear(policy=hearing.ear.policy)
-    listened_to = work.listen(work.recordings, {hearing.ear, sharp}, "listening")
+    """Return what the hearing makes of each recording, and what is true of it."""
+    listened_to = work.listen(work.recordings, {hearing.ear, _sharp(hearing)}, "listening")
     heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
-    pairs = zip(work.recordings, (one[sharp] for one in listened_to), strict=True)
-    return heard, [_truth(recording, own, labels) for recording, own in pairs]
+    return heard, _truths(work.recordings, listened_to, hearing, labels)
 
 
-def _corpus(recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth]) -> Corpus:
-    corpus = Corpus.of([recording.call_id for recording in recordings], heard, truths)
+def _truths(
+    recordings: Sequence[Recording],
+    listened_to: Sequence[Mapping[Ear, Floats]],
+    hearing: Hearing,
+    labels: Path | None,
+) -> list[Truth]:
+    sharp = _sharp(hearing)
+    pairs = zip(recordings, listened_to, strict=True)
+    return [known_of(recording, labels, partial(derive, recording, own[sharp])) for recording, own in pairs]
+
+
+def _sharp(hearing: Hearing) -> Ear:
+    """Return the ear by which it is worked out what is true, however dull the server's own is."""
+    return Ear(policy=hearing.ear.policy)
+
+
+def _corpus(
+    recordings: Sequence[Recording], heard: Sequence[Floats], truths: Sequence[Truth], ended_within_ms: int
+) -> Corpus:
+    names = [recording.call_id for recording in recordings]
+    corpus = Corpus.of(names, heard, truths, ended_within_ms)
     if not len(corpus.turns.start):
         raise StudyError(
             "nobody speaks in these recordings", "tapes of calls in which the caller says something"
         )
     return corpus
-
-
-def _truth(recording: Recording, heard: Floats, folder: Path | None) -> Truth:
-    path = find_labels(Path(recording.path), folder)
-    return read_labels(path, recording) if path else derive(recording, heard)

@@ -11,13 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 from attrs import field, frozen
-from numpy.typing import NDArray
 
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
+from replay.vad.study.intervals import Array, ends_of, rate_ends, share_ends
 from replay.vad.study.metrics import BIN_MS, COUNTS, Counts, counts_of, outcome_of
-from replay.vad.truth.corpus import Corpus
+from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 
-Array = NDArray[np.float32]
 Map = Callable[[Callable[[float], Any], Iterable[float]], Iterable[Any]]
 
 RATIOS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -28,17 +27,16 @@ RATIOS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "false_per_hour": (("false_agent", "false_quiet"), "hours"),
     "false_agent_per_hour": (("false_agent",), "hours"),
     "false_quiet_per_hour": (("false_quiet",), "hours"),
-    "delay_mean_ms": (("delay_ms",), "delays"),
+    "not_ended": (("not_ended",), "judged"),
+    "delay_mean_ms": (("waited_ms",), "judged"),
 }
 """Each metric: what is added up over the calls, and what it is divided by. Shares are from 0 to 1."""
 
 QUANTILES: Final[Mapping[str, float]] = {"delay_p50_ms": 0.5, "delay_p90_ms": 0.9, "delay_p95_ms": 0.95}
 CLIPPED: Final = "onset_clipped"
 METRICS: Final = (*RATIOS, *QUANTILES, CLIPPED)
-DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "delay_mean_ms", CLIPPED)
+DRAWN: Final = ("turns_cut", "short_missed", "false_per_hour", "not_ended", "delay_mean_ms", CLIPPED)
 """Metrics of which every resample is kept: a recommendation is made again in each, to say how sure it is."""
-
-LEVEL: Final = 0.95
 
 
 @frozen
@@ -92,7 +90,8 @@ class Sweep:
     """What came of a grid. Arrays are (thresholds, silences), for `onset_clipped` (thresholds, silences, prefixes).
 
     values, low, high: by the names in METRICS. draws: by those in DRAWN, (resamples, thresholds, silences[, prefixes]).
-    totals: turns, short, pauses, hours of the whole corpus.
+    totals: turns, short, pauses, hours of the whole corpus. ended_within_ms: when a turn is not ended; a delay of more
+    is infinite.
     """
 
     grid: Grid
@@ -103,6 +102,7 @@ class Sweep:
     draws: Mapping[str, Array] = field(repr=False)
     totals: Mapping[str, float]
     calls: int
+    ended_within_ms: int = ENDED_WITHIN_MS
 
     def at(self, metric: str, threshold: int, silence: int, prefix: int = 0) -> Measured:
         """Return a metric at one place of the grid, by the numbers of its threshold, silence and prefix."""
@@ -132,7 +132,7 @@ def sweep(
     )
     draws = {name: np.stack([column[3][name] for column in columns], axis=1) for name in DRAWN}
     totals = {name: float(counted.sum()) for name, counted in corpus.totals().items()}
-    return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls)
+    return Sweep(grid, hearing, values, low, high, draws, totals, corpus.calls, corpus.ended_within_ms)
 
 
 def drawn_calls(calls: int, resamples: int, seed: int) -> Array:
@@ -156,10 +156,10 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
 
     weights: how often each recording was drawn, (resamples, recordings).
     """
-    sums, delays = _summed(corpus, columns)
+    sums, delays = summed(corpus, columns)
     once = np.ones((1, corpus.calls), dtype=np.float32)
-    values, drawn = _metrics(once, sums, delays), _metrics(weights, sums, delays)
-    ends = {name: ends_of(draws) for name, draws in drawn.items()}
+    values, drawn = metrics_of(once, sums, delays), metrics_of(weights, sums, delays)
+    ends = _ends(sums, drawn)
     low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
     return (
         {name: value[0] for name, value in values.items()},
@@ -169,11 +169,20 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     )
 
 
-def ends_of(draws: Array) -> tuple[Array, Array]:
-    """Return the ends of the 95 % interval over the first axis: the draws in the middle, by their order."""
-    ordered = np.sort(draws, axis=0)  # NaN last, which leaves an interval as wide as what could be counted
-    last = len(draws) - 1
-    return ordered[round(last * (1 - LEVEL) / 2)], ordered[round(last * (1 + LEVEL) / 2)]
+def _ends(sums: Mapping[str, Array], drawn: Side) -> dict[str, tuple[Array, Array]]:
+    """Return the ends of each metric's interval: the resamples', or those that its counts alone allow, if further."""
+    ends = {name: ends_of(draws) for name, draws in drawn.items()}
+    added = {name: counts.sum(axis=0) for name, counts in sums.items()}
+    alone = {
+        name: (rate_ends if of == "hours" else share_ends)(_sum(added, parts), added[of])
+        for name, (parts, of) in RATIOS.items()
+        if not name.endswith("_ms")
+    }
+    alone[CLIPPED] = share_ends(added["clipped"], added["found"][..., None])
+    return ends | {
+        name: (np.fmin(ends[name][0], low), np.fmax(ends[name][1], high))
+        for name, (low, high) in alone.items()
+    }
 
 
 def _counted(corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float) -> list[Counts]:
@@ -188,7 +197,7 @@ def _counted(corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float) -> 
     return columns
 
 
-def _summed(corpus: Corpus, columns: Sequence[Counts]) -> tuple[dict[str, Array], Array]:
+def summed(corpus: Corpus, columns: Sequence[Counts]) -> tuple[dict[str, Array], Array]:
     """Return counts per recording, (recordings, columns), or with prefixes behind; and delays with bins behind."""
     shape = (corpus.calls, len(columns))
     sums = {name: np.stack([column.of[name] for column in columns], axis=1) for name in COUNTS}
@@ -198,7 +207,7 @@ def _summed(corpus: Corpus, columns: Sequence[Counts]) -> tuple[dict[str, Array]
     return every, np.stack([column.delays for column in columns], axis=1)
 
 
-def _metrics(weights: Array, sums: Mapping[str, Array], delays: Array) -> Side:
+def metrics_of(weights: Array, sums: Mapping[str, Array], delays: Array) -> Side:
     """Return each metric for each row of weights (draws, recordings): (draws, silences[, prefixes])."""
     added = {name: _weighed(weights, counts) for name, counts in sums.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,11 +228,15 @@ def _weighed(weights: Array, counts: Array) -> Array:
 
 
 def _quantiles(delays: Array) -> Side:
-    """Return the delays that so many of the turns stay under, from counts in bins: (…, BINS) -> (…)."""
+    """Return the delays that so many of the turns stay under, from counts in bins: (…, bins) -> (…).
+
+    Infinite, where it is the delay of turns that were not ended.
+    """
     upto = np.cumsum(delays, axis=-1)
     total = upto[..., -1]
     found = {}
     for name, share in QUANTILES.items():
         place = np.argmax(upto >= (share * total)[..., None], axis=-1)
-        found[name] = np.where(total > 0, (place + 0.5) * BIN_MS, np.nan).astype(np.float32)
+        ended = np.where(place == delays.shape[-1] - 1, np.inf, (place + 0.5) * BIN_MS)
+        found[name] = np.where(total > 0, ended, np.nan).astype(np.float32)
     return found

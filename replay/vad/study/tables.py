@@ -1,7 +1,7 @@
 """What a study found as tables: for JSON, for Parquet, and for notebooks that read either."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -145,7 +145,9 @@ def as_json(study: Study) -> dict[str, Any]:
 
 def _measured(measured: Mapping[str, Measured]) -> dict[str, Any]:
     return {
-        name: None if isnan(one.value) else {"value": one.value, "low": one.low, "high": one.high}
+        name: None
+        if isnan(one.value)
+        else {end: _number(getattr(one, end)) for end in ("value", "low", "high")}
         for name, one in measured.items()
     }
 
@@ -163,6 +165,11 @@ def _observed(told: Observed) -> dict[str, Any]:
         "differs_in": list(told.differs_in),
         "way_ms": told.way_ms,
     }
+
+
+def _number(value: float) -> float | str | None:
+    """Return a number as JSON has it; a delay of turns that were not ended is a word."""
+    return "not ended" if isinf(value) else None if isnan(value) else value
 
 
 def _calibration(study: Study) -> dict[str, Any] | None:

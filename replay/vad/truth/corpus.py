@@ -17,6 +17,9 @@ from replay.vad.truth.truth import LONG_PAUSE_MS, Source, Span, Truth
 Bools = NDArray[np.bool_]
 MS_PER_HOUR: Final = 3_600_000
 
+ENDED_WITHIN_MS: Final = 2000
+"""A turn that has no stop so long after its last sound is not ended: nobody waits longer for a machine to notice."""
+
 
 @frozen
 class Spans:
@@ -70,9 +73,17 @@ class Corpus:
     agent: Spans
     unsure: Spans
     lengths_ms: Ints = field(repr=False)
+    ended_within_ms: int = ENDED_WITHIN_MS
+    """After its last sound a turn is to be ended within this time."""
 
     @classmethod
-    def of(cls, names: Iterable[str], probabilities: Iterable[Floats], truths: Sequence[Truth]) -> "Corpus":
+    def of(
+        cls,
+        names: Iterable[str],
+        probabilities: Iterable[Floats],
+        truths: Sequence[Truth],
+        ended_within_ms: int = ENDED_WITHIN_MS,
+    ) -> "Corpus":
         """Lay recordings end to end: names, speech probabilities (a window of 32 ms each) and truths, in one order."""
         track = Track.of(list(probabilities))
         bases = (track.begins * WINDOW_MS).tolist()
@@ -92,6 +103,7 @@ class Corpus:
             agent=Spans.of(list(_moved((truth.agent for truth in truths), bases))),
             unsure=Spans.of(list(_moved((truth.unsure for truth in truths), bases))),
             lengths_ms=np.array([truth.length_ms for truth in truths], dtype=np.int64),
+            ended_within_ms=ended_within_ms,
         )  # fmt: skip
 
     @property

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bridge.errors import BridgeError
 from replay.tapes.beside import written_beside
@@ -24,8 +24,12 @@ UNCHECKED: Final = "not checked"
 NOTICE: Final = f"comment: {UNCHECKED}: worked out from the call; delete this label once you have listened"
 """Stands in files that nobody has listened to yet: a label, because Audacity shows it and complains of `#` lines."""
 
-WORDS: Final = ("turn", "pause", "unsure", "agent", "noise", "comment")
-KNOWN_OTHERWISE: Final = frozenset({"agent", "noise", "comment"})
+CHECKED: Final = "checked"
+ASK: Final = "ask"
+"""Labels of a file that tells of moments alone: what a person listened to, and what one is asked to listen to."""
+
+WORDS: Final = ("turn", "pause", "unsure", "agent", "noise", "comment", CHECKED, ASK)
+KNOWN_OTHERWISE: Final = frozenset({"agent", "noise", "comment", ASK})
 """Labels for people: the tape knows when the agent was heard, and where no turn is, nobody spoke."""
 
 ADVICE: Final = "use turn, pause, unsure, agent, noise: ... or comment: ..."
@@ -83,14 +87,43 @@ def write_labels(path: Path, truth: Truth, recording: Recording) -> None:
 
     `read_labels` gives the same truth back, to the ms; where two frames carry one timestamp, to the frame.
     """
-    rows = sorted(_rows(truth), key=lambda row: (row[0].start_ms, -row[0].end_ms))
-    lines = [f"{_wav_seconds(recording, span)}\t{label}" for span, label in rows]
+    lines = lines_of(truth, recording)
     if truth.source == "composed":
         lines.insert(0, COMPOSED)
-    if truth.source == "derived":
+    if truth.source == "derived" and truth.checked is None:
         lines.insert(0, f"0.000\t0.000\t{NOTICE}")
     with written_beside(path) as part:
         part.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+def write_questions(path: Path, recording: Recording, truth: Truth, spans: Sequence[Span]) -> None:
+    """Write a label file that asks about these moments, with what is worked out of them and when the agent was heard.
+
+    Raises `OSError`.
+    """
+    inside = evolve(
+        truth,
+        turns=tuple(one for one in truth.turns if _is_in(one.span, spans)),
+        unsure=tuple(one for one in truth.unsure if _is_in(one, spans)),
+        checked=None,
+    )
+    asks = [
+        f"{_wav_seconds(recording, span)}\t{ASK}: put this right, and call me {CHECKED}" for span in spans
+    ]
+    with written_beside(path) as part:
+        part.write_text(
+            "".join(f"{line}\n" for line in [*asks, *lines_of(inside, recording)]), encoding="utf-8"
+        )
+
+
+def _is_in(span: Span, others: Iterable[Span]) -> bool:
+    return any(one.start_ms <= span.start_ms and span.end_ms <= one.end_ms for one in others)
+
+
+def lines_of(truth: Truth, recording: Recording) -> list[str]:
+    """Return what is known about a recording as the lines of a label file, in order."""
+    rows = sorted(_rows(truth), key=lambda row: (row[0].start_ms, -row[0].end_ms))
+    return [f"{_wav_seconds(recording, span)}\t{label}" for span, label in rows]
 
 
 def _rows(truth: Truth) -> Iterator[tuple[Span, str]]:
@@ -100,6 +133,7 @@ def _rows(truth: Truth) -> Iterator[tuple[Span, str]]:
         yield from ((pause, "pause") for pause in turn.pauses)
     yield from ((span, "unsure") for span in truth.unsure)
     yield from ((span, "agent") for span in truth.agent)
+    yield from ((span, CHECKED) for span in truth.checked or ())
 
 
 def _wav_seconds(recording: Recording, span: Span) -> str:
@@ -129,9 +163,14 @@ def read_labels(path: Path, recording: Recording) -> Truth:
     """Return what a label file says about this recording. Raises `LabelError` with everything that is wrong in it.
 
     The source is "labels"; "composed" when the first line says so; "derived" while the notice stands in it that
-    nobody has checked what was worked out.
+    nobody has checked what was worked out, and where it tells of moments alone: then `checked` says which, and only
+    what lies in them is told.
     """
-    lines = _lines_of(path)
+    return read_lines(text_of(path), path, recording)
+
+
+def read_lines(lines: Sequence[str], path: Path, recording: Recording) -> Truth:
+    """Return what the lines of a label file say, as `read_labels` does; complaints name this path."""
     if not any(map(str.strip, lines)):
         advice = "export the labels again; for a call in which nobody speaks write: # nobody speaks"
         raise LabelError([f"{path}: there is nothing in it: {advice}"])
@@ -144,7 +183,8 @@ def read_labels(path: Path, recording: Recording) -> Truth:
     return truth
 
 
-def _lines_of(path: Path) -> list[str]:
+def text_of(path: Path) -> list[str]:
+    """Return a file's lines. Raises `LabelError`."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -165,6 +205,7 @@ class _Reader:
     faults: list[str] = field(factory=list)
     _labels: list[Label] = field(factory=list)
     _is_unchecked: bool = False
+    _asks: bool = False
 
     def take(self, number: int, line: str) -> None:
         """Take in one line."""
@@ -183,17 +224,35 @@ class _Reader:
 
     def truth(self, source: Source) -> Truth:
         """Return what all lines say together."""
-        turns, pauses, unsure = (self._called(word) for word in ("turn", "pause", "unsure"))
+        turns, pauses, unsure, checked = (self._called(word) for word in ("turn", "pause", "unsure", CHECKED))
         self._check_overlaps(turns)
         self._check_overlaps(pauses)
         self._check_pauses(pauses, turns)
+        is_partial = bool(checked or self._asks)
+        if is_partial:
+            turns, unsure = ([*self._inside(labels, checked)] for labels in (turns, unsure))
         return Truth(
             turns=tuple(turn for label in turns if (turn := self._turn(label, pauses))),
-            source="derived" if self._is_unchecked else source,
+            source="derived" if self._is_unchecked or is_partial else source,
             length_ms=self.recording.length_ms,
             agent=self.recording.agent,
             unsure=tuple(_joined(self._given((label.start_ms, label.end_ms) for label in unsure))),
+            checked=tuple(_joined(self._given((one.start_ms, one.end_ms) for one in checked)))
+            if is_partial
+            else None,
         )
+
+    def _inside(self, labels: Iterable[Label], checked: Sequence[Label]) -> Iterator[Label]:
+        """Yield the labels in what was checked; complain of those that are there in part."""
+        for label in labels:
+            near = [one for one in checked if one.start_ms < label.end_ms and label.start_ms < one.end_ms]
+            if any(one.start_ms <= label.start_ms and label.end_ms <= one.end_ms for one in near):
+                yield label
+            elif near:
+                self._complain(
+                    label.line,
+                    f"{label} is only in part inside {near[0]} (line {near[0].line}): widen the latter",
+                )
 
     def _complain(self, number: int, fault: str) -> None:
         self.faults.append(f"{self.path}:{number}: {fault}")
@@ -213,6 +272,7 @@ class _Reader:
         elif label.end_ms < label.start_ms:
             self._complain(label.line, f"{label} ends before it starts: exchange the two")
         elif label.word in KNOWN_OTHERWISE:
+            self._asks |= label.word == ASK
             self._is_unchecked |= label.word == "comment" and label.text.lower().startswith(UNCHECKED)
         elif label.end_ms == label.start_ms:
             self._complain(label.line, f"{label} has no length: drag its end to where the {label.word} ends")

@@ -52,6 +52,16 @@ class Turn:
         """Say whether it is a short reply."""
         return self.span.length_ms <= SHORT_MS
 
+    @property
+    def speech(self) -> list[Span]:
+        """Return the stretches of speech between its pauses."""
+        edges = [
+            self.span.start_ms,
+            *(ms for one in self.pauses for ms in (one.start_ms, one.end_ms)),
+            self.span.end_ms,
+        ]
+        return [Span(start_ms, end_ms) for start_ms, end_ms in zip(edges[::2], edges[1::2], strict=True)]
+
     @classmethod
     def of_speech(cls, speech: Sequence[Span], words: str = "") -> "Turn":
         """Return the turn that consists of these stretches of speech, in order; what lies between them are pauses.
@@ -69,7 +79,8 @@ class Truth:
     """Everything known about one recording.
 
     turns: in order, never overlapping. unsure: stretches of which nobody knows whether somebody speaks; what turn
-    detection does there counts neither way. agent: when the agent could be heard.
+    detection does there counts neither way. agent: when the agent could be heard. checked: where a person listened to
+    what else is worked out; None for a truth that is all of one kind.
     """
 
     turns: tuple[Turn, ...]
@@ -77,3 +88,4 @@ class Truth:
     length_ms: int
     agent: tuple[Span, ...] = field(default=())
     unsure: tuple[Span, ...] = field(default=())
+    checked: tuple[Span, ...] | None = None

@@ -3,7 +3,7 @@
 What counts as waiting and as sound is judged here from events and effects alone, by none of the heart's own measures.
 """
 
-from attrs import define, field
+from attrs import define, evolve, field
 from courses import Course, Echo, History, courses
 from heart import SID, agent_with
 from hypothesis import given, settings
@@ -27,11 +27,12 @@ from bridge.heart.events import (
     TurnCommitted,
 )
 from bridge.heart.keys import PAUSE_MS
+from bridge.settings.speaking import Speaking
 
 REST_MS = 100
 """At the end of a course nothing happens any more, looked at so often."""
 
-agents = st.builds(
+plain_agents = st.builds(
     agent_with,
     create=st.booleans(),
     interrupt=st.sampled_from([True, True, False]),
@@ -42,6 +43,15 @@ agents = st.builds(
     waiting_seconds=st.just(300),
     model_ready_ms=st.sampled_from([400, 60_000]),
 )
+speaking = st.builds(
+    Speaking,
+    min_speech_ms=st.sampled_from([0, 300]),
+    min_words=st.sampled_from([0, 2]),
+    backchannels=st.booleans(),
+    resume_after_ms=st.sampled_from([0, 600, 8000]),
+)
+agents = st.builds(lambda agent, rules: evolve(agent, speaking=rules), plain_agents, speaking)
+"""With speaking rules or none: what is waited for to judge a speech is waited by the caller, too."""
 
 
 BEGUN_ANSWER: Course = [(5, ResponseCreated("r1"))]
@@ -70,6 +80,14 @@ TAILS: dict[str, Course] = {
     "an answer that did not hear the question": [
         *BEGUN_ANSWER, (9, SpeechStarted("u", 0)), (600, SpeechStopped("u", 0)),
         (9, ModelSpoke("r1", "r1z", 0, b"\x01" * 1600)), (9, ResponseFinished("r1", "completed")),
+    ],
+    "no words of what the agent was stopped for": [
+        *BEGUN_ANSWER, (9, ModelSpoke("r1", "r1y", 0, b"\x01" * 24_000)), (9, ResponseFinished("r1", "completed")),
+        (900, SpeechStarted("v", 0)), (600, SpeechStopped("v", 0)), (0, TurnCommitted("v")),
+    ],
+    "no words of what was said at the end": [
+        *BEGUN_ANSWER, (9, ModelSpoke("r1", "r1y", 0, b"\x01" * 8000)), (9, ResponseFinished("r1", "completed")),
+        (900, SpeechStarted("v", 0)), (600, SpeechStopped("v", 0)), (0, TurnCommitted("v")),
     ],
     "silence": [*BEGUN_ANSWER, *[(200, ModelSpoke("r1", "r1z", 0, silence(200)))] * 70],
     "empty deltas": [*BEGUN_ANSWER, *[(200, ModelSpoke("r1", "r1z", 0, b""))] * 70],

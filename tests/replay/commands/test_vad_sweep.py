@@ -44,7 +44,7 @@ def run(place, *args):
 
 
 def test_advice_is_printed_with_what_it_costs_and_how_to_set_it(place):
-    result = run(place, str(place / "heard"), "--for", "front-desk", "--min-agreement", "0.5")
+    result = run(place, str(place / "heard"), "--for", "front-desk")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("Set threshold ")
     for words in ("Turns cut off", "Answer delay, mean", "6 calls", "composed of known parts", "page: "):
@@ -56,9 +56,7 @@ def test_advice_is_printed_with_what_it_costs_and_how_to_set_it(place):
 def test_written_advice_is_in_force_and_comments_stay(place):
     before = (place / "config.toml").read_text()
     try:
-        result = run(
-            place, str(place / "heard"), "--for", "front-desk", "--min-agreement", "0.5", "--write", "--json"
-        )
+        result = run(place, str(place / "heard"), "--for", "front-desk", "--write", "--json")
         told = json.loads(result.output)["recommended"]
         vad = load(place / "config.toml").agents["front-desk"].turn_detection
         assert (vad.threshold, vad.silence_duration_ms, vad.prefix_padding_ms) == tuple(told.values())
@@ -69,7 +67,7 @@ def test_written_advice_is_in_force_and_comments_stay(place):
 
 def test_machines_get_numbers_parquet_and_a_plan(place):
     result = run(
-        place, str(place / "heard"), "--for", "front-desk", "--min-agreement", "0.5", "--json",
+        place, str(place / "heard"), "--for", "front-desk", "--json",
         "--parquet", str(place / "tables"), "--plan", str(place / "confirm.toml"),
     )  # fmt: skip
     told = json.loads(result.output)

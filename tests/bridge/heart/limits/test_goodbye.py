@@ -1,6 +1,9 @@
 """The goodbye before somebody outside ends the call: asked for, heard, or said by Twilio."""
 
+from collections.abc import Callable
+
 import pytest
+from away import away_call, back, transfer
 from courses import Course, History, agents, courses, history
 from heart import SID, Driver, agent_with, of, open_call, ready_call
 from hypothesis import assume, given, settings
@@ -9,11 +12,16 @@ from hypothesis import strategies as st
 from bridge.agents import Agent
 from bridge.heart.effects import AddText, CreateResponse, EndSession, LeaveStream, WriteNote
 from bridge.heart.events import (
+    Event,
     KeyPressed,
     ModelLeft,
     ResponseCreated,
+    ResponseFinished,
     SessionCreated,
     SessionUpdated,
+    SpeechStarted,
+    StreamStarted,
+    ToolCalled,
 )
 from bridge.heart.limits.goodbye import LAST_WORDS_MS
 from bridge.heart.wishes import Stopped
@@ -59,18 +67,45 @@ def test_a_long_goodbye_is_heard_if_there_is_time_for_all_of_it(ms: int, say: st
     assert ended(line) == ("operator", "the daemon is shutting down", say)
 
 
-def test_a_session_that_is_just_replaced_is_not_asked_and_its_next_answer_is_no_goodbye() -> None:
+def a_session_is_replaced() -> tuple[Driver, Event]:
     line = open_call(agent_with(still_there_seconds=0, reconnects=1))
-    line.tell(ModelLeft(1006, ""))
+    line.tell(ModelLeft(1006, ""), SessionCreated(0))
+    return line, SessionUpdated()
+
+
+def a_caller_is_away() -> tuple[Driver, Event]:
+    line = away_call(transfer("line"), still_there_seconds=0)
+    back(line)
+    line.sid = "MZ2"
+    return line, StreamStarted(line.sid, "CA1", "audio/x-mulaw", 8000, 1)
+
+
+def a_hang_up_is_taken_back() -> tuple[Driver, Event]:
+    line = a_call()
+    line.tell(ResponseCreated("r8"))
+    line.generate("r8", "i8", 3000)
+    line.tell(ToolCalled("r8", "c8", "hang_up", "{}"), ResponseFinished("r8", "completed"))
+    return line, SpeechStarted("u1", 0)
+
+
+@pytest.mark.parametrize("begin", [a_session_is_replaced, a_caller_is_away, a_hang_up_is_taken_back])
+def test_a_goodbye_that_can_not_be_asked_for_is_asked_for_as_soon_as_it_can_be(
+    begin: Callable[[], tuple[Driver, Event]],
+) -> None:
+    line, comes = begin()
     line.tell(CLOSES)
     assert "goodbye_asked" not in line.milestones()
-    line.tell(SessionCreated(0), SessionUpdated())
-    line.caller_begins(after=100)
-    line.caller_ends(after=300)
-    line.answer("r1", "i1", 500)
-    line.listen(1500)
-    assert line.end is None
-    line.listen(7000)
+    line.tell(comes, after=1100)
+    assert "goodbye_asked" in line.milestones()
+    assert "6 seconds" in of(line.wanted, AddText)[-1].text
+
+
+def test_a_goodbye_for_which_no_time_is_left_is_not_asked_for() -> None:
+    line, comes = a_caller_is_away()
+    line.tell(CLOSES)
+    line.tell(comes, after=6500)
+    assert "goodbye_asked" not in line.milestones()
+    line.listen(1600)
     assert ended(line) == ("operator", "the daemon is shutting down", "We are closing.")
 
 

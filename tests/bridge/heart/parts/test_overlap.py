@@ -306,6 +306,73 @@ def test_without_the_rule_no_words_in_three_seconds_are_a_turn() -> None:
     assert asked(line) == 1
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"backchannels": True},
+        {"backchannels": True, "min_speech_ms": 300, "min_words": 2},
+        {"resume_after_ms": 8000},
+    ],
+)
+def test_who_waits_while_words_are_waited_for_waits_for_their_answer(rules: dict[str, Any]) -> None:
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=Speaking(**rules)))
+    line.answer(ms=5000)
+    frames(line, 400, QUIET)
+    speak(line, 400, None)
+    line.wanted.clear()
+    frames(line, 1540, QUIET)
+    goes_on = played(line.wanted) != b""
+    assert (goes_on, asked(line)) == ((True, 0) if "resume_after_ms" in rules else (False, 1))
+    frames(line, 1500, QUIET)
+    assert (line.end is None) is goes_on
+
+
+def test_a_model_that_is_making_an_answer_keeps_it_while_words_are_waited_for() -> None:
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=Speaking(resume_after_ms=8000)))
+    line.tell(ResponseCreated("r1"))
+    line.generate("r1", "i1", 5000)
+    frames(line, 400, QUIET)
+    speak(line, 400, None)
+    frames(line, 1540, QUIET)
+    assert [one["name"] for one in milestones(line)] == ["barge_in_possible", "false_interruption"]
+    assert (of(line.wanted, CancelResponse), "dead_air" in line.milestones()) == ([], False)
+
+
+def test_after_noise_of_which_nothing_is_written_down_nobody_waits_longer_than_for_an_answer() -> None:
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=Speaking(resume_after_ms=600)))
+    line.answer(ms=3000)
+    frames(line, 400, QUIET)
+    speak(line, 400, None)
+    frames(line, 640 + 2600, QUIET)  # it is taken for noise, and the agent says the rest
+    line.echo()
+    assert asked(line) == 0
+    frames(line, 1600, QUIET)
+    assert asked(line) == 1
+
+
+@pytest.mark.parametrize("words", ["", "Mhm."])
+def test_after_what_was_noise_indeed_nobody_is_asked_anything(words: str) -> None:
+    rules = Speaking(resume_after_ms=600, backchannels=True)
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=rules))
+    line.answer(ms=3000)
+    frames(line, 400, QUIET)
+    speak(line, 400, words, words_after_ms=1000)
+    frames(line, 6000, QUIET)
+    assert (asked(line), "dead_air" in line.milestones()) == (0, False)
+
+
+def test_who_says_something_at_the_end_is_answered_though_its_words_never_come() -> None:
+    line = talking(ms=1200, resume_after_ms=600)
+    speak(line, 400, None)
+    assert asked(line) == 0
+    frames(line, 600, QUIET)
+    assert milestones(line)[1] == {"name": "false_interruption", "why": "unwritten", "paused_ms": 1400}
+    assert (asked(line), told(line)) == (1, [])
+    frames(line, 1200, QUIET)
+    line.echo()
+    assert line.notes("item")[-1]["heard_ms"] == 1200  # and nothing of what was being said is lost
+
+
 def test_two_seconds_of_voice_are_meant_whatever_their_words_turn_out_to_be() -> None:
     line = talking(resume_after_ms=1000, backchannels=True)
     line.tell(SpeechStarted("u1", 0))

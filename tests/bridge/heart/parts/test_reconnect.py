@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from attrs import evolve
-from away import PLACES, left
+from away import PLACES, left, talking_call, transfer
 from courses import Course, agents, courses, history
 from heart import START, Driver, agent_with, new_call, of, open_call, ready_call, truncations
 from hypothesis import given, settings
@@ -381,6 +381,8 @@ def test_the_session_is_lost_and_followed_while_the_caller_is_away() -> None:
 # ---------------------------------------------------------------- before it is too old
 
 OLD = agent_with(reconnects=2, session_seconds=30)
+STEP_MS = 15_500
+"""How long a caller to whom one digit is sent may be away."""
 
 
 def test_a_session_that_grows_old_is_left_between_two_turns() -> None:
@@ -403,7 +405,10 @@ def test_it_is_not_left_in_the_moment_in_which_the_call_ends() -> None:
     line.tell(ResponseFinished("r9", "completed"))
     assert left(line)
     line.tell(CallerAway(1), after=40)
-    line.wait(60_000)  # no word of what they said last came: it was not left before
+    line.tell(TurnCommitted("u10"), after=STEP_MS - UNDER_WAY_MS)
+    line.wait(UNDER_WAY_MS - 1)
+    assert line.end is None
+    line.wait(1)  # their last words are given up in the very moment in which the step is
     assert line.end is not None
     assert line.end.why == "the caller did not come back from digits"
     assert not of(line.wanted, OpenSession)
@@ -460,4 +465,17 @@ def test_an_old_session_whose_last_words_never_come_is_left_once_they_are_given_
     line.wait_with_frames(committed_at + UNDER_WAY_MS - 20 - line.now)
     assert not of(line.wanted, OpenSession), "their words may still come"
     line.wait_with_frames(60)
+    assert of(line.wanted, OpenSession)
+
+
+def test_so_it_is_while_the_caller_is_away() -> None:
+    line = talking_call(reconnects=1, session_seconds=5)
+    line.caller_begins()
+    line.caller_ends(after=400)
+    committed_at = line.now
+    line.tell(ResponseCreated("r9"), transfer(), ResponseFinished("r9", "completed"))
+    line.tell(CallerAway(1), after=40)
+    line.wait(committed_at + UNDER_WAY_MS - 20 - line.now)
+    assert not of(line.wanted, OpenSession)
+    line.wait(60)
     assert of(line.wanted, OpenSession)

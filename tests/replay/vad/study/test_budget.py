@@ -16,7 +16,7 @@ GRID = Grid((0.3, 0.5, 0.7), (300, 500), (0, 300))
 BUDGET = TurnBudget(
     turns_cut_percent=10, missed_above_best_points=1, false_per_hour=60, onset_clipped_percent=3
 )
-COSTS = {"turns_cut": 0.5, "short_missed": 0.5, "false_per_hour": 200.0, CLIPPED: 0.1}
+COSTS = {"turns_cut": 0.5, "short_missed": 0.5, "false_per_hour": 200.0, CLIPPED: 0.1, "not_ended": 0.2}
 EVERYWHERE, NOWHERE = np.ones((3, 2), bool), np.zeros((3, 2), bool)
 
 

@@ -82,6 +82,28 @@ def test_delay_quantiles_are_within_a_bin_of_the_delays(by_hand):
         assert by_hand.values[name][0] == pytest.approx([512, 608], abs=16)
 
 
+def test_a_turn_without_a_stop_within_two_seconds_is_not_ended_and_its_delay_beyond_all():
+    """Four turns; behind the second, somebody else goes on for 3 s, and the recording is over 1 s after the last."""
+    turns = tuple(spoken((start, start + 20)) for start in (20, 120, 400, 600))
+    heard = probabilities(650, (20, 40), (120, 235), (400, 420), (600, 650))
+    found = sweep(
+        Corpus.of(("one",), [heard], [Truth(turns, "composed", 650 * 32)]), BY_HAND, HEARING, resamples=5
+    )
+    assert found.values["not_ended"][0] == pytest.approx([1 / 3, 1 / 3])
+    assert found.values["delay_mean_ms"][0] == pytest.approx([(2 * 512 + 2000) / 3, (2 * 608 + 2000) / 3])
+    assert found.values["delay_p50_ms"][0] == pytest.approx([512, 608], abs=16)
+    assert np.isposinf(found.values["delay_p90_ms"]).all()
+
+
+def test_how_long_a_turn_may_take_to_end_can_be_chosen():
+    (turn,) = (spoken((20, 40)),)
+    known = Truth((turn,), "composed", 400 * 32)
+    heard = probabilities(400, (20, 120))  # 2560 ms longer than the turn, and 512 of silence
+    for limit_ms, expected in ((2000, 1), (3071, 1), (3072, 0)):
+        corpus = Corpus.of(("one",), [heard], [known], limit_ms)
+        assert sweep(corpus, BY_HAND, HEARING, resamples=5).values["not_ended"][0, 0] == expected
+
+
 def test_what_nobody_can_know_counts_neither_way():
     unsure = Truth(TRUTHS[1].turns, "labels", 10_240, unsure=(Span(7900, 8300),))
     found = sweep(Corpus.of(("two",), CALLS[1:], (unsure,)), BY_HAND, HEARING, resamples=5)
@@ -154,7 +176,8 @@ def test_drawn_recordings_are_counted_as_turn_by_turn(calls, threshold, silence,
         ("missed", sums["missed"], len(turns)),
         ("false_agent_per_hour", sums["false_agent"], hours),
         ("false_quiet_per_hour", sums["false_quiet"], hours),
-        ("delay_mean_ms", sums["delay_ms"], sums["delays"]),
+        ("delay_mean_ms", sums["waited_ms"], sums["judged"]),
+        ("not_ended", sums["not_ended"], sums["judged"]),
         ("onset_clipped", sums["clipped"], sums["found"]),
     ):
         value = float(found.values[metric].ravel()[0])

@@ -45,7 +45,10 @@ def test_what_semantic_vad_did_is_what_a_count_by_hand_finds(semantic):
         "missed": 1 / 6,
         "false_per_hour": 1 / (3 * 12 / 3600),
         "onset_clipped": 0,
-        "delay_mean_ms": (1100 + 400 + 500 + 2500) / 4,  # by when it came, not by what audio_end_ms says
+        "not_ended": 2
+        / 5,  # of the five found: the one whose end came after 2.5 s, and the one that had none
+        "delay_mean_ms": (1100 + 400 + 500 + 2000 + 2000)
+        / 5,  # by when it came, not by what audio_end_ms says
     }
     measured = {name: told.measured[name].value for name in by_hand}
     assert measured == pytest.approx(by_hand, rel=0.03)  # events come between two frames of 20 ms
@@ -93,7 +96,9 @@ def test_a_shadow_is_judged_by_what_it_could_hear():
     ]
     assert (here.leg, there.leg) == ("openai_ws", SHADOW)
     assert there.totals["turns"] == len(inside)
-    assert there.totals["hours"] == pytest.approx((whole.length_ms - 3000) / 3_600_000)
+    assert there.totals["hours"] == pytest.approx(
+        (whole.length_ms - 3000) / 3_600_000, rel=0.002
+    )  # to a window
 
 
 def test_no_server_is_blamed_for_an_imported_call():

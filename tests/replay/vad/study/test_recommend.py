@@ -44,21 +44,23 @@ def brute_force(heard, truths, grid):
             counts = [
                 naive_counts(one, truth, setting, HEARING) for one, truth in zip(heard, truths, strict=True)
             ]
-            total = {name: sum(count[name] for count in counts) for name in ("cut", "short_missed", "delay_ms",
-                     "delays", "false_agent", "false_quiet")}  # fmt: skip
+            total = {name: sum(count[name] for count in counts) for name in ("cut", "short_missed", "waited_ms",
+                     "judged", "not_ended", "false_agent", "false_quiet")}  # fmt: skip
             false = (total["false_agent"] + total["false_quiet"]) / hours
             rows.append(
                 (
-                    total["delay_ms"] / total["delays"],
+                    total["waited_ms"] / total["judged"],
                     total["cut"] / turns,
                     total["short_missed"] / short,
                     false,
+                    total["not_ended"] / total["judged"],
                     setting,
                 )
             )
-    best = min(missed for _, _, missed, _, _ in rows)
+    best = min(row[2] for row in rows)
     within = [row for row in rows if row[1] <= 0.15 and row[2] <= best + 0.02 and row[3] <= 60]
-    return min(within, key=lambda row: row[0])[4]
+    within = [row for row in within if row[4] <= 0.05]
+    return min(within, key=lambda row: row[0])[5]
 
 
 def test_the_recommendation_is_within_a_step_of_what_brute_force_finds(material):
