@@ -30,8 +30,10 @@ class SoundFile:
 
     @property
     def size(self) -> int:
-        """Return the bytes of each side: whole windows of the waveform, as the page has them, and one to spare: the last
-        frame's place may be a little behind the call's last line, and who plays the file already knows its length."""
+        """Return the bytes of each side: whole windows of the waveform, as the page has them, and one to spare.
+
+        The last frame's place may be a little behind the call's last line, and who plays the file knows its length.
+        """
         return (-(-bytes_of(self.length_ms) // WINDOW) + 1) * WINDOW
 
     def head(self) -> bytes:

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.errors import BridgeError
 from bridge.screen.errors import complain, explains_errors, leave_faults
 from bridge.screen.output import print_json
+from bridge.screen.progress_lines import ProgressLines
 from replay.commands.options import JSON
-from replay.commands.progress_lines import ProgressLines
 from replay.compare.asking import agreement, judged
 from replay.compare.estimate import estimate as estimate_of
 from replay.compare.estimate import wanted_of

@@ -15,8 +15,8 @@ from bridge.agents import Agent
 from bridge.config import load
 from bridge.errors import TapeError
 from bridge.screen.errors import complain
+from bridge.screen.progress_lines import ProgressLines
 from bridge.settings.turn_detection import ServerVad, TurnBudget
-from replay.commands.progress_lines import ProgressLines
 from replay.vad.engine.machine import Setting
 from replay.vad.engine.pool import Pool
 from replay.vad.study.study import Plan, StudyError, Tell, read_recordings
