@@ -103,6 +103,8 @@ class Sweep:
     totals: Mapping[str, float]
     calls: int
     ended_within_ms: int = ENDED_WITHIN_MS
+    unknown: frozenset[str] = frozenset()
+    """Metrics of which the truth knows too little: what is counted is a floor."""
 
     def at(self, metric: str, threshold: int, silence: int, prefix: int = 0) -> Measured:
         """Return a metric at one place of the grid, by the numbers of its threshold, silence and prefix."""
