@@ -10,9 +10,9 @@ from bridge.screen.errors import complain, explains_errors
 from bridge.screen.output import print_json
 from bridge.tapes.reader import Tape
 from replay.commands.options import DATA, JSON, OUTPUT, complain_of_file, read, working_on
-from replay.sound.silero import probabilities
+from replay.sound.ears import listened
 from replay.tapes.wav import write_wav
-from replay.vad.truth.derive import derive
+from replay.vad.truth.derive import WITNESS, derive
 from replay.vad.truth.labels import LabelError, default_path, labels_beside, read_labels, write_labels
 from replay.vad.truth.moments import Moment, moments
 from replay.vad.truth.recording import Recording, read_recording
@@ -66,7 +66,7 @@ def labels(
     if check:
         return _check(recording, _existing(recorded, output), wants_json)
     path = _free_path(recorded, output, force)
-    truth = derive(recording, probabilities(recording.audio))
+    truth = derive(recording, listened([recording.audio], [WITNESS])[0][WITNESS])
     if wav:
         _write_sound(recorded, wav)
     _write(path, truth, recording)
