@@ -19,6 +19,8 @@ from bridge.console.history import add_history
 from bridge.console.lab import add_lab
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.operator.acts import add_acts
+from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
 from bridge.console.ready.shelf import Shelf
 from bridge.indexing.desk import Desk
@@ -74,6 +76,7 @@ class Site:
 
     door: Door
     app: QuartTrio
+    pages: Pages
     token: str = TOKEN
 
     @property
@@ -110,10 +113,17 @@ def begin(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
     trio.lowlevel.spawn_system_task(task, *arguments)
 
 
-def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
-    """Return the console over the database of a folder."""
+def site(
+    data: Path,
+    *,
+    console: Console = ON,
+    admin: Admin = ADMIN,
+    token: str = TOKEN,
+    live: tuple[Any, ...] = (),
+) -> Site:
+    """Return the console over the database of a folder, of a daemon on which these calls go on."""
     door = Door(admin, console, token)
-    pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
+    pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb")), live))
     app = QuartTrio("console", static_folder=None)
     console = open_console(app, pages)
     add_history(console, pages, nobody)
@@ -122,4 +132,6 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     add_quality(console, pages)
     add_lab(console, pages, data)
     add_one_call(console, pages, Shelf(data, begin))
-    return Site(door, app, token)
+    add_acts(console, pages)
+    add_listening(console, pages)
+    return Site(door, app, pages, token)
