@@ -16,7 +16,8 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.console.exports import add_exports
 from bridge.console.history import add_history
-from bridge.console.lab import add_lab
+from bridge.console.lab.pages import Lab, add_lab
+from bridge.console.lab.runs import Runs
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
 from bridge.console.operator.acts import add_acts
@@ -130,7 +131,7 @@ def site(
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)
-    add_lab(console, pages, data)
+    add_lab(console, Lab(pages, Runs(data, begin), data))
     add_one_call(console, pages, Shelf(data, begin))
     add_acts(console, pages)
     add_listening(console, pages)

@@ -7,7 +7,8 @@ from bridge.console.app import Begin, Door, Pages, open_console
 from bridge.console.exports import add_exports
 from bridge.console.growing import add_growing
 from bridge.console.history import add_history
-from bridge.console.lab import add_lab
+from bridge.console.lab.pages import Lab, add_lab
+from bridge.console.lab.runs import Runs
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
@@ -37,7 +38,7 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot, begin
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)
-    add_lab(console, pages, current.setup.settings.folder)
+    add_lab(console, Lab(pages, Runs(current.setup.settings.folder, begin), data))
     add_live(console, pages, watch)
     add_acts(console, pages)
     add_listening(console, pages)

@@ -15,6 +15,7 @@ from bridge.agents import Agent
 from bridge.config import load
 from bridge.errors import TapeError
 from bridge.screen.errors import complain
+from bridge.screen.progress_lines import ProgressLines
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.vad.engine.machine import Setting
 from replay.vad.engine.pool import Pool
@@ -75,9 +76,10 @@ def progress(*, quiet: bool) -> Iterator[Tell]:
     screen = Console(stderr=True, quiet=quiet)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("reading", total=None)
+        task, lines = progress.add_task("reading", total=None), ProgressLines()
 
         def tell(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total or None)
+            lines.tell(what, done, total or None)
 
         yield tell

@@ -113,7 +113,10 @@ def _refused(call: BothSides, since_ms: int) -> list[Told]:
 
 
 def _whole(call: BothSides, passage: Passage) -> Iterator[Finding]:
-    """What was sent must have been heard, if nothing happened before it could be."""
+    """What was sent must have been heard, if it was all sent, and nothing happened before it could be played."""
+    made_of = {item.response_id for item in passage.items}
+    if any(one.id in made_of and one.status != "completed" for one in call.answers()):
+        return
     due_ms = max(passage.began_ms, call.report.started_ms or 0) + passage.length_ms
     until_ms = call.next_act_ms(passage.began_ms)
     if until_ms < due_ms + ADDED_MS or misplaced(call):

@@ -131,10 +131,24 @@ def beside_server_vad(study: Study, told: Observed) -> Iterator[str]:
         f"It cut off {cut} of turns, missed {missed} of short replies, and told a turn\u2019s end {delay} after it, "
         f"one in ten later than {late}."
     )
+    chosen = study.recommendation.chosen
+    if chosen and study.status != "uncalibrated":
+        yield _within_the_budget(chosen, told)
     found = rival(study.sweep, told.measured, study.recommendation.known)
     yield from _compared(found.as_careful, found.as_quick, told)
     if study.status == "uncalibrated":
         yield "That is by the local engine\u2019s own ears: nothing shows that server_vad hears as it does."
+
+
+def _within_the_budget(chosen: Choice, told: Observed) -> str:
+    later, cut = (
+        chosen.measured[name].value - told.measured[name].value for name in ("delay_mean_ms", "turns_cut")
+    )
+    return (
+        f"The quickest server_vad within the budget, {in_words(chosen.setting)}, answers "
+        f"{written(abs(later), 'ms')} {'later' if later > 0 else 'sooner'} and cuts off {written(abs(cut), 'share')} "
+        f"{'more' if cut > 0 else 'fewer'} of turns."
+    )
 
 
 def _compared(careful: Choice | None, quick: Choice | None, told: Observed) -> Iterator[str]:
