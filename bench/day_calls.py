@@ -13,8 +13,9 @@ from bridge.settings.filler import Clip, Filler
 from bridge.settings.limits import Limits
 from bridge.settings.places import Collect, FailurePlan, Voicemail
 from bridge.settings.speaking import Speaking
+from bridge.settings.tool_speech import ToolSpeech
 from bridge.settings.turn_detection import ServerVad
-from bridge.tools import Tool, tool
+from bridge.tools import Progress, Tool, tool
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script, Silence, Transcription
 from replay.model.script import Say as Words
 from replay.phone.network import Network
@@ -61,9 +62,11 @@ async def hang() -> str:
 
 
 @tool(late=True, timeout_ms=20_000)
-async def order(seconds: int) -> str:
+async def order(seconds: int, progress: Progress) -> str:
     """Order something; what comes of it is told when it comes."""
-    await trio.sleep(seconds)
+    await trio.sleep(seconds / 2)
+    progress.update("half of it is ordered")
+    await trio.sleep(seconds / 2)
     return "ordered"
 
 
@@ -132,6 +135,9 @@ def drawn_agent(dice: Random) -> Agent:
         collect=Collect("check_pin"),
         failure=FailurePlan(dice.choice(PLANS)),
         speaking=drawn_rules(dice),
+        tool_speech=dice.choice(
+            [ToolSpeech(), ToolSpeech(filler_after_ms=300, progress_every_ms=500, nudge_after_ms=400)]
+        ),
         filler=Filler(Clip("hold.wav", murmur(300)), after_ms=dice.choice([300, 1500]))
         if dice.random() < 0.3
         else Filler(),
@@ -195,17 +201,18 @@ def drawn_faults(dice: Random, seed: int) -> Faults:
 
 def drawn_reply(dice: Random) -> Reply:
     """Return words, tools, or a way off the stream; several, now and then, or one that can't be taken."""
-    words = Words(murmur(dice.choice([150, 500, 900])), "some words of an answer that may be cut")
+    text = dice.choice(["some words of an answer that may be cut"] * 2 + ["let me check that"])
+    words = Words(murmur(dice.choice([150, 500, 900])), text)
     tools = [
         CallTool("look_up", {"seconds": dice.choice([0, 1, 5])}), CallTool("hang"), CallTool("break_down"),
-        CallTool("look_up", "{"), CallTool("nobody_knows"), CallTool("order", {"seconds": dice.choice([1, 6])}),
+        CallTool("look_up", "{"), CallTool("nobody_knows"), CallTool("order", {"seconds": dice.choice([1, 2, 6])}),
         CallTool("book", {"seconds": dice.choice([0, 3])}), CallTool("search", {"seconds": dice.choice([1, 4])}),
     ]  # fmt: skip
     ways = [
         *(CallTool("transfer_call", {"place": place.name, "reason": "r", "summary": "s"}) for place in PLACES),
         CallTool("transfer_call", {"place": "+15550100999", "reason": "r", "summary": "s"}),
         CallTool("send_digits", {"digits": "1w2#"}), CallTool("collect_digits", {"reason": "r", "count": 6}),
-        CallTool("take_message", {"reason": "r"}), CallTool("hang_up", {"reason": "bye"}),
+        CallTool("take_message", {"reason": "r"}), *[CallTool("hang_up", {"reason": "bye"})] * 2,
     ]  # fmt: skip
     kind = dice.random()
     if kind < 0.5:

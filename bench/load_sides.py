@@ -66,6 +66,8 @@ class Side:
     own_limits: bool = False
     loop: str = "asyncio"
     has_console: bool = False
+    admin: str = ""
+    """Where its admin address is; a socket in its folder unless told."""
 
     @property
     def is_daemon(self) -> bool:
@@ -84,7 +86,7 @@ class Side:
         """Return its command line; a daemon's configuration is written into the folder."""
         if not self.is_daemon:
             return [sys.executable, str(RELAYS / f"{self.relay}.py"), model_url, self.loop]
-        admin = f'[admin]\nbind = "unix:{folder}/{ADMIN_SOCKET}"\n'
+        admin = f'[admin]\nbind = "{self.admin or f"unix:{folder}/{ADMIN_SOCKET}"}"\n'
         console = "[console]\non = true\n" * self.has_console
         launch = Launch(self.server_settings(), agents=f"{admin}{console}[agents.{AGENT}]\n")
         config = folder / "config.toml"

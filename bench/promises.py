@@ -29,7 +29,7 @@ def faults_of(tape: Tape, lines: list[Line], rows: Records) -> list[str]:
         ),
         "an item settled twice": len({(r["item_id"], r["content_index"]) for r in rows.items})
         == len(rows.items),
-        "a tool without an answer": all(is_answered(row, until_ms) for row in rows.tool_calls),
+        "a tool without an answer": all(is_answered(row, rows, until_ms) for row in rows.tool_calls),
         "a late result is lost": all(is_told_or_not(row, rows) for row in rows.tool_calls if row["is_late"]),
         "what runs once ran twice": len(runs := runs_once(tape, lines)) == len(set(runs)),
         "said is not what was said": all(row["said"] in spoken for row in agents(rows)),
@@ -62,10 +62,11 @@ def model_until_ms(lines: list[Line]) -> int:
     return until_ms
 
 
-def is_answered(row: dict[str, Any], until_ms: int) -> bool:
+def is_answered(row: dict[str, Any], rows: Records, until_ms: int) -> bool:
     """Say whether a called tool was answered, cancelled, ended when no model was there, or is a way off the line."""
     is_way = row["name"] in WAYS  # it is answered only where the caller stays, or comes back
-    is_late = row["called_ms"] is None or max(row["called_ms"], row["answered_ms"] or 0) >= until_ms
+    ran = next((one for one in rows.tool_calls if one["tool_call_id"] == row["joined"]), row)
+    is_late = row["called_ms"] is None or max(row["called_ms"], ran["answered_ms"] or 0) >= until_ms
     return (
         is_way or is_late or row["is_late"] or row["sent_ms"] is not None or row["error_kind"] == "cancelled"
     )

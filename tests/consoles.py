@@ -1,10 +1,11 @@
 """The console without a daemon: its pages over a database that is there, for Quart's test client."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import trio
 from attrs import define
 from quart import Response
 from quart.testing import QuartClient
@@ -15,11 +16,12 @@ from bridge.console.app import Door, Pages, open_console
 from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.console.exports import add_exports
 from bridge.console.history import add_history
-from bridge.console.lab import add_lab
+from bridge.console.lab.pages import Lab, add_lab
+from bridge.console.lab.runs import Runs
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
 from bridge.console.quality import add_quality
-from bridge.console.shelf import Shelf
+from bridge.console.ready.shelf import Shelf
 from bridge.indexing.desk import Desk
 from bridge.indexing.worker import Indexing
 from bridge.settings.admin import Admin, Console
@@ -104,6 +106,11 @@ async def nobody() -> list[dict[str, Any]]:
     return []
 
 
+def begin(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    """Begin a task beside the test, which may end before it."""
+    trio.lowlevel.spawn_system_task(task, *arguments)
+
+
 def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
     """Return the console over the database of a folder."""
     door = Door(admin, console, token)
@@ -114,6 +121,6 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)
-    add_lab(console, pages, data)
-    add_one_call(console, pages, Shelf(data))
+    add_lab(console, Lab(pages, Runs(data, begin), data))
+    add_one_call(console, pages, Shelf(data, begin))
     return Site(door, app, token)

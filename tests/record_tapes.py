@@ -50,6 +50,7 @@ class Scene:
     script: Script
     caller: Caller
     model_lag_ms: int = 0
+    agent: Mapping[str, object] = {}
 
 
 def agent(name: str, ms: int = 60_000) -> Words:
@@ -106,8 +107,29 @@ def late_model() -> Scene:
     return Scene(script, Caller(steps=steps, answer_delay_ms=0), model_lag_ms=700)
 
 
+NOTICE: Final = "This call is recorded for quality."
+RULES: Final = {
+    "protected": [NOTICE], "min_speech_ms": 300, "min_words": 3, "backchannels": True, "resume_after_ms": 1500,
+}  # fmt: skip
+
+
+def spoken_over() -> Scene:
+    """By speaking rules: said into a notice, a "mhm", a noise after which the agent goes on, and an interruption."""
+    script = Script(
+        opening=(Words(clip("agent_story").audio[: bytes_of(2500)], NOTICE),),
+        turns=((agent("agent_story", 14_000),), GOODBYE),
+        heard=("Hello?", "Mhm.", "", "No, stop there please."),
+    )
+    steps: tuple[Step, ...] = (
+        InterruptAfter(600), caller("caller_yes"), Wait(2800), caller("caller_yes"),
+        Wait(2200), caller("caller_no"), Wait(2800), caller("caller_stop"),
+    )  # fmt: skip
+    return Scene(script, Caller(steps=steps), agent={"speaking": RULES})
+
+
 SCENES: Final = {
-    scene.__name__: scene for scene in (interrupted, hung_up, model_lost, late_stream, late_model)
+    scene.__name__: scene
+    for scene in (interrupted, hung_up, model_lost, late_stream, late_model, spoken_over)
 }
 
 
@@ -128,7 +150,7 @@ async def make_call(scene: Scene, folder: Path) -> CallReport:
         model = await nursery.start(serve_model, scene.script)
         port = await nursery.start(serve_lagging, urlsplit(model.url).port, scene.model_lag_ms)
         url = f"ws://127.0.0.1:{port}{urlsplit(model.url).path}"
-        settings = config.parse(_settings(url), folder / "config.toml")
+        settings = config.parse(_settings(url, scene.agent), folder / "config.toml")
         secrets = config.Secrets((Account().auth_token,), "sk-none")
         async with open_daemon(settings, secrets) as daemon:
             via = f"http://127.0.0.1:{daemon.port}"
@@ -162,11 +184,11 @@ async def _pump(source: trio.SocketStream, target: trio.SocketStream) -> None:
         pass  # one side is gone: so is the other
 
 
-def _settings(model_url: str) -> Mapping[str, object]:
+def _settings(model_url: str, agent: Mapping[str, object]) -> Mapping[str, object]:
     return {
         "server": {"bind": "127.0.0.1:0", "public_url": PUBLIC},
         "realtime": {"url": model_url},
-        "agents": {"front-desk": {"tools": ["replay.callers.restaurant:check_table"]}},
+        "agents": {"front-desk": {"tools": ["replay.callers.restaurant:check_table"], **agent}},
     }
 
 

@@ -8,10 +8,12 @@ import trio
 from bridge.agents import Agent
 from bridge.calls.admission import Load
 from bridge.calls.intake import Webhook
+from bridge.calls.legs.ears import Hear, Seat
 from bridge.calls.messages import Vitals
 from bridge.calls.setup import Setup
 from bridge.heart.effects import EndCall
 from bridge.heart.parts.glance import Glance
+from bridge.heart.wishes import Wish
 from bridge.machine import FILES_A_CALL, SPARE_FILES
 from bridge.tapes.reader import Known
 from bridge.wire.requests import Request
@@ -71,6 +73,12 @@ class AnyCall(Protocol):
 
     async def ask(self, request: Request) -> str | None:
         """Answer a signed request about the caller: "" if nothing is to be said, None if nobody is there to say it."""
+
+    async def wish(self, wish: Wish) -> str:
+        """Have the heart decide on what somebody at the daemon asks; return why it is not done, nothing if it is."""
+
+    async def listen(self, who: str, hear: Hear) -> Seat:
+        """Let somebody hear both sides until they leave or the call is over, if they may."""
 
     def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
         """End the call from outside, with a sentence for the caller if there is one to say; the agent may say goodbye

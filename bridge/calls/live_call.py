@@ -13,14 +13,17 @@ from attrs import Factory, define, field
 from bridge.agents import Agent
 from bridge.calls.answering import answer
 from bridge.calls.crashes import crash, crashing_alone, give_up
+from bridge.calls.legs.ears import Ears, Hear, Seat
 from bridge.calls.legs.leg import WIND_UP_SECONDS, Leg, wind_up
 from bridge.calls.legs.shadow import Shadow
 from bridge.calls.legs.sides import ModelSide, PhoneSide
+from bridge.calls.operating import ask, listen
 from bridge.calls.tool_tasks import ToolTasks
 from bridge.calls.whereabouts import Whereabouts
 from bridge.given import CallInfo
 from bridge.heart.call import Call
 from bridge.heart.effects import (
+    AnswerOperator,
     AppendAudio,
     CancelTool,
     Effect,
@@ -34,7 +37,7 @@ from bridge.heart.effects import (
 )
 from bridge.heart.events import ClockRang, Event, LinkStalled, ToolAnswered, ToolFailed, ToolReported
 from bridge.heart.last_words import LISTEN_MS
-from bridge.heart.wishes import Stopped
+from bridge.heart.wishes import Stopped, Wish
 from bridge.links.lag import LoopLag
 from bridge.links.link import PhoneSocket
 from bridge.links.model import ModelAddress
@@ -67,6 +70,12 @@ class LiveCall:
     last_event: float = field(factory=trio.current_time)
     end: EndCall | None = None
     ended: float = float("inf")
+    ears: Ears | None = None
+    """None while nobody listens in."""
+    listeners: int = 0
+    """How many have, so far."""
+    refusal: str = ""
+    """Why what somebody at the daemon has asked for last was not done."""
     is_cancelled: bool = False
     routes: Routes = field(factory=Routes)
     caller_id: str = ""  # the number to ring others with, where the caller hides their own
@@ -127,7 +136,9 @@ class LiveCall:
             self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
         self.last_event = self.born + t_ms / 1000
         self.record(line, event)
-        self.carry_out(call.handle(event, t_ms), t_ms)
+        self.carry_out(effects := call.handle(event, t_ms), t_ms)
+        if self.ears is not None:
+            self.ears.take(event, effects)
         if self.end is not None and not call.is_listening:
             self._heard_out.set()
         if self._stalled:
@@ -186,6 +197,8 @@ class LiveCall:
                 self._model_side.open_next(effect, self._legs)
             case EndSession():
                 self._end_session()
+            case AnswerOperator():
+                self.refusal = effect.refusal
             case EndCall():
                 self.finish(self.mask.ending(effect))
 
@@ -195,6 +208,8 @@ class LiveCall:
         self.leaves_by = max(self.ended, self._tool_tasks.until) + WIND_UP_SECONDS
         self.over.set()
         self.phone.outbox.close()
+        if self.ears is not None:
+            self.ears.close()
         if self._shadow is not None:
             self._shadow.leave()
         self.on_end(effect)
@@ -241,6 +256,14 @@ class LiveCall:
         with crashing_alone(self):
             event = Stopped(by, why, say, within_ms)
             self.feed(tape.stop_line(self.now_ms(), event), event)
+
+    async def wish(self, wish: Wish) -> str:
+        """Have the heart decide on what somebody at the daemon asks; return why it is not done, nothing if it is."""
+        return ask(self, wish)
+
+    async def listen(self, who: str, hear: Hear) -> Seat:
+        """Let somebody hear both sides until they leave or the call is over, if they may."""
+        return listen(self, who, hear)
 
     def cancel(self, why: str) -> None:
         """Cancel whatever is left of a call that is over; its record says so."""

@@ -10,6 +10,7 @@ from bridge.calls.knowledge import Origin
 from bridge.config import Secrets, Settings
 from bridge.heart.effects import EndCall
 from bridge.heart.parts.glance import Glance
+from bridge.heart.wishes import Wish
 from bridge.wire.requests import Request
 
 Key: TypeAlias = tuple[str, str]
@@ -78,6 +79,31 @@ class Stop:
     say: str = ""
     is_stuck: bool = False
     within_ms: int = 0
+
+
+@frozen
+class Wished:
+    """Somebody here asks something of a call; answer with `Told`, and why it is not done."""
+
+    number: int
+    key: Key
+    wish: Wish
+
+
+@frozen
+class Listen:
+    """Somebody here listens in on a call; answer with `Told`, and why not, or from then on with what is `Overheard`."""
+
+    number: int
+    key: Key
+    who: str
+
+
+@frozen
+class ListenNoMore:
+    """They have left."""
+
+    number: int
 
 
 @frozen
@@ -176,6 +202,14 @@ class Taped:
 
 
 @frozen
+class Overheard:
+    """A block for a listener; nothing when nothing more will come."""
+
+    number: int
+    block: bytes = field(repr=False)
+
+
+@frozen
 class Over:
     """A media socket is closed."""
 
@@ -184,7 +218,8 @@ class Over:
 
 @frozen
 class Told:
-    """The answer to a `Prepare`, with the fault that keeps the configuration from being used; or that there is none."""
+    """The answer to a `Prepare`, with the fault that keeps the configuration from being used; to what somebody asks of
+    a call, with why it is not done; or that there is none."""
 
     number: int
     fault: str = ""

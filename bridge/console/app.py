@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from gzip import compress
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -46,6 +47,13 @@ PLACES: Final = (
 OPEN_TO_ALL: Final = ("/console/login", "/console/static/")
 KINDS: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SECURE: Final = "https://"
+QUICK: Final = 1
+"""How hard a page is packed: an hour's call in 15 ms, to a tenth."""
+
+LEAST_PACKED_BYTES: Final = 2000
+Begin: TypeAlias = Callable[..., Any]
+"""Begins a task that goes on when whoever asked for it has left; a bug in it ends nothing else."""
+
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -88,7 +96,21 @@ class Pages:
     async def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """Return a page as it is answered to whoever asks now."""
         told = {"visitor": g.visitor, "nonce": g.nonce, "path": request.path, "places": PLACES, **values}
-        return Response(await self.render(template, **told), status, content_type="text/html; charset=utf-8")
+        data = (await self.render(template, **told)).encode()
+        response = Response(data, status, content_type="text/html; charset=utf-8")
+        if _takes_packed() and len(data) > LEAST_PACKED_BYTES:
+            _pack(response, await trio.to_thread.run_sync(compress, data, QUICK, limiter=self._rendering))
+        return response
+
+
+def _takes_packed() -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+def _pack(response: Response, packed: bytes) -> None:
+    response.set_data(packed)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
 
 
 @frozen
@@ -226,11 +248,15 @@ def _load() -> Mapping[str, bytes]:
 STATIC: Final = _load()
 """Every file that pages load, read once: no request names a path."""
 
+PACKED: Final = {name: compress(data, mtime=0) for name, data in STATIC.items()}
+
 
 def _file(name: str) -> Response:
     if name not in STATIC:
         return Response("", 404)
     kind = KINDS[name.rpartition(".")[2]]
     response = Response(STATIC[name], content_type=f"{kind}; charset=utf-8")
+    if _takes_packed():
+        _pack(response, PACKED[name])
     response.headers["Cache-Control"] = "private, max-age=300"
     return response

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import structlog
 import trio
 from attrs import define, field
-from quart import Response, g, request
+from quart import Response, request
 
 from bridge.calls.host import AnyCall
-from bridge.console.app import HOME, Pages, Paths
+from bridge.console.app import Pages, Paths
 from bridge.console.event_streams import LONGEST_SECONDS, EventStreams
 from bridge.heart.parts.glance import Glance
 from bridge.observe.snapshot import phase_of
@@ -22,12 +20,8 @@ AGAIN_MS: Final = 1000
 MOST_SHOWN: Final = 200
 """Calls on one page; who carries more looks at metrics."""
 
-SEE_OTHER, NOT_FOUND = 303, 404
-OPERATOR: Final = "operator"
 KEPT: Final = b"event: kept\ndata: \n\n"
 """A call that was is in the database: the list has changed."""
-
-log = structlog.get_logger(__name__)
 
 
 @define(eq=False)
@@ -83,33 +77,10 @@ def _event(html: str) -> bytes:
 
 
 def add_live(console: Paths, pages: Pages, watch: Watch) -> None:
-    """Add the stream of calls that go on, and what may be done about one."""
+    """Add the stream of calls that go on."""
     streams = EventStreams(MOST_STREAMS)
 
     @console.get("/live")
     async def live() -> Response:
         kept = request.args.get("kept", default=pages.indexer.added, type=int)
         return streams.answer(watch.stream(kept))
-
-    @console.post("/calls/<call_id>/hang-up")
-    async def hang_up(call_id: str) -> Response:
-        call = _live(pages, call_id)
-        if call is None:
-            return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
-        log.info("call is ended from the console", call_id=call_id, who=g.visitor.who)
-        call.stop(OPERATOR, f"hung up in the console by {g.visitor.who}")
-        return Response("", SEE_OTHER, headers={"Location": _where_from(call_id)})
-
-
-def _live(pages: Pages, call_id: str) -> AnyCall | None:
-    """Return the call that goes on under this id."""
-    found = (
-        call for call in pages.snapshot.switchboard.calls if call.call_id == call_id and call.end is None
-    )
-    return next(found, None)
-
-
-def _where_from(call_id: str) -> str:
-    """Return the page on which somebody hung up: the call's own, or the list."""
-    own = f"{HOME}/{call_id}"
-    return own if urlsplit(request.referrer or "").path == own else HOME

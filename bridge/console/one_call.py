@@ -10,9 +10,10 @@ from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
 from bridge.console.growing import is_live, live_url
-from bridge.console.prepared import LINES, SOUND
+from bridge.console.operator.acts import choices_of
 from bridge.console.queries import one_call
-from bridge.console.shelf import Shelf
+from bridge.console.ready.prepared import LINES, SOUND
+from bridge.console.ready.shelf import Prepared, Shelf
 from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
 from bridge.store.messages import Failed, PageWanted, Rows
 from bridge.tapes.names import DONE_SUFFIX
@@ -32,6 +33,7 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
         if isinstance(answer, Failed):
             return await _unavailable(pages, call_id, answer)
         if answer.tables["call"]:
+            await _prepared(shelf, answer)  # meanwhile: whoever looks at a call wants to hear it
             return await _shown(pages, call_id, answer)
         if is_live(pages, call_id):
             return await _growing(pages, call_id)
@@ -39,19 +41,21 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
 
     @console.get("/calls/<call_id>/sound.wav")
     async def sound(call_id: str) -> Response:
-        folder = await _ready(pages, shelf, call_id)
-        return _absent() if folder is None else await _part_of(folder / SOUND)
+        prepared = await _prepared(shelf, await pages.indexer.read(one_call(call_id)))
+        return _absent() if prepared is None else await _part_of(prepared)
 
     @console.get("/calls/<call_id>/lines.json")
     async def lines(call_id: str) -> Response:
-        folder = await _ready(pages, shelf, call_id)
-        if folder is None:
+        prepared = await _prepared(shelf, await pages.indexer.read(one_call(call_id)))
+        if prepared is None or not await prepared.has_lines():
             return _absent()
-        return Response(await trio.Path(folder / LINES).read_bytes(), content_type="application/json")
+        return Response(
+            await trio.Path(prepared.folder / LINES).read_bytes(), content_type="application/json"
+        )
 
     @console.get("/calls/<call_id>/tape")
     async def tape(call_id: str) -> Response:
-        path = await _tape_of(pages, shelf, call_id)
+        path = _tape_of(shelf, await pages.indexer.read(one_call(call_id)))
         if path is None or not await trio.Path(path).is_file():
             return _absent()
         response = Response(await trio.Path(path).read_bytes(), content_type="application/gzip")
@@ -77,57 +81,55 @@ async def _growing(pages: Pages, call_id: str) -> Response:
         return await _unavailable(pages, call_id, made)
     if not made.tables["page"]:
         return await pages.page("absent.html", call_id=call_id, is_live=True)
-    return await pages.page("whole_call.html", call={"call_id": call_id}, **parts_of(made.tables["page"][0]))
+    told: dict[str, Any] = {"call": {"call_id": call_id}, "choices": choices_of(pages, call_id)}
+    return await pages.page("whole_call.html", **told, **parts_of(made.tables["page"][0]))
 
 
 def parts_of(page: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template of a call's page is given of one."""
-    scripts = [name for name in SCRIPTS if "waits-chart" in page["body"] or name != FOR_CHARTS]
     texts = {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
-    return {**texts, "styles": STYLES, "scripts": scripts, "is_live": 'data-live="/' in page["body"]}
+    scripts = {"scripts": [name for name in SCRIPTS if name != FOR_CHARTS], "for_charts": FOR_CHARTS}
+    return {**texts, **scripts, "styles": STYLES, "is_live": 'data-live="/' in page["body"]}
 
 
 async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
     return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=failed.text)
 
 
-async def _tape_of(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
+def _tape_of(shelf: Shelf, answer: Rows | Failed) -> Path | None:
     """Return where the database says that a call's tape is."""
-    answer = await pages.indexer.read(one_call(call_id))
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
     return shelf.data / rows[0]["tape"] if rows and rows[0]["tape"] else None
 
 
-async def _ready(pages: Pages, shelf: Shelf, call_id: str) -> Path | None:
-    tape = await _tape_of(pages, shelf, call_id)
-    return None if tape is None else await shelf.of(call_id, tape)
+async def _prepared(shelf: Shelf, answer: Rows | Failed) -> Prepared | None:
+    """Return what is prepared of a call, or is from now on."""
+    tape = _tape_of(shelf, answer)
+    if tape is None or not isinstance(answer, Rows):
+        return None
+    call = answer.tables["call"][0]
+    return await shelf.of(call["call_id"], tape, call["duration_ms"] or 0)
 
 
 # ---------------------------------------------------------------- sound, by range
 
 
-async def _part_of(path: Path) -> Response:
-    """Return a file, or as much of the part that was asked for as one answer may have."""
-    try:
-        size = (await trio.Path(path).stat()).st_size
-    except OSError:
+async def _part_of(prepared: Prepared) -> Response:
+    """Return a call's sound, or as much of the part that was asked for as is there and one answer may have."""
+    if request.range is None:
+        data, size = await prepared.sound(0, 0)
+        return Response(data, content_type=WAVE) if size else _absent()
+    first, behind = request.range.ranges[0]
+    if first < 0:  # from its end
+        first = max((await prepared.sound(0, 1))[1] + first, 0)
+    most = MOST_BYTES if behind is None else min(behind - first, MOST_BYTES)
+    data, size = await prepared.sound(first, most)
+    if not size:
         return _absent()
-    asked = request.range
-    if asked is None:
-        return Response(await trio.Path(path).read_bytes(), content_type=WAVE)
-    first, behind = asked.ranges[0]
-    first = max(size + first, 0) if first < 0 else first
     if first >= size:
         return Response("", NO_SUCH_PART, headers={"Content-Range": f"bytes */{size}"})
-    last = min(size if behind is None else behind, first + MOST_BYTES, size) - 1
-    data = await trio.to_thread.run_sync(_read, path, first, last + 1 - first)
-    return Response(data, PART, headers={"Content-Range": f"bytes {first}-{last}/{size}"}, content_type=WAVE)
-
-
-def _read(path: Path, first: int, count: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(first)
-        return file.read(count)
+    told = {"Content-Range": f"bytes {first}-{first + len(data) - 1}/{size}"}
+    return Response(data, PART, headers=told, content_type=WAVE)
 
 
 def _absent() -> Response:

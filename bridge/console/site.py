@@ -3,20 +3,23 @@
 from quart_trio import QuartTrio
 
 from bridge.calls.setup import CurrentSetup
-from bridge.console.app import Door, Pages, open_console
+from bridge.console.app import Begin, Door, Pages, open_console
 from bridge.console.exports import add_exports
 from bridge.console.growing import add_growing
 from bridge.console.history import add_history
-from bridge.console.lab import add_lab
+from bridge.console.lab.pages import Lab, add_lab
+from bridge.console.lab.runs import Runs
 from bridge.console.live import Watch, add_live
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.operator.acts import add_acts
+from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
-from bridge.console.shelf import Shelf
+from bridge.console.ready.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
 
-def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> None:
+def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot, begin: Begin) -> None:
     """Add the console's pages, for as long as the configuration says that there are any."""
 
     def door() -> Door:
@@ -28,10 +31,14 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot) -> No
     watch = Watch(pages)
     add_history(console, pages, watch.calls)
     data = current.setup.settings.data_folder
-    add_one_call(console, pages, Shelf(data))
+    shelf = Shelf(data, begin)
+    begin(shelf.clear)
+    add_one_call(console, pages, shelf)
     add_growing(console, pages)
     add_marks(console, pages)
     add_exports(console, pages, data)
     add_quality(console, pages)
-    add_lab(console, pages, current.setup.settings.folder)
+    add_lab(console, Lab(pages, Runs(current.setup.settings.folder, begin), data))
     add_live(console, pages, watch)
+    add_acts(console, pages)
+    add_listening(console, pages)

@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import structlog
 import trio
@@ -40,9 +40,6 @@ from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 from bridge.workers.pool import WorkerPool
-
-if TYPE_CHECKING:  # the packages it needs are an extra
-    from bridge.observe.admin import Annex
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -178,7 +175,7 @@ def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
     return {} if given is None and settings.server.workers > 1 else given
 
 
-def _console_of(current: CurrentSetup) -> "Annex | None":
+def _console_of(current: CurrentSetup) -> Callable[..., None] | None:
     """Return what adds the console to the admin address, if there is to be one."""
     if not current.setup.settings.console.on:
         return None

@@ -36,6 +36,8 @@ class Turns:
     """When a failed response may be asked for again."""
     is_in_doubt: bool = False
     """What the caller says may be no turn: until that is known nothing is asked, and nobody leaves."""
+    is_perhaps_unanswered: bool = False
+    """What was taken for noise may have been words: nobody has written them down."""
     prompt: str = ""
     """What the response that is owed is to say, where it is no answer of its own."""
     _requested: str = ""
@@ -56,7 +58,7 @@ class Turns:
 
     def caller_began(self, now: int) -> None:
         """The caller speaks: what the model was saying is over."""
-        self.caller_is_speaking, self.prompt = True, ""
+        self.caller_is_speaking, self.prompt, self.is_perhaps_unanswered = True, "", False
         if self._talking_since is None or self._is_closed_by_us:
             self._talking_since, self._is_closed_by_us = now, False
 
@@ -118,10 +120,11 @@ class Turns:
         """The caller has left the stream: nobody speaks there, and nothing is owed to anybody."""
         self.caller_is_speaking, self._talking_since, self.retry_at = False, None, None
         self._is_closed_by_us = self._is_commit_ours = False
-        self._is_expected = self._is_owed = self._is_unanswered = False
+        self._is_expected = self._is_owed = self._is_unanswered = self.is_perhaps_unanswered = False
 
     def session_lost(self) -> None:
         """The session is gone, and every response with it: what somebody waits for, the next one owes."""
+        self.is_perhaps_unanswered = False  # the next one has heard nothing of it
         self._is_owed = self.is_going_on
         self.active = self._requested = ""
         self.caller_is_speaking, self._talking_since, self.retry_at = False, None, None
@@ -131,7 +134,7 @@ class Turns:
 
     def created(self, response_id: str) -> None:
         """A response began: the server's own if one was expected, and then our request is still to be answered."""
-        self.active, self._sound_ms = response_id, 0
+        self.active, self._sound_ms, self.is_perhaps_unanswered = response_id, 0, False
         if not self._is_expected:
             self._requested = ""
         self._is_expected = False

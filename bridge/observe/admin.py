@@ -135,7 +135,7 @@ class Doorkeeper:
         return Response(NO_TOKEN, status=403, content_type="application/json")
 
 
-Annex: TypeAlias = Callable[[QuartTrio, Snapshot], None]
+Annex: TypeAlias = Callable[[QuartTrio], None]
 """Adds pages to the app, below `/console`."""
 
 
@@ -181,7 +181,7 @@ def make_admin_app(
     if snapshot.dialer is not None:
         add_asking(app, snapshot.dialer)
     if annex is not None:
-        annex(app, snapshot)
+        annex(app)
     return app
 
 

@@ -5,6 +5,7 @@ Calls know nothing of it. It is told the record of each call after its end, and 
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -19,7 +20,6 @@ from bridge.settings.admin import Admin
 from bridge.store.records import Records
 
 if TYPE_CHECKING:  # the packages they need are extras
-    from bridge.observe.admin import Annex
     from bridge.observe.metrics import Metrics
     from bridge.observe.tracing import Tracer
 
@@ -38,8 +38,8 @@ class Monitoring:
     metrics: "Metrics | None" = None
     tracer: "Tracer | None" = None
     peaks: Peaks = field(factory=Peaks)
-    annex: "Annex | None" = None
-    """Adds to the admin address what others have for it."""
+    annex: Callable[..., None] | None = None
+    """Adds to the app of the admin address what others have for it; told the snapshot, and how to begin a task."""
     address: str = ""
     _listener: trio.SocketListener | None = None
 
@@ -98,8 +98,12 @@ class Monitoring:
             if self.metrics is not None and self._listener is not None:
                 from bridge.observe.admin import AdminServer, Doorkeeper, make_admin_app
 
+                def begin(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+                    nursery.start_soon(never_fatal, task, *arguments)
+
+                annex = self.annex and partial(self.annex, snapshot=snapshot, begin=begin)
                 app = make_admin_app(
-                    lambda: Doorkeeper(self.admin, self.token), snapshot, self.metrics, self.peaks, self.annex
+                    lambda: Doorkeeper(self.admin, self.token), snapshot, self.metrics, self.peaks, annex
                 )
                 server = AdminServer(app)
                 nursery.start_soon(server.serve, self._listener, name="admin listener")

@@ -56,7 +56,7 @@ def _templates() -> Environment:
     found.filters |= {
         "clock": drawing.clock, "cut": _cut, "when": _when, "json": _compact, "stack": drawing.stack,
         "in_words": drawing.in_words, "took": told.took_ms, "outcome": told.outcome_of, "level": told.level_of,
-        "length_ms": told.length_of, "stretches": told.stretches,
+        "length_ms": told.length_of, "stretches": told.stretches, "timing": told.timing,
     }  # fmt: skip
     return found
 

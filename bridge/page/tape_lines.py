@@ -31,14 +31,14 @@ KINDS: Final = {
 
 def lines_in_short(lines: Iterable[bytes]) -> dict[str, Any]:
     """Return a tape's lines that say something: number, ms, leg, who, and the line as it stands. Raises `TapeError`."""
-    told = _TapeLines()
+    told = TapeLines()
     for raw in lines:
         told.take(decode(raw), raw)
     return told.finish()
 
 
 @define
-class _TapeLines:
+class TapeLines:
     """Told every line of a tape, it keeps those that say something."""
 
     _rows: list[tuple[int, int, str, str, str]] = field(factory=list)

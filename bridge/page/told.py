@@ -3,6 +3,7 @@ conversation with everything that came between. Pure.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from bridge.text.wording import counted, seconds
@@ -102,14 +103,25 @@ def _event(kind: str, who: str, t_ms: int, text: str) -> Row:
     return {"kind": kind, "who": who, "from_ms": t_ms, "to_ms": t_ms, "text": text}
 
 
-def stretches(words: list[list[Any]]) -> list[tuple[bool, list[list[Any]]]]:
-    """Return words in stretches that were all heard, or all not."""
-    found: list[tuple[bool, list[list[Any]]]] = []
-    for word in words:
-        if not found or found[-1][0] != word[2]:
-            found.append((word[2], []))
-        found[-1][1].append(word)
-    return found
+def stretches(words: list[list[Any]]) -> list[tuple[bool, str]]:
+    """Return words as text, in stretches that were all heard, or all not."""
+    runs = groupby(words, key=lambda word: bool(word[2]))
+    return [(is_heard, "".join(text for text, *_ in run)) for is_heard, run in runs]
+
+
+def timing(line: Row) -> str:
+    """Return how many of a browser's letters each word of a line has, and how long after the one before it begins.
+
+    A page has its words as text, and makes something of one only where somebody looks: an hour has ten thousand.
+
+    >>> timing({"from_ms": 1000, "words": [["Good ", 1000, True], ["day.", 1240, True]]})
+    '5 0 4 240'
+    """
+    begins = [line["from_ms"], *(ms for _, ms, _ in line["words"])]
+    sizes = (len(text.encode("utf-16-le", "surrogatepass")) // 2 for text, *_ in line["words"])
+    return " ".join(
+        f"{size} {ms - before}" for size, before, ms in zip(sizes, begins, begins[1:], strict=False)
+    )
 
 
 # ---------------------------------------------------------------- tools, legs

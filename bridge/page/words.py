@@ -29,7 +29,21 @@ def lines_of(record: Record, trace: Trace, *, is_live: bool = False) -> list[Row
         _as_known(row, until, is_open=is_live and row["item_id"] not in settled)
         for row in record["transcript"]
     ]
-    return [_line(row, record["items"], silences, trace) for row in rows]
+    pieces, made_ms = _by_item(record["items"], trace)
+    return [
+        _line(row, made_ms.get(row["item_id"], 0), pieces.get(row["item_id"], []), silences, trace)
+        for row in rows
+    ]
+
+
+def _by_item(items: Sequence[Row], trace: Trace) -> tuple[dict[str, list[Piece]], dict[str, int]]:
+    """Return each item's pieces on the line, and how much sound was made of it."""
+    pieces, made_ms = dict[str, list[Piece]](), dict[str, int]()
+    for piece in trace.pieces:
+        pieces.setdefault(piece.item_id, []).append(piece)
+    for item in items:
+        made_ms[item["item_id"]] = made_ms.get(item["item_id"], 0) + item["generated_ms"]
+    return pieces, made_ms
 
 
 def _as_known(row: Row, until: Mapping[str, int], *, is_open: bool) -> Row:
@@ -44,9 +58,7 @@ def _silence_ms(turn: Row) -> int:
     return felt - waited if felt is not None and waited is not None else 0
 
 
-def _line(row: Row, items: Sequence[Row], silences: Mapping[str, int], trace: Trace) -> Row:
-    pieces = [piece for piece in trace.pieces if piece.item_id == row["item_id"]]
-    made_ms = sum(one["generated_ms"] for one in items if one["item_id"] == row["item_id"])
+def _line(row: Row, made_ms: int, pieces: Sequence[Piece], silences: Mapping[str, int], trace: Trace) -> Row:
     made_ms = made_ms or ms_of(sum(piece.size for piece in pieces))  # nothing is settled yet
     is_agent = row["role"] == "agent"
     began, ended = _spoken(row, made_ms, pieces, silences, trace) if is_agent else _said(row, silences)

@@ -62,6 +62,8 @@ class Console:
     user_header: str = setting("", user_header)
     reports: str = setting("", text("a folder; relative ones start at the configuration file", empty=True))
 
+    lab_runs: bool = setting(False, flag)
+
     def address(self, bind: str) -> str:
         """Return where browsers find it, with the admin address there; nothing for a socket, which no browser opens."""
         is_reached = self.on and bind and not (bind.startswith("unix:") and not self.url)
@@ -79,6 +81,10 @@ def missing_of_console(admin: Admin, console: Console, *, has_token: bool) -> li
         missing.append(
             f"[console] user_header: whoever reaches {admin.bind} could write it; bind to 127.0.0.1 or to unix:/path, "
             f"or set {admin.token_env} and have your proxy send it"
+        )
+    if console.lab_runs and not console.reports:
+        missing.append(
+            '[console] lab_runs: runs write into the reports\' folder; name one, such as reports = "reports"'
         )
     host = urlsplit(console.url).hostname or ""
     if host and not admin.answers_to(host):

@@ -73,11 +73,16 @@ class Listener:
     _sid: str = ""
     _is_gone: bool = False
 
+    @property
+    def begins_ms(self) -> int:
+        """Return when the first stream began."""
+        return self._frames.started_ms or 0
+
     def sound(self) -> Sound:
         """Return what was on the line until now."""
         length = max(len(self.caller), len(self.agent))
         caller, agent = (bytes(side.ljust(length, SILENCE)) for side in (self.caller, self.agent))
-        return Sound(caller, agent, self._frames.started_ms or 0, tuple(self._pieces))
+        return Sound(caller, agent, self.begins_ms, tuple(self._pieces))
 
     def take(self, line: Line) -> None:
         """Take in one line."""
@@ -105,7 +110,7 @@ class Listener:
 
     def _clock(self, t_ms: int) -> int:
         """Return the byte that the line's clock has reached."""
-        return bytes_of(t_ms - (self._frames.started_ms or 0))
+        return bytes_of(t_ms - self.begins_ms)
 
     def _play(self, line: Line) -> None:
         """Queue audio at Twilio: it plays now, or after all that was sent before it."""

@@ -16,6 +16,7 @@ from bridge.store.late import LateLines
 from bridge.store.legs import Legs
 from bridge.store.outgoing import outgoing_columns, sid_in
 from bridge.store.overlaps import overlaps_of
+from bridge.store.remote_tools import remote_row
 from bridge.store.tool_rows import TOLD_OF_A_TOOL, tool_row
 from bridge.store.transcript import Item, Transcript
 from bridge.store.turns import Turns
@@ -162,10 +163,12 @@ class _Reader:
             return
         handler = getattr(self, "_" + kind.replace(".", "_"), None)
         wanted = kind in FROM_MODEL if is_from_model else kind in FROM_US
-        if handler is None or not wanted:
-            return
         try:
-            handler(line.t_ms, message)
+            if is_from_model and (told := remote_row(kind, line.t_ms, message)) is not None:
+                self._tool(told["tool_call_id"]).update(told)
+                self._tool(told["tool_call_id"]).setdefault("called_ms", line.t_ms)
+            if handler is not None and wanted:
+                handler(line.t_ms, message)
         except (KeyError, TypeError, ValueError, AttributeError):
             self.log.append({"t_ms": line.t_ms, "text": f"{kind} with missing or wrong fields", "data": {}})
 

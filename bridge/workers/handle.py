@@ -4,13 +4,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
 import trio
-from attrs import Factory, define, field
+from attrs import define, field
 
-from bridge.agents import Agent
+from bridge.calls.legs.ears import OVER, Hear, Seat
 from bridge.calls.messages import (
     Answer,
     Answered,
@@ -19,29 +20,31 @@ from bridge.calls.messages import (
     Key,
     Leave,
     Leaves,
+    Listen,
+    ListenNoMore,
     Media,
     OnDisk,
     Over,
+    Overheard,
     Peek,
     Peeked,
     Prepare,
     Renew,
     Renewed,
-    Stop,
     Streams,
     Told,
     Vitals,
+    Wished,
 )
 from bridge.config import Secrets, Settings
-from bridge.heart.effects import EndCall
 from bridge.heart.parts.glance import Glance
+from bridge.heart.wishes import Wish
 from bridge.links.channel import Channel
 from bridge.machine import child
 from bridge.tapes.header import Header
-from bridge.tapes.tape import BRIDGE
 from bridge.wire.requests import Request
-from bridge.wire.routes import Routes
 from bridge.workers.protocol import OTHER_PROTOCOL, protocol
+from bridge.workers.remote_call import RemoteCall
 
 STUCK_SECONDS: Final = 20
 """A worker says every second how it is. One that is silent for so long is ended, and Python says where it was."""
@@ -49,115 +52,13 @@ STUCK_SECONDS: Final = 20
 SLOW_SECONDS: Final = 3
 """One that is silent for so long gets no new calls."""
 
-ANSWER_SECONDS: Final = 5
-"""What a worker may take to answer a request: Twilio gives it 15 s."""
-
 PEEK_SECONDS: Final = 1
 """Somebody looks: what is told later they do not see."""
 
-GONE_SECONDS: Final = 610
-"""An ended call is its worker's to let go of: after the longest tool, and a little."""
+WISH_SECONDS: Final = 5
+NO_ANSWER: Final = "the process of this call does not answer"
 
 log = structlog.get_logger(__name__)
-
-
-@define(eq=False)
-class RemoteCall:
-    """A call that a worker carries, as far as the supervisor knows it."""
-
-    key: Key
-    call_id: str
-    agent: Agent
-    routes: Routes
-    caller: str
-    called: str
-    worker: "WorkerHandle" = field(repr=False)
-    born: float = field(factory=trio.current_time)
-    last_event: float = float("inf")
-    ended: float = float("inf")
-    leaves_by: float = float("inf")
-    end: EndCall | None = None
-    is_cancelled: bool = False
-    is_outgoing: bool = False
-    over: trio.Event = field(factory=trio.Event)
-    has_stream: bool = False
-    is_away: bool = False
-    is_streaming: bool = False
-    """Never: whether frames come is its worker's to see."""
-    due: float = field(
-        default=Factory(lambda call: call.born + call.agent.limits.max_call_seconds, takes_self=True)
-    )
-    _gone: trio.Event = field(factory=trio.Event)
-    _on_disk: trio.Event = field(factory=trio.Event)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Say whether the call has had no phone leg yet."""
-        return not self.has_stream and self.end is None
-
-    async def run(self) -> None:
-        """Return when nothing is left of the call but its tape."""
-        try:
-            await self._gone.wait()
-        finally:
-            self.worker.calls.pop(self.key, None)
-
-    async def wait_on_disk(self) -> None:
-        """Return when its worker has told that the beginning of its tape is on the disk, or has died."""
-        await self._on_disk.wait()
-
-    async def ask(self, request: Request) -> str | None:
-        """Return what its worker answers; None when it has died, or keeps us waiting."""
-        with trio.move_on_after(ANSWER_SECONDS):
-            answer = await self.worker.answer(self.key, request)
-            if self.worker.channel.is_gone:
-                await self._gone.wait()  # it died before it could answer: the call is lost
-            return answer
-        return None
-
-    def streams(self) -> None:
-        """Take note that it has a media stream."""
-        self.has_stream, self.is_away = True, False
-
-    def leaves(self, bound_ms: int) -> None:
-        """Take note that its caller has left the stream, for so long at most."""
-        self.is_away = True
-        self.due += bound_ms / 1000
-
-    def stop(self, by: str, why: str, *, say: str = "", within_ms: int = 0) -> None:
-        """Let its worker end the call, with a sentence for the caller, or within the time the agent has for its own."""
-        self.worker.channel.send(Stop(self.key, by, why, say, within_ms=within_ms))
-
-    def abandon(self, why: str) -> None:
-        """Let its worker end the call without asking its peers."""
-        self.worker.channel.send(Stop(self.key, BRIDGE, why, is_stuck=True))
-
-    def cancel(self, why: str) -> None:
-        """Count the call as gone: its worker has had its time."""
-        self.is_cancelled = True
-        self._gone.set()
-        self.over.set()
-
-    def has_ended(self, end: EndCall) -> None:
-        """Take note of its end."""
-        if self.end is None:
-            self.end, self.ended = end, trio.current_time()
-            self.over.set()
-            self.leaves_by = self.ended + GONE_SECONDS
-
-    def is_lost(self) -> None:
-        """Take note that its worker has died: what the caller hears next is ours to say."""
-        self.has_ended(EndCall(BRIDGE, "crashed", self.agent.failure_sentence.text))
-        self.is_gone()
-
-    def is_gone(self) -> None:
-        """Take note that nothing is left of it."""
-        self._gone.set()
-        self._on_disk.set()
-
-    def is_on_disk(self) -> None:
-        """Take note that its tape has begun."""
-        self._on_disk.set()
 
 
 @define(eq=False)
@@ -188,6 +89,8 @@ class WorkerHandle:
     _sockets: dict[int, trio.Event] = field(factory=dict)
     _asked: dict[int, trio.Event] = field(factory=dict)
     _faults: dict[int, str] = field(factory=dict)
+    _ears: dict[int, Hear] = field(factory=dict)
+    """Who hears calls of its, by the numbers under which they asked to."""
     _answers: dict[int, str] = field(factory=dict)
     _glances: dict[int, Mapping[str, Glance]] = field(factory=dict)
     _count: int = 0
@@ -239,6 +142,37 @@ class WorkerHandle:
             await _wait_in(self._asked, number, told)
         return self._glances.pop(number, {})
 
+    async def wish(self, key: Key, wish: Wish) -> str:
+        """Let it have one of its calls do what somebody asks; return why that is not done."""
+        number, told = self._new(self._asked)
+        self.channel.send(Wished(number, key, wish))
+        return await self._refusal(number, told)
+
+    async def listen(self, key: Key, who: str, hear: Hear) -> Seat:
+        """Let somebody hear one of its calls, if they may."""
+        number, told = self._new(self._asked)
+        self._ears[number], leave, refusal = hear, partial(self._listen_no_more, number), NO_ANSWER
+        self.channel.send(Listen(number, key, who))
+        try:
+            refusal = await self._refusal(number, told)
+        finally:
+            if refusal:
+                leave()
+        return Seat(refusal, leave)
+
+    async def _refusal(self, number: int, told: trio.Event) -> str:
+        self._faults[number] = NO_ANSWER
+        try:
+            with trio.move_on_after(WISH_SECONDS):
+                await _wait_in(self._asked, number, told)
+        finally:
+            refusal = self._faults.pop(number, "")
+        return refusal
+
+    def _listen_no_more(self, number: int) -> None:
+        if self._ears.pop(number, None) is not None:
+            self.channel.send(ListenNoMore(number))
+
     async def prepare(self, settings: Settings, secrets: Secrets) -> str:
         """Let it load another configuration, and return what is wrong with it there; nothing if it has died."""
         self.is_prepared = False
@@ -287,6 +221,8 @@ class WorkerHandle:
                 self.calls[key].is_on_disk()
             case Gone(key) if key in self.calls:
                 self.calls[key].is_gone()
+            case Overheard(number, block) if number in self._ears:
+                self._ears[number](block)
             case Over(number) if number in self._sockets:
                 self._sockets[number].set()
             case Answered() | Told() | Peeked():
@@ -303,7 +239,9 @@ class WorkerHandle:
                 self._answers[number] = answer
             case Peeked(number, glances):
                 self._glances[number] = glances
-            case Told(number, fault) if fault:
+            case Told(number, ""):
+                self._faults.pop(number, None)
+            case Told(number, fault):
                 self._faults[number] = fault
         told.set()
 
@@ -313,6 +251,8 @@ class WorkerHandle:
             call.is_lost()
         for event in (*self._sockets.values(), *self._asked.values()):
             event.set()
+        for hear in self._ears.values():
+            hear(OVER)
 
 
 async def _wait_in(events: dict[int, trio.Event], number: int, event: trio.Event) -> None:

@@ -30,7 +30,8 @@ from bridge.machine import files_left, resident_bytes
 from bridge.tapes.reader import Known, known_on_disk
 from bridge.web.app import MEDIA_PATH, Gate
 from bridge.workers.garbage import Garbage
-from bridge.workers.handle import RemoteCall, WorkerHandle, way_of
+from bridge.workers.handle import WorkerHandle, way_of
+from bridge.workers.remote_call import RemoteCall
 from bridge.workers.roster import Roster
 
 PREPARE_SECONDS: Final = 30

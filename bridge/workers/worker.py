@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,10 @@ import trio
 from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
+from bridge.calls.host import AnyCall
 from bridge.calls.intake import Webhook
+from bridge.calls.legs.ears import OVER as NO_MORE
+from bridge.calls.legs.ears import Seat
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import (
     Answer,
@@ -29,9 +33,12 @@ from bridge.calls.messages import (
     Key,
     Leave,
     Leaves,
+    Listen,
+    ListenNoMore,
     Media,
     OnDisk,
     Over,
+    Overheard,
     Peek,
     Peeked,
     Prepare,
@@ -42,7 +49,9 @@ from bridge.calls.messages import (
     Streams,
     Taped,
     Told,
+    Wished,
 )
+from bridge.calls.operating import OVER
 from bridge.calls.setup import CurrentSetup, Setup, make_setup, make_setup_afresh
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets
@@ -58,6 +67,9 @@ from bridge.wire.requests import OUTGOING
 from bridge.workers.handle import way_of
 from bridge.workers.local import LocalHost
 from bridge.workers.protocol import OTHER_PROTOCOL, protocol
+
+MOST_OVERHEARD: Final = 50
+"""Messages that may wait for the supervisor before those who listen in lose sound."""
 
 TELL_SECONDS: Final = 1
 """How often the supervisor is told how this process is."""
@@ -77,6 +89,8 @@ class Worker:
     switchboard: Switchboard = field(init=False)
     gate: Gate = field(init=False)
     _prepared: Setup | None = None
+    _seats: dict[int, Seat] = field(factory=dict)
+    """Of those at the supervisor's side who hear a call that is carried here."""
     _preparing: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -135,6 +149,8 @@ class Worker:
                     self._carry(message)
                 case Answer():
                     await self._answer(message)
+                case Wished() | Listen():
+                    await self._take_wish(message)
                 case Peek(number):
                     self.channel.send(Peeked(number, await self.host.glances(self.switchboard.calls)))
                 case _:
@@ -146,6 +162,8 @@ class Worker:
                 self._renew(message)
             case Stop():
                 self._stop(message)
+            case ListenNoMore(number) if number in self._seats:
+                self._seats.pop(number).leave()
             case Hush(""):
                 self.host.unhush()
             case Hush(why):
@@ -175,6 +193,31 @@ class Worker:
             self.switchboard.name(message.key, request.call_sid)
         answer = None if call is None else await call.ask(request)
         self.channel.send(Told(message.number) if answer is None else Answered(message.number, answer))
+
+    async def _take_wish(self, message: Wished | Listen) -> None:
+        """Have a call do what somebody at the supervisor's side asks, and tell them why it does not."""
+        call = self.switchboard.find(message.key)
+        if call is None or call.end is not None:
+            refusal = OVER
+        elif isinstance(message, Wished):
+            refusal = await call.wish(message.wish)
+        else:
+            refusal = await self._listen(call, message)
+        self.channel.send(Told(message.number, refusal))
+
+    async def _listen(self, call: AnyCall, message: Listen) -> str:
+        """Let somebody at the supervisor's side hear a call; return why not."""
+        seat = await call.listen(message.who, partial(self._overhear, message.number))
+        if not seat.refusal:
+            self._seats[message.number] = seat
+        return seat.refusal
+
+    def _overhear(self, number: int, block: bytes) -> None:
+        """Pass a block on, unless so much waits for the supervisor that other messages would come late."""
+        if block == NO_MORE:
+            self._seats.pop(number, None)
+        if block == NO_MORE or self.channel.waiting < MOST_OVERHEARD:
+            self.channel.send(Overheard(number, block))
 
     def _stop(self, message: Stop) -> None:
         call = self.switchboard.find(message.key)

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.errors import BridgeError
 from bridge.screen.errors import complain, explains_errors, leave_faults
 from bridge.screen.output import print_json
+from bridge.screen.progress_lines import ProgressLines
 from replay.commands.options import JSON
 from replay.compare.asking import agreement, judged
 from replay.compare.estimate import estimate as estimate_of
@@ -143,11 +144,12 @@ def _made(job: Job, out: Path, screen: Console, counts: Counts | None = None) ->
 
 def _called(job: Job, out: Path, screen: Console, counts: Counts | None) -> list[Run]:
     with _progress(screen) as progress:
-        task = progress.add_task("calling", total=None)
+        task, lines = progress.add_task("calling", total=None), ProgressLines()
 
         def tell(run: Run, done: int, total: int) -> None:
             what = f"{run.variant}: {run.caller}" + (f" ({run.error})" if run.error else "")
             progress.update(task, completed=done, total=total, description=what)
+            lines.tell(what, done, total)
 
         work = partial(run_plan, job.plan, job.callers, out=out, progress=tell, environment=os.environ,
                        counts=counts)  # fmt: skip

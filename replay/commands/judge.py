@@ -1,7 +1,7 @@
 """`replay judge`: ring any bridge, listen on both sides, and say how it treats its callers."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,16 +11,17 @@ import trio
 from rich.console import Console
 
 from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
-from bridge.screen.output import console, print_json
-from replay.commands.options import complain_of_file
+from bridge.screen.output import print_json, table_console
+from replay.commands.options import complain_of_file, found, read
 from replay.commands.phone_options import account_of
-from replay.conformance.asked import MODEL_PORT, job_of
+from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
 from replay.conformance.job import Job
-from replay.conformance.screen import show_card, teller
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
+from replay.conformance.shown.screen import show_card, teller
+from replay.conformance.situations import Situation
 from replay.conformance.started_bridge import BridgeNotStartedError
 from replay.phone.exchange.expect import Expect
 from replay.phone.scenario import CallSettings, Scenario
@@ -30,12 +31,16 @@ from replay.tapes.junit import write_junit
 
 FAILED: Final = 1
 NO_CALL: Final = 2
+DATA_FOLDER: Final = Path("data")
+"""Where the id of a call is looked for."""
 
 EXAMPLES: Final = """\
 \b
 A bridge that runs on this machine, and has ws://127.0.0.1:8090/v1/realtime for its model:
   replay judge --to http://127.0.0.1:5050/incoming-call
-One that is started for it, whose model's address is read from a variable:
+One that is started for it, with OpenAI's address in its code:
+  replay judge --cmd "python main.py" --to /incoming-call --html card.html
+One whose model's address is read from a variable:
   replay judge --cmd "python main.py" --model-variable OPENAI_REALTIME_URL --to /incoming-call
 """
 
@@ -62,12 +67,33 @@ One that is started for it, whose model's address is read from a variable:
     "model_variables",
     multiple=True,
     metavar="NAME[=TEXT]",
-    help="Where the bridge of --cmd reads the model's address; {url} and {host} in TEXT stand for it. Repeat for more.",
+    help="Where the bridge of --cmd reads the model's address; {url} and {host} in TEXT stand for it. Repeat for more. "
+    "Without it, one in Python or Node that has OpenAI's own address in its code is led to the model as it is.",
 )
 @click.option(
     "--model-port",
     type=click.IntRange(0, 65_535),
     help=f"Where the model's stand-in listens; without it {MODEL_PORT}, with --cmd any free port.",
+)
+@click.option(
+    "--call",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PHONE.toml MODEL.toml",
+    help="Make this call of yours in place of the card's; [expect] of both files is looked at. Repeat for more.",
+)
+@click.option(
+    "--callers",
+    multiple=True,
+    metavar="TAPE|FOLDER",
+    help="Have the callers of recorded calls ring, in place of the card's. Repeat for more.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep both sides' messages and the sound of each call in this folder.",
 )
 @click.option("--only", multiple=True, metavar="CHECK", help="Look for this alone. Repeat for more.")
 @click.option("--strict", is_flag=True, help="What could not be told counts as failed.")
@@ -91,6 +117,7 @@ def judge(
     to: str, public_url: str | None, auth_token_env: str | None, account_sid: str | None, cmd: str | None,
     model_variables: tuple[str, ...], model_port: int | None, only: tuple[str, ...], strict: bool,
     baseline: Path | None, name: str | None, html: Path | None, junit: Path | None, wants_json: bool,
+    pairs: tuple[tuple[Path, Path], ...], callers: tuple[str, ...], keep: Path | None,
 ) -> None:  # fmt: skip
     """Ring a bridge, any bridge, and say how it treats its callers.
 
@@ -105,10 +132,10 @@ def judge(
     """
     before = read_card(baseline).results if baseline else {}
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
-    out = Console(quiet=True) if wants_json else console()
+    out = Console(quiet=True) if wants_json else table_console()
     job = job_of(
         to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
-        only=only, name=name,
+        only=only, name=name, own=_own(pairs, callers), keep=keep,
     )  # fmt: skip
     card = _made(job, out)
     show_card(card, out)
@@ -116,6 +143,12 @@ def judge(
     if wants_json:
         print_json(as_json(card))
     sys.exit(_exit_code(card, before, strict=strict) if card.was_connected else NO_CALL)
+
+
+def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[Situation, ...]:
+    """Return the calls that are made in place of the card's, if there are any."""
+    tapes = found(callers, DATA_FOLDER) if callers else ()
+    return own_calls(pairs, [read(str(path), DATA_FOLDER) for path in tapes])
 
 
 def _made(job: Job, out: Console) -> ReportCard:

@@ -1,6 +1,7 @@
 """`replay model`: the Realtime stand-in as a command, for any client. What it says is in the scenario."""
 
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,19 @@ import click
 import msgspec
 import trio
 from rich.console import Console
+from rich.markup import escape
 
 from bridge.screen.errors import complain, explains_errors, quiet_interrupt
 from bridge.screen.output import console
-from bridge.text.visible import visible_json
+from bridge.text.visible import visible, visible_json
+from replay.model.expect import Expect, unmet
 from replay.model.scenario import load_scenario
 from replay.model.server import Cast, ModelServer, Watch, serve_model
+from replay.model.session import Session
 from replay.model.watch import Happening, Watcher, as_json, narrate
 
 PORT: Final = 8090
+NOT_AS_EXPECTED: Final = 1
 
 
 @click.command()
@@ -52,44 +57,58 @@ def model(scenario: Path | None, host: str, port: int, once: bool, wants_json: b
     With --json each line is an object: {"type": "listening", "url"} first, then one for each message with
     "session", "t_ms", "from" (client, model or socket), "type" and "msg", without audio and deltas.
 
-    Ctrl-C ends it. Exit code: 0, or 2 when the scenario or the address can't be used.
+    What its clients must do can stand in [expect] of the scenario; whatever of it did not come true is said at the end.
+
+    Ctrl-C ends it. Exit code: 0; 1 when something expected did not come true; 2 when the scenario or the address can't
+    be used.
     """
-    cast = _cast(scenario)
+    cast, expect = _cast(scenario)
     screen = console()
     tell: Callable[[Happening], None] = _print_json if wants_json else narrate(screen)
     watcher = Watcher(tell, trio.current_time)
     greet = _greet_machine if wants_json else partial(_greet, screen, scenario)
     with quiet_interrupt():
-        failed = trio.run(partial(_serve, cast, watcher, greet, host=host, port=port, once=once))
-    if failed is not None:
+        served = trio.run(partial(_serve, cast, watcher, greet, host=host, port=port, once=once))
+    if isinstance(served, OSError):
         hint = "another --host or --port; --port 0 is any free one"
-        complain(f"{host}:{port}: can't listen there: {failed.strerror or failed}", hint=hint)
+        complain(f"{host}:{port}: can't listen there: {served.strerror or served}", hint=hint)
+    complaints = unmet(expect, served)
     if wants_json:
-        _echo({"type": "ended", "sessions": watcher.sessions})
+        told = {} if expect == Expect() else {"complaints": complaints}
+        _echo({"type": "ended", "sessions": watcher.sessions, **told})
     else:
-        screen.print(f"{watcher.sessions} sessions served")
+        _tell_end(screen, watcher.sessions, complaints)
+    sys.exit(NOT_AS_EXPECTED if complaints else 0)
 
 
-def _cast(path: Path | None) -> Cast:
+def _tell_end(screen: Console, sessions: int, complaints: list[str]) -> None:
+    screen.print(f"{sessions} sessions served")
+    for complaint in complaints:
+        screen.print(f"[red]wrong[/]  {escape(visible(complaint))}", soft_wrap=True)
+
+
+def _cast(path: Path | None) -> tuple[Cast, Expect]:
     if path is not None:
-        return load_scenario(path).script_for
+        scenario = load_scenario(path)
+        return scenario.script_for, scenario.expect
     from replay.demo.stories import model_says  # here, because the demo brings the whole daemon with it
 
     script = model_says()
-    return lambda _model, _show: script
+    return lambda _model, _show: script, Expect()
 
 
 async def _serve(
     cast: Cast, watch: Watch, greet: Callable[[str], None], *, host: str, port: int, once: bool
-) -> OSError | None:
-    """Serve until a signal, or the end of the first session; gives the reason when it can't."""
-    failed: OSError | None = None
+) -> list[Session] | OSError:
+    """Serve until a signal, or the end of the first session; gives the sessions, or the reason when it can't."""
+    served: list[Session] | OSError = []
     try:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
                 server: ModelServer = await nursery.start(
                     partial(serve_model, cast, host=host, port=port, watch=watch)
                 )
+                served = server.sessions
                 greet(server.url)
                 if once:
                     nursery.start_soon(_leave_after_one, server, nursery.cancel_scope)
@@ -98,8 +117,8 @@ async def _serve(
                 nursery.cancel_scope.cancel()
     except* OSError as group:
         first = group.exceptions[0]
-        failed = first if isinstance(first, OSError) else OSError(str(first))
-    return failed
+        served = first if isinstance(first, OSError) else OSError(str(first))
+    return served
 
 
 async def _leave_after_one(server: ModelServer, scope: trio.CancelScope) -> None:

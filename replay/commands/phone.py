@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from bridge.screen.errors import complain, explains_errors
 from bridge.screen.output import console, print_json
 from replay.commands.phone_options import account_of, destination_of, parameters_of
-from replay.phone.exchange.expect import Expect
+from replay.phone.exchange.expect import Expect, ExpectOfBoth
 from replay.phone.load import Lateness, make_calls
 from replay.phone.report import OnEvent
 from replay.phone.rest import open_rest
@@ -159,13 +159,20 @@ def phone(
     told = attrs.evolve(told, parameters=told.parameters | parameters_of(parameters))
     destination = destination_of(to, public_url, also_hosts)
     account = account_of(told, auth_token_env, account_sid, shared_key_env)
-    _refuse_contradictions(destination, calls, wav=wav, rest_port=rest_port)
+    _refuse_contradictions(told, destination, calls, wav=wav, rest_port=rest_port)
     out = Console(quiet=True) if wants_json else console()
     job = _Job(told, destination, account, out, wants_json, rest_port, fallback)
     sys.exit(_one_call(job, wav) if calls == 1 else _many_calls(job, calls, at_once))
 
 
-def _refuse_contradictions(to: Destination, calls: int, *, wav: Path | None, rest_port: int | None) -> None:
+def _refuse_contradictions(
+    told: Scenario, to: Destination, calls: int, *, wav: Path | None, rest_port: int | None
+) -> None:
+    if told.of_both != ExpectOfBoth():
+        complain(
+            "[expect.both] needs the model's side too",
+            hint="replay judge --call PHONE.toml MODEL.toml --to URL",
+        )
     if wav is not None and calls > 1:
         complain("--wav is for one call", hint="leave out --calls, or --wav")
     if rest_port is not None and (calls > 1 or not to.has_twiml):

@@ -2,44 +2,43 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import Final, TypeVar
 
 import click
-from attrs import evolve
-from click.core import ParameterSource
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.agents import Agent
-from bridge.config import load
-from bridge.errors import TapeError
 from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt
 from bridge.screen.output import print_json
-from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.commands.vad_study import (
+    AGENT,
+    CACHE,
+    CONFIG,
+    FILE,
+    FOLDER,
+    NOISE_REDUCTION,
+    for_agent,
+    progress,
+    recordings_of,
+)
 from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting
-from replay.vad.engine.pool import Pool, open_pool
+from replay.vad.engine.pool import open_pool
 from replay.vad.report.page import page
 from replay.vad.report.screen import show, show_files
 from replay.vad.study.confirm import plan_of
-from replay.vad.study.study import Plan, Study, StudyError, Tell, read_recordings, study
+from replay.vad.study.study import Plan, Study, study
 from replay.vad.study.sweep import Grid
 from replay.vad.study.tables import as_json, write_parquet
 from replay.vad.study.write import write_setting
-from replay.vad.truth.recording import Recording
 
 N = TypeVar("N", int, float)
 NOTHING: Final = 1
-CACHE: Final = "vad-cache"
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 EXAMPLES: Final = """\
 \b
@@ -54,16 +53,11 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
 
 @click.command(epilog=EXAMPLES)
 @TAPES
-@click.option(
-    "--agent", default="", metavar="NAME", help="Only this agent's calls; needed when there are several."
-)
+@AGENT
 @click.option("--for", "whose", default="", metavar="NAME",
               help="Whose setting and budget to go by, and to write; the calls' own agent unless told.")  # fmt: skip
-@click.option("--config", type=FILE, default=Path("config.toml"), show_default=True,
-              help="Where the agent's current setting and its [turn_budget] are.")  # fmt: skip
-@click.option(
-    "--noise-reduction", default="", metavar="KIND", help="Only calls recorded with this noise_reduction."
-)
+@CONFIG
+@NOISE_REDUCTION
 @click.option(
     "--labels",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -129,16 +123,15 @@ def sweep(
     can't be read: it is named, and the others are studied.
     """
     with quiet_interrupt():
+        grid = _grid(thresholds, silences, prefixes)
         asked = Plan(
-            grid=_grid(thresholds, silences, prefixes),
-            policy=policy,
-            trusts_engine=trust_engine,
-            is_cautious=cautious,
-            labels=labels,
+            grid=grid, policy=policy, trusts_engine=trust_engine, is_cautious=cautious, labels=labels
         )
-        with _progress(quiet=wants_json) as tell, open_pool(jobs or os.cpu_count() or 1) as pool:
-            recordings, skipped, faults = _recordings(found(tapes, data), agent, noise_reduction, pool, tell)
-            asked = _for_agent(asked, config, whose or recordings[0].agent_name, must=bool(whose) or write)
+        with progress(quiet=wants_json) as tell, open_pool(jobs or os.cpu_count() or 1) as pool:
+            recordings, skipped, faults = recordings_of(
+                found(tapes, data), agent, noise_reduction, pool, tell
+            )
+            asked = for_agent(asked, config, whose or recordings[0].agent_name, must=bool(whose) or write)
             with open_pool(scheduler=scheduler) if scheduler else nullcontext(pool) as listeners:
                 made = study(recordings, asked, pool=listeners, cache=Cache(cache or data / CACHE), tell=tell)
         _leave(made, html, parquet, plan, config)
@@ -151,41 +144,6 @@ def sweep(
         show_files(made, html, config if write else None)
     leave_faults(faults)
     sys.exit(0 if made.advised or made.status == "semantic" else NOTHING)
-
-
-def _recordings(
-    paths: Sequence[Path], agent: str, noise_reduction: str, pool: Pool, tell: Tell
-) -> tuple[list[Recording], list[tuple[Path, str]], list[TapeError]]:
-    few, faults = Pool() if len(paths) < WORTH_A_POOL else pool, list[TapeError]()
-    try:
-        read = read_recordings(
-            paths, agent=agent, noise_reduction=noise_reduction, pool=few, tell=tell, faults=faults
-        )
-    except StudyError as error:
-        complain(str(error), hint=error.hint)
-    return *read, faults
-
-
-WORTH_A_POOL: Final = 20
-"""Tapes that are read by themselves in the time that a process takes to start."""
-
-
-def _for_agent(asked: Plan, config: Path, name: str, *, must: bool) -> Plan:
-    """Return the plan for an agent as it is configured now, if the file has it; it may be one that must."""
-    was_named = click.get_current_context().get_parameter_source("config") is not ParameterSource.DEFAULT
-    agents = load(config).agents if must or was_named or config.exists() else {}
-    if must and name not in agents:
-        complain(f"{config}: no agent {name!r}", hint=f"--for {' or '.join(sorted(agents))}")
-    known = agents.get(name)
-    budget = known.turn_budget if known else TurnBudget()
-    return evolve(asked, agent=name, budget=budget, current=_setting_of(known))
-
-
-def _setting_of(agent: Agent | None) -> Setting | None:
-    vad = agent.turn_detection if agent else None
-    if not isinstance(vad, ServerVad):
-        return None
-    return Setting(vad.threshold, vad.silence_duration_ms, vad.prefix_padding_ms)
 
 
 def _grid(thresholds: str, silences: str, prefixes: str) -> Grid:
@@ -219,20 +177,6 @@ def _range(text: str, option: str, low: float, high: float) -> list[float]:
 
 
 MOST_STEPS: Final = 200
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Tell]:
-    """Show how far the work is, on standard error."""
-    screen = Console(stderr=True, quiet=quiet)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total or None)
-
-        yield tell
 
 
 def _leave(made: Study, html: Path, parquet: Path | None, plan: Path | None, config: Path) -> None:

@@ -1,5 +1,6 @@
 """A comparison as one HTML page that needs nothing else: the answer first, then the proof, then every call."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -7,7 +8,9 @@ from statistics import fmean
 from typing import Final
 from urllib.parse import quote
 
+from bridge.text.visible import visible
 from bridge.text.wording import counted, short_id
+from replay.compare.hearing import Heard, Turn, turns_to_hear
 from replay.compare.outcome import Comparison
 from replay.compare.plots import COLOURS, Dot, interval_plot, strips
 from replay.compare.words import amount, change, proof, who
@@ -23,7 +26,13 @@ MOST_FINDINGS: Final = 6
 def page(comparison: Comparison, folder: Path) -> str:
     """Return the page; tapes are linked relative to the folder that it will stand in."""
     body = "".join(
-        (_top(comparison), _all_measures(comparison), _plots(comparison), _calls(comparison, folder))
+        (
+            _top(comparison),
+            _listening(turns_to_hear(comparison.calls, comparison.baseline), folder),
+            _all_measures(comparison),
+            _plots(comparison),
+            _calls(comparison, folder),
+        )
     )
     title = f"{' and '.join(comparison.verdicts)} against {comparison.baseline}"
     return (
@@ -120,6 +129,37 @@ def _plot(verdict: Verdict) -> str:
     return interval_plot(verdict.low, verdict.high, verdict.difference, verdict.tolerance)
 
 
+# ---------------------------------------------------------------- side by side
+
+
+def _listening(turns: Sequence[Turn], folder: Path) -> str:
+    if not turns:
+        return ""
+    note = (
+        "What the same caller heard in the same turn, from two seconds before their last sound on; the turns in which "
+        "the variants differ most in how long they kept the caller waiting, from each one's first call."
+    )
+    return f'<h2>Listen</h2><p class="note">{note}</p>{"".join(_turn(turn, folder) for turn in turns)}'
+
+
+def _turn(turn: Turn, folder: Path) -> str:
+    asked = escape(visible(turn.heard[0].answer.asked)) or "(no words)"
+    sides = "".join(_heard(heard, folder) for heard in turn.heard)
+    return f'<h3>{escape(turn.caller)}, turn {turn.number}: “{asked}”</h3><div class="sides">{sides}</div>'
+
+
+def _heard(heard: Heard, folder: Path) -> str:
+    name, answer = escape(heard.variant), heard.answer
+    sound = f"data:audio/wav;base64,{b64encode(heard.wave).decode()}"
+    length = f"{(answer.to_ms - answer.from_ms) / 1000:.1f} s"
+    return (
+        f'<div class="side"><b>{name}</b> <span class="dim">waited {answer.waited_ms} ms; {length} of '
+        f"{_link(heard.tape, folder)}</span>"
+        f'<audio controls preload="none" aria-label="{name}" src="{sound}"></audio>'
+        f"<p>{escape(visible(answer.said))}</p></div>"
+    )
+
+
 # ---------------------------------------------------------------- all measures
 
 
@@ -140,7 +180,7 @@ def _all_measures(comparison: Comparison) -> str:
 def _measures_of(comparison: Comparison, variant: str) -> str:
     rows = "".join(_measure_row(verdict) for verdict in comparison.verdicts[variant])
     head = "<tr><th>measure<th>verdict<th>baseline \u2192 variant<th>worse \u2192<th>in words</tr>"
-    return f'<h3>{escape(variant)}</h3><div class="wide"><table>{head}{rows}</table></div>'
+    return f"<h3>{escape(variant)}</h3>{_wide(f'Measures of {variant}', head + rows)}"
 
 
 def _measure_row(verdict: Verdict) -> str:
@@ -148,6 +188,11 @@ def _measure_row(verdict: Verdict) -> str:
         f"<tr><td>{escape(verdict.title)}<td>{_tag(verdict)}<td>{escape(change(verdict))}"
         f'<td class="plot">{_plot(verdict)}<td class="words dim">{escape(proof(verdict))}</tr>'
     )
+
+
+def _wide(name: str, rows: str) -> str:
+    """Return a table that scrolls by itself where a screen is narrow, with keys too."""
+    return f'<div class="wide" role="region" aria-label="{escape(name)}" tabindex="0"><table>{rows}</table></div>'
 
 
 # ---------------------------------------------------------------- strips
@@ -216,7 +261,7 @@ def _calls(comparison: Comparison, folder: Path) -> str:
     head = f"<tr><th>caller<th>variant<th>call{names}<th>tools<th>ended<th>tape</tr>"
     order = sorted(comparison.calls, key=lambda call: (call.caller, call.repeat))
     rows = "".join(_call_row(call, numbers, folder) for call in order)
-    return f'<h2>Every call</h2><div class="wide"><table>{head}{rows}</table></div>'
+    return f"<h2>Every call</h2>{_wide('Every call', head + rows)}"
 
 
 def _call_row(call: Call, numbers: Sequence[Number], folder: Path) -> str:

@@ -1,7 +1,9 @@
 """One card from beginning to end: the model listens, the bridge is started if it has to be, and the calls are made."""
 
 import datetime
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,8 +14,10 @@ from bridge.errors import BridgeError
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
-from replay.conformance.run import judged, make_calls
-from replay.conformance.situations import SITUATIONS, Situation
+from replay.conformance.detour import detour
+from replay.conformance.keeping import keep_calls
+from replay.conformance.run import Ringer, judged, make_calls
+from replay.conformance.situations import Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
 from replay.phone.ring import Account, Destination
@@ -26,7 +30,8 @@ Tell = Callable[[str], None]
 
 @attrs.frozen
 class Start:
-    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts."""
+    """How a bridge is started: `variables` have the model's address, with {url} or {host} in their texts. Without any,
+    what it sends to the service itself reaches the model."""
 
     command: str
     variables: Mapping[str, str]
@@ -40,7 +45,7 @@ class Start:
             for name, text in self.variables.items()
         }
         ours = {"PORT": str(port), "OPENAI_API_KEY": INVENTED_KEY, "TWILIO_AUTH_TOKEN": self.auth_token}
-        return ours | told
+        return ours | (told or detour(model_url, os.environ))
 
 
 def variables_of(words: Sequence[str]) -> dict[str, str]:
@@ -60,31 +65,49 @@ class Job:
     to: Destination = attrs.field(kw_only=False)
     account: Account = Account()
     name: str = ""
-    situations: Sequence[Situation] = attrs.field(default=SITUATIONS, repr=False)
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    own: Sequence[Situation] = attrs.field(default=(), repr=False)
+    """Calls that somebody brings, in place of the card's."""
+    keep: Path | None = None
+    """A folder for both sides' logs, and the sound of each call."""
     start: Start | None = None
     model_host: str = "127.0.0.1"
     model_port: int = 0
 
     async def run(self, tell: Tell = lambda _: None) -> ReportCard:
         """Return the card. Raises `BridgeNotStartedError`, and `OSError` when the model can't listen."""
-        async with open_stage(self.to, self.account, host=self.model_host, port=self.model_port) as stage:
+        async with open_stage(host=self.model_host, port=self.model_port) as stage:
             tell(f"the model is {stage.url}: it has to be the one that the bridge talks to")
             if self.start is None:
-                return await self._card(stage, tell)
+                return await self.make(stage, tell)
             host, port = self.to.address
             environment = self.start.environment(stage.url, port or 0)
             async with start_bridge(self.start.command, environment, host=host, port=port or 0) as bridge:
-                return await self._card(stage, tell, bridge)
+                return await self.make(stage, tell, bridge)
 
-    async def _card(self, stage: Stage, tell: Tell, bridge: StartedBridge | None = None) -> ReportCard:
+    async def make(
+        self, stage: Stage, tell: Tell = lambda _: None, bridge: StartedBridge | None = None
+    ) -> ReportCard:
+        """Return the card of a bridge that runs, and whose model is this stage."""
         began, began_at = datetime.datetime.now(datetime.UTC), trio.current_time()
 
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
-        calls = await make_calls(stage, self.situations, on_done)
+        calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
+        if self.keep is not None:
+            await trio.to_thread.run_sync(keep_calls, calls, self.keep)
         notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
+        if hurried := sum(call.hurry.spoils_times for call in calls):
+            notes.append(
+                f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
+            )
+        if not any(log.session for call in calls for log in call.sessions):
+            notes.append(
+                f"the bridge never came to the model: is {stage.url} the address that it has for it?"
+            )
+        if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
+            notes.append(f"the model refused sessions: {', '.join(sorted(refused))}")
         return judged(
             calls,
             bridge=self.name or self.to.url,
@@ -93,4 +116,5 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=notes,
+            are_own=bool(self.own),
         )

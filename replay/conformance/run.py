@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import attrs
@@ -10,40 +11,93 @@ import trio
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, Finding, ReportCard
 from replay.conformance.catalogue import CHECKS
-from replay.conformance.endings import judge_ending
-from replay.conformance.greetings import judge_greeting
-from replay.conformance.situations import Situation
+from replay.conformance.judging.crowds import judge_crowd, judge_presence
+from replay.conformance.judging.doors import judge_doors, judge_survival
+from replay.conformance.judging.endings import judge_ending
+from replay.conformance.judging.greetings import judge_greeting
+from replay.conformance.judging.interruptions import judge_interruptions
+from replay.conformance.judging.scenarios import judge_scenario
+from replay.conformance.judging.tool_calls import judge_tools
+from replay.conformance.judging.turns import judge_turns
+from replay.conformance.situations import FIRST, Situation, situations
 from replay.conformance.spans import spans_of
 from replay.conformance.stage import Stage
+from replay.conformance.telling import known_of, telling, untold
+from replay.phone.ring import Account, Destination
 
-JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (judge_greeting, judge_ending)
-AT_ONCE: Final = 5
+JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (
+    judge_greeting, judge_turns, judge_interruptions, judge_tools, judge_doors, judge_survival, judge_crowd,
+    judge_ending, judge_scenario,
+)  # fmt: skip
+AT_ONCE: Final = 10
 """So many calls go on beside each other, where none needs the bridge for itself: a tenth of what two cores play."""
 
 
-async def make_calls(
-    stage: Stage, situations: Sequence[Situation], on_done: Callable[[BothSides], None]
-) -> list[BothSides]:
-    """Make every call of these situations; those that need the bridge for themselves come last."""
+@attrs.frozen
+class Ringer:
+    """Who is rung, by which account, and who is told of each call when it is over."""
+
+    stage: Stage
+    to: Destination
+    account: Account
+    on_done: Callable[[BothSides], None]
+    checks: Sequence[Check] = CHECKS
+    own: Sequence[Situation] = ()
+    """Calls that somebody brings; the card's own are not made then."""
+    _numbers: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
+
+    async def make(self, situation: Situation, number: int = 1) -> BothSides:
+        """Make one call."""
+        caller = f"+1555012{next(self._numbers) % 10_000:04}"  # many bridges take so many calls of a number
+        is_odd = situation.has_odd_parameters
+        account = attrs.evolve(
+            self.account, odd_parameters=is_odd, repeated_parameters=not is_odd, caller=caller
+        )
+        call = await self.stage.call(situation, self.to, account, number)
+        self.on_done(call)
+        return call
+
+
+async def make_calls(ringer: Ringer) -> list[BothSides]:
+    """Make every call: the first shows what the others can be; those that need the bridge for themselves come last."""
+    calls = await (_make_all(ringer, ringer.own) if ringer.own else _make_the_card_s(ringer))
+    await ringer.stage.wait_left()
+    return calls
+
+
+async def _make_the_card_s(ringer: Ringer) -> list[BothSides]:
+    first = await ringer.make(FIRST)
+    if first.report.started_ms is None:
+        return [first]  # nobody is there to be judged
+    wanted = situations(known_of(first))
+    if len(ringer.checks) < len(CHECKS):
+        wanted = telling(wanted, ringer.checks)
+    return [first, *await _make_all(ringer, wanted)]
+
+
+async def _make_all(ringer: Ringer, wanted: Sequence[Situation]) -> list[BothSides]:
     calls: list[BothSides] = []
     free = trio.Semaphore(AT_ONCE)
 
     async def one(situation: Situation, number: int) -> None:
-        calls.append(await stage.call(situation, number))
-        on_done(calls[-1])
+        calls.append(await ringer.make(situation, number))
 
     async def beside(situation: Situation) -> None:
         async with free:
             await _copies(situation, one)
 
     async with trio.open_nursery() as nursery:
-        for situation in situations:
-            if not situation.is_alone:
+        for situation in wanted:
+            if not situation.is_alone and not situation.begins_alone_ms:
                 nursery.start_soon(beside, situation)
-    for situation in situations:
+    for situation in wanted:
         if situation.is_alone:
             await _copies(situation, one)
-    names = [situation.name for situation in situations]
+    async with trio.open_nursery() as nursery:
+        for situation in wanted:
+            if situation.begins_alone_ms:
+                nursery.start_soon(_copies, situation, one)
+    names = [situation.name for situation in wanted]
     return sorted(calls, key=lambda call: (names.index(call.situation.name), call.number))
 
 
@@ -56,14 +110,23 @@ async def _copies(situation: Situation, one: Callable[[Situation, int], Awaitabl
 
 def judged(
     calls: Sequence[BothSides], *, bridge: str, url: str, began: datetime.datetime, took_seconds: float,
-    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (),
+    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (), are_own: bool = False,
 ) -> ReportCard:  # fmt: skip
-    """Return the card: what each call says, and of checks of which none says anything, that it could not be told."""
+    """Return the card: what each call says, and of checks of which none says anything, that it could not be told.
+
+    Of calls that somebody brings nobody expects that they tell of everything: what none tells of is left out."""
     wanted = {check.name for check in checks}
-    findings = [finding for call in calls for judge in JUDGES for finding in judge(call)]
+    has_model = any(log.session for call in calls for log in call.sessions)
+    judges = (
+        JUDGES if has_model else (judge_doors,)
+    )  # of whoever never comes to the model nothing else can be told
+    findings = [finding for call in calls for judge in judges for finding in judge(call)]
+    findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
-    untold = [_untold(check) for check in checks if check.name not in seen]
+    if are_own:
+        checks = [check for check in checks if check.name in seen]
+    rest = [untold(check, calls) for check in checks if check.name not in seen]
     return ReportCard(
         bridge=bridge,
         url=url,
@@ -71,11 +134,7 @@ def judged(
         took_seconds=round(took_seconds, 1),
         checks=tuple(checks),
         calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
-        findings=(*findings, *untold),
+        findings=(*findings, *rest),
         notes=tuple(notes),
         was_connected=any(call.report.started_ms is not None for call in calls),
     )
-
-
-def _untold(check: Check) -> Finding:
-    return Finding(check.name, "", "unknown", "no call came so far that it could be told")

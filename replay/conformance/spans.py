@@ -25,7 +25,7 @@ def _phone(call: BothSides) -> Iterator[Span]:
     for event in report.events:
         if event.kind == "caller_says":
             yield Span("phone", "caller", event.t_ms, event.t_ms + event.detail["ms"])
-    heard = ((call.line_ms(span.begin_ms), call.line_ms(span.end_ms)) for span in report.line.spans)
+    heard = ((call.heard_at_ms(span.begin_ms), call.heard_at_ms(span.end_ms)) for span in report.line.spans)
     yield from (Span("phone", "agent", *times) for times in _joined(heard))
 
 

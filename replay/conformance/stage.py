@@ -6,23 +6,26 @@ call's. It decides nothing about what is right."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 import attrs
 import trio
 
 from replay.conformance.both_sides import BothSides
+from replay.conformance.machine import Load
 from replay.conformance.session_log import SessionLog
-from replay.conformance.situations import Situation
+from replay.conformance.situations import LEAVE_TIME_MS, Situation
 from replay.model.script import Script
 from replay.model.server import ModelServer, serve_model
 from replay.model.watch import Who
+from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.report import CallReport
 from replay.phone.ring import Account, Destination, ring_at
 
-LONGEST_CALL_MS = 60_000
-LEAVE_TIME_MS = 5_000
-"""A model's session that is still open so long after its call is over was forgotten."""
-NOBODY = Script()
+TICK_SECONDS: Final = 0.02
+NOBODY: Final = Script()
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""Twilio says its words in no time: many bridges have it say some before the stream."""
 
 
 @attrs.define(eq=False)
@@ -33,20 +36,27 @@ class _Ringing:
     logs: list[SessionLog] = attrs.field(factory=list)
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
+    over_at: float = 0.0
+
+    async def wait_begun(self, alone_ms: int) -> None:
+        """Until its session was opened, and so much later, or until it is over."""
+        await self.has_begun.wait()
+        with trio.move_on_after(alone_ms / 1000):
+            await self.is_over.wait()
 
 
 @attrs.define(eq=False)
 class Stage:
     """The model's stand-in, and the calls that are made beside it."""
 
-    to: Destination
-    account: Account
     strays: list[SessionLog] = attrs.field(factory=list)
     """Sessions that were opened while no call was beginning."""
+    _rung: list[_Ringing] = attrs.field(factory=list)
     _logs: dict[int, SessionLog] = attrs.field(factory=dict)
     _beginning: _Ringing | None = None
     _door: trio.Lock = attrs.field(factory=trio.Lock)
     _news: trio.Event = attrs.field(factory=trio.Event)
+    _load: Load = attrs.field(factory=Load)
     _model: ModelServer = attrs.field(init=False)
 
     @property
@@ -54,25 +64,35 @@ class Stage:
         """Where the model is."""
         return self._model.url
 
-    async def call(self, situation: Situation, number: int = 1) -> BothSides:
-        """Make one call, and give the bridge time to leave its session."""
+    async def call(
+        self, situation: Situation, to: Destination, account: Account, number: int = 1
+    ) -> BothSides:
+        """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
+        self._rung.append(ringing)
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
-            nursery.start_soon(self._ring, situation, ringing, reports)
-            await (ringing.is_over if situation.is_alone else ringing.has_begun).wait()
+            nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
+            await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
-        with trio.move_on_after(LEAVE_TIME_MS / 1000):
-            while any(log.is_open for log in ringing.logs):
-                await self._news.wait()
-        return BothSides(situation, reports[0], tuple(ringing.logs), number)
-
-    async def _ring(self, situation: Situation, ringing: _Ringing, reports: list[CallReport]) -> None:
-        reports.append(
-            await ring_at(self.to, situation.caller, account=self.account, total_ms=LONGEST_CALL_MS)
+        return BothSides(
+            situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
         )
-        ringing.has_begun.set()
-        ringing.is_over.set()
+
+    async def wait_left(self) -> None:
+        """Until every session was left, or the bridge had its time for it since the call was over."""
+        while left := [ringing.over_at for ringing in self._rung if any(log.is_open for log in ringing.logs)]:
+            with trio.move_on_at(max(left) + LEAVE_TIME_MS / 1000) as scope:
+                await self._news.wait()
+            if scope.cancelled_caught:
+                return
+
+    async def watch_clock(self) -> None:
+        """Note how late this process is, at the pace at which frames are due."""
+        while True:
+            due = trio.current_time() + TICK_SECONDS
+            await trio.sleep_until(due)
+            self._load.look(now := trio.current_time(), now - due)
 
     # ------------------------------------------------------------------ the model's side
 
@@ -96,12 +116,36 @@ class Stage:
             self._news = trio.Event()
 
 
+async def _ring(
+    to: Destination,
+    account: Account,
+    situation: Situation,
+    number: int,
+    ringing: _Ringing,
+    reports: list[CallReport],
+) -> None:
+    told = situation.told
+    total_ms, town, parameters = (
+        (told.phone.call.max_ms, told.phone.town, told.phone.parameters)
+        if told
+        else (situation.longest_ms, QUICK_TOWN, None)
+    )
+    caller = situation.caller_of(number)
+    reports.append(
+        await ring_at(to, caller, account=account, total_ms=total_ms, town=town, parameters=parameters)
+    )
+    ringing.has_begun.set()
+    ringing.over_at = trio.current_time()
+    ringing.is_over.set()
+
+
 @asynccontextmanager
-async def open_stage(to: Destination, account: Account, *, host: str, port: int) -> AsyncIterator[Stage]:
+async def open_stage(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Stage]:
     """Have the model's stand-in listen. Raises `OSError` when it can't."""
-    stage = Stage(to, account)
+    stage = Stage()
     async with trio.open_nursery() as nursery:
         serve = partial(serve_model, stage.script_for, host=host, port=port, watch=stage.watch)
+        nursery.start_soon(stage.watch_clock, name="lateness")
         stage._model = await nursery.start(serve)
         yield stage
         nursery.cancel_scope.cancel(reason="all calls were made")

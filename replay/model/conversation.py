@@ -163,22 +163,30 @@ class Conversation:
         if item["approve"]:
             self.to_call.append((call, request))
 
-    def finish_remote(self, call: CallRemote, approved_in: str | None) -> None:
-        """Tell of a tool of an MCP server that it was called, and of what it gave."""
+    def begin_remote(self, call: CallRemote, approved_in: str | None) -> Entry:
+        """Tell of a tool of an MCP server that it is called."""
         item = {
             "id": self._wire.make_id("mcp"),
             "type": "mcp_call",
             "server_label": call.server,
             "name": call.name,
             "arguments": call.arguments,
-            "output": None if call.fails else call.output,
+            "output": None,
             "approval_request_id": approved_in,
         }
-        self.add(item)
+        entry = self.add(item)
+        self._wire.event("response.mcp_call.in_progress", item_id=item["id"], output_index=0)
+        return entry
+
+    def finish_remote(self, call: CallRemote, entry: Entry) -> None:
+        """Tell of what it gave."""
+        if call.fails:
+            entry.item["error"] = {"type": "http_error", "code": 500, "message": "out of order"}
+        else:
+            entry.item["output"] = call.output
         ended = "response.mcp_call.failed" if call.fails else "response.mcp_call.completed"
-        for kind in ("response.mcp_call.in_progress", ended):
-            self._wire.event(kind, item_id=item["id"], output_index=0)
-        self.close(str(item["id"]))
+        self._wire.event(ended, item_id=entry.item["id"], output_index=0)
+        self.close(str(entry.item["id"]))
 
     def list_tools(self, tools: list[Message]) -> None:
         """Tell of each MCP server of a session that it was asked for its tools."""

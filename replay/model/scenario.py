@@ -11,8 +11,21 @@ from typing import Any, Final, TypeAlias, get_args
 
 import attrs
 
-from bridge.checks import Check, Wrong, choice, flag, names_of, nearest, number, shown, text, whole
+from bridge.checks import (
+    Check,
+    Wrong,
+    choice,
+    flag,
+    names_of,
+    nearest,
+    number,
+    read_table,
+    shown,
+    text,
+    whole,
+)
 from bridge.errors import ConfigError
+from replay.model.expect import Expect
 from replay.model.replies import Choices, Reader, draw
 from replay.model.script import (
     Delivery,
@@ -131,7 +144,7 @@ TABLES: Final[Mapping[str, Mapping[str, Check]]] = {
 REPLIES: Final = ("opening", "fallback")
 REPLY_LISTS: Final = ("turns", "answers")
 KEYS: Final = (*REPLIES, *REPLY_LISTS, "heard", *TABLES, "sometimes")
-TOP_KEYS: Final = (*KEYS, "seed", "versions")
+TOP_KEYS: Final = (*KEYS, "seed", "versions", "expect")
 
 
 @attrs.frozen
@@ -154,6 +167,7 @@ class Scenario:
     base: Part
     versions: Mapping[str, Part] = attrs.field(factory=dict)
     seed: int = 0
+    expect: Expect = Expect()
 
     def script_for(self, model: str, show: int) -> Script:
         """The script for the show-th session, from 1, of a model; models without a version play the base."""
@@ -181,16 +195,19 @@ def parse_scenario(raw: Mapping[str, Any], path: Path) -> Scenario:
     """Check a parsed scenario; `path` is for messages and relative paths. Raises `ConfigError`."""
     faults: list[str] = []
     reader = Reader(path.parent, faults)
-    base = _part({key: raw[key] for key in raw if key not in ("seed", "versions")}, "", reader, TOP_KEYS)
+    base = _part(
+        {key: raw[key] for key in raw if key not in ("seed", "versions", "expect")}, "", reader, TOP_KEYS
+    )
     seed = _checked(whole(0, 2**31), raw.get("seed", 0), "seed", reader)
     versions = raw.get("versions", {})
     if not isinstance(versions, dict) or not all(isinstance(table, dict) for table in versions.values()):
         reader.wrong("versions", versions, "a table for each version, written [versions.NAME]")
         versions = {}
     read = {name: _part(table, f"[versions.{name}] ", reader, KEYS) for name, table in versions.items()}
+    expect = read_table(Expect, raw.get("expect", {}), at="expect", faults=faults)
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults])
-    return Scenario(base, read, seed)
+    return Scenario(base, read, seed, expect)
 
 
 def _part(raw: Mapping[str, Any], at: str, reader: Reader, known: tuple[str, ...]) -> Part:

@@ -280,9 +280,10 @@ class Session:
             self.conversation.to_call.clear()
 
     def _remote(self, call: CallRemote, approved_in: str | None) -> Iterator[float]:
+        entry = self.conversation.begin_remote(call, approved_in)
         yield call.takes_ms
         self._owed = "answer"
-        self.conversation.finish_remote(call, approved_in)
+        self.conversation.finish_remote(call, entry)
 
     def _create_response(self, event: Message) -> None:
         check_may_answer(self.settings)

@@ -122,10 +122,13 @@ def checked_kind_of_session(change: Any, kind: str) -> None:
 
 
 def check_response_request(request: Any) -> Message:
-    """The `response` of a response.create, checked; {} when there is none."""
+    """The `response` of a response.create, checked; {} when there is none. What is null in it is as the session has it.
+
+    LiveKit's plugin sends `"instructions": null` with each one, and talks to the service with it."""
     if request is None:
         return {}
     check_keys(request, _KNOWN_IN_RESPONSE, "response")
+    request = {key: value for key, value in request.items() if value is not None}
     _check_common(request, "response")
     one_of(request.get("conversation", "auto"), ("auto", "none"), "response.conversation")
     is_a(request.get("input", []), list, "response.input")

@@ -11,6 +11,7 @@ import msgspec
 
 Message = dict[str, Any]
 
+KEPT_ERRORS = 100
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTHS = {"call": 16}
 _USUAL_LENGTH = 21
@@ -34,6 +35,8 @@ class Wire:
     _random: random.Random
     names_no_errors: bool = False
     """The event_id of an `error` itself is null, as the Azure-hosted service was seen to send it."""
+    errors: list[str] = attrs.field(factory=list)
+    """The codes of the errors that were sent, the first hundred."""
 
     def make_id(self, kind: str) -> str:
         """A fresh id such as item_ + 21 characters (call_ has 16)."""
@@ -61,6 +64,8 @@ class Wire:
         event_id: str | None = None,
     ) -> None:
         """Send one error event; event_id is the client's."""
+        if len(self.errors) < KEPT_ERRORS:
+            self.errors.append(str(code))
         error = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
         self.event("error", error=error, **({"event_id": None} if self.names_no_errors else {}))
 

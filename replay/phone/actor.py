@@ -19,6 +19,7 @@ from replay.phone.script import (
     WaitForEnd,
     WaitForQuiet,
     WaitForReturn,
+    WaitForStream,
 )
 
 
@@ -51,6 +52,7 @@ class Actor:
     _menu: MenuTalk | None = None
     _patience: Wait = attrs.field(init=False)
     _is_streaming: bool = True
+    _has_streamed: bool = False
     _has_returned: bool = False  # since the present step began
 
     def __attrs_post_init__(self) -> None:
@@ -59,7 +61,7 @@ class Actor:
 
     def stream_began(self) -> None:
         """The caller talks to an agent, for the first time or again."""
-        self._is_streaming = self._has_returned = True
+        self._is_streaming = self._has_streamed = self._has_returned = True
 
     def stream_ended(self, now_ms: int) -> None:
         """The bridge ended the stream, and not yet the call."""
@@ -121,7 +123,7 @@ class Actor:
 
     def _leave(self, now_ms: int) -> None:
         # After a quiet spell or a return that was waited for, only new speech counts as the agent being heard.
-        if isinstance(self._step, Say | Press | WaitForQuiet | WaitForReturn):
+        if isinstance(self._step, Say | Press | WaitForQuiet | WaitForStream | WaitForReturn):
             self._last_words_ms = now_ms
         if self._menu is not None and self._menu.outcome == HANGS_UP:
             self._upcoming.insert(0, HangUp())
@@ -153,6 +155,8 @@ class Actor:
             case InterruptAfter():
                 is_over = step.quiet_ms is not None and self.line.quiet_ms(now_ms) >= step.quiet_ms
                 return was_heard and (is_over or self.line.utterance_ms(now_ms) >= step.ms)
+            case WaitForStream():
+                return self._has_streamed
             case WaitForReturn():
                 return self._has_returned
             case WaitForEnd() | _:

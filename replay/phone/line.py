@@ -27,10 +27,11 @@ class Gap:
 
 @attrs.frozen
 class Clear:
-    """A `clear` from the bridge, and how much unheard audio it threw away."""
+    """A `clear` from the bridge, how much unheard audio it threw away, and how many media messages had come before."""
 
     at_ms: int
     dropped_ms: int
+    arrivals: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen
@@ -110,7 +111,7 @@ class Line:
     def clear(self, now_ms: int) -> list[str]:
         """Throw away what was not played; all waiting marks come back, in order."""
         was_playing = bool(self._buffer) or self._taken_bytes > self._done_bytes
-        self.clears.append(Clear(now_ms, len(self._buffer) // BYTES_PER_MS))
+        self.clears.append(Clear(now_ms, len(self._buffer) // BYTES_PER_MS, len(self.arrivals)))
         names = self._empty(now_ms)
         self._is_interrupted = True
         if was_playing:  # the frame in the air still ends before the cut

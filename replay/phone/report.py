@@ -133,6 +133,8 @@ class CallReport:
     closed_ms: int | None = None
     frames_sent: int = 0
     sent_ms: list[int] = attrs.field(factory=list, repr=False)  # when each of them was
+    ticks: list[tuple[int, int]] = attrs.field(factory=list, repr=False)
+    """Each 20 ms of a stream: when they were due, and when this process came to them, both on the line's clock."""
     frames_lost: int = 0  # thrown away because the bridge did not read
     frames_missing: int = 0  # of the caller's, lost by the network on their way to Twilio
     frames_unheard: int = 0  # of the agent's, played by Twilio and lost on their way to the caller

@@ -10,7 +10,7 @@ import attrs
 
 from bridge.checks import Check, nearest, read_table, setting, shown, text, whole
 from bridge.errors import ConfigError
-from replay.phone.exchange.expect import Expect
+from replay.phone.exchange.expect import Expect, ExpectOfBoth
 from replay.phone.exchange.tables import menus_of, town_of
 from replay.phone.exchange.town import Town
 from replay.phone.network import Network
@@ -46,6 +46,8 @@ class Scenario:
     expect: Expect
     parameters: dict[str, str]
     town: Town = Town()
+    of_both: ExpectOfBoth = ExpectOfBoth()
+    """What is expected of both sides together: `replay judge --call` looks at it."""
 
 
 def load(path: Path) -> Scenario:
@@ -71,14 +73,23 @@ def parse(raw: dict[str, Any], path: Path) -> Scenario:
     menus = menus_of(raw.get("menus", {}), path.parent, faults)
     steps = steps_of(raw.get("steps", []), path.parent, faults, menus=menus)
     call = read_table(CallSettings, raw.get("call", {}), at="call", faults=faults)
-    expect = read_table(Expect, raw.get("expect", {}), at="expect", faults=faults)
+    expecting = raw.get("expect", {})
+    both = expecting.get("both", {}) if isinstance(expecting, dict) else {}
+    of_both = read_table(ExpectOfBoth, both, at="expect.both", faults=faults)
+    expect = read_table(Expect, _without_both(expecting), at="expect", faults=faults)
     network = read_table(Network, raw.get("network", {}), at="network", faults=faults)
     parameters = _parameters(raw.get("parameters", {}), faults)
     town = town_of(raw, path.parent, menus, faults)
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults])
     caller = Caller(steps=steps, patience_ms=call.patience_ms, network=network)
-    return Scenario(title, caller, call, expect, parameters, town)
+    return Scenario(title, caller, call, expect, parameters, town, of_both)
+
+
+def _without_both(expecting: Any) -> Any:
+    if not isinstance(expecting, dict):
+        return expecting
+    return {key: value for key, value in expecting.items() if key != "both"}
 
 
 def _title(value: Any, faults: list[str]) -> str:

@@ -34,6 +34,8 @@ class Account:
     """What requests are signed with, where the account has a shared key; in a rotation both are on their way."""
     upgrades_signed_by: SignedBy = "shared_key"
     odd_parameters: bool = False
+    repeated_parameters: bool = True
+    """Among the odd ones is a name that comes twice, at which servers fail that read a form into a dictionary."""
     """Requests carry parameters with umlauts, empty ones, one that comes twice: legal, and not yet seen."""
 
 
@@ -125,6 +127,13 @@ class WaitForEnd:
 
 
 @attrs.frozen
+class WaitForStream:
+    """Until the agent is on the line: what Twilio itself says before the first stream was listened to."""
+
+    timeout_ms: int = 60_000
+
+
+@attrs.frozen
 class WaitForReturn:
     """Until the call that left its stream is in another one."""
 
@@ -151,7 +160,9 @@ class Menu:
 
 DONE, HANGS_UP = "done", "hang_up"
 
-Wish = WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForReturn  # steps that may be missed
+Wish = (
+    WaitForAgent | WaitForQuiet | InterruptAfter | WaitForEnd | WaitForStream | WaitForReturn
+)  # steps that may be missed
 Act = (
     Say | Press | HangUp | DropSocket | LoseStream | StopReading | GoSilent | SendRaw
 )  # steps that the socket sees

@@ -23,6 +23,7 @@ from replay.phone.script import (
     WaitForEnd,
     WaitForQuiet,
     WaitForReturn,
+    WaitForStream,
 )
 from replay.sound import clips
 from replay.sound.formats import murmur
@@ -179,6 +180,7 @@ STEPS: dict[str, Maker] = {
     "wait_for_quiet_ms": _timed(WaitForQuiet),
     "interrupt_after_ms": _timed(InterruptAfter),
     "wait_for_end": _patient(WaitForEnd, 15_000),
+    "wait_for_stream": _patient(WaitForStream, 60_000),
     "wait_for_return": _patient(WaitForReturn, 60_000),
     "beep": _plain(BEEP),
     "hang_up": _plain(HangUp()),
@@ -188,6 +190,13 @@ STEPS: dict[str, Maker] = {
     "go_silent": _plain(GoSilent()),
 }
 WISHES = frozenset(
-    {"wait_for_agent", "wait_for_quiet_ms", "interrupt_after_ms", "wait_for_end", "wait_for_return"}
+    {
+        "wait_for_agent",
+        "wait_for_quiet_ms",
+        "interrupt_after_ms",
+        "wait_for_end",
+        "wait_for_stream",
+        "wait_for_return",
+    }
 )
 MENU = "menu"

@@ -150,6 +150,7 @@ class MediaStream:
         for index in count():
             await trio.sleep_until(self._began_at + index * FRAME_MS / 1000)
             now_ms = self._began_ms + index * FRAME_MS
+            self.report.ticks.append((now_ms, max(now_ms, self._now_ms())))
             if self.orders.is_pending:
                 return await self._leave("rest")
             for act in self.actor.tick(now_ms):

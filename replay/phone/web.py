@@ -43,10 +43,9 @@ USUAL_PARAMETERS: Form = [
 ODD_PARAMETERS: Form = [
     ("CallerName", "Zoë Łuk & Söhne = 100%"),
     ("X-New-Parameter", " a+b c;d/é?#"),
-    ("X-Repeated", "one"),
-    ("X-Repeated", "two"),
     ("x-lower", "sorts after the capitals"),
 ]
+REPEATED_PARAMETERS: Form = [("X-Repeated", "one"), ("X-Repeated", "two")]
 
 
 @attrs.frozen
@@ -182,6 +181,7 @@ class Courier:
             *((f"{name}Country", "US") for name, _ in ends),
             *USUAL_PARAMETERS,
             *(ODD_PARAMETERS if account.odd_parameters else ()),
+            *(REPEATED_PARAMETERS if account.odd_parameters and account.repeated_parameters else ()),
         ]
 
     async def _request(self, url: str, form: Form, method: str, signature: Signature, token: str) -> Answer:

@@ -71,6 +71,7 @@ class SimulatedPhone:
     def __attrs_post_init__(self) -> None:
         network = self.caller.network
         self.actor = Actor(self.caller, self.line)
+        self.actor.stream_began()
         self._out, self._coming = Delay(network, "to the bridge"), Delay(network, "to the caller")
         self._echoes = Echoes(network)
         self._said_loss, self._heard_loss = Loss(network, "said"), Loss(network, "heard")

@@ -40,8 +40,10 @@ KEPT: Final = frozenset({
 CAUSES: Final = frozenset({"turn_detected", "client_cancelled", "max_output_tokens", "content_filter"})
 """What may stand in `reason`, word for word; another reason is somebody's own words."""
 
-ARGUMENTS: Final = "response.function_call_arguments"
-DONE_ALREADY: Final = frozenset({"response.output_audio.delta", f"{ARGUMENTS}.delta"})
+ARGUMENTS: Final = ("response.function_call_arguments", "response.mcp_call_arguments")
+ARGUMENTS_DONE: Final = tuple(f'"{kind}.done"'.encode() for kind in ARGUMENTS)
+ARGUMENTS_DELTA: Final = tuple(f'"{kind}.delta"'.encode() for kind in ARGUMENTS)
+DONE_ALREADY: Final = frozenset({"response.output_audio.delta", *(f"{kind}.delta" for kind in ARGUMENTS)})
 FORM_KEPT: Final = frozenset({
     "ApiVersion", "CallStatus", "Direction", "DialCallStatus", "DialBridged", "QueueResult", "ReferCallStatus",
     "ErrorCode",
@@ -271,13 +273,14 @@ class _Arguments:
     @classmethod
     def of(cls, tape: Tape) -> "_Arguments":
         """Return those of a tape, by item."""
-        lines = [decode(raw) for raw in tape.lines if f'"{ARGUMENTS}.done"'.encode() in raw[:200]]
+        lines = [decode(raw) for raw in tape.lines if any(kind in raw[:200] for kind in ARGUMENTS_DONE)]
         messages = [line.message for line in lines if line.leg == MODEL]
         return cls({message["item_id"]: message["arguments"] for message in messages if _is_whole(message)})
 
     def told(self, line: Line, scrub: Change) -> Line:
         """Return a line, with the same piece of the scrubbed arguments if it brings one."""
-        if line.leg != MODEL or not line.msg or f'"{ARGUMENTS}.delta"'.encode() not in bytes(line.msg)[:200]:
+        begins = bytes(line.msg)[:200] if line.leg == MODEL and line.msg else b""
+        if not any(kind in begins for kind in ARGUMENTS_DELTA):
             return line
         message = line.message
         item_id, piece = str(message.get("item_id")), str(message.get("delta"))

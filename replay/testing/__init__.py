@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         WaitForEnd,
         WaitForQuiet,
         WaitForReturn,
+        WaitForStream,
     )
     from replay.phone.script import Say as Speak
     from replay.simulation.setup import NotSimulatedError
@@ -98,6 +99,7 @@ __all__ = [
     "WaitForEnd",
     "WaitForQuiet",
     "WaitForReturn",
+    "WaitForStream",
     "clip",
     "decode",
     "judge_bridge",
@@ -125,7 +127,7 @@ _HOMES: Final = {
     "replay.phone.rest": "open_rest",
     "replay.phone.ring": "ring",
     "replay.phone.script": "Account Caller DropSocket GoSilent HangUp InterruptAfter Level LoseStream Menu Press "
-    "SendRaw Speak StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn",
+    "SendRaw Speak StopReading Wait WaitForAgent WaitForEnd WaitForQuiet WaitForReturn WaitForStream",
     "replay.simulation.simulate": "NotSimulatedError simulate",
     "replay.sound.clips": "Clip clip",
     "replay.sound.formats": "murmur",

@@ -9,7 +9,7 @@ from rich.console import Console
 from bridge.errors import BridgeError
 from replay.conformance.asked import job_of
 from replay.conformance.card import ReportCard
-from replay.conformance.screen import show_card
+from replay.conformance.shown.screen import show_card
 from replay.phone.ring import Account
 
 

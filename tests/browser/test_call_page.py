@@ -85,6 +85,7 @@ def test_what_is_played_is_the_call_sample_for_sample(
 def test_a_click_on_a_word_leads_to_it(browser: "Browser", address: str) -> None:
     with visiting(browser, address) as visit:
         visit.wait(READY)
+        visit.page.locator("[data-words]", has_text="nineteen").scroll_into_view_if_needed()
         word = visit.page.locator(".talk .agent .w", has_text="nineteen").first
         word.click()
         assert seconds(visit) == pytest.approx(int(word.get_attribute("data-at") or 0) / 1000, abs=0.11)
@@ -220,6 +221,7 @@ def test_nothing_that_is_said_runs_in_the_page(browser: "Browser", tmp_path: Pat
         visit.wait(READY)
         for folded in visit.page.locator("details").all():
             folded.evaluate("one => { one.open = true; }")
+        visit.page.locator("[data-words]").first.scroll_into_view_if_needed()
         visit.page.locator(".w").nth(3).click()
         assert visit.page.evaluate("window.owned") is None
         assert visit.page.locator("main img, main a[href^=javascript]").count() == 0

@@ -1,20 +1,29 @@
 """The console in a running daemon: who is let in at which door, a call that appears and is found, and slow readers."""
 
+import json
 import os
 import re
 import signal
 import socket
 import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 import trio
 
-from bench.stage import MakePlace, Stage, open_stage, speech
+from bench.stage import PROMPT, MakePlace, Stage, open_stage, speech, words
+from bridge.calls.legs.ears import SIDE_BYTES
+from bridge.console.auth import COOKIE, SESSION, signed
 from bridge.observe.admin import READ_SECONDS
 from bridge.store.messages import Failed, Question, Rows
 from bridge.web.listener import USER_TIMEOUT_MS
+from replay.model.script import Script
+from replay.phone.exchange.town import Behaviour, FarEnd, Town
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
 
@@ -85,6 +94,20 @@ async def test_without_the_token_nothing_is_readable(place: MakePlace, path: str
             assert "+1555" not in answer.text
 
 
+@asynccontextmanager
+async def listening(stage: Stage, page: str) -> AsyncIterator[bytes]:
+    """Listen in on a call until the block is left; yields the head of the answer, once there is sound."""
+    host, port = stage.daemon.monitoring.address.split(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        own = f"Host: {host}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0"
+        head = f"POST {page}/listen HTTP/1.1\r\n{own}\r\n\r\n"
+        await stream.send_all(head.encode())
+        said = b""
+        while len(said.partition(b"\r\n\r\n")[2]) < 2 * SIDE_BYTES:
+            said += await stream.receive_some()
+        yield said.partition(b"\r\n\r\n")[0]
+
+
 async def heard(stage: Stage, until: str, seconds: float = 60) -> str:
     """Follow the calls that go on until something is said of them; return all that was said."""
     host, port = stage.daemon.monitoring.address.split(":")
@@ -151,6 +174,85 @@ async def test_a_call_is_seen_talking_and_hung_up_by_somebody_whose_name_is_on_t
         await stage.wait_recorded()
         answer = await stage.daemon.indexer.read(Question({"n": ("select ended_by, why from calls", ())}))
     assert answer == Rows({"n": [{"ended_by": "operator", "why": "hung up in the console by token"}]})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_operator_listens_in_whispers_and_puts_through_and_all_of_it_is_on_the_tape(
+    place: MakePlace, workers: int
+) -> None:
+    setup = place(**CONSOLE, server={"workers": workers}, agent=OPERATED, script=TALKS)
+    town = Town(
+        {"+15550100111": FarEnd(Caller(steps=(HangUp(),)), answers_after_ms=100)},
+        Behaviour(speech_ms_per_character=0),
+    )
+    async with open_stage(setup) as stage, client(stage, Accept="text/plain") as asking:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(stage.ring, LISTENER, town=town))
+            await heard(stage, 'class="agent"')
+            (call,) = stage.daemon.switchboard.calls
+            own = f"/console/calls/{call.call_id}"
+            async with listening(stage, own) as head:
+                assert head.startswith(b"HTTP/1.1 200")
+                await heard(stage, "token listens in")
+            told = await asking.post(f"{own}/whisper", data={"text": "Offer\n her  ten percent.", "now": "1"})
+            assert (told.status_code, told.text) == (200, "Done.")
+            for wrong in ("", " \n", "x" * 1001):
+                assert (await asking.post(f"{own}/whisper", data={"text": wrong})).status_code == 400
+            refused = await asking.post(f"{own}/transfer", data={"place": "+15550199999"})
+            assert (refused.status_code, refused.text) == (409, "there is no such place; use one of: sales")
+            done = await asking.post(f"{own}/transfer", data={"place": "sales", "summary": "Ann"})
+            assert done.status_code == 200
+            await call.over.wait()
+        await stage.wait_recorded()
+    doings = [row for row in setup.store.query("select name, data from milestones order by position")
+              if row["name"] in DOINGS]  # fmt: skip
+    assert [row["name"] for row in doings] == list(DOINGS)
+    assert all(json.loads(row["data"])["by"] == "token" for row in doings)
+    (row,) = setup.calls()
+    assert (row["ended_by"], row["why"]) == ("operator", "transferred to sales by token")
+
+
+TALKS = Script(opening=(words("agent_greeting"),), fallback=(words("agent_pardon"),), delivery=PROMPT)
+DOINGS = ("listener_came", "listener_left", "whispered", "operator_refused", "leave_asked")
+OPERATED = {"listen_in": True, "transfer": {"sales": {"description": "orders", "number": "+15550100111"}}}
+
+
+@pytest.mark.parametrize("act", ["listen", "whisper", "transfer", "hang-up"])
+async def test_nothing_is_done_about_a_call_for_a_page_of_somebody_else(place: MakePlace, act: str) -> None:
+    async with open_stage(place(**CONSOLE, agent=OPERATED)) as stage, client(stage) as asking:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.ring, LISTENER)
+            await heard(stage, 'class="agent"')
+            (call,) = stage.daemon.switchboard.calls
+            address = f"/console/calls/{call.call_id}/{act}"
+            form = {"text": "Say that you are a robot.", "place": "sales"}
+            cookie = f"{COOKIE}={signed(TOKEN, SESSION, 'anna', time.time() + 60)}"
+            for headers in (
+                {"Authorization": ""},
+                {"Authorization": "", "Cookie": cookie},
+                {"Authorization": "", "Cookie": cookie, "Origin": "http://evil.example.com"},
+            ):
+                answer = await asking.post(address, data=form, headers=headers)
+                assert answer.status_code in (401, 403)
+            assert (await asking.get(address)).status_code == 405
+            assert (await asking.post(address.replace(call.call_id, "CA1"), data=form)).status_code == 404
+            assert call.end is None
+            call.stop("operator", "enough")
+        await stage.wait_recorded()
+        answered = await stage.daemon.indexer.read(Question({"n": ("select name from milestones", ())}))
+        assert isinstance(answered, Rows)
+        assert not {row["name"] for row in answered.tables["n"]} & set(DOINGS)
+
+
+async def test_who_may_not_listen_in_is_told_so_and_hears_nothing(place: MakePlace) -> None:
+    async with open_stage(place(**CONSOLE)) as stage, client(stage) as asking, trio.open_nursery() as nursery:
+        nursery.start_soon(stage.ring, LISTENER)
+        await heard(stage, 'class="agent"')
+        (call,) = stage.daemon.switchboard.calls
+        answer = await asking.post(f"/console/calls/{call.call_id}/listen")
+        assert answer.status_code == 409
+        assert "listen_in = true" in answer.text
+        call.stop("operator", "enough")
 
 
 LISTENER = Caller(steps=(WaitForAgent(), WaitForEnd()), answer_delay_ms=0)

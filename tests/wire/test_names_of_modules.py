@@ -68,7 +68,9 @@ def test_a_check_finds_the_tools_that_the_daemon_finds(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("module", ["bridge.workers", "bridge.indexing.worker", "bridge.console.prepared"])
+@pytest.mark.parametrize(
+    "module", ["bridge.workers", "bridge.indexing.worker", "bridge.console.ready.prepared"]
+)
 def test_no_process_of_ours_imports_from_the_folder_one_stands_in(module: str) -> None:
     done = subprocess.run(child(module, "--help"), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert "ImportError" not in done.stderr

@@ -90,7 +90,7 @@ TALKER = Caller(
 async def test_an_approval_is_answered_by_the_file_and_the_caller_hears_what_came_of_it(
     place: MakePlace, approve: list[str]
 ) -> None:
-    remote = (CallRemote("crm", "refund"),)
+    remote = (CallRemote("crm", "refund", '{"order":7}', "refunded"),)
     script = Script(opening=GREETING.opening, turns=(remote,), answers=(ANSWER,), delivery=PROMPT)
     where = place(
         script=script, agent={"mcp": {"crm": CRM | {"approve": approve}}}, words={"CRM_TOKEN": SECRET}
@@ -107,6 +107,10 @@ async def test_an_approval_is_answered_by_the_file_and_the_caller_hears_what_cam
     assert (row["ended_by"], counts[f"MCP tool {'approved' if approve else 'refused'}"]) == ("caller", 1)
     (path,) = where.tapes
     assert replay_tape(path).difference is None
+    tools = where.store.query("select name, arguments_raw, output, is_delivered from tool_calls")
+    assert [tuple(tool.values()) for tool in tools] == [
+        ("crm.refund", '{"order":7}', "refunded", True) for _ in approve
+    ]
 
 
 async def test_a_secret_of_an_mcp_server_reaches_the_model_alone_though_that_repeats_it(

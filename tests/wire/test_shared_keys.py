@@ -4,12 +4,18 @@ from collections.abc import Mapping
 
 import pytest
 import trio
+from attrs import evolve
 from strangers import FORM, MEDIA_PATH, TOKEN, UPGRADE, WEBHOOK_PATH, Answer, ask, post, without
 
-from bench.stage import PUBLIC, MakePlace, Stage, open_stage
+from bench.stage import GREETING, PUBLIC, QUICK_TOWN, WEBHOOK, MakePlace, Stage, open_stage, speech, words
 from bridge.checks import SHA1, SharedKey
 from bridge.wire.signatures import SETTINGS, SIGNATURE
+from replay.model.script import CallTool
+from replay.phone.ring import ring
+from replay.phone.script import Caller, SignedBy, WaitForAgent, WaitForEnd
+from replay.phone.script import SharedKey as PhoneKey
 from replay.phone.signing import sign, signed_by_key
+from replay.phone.twiml import Hangup
 
 OLD, NEW = SharedKey("key_old", "first-secret", SHA1), SharedKey("key_new", "second-secret")
 KEYS = (OLD, NEW)
@@ -70,6 +76,34 @@ async def test_without_its_key_no_request_gets_in_and_the_log_says_why(
             assert await posted(stage, WEBHOOK_PATH, token_signed(WEBHOOK_PATH) | named) == 403
             assert stage.daemon.switchboard.live == 0
     assert "signed with a shared key that is not configured" in capsys.readouterr().out
+
+
+SPEAKS = Caller(steps=(WaitForAgent(), speech("caller_yes"), WaitForEnd(5000)), answer_delay_ms=0)
+LEAVES = evolve(GREETING, turns=((words("caller_no"), CallTool("hang_up", {"reason": "told"})),))
+
+
+@pytest.mark.parametrize(
+    ("by", "status"), [("shared_key", 200), ("mixed", 200), ("token", 403), ("unknown_key", 403)]
+)
+async def test_a_whole_call_is_rung_by_an_account_that_signs_with_hmac_sha256(
+    place: MakePlace, by: SignedBy, status: int
+) -> None:
+    """Webhook, media socket and what comes after the stream; in a rotation every other request is the token's."""
+    tokens = (TOKEN,) if by == "mixed" else ()
+    setup = place(script=LEAVES, tokens=tokens, shared_keys=KEYS)
+    with trio.fail_after(20):
+        async with open_stage(setup) as stage:
+            key = PhoneKey(NEW.key_id, NEW.secret)
+            account = evolve(stage.account, auth_token=TOKEN, shared_key=key)
+            signs = evolve(QUICK_TOWN.behaviour, signed_by=by, upgrades_signed_by=by)
+            town = evolve(QUICK_TOWN, behaviour=signs)
+            report = await ring(SPEAKS, webhook=WEBHOOK, via=stage.via, account=account, town=town)
+            assert report.webhook_status == status
+            if status == 200:
+                await stage.wait_recorded()
+    assert report.next_verbs == ([Hangup()] if status == 200 else [])
+    ends = [(row["ended_by"], row["why"]) for row in setup.calls()] if setup.tapes else []
+    assert ends == [("tool", "told")] * (status == 200)
 
 
 @pytest.mark.parametrize(

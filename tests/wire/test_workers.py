@@ -15,7 +15,9 @@ from attrs import evolve
 from bench.process import Launch, Running, a_process
 from bench.stage import AGENT, PUBLIC, WEBHOOK, MakePlace, Stage, open_stage
 from bridge.agents import Agent
+from bridge.calls.legs.ears import OVER, SIDE_BYTES, Ear
 from bridge.errors import StoreError, first_of
+from bridge.heart.wishes import InstructionWhispered, TransferAsked
 from bridge.store.database import Store
 from bridge.tapes.lock import held_alone
 from bridge.tapes.reader import read_tape
@@ -30,6 +32,7 @@ from replay.phone.web import Route, open_courier
 
 pytestmark = pytest.mark.real_time("workers are processes")
 
+DOINGS = ("whispered", "operator_refused", "listener_came", "listener_left")
 QUICK = Caller(steps=(WaitForAgent(), HangUp()), answer_delay_ms=0)
 STAYS = Caller(steps=(WaitForAgent(), WaitForEnd(20_000)), answer_delay_ms=0, patience_ms=20_000)
 SOON = Caller(steps=(WaitForAgent(), Wait(2500), HangUp()), answer_delay_ms=0)
@@ -72,6 +75,43 @@ def carried(pool: WorkerPool) -> dict[int, int]:
 
 
 # ---------------------------------------------------------------- who takes which call
+
+
+async def test_whoever_asks_at_the_supervisor_is_answered_by_the_heart_in_the_worker(
+    place: MakePlace,
+) -> None:
+    agent = {"listen_in": True, "transfer": {"sales": {"description": "orders", "number": "+15550100111"}}}
+    async with two_workers(place, agent=agent) as (stage, _, calls):
+        await calls.begin("a", STAYS)
+        (call,) = stage.daemon.switchboard.calls
+        assert await call.wish(InstructionWhispered("ada", "Be brief.")) == ""
+        assert "use one of: sales" in await call.wish(TransferAsked("ada", "mars"))
+        ear = Ear()
+        seat = await call.listen("ada", ear.hear)
+        assert seat.refusal == ""
+        assert len(await ear.take()) % (2 * SIDE_BYTES) == 0
+        seat.leave()
+        call.stop("operator", "enough")
+        await call.over.wait()
+        assert await call.wish(InstructionWhispered("ada", "Too late.")) == "the call is over"
+        assert (await call.listen("ada", ear.hear)).refusal == "the call is over"
+        await stage.wait_recorded()
+    told = [row["name"] for row in place().store.query("select name from milestones order by position")]
+    assert [name for name in told if name in DOINGS] == list(DOINGS)
+
+
+async def test_who_listens_in_is_told_when_the_worker_of_the_call_dies(place: MakePlace) -> None:
+    async with two_workers(place, agent={"listen_in": True}) as (stage, pool, calls):
+        await calls.begin("a", STAYS)
+        (call,) = stage.daemon.switchboard.calls
+        ear = Ear()
+        await call.listen("ada", ear.hear)
+        (carrier,) = (worker for worker in pool.roster.workers.values() if worker.calls)
+        carrier.process.kill()
+        with trio.fail_after(20):
+            while await ear.take() != OVER:
+                pass
+        assert (await call.listen("ada", ear.hear)).refusal != ""
 
 
 async def test_a_worker_that_is_late_gets_a_call_only_if_all_are_and_then_there_is_none(

@@ -64,7 +64,7 @@ async def _start() -> Message | None:
 
 async def _between(relay: Relay, stream_sid: str) -> None:
     """Pass on between the caller and a session of their own, until either side is gone."""
-    model = await _connected(relay)
+    model = await relay.sessions.start(_hold, relay.model_url)
     if model is None:
         return  # what stands behind <Connect> tells the caller
     try:
@@ -78,15 +78,21 @@ async def _between(relay: Relay, stream_sid: str) -> None:
                 await model.aclose()
 
 
-async def _connected(relay: Relay) -> WebSocketConnection | None:
-    headers = [(b"Authorization", b"Bearer sk-stand-in")]
-    url = relay.model_url if "model=" in relay.model_url else f"{relay.model_url}?model=gpt-realtime"
+async def _hold(
+    url: str, *, task_status: trio.TaskStatus[WebSocketConnection | None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Keep a session's socket until it is closed; None where it can't be had."""
+    url = url if "model=" in url else f"{url}?model=gpt-realtime"
+    headers, model = [(b"Authorization", b"Bearer sk-stand-in")], None
     try:
-        with trio.fail_after(MODEL_SECONDS):
-            return await connect_websocket_url(relay.sessions, url, extra_headers=headers)
-    except (trio.TooSlowError, HandshakeError, OSError) as error:
-        _tell(f"the model can't be reached: {error!r}")
-        return None
+        async with trio.open_nursery() as tasks:  # its own: what one is refused is no other call's business
+            with trio.fail_after(MODEL_SECONDS):
+                model = await connect_websocket_url(tasks, url, extra_headers=headers)
+            task_status.started(model)
+    except* (trio.TooSlowError, HandshakeError, ConnectionClosed, OSError) as errors:
+        _tell(f"the model's socket: {errors.exceptions[0]!r}")
+    if model is None:
+        task_status.started(None)
 
 
 async def _talk(relay: Relay, model: WebSocketConnection, stream_sid: str, tasks: trio.Nursery) -> None:

@@ -39,6 +39,7 @@ function follow(place) {
   const stream = new EventSource(place.dataset.stream);
   stream.onmessage = (event) => renew(place, parsed(event.data));
   stream.addEventListener("kept", refreshHistory);
+  stream.addEventListener("over", () => stream.close());
   addEventListener("pagehide", () => stream.close());
 }
 
@@ -82,7 +83,7 @@ addEventListener("formdata", (event) => {
 });
 
 addEventListener("submit", (event) => {
-  const question = event.target.dataset.confirm;
+  const question = event.submitter?.dataset.ask || event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
 

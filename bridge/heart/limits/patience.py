@@ -49,7 +49,10 @@ class Patience:
     def _waiting_for(self) -> str:
         if self.tool_calls.running and not self.turns.active:
             return "a tool"
-        return self.turns.waiting_for or ("words to be known" if self.turns.is_in_doubt else "")
+        if self.turns.is_in_doubt:
+            return self.turns.waiting_for or "words to be known"
+        perhaps = "an answer, perhaps" if self.turns.is_perhaps_unanswered else ""
+        return self.turns.waiting_for or perhaps
 
     def is_tried(self) -> None:
         """Ask once; when that brought no sound either, there is the failure plan.

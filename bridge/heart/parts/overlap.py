@@ -137,8 +137,9 @@ class Overlap:
             self._words_came_late(event)
 
     def _words_came_late(self, event: TranscriptCame) -> None:
-        """The caller has said something after all, over which the agent went on."""
+        """The caller has said something after all, over which the agent went on; or it was noise indeed."""
         del self._wordless[event.item_id]
+        self.turns.is_perhaps_unanswered = self._wordless != {} and self.turns.is_perhaps_unanswered
         if not phrase_of(event.text) or self.rules.is_backchannel(event.text, is_whole=True):
             return
         self.decisions.journal.milestone("words_came_late")
@@ -280,6 +281,7 @@ class Overlap:
             return self._answer_later(speech, "unwritten")
         if self.rules.resumes:
             _remember(self._wordless, speech.item_id)
+            self.turns.is_perhaps_unanswered = True
             return self._ignore(speech, "noise")
         return self._interrupted() if speech.has_counted else self._answer_later(speech)
 

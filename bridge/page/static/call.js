@@ -51,6 +51,7 @@
   const media = new Audio();
   media.preload = "metadata";
   const view = byId("view"), along = byId("along"), head = byId("head");
+  const charts = document.currentScript.dataset.charts;
   const nonce = byId("main").dataset.nonce || document.currentScript.nonce || undefined;
   const channel = (name) => ({ waveColor: colour(name), progressColor: colour(name), height: 48 });
   const surfer = WaveSurfer.create({
@@ -58,7 +59,7 @@
     cursorWidth: 0, barWidth: 2, barGap: 1, barRadius: 1, barMinHeight: 1, normalize: false, dragToSeek: true, hideScrollbar: false, cspNonce: nonce,
   });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", () => { surfer.setOptions({ splitChannels: [channel("caller"), channel("agent")] }); chart(); });
+  scheme.addEventListener("change", () => { surfer.setOptions({ splitChannels: [channel("caller"), channel("agent")] }); if (plot) chart(); });
 
   let now = 0, offset = 0; // ms, pixels
   const width = () => Math.max(view.clientWidth, surfer.getWrapper().clientWidth || 0);
@@ -160,22 +161,49 @@
   // -------------------------------------------------------------- what follows the playhead
 
   let lines = [], current = null, currentWord = null, tapedAt = -1;
+  const seen = new IntersectionObserver((met) => { for (const one of met) if (one.isIntersecting) wordsOf(lines.find((line) => line.item === one.target)); });
 
   function look() {
-    lines = [...document.querySelectorAll(".talk > li")].map((item) => ({
-      item, from: Number(item.dataset.from), to: Number(item.dataset.to), words: [...item.querySelectorAll(".w")],
-    }));
+    seen.disconnect();
+    lines = [...document.querySelectorAll(".talk > li")].map((item) => {
+      const said = item.querySelector("[data-words]");
+      if (said) seen.observe(item);
+      return { item, said, from: Number(item.dataset.from), to: Number(item.dataset.to), words: null };
+    });
+  }
+
+  function wordsOf(line) { // made where somebody looks or listens: an hour has ten thousand
+    if (line.words || !line.said) return line.words || [];
+    const sizes = line.said.dataset.words.split(" ").filter(Boolean).map(Number), texts = [];
+    const walker = document.createTreeWalker(line.said, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) if (!walker.currentNode.parentElement.matches(".hidden-text, .quiet")) texts.push(walker.currentNode);
+    line.words = [];
+    let at = line.from, n = 0;
+    for (const text of texts) {
+      const said = text.data, made = [];
+      for (let begin = 0; begin < said.length && n < sizes.length; begin += sizes[n], n += 2) {
+        const word = document.createElement("span");
+        at += sizes[n + 1];
+        word.className = "w";
+        word.dataset.at = at;
+        word.textContent = said.slice(begin, begin + sizes[n]);
+        made.push(word);
+      }
+      text.replaceWith(...made);
+      line.words.push(...made);
+    }
+    return line.words;
   }
 
   function lineAt(ms) {
     let found = null;
-    for (const line of lines) if (line.from <= ms + 1 && (ms <= line.to + 400 || line.from > (found ? found.from : -1))) found = line.words.length || !found ? line : found;
+    for (const line of lines) if (line.from <= ms + 1 && (ms <= line.to + 400 || line.from > (found ? found.from : -1))) found = line.said || !found ? line : found;
     return found && ms <= found.to + 1500 ? found : null;
   }
 
   function wordAt(line, ms) {
     let found = null;
-    for (const word of line.words) if (Number(word.dataset.at) <= ms + 1) found = word; else break;
+    for (const word of wordsOf(line)) if (Number(word.dataset.at) <= ms + 1) found = word; else break;
     return ms <= line.to + 200 ? found : null;
   }
 
@@ -256,7 +284,7 @@
   }
 
   function turn(by) {
-    const turns = lines.filter((line) => line.words.length);
+    const turns = lines.filter((line) => line.said);
     const before = turns.findLastIndex((line) => line.from <= now + 20);
     const next = turns[clamp(before + by, 0, turns.length - 1)];
     if (!next) return;
@@ -282,7 +310,6 @@
 
   function chart() {
     const host = byId("waits-chart");
-    if (!host) return;
     plot?.destroy();
     const times = facts.waits.map((wait) => wait.from_ms / 1000), took = facts.waits.map((wait) => wait.to_ms - wait.from_ms);
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
@@ -292,16 +319,33 @@
       series: [{}, { stroke: colour("accent"), fill: colour("accent"), paths: uPlot.paths.bars({ size: [0.5, 9] }), points: { show: false } }],
     }, [times, took], host);
   }
+  function loaded(address) { // what draws charts is a third of the page: it comes when somebody comes to one
+    return new Promise((done) => {
+      const script = document.createElement("script");
+      script.onload = done;
+      script.src = address;
+      document.head.append(script);
+    });
+  }
+  new IntersectionObserver(async (met, watch) => {
+    if (!met.some((one) => one.isIntersecting)) return;
+    watch.disconnect();
+    if (!window.uPlot) await loaded(charts);
+    chart();
+  }, { rootMargin: "400px" }).observe(byId("waits-chart") || document.createElement("p"));
   new ResizeObserver(() => plot?.setSize({ width: byId("waits-chart").clientWidth, height: 150 })).observe(document.body);
 
   // -------------------------------------------------------------- a call that goes on
+
+  const drawn = new Map(); // each part as it came: what has happened to it since is no news
 
   function renew(page) { // what is the same stays as it is: somebody may be reading, or have it unfolded
     const fresh = document.createElement("template");
     fresh.innerHTML = page.body; // the server's own templates, which escape whatever strangers said
     for (const part of fresh.content.querySelectorAll("[data-part]")) {
-      const mine = document.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (mine && mine.innerHTML !== part.innerHTML) mine.replaceChildren(...part.childNodes);
+      const mine = document.querySelector(`[data-part="${part.dataset.part}"]`), html = part.innerHTML;
+      if (mine && drawn.get(part.dataset.part) !== html) mine.replaceChildren(...part.childNodes);
+      drawn.set(part.dataset.part, html);
     }
     facts = JSON.parse(page.data);
     length = facts.length_ms;
@@ -324,11 +368,11 @@
 
   // -------------------------------------------------------------- begin
 
+  if (root.dataset.live) for (const part of document.querySelectorAll("[data-part]")) drawn.set(part.dataset.part, part.innerHTML);
   look();
   flags();
   ruler();
   place();
-  chart();
   follow(true);
   const wished = /^#t=([0-9.]+)$/.exec(location.hash); // a link to a second of the call
   if (wished) seek(Number(wished[1]) * 1000);

@@ -1,1 +1,1 @@
-"""A report card as files: a page for people, JUnit for CI."""
+"""A report card as it is shown: on the screen, as a page, as JUnit for CI."""

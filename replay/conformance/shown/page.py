@@ -2,6 +2,7 @@
 
 What a bridge, its model or its webhook said is a stranger's text: it reaches the page escaped, and made `visible`."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bridge.page.html import hash_of, static
 from bridge.text.visible import all_visible
@@ -21,6 +22,7 @@ Row: TypeAlias = dict[str, Any]
 
 STYLE: Final = Path(__file__).with_name("card.css")
 SIDES: Final[tuple[Side, ...]] = ("phone", "model")
+SENTENCE: Final = re.compile(r"[a-z][a-z']*[ ,;]")
 WORDS: Final[Mapping[Result, str]] = {"failed": "failed", "unknown": "could not tell", "passed": "passed"}
 
 
@@ -44,12 +46,19 @@ def _templates() -> Environment:
     return found
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str) -> Markup:
+    """Return words as a sentence begins, unless they begin with a name; what is code in them is marked as such."""
+    parts = (text[:1].upper() + text[1:] if SENTENCE.match(text) else text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def _facts(card: ReportCard) -> Row:
     calls = {call.name: _call(card, call, f"call-{place}") for place, call in enumerate(card.calls, 1)}
+    checks = [_check(card, check, calls) for check in card.checks]
+    shown = {check["findings"][0]["call"] for check in checks if check["result"] == "failed"}
     return {
         "bridge": card.bridge,
         "url": card.url,
@@ -59,8 +68,8 @@ def _facts(card: ReportCard) -> Row:
         "answer": "bad" if card.named("failed") else "good" if card.named("passed") else "maybe",
         "counts": {WORDS[result]: len(card.named(result)) for result in WORDS},
         "notes": card.notes,
-        "checks": [_check(card, check, calls) for check in card.checks],
-        "calls": list(calls.values()),
+        "checks": checks,
+        "calls": [{**call, "is_shown": name in shown} for name, call in calls.items()],
     }
 
 

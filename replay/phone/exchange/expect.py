@@ -92,6 +92,19 @@ class Expect:
     hears: Mapping[str, tuple[Hearing, ...]] | None = setting(None, _hears)
 
 
+@attrs.frozen
+class ExpectOfBoth:
+    """What can be said of a call only by who knows the model's side, too; what is None is not looked at."""
+
+    claims_within_ms: int | None = setting(None, MS)  # so far may what is claimed be from what was heard
+    agent_heard: tuple[str, ...] | None = setting(
+        None, _list('["Good evening"]')
+    )  # words whose sound was heard whole
+    agent_not_heard: tuple[str, ...] | None = setting(None, _list('["Goodbye"]'))
+    session_closed_within_ms: int | None = setting(None, MS)  # after the stream's end
+    answered_within_ms: int | None = setting(None, MS)  # from the caller's last word to the agent's first
+
+
 def without_twiml(expect: Expect) -> Expect:
     """Return what can be expected of a bare media socket: nothing comes after its stream."""
     stream = ("ended_by", "close_code", "first_audio_ms", "max_gap_ms", "min_clears")

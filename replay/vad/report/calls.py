@@ -11,6 +11,7 @@ from bridge.heart.audio import bytes_of
 from bridge.sound.g711 import LINEAR
 from replay.sound.silero_network import WINDOW_MS
 from replay.vad.engine.machine import Ints, Setting, runs_of, segments_of, silence_windows
+from replay.vad.report.asking import asking
 from replay.vad.report.moments import Told, clock, kind_of, turn_at, what_of
 from replay.vad.report.view import View
 from replay.vad.study.changes import Change
@@ -92,7 +93,7 @@ def _server(recording: Recording) -> list[list[list[int]]]:
             for turn in heard.turns
         ]
         for heard in recording.heard
-        if heard.turns
+        if heard.turns and heard.setting is not None
     ]  # fmt: skip
 
 
@@ -127,7 +128,10 @@ def _sounds(told: Told) -> dict[int, list[Span]]:
     chosen: dict[int, list[Span]] = {call: [] for call in told.calls}
     room = told.sound_ms
     for call in told.calls:
-        for span in _joined(_around(told, moment) for moment in told.moments if moment.call == call):
+        asked = [_wider(told, one.call, one.span) for one in told.asked if one.call == call]
+        for span in _joined(
+            [*asked, *(_around(told, moment) for moment in told.moments if moment.call == call)]
+        ):
             if span.length_ms <= room:
                 chosen[call].append(span)
                 room -= span.length_ms
@@ -141,10 +145,16 @@ def _sounds(told: Told) -> dict[int, list[Span]]:
 
 def _around(told: Told, moment: Change) -> Span:
     turn = None if moment.kind == "false start" else turn_at(told, moment)
-    over_ms = turn.span.end_ms if turn else moment.ms
-    length_ms = told.view.study.recordings[moment.call].length_ms
-    start_ms = max(0, min(moment.ms - BEFORE_MS, length_ms - 1))
-    return Span(start_ms, max(start_ms + 1, min(over_ms + AFTER_MS, length_ms)))
+    return _wider(
+        told, moment.call, Span(moment.ms, max(moment.ms + 1, turn.span.end_ms if turn else moment.ms))
+    )
+
+
+def _wider(told: Told, call: int, span: Span) -> Span:
+    """Return a span with what is heard around it."""
+    length_ms = told.view.study.recordings[call].length_ms
+    start_ms = max(0, min(span.start_ms - BEFORE_MS, length_ms - 1))
+    return Span(start_ms, max(start_ms + 1, min(span.end_ms + AFTER_MS, length_ms)))
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
@@ -186,6 +196,7 @@ def timeline(told: Told) -> str:
     return (
         f'<h2 id="one">A call, moment by moment</h2><p class="note">{escape(note)}</p>'
         f'<div class="controls"><label>Call <select id="call">{options}</select></label>{buttons}</div>'
+        f"{asking(study, told.asked)}"
         '<p id="where" role="status" aria-live="polite"></p>'
         '<canvas id="overview" height="34" aria-hidden="true"></canvas>'
         '<canvas id="timeline" height="396" tabindex="0" role="img" aria-label="The call over time. Arrow keys move, '

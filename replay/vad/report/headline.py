@@ -1,11 +1,12 @@
 """The answer in one sentence, and what stands beside it: what is won and paid, or why there is no advice. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 
 import numpy as np
 
 from bridge.tapes.tape import SHADOW
+from replay.vad.report.heard import in_force
 from replay.vad.report.words import (
     METRICS,
     Metric,
@@ -57,10 +58,13 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
         yield sentence(study.why)
     if study.status == "semantic":
         yield "It is within the budget, as observed, and no server_vad setting that is answers sooner."
+    real = study.semantic or in_force(study)
+    if study.status in ("uncalibrated", "blind") and real and (over := _exceeding(study, real.measured)):
+        yield f"What callers bear now is beyond the budget, as observed{over}."
     if study.status == "uncalibrated":
         yield "The curves below are ordinal: they tell which setting is better, not by how much."
     if study.status == "impossible" and shown:
-        yield f"Nearest to it: {in_words(shown.setting)}{_exceeding(study, shown)}."
+        yield f"Nearest to it: {in_words(shown.setting)}{_exceeding(study, shown.measured)}."
     if study.current is None:
         yield _without_now(study)
     elif study.status == "keep":
@@ -72,14 +76,14 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
         yield f"Now: {in_words(study.current)}."
 
 
-def _exceeding(study: Study, shown: Choice) -> str:
-    """Say in what a setting goes beyond the budget."""
+def _exceeding(study: Study, measured: Mapping[str, Measured]) -> str:
+    """Say in what something goes beyond the budget; empty for nothing."""
     most = allowed(study.sweep, study.recommendation.budget)
     parts = [
-        f"{metric.title.lower()} {amount(shown.measured[metric.name].value, metric.unit)}, at most "
+        f"{metric.title.lower()} {amount(measured[metric.name].value, metric.unit)}, at most "
         f"{amount(most[metric.name], metric.unit)} allowed"
         for metric in METRICS
-        if shown.measured[metric.name].value > most.get(metric.name, np.inf)
+        if measured[metric.name].value > most.get(metric.name, np.inf)
     ]
     return f", with {'; '.join(parts)}" if parts else ""
 

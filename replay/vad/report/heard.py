@@ -61,7 +61,7 @@ def differing_first(view: View) -> str:
 def observed_section(view: View) -> str:
     """Return what each turn detection on the tapes really did, and how semantic_vad compares; empty for none."""
     told = view.study.observed
-    if not told:
+    if not told or told == (in_force(view.study),):  # that stands in the first table
         return ""
     shown = sorted(told, key=lambda one: -one.calls)[:MOST_DETECTIONS]
     left = len(told) - len(shown)
@@ -72,7 +72,8 @@ def observed_section(view: View) -> str:
     rest = f'<p class="dim">{left} more with fewer calls are left out.</p>' if left else ""
     return (
         f'<h2 id="heard">What the server really did</h2><p class="note">{escape(note.strip())}</p>'
-        f"{_table(shown)}{rest}{''.join(_beside_server_vad(view, one) for one in shown)}"
+        f'<div class="first"><div>{_table(shown)}{rest}</div>'
+        f"<div>{''.join(_beside_server_vad(view, one) for one in shown)}</div></div>"
     )
 
 
@@ -117,7 +118,7 @@ def _beside_server_vad(view: View, told: Observed) -> str:
     if not told.is_semantic:
         return ""
     lines = "".join(f"<p>{escape(line)}</p>" for line in beside_server_vad(view.study, told))
-    return f'<div class="card"><h3>{escape(sentence(whose(told)).rstrip("."))}, beside server_vad</h3>{lines}</div>'
+    return f'<div class="card"><h3>{escape(whose(told))}, beside server_vad</h3>{lines}</div>'
 
 
 def beside_server_vad(study: Study, told: Observed) -> Iterator[str]:
@@ -130,10 +131,24 @@ def beside_server_vad(study: Study, told: Observed) -> Iterator[str]:
         f"It cut off {cut} of turns, missed {missed} of short replies, and told a turn\u2019s end {delay} after it, "
         f"one in ten later than {late}."
     )
+    chosen = study.recommendation.chosen
+    if chosen and study.status != "uncalibrated":
+        yield _within_the_budget(chosen, told)
     found = rival(study.sweep, told.measured, study.recommendation.known)
     yield from _compared(found.as_careful, found.as_quick, told)
     if study.status == "uncalibrated":
         yield "That is by the local engine\u2019s own ears: nothing shows that server_vad hears as it does."
+
+
+def _within_the_budget(chosen: Choice, told: Observed) -> str:
+    later, cut = (
+        chosen.measured[name].value - told.measured[name].value for name in ("delay_mean_ms", "turns_cut")
+    )
+    return (
+        f"The quickest server_vad within the budget, {in_words(chosen.setting)}, answers "
+        f"{written(abs(later), 'ms')} {'later' if later > 0 else 'sooner'} and cuts off {written(abs(cut), 'share')} "
+        f"{'more' if cut > 0 else 'fewer'} of turns."
+    )
 
 
 def _compared(careful: Choice | None, quick: Choice | None, told: Observed) -> Iterator[str]:

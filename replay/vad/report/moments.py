@@ -8,6 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from replay.vad.report.view import View
+from replay.vad.study.ask import Question
 from replay.vad.study.changes import Change, mistakes
 from replay.vad.truth.truth import Turn
 
@@ -32,7 +33,7 @@ WRONG: Final = {"cut off": "turns cut off", "missed": "turns missed", "false sta
 class Told:
     """The moments that the page tells of: changes, or else what one setting gets wrong.
 
-    calls: those that can be looked at. sound_ms: how much of them can be heard.
+    calls: those that can be looked at. sound_ms: how much of them can be heard. asked: what a person is asked to label.
     """
 
     view: View
@@ -40,21 +41,26 @@ class Told:
     is_change: bool
     calls: tuple[int, ...]
     sound_ms: int
+    asked: tuple[Question, ...] = ()
 
     @classmethod
-    def of(cls, view: View, sound_ms: int) -> "Told":
+    def of(cls, view: View, sound_ms: int, asked: Sequence[Question] = ()) -> "Told":
         """Choose the moments and the calls with most of them."""
         study = view.study
         moments, is_change = list(study.changes), bool(study.changes)
         setting = view.shown.setting if view.shown else study.current
         if not moments and setting:
             moments = mistakes(study.corpus, study.hearing, setting)
-        return cls(view, tuple(moments), is_change, tuple(_calls(view, moments)), sound_ms)
+        calls = tuple(_calls(view, moments, asked))
+        return cls(view, tuple(moments), is_change, calls, sound_ms, tuple(asked))
 
 
-def _calls(view: View, moments: Sequence[Change]) -> Iterable[int]:
-    """Yield the calls with most moments, as far as there is room; the first whatever its length."""
-    ranked = [call for call, _ in Counter(moment.call for moment in moments).most_common()]
+def _calls(view: View, moments: Sequence[Change], asked: Sequence[Question]) -> Iterable[int]:
+    """Yield the calls that are asked about and those with most moments, as far as there is room; the first anyway."""
+    ranked = list(dict.fromkeys(one.call for one in asked))
+    ranked += [
+        call for call, _ in Counter(moment.call for moment in moments).most_common() if call not in ranked
+    ]
     ranked += [call for call in range(len(view.study.recordings)) if call not in set(ranked)]
     room, chosen = MOST_DRAWN_MS, 0
     for call in ranked:

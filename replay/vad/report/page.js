@@ -135,6 +135,7 @@ byId("copy")?.addEventListener("click", async () => {
 const WINDOW = 32, RATE = 8;  // ms a window, samples a ms
 const canvas = byId("timeline"), overview = byId("overview");
 let call = null, view = { start: 0, span: 1 }, cursor = 0;
+let context = null, playing = null;
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const LINEAR = Float32Array.from({ length: 256 }, (_, code) => {
@@ -381,10 +382,25 @@ function draw() {
     paint(pen, { y: y + 15, width, height }, at);
     y += height + 21;
   }
+  drawAsked(pen, { y: 32, height: y - 32 }, at);
   pen.fillStyle = colour("ink");
   pen.fillRect(at(cursor), 16, 1.5, y);
   drawOverview();
   tell();
+}
+
+function drawAsked(pen, box, at) {  // what is asked about: its edges, and the silence in question
+  const one = data.asked[question];
+  if (!one || data.calls[one.call] !== call) return;
+  pen.strokeStyle = pen.fillStyle = colour("advised");
+  pen.lineWidth = 2;
+  pen.setLineDash([6, 4]);
+  pen.strokeRect(at(one.at[0]), box.y, at(one.at[1]) - at(one.at[0]), box.height - 2);
+  pen.setLineDash([]);
+  if (!one.gap) return;
+  pen.globalAlpha = 0.18;
+  pen.fillRect(at(one.gap[0]), box.y, at(one.gap[1]) - at(one.gap[0]), box.height - 2);
+  pen.globalAlpha = 1;
 }
 
 function drawOverview() {
@@ -406,7 +422,6 @@ function tell() {
 
 // ---------------------------------------------------------------- playing
 
-let context = null, playing = null;
 
 function stop() {
   if (!playing) return;
@@ -416,7 +431,7 @@ function stop() {
   byId("play").textContent = "\u25b6 Play";
 }
 
-function play(ms) {
+function play(ms, until = Infinity) {
   stop();
   const piece = call.sound.find((one) => ms < one.end - 20);
   cursor = piece ? Math.max(ms, piece.start) : ms;
@@ -434,7 +449,7 @@ function play(ms) {
   source.connect(context.destination);
   source.onended = () => { stop(); draw(); };
   source.start(0, (cursor - piece.start) / 1000);
-  playing = { source, from: cursor, at: context.currentTime };
+  playing = { source, until, from: cursor, at: context.currentTime };
   byId("play").textContent = "\u25a0 Stop";
   tell();
   requestAnimationFrame(follow);
@@ -443,6 +458,7 @@ function play(ms) {
 function follow() {
   if (!playing) return;
   cursor = playing.from + (context.currentTime - playing.at) * 1000;
+  if (cursor > playing.until) stop();
   if (cursor > view.start + view.span * 0.9) look(cursor - view.span * 0.1, view.span);
   else draw();
   requestAnimationFrame(follow);
@@ -455,6 +471,74 @@ function moment(step) {
   stop();
   cursor = Math.max(0, next - 1000);
   look(cursor - view.span / 5, view.span);
+}
+
+// ---------------------------------------------------------------- labels by key
+
+const answered = new Map();  // the number of a question -> the number of its answer
+let question = -1, isSaved = true;
+
+function ask(number, sounds) {
+  question = clamp(number, 0, data.asked.length - 1);
+  const one = data.asked[question], [from, to] = one.at;
+  byId("asked").textContent = `${question + 1} of ${data.asked.length}: ${one.text}`;
+  byId("answers").replaceChildren(...one.answers.map(([key, name], choice) => {
+    const button = element("button");
+    button.type = "button";
+    button.append(element("kbd", key), ` ${name}`);
+    button.setAttribute("aria-pressed", String(answered.get(question) === choice));
+    button.addEventListener("click", () => answer(choice));
+    return button;
+  }));
+  const span = Math.max(6000, (to - from) * 1.6);
+  select(one.call, Math.max(0, from - 700), span);
+  look((from + to - span) / 2, span);
+  if (sounds) play(Math.max(0, from - 700), to + 1200);
+}
+
+function answer(choice) {
+  answered.set(question, choice);
+  isSaved = false;
+  byId("save").disabled = false;
+  byId("done").textContent = `${answered.size} of ${data.asked.length} answered, not saved yet`;
+  const next = data.asked.findIndex((_, number) => number > question && !answered.has(number));
+  ask(next < 0 ? question : next, next >= 0);
+}
+
+function labels() {  // a label file for each call, one behind the other
+  const calls = new Map();
+  for (const [number, choice] of [...answered].sort((a, b) => a[0] - b[0])) {
+    const one = data.asked[number], name = data.calls[one.call].name;
+    calls.set(name, [...(calls.get(name) ?? []), ...one.answers[choice][2]]);
+  }
+  return [...calls].map(([name, lines]) => [`# call ${name}`, ...lines, ""].join("\n")).join("\n");
+}
+
+function save() {
+  if (!answered.size) return;
+  const link = element("a");
+  link.href = URL.createObjectURL(new Blob([labels()], { type: "text/plain" }));
+  link.download = "answers.labels.txt";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  isSaved = true;
+  byId("done").textContent = `${answered.size} saved as ${link.download}`;
+}
+
+if (data.asked.length && data.calls.length) {
+  byId("ask").hidden = false;
+  const actions = { before: () => ask(question - 1, true), again: () => ask(question, true), next: () => ask(question + 1, true), save };
+  const keys = { k: actions.before, r: actions.again, j: actions.next, s: save };
+  for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, textarea")) return;
+    const box = byId("ask").getBoundingClientRect(), isSeen = box.top < innerHeight && box.bottom > 0;
+    const choice = data.asked[question].answers.findIndex(([key]) => key === event.key);
+    if (!isSeen || (choice < 0 && !keys[event.key])) return;  // nobody answers what they do not see
+    event.preventDefault();
+    choice < 0 ? keys[event.key]() : answer(choice);
+  });
+  addEventListener("beforeunload", (event) => { if (!isSaved) event.preventDefault(); });
 }
 
 // ---------------------------------------------------------------- hands
@@ -507,5 +591,5 @@ if (data.calls.length) {
     look((event.offsetX / overview.clientWidth) * call.length - view.span / 2, view.span));
   new ResizeObserver(draw).observe(canvas.parentElement);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  select(0);
+  data.asked.length ? ask(0, false) : select(0);
 }

@@ -1,6 +1,6 @@
 """A study as one HTML page that needs nothing else: what to set, what it costs, how sure that is; then the proof."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from math import isnan
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bridge.text.wording import counted
+from replay.vad.report.asking import asked_data
 from replay.vad.report.calls import MOST_AUDIO_MS, calls_data, timeline
 from replay.vad.report.headline import headline
 from replay.vad.report.heard import observed_section
@@ -17,6 +18,7 @@ from replay.vad.report.study_charts import charts
 from replay.vad.report.top import top
 from replay.vad.report.view import View
 from replay.vad.report.words import METRICS, MINUS, in_words, sentence
+from replay.vad.study.ask import Question, questions
 from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, RATIOS
@@ -38,23 +40,24 @@ OTHERS: Final = {
 """What a tooltip has besides, each after which metric."""
 
 
-def page(study: Study, *, title: str = "") -> str:
+def page(study: Study, *, title: str = "", asked: Sequence[Question] | None = None) -> str:
     """Return a study as one HTML page that needs nothing else, with the sound of the moments that would change.
 
+    `asked`: the moments that a person is asked to label; those that would tell most unless told.
     It is never larger than MOST_BYTES but for grids of tens of thousands of settings.
     """
     view = View(study, _shown(study), ROLES.get(study.status, "recommended"))
-    text = _page(Told.of(view, MOST_AUDIO_MS), title)
+    asked = questions(study) if asked is None else asked
+    text = _page(Told.of(view, MOST_AUDIO_MS, asked), title)
     if len(text.encode()) > MOST_BYTES:  # a fine grid leaves less room
-        text = _page(Told.of(view, MOST_AUDIO_MS // 4), title)
+        text = _page(Told.of(view, MOST_AUDIO_MS // 4, asked), title)
     return text
 
 
 def _page(told: Told, title: str) -> str:
     view = told.view
-    body = "".join(
-        (top(view), observed_section(view), charts(view), listed(told), timeline(told), _method(view))
-    )
+    proof = (observed_section(view), charts(view), listed(told))
+    body = "".join((top(view), *proof, timeline(told), _method(view)))
     agent = view.study.agent
     name = escape(title or f"Turn detection for {agent}: {headline(view.study)}")
     return (
@@ -94,6 +97,7 @@ def _data(view: View, told: Told) -> str:
         "marks": {name: round(hearing.threshold(one.threshold), 3) for name, one in choices.items() if one},
         "settings": {name: in_words(one) for name, one in choices.items() if one},
         "calls": calls_data(told),
+        "asked": asked_data(view.study, told.calls, told.asked),
     }
     text = msgspec.json.encode(data).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

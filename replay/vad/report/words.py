@@ -8,6 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from bridge.settings.turn_detection import SemanticVad, TurnBudget
+from bridge.text.wording import counted
 from replay.vad.engine.machine import Setting
 from replay.vad.study.budget import limits
 from replay.vad.study.intervals import LEVEL
@@ -154,8 +155,8 @@ def how_sure(study: Study) -> str:
     if study.sweep.calls < FEW_CALLS or told is None or told.nowhere > MOST_NOWHERE:
         return NOT_VERY
     width_ms, meets = told.silences_ms[1] - told.silences_ms[0], study.recommendation.meets
-    if width_ms <= SURE_MS and meets >= SURELY_MEETS:
-        return "Quite sure"
+    if width_ms <= SURE_MS and meets >= SURELY_MEETS and set(study.sources) != {"derived"}:
+        return "Quite sure"  # chance is not all there is: what is worked out from the calls alone errs to one side
     return "Fairly sure" if width_ms <= FAIRLY_MS and meets >= SURELY_MEETS / 2 else NOT_VERY
 
 
@@ -171,10 +172,12 @@ SAID: Final = {
 
 def sources(study: Study) -> str:
     """Return where the truth comes from, with counts."""
-    return ", ".join(
+    checked = sum(len(truth.checked or ()) for truth in study.truths)
+    said = ", ".join(
         f"{count} {'call' if count == 1 else 'calls'} {SAID[source]}"
         for source, count in sorted(study.sources.items())
     )
+    return f"{said}; {counted(checked, 'moment')} of them checked by a person" if checked else said
 
 
 def warnings(study: Study) -> Iterator[str]:
@@ -191,7 +194,8 @@ def warnings(study: Study) -> Iterator[str]:
     if study.sources.get("derived"):
         yield (
             "Truth worked out from the calls themselves flatters: it knows of few missed replies, clipped beginnings "
-            "and false starts, and of too few cut-offs where the agent was quick. Label some: replay vad labels."
+            "and false starts, of too few cut-offs where the agent was quick, and its delays are no surer than where "
+            "it ends a turn. Label some: replay vad labels."
         )
     if study.calibration is None and study.status != "uncalibrated":
         yield "Not calibrated: nothing shows that the local engine hears as the server does."

@@ -1,4 +1,4 @@
-"""Which moments a person should listen to first: those whose labels would narrow the answer most. Pure.
+"""Which moments a person should listen to first: those whose labels would narrow the answer most.
 
 What is worked out from a call is weakest in three places: whether somebody who went on had finished before, whether a
 faint sound was the caller, and whether what the server read nothing in was nothing. Of all such moments those come
@@ -8,18 +8,22 @@ much they disagree is counted; how much is to be doubted is a guess, and only so
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 
+from bridge.tapes.reader import read_tape
 from replay.sound.silero_network import WINDOW_MS
+from replay.tapes.wav import write_wav
 from replay.vad.engine.machine import Ints
 from replay.vad.study.changes import outcome_under
 from replay.vad.study.recommend import choices_of_chance
 from replay.vad.study.study import Study
 from replay.vad.truth.derive import JOIN_MS, Sound, sounds_of
 from replay.vad.truth.from_words import is_finished
+from replay.vad.truth.labels import SUFFIXES, write_questions
 from replay.vad.truth.truth import Span, Truth, Turn
 
 MOMENTS: Final = 20
@@ -209,3 +213,23 @@ def _weighed(study: Study) -> Iterator[Question]:
 def _any_in(moments: Ints, begin: int, end: int) -> bool:
     low, high = np.searchsorted(moments, (begin, end))
     return bool(high > low)
+
+
+# ---------------------------------------------------------------- for Audacity
+
+
+def write_for_audacity(folder: Path, study: Study, asked: Sequence[Question]) -> Iterator[Path]:
+    """Write the sound of each call that is asked about and a label file with the questions; yield each file.
+
+    Raises `OSError` and `TapeError`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for call in dict.fromkeys(one.call for one in asked):
+        recording, truth = study.recordings[call], study.truths[call]
+        own = [one for one in asked if one.call == call]
+        path = folder / f"{recording.call_id}.wav"
+        write_wav(read_tape(Path(recording.path)), path)
+        yield path
+        path = folder / f"{recording.call_id}{SUFFIXES[0]}"
+        write_questions(path, recording, truth, [one.span for one in own])
+        yield path

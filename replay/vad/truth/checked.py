@@ -59,11 +59,12 @@ def _outside(span: Span, checked: Iterable[Span]) -> list[Span]:
     """Return the parts of a span that no checked moment holds."""
     parts = [span]
     for one in checked:
-        parts = [rest for part in parts for rest in _minus(part, one)]
+        parts = [rest for part in parts for rest in minus(part, one)]
     return parts
 
 
-def _minus(span: Span, other: Span) -> Iterator[Span]:
+def minus(span: Span, other: Span) -> Iterator[Span]:
+    """Yield what is left of a span without another."""
     if not _meet(span, other):
         yield span
         return

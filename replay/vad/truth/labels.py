@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bridge.errors import BridgeError
 from replay.tapes.beside import written_beside
@@ -96,6 +96,30 @@ def write_labels(path: Path, truth: Truth, recording: Recording) -> None:
         part.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
 
 
+def write_questions(path: Path, recording: Recording, truth: Truth, spans: Sequence[Span]) -> None:
+    """Write a label file that asks about these moments, with what is worked out of them and when the agent was heard.
+
+    Raises `OSError`.
+    """
+    inside = evolve(
+        truth,
+        turns=tuple(one for one in truth.turns if _is_in(one.span, spans)),
+        unsure=tuple(one for one in truth.unsure if _is_in(one, spans)),
+        checked=None,
+    )
+    asks = [
+        f"{_wav_seconds(recording, span)}\t{ASK}: put this right, and call me {CHECKED}" for span in spans
+    ]
+    with written_beside(path) as part:
+        part.write_text(
+            "".join(f"{line}\n" for line in [*asks, *lines_of(inside, recording)]), encoding="utf-8"
+        )
+
+
+def _is_in(span: Span, others: Iterable[Span]) -> bool:
+    return any(one.start_ms <= span.start_ms and span.end_ms <= one.end_ms for one in others)
+
+
 def lines_of(truth: Truth, recording: Recording) -> list[str]:
     """Return what is known about a recording as the lines of a label file, in order."""
     rows = sorted(_rows(truth), key=lambda row: (row[0].start_ms, -row[0].end_ms))
@@ -142,7 +166,11 @@ def read_labels(path: Path, recording: Recording) -> Truth:
     nobody has checked what was worked out, and where it tells of moments alone: then `checked` says which, and only
     what lies in them is told.
     """
-    lines = _text_of(path)
+    return read_lines(text_of(path), path, recording)
+
+
+def read_lines(lines: Sequence[str], path: Path, recording: Recording) -> Truth:
+    """Return what the lines of a label file say, as `read_labels` does; complaints name this path."""
     if not any(map(str.strip, lines)):
         advice = "export the labels again; for a call in which nobody speaks write: # nobody speaks"
         raise LabelError([f"{path}: there is nothing in it: {advice}"])
@@ -155,7 +183,8 @@ def read_labels(path: Path, recording: Recording) -> Truth:
     return truth
 
 
-def _text_of(path: Path) -> list[str]:
+def text_of(path: Path) -> list[str]:
+    """Return a file's lines. Raises `LabelError`."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")

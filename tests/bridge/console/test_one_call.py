@@ -7,8 +7,8 @@ import pytest
 from consoles import site
 from kept import Folder
 
-from bridge.console import shelf
-from bridge.console.prepared import SOUND
+from bridge.console.ready import shelf
+from bridge.console.ready.prepared import LINES, SOUND
 from bridge.retention.erase import erase_files, files_of
 from bridge.tapes.names import READY
 
@@ -66,10 +66,12 @@ async def test_sound_is_prepared_once_and_anew_when_its_tape_was_written_anew(fo
     assert path.stat().st_mtime_ns != first
 
 
-async def test_the_page_waits_for_no_tape(folder: Folder) -> None:
+async def test_the_page_waits_for_no_tape_and_has_it_prepared_meanwhile(folder: Folder) -> None:
     console = site(folder.data)
     await console.page("/console/calls/CA1")
-    assert not (folder.data / READY / "CA1").exists()
+    assert not (folder.data / READY / "CA1" / LINES).exists()
+    await console.get("/console/calls/CA1/lines.json")
+    assert {path.name for path in (folder.data / READY / "CA1").iterdir()} == {SOUND, LINES}
 
 
 async def test_the_lines_of_its_tape_are_told_when_somebody_looks(folder: Folder) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from shown_calls import restaurant_call
 
-from bridge.page.beside import beside_page
+from bridge.page.beside import write_beside
 from bridge.page.facts import document
 from bridge.page.served import Served, growing, served
 from bridge.sound.wave_file import read_wave
@@ -59,7 +59,7 @@ def test_it_needs_no_tape_for_that(data: Path, tape: Path) -> None:
         hidden.rename(tape)
     assert any(b64decode(given(found)["peaks"]["agent"]))
     assert 'data-sound=""' in found.body
-    assert ">opening </span>" in found.body
+    assert "your opening hours" in found.body
 
 
 def test_without_a_kept_waveform_the_tape_is_read(data: Path, tape: Path) -> None:
@@ -78,7 +78,7 @@ def test_of_rows_alone_the_words_are_shown_and_what_is_missing_is_said(data: Pat
     finally:
         hidden.rename(tape)
     assert "its tape is gone" in found.body
-    assert ">opening </span>" in found.body
+    assert "your opening hours" in found.body
 
 
 def test_there_is_no_page_of_a_call_that_nobody_knows(data: Path) -> None:
@@ -86,7 +86,7 @@ def test_there_is_no_page_of_a_call_that_nobody_knows(data: Path) -> None:
 
 
 def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path) -> None:
-    (tmp_path / "call.wav").write_bytes(beside_page(tape)[0])
+    write_beside(tape, 0, tmp_path / "call.wav", tmp_path / "lines.json")
     caller, agent = read_wave(tmp_path / "call.wav", channels=2).channels
     length_ms = given(page(data, tape))["length_ms"]
     assert len(caller) == len(agent)
@@ -95,9 +95,10 @@ def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path
     assert max(agent) > 1000
 
 
-def test_the_tapes_lines_come_apart(data: Path, tape: Path) -> None:
+def test_the_tapes_lines_come_apart(data: Path, tape: Path, tmp_path: Path) -> None:
     assert given(page(data, tape))["tape"] is None
-    assert len(msgspec.json.decode(beside_page(tape)[1])["rows"]) > 50
+    write_beside(tape, 0, tmp_path / "call.wav", tmp_path / "lines.json")
+    assert len(msgspec.json.decode((tmp_path / "lines.json").read_bytes())["rows"]) > 50
 
 
 # ---------------------------------------------------------------- while the call goes on
@@ -117,7 +118,7 @@ def page_at(folder: Path, tape: Path, *, just_before: bytes) -> str:
 
 def test_what_the_agent_is_saying_right_now_is_neither_heard_nor_unheard(tape: Path, tmp_path: Path) -> None:
     body = page_at(tmp_path, tape, just_before=b'"note":{"kind":"item"')
-    assert 'class="w"' in body
+    assert 'data-words="' in body
     assert "<s>" not in body
     assert 'class="unsettled"' in body
     assert 'class="heard"' not in body

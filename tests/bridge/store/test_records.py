@@ -397,3 +397,49 @@ def test_audio_leaves_no_rows() -> None:
     records = rows_of(*happened((1, START), (2, ModelSpoke("r1", "i1", 0, b"\xff"))))
     assert (records.transcript, records.log, records.call["account_sid"]) == ([], [], "AC1")
     assert SID not in str(records)
+
+
+def remote(t_ms: int, kind: str, **fields: Any) -> Line:
+    item = {
+        "id": "mcp1",
+        "type": "mcp_call",
+        "server_label": "crm",
+        "name": "look_up",
+        "arguments": "",
+        "output": None,
+    }
+    return from_model(t_ms, f"conversation.item.{kind}", previous_item_id=None, item=item | fields)
+
+
+def test_a_tool_that_the_service_called_by_itself_has_a_row_from_when_it_was_asked_for() -> None:
+    began = [
+        remote(10, "added"),
+        from_model(12, "response.mcp_call_arguments.done", item_id="mcp1", arguments='{"id":7}'),
+        from_model(15, "response.mcp_call.in_progress", item_id="mcp1"),
+    ]
+    (row,) = rows_of(*began).tool_calls
+    assert (row["name"], row["arguments"], row["called_ms"], row["started_ms"]) == (
+        "crm.look_up",
+        {"id": 7},
+        10,
+        15,
+    )
+    assert (row["answered_ms"], row["output"], row["is_delivered"]) == (None, None, False)
+    ended = [
+        from_model(900, "response.mcp_call.completed", item_id="mcp1"),
+        remote(901, "done", arguments='{"id":7}', output="Ann"),
+    ]
+    (row,) = rows_of(*began, *ended).tool_calls
+    assert (row["called_ms"], row["answered_ms"], row["output"], row["is_delivered"]) == (
+        10,
+        900,
+        "Ann",
+        True,
+    )
+
+
+def test_a_tool_that_the_service_could_not_call_says_why() -> None:
+    failed = from_model(90, "response.mcp_call.failed", item_id="mcp1")
+    error = {"type": "http_error", "code": 500, "message": "out of order"}
+    (row,) = rows_of(remote(10, "added"), failed, remote(91, "done", error=error)).tool_calls
+    assert (row["error_kind"], row["error"], row["is_delivered"]) == ("failed", "out of order", False)

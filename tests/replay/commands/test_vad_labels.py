@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from vad_calls import write_calls
 
 from replay.commands.vad_labels import labels
 
@@ -103,6 +104,46 @@ def test_a_check_without_labels_says_how_to_get_some(tape: Path, tmp_path: Path)
 
 def test_a_check_writes_nothing(tape: Path) -> None:
     assert "leave --wav and --force out" in run(tape, "--check", "--force").stderr
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Calls that a server has heard and nobody labelled."""
+    folder = tmp_path_factory.mktemp("calls")
+    write_calls(folder, heard=True)
+    for path in folder.glob("*.labels.txt"):
+        path.unlink()
+    return folder
+
+
+def test_of_many_calls_the_moments_are_asked_about_that_would_tell_most(calls: Path, tmp_path: Path) -> None:
+    options = ("--html", tmp_path / "labels.html", "--data", tmp_path)
+    result = run(calls, *options, "--audacity", tmp_path / "mine", "--json")
+    assert result.exit_code == 0, result.output
+    asked = json.loads(result.stdout)["moments"]
+    assert asked
+    assert {one["kind"] for one in asked} <= {"one or two", "speech"}
+    assert "Be surer" in (tmp_path / "labels.html").read_text()
+    call = asked[0]["call_id"]
+    assert (tmp_path / "mine" / f"{call}.wav").exists()
+    labels = (tmp_path / "mine" / f"{call}.labels.txt").read_text()
+    assert f"{asked[0]['wav_ms'] / 1000:.3f}\t{asked[0]['wav_end_ms'] / 1000:.3f}\task: " in labels
+    assert run(*sorted(calls.glob("*.gz")), *options).output.count("turn") >= len(asked)
+
+
+def test_answers_of_the_page_are_taken_beside_the_tapes(calls: Path, tmp_path: Path) -> None:
+    call = sorted(calls.glob("*.gz"))[0].name.removesuffix(".jsonl.gz")
+    (tmp_path / "answers.txt").write_text(f"# call {call}\n0.5\t1.0\tchecked\n")
+    result = run(calls, "--take", tmp_path / "answers.txt", "--data", tmp_path)
+    assert (result.exit_code, result.output) == (0, f"{calls / call}.labels.txt: 1 moment\n")
+    checked = run(calls / f"{call}.jsonl.gz", "--check")
+    assert "worked out from the call, but for 1 moment that a person checked" in checked.output
+    (tmp_path / "answers.txt").write_text(f"# call {call}\n0,5\t1.0\tchecked\n")
+    assert run(calls, "--take", tmp_path / "answers.txt", "--data", tmp_path).exit_code == 1
+
+
+def test_what_is_for_one_call_is_for_one_call(calls: Path) -> None:
+    assert "are for one call: name its tape" in run(calls, "--wav", "x.wav").stderr
 
 
 def test_a_tape_without_speech_audio_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Span
 from replay.conformance.session_log import SessionLog, Told
-from replay.conformance.situations import GREETING
+from replay.conformance.situations import FIRST
 from replay.conformance.spans import spans_of
 from replay.phone.line import Span as Heard
 from replay.phone.report import CallReport, Happening
@@ -23,7 +23,7 @@ def a_call(*messages: Told, close_code: int | None = 1000) -> BothSides:
     )  # fmt: skip
     report.line.spans += [Heard(200, 1000), Heard(1020, 2000), Heard(4000, 5000)]
     session: Any = SimpleNamespace(close_code=close_code)
-    return BothSides(GREETING, report, (SessionLog(1, session, list(messages)),))
+    return BothSides(FIRST, report, (SessionLog(1, session, list(messages)),))
 
 
 def test_a_pause_that_nobody_hears_is_none() -> None:

@@ -245,6 +245,18 @@ async def test_a_value_that_the_service_does_not_take_is_refused_by_its_name(par
         assert (await client.until("error"))["error"]["param"] == f"session.{param}"
 
 
+async def test_what_is_null_in_a_request_for_a_response_is_as_the_session_has_it() -> None:
+    nothing = dict.fromkeys(
+        ("instructions", "tools", "tool_choice", "max_output_tokens", "audio", "metadata")
+    )
+    async with running(SCRIPT) as server, connected(server) as client:
+        await client.start(SETTINGS)
+        await client.send("response.create", response=nothing)
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "completed"
+        assert done["response"]["max_output_tokens"] == "inf"
+
+
 ELSEWHERE = {"error", "input_audio_buffer.timeout_triggered"}
 """The errors have cases of their own; an idle time-out takes five seconds, which test_model_idle.py does not wait."""
 

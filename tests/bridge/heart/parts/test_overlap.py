@@ -338,6 +338,29 @@ def test_a_model_that_is_making_an_answer_keeps_it_while_words_are_waited_for() 
     assert (of(line.wanted, CancelResponse), "dead_air" in line.milestones()) == ([], False)
 
 
+def test_after_noise_of_which_nothing_is_written_down_nobody_waits_longer_than_for_an_answer() -> None:
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=Speaking(resume_after_ms=600)))
+    line.answer(ms=3000)
+    frames(line, 400, QUIET)
+    speak(line, 400, None)
+    frames(line, 640 + 2600, QUIET)  # it is taken for noise, and the agent says the rest
+    line.echo()
+    assert asked(line) == 0
+    frames(line, 1600, QUIET)
+    assert asked(line) == 1
+
+
+@pytest.mark.parametrize("words", ["", "Mhm."])
+def test_after_what_was_noise_indeed_nobody_is_asked_anything(words: str) -> None:
+    rules = Speaking(resume_after_ms=600, backchannels=True)
+    line = open_call(evolve(agent_with(answer_timeout_ms=1500), speaking=rules))
+    line.answer(ms=3000)
+    frames(line, 400, QUIET)
+    speak(line, 400, words, words_after_ms=1000)
+    frames(line, 6000, QUIET)
+    assert (asked(line), "dead_air" in line.milestones()) == (0, False)
+
+
 def test_who_says_something_at_the_end_is_answered_though_its_words_never_come() -> None:
     line = talking(ms=1200, resume_after_ms=600)
     speak(line, 400, None)

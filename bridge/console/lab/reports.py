@@ -4,6 +4,7 @@ Each was written by somebody with a shell on some machine, and is shown in a san
 nothing, and has no part in the console's session.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -13,7 +14,7 @@ import trio
 from attrs import frozen
 from quart import Response
 
-from bridge.console.app import Pages, Paths
+from bridge.console.app import Paths
 
 MOST_REPORTS: Final = 500
 MOST_BYTES: Final = 64 * 2**20
@@ -34,17 +35,8 @@ class Report:
     path: Path
 
 
-def add_lab(console: Paths, pages: Pages, settings_folder: Path) -> None:
-    """Add the list of reports, and each of them."""
-
-    def folder() -> Path | None:
-        named = pages.door().console.reports
-        return settings_folder / named if named else None
-
-    @console.get("/lab")
-    async def lab() -> Response:
-        found = await trio.to_thread.run_sync(reports_in, folder())
-        return await pages.page("lab.html", reports=found, folder=folder())
+def add_reports(console: Paths, folder: Callable[[], Path | None]) -> None:
+    """Add each report of the folder that the configuration names at that moment."""
 
     @console.get("/lab/<report_id>")
     async def report(report_id: str) -> Response:
@@ -70,9 +62,12 @@ def reports_in(folder: Path | None) -> list[Report]:
 def _report(path: Path, folder: Path) -> Report:
     name = path.relative_to(folder).as_posix()
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return Report(
-        blake2b(name.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest(), name, written, path
-    )
+    return Report(id_of(name), name, written, path)
+
+
+def id_of(name: str) -> str:
+    """Return what stands for a file in addresses and forms."""
+    return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

@@ -2,6 +2,11 @@
 
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, Evidence, Finding, Result
+from replay.conformance.session_log import Told
+from replay.phone.report import Warned
+from replay.phone.stream import INVALID
+
+ACTIVE = "conversation_already_has_active_response"
 
 
 def found(
@@ -28,3 +33,18 @@ def held(
 ) -> Finding:
     """Return that a check passed if something is so, and failed if not."""
     return found(check, call, "passed" if is_held else "failed", why, phone=phone, model=model)
+
+
+def misplaced(call: BothSides) -> list[Warned]:
+    """Return Twilio's warnings of audio that belongs to no stream: it is heard by nobody."""
+    return [one for one in call.report.warnings if one.code == INVALID and "streamSid" in one.text]
+
+
+def code_of(error: Told) -> str:
+    """Return the code of an error event."""
+    return str(error.what["error"].get("code"))
+
+
+def active_errors(call: BothSides) -> list[Told]:
+    """Return the errors for responses that were asked for while one was active."""
+    return [told for told in call.told("error") if code_of(told) == ACTIVE]

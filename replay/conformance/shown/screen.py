@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -30,42 +29,42 @@ def teller(screen: Console) -> Callable[[str], None]:
 
 
 def show_card(card: ReportCard, screen: Console) -> None:
-    """Print a card for people."""
-    screen.print()
+    """Print a card for people: what failed with its proof, then all checks, a line each."""
     for check in card.checks:
         if card.result_of(check.name) == "failed":
-            screen.print(_failure(card, check))
+            screen.print()
+            for line in _failure(card, check):
+                screen.print(line)
+    screen.print()
     screen.print(_table(card))
     for note in card.notes:
-        screen.print(Text(visible(note), style="yellow"), soft_wrap=True)
+        screen.print(Text(visible(note), style="yellow"))
     counts = ", ".join(f"{len(card.named(result))} {words}" for result, (words, _) in WORDS.items())
-    screen.print(Text(f"{counts}; {len(card.calls)} calls in {card.took_seconds:.0f} s", style="bold"))
+    screen.print(Text(f"\n{counts}; {len(card.calls)} calls in {card.took_seconds:.0f} s", style="bold"))
 
 
-def _table(card: ReportCard) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+def _table(card: ReportCard) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()
     for check in card.checks:
         words, style = WORDS[card.result_of(check.name)]
-        first = card.of(check.name)[0]
         told = Text(check.title)
-        told.append(f"  {visible(first.why)}", style="dim")
+        told.append(f"  ({visible(card.of(check.name)[0].why)})", style="dim")
         table.add_row(Text(words, style=style), Text(check.name), told)
-    return Padding(table, (0, 0, 1, 0))
+    return table
 
 
-def _failure(card: ReportCard, check: Check) -> RenderableType:
+def _failure(card: ReportCard, check: Check) -> Iterator[Text]:
     failed = [finding for finding in card.of(check.name) if finding.result == "failed"]
-    lines = [Text.assemble(("failed  ", "bold red"), (check.title, "bold"))]
-    lines.append(Text.assemble(("  the caller  ", "dim"), check.caller_notices))
+    yield Text.assemble(("failed  ", "bold red"), (check.title, "bold"))
+    yield Text.assemble(("  callers  ", "dim"), check.caller_notices)
     for finding in failed[:MOST_FINDINGS]:
-        lines += _proof(finding)
+        yield from _proof(finding)
     if len(failed) > MOST_FINDINGS:
-        lines.append(Text(f"  and in {len(failed) - MOST_FINDINGS} other calls", style="dim"))
-    lines.append(Text.assemble(("  others      ", "dim"), check.others_do))
-    return Padding(Group(*lines), (0, 0, 1, 0))
+        yield Text(f"  and {len(failed) - MOST_FINDINGS} times more", style="dim")
+    yield Text.assemble(("  others   ", "dim"), check.others_do)
 
 
 def _proof(finding: Finding) -> Iterator[Text]:

@@ -1,0 +1,1 @@
+"""What the processes of a bridge read that is led to the stand-in; nothing here imports it."""
