@@ -29,6 +29,7 @@ from replay.vad.report.words import (
     percent,
     sentence,
     sources,
+    unknown_parts,
     warnings,
     written,
 )  # fmt: skip
@@ -56,7 +57,9 @@ def top(view: View) -> str:
 
 def _kind(study: Study) -> str:
     """Return the colour of the answer: only what is sure enough to act on is green."""
-    is_doubtful = study.status in ("change", "semantic") and how_sure(study) == NOT_VERY
+    is_doubtful = study.status in ("change", "semantic") and (
+        how_sure(study) == NOT_VERY or unknown_parts(study)
+    )
     return "unknown" if is_doubtful else KINDS.get(study.status, "unknown")
 
 
@@ -127,11 +130,12 @@ def _key(kind: Shape) -> str:
 
 def _number_row(view: View, metric: Metric, columns: Sequence[Column], limit: float) -> str:
     most = "" if isnan(limit) else f'<span class="limit">at most {_limit(limit, metric.unit)}</span>'
-    cells = "".join(_value(metric, one.measured) for one in columns)
-    change = _change(view, metric, view.now, view.shown) if view.now and view.shown else ""
+    is_unknown = metric.name in view.study.sweep.unknown
+    cells = "".join((_floor if is_unknown else _value)(metric, one.measured) for one in columns)
+    change = _change(view, metric, view.now, view.shown) if view.now and view.shown and not is_unknown else ""
     return (
         f'<tr><th scope="row">{escape(metric.title)}{most}{cells}{change}'
-        f'<td class="plot">{_dumbbell(metric, columns, limit)}</tr>'
+        f'<td class="plot">{"" if is_unknown else _dumbbell(metric, columns, limit)}</tr>'
     )
 
 
@@ -145,6 +149,12 @@ def _value(metric: Metric, measured: Mapping[str, Measured]) -> str:
         f'<td class="n"><b>{amount(told.value, metric.unit)}</b>'
         f'<span class="dim range">{between(told, metric.unit)}</span>'
     )
+
+
+def _floor(metric: Metric, measured: Mapping[str, Measured]) -> str:
+    """Return a number that the truth knows too little of: all that is sure is that there is no less."""
+    told = amount(measured[metric.name].value, metric.unit)
+    return f'<td class="n"><b>unknown</b><span class="dim range">at least {told}</span>'
 
 
 def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:
