@@ -28,8 +28,15 @@ COMMANDS: Final[LazyCommands] = {
     "call": "replay.commands.call:call",
     "judge": "replay.commands.judge:judge",
     "compare": "replay.commands.compare:compare",
-    "vad": "replay.commands.vad:vad",
+    "vad": "replay.cli:vad",
 }
+VAD_COMMANDS: Final[LazyCommands] = {
+    "sweep": "replay.commands.vad_sweep:sweep",
+    "report": "replay.commands.vad_report:report",
+    "labels": "replay.commands.vad_labels:labels",
+    "compose": "replay.commands.vad_compose:compose",
+}
+"""They need numpy, which the daemon does not."""
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,4 +64,17 @@ def main() -> None:
     replay judge --to URL            what would a caller notice? a report card of any bridge
     replay compare PLAN.toml         may I switch the model? the same callers, several variants
     replay vad sweep data/tapes      which turn detection should these callers have?
+    """
+
+
+@click.group(cls=LazyGroup, lazy=VAD_COMMANDS)
+def vad() -> None:
+    """Choose turn detection from your own calls, offline.
+
+    \b
+    replay vad sweep data/tapes        which threshold, silence and prefix should these callers have?
+    replay vad report --trial shorter data/tapes
+                                       what did callers really get under either setting of a trial?
+    replay vad labels CA4f3e           mark by hand who speaks when, to be surer
+    replay vad compose -o calls        make calls with known truth, to try things on
     """

@@ -13,7 +13,7 @@ import numpy as np
 from attrs import field, frozen
 
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
-from replay.vad.study.intervals import Array, ends_of, for_few, rate_ends, share_ends
+from replay.vad.study.intervals import LEVEL, Array, ends_of, for_few, rate_ends, share_ends, z_of
 from replay.vad.study.metrics import BIN_MS, COUNTS, Counts, counts_of, outcome_of
 from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 
@@ -153,15 +153,17 @@ def _of_threshold(
     return measured(corpus, _counted(corpus, grid, hearing, threshold), weights)
 
 
-def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple[Side, Side, Side, Side]:
+def measured(
+    corpus: Corpus, columns: Sequence[Counts], weights: Array, level: float = LEVEL
+) -> tuple[Side, Side, Side, Side]:
     """Return values, low ends, high ends and the draws kept of what was counted, one column a setting.
 
-    weights: how often each recording was drawn, (resamples, recordings).
+    weights: how often each recording was drawn, (resamples, recordings). level: how often an interval is to hold.
     """
     sums, delays = summed(corpus, columns)
     once = np.ones((1, corpus.calls), dtype=np.float32)
     values, drawn = metrics_of(once, sums, delays), metrics_of(weights, sums, delays)
-    ends = _ends(sums, {name: value[0] for name, value in values.items()}, drawn)
+    ends = _ends(sums, {name: value[0] for name, value in values.items()}, drawn, level)
     low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
     return (
         {name: value[0] for name, value in values.items()},
@@ -171,29 +173,32 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     )
 
 
-def _ends(sums: Mapping[str, Array], values: Side, drawn: Side) -> dict[str, tuple[Array, Array]]:
+def _ends(
+    sums: Mapping[str, Array], values: Side, drawn: Side, level: float
+) -> dict[str, tuple[Array, Array]]:
     """Return the ends of each metric's interval: the resamples', or those that its counts alone allow, if further."""
+    z = z_of(level)
     ends = {
-        name: _widened(values[name], *ends_of(draws), len(sums["turns"])) for name, draws in drawn.items()
+        name: _widened(values[name], *ends_of(draws, level), for_few(len(sums["turns"]), z))
+        for name, draws in drawn.items()
     }
     added = {name: counts.sum(axis=0) for name, counts in sums.items()}
     alone = {
-        name: (rate_ends if of == "hours" else share_ends)(_sum(added, parts), added[of])
+        name: (rate_ends if of == "hours" else share_ends)(_sum(added, parts), added[of], z)
         for name, (parts, of) in RATIOS.items()
         if not name.endswith("_ms")
     }
-    alone[CLIPPED] = share_ends(added["clipped"], added["found"][..., None])
+    alone[CLIPPED] = share_ends(added["clipped"], added["found"][..., None], z)
     return ends | {
         name: (np.fmin(ends[name][0], low), np.fmax(ends[name][1], high))
         for name, (low, high) in alone.items()
     }
 
 
-def _widened(value: Array, low: Array, high: Array, calls: int) -> tuple[Array, Array]:
-    """Return ends as far apart as so few calls ask for; where there is no end, there is none."""
-    longer = np.float32(for_few(calls))
+def _widened(value: Array, low: Array, high: Array, longer: float) -> tuple[Array, Array]:
+    """Return ends so much further apart, as few calls ask for; where there is no end, there is none."""
     with np.errstate(invalid="ignore"):
-        reach = value - (value - low) * longer, value + (high - value) * longer
+        reach = value - (value - low) * np.float32(longer), value + (high - value) * np.float32(longer)
     return np.where(np.isfinite(low), np.maximum(reach[0], 0), low), np.where(
         np.isfinite(high), reach[1], high
     )
