@@ -60,8 +60,12 @@ class Ringer:
 
 async def make_calls(ringer: Ringer) -> list[BothSides]:
     """Make every call: the first shows what the others can be; those that need the bridge for themselves come last."""
-    if ringer.own:
-        return await _make_all(ringer, ringer.own)
+    calls = await (_make_all(ringer, ringer.own) if ringer.own else _make_the_card_s(ringer))
+    await ringer.stage.wait_left()
+    return calls
+
+
+async def _make_the_card_s(ringer: Ringer) -> list[BothSides]:
     first = await ringer.make(FIRST)
     if first.report.started_ms is None:
         return [first]  # nobody is there to be judged

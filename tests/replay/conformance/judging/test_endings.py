@@ -62,3 +62,8 @@ def test_an_agent_that_is_heard_again_passes() -> None:
     assert results(a_call(OPENED, closed, situation=GONE, heard=heard)) == {
         "no-silence-after-failure": "passed"
     }
+
+
+def test_a_session_that_is_left_much_later_was_forgotten() -> None:
+    closed = told(46_000, "closed", "socket", code=1000)
+    assert results(a_call(OPENED, closed))["session-left"] == "failed"
