@@ -36,6 +36,7 @@ class _Ringing:
     logs: list[SessionLog] = attrs.field(factory=list)
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
+    over_at: float = 0.0
 
     async def wait_begun(self, alone_ms: int) -> None:
         """Until its session was opened, and so much later, or until it is over."""
@@ -50,6 +51,7 @@ class Stage:
 
     strays: list[SessionLog] = attrs.field(factory=list)
     """Sessions that were opened while no call was beginning."""
+    _rung: list[_Ringing] = attrs.field(factory=list)
     _logs: dict[int, SessionLog] = attrs.field(factory=dict)
     _beginning: _Ringing | None = None
     _door: trio.Lock = attrs.field(factory=trio.Lock)
@@ -67,6 +69,7 @@ class Stage:
     ) -> BothSides:
         """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
+        self._rung.append(ringing)
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
             nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
@@ -77,10 +80,12 @@ class Stage:
         )
 
     async def wait_left(self) -> None:
-        """Until every session was left, or the bridge had its time for it."""
-        with trio.move_on_after(LEAVE_TIME_MS / 1000):
-            while any(log.is_open for log in self._logs.values()):
+        """Until every session was left, or the bridge had its time for it since the call was over."""
+        while left := [ringing.over_at for ringing in self._rung if any(log.is_open for log in ringing.logs)]:
+            with trio.move_on_at(max(left) + LEAVE_TIME_MS / 1000) as scope:
                 await self._news.wait()
+            if scope.cancelled_caught:
+                return
 
     async def watch_clock(self) -> None:
         """Note how late this process is, at the pace at which frames are due."""
@@ -130,6 +135,7 @@ async def _ring(
         await ring_at(to, caller, account=account, total_ms=total_ms, town=town, parameters=parameters)
     )
     ringing.has_begun.set()
+    ringing.over_at = trio.current_time()
     ringing.is_over.set()
 
 

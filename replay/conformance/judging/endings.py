@@ -32,7 +32,7 @@ def _left(call: BothSides) -> Iterator[Finding]:
         is_left = not log.is_open and after_ms <= LEAVE_TIME_MS
         why = f"left {after_ms} ms after the stream's end"
         if not is_left:
-            why = "the model's session is still open 5 s after the stream's end"
+            why = f"the model's session is still open {LEAVE_TIME_MS // 1000} s after the stream's end"
         model = call.model_line(log.told[-1])
         yield held(is_left, SESSION_LEFT, call, why, phone=phone, model=model)
 

@@ -54,4 +54,4 @@ def test_a_session_that_was_never_left_is_told() -> None:
     assert session.session is not None
     call: BothSides = a_call(told(100, "session.created"), close_code=None)
     (sentence,) = unmet_of_both(ExpectOfBoth(session_closed_within_ms=100), call)
-    assert sentence == "the model's session was still open 5 s after the stream's end"
+    assert sentence == "the model's session was still open 15 s after the stream's end"
