@@ -174,3 +174,21 @@ def test_imported_calls_have_no_now_and_blame_no_server() -> None:
     assert '"server":[]' in text
     assert '"server":[[' not in text
     assert study.recommendation.budget == EASY
+
+
+def test_what_the_calls_cant_tell_is_unknown_and_no_advice_stands_on_it_unsaid() -> None:
+    study = a_study(calls=24)
+    blind = evolve(study, sweep=evolve(study.sweep, unknown=frozenset({"short_missed", "onset_clipped"})))
+    assert headline(blind).startswith("As far as these calls can tell, set threshold")
+    told = " ".join(beside(blind, blind.recommendation.chosen))
+    assert (
+        "They can\u2019t tell of short replies missed and beginnings clipped, and the budget has limits"
+        in told
+    )
+    text = page(blind)
+    assert '<div class="answer unknown">' in text
+    assert text.count("<b>unknown</b>") == 2 * len(
+        [study.recommendation.current, study.recommendation.chosen]
+    )
+    assert how_sure(blind).endswith("of what these calls tell")
+    assert "<b>unknown</b>" not in page(study)
