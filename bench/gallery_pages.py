@@ -18,6 +18,7 @@ IN_WORDS: Final[Mapping[Result, str]] = {
 MOST_FINDINGS: Final = 3
 """Of one check that failed, with their lines; the others are named."""
 LONGEST_LINE: Final = 220
+MOST_NOTES: Final = 10
 INTRODUCTION: Final = """\
 Bridges between Twilio's Media Streams and OpenAI's Realtime API, rung by `replay judge`: both peers are stand-ins of
 this project, on one machine and one clock. A card says what was seen in those calls with that version, and no more.
@@ -158,11 +159,9 @@ def _others(card: ReportCard, result: Result, heading: str) -> Iterator[str]:
 
 def _notes(card: ReportCard) -> Iterator[str]:
     if card.notes:
-        yield "## What it printed"
+        yield "## To know besides"
         yield ""
-        yield "```text"
-        yield from (visible(note)[:LONGEST_LINE] for note in card.notes[-20:])
-        yield "```"
+        yield from (f"- {visible(note)[:LONGEST_LINE]}" for note in card.notes[:MOST_NOTES])
         yield ""
 
 

@@ -116,4 +116,5 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=notes,
+            are_own=bool(self.own),
         )

@@ -60,8 +60,12 @@ class Ringer:
 
 async def make_calls(ringer: Ringer) -> list[BothSides]:
     """Make every call: the first shows what the others can be; those that need the bridge for themselves come last."""
-    if ringer.own:
-        return await _make_all(ringer, ringer.own)
+    calls = await (_make_all(ringer, ringer.own) if ringer.own else _make_the_card_s(ringer))
+    await ringer.stage.wait_left()
+    return calls
+
+
+async def _make_the_card_s(ringer: Ringer) -> list[BothSides]:
     first = await ringer.make(FIRST)
     if first.report.started_ms is None:
         return [first]  # nobody is there to be judged
@@ -106,9 +110,11 @@ async def _copies(situation: Situation, one: Callable[[Situation, int], Awaitabl
 
 def judged(
     calls: Sequence[BothSides], *, bridge: str, url: str, began: datetime.datetime, took_seconds: float,
-    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (),
+    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (), are_own: bool = False,
 ) -> ReportCard:  # fmt: skip
-    """Return the card: what each call says, and of checks of which none says anything, that it could not be told."""
+    """Return the card: what each call says, and of checks of which none says anything, that it could not be told.
+
+    Of calls that somebody brings nobody expects that they tell of everything: what none tells of is left out."""
     wanted = {check.name for check in checks}
     has_model = any(log.session for call in calls for log in call.sessions)
     judges = (
@@ -118,6 +124,8 @@ def judged(
     findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
+    if are_own:
+        checks = [check for check in checks if check.name in seen]
     rest = [untold(check, calls) for check in checks if check.name not in seen]
     return ReportCard(
         bridge=bridge,

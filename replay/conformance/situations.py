@@ -38,6 +38,10 @@ PATIENCE_MS: Final = 9_000
 SILENCE_MS: Final = 12_000
 """A line that is silent for so long after a failure is dead; until then a bridge may try again."""
 
+LEAVE_TIME_MS: Final = 15_000
+"""A model's session that is still open so long after its call is over was forgotten. Where the stream broke a bridge
+may wait for its caller to come back, some seconds; sessions that are forgotten last an hour."""
+
 LONGEST_MS: Final = 60_000
 CROWD: Final = 20
 UNDECLARED: Final = "a_tool_that_nobody_declared"

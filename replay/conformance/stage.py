@@ -14,7 +14,7 @@ import trio
 from replay.conformance.both_sides import BothSides
 from replay.conformance.machine import Load
 from replay.conformance.session_log import SessionLog
-from replay.conformance.situations import Situation
+from replay.conformance.situations import LEAVE_TIME_MS, Situation
 from replay.model.script import Script
 from replay.model.server import ModelServer, serve_model
 from replay.model.watch import Who
@@ -22,8 +22,6 @@ from replay.phone.exchange.town import Behaviour, Town
 from replay.phone.report import CallReport
 from replay.phone.ring import Account, Destination, ring_at
 
-LEAVE_TIME_MS: Final = 5_000
-"""A model's session that is still open so long after its call is over was forgotten."""
 TICK_SECONDS: Final = 0.02
 NOBODY: Final = Script()
 QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
@@ -38,6 +36,7 @@ class _Ringing:
     logs: list[SessionLog] = attrs.field(factory=list)
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
+    over_at: float = 0.0
 
     async def wait_begun(self, alone_ms: int) -> None:
         """Until its session was opened, and so much later, or until it is over."""
@@ -52,6 +51,7 @@ class Stage:
 
     strays: list[SessionLog] = attrs.field(factory=list)
     """Sessions that were opened while no call was beginning."""
+    _rung: list[_Ringing] = attrs.field(factory=list)
     _logs: dict[int, SessionLog] = attrs.field(factory=dict)
     _beginning: _Ringing | None = None
     _door: trio.Lock = attrs.field(factory=trio.Lock)
@@ -67,19 +67,25 @@ class Stage:
     async def call(
         self, situation: Situation, to: Destination, account: Account, number: int = 1
     ) -> BothSides:
-        """Make one call, and give the bridge time to leave its session."""
+        """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
+        self._rung.append(ringing)
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
             nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
             await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
-        with trio.move_on_after(LEAVE_TIME_MS / 1000):
-            while any(log.is_open for log in ringing.logs):
-                await self._news.wait()
         return BothSides(
             situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
         )
+
+    async def wait_left(self) -> None:
+        """Until every session was left, or the bridge had its time for it since the call was over."""
+        while left := [ringing.over_at for ringing in self._rung if any(log.is_open for log in ringing.logs)]:
+            with trio.move_on_at(max(left) + LEAVE_TIME_MS / 1000) as scope:
+                await self._news.wait()
+            if scope.cancelled_caught:
+                return
 
     async def watch_clock(self) -> None:
         """Note how late this process is, at the pace at which frames are due."""
@@ -129,6 +135,7 @@ async def _ring(
         await ring_at(to, caller, account=account, total_ms=total_ms, town=town, parameters=parameters)
     )
     ringing.has_begun.set()
+    ringing.over_at = trio.current_time()
     ringing.is_over.set()
 
 

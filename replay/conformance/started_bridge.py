@@ -40,6 +40,8 @@ class StartedBridge:
     process: trio.Process
     printed: deque[str] = attrs.field(factory=lambda: deque(maxlen=KEPT_LINES), repr=False)
 
+    _is_silent: trio.Event = attrs.field(factory=trio.Event, repr=False)
+
     @property
     def death(self) -> str:
         """How it ended by itself; empty while it runs."""
@@ -57,12 +59,15 @@ class StartedBridge:
             *lines, rest = (rest + piece).split(b"\n")
             self.printed.extend(line[:LONGEST_LINE].decode(errors="replace") for line in lines)
             rest = rest[:LONGEST_LINE]
+        self._is_silent.set()
 
     async def wait_listens(self, host: str, port: int) -> None:
         """Until somebody answers at this port. Raises `BridgeNotStartedError`."""
         with trio.move_on_after(START_SECONDS):
             while True:
                 if self.death:
+                    with trio.move_on_after(GOODBYE_SECONDS):  # its last words may not have been read yet
+                        await self._is_silent.wait()
                     raise BridgeNotStartedError(self.death, self.printed)
                 with contextlib.suppress(OSError):
                     await (await trio.open_tcp_stream(host, port)).aclose()

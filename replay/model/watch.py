@@ -160,6 +160,8 @@ def _of_socket(what: Message) -> str:
             return f"opened for model {what['model'] or '(none)'} by {client}"
         case "rejected":
             return f"rejected with HTTP {what['status']} on {what['path']}"
+        case "kept_shut":
+            return f"kept out: {what['how']}"
         case "turn_split":
             silence_ms = what["silence_duration_ms"]
             whose = ", the service's default" if silence_ms == DEFAULT_SILENCE_MS else ""

@@ -40,7 +40,8 @@ def test_a_proof_leads_to_its_line_in_the_log(browser: "Browser", address: str) 
         assert visit.page.locator(":target").is_visible()
 
 
-def test_on_paper_no_line_is_missing(browser: "Browser", address: str) -> None:
+def test_on_paper_is_what_was_proved_and_no_more(browser: "Browser", address: str) -> None:
     with visiting(browser, address) as visit:
         visit.page.emulate_media(media="print")
-        assert visit.page.locator(".judged details:not([open]) li").first.is_visible()
+        assert visit.page.locator(".log .proof").first.is_visible()
+        assert not visit.page.locator("details:not([open]) summary").first.is_visible()

@@ -142,7 +142,8 @@ class ModelLeg:
         self._ask()
 
     def _ask(self) -> None:
-        if self.turns.ask():
+        """Ask for the response that is owed, behind the last output of all tools that run."""
+        if not self._tools_running and self.turns.ask():
             self.to_model.put({"type": "response.create"})
 
     async def _call(self, item: Message) -> None:
@@ -164,6 +165,5 @@ class ModelLeg:
         answer = {"type": "function_call_output", "call_id": call_id, "output": output}
         for _ in range(2 if "answers_tools_twice" in self.faults else 1):
             self.to_model.put({"type": "conversation.item.create", "item": answer})
-        if not self._tools_running:
-            self.turns.is_owed = True
-            self._ask()
+        self.turns.is_owed = True
+        self._ask()

@@ -7,7 +7,7 @@ from replay.conformance.card import Finding
 from replay.conformance.catalogue import NO_PROVOKED_ERRORS, NO_SILENCE_AFTER_FAILURE, SESSION_LEFT
 from replay.conformance.judging.verdicts import ACTIVE, code_of, found, held
 from replay.conformance.session_log import Told
-from replay.conformance.situations import SILENCE_MS
+from replay.conformance.situations import LEAVE_TIME_MS, SILENCE_MS
 
 RACES = (ACTIVE, "response_cancel_not_active", "item_truncate_invalid_item_id")
 """What is looked at elsewhere, and a race that nobody wins: the response was done while the request was on its way."""
@@ -28,11 +28,13 @@ def _left(call: BothSides) -> Iterator[Finding]:
     for log in call.sessions:
         if log.session is None:
             continue
-        why = f"left {max(0, call.ms(log.told[-1]) - closed_ms)} ms after the stream's end"
-        if log.is_open:
-            why = "the model's session is still open 5 s after the stream's end"
+        after_ms = max(0, call.ms(log.told[-1]) - closed_ms)
+        is_left = not log.is_open and after_ms <= LEAVE_TIME_MS
+        why = f"left {after_ms} ms after the stream's end"
+        if not is_left:
+            why = f"the model's session is still open {LEAVE_TIME_MS // 1000} s after the stream's end"
         model = call.model_line(log.told[-1])
-        yield held(not log.is_open, SESSION_LEFT, call, why, phone=phone, model=model)
+        yield held(is_left, SESSION_LEFT, call, why, phone=phone, model=model)
 
 
 def _silent(call: BothSides) -> Iterator[Finding]:

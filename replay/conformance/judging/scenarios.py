@@ -8,6 +8,7 @@ from replay.conformance.catalogue import AS_TOLD
 from replay.conformance.judging.hearing import heard_of
 from replay.conformance.judging.interruptions import TRUNCATE
 from replay.conformance.judging.verdicts import found
+from replay.conformance.situations import LEAVE_TIME_MS
 from replay.model.expect import unmet
 from replay.phone.exchange.expect import ExpectOfBoth
 from replay.phone.verdict import judge
@@ -83,7 +84,7 @@ def _closed(expect: ExpectOfBoth, call: BothSides) -> Iterator[str]:
     for log in call.sessions if within_ms is not None else ():
         after_ms = call.ms(log.told[-1]) - call.over_ms
         if log.is_open:
-            yield "the model's session was still open 5 s after the stream's end"
+            yield f"the model's session was still open {LEAVE_TIME_MS // 1000} s after the stream's end"
         elif after_ms > (within_ms or 0):
             yield f"the model's session was closed {after_ms} ms after the stream's end, not within {within_ms} ms"
 

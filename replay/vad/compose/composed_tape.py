@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import asdict, evolve
 
@@ -37,6 +37,7 @@ DEFAULT: Final = Setting(0.5, 500, 300)
 ANSWERED_MS: Final = 50_000
 """Whoever waits longer for the model is given an answer without a sound: the heart would give up at 60 s."""
 
+ServerTurn: TypeAlias = tuple[int, int | None]
 OFF: Final[dict[str, Any]] = {"audio": {"input": {"turn_detection": None}}}
 
 
@@ -45,13 +46,14 @@ def tape_of(
     *,
     setting: Setting | None = None,
     hearing: Hearing | None = None,
-    server_turns: Sequence[tuple[int, int]] = (),
+    server_turns: Sequence[ServerTurn] = (),
     noise_reduction: str = "none",
 ) -> list[bytes]:
     """Return the call as a tape's lines, its header first. Raises `ComposeError` for events that can't be.
 
     setting: what turn detection was asked for on it; with none, and no events, the tape says that it was off.
-    server_turns: the server's events, as (audio_start_ms, audio_end_ms): prefix taken off, silence included, in order.
+    server_turns: the server's events, as (audio_start_ms, audio_end_ms): prefix taken off, silence included, in order;
+    None for an end that never came.
     hearing: in their place the events that the local engine and machine would make with that setting.
     noise_reduction: what the tape says was asked for; nothing is done about it.
     """
@@ -74,18 +76,18 @@ def tape_of(
     return [encode_header(header), *lines]
 
 
-def heard_turns(composed: ComposedCall, setting: Setting, hearing: Hearing) -> list[tuple[int, int]]:
-    """Return the events that the local engine makes of it: (audio_start_ms, audio_end_ms) of each turn that ends."""
+def heard_turns(composed: ComposedCall, setting: Setting, hearing: Hearing) -> list[ServerTurn]:
+    """Return the turns that the local engine makes of it; the last may have no end before the call does."""
     (heard,) = listened([composed.audio], [hearing.ear])
     windows = smoothed(heard[hearing.ear], hearing.smoothing)
-    found = [one for one in naive_segments(windows, setting, hearing) if one.stop is not None]
-    before_ms, after_ms = hearing.lag_ms - setting.prefix_padding_ms, hearing.lag_ms
-    turns = [
-        ((one.first + 1) * WINDOW_MS + before_ms, ((one.stop or 0) + 1) * WINDOW_MS + after_ms)
-        for one in found
+    before_ms, last_ms = hearing.lag_ms - setting.prefix_padding_ms, composed.truth.length_ms
+    return [
+        (
+            max(0, (one.first + 1) * WINDOW_MS + before_ms),
+            None if one.stop is None else min((one.stop + 1) * WINDOW_MS + hearing.lag_ms, last_ms),
+        )
+        for one in naive_segments(windows, setting, hearing)
     ]
-    last = composed.truth.length_ms
-    return [(max(0, start_ms), min(end_ms, last)) for start_ms, end_ms in turns]
 
 
 def write_composed(folder: Path, composed: ComposedCall, **asked: Any) -> Path:
@@ -141,21 +143,23 @@ def _add_agent(rehearsal: Rehearsal, composed: ComposedCall) -> None:
         rehearsal.agent_turn(f"item_agent_{number}", STARTED_MS + span.start_ms, audio, words)
 
 
-def _add_server_turns(rehearsal: Rehearsal, turns: Sequence[tuple[int, int]], prefix_ms: int) -> None:
+def _add_server_turns(rehearsal: Rehearsal, turns: Sequence[ServerTurn], prefix_ms: int) -> None:
     """Let the server say when it heard the caller begin and end, each as soon as it can know."""
     for number, (start_ms, end_ms) in enumerate(turns):
         buffer, item = "input_audio_buffer", {"item_id": f"item_caller_{number}"}
-        known_ms, over_ms = STARTED_MS + min(start_ms + prefix_ms, end_ms), STARTED_MS + end_ms
-        rehearsal.model(known_ms, f"{buffer}.speech_started", audio_start_ms=start_ms, **item)
-        rehearsal.model(over_ms, f"{buffer}.speech_stopped", audio_end_ms=end_ms, **item)
-        rehearsal.model(over_ms, f"{buffer}.committed", previous_item_id=None, **item)
-        rehearsal.caller_item(item["item_id"], over_ms)
+        known_ms = start_ms + prefix_ms if end_ms is None else min(start_ms + prefix_ms, end_ms)
+        rehearsal.model(STARTED_MS + known_ms, f"{buffer}.speech_started", audio_start_ms=start_ms, **item)
+        if end_ms is not None:
+            over_ms = STARTED_MS + end_ms
+            rehearsal.model(over_ms, f"{buffer}.speech_stopped", audio_end_ms=end_ms, **item)
+            rehearsal.model(over_ms, f"{buffer}.committed", previous_item_id=None, **item)
+            rehearsal.caller_item(item["item_id"], over_ms)
 
 
-def _add_silent_answers(rehearsal: Rehearsal, truth: Truth, turns: Sequence[tuple[int, int]]) -> None:
+def _add_silent_answers(rehearsal: Rehearsal, truth: Truth, turns: Sequence[ServerTurn]) -> None:
     """Let the model say nothing, at once, where nobody is going to speak in time: at the start, or after a turn."""
     spoken = [span.start_ms for span in truth.agent]
-    for number, over_ms in enumerate((0, *(end_ms for _, end_ms in turns))):
+    for number, over_ms in enumerate((0, *(end_ms for _, end_ms in turns if end_ms is not None))):
         if not any(over_ms <= start_ms <= over_ms + ANSWERED_MS for start_ms in spoken):
             _answer_with_nothing(rehearsal, f"item_nothing_{number}", STARTED_MS + over_ms + 1)
 
@@ -170,14 +174,16 @@ def _answer_with_nothing(rehearsal: Rehearsal, name: str, t_ms: int) -> None:
     rehearsal.model(t_ms, "response.done", response=done)
 
 
-def _check(turns: Sequence[tuple[int, int]], length_ms: int) -> None:
+def _check(turns: Sequence[ServerTurn], length_ms: int) -> None:
     over_ms = 0
-    for start_ms, end_ms in turns:
-        if not 0 <= start_ms < end_ms <= length_ms or end_ms <= over_ms:
+    for number, (start_ms, end_ms) in enumerate(turns, 1):
+        until_ms = end_ms if end_ms is not None else length_ms
+        is_last_or_over = end_ms is not None or number == len(turns)
+        if not 0 <= start_ms < until_ms <= length_ms or until_ms <= over_ms or not is_last_or_over:
             raise ComposeError(
                 f"a server turn from {start_ms} to {end_ms} ms: give them in order, within the {length_ms} ms"
             )
-        over_ms = end_ms
+        over_ms = until_ms
 
 
 def _check_end(lines: Sequence[bytes], length_ms: int) -> None:

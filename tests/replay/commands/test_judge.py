@@ -1,0 +1,70 @@
+"""`replay judge` as a shell would run it, with a relay of ours that sends audio before `start`."""
+
+import json
+import socket
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+from click.testing import CliRunner, Result
+
+from replay.commands.judge import judge
+
+RELAY = f"{sys.executable} -m bench.relays.planted --fault sends_before_start"
+STARTED = ("--cmd", RELAY, "--model-variable", "OPENAI_REALTIME_URL", "--to", "/incoming-call")
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(judge, [str(arg) for arg in args])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.real_time("the bridge is a process")
+def test_a_bridge_is_started_judged_and_its_card_written_in_every_form(tmp_path: Path) -> None:
+    page, junit = tmp_path / "card.html", tmp_path / "card.xml"
+    result = run(*STARTED, "--only", "first-audio-placed", "--html", page, "--junit", junit, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["results"] == {"first-audio-placed": "failed"}
+    assert "1 thing goes wrong in its calls" in page.read_text()
+    (suite,) = Xml.parse(junit).getroot()
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("replay judge", "1", "1")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--to", "bridge.example.com"], "not a URL that can be rung"),
+        (["--to", "/incoming-call"], "not a URL that can be rung"),
+        (["--to", "http://127.0.0.1:1/", "--only", "first-audio"], "did you mean first-audio-placed?"),
+        (["--to", "http://127.0.0.1:1/", "--model-variable", "URL"], "for a bridge that is started"),
+        (["--to", "http://h/voice", "--cmd", "true"], "names no port"),
+        (["--to", "/voice", "--cmd", "true", "--model-variable", "A B"], "no name of a variable"),
+        (["--to", "/voice", "--cmd", "no-such-program-here"], "can't be run"),
+        (["--to", "/voice", "--cmd", "false"], "ended with exit code 1"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_leaves_with_2(args: list[str], words: str) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert words in result.output.replace("\n", " ")
+
+
+def test_where_nobody_answers_no_card_is_good(tmp_path: Path) -> None:
+    result = run(
+        "--to", f"http://127.0.0.1:{free_port()}/voice", "--model-port", 0, "--html", tmp_path / "card.html"
+    )
+    assert result.exit_code == 2
+    assert "Nothing can be said of it" in (tmp_path / "card.html").read_text()
+
+
+def test_a_page_that_cant_be_written_is_an_error_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    to = f"http://127.0.0.1:{free_port()}/voice"
+    result = run("--to", to, "--model-port", 0, "--html", tmp_path / "file" / "card.html")
+    assert result.exit_code == 2
+    assert "another file with --html FILE" in result.output
