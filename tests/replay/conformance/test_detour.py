@@ -39,6 +39,8 @@ socket.on("data", (data) => {{
 }});
 """
 
+pytestmark = pytest.mark.real_time("clients are processes")
+
 
 async def said_by(*command: str) -> str:
     """Run a client that knows the service alone, beside the stand-in; return what it printed."""
