@@ -34,9 +34,9 @@ BY: Final = (
 Shown = Sequence[tuple[Recipe, ReportCard]]
 
 
-def overview(shown: Shown) -> str:
-    """Return the page of all bridges: `docs/judge/README.md`."""
-    return "\n".join(_overview(shown)) + "\n"
+def overview(shown: Shown, waiting: Sequence[Recipe] = ()) -> str:
+    """Return the page of all bridges, `docs/judge/README.md`; of those that wait there is a recipe and no card."""
+    return "\n".join([*_overview(shown), *_waiting(waiting), BY]) + "\n"
 
 
 def page(recipe: Recipe, card: ReportCard) -> str:
@@ -44,9 +44,9 @@ def page(recipe: Recipe, card: ReportCard) -> str:
     return "\n".join(_page(recipe, card)) + "\n"
 
 
-def write_pages(shown: Shown, folder: Path) -> None:
+def write_pages(shown: Shown, waiting: Sequence[Recipe], folder: Path) -> None:
     """Write all pages."""
-    (folder / "README.md").write_text(overview(shown))
+    (folder / "README.md").write_text(overview(shown, waiting))
     for recipe, card in shown:
         (folder / f"{recipe.name}.md").write_text(page(recipe, card))
 
@@ -66,7 +66,13 @@ def _overview(shown: Shown) -> Iterator[str]:
     yield ""
     yield LEGEND
     yield ""
-    yield BY
+
+
+def _waiting(waiting: Sequence[Recipe]) -> Iterator[str]:
+    if waiting:
+        names = ", ".join(f"[{recipe.title}](recipes/{recipe.name}.toml)" for recipe in waiting)
+        yield f"Of these there is a recipe, and no card yet: {names}."
+        yield ""
 
 
 def _matrix(shown: Shown) -> Iterator[str]:
@@ -172,12 +178,13 @@ def _repeat(recipe: Recipe) -> Iterator[str]:
         place = f", the folder `{recipe.folder}`" if recipe.folder else ""
         yield f"Get commit `{recipe.commit}` of <{recipe.source}>{place}, and in there:"
         yield ""
-    yield "```sh"
-    if recipe.runtime == "python":
-        yield "python3 -m venv .venv"
-    yield from recipe.install
-    yield "```"
-    yield ""
+    if recipe.install:
+        yield "```sh"
+        if recipe.runtime == "python":
+            yield "python3 -m venv .venv"
+        yield from recipe.install
+        yield "```"
+        yield ""
     for change in recipe.changes:
         yield f"In `{change.file}` put `{change.stands}` in the place of `{change.says}`: {change.why}."
     if recipe.changes:
