@@ -114,7 +114,8 @@ def judged(made: Study, truth: Sweep) -> tuple[bool, str]:
     over = [
         metric for metric in METRICS if metric.name in most and told[metric.name].value > most[metric.name]
     ]
-    surely = [metric for metric in over if told[metric.name].low > most[metric.name]]
+    silent = made.sweep.unknown  # the page says of these that it can't tell
+    surely = [one for one in over if told[one.name].low > most[one.name] and one.name not in silent]
     said = ", ".join(
         f"{metric.title.lower()} {amount(told[metric.name].value, metric.unit)}, at most "
         f"{amount(most[metric.name], metric.unit)}"

@@ -8,7 +8,7 @@ from attrs import define
 
 from bridge.heart.audio import SILENCE, bytes_of
 from bridge.store.line_sound import Listener
-from bridge.store.peaks import WINDOW
+from bridge.store.peaks import PEAK_MS, WINDOW
 
 RATE: Final = 8000
 CHANNELS: Final = 2
@@ -30,8 +30,11 @@ class SoundFile:
 
     @property
     def size(self) -> int:
-        """Return the bytes of each side: whole windows of the waveform, as the page has them."""
-        return -(-bytes_of(self.length_ms) // WINDOW) * WINDOW
+        """Return the bytes of each side: whole windows of the waveform, as the page has them, and one to spare.
+
+        The last frame's place may be a little behind the call's last line, and who plays the file knows its length.
+        """
+        return (-(-bytes_of(self.length_ms) // WINDOW) + 1) * WINDOW
 
     def head(self) -> bytes:
         """Return what stands before the sound."""
@@ -45,7 +48,7 @@ class SoundFile:
     def whole(self) -> Iterator[bytes]:
         """Yield the whole file, now that all of it is known; it is as long as what was on the line at least."""
         behind = self._zero + max(len(self.listener.caller), len(self.listener.agent))
-        self.length_ms = max(self.length_ms, -(-behind * 1000 // RATE))
+        self.length_ms = max(self.length_ms, -(-behind * 1000 // RATE) - PEAK_MS)
         yield self.head()
         for begin in range(0, self.size, RATE):
             yield self._between(begin, min(begin + RATE, self.size))

@@ -93,7 +93,7 @@ def _server(recording: Recording) -> list[list[list[int]]]:
             for turn in heard.turns
         ]
         for heard in recording.heard
-        if heard.turns
+        if heard.turns and heard.setting is not None
     ]  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """The answer in one sentence, and what stands beside it: what is won and paid, or why there is no advice. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 
 import numpy as np
 
 from bridge.tapes.tape import SHADOW
+from replay.vad.report.heard import in_force
 from replay.vad.report.words import (
     METRICS,
     Metric,
@@ -15,11 +16,12 @@ from replay.vad.report.words import (
     in_words,
     named,
     sentence,
+    unknown_parts,
     written,
 )
 from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import Measured, Sweep
+from replay.vad.study.sweep import CLIPPED, Measured, Sweep
 
 
 def headline(study: Study) -> str:
@@ -28,7 +30,8 @@ def headline(study: Study) -> str:
         case "change" if study.advised:
             return f"{_on_whose_word(study)}et {in_words(study.advised)}"
         case "keep" if study.advised:
-            return f"Keep what you have: {in_words(study.advised)}"
+            doubt = ", as far as these calls can tell" if unknown_parts(study) else ""
+            return f"Keep what you have{doubt}: {in_words(study.advised)}"
         case "semantic" if study.semantic:
             verb = "Try" if study.semantic.leg == SHADOW else "Keep"
             return f"{verb} {named(study.semantic.setting)}"
@@ -47,8 +50,10 @@ def headline(study: Study) -> str:
 
 
 def _on_whose_word(study: Study) -> str:
-    """Return how the sentence begins: on the engine's word alone it does not say "set" without an if."""
-    return "S" if study.calibration else "If the server hears as the local engine does, s"
+    """Return how the sentence begins: on the engine's word alone, or on half a budget, not without an if."""
+    if not study.calibration:
+        return "If the server hears as the local engine does, s"
+    return "As far as these calls can tell, s" if unknown_parts(study) else "S"
 
 
 def beside(study: Study, shown: Choice | None) -> Iterator[str]:
@@ -57,10 +62,18 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
         yield sentence(study.why)
     if study.status == "semantic":
         yield "It is within the budget, as observed, and no server_vad setting that is answers sooner."
+    real = study.semantic or in_force(study)
+    if study.status in ("uncalibrated", "blind") and real and (over := _exceeding(study, real.measured)):
+        yield f"What callers bear now is beyond the budget, as observed{over}."
     if study.status == "uncalibrated":
         yield "The curves below are ordinal: they tell which setting is better, not by how much."
+    if study.status in ("change", "keep") and (parts := unknown_parts(study)):
+        yield (
+            f"They can\u2019t tell of {' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))}, and the budget "
+            "has limits on that: label some moments."
+        )
     if study.status == "impossible" and shown:
-        yield f"Nearest to it: {in_words(shown.setting)}{_exceeding(study, shown)}."
+        yield f"Nearest to it: {in_words(shown.setting)}{_exceeding(study, shown.measured)}."
     if study.current is None:
         yield _without_now(study)
     elif study.status == "keep":
@@ -72,14 +85,14 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
         yield f"Now: {in_words(study.current)}."
 
 
-def _exceeding(study: Study, shown: Choice) -> str:
-    """Say in what a setting goes beyond the budget."""
+def _exceeding(study: Study, measured: Mapping[str, Measured]) -> str:
+    """Say in what something goes beyond the budget; empty for nothing."""
     most = allowed(study.sweep, study.recommendation.budget)
     parts = [
-        f"{metric.title.lower()} {amount(shown.measured[metric.name].value, metric.unit)}, at most "
+        f"{metric.title.lower()} {amount(measured[metric.name].value, metric.unit)}, at most "
         f"{amount(most[metric.name], metric.unit)} allowed"
         for metric in METRICS
-        if shown.measured[metric.name].value > most.get(metric.name, np.inf)
+        if metric.name in measured and measured[metric.name].value > most.get(metric.name, np.inf)
     ]
     return f", with {'; '.join(parts)}" if parts else ""
 
@@ -87,7 +100,10 @@ def _exceeding(study: Study, shown: Choice) -> str:
 def _without_now(study: Study) -> str:
     """Say why nothing stands beside it that is set now."""
     if study.semantic:
-        return "These calls had semantic_vad: what it did stands below."
+        over = _exceeding(
+            study, {name: one for name, one in study.semantic.measured.items() if name != CLIPPED}
+        )
+        return f"These calls had {named(study.semantic.setting)}, as observed{over}: more of it below."
     if not any(heard.setting for one in study.recordings for heard in one.heard):
         return "No turn detection heard these calls, so nothing is set now that could be compared."
     return "These calls had no server_vad, so there is nothing to compare with."

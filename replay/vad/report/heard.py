@@ -72,7 +72,7 @@ def observed_section(view: View) -> str:
     rest = f'<p class="dim">{left} more with fewer calls are left out.</p>' if left else ""
     return (
         f'<h2 id="heard">What the server really did</h2><p class="note">{escape(note.strip())}</p>'
-        f'<div class="first"><div>{_table(shown)}{rest}</div>'
+        f'<div class="first"><div>{_table(shown, view.study.sweep.unknown)}{rest}</div>'
         f"<div>{''.join(_beside_server_vad(view, one) for one in shown)}</div></div>"
     )
 
@@ -86,22 +86,26 @@ def _when_known(told: Sequence[Observed]) -> str:
     return f"semantic_vad\u2019s ends are counted when their event came, for it does not tell how long it waited{way}."
 
 
-def _table(told: Sequence[Observed]) -> str:
+def _table(told: Sequence[Observed], unknown: frozenset[str]) -> str:
     heads = "".join(
         f'<th class="n">{escape(whose(one))}<span class="range">{counted(one.calls, "call")}, '
         f"{counted(round(one.totals['turns']), 'turn')}</span>"
         for one in told
     )
     rows = "".join(
-        f'<tr><th scope="row">{escape(metric.title)}{"".join(_cell(one, metric) for one in told)}</tr>'
+        f'<tr><th scope="row">{escape(metric.title)}{cells}</tr>'
         for metric in METRICS
+        for cells in ("".join(_cell(one, metric, metric.name in unknown) for one in told),)
     )
     return f'<div class="wide"><table class="numbers heard"><tr><th>{heads}</tr>{rows}</table></div>'
 
 
-def _cell(told: Observed, metric: Metric) -> str:
+def _cell(told: Observed, metric: Metric, is_unknown: bool) -> str:
     if metric.name == CLIPPED and told.is_semantic:
         return '<td class="n dim">not told'  # what it keeps from before the speech is not documented
+    if is_unknown:
+        floor = amount(told.measured[metric.name].value, metric.unit)
+        return f'<td class="n dim">unknown<span class="range">at least {floor}</span>'
     here, model = told.measured[metric.name], told.modelled.get(metric.name)
     kind = "tag unclear" if metric.name in told.differs_in else "dim"
     beside = f' <span class="{kind}">({amount(model.value, metric.unit)})</span>' if model else ""
@@ -131,10 +135,24 @@ def beside_server_vad(study: Study, told: Observed) -> Iterator[str]:
         f"It cut off {cut} of turns, missed {missed} of short replies, and told a turn\u2019s end {delay} after it, "
         f"one in ten later than {late}."
     )
+    chosen = study.recommendation.chosen
+    if chosen and study.status != "uncalibrated":
+        yield _within_the_budget(chosen, told)
     found = rival(study.sweep, told.measured, study.recommendation.known)
     yield from _compared(found.as_careful, found.as_quick, told)
     if study.status == "uncalibrated":
         yield "That is by the local engine\u2019s own ears: nothing shows that server_vad hears as it does."
+
+
+def _within_the_budget(chosen: Choice, told: Observed) -> str:
+    later, cut = (
+        chosen.measured[name].value - told.measured[name].value for name in ("delay_mean_ms", "turns_cut")
+    )
+    return (
+        f"The quickest server_vad within the budget, {in_words(chosen.setting)}, answers "
+        f"{written(abs(later), 'ms')} {'later' if later > 0 else 'sooner'} and cuts off {written(abs(cut), 'share')} "
+        f"{'more' if cut > 0 else 'fewer'} of turns."
+    )
 
 
 def _compared(careful: Choice | None, quick: Choice | None, told: Observed) -> Iterator[str]:

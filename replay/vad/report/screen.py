@@ -11,7 +11,7 @@ from bridge.text.wording import counted
 from replay.vad.report.headline import headline
 from replay.vad.report.heard import beside_server_vad, differing, in_force, whose
 from replay.vad.report.top import hours, snippet
-from replay.vad.report.words import METRICS, in_words, percent, sources, warnings, with_interval
+from replay.vad.report.words import METRICS, amount, in_words, percent, sources, warnings, with_interval
 from replay.vad.study.study import Study
 
 
@@ -58,7 +58,16 @@ def _costs(made: Study) -> Table:
         table.add_column(title)
     for metric in METRICS:
         costs = (measured[metric.name] for measured in known.values())
-        table.add_row(metric.title, *(with_interval(one, metric.unit) for one in costs))
+        is_unknown = metric.name in made.sweep.unknown
+        table.add_row(
+            metric.title,
+            *(
+                f"unknown, at least {amount(one.value, metric.unit)}"
+                if is_unknown
+                else with_interval(one, metric.unit)
+                for one in costs
+            ),
+        )
     return table
 
 

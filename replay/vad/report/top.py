@@ -29,12 +29,13 @@ from replay.vad.report.words import (
     percent,
     sentence,
     sources,
+    unknown_parts,
     warnings,
     written,
 )  # fmt: skip
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import Measured
+from replay.vad.study.sweep import CLIPPED, Measured
 
 KINDS: Final = {"change": "fine", "keep": "fine", "semantic": "fine", "impossible": "worse"}
 
@@ -56,7 +57,9 @@ def top(view: View) -> str:
 
 def _kind(study: Study) -> str:
     """Return the colour of the answer: only what is sure enough to act on is green."""
-    is_doubtful = study.status in ("change", "semantic") and how_sure(study) == NOT_VERY
+    is_doubtful = study.status in ("change", "semantic") and (
+        how_sure(study) == NOT_VERY or unknown_parts(study)
+    )
     return "unknown" if is_doubtful else KINDS.get(study.status, "unknown")
 
 
@@ -87,6 +90,7 @@ class Column:
     kind: Shape
     title: str
     measured: Mapping[str, Measured]
+    untold: tuple[str, ...] = ()
 
 
 def _columns(view: View) -> Iterator[Column]:
@@ -94,7 +98,12 @@ def _columns(view: View) -> Iterator[Column]:
     study = view.study
     real = study.semantic if study.status == "semantic" or not study.current else in_force(study)
     if real:
-        yield Column("observed", f"{'semantic_vad' if real.is_semantic else 'now'}, observed", real.measured)
+        yield Column(
+            "observed",
+            f"{'semantic_vad' if real.is_semantic else 'now'}, observed",
+            real.measured,
+            (CLIPPED,) if real.is_semantic else (),
+        )
     if view.now:
         yield Column("now", "now, modelled" if real else "now", view.now.measured)
     if view.shown:
@@ -127,11 +136,16 @@ def _key(kind: Shape) -> str:
 
 def _number_row(view: View, metric: Metric, columns: Sequence[Column], limit: float) -> str:
     most = "" if isnan(limit) else f'<span class="limit">at most {_limit(limit, metric.unit)}</span>'
-    cells = "".join(_value(metric, one.measured) for one in columns)
-    change = _change(view, metric, view.now, view.shown) if view.now and view.shown else ""
+    is_unknown = metric.name in view.study.sweep.unknown
+    cells = "".join(
+        '<td class="n dim">not told' if metric.name in one.untold
+        else (_floor if is_unknown else _value)(metric, one.measured)
+        for one in columns
+    )  # fmt: skip
+    change = _change(view, metric, view.now, view.shown) if view.now and view.shown and not is_unknown else ""
     return (
         f'<tr><th scope="row">{escape(metric.title)}{most}{cells}{change}'
-        f'<td class="plot">{_dumbbell(metric, columns, limit)}</tr>'
+        f'<td class="plot">{"" if is_unknown else _dumbbell(metric, columns, limit)}</tr>'
     )
 
 
@@ -145,6 +159,12 @@ def _value(metric: Metric, measured: Mapping[str, Measured]) -> str:
         f'<td class="n"><b>{amount(told.value, metric.unit)}</b>'
         f'<span class="dim range">{between(told, metric.unit)}</span>'
     )
+
+
+def _floor(metric: Metric, measured: Mapping[str, Measured]) -> str:
+    """Return a number that the truth knows too little of: all that is sure is that there is no less."""
+    told = amount(measured[metric.name].value, metric.unit)
+    return f'<td class="n"><b>unknown</b><span class="dim range">at least {told}</span>'
 
 
 def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:
@@ -173,6 +193,7 @@ def _dumbbell(metric: Metric, columns: Sequence[Column], limit: float) -> str:
         f'<line class="limit" x1="{100 * limit / top:.1f}%" x2="{100 * limit / top:.1f}%" y1="1" y2="39"/>'
         if isfinite(limit) else ""
     )  # fmt: skip
+    columns = [one for one in columns if metric.name not in one.untold]
     step = 40 / (len(columns) + 1)
     sides = "".join(_side(one, metric, top, round(step * place)) for place, one in enumerate(columns, 1))
     return (

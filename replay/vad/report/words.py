@@ -134,6 +134,12 @@ def written(value: float, unit: str) -> str:
     return f"{value * 100:.1f} points" if unit == "share" else amount(value, unit)
 
 
+def unknown_parts(study: Study) -> list[str]:
+    """Return the parts of the budget that the calls can't tell of, in words."""
+    most = allowed(study.sweep, study.recommendation.budget)
+    return [one.title.lower() for one in METRICS if one.name in study.sweep.unknown and one.name in most]
+
+
 # ---------------------------------------------------------------- how sure
 
 
@@ -155,9 +161,11 @@ def how_sure(study: Study) -> str:
     if study.sweep.calls < FEW_CALLS or told is None or told.nowhere > MOST_NOWHERE:
         return NOT_VERY
     width_ms, meets = told.silences_ms[1] - told.silences_ms[0], study.recommendation.meets
-    if width_ms <= SURE_MS and meets >= SURELY_MEETS and set(study.sources) != {"derived"}:
+    has_all = set(study.sources) != {"derived"} and not study.sweep.unknown
+    if width_ms <= SURE_MS and meets >= SURELY_MEETS and has_all:
         return "Quite sure"  # chance is not all there is: what is worked out from the calls alone errs to one side
-    return "Fairly sure" if width_ms <= FAIRLY_MS and meets >= SURELY_MEETS / 2 else NOT_VERY
+    fairly = "Fairly sure, of what these calls tell" if study.sweep.unknown else "Fairly sure"
+    return fairly if width_ms <= FAIRLY_MS and meets >= SURELY_MEETS / 2 else NOT_VERY
 
 
 MOST_NOWHERE: Final = 0.2

@@ -4,7 +4,7 @@ It is looked for from coarse to fine. First every ear, with and without smoothin
 hystereses and starts; then the best few of them on finer grids; at last the best alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Final
 
@@ -46,9 +46,8 @@ def fit(cases: Sequence[Case]) -> Hearing:
     best_ears = dict.fromkeys(one.ear for one in _best_kinds(bench, plain, wide))
     kinds = [(ear, weight) for ear in best_ears for weight in SMOOTHINGS]
     best = _best_kinds(bench, kinds, wide)
-    full = list(product(_around(0, REACH, COARSE), HYSTERESES, STARTS))
-    best = _best_kinds(bench, [(one.ear, one.smoothing) for one in best], full)
-    _, chosen = min((_refined(bench, one) for one in best), key=lambda one: (one[0], *_order(one[1])))
+    nearer = (_cheapest(bench, _around_it(one))[1] for one in best)
+    _, chosen = min((_refined(bench, one) for one in nearer), key=lambda one: (one[0], *_order(one[1])))
     return _sloped(cases, chosen)
 
 
@@ -62,6 +61,12 @@ def _best_kinds(
         tried.append(_cheapest(bench, own))
     tried.sort(key=lambda one: (one[0], *_order(one[1])))
     return [hearing for _, hearing in tried[:BEST]]
+
+
+def _around_it(best: Hearing) -> Iterator[Hearing]:
+    """Yield hearings by the same ear with every hysteresis and start, at thresholds near its own."""
+    for shift, drop, start in product(_around(best.shift, COARSEST, COARSE), HYSTERESES, STARTS):
+        yield evolve(best, shift=shift, hysteresis=drop, start_windows=start)
 
 
 def _refined(bench: Bench, best: Hearing) -> tuple[float, Hearing]:

@@ -23,6 +23,17 @@ def ends_of(draws: Array) -> tuple[Array, Array]:
     return ordered[round(last * (1 - LEVEL) / 2)], ordered[round(last * (1 + LEVEL) / 2)]
 
 
+def for_few(calls: int) -> float:
+    """Return by how much intervals from resamples of so few calls are to be longer: Student's t, and the lost degree.
+
+    >>> round(for_few(24), 2), round(for_few(600), 2)
+    (1.08, 1.0)
+    """
+    freedom = max(calls - 1, 1)
+    student = Z + (Z**3 + Z) / (4 * freedom)
+    return float(student / Z * np.sqrt(calls / freedom))
+
+
 def share_ends(count: NDArray[Any], of: NDArray[Any]) -> tuple[Array, Array]:
     """Return the ends of a share's interval by Wilson, from 0 to 1; NaN of nothing.
 

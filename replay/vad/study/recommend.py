@@ -185,15 +185,15 @@ class Spread:
     nowhere: float
 
 
-def spread(sweep: Sweep, told: Recommendation) -> Spread | None:
-    """Say how far chance moves the advice; None when no resample allows any."""
+def spread(sweep: Sweep, told: Recommendation, share: float = 0.8) -> Spread | None:
+    """Say how far chance moves the advice in so many of the resamples; None when none allows any."""
     delays, grid = sweep.draws["delay_mean_ms"], sweep.grid
     places = _least(delays, allowed(sweep.draws, told.budget) & _usable(sweep, told.known)[:, None])
     known = places[places >= 0]
     if not len(known):
         return None
     thresholds, silences = (
-        np.quantile(numbers, (0.1, 0.9), method="nearest").tolist()
+        np.quantile(numbers, (0.5 - share / 2, 0.5 + share / 2), method="nearest").tolist()
         for numbers in np.divmod(known, len(grid.silences_ms))
     )
     return Spread(

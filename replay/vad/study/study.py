@@ -27,9 +27,10 @@ from replay.vad.study.recommend import OperatingPoints, Recommendation, operatin
 from replay.vad.study.status import NO_EVENTS, Status, quickest_semantic, status_of
 from replay.vad.study.sweep import Grid, Sweep, sweep
 from replay.vad.study.trust import apart_of, doubted
+from replay.vad.study.unknown import unknown_to
 from replay.vad.truth.checked import known_of
 from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
-from replay.vad.truth.derive import derive
+from replay.vad.truth.derive import WITNESS, derive
 from replay.vad.truth.recording import NoAudioError, Recording, read_recording
 from replay.vad.truth.truth import Truth
 
@@ -270,7 +271,8 @@ def study(
     current = plan.current or setting_in_force(recordings)
     tell("sweeping", 0, 0)
     swept = _swept(plan, corpus, hearing, current, pool)
-    swept = doubted(swept, calibration.apart) if calibration else swept
+    swept = doubted(swept, calibration.apart if calibration else {})
+    swept = evolve(swept, unknown=unknown_to(truths, recordings, hearing.ear))
     known = calibration.known if calibration and not plan.trusts_engine else (0.0, 1.0)
     recommendation = recommend(swept, plan.budget, current, known=known, is_cautious=plan.is_cautious)
     did = observed(
@@ -335,11 +337,11 @@ def _calibrated(work: _Work, plan: Plan) -> Calibration | None:
     if not chosen:
         return None
     ears = [ear for ear in EARS if plan.policy in (None, ear.policy)]
-    listened_to = work.listen(chosen, ears, "listening with all ears")
+    listened_to = work.listen(chosen, {*ears, WITNESS}, "listening with all ears")
     work.tell("calibrating", 0, 0)
     heard = {ear: [one[ear] for one in listened_to] for ear in ears}
     found = calibrate(cases_of(chosen, heard), mapped=work.pool.map)
-    truths = _truths(chosen, listened_to, found.hearing, plan.labels)
+    truths = _truths(chosen, listened_to, plan.labels)
     apart = apart_of(chosen, listened_to, truths, found.others, plan.budget.ended_within_ms)
     return evolve(found, apart=apart)
 
@@ -353,25 +355,18 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
 
 def _heard_and_true(work: _Work, hearing: Hearing, labels: Path | None) -> tuple[list[Floats], list[Truth]]:
     """Return what the hearing makes of each recording, and what is true of it."""
-    listened_to = work.listen(work.recordings, {hearing.ear, _sharp(hearing)}, "listening")
+    listened_to = work.listen(work.recordings, {hearing.ear, WITNESS}, "listening")
     heard = [smoothed(one[hearing.ear], hearing.smoothing) for one in listened_to]
-    return heard, _truths(work.recordings, listened_to, hearing, labels)
+    return heard, _truths(work.recordings, listened_to, labels)
 
 
 def _truths(
     recordings: Sequence[Recording],
     listened_to: Sequence[Mapping[Ear, Floats]],
-    hearing: Hearing,
     labels: Path | None,
 ) -> list[Truth]:
-    sharp = _sharp(hearing)
     pairs = zip(recordings, listened_to, strict=True)
-    return [known_of(recording, labels, partial(derive, recording, own[sharp])) for recording, own in pairs]
-
-
-def _sharp(hearing: Hearing) -> Ear:
-    """Return the ear by which it is worked out what is true, however dull the server's own is."""
-    return Ear(policy=hearing.ear.policy)
+    return [known_of(recording, labels, partial(derive, recording, own[WITNESS])) for recording, own in pairs]
 
 
 def _corpus(

@@ -13,7 +13,7 @@ import numpy as np
 from attrs import field, frozen
 
 from replay.vad.engine.machine import Hearing, Setting, runs_of, segments_of, silence_windows
-from replay.vad.study.intervals import Array, ends_of, rate_ends, share_ends
+from replay.vad.study.intervals import Array, ends_of, for_few, rate_ends, share_ends
 from replay.vad.study.metrics import BIN_MS, COUNTS, Counts, counts_of, outcome_of
 from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 
@@ -103,6 +103,8 @@ class Sweep:
     totals: Mapping[str, float]
     calls: int
     ended_within_ms: int = ENDED_WITHIN_MS
+    unknown: frozenset[str] = frozenset()
+    """Metrics of which the truth knows too little: what is counted is a floor."""
 
     def at(self, metric: str, threshold: int, silence: int, prefix: int = 0) -> Measured:
         """Return a metric at one place of the grid, by the numbers of its threshold, silence and prefix."""
@@ -159,7 +161,7 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     sums, delays = summed(corpus, columns)
     once = np.ones((1, corpus.calls), dtype=np.float32)
     values, drawn = metrics_of(once, sums, delays), metrics_of(weights, sums, delays)
-    ends = _ends(sums, drawn)
+    ends = _ends(sums, {name: value[0] for name, value in values.items()}, drawn)
     low, high = ({name: pair[side] for name, pair in ends.items()} for side in range(2))
     return (
         {name: value[0] for name, value in values.items()},
@@ -169,9 +171,11 @@ def measured(corpus: Corpus, columns: Sequence[Counts], weights: Array) -> tuple
     )
 
 
-def _ends(sums: Mapping[str, Array], drawn: Side) -> dict[str, tuple[Array, Array]]:
+def _ends(sums: Mapping[str, Array], values: Side, drawn: Side) -> dict[str, tuple[Array, Array]]:
     """Return the ends of each metric's interval: the resamples', or those that its counts alone allow, if further."""
-    ends = {name: ends_of(draws) for name, draws in drawn.items()}
+    ends = {
+        name: _widened(values[name], *ends_of(draws), len(sums["turns"])) for name, draws in drawn.items()
+    }
     added = {name: counts.sum(axis=0) for name, counts in sums.items()}
     alone = {
         name: (rate_ends if of == "hours" else share_ends)(_sum(added, parts), added[of])
@@ -183,6 +187,16 @@ def _ends(sums: Mapping[str, Array], drawn: Side) -> dict[str, tuple[Array, Arra
         name: (np.fmin(ends[name][0], low), np.fmax(ends[name][1], high))
         for name, (low, high) in alone.items()
     }
+
+
+def _widened(value: Array, low: Array, high: Array, calls: int) -> tuple[Array, Array]:
+    """Return ends as far apart as so few calls ask for; where there is no end, there is none."""
+    longer = np.float32(for_few(calls))
+    with np.errstate(invalid="ignore"):
+        reach = value - (value - low) * longer, value + (high - value) * longer
+    return np.where(np.isfinite(low), np.maximum(reach[0], 0), low), np.where(
+        np.isfinite(high), reach[1], high
+    )
 
 
 def _counted(corpus: Corpus, grid: Grid, hearing: Hearing, threshold: float) -> list[Counts]:

@@ -10,10 +10,19 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import evolve, field, frozen
 
+from replay.sound.ears import Ear, listened
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Ints, Setting, Track, runs_of
 from replay.vad.truth.recording import Heard, Recording, ServerTurn
 from replay.vad.truth.truth import Span, Truth, Turn
+
+WITNESS: Final = Ear("16k", "reset")
+"""Which ear is asked, however the server hears: of 467 composed turns it missed 2, the one that keeps its memory 28."""
+
+STARTS_LATE_MS: Final = 35
+ENDS_LATE_MS: Final = 105
+"""How much later than somebody speaks it notices that, and that they stopped: the middle of 467 composed turns, half of
+which lie within 30 ms. Taken off, or every delay would be so much too short, and no beginning clipped."""
 
 SURE: Final = 0.5
 """From here on it is speech: the engine's default, at which it finds 98 to 100 % of short replies on the phone."""
@@ -52,8 +61,8 @@ Verdict: TypeAlias = Literal["speech", "unsure", "nothing"]
 def derive(recording: Recording, probabilities: Floats) -> Truth:
     """Return what the caller did, from the local engine's probability of each 32 ms and what came of the call.
 
-    `probabilities` are those of the recording's own audio, (windows,) float32. Every rule has its reason beside its
-    constant in this module.
+    `probabilities` are those of the recording's own audio by the ear `WITNESS`, (windows,) float32. Every rule has its
+    reason beside its constant in this module.
     """
     heard = sounds_of(recording)
     spans = Spans.of(sound.span for sound in heard)
@@ -61,7 +70,7 @@ def derive(recording: Recording, probabilities: Floats) -> Truth:
         (stretch.span, _judged(stretch, *_nearest(stretch.span, heard, spans), recording.agent))
         for stretch in _stretches(probabilities, recording.length_ms)
     ]
-    speech = _closed([span for span, verdict in judged if verdict == "speech"])
+    speech = _in_time(_closed([span for span, verdict in judged if verdict == "speech"]))
     turns = [Turn.of_speech(group) for group in _groups(speech, recording.agent)]
     return Truth(
         turns=tuple(_with_words(turns, heard)),
@@ -70,6 +79,11 @@ def derive(recording: Recording, probabilities: Floats) -> Truth:
         agent=recording.agent,
         unsure=tuple(span for span, verdict in judged if verdict == "unsure"),
     )
+
+
+def derived_from(recording: Recording) -> Truth:
+    """Return what the caller did, in a recording that nothing has listened to yet."""
+    return derive(recording, listened([recording.audio], [WITNESS])[0][WITNESS])
 
 
 # ---------------------------------------------------------------- what the server heard
@@ -192,6 +206,17 @@ def _closed(spans: Iterable[Span]) -> list[Span]:
             span = Span(closed.pop().start_ms, span.end_ms)
         closed.append(span)
     return closed
+
+
+def _in_time(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans as they were spoken; each keeps a window at least, and none overlaps the one before."""
+    spoken: list[Span] = []
+    for span in spans:
+        free_ms = spoken[-1].end_ms if spoken else 0
+        start_ms = max(free_ms, span.start_ms - STARTS_LATE_MS)
+        end_ms = max(span.end_ms - ENDS_LATE_MS, span.start_ms + WINDOW_MS)
+        spoken.append(Span(start_ms, end_ms))
+    return spoken
 
 
 def _nearest(span: Span, heard: Sequence[Sound], spans: Spans) -> tuple[Sound | None, int]:

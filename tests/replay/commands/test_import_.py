@@ -19,6 +19,8 @@ from replay.tapes.pages import page_of
 from replay.tapes.player import replay_tape
 from replay.tapes.wav import sound_of
 from replay.tapes.wire import wire_lines
+from replay.vad.study.study import setting_in_force
+from replay.vad.truth.recording import read_recording
 
 TAPES = Path(__file__).parents[2] / "tapes"
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
@@ -198,3 +200,19 @@ def test_a_transcript_that_cant_be_read_names_its_line(tmp_path: Path, text: str
     result = replay("import", wav, "-o", tmp_path / "x.jsonl", "--transcript", tmp_path / "call.txt")
     assert result.exit_code == 2
     assert "call.txt, line 2" in result.stderr
+
+
+def test_the_vad_lab_sees_no_turn_detection_in_an_imported_call_but_its_words(tmp_path: Path) -> None:
+    caller, agent = conversation()
+    words = tmp_path / "words.txt"
+    begin = (500 + len(GREETING) // 8) / 1000
+    words.write_text(f"0.2 agent: Hello.\n{begin:.1f} caller: Yes.\n")
+    tape = imported(tmp_path, caller, agent, "--transcript", words)
+    found = read_recording(read_tape(tape))
+    assert [heard.setting for heard in found.heard] == [None]
+    assert [turn.words for turn in found.heard[0].turns if turn.words] == ["Yes."]
+    assert setting_in_force([found]) is None
+    result = replay("vad", "sweep", tape, "--data", tmp_path, "--html", tmp_path / "vad.html", "-j", "1")
+    assert result.exit_code == 1, result.output
+    assert "no call has events of a server's server_vad to compare with" in result.output
+    assert "now" not in result.output.splitlines()[2]

@@ -20,7 +20,7 @@ from replay.vad.engine.machine import Hearing
 from replay.vad.study.agreement import agreement_of, cases_of
 from replay.vad.study.calibrate import FEWEST_EVENTS, calibrate
 from replay.vad.study.trust import apart_of, too_far
-from replay.vad.truth.derive import derive
+from replay.vad.truth.derive import WITNESS, derive
 from replay.vad.truth.recording import Heard, ServerTurn, read_recording
 
 CALLS = 20
@@ -56,7 +56,7 @@ def heard_as(audio):
 def calibrated(found):
     told = [heard_as(one.audio) for one in found]
     made = calibrate(cases_of(found, {ear: [one[ear] for one in told] for ear in EARS}))
-    truths = [derive(one, own[Ear()]) for one, own in zip(found, told, strict=True)]
+    truths = [derive(one, own[WITNESS]) for one, own in zip(found, told, strict=True)]
     return evolve(made, apart=apart_of(found, told, truths, made.others, 2000))
 
 

@@ -12,7 +12,7 @@ from bridge.tapes.reader import read_tape
 from replay.sound import silero
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Setting
-from replay.vad.truth.derive import derive
+from replay.vad.truth.derive import ENDS_LATE_MS, STARTS_LATE_MS, derive
 from replay.vad.truth.moments import moments
 from replay.vad.truth.recording import Heard, Recording, ServerTurn, read_recording
 from replay.vad.truth.truth import Span, Truth, Turn
@@ -28,6 +28,11 @@ def at(window: int) -> int:
 
 def span(first: int, end: int) -> Span:
     return Span(at(first), at(end))
+
+
+def said(first: int, end: int) -> Span:
+    """What was said, when the engine hears it in these windows: it notices both ends late."""
+    return Span(at(first) - STARTS_LATE_MS, max(at(end) - ENDS_LATE_MS, at(first) + WINDOW_MS))
 
 
 def sounds(*stretches: tuple[int, int, float]) -> Floats:
@@ -57,17 +62,17 @@ def spans_of(recording: Recording, probabilities: Floats) -> tuple[list[Span], l
 
 
 def test_two_loud_windows_are_speech_and_one_is_not() -> None:
-    assert spans_of(call(), sounds((20, 22, 0.5), (90, 91, 0.9))) == ([span(20, 22)], [])
+    assert spans_of(call(), sounds((20, 22, 0.5), (90, 91, 0.9))) == ([said(20, 22)], [])
 
 
 def test_speech_lasts_until_it_falls_below_the_release_mark() -> None:
-    assert spans_of(call(), sounds((20, 24, 0.8), (24, 30, 0.36), (30, 40, 0.34)))[0] == [span(20, 30)]
+    assert spans_of(call(), sounds((20, 24, 0.8), (24, 30, 0.36), (30, 40, 0.34)))[0] == [said(20, 30)]
 
 
 def test_speech_at_the_end_ends_with_the_recording() -> None:
     recording = evolve(call(), audio=silence(at(400) + 7))
     truth = derive(recording, sounds((390, 400, 0.9))[:400])
-    assert truth.turns == (Turn(span(390, 400)),)
+    assert truth.turns == (Turn(said(390, 400)),)
     assert truth.length_ms == at(400) + 7
 
 
@@ -76,11 +81,11 @@ def test_what_is_faint_for_150_ms_may_be_speech() -> None:
 
 
 def test_what_is_faint_is_speech_when_the_server_read_words_in_it() -> None:
-    assert spans_of(call(server_turn(20, 25, "Yes.")), sounds((20, 25, 0.3))) == ([span(20, 25)], [])
+    assert spans_of(call(server_turn(20, 25, "Yes.")), sounds((20, 25, 0.3))) == ([said(20, 25)], [])
 
 
 def test_what_is_faint_around_sure_speech_is_no_stretch_of_its_own() -> None:
-    assert spans_of(call(), sounds((10, 20, 0.3), (20, 25, 0.9), (25, 40, 0.34))) == ([span(20, 25)], [])
+    assert spans_of(call(), sounds((10, 20, 0.3), (20, 25, 0.9), (25, 40, 0.34))) == ([said(20, 25)], [])
 
 
 @pytest.mark.parametrize("words", ["", " ", ".", "…", " - "])
@@ -90,40 +95,41 @@ def test_what_the_server_read_nothing_in_is_no_speech(words: str, loudness: floa
 
 
 def test_a_transcript_that_never_came_says_nothing() -> None:
-    assert spans_of(call(server_turn(20, 40)), sounds((20, 40, 0.9))) == ([span(20, 40)], [])
+    assert spans_of(call(server_turn(20, 40)), sounds((20, 40, 0.9))) == ([said(20, 40)], [])
 
 
 def test_long_speech_is_not_undone_by_an_empty_transcript_of_a_little_of_it() -> None:
-    assert spans_of(call(server_turn(20, 30, "")), sounds((20, 90, 0.9)))[0] == [span(20, 90)]
+    assert spans_of(call(server_turn(20, 30, "")), sounds((20, 90, 0.9)))[0] == [said(20, 90)]
 
 
 def test_of_two_transcripts_that_of_the_turn_with_more_of_the_speech_counts() -> None:
     recording = call(server_turn(20, 60, "Yes."), server_turn(64, 70, ""))
-    assert spans_of(recording, sounds((20, 66, 0.9)))[0] == [span(20, 66)]
+    assert spans_of(recording, sounds((20, 66, 0.9)))[0] == [said(20, 66)]
 
 
 def test_what_may_be_the_agents_echo_is_unsure() -> None:
     agent = (span(0, 200),)
     assert spans_of(call(agent=agent), sounds((20, 30, 0.79))) == ([], [span(20, 30)])
-    assert spans_of(call(agent=agent), sounds((20, 30, 0.8))) == ([span(20, 30)], [])
-    assert spans_of(call(agent=agent), sounds((195, 205, 0.79))) == ([span(195, 205)], [])
-    assert spans_of(call(server_turn(20, 30, "No"), agent=agent), sounds((20, 30, 0.79)))[0] == [span(20, 30)]
+    assert spans_of(call(agent=agent), sounds((20, 30, 0.8))) == ([said(20, 30)], [])
+    assert spans_of(call(agent=agent), sounds((195, 205, 0.79))) == ([said(195, 205)], [])
+    assert spans_of(call(server_turn(20, 30, "No"), agent=agent), sounds((20, 30, 0.79)))[0] == [said(20, 30)]
 
 
 # ---------------------------------------------------------------- what is a turn
 
 
 def test_who_goes_on_within_1200_ms_had_not_ended() -> None:
-    pause = 1200 // WINDOW_MS
+    pause = (1200 - ENDS_LATE_MS + STARTS_LATE_MS) // WINDOW_MS
     (turn,) = derive(call(), sounds((20, 30, 0.9), (30 + pause, 90, 0.9))).turns
-    assert turn == Turn(span(20, 90), pauses=(span(30, 30 + pause),))
+    silent = Span(said(20, 30).end_ms, said(30 + pause, 90).start_ms)
+    assert turn == Turn(said(20, 90), pauses=(silent,))
     assert len(derive(call(), sounds((20, 30, 0.9), (31 + pause, 90, 0.9))).turns) == 2
 
 
 def test_a_gap_of_one_window_is_no_pause_and_of_two_is_one() -> None:
-    assert derive(call(), sounds((20, 30, 0.9), (31, 40, 0.9))).turns == (Turn(span(20, 40)),)
+    assert derive(call(), sounds((20, 30, 0.9), (31, 40, 0.9))).turns == (Turn(said(20, 40)),)
     (turn,) = derive(call(), sounds((20, 30, 0.9), (32, 40, 0.9))).turns
-    assert turn.pauses == (span(30, 32),)
+    assert turn.pauses == (Span(said(20, 30).end_ms, said(32, 40).start_ms),)
 
 
 def test_an_answer_that_is_heard_in_between_ends_the_turn() -> None:
@@ -148,7 +154,7 @@ def test_what_other_sessions_heard_is_no_witness() -> None:
     recording = call(server_turn(20, 40, "Yes."))
     shadow = Heard(SETTING, (server_turn(20, 40, ""),), leg="shadow")
     recording = evolve(recording, heard=(*recording.heard, shadow))
-    assert spans_of(recording, sounds((20, 40, 0.9)))[0] == [span(20, 40)]
+    assert spans_of(recording, sounds((20, 40, 0.9)))[0] == [said(20, 40)]
 
 
 def test_silence_and_nothing_at_all_have_no_turns() -> None:
@@ -158,7 +164,7 @@ def test_silence_and_nothing_at_all_have_no_turns() -> None:
 
 def test_a_recorded_call_has_the_two_turns_that_were_said() -> None:
     recording = read_recording(read_tape(INTERRUPTED))
-    truth = derive(recording, silero.probabilities(recording.audio))
+    truth = derive(recording, silero.probabilities(recording.audio, "reset"))
     assert [turn.words for turn in truth.turns] == ["Yes.", "Wait, stop."]
     assert (truth.source, truth.unsure, truth.agent) == ("derived", (), recording.agent)
     assert moments(recording, truth) == []
