@@ -20,10 +20,10 @@ MOST_FINDINGS: Final = 3
 LONGEST_LINE: Final = 220
 MOST_NOTES: Final = 10
 INTRODUCTION: Final = """\
-Bridges between Twilio's Media Streams and OpenAI's Realtime API, rung by `replay judge`: both peers are stand-ins of
-this project, on one machine and one clock. A card says what was seen in those calls with that version, and no more.
-Samples are written to be read, and not everything that is looked for is what their authors set out to do. Each page
-has the lines of both sides, and the command to repeat it."""
+Bridges between Twilio's Media Streams and OpenAI's Realtime API, rung by [`replay judge`](../judge.md): both peers are
+stand-ins of this project, on one machine and one clock. A card says what was seen in those calls with that version, on
+two cores, and no more. Samples are written to be read, and not everything that is looked for is what their authors set
+out to do. Each page has the lines of both sides, and the command to repeat it."""
 LEGEND: Final = """\
 `✓` passed, `✗` failed in at least one call, `·` could not be told: no call came that far, or the bridge has nothing of
 the kind."""
@@ -131,9 +131,9 @@ def _failure(check: Check, failed: Sequence[Finding]) -> Iterator[str]:
         lines = [line for line in (finding.phone, finding.model) if line is not None]
         if lines:
             yield ""
-            yield "  ```text"
-            yield from (f"  {_line(line)}" for line in sorted(lines, key=lambda line: line.at_ms))
-            yield "  ```"
+            yield "```text"
+            yield from (_line(line) for line in sorted(lines, key=lambda line: line.at_ms))
+            yield "```"
             yield ""
     if rest := [finding.call for finding in failed[MOST_FINDINGS:]]:
         yield f"- and in {', '.join(rest)}"
