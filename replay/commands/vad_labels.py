@@ -24,7 +24,6 @@ from replay.commands.vad_study import (
     progress,
     recordings_of,
 )
-from replay.sound.ears import listened
 from replay.tapes.beside import written_beside
 from replay.tapes.wav import write_wav
 from replay.vad.engine.cache import Cache
@@ -35,7 +34,7 @@ from replay.vad.study.ask import Question, questions, write_for_audacity
 from replay.vad.study.study import Plan, Study, study
 from replay.vad.truth import answers
 from replay.vad.truth.checked import completed
-from replay.vad.truth.derive import WITNESS, derive
+from replay.vad.truth.derive import derived_from
 from replay.vad.truth.labels import LabelError, default_path, labels_beside, read_labels, write_labels
 from replay.vad.truth.moments import Moment, moments
 from replay.vad.truth.recording import Recording, read_recording
@@ -182,16 +181,11 @@ def _take(recordings: Sequence[Recording], path: Path, wants_json: bool) -> None
 def _begin(tape: Tape, path: Path, wav: Path | None, wants_json: bool) -> None:
     """Write what can be worked out from a call as a label file to begin with."""
     recording = _recording(tape)
-    truth = _derived(recording)
+    truth = derived_from(recording)
     if wav:
         _write_sound(tape, wav)
     _write(path, truth, recording)
     _report(path, wav, recording, truth, wants_json)
-
-
-def _derived(recording: Recording) -> Truth:
-    (heard,) = listened([recording.audio], [WITNESS])
-    return derive(recording, heard[WITNESS])
 
 
 def _recording(tape: Tape) -> Recording:
@@ -236,7 +230,7 @@ def _check(recording: Recording, path: Path, wants_json: bool) -> None:
         told = read_labels(path, recording)
     except LabelError as error:
         _report_faults(path, error, wants_json)
-    truth = completed(told, lambda: _derived(recording))
+    truth = completed(told, lambda: derived_from(recording))
     _report(path, None, recording, truth, wants_json)
 
 

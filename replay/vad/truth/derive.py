@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from attrs import evolve, field, frozen
 
-from replay.sound.ears import Ear
+from replay.sound.ears import Ear, listened
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.engine.machine import Ints, Setting, Track, runs_of
 from replay.vad.truth.recording import Heard, Recording, ServerTurn
@@ -79,6 +79,11 @@ def derive(recording: Recording, probabilities: Floats) -> Truth:
         agent=recording.agent,
         unsure=tuple(span for span, verdict in judged if verdict == "unsure"),
     )
+
+
+def derived_from(recording: Recording) -> Truth:
+    """Return what the caller did, in a recording that nothing has listened to yet."""
+    return derive(recording, listened([recording.audio], [WITNESS])[0][WITNESS])
 
 
 # ---------------------------------------------------------------- what the server heard
