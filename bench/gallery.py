@@ -20,7 +20,7 @@ import msgspec
 from bench.gallery_pages import write_pages
 from bench.gallery_recipes import RECIPES, Change, Recipe, read_recipes
 from bridge.errors import BridgeError
-from replay.conformance.card import ReportCard
+from replay.conformance.card import Finding, ReportCard
 from replay.conformance.card_json import as_json, read_card
 
 PAGES: Final = RECIPES.parent
@@ -96,10 +96,19 @@ def put(change: Change, folder: Path) -> None:
 
 
 def keep(recipe: Recipe, card: ReportCard) -> None:
-    """Keep a card, without the logs of its calls: the lines that prove something are in its findings."""
-    calls = tuple(attrs.evolve(call, lines=()) for call in card.calls)
-    text = msgspec.json.format(msgspec.json.encode(as_json(attrs.evolve(card, calls=calls))), indent=1)
+    """Keep what the pages need of a card: every failure with its lines, and one finding of what did not fail."""
+    calls = tuple(attrs.evolve(call, lines=(), spans=()) for call in card.calls)
+    findings = tuple(finding for check in card.checks for finding in told(card, check.name))
+    kept_card = as_json(attrs.evolve(card, calls=calls, findings=findings))
+    text = msgspec.json.format(msgspec.json.encode(kept_card), indent=1)
     (CARDS / f"{recipe.name}.json").write_bytes(text + b"\n")
+
+
+def told(card: ReportCard, check: str) -> tuple[Finding, ...]:
+    """Return the failures of a check; where there are none, the first finding that says how it went."""
+    found = card.of(check)
+    failed = tuple(finding for finding in found if finding.result == "failed")
+    return failed or tuple(one for one in found if one.result == card.result_of(check))[:1]
 
 
 def kept() -> list[tuple[Recipe, ReportCard]]:

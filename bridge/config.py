@@ -61,6 +61,7 @@ class Server:
     waiting_calls: int = setting(25, whole(1, 1000))
     calls_per_caller: int = setting(30, whole(0, 1000))
     caller_window_seconds: int = setting(600, whole(1, 86_400))
+    max_cost_per_day_usd: float = setting(0.0, number(0, 1_000_000))
     max_connections: int = setting(2000, whole(10, 50_000))
     sockets_per_address: int = setting(1000, whole(1, 50_000))
     drain_seconds: int = setting(20, whole(1, 14400))

@@ -20,6 +20,8 @@ from bridge.console.lab.pages import Lab, add_lab
 from bridge.console.lab.runs import Runs
 from bridge.console.marks import add_marks
 from bridge.console.one_call import add_one_call
+from bridge.console.operator.acts import add_acts
+from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
 from bridge.console.ready.shelf import Shelf
 from bridge.indexing.desk import Desk
@@ -75,6 +77,7 @@ class Site:
 
     door: Door
     app: QuartTrio
+    pages: Pages
     token: str = TOKEN
 
     @property
@@ -111,10 +114,17 @@ def begin(task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
     trio.lowlevel.spawn_system_task(task, *arguments)
 
 
-def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str = TOKEN) -> Site:
-    """Return the console over the database of a folder."""
+def site(
+    data: Path,
+    *,
+    console: Console = ON,
+    admin: Admin = ADMIN,
+    token: str = TOKEN,
+    live: tuple[Any, ...] = (),
+) -> Site:
+    """Return the console over the database of a folder, of a daemon on which these calls go on."""
     door = Door(admin, console, token)
-    pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb"))))
+    pages = Pages(lambda: door, Seen(AtOnce(Desk(data / "calls.duckdb")), live))
     app = QuartTrio("console", static_folder=None)
     console = open_console(app, pages)
     add_history(console, pages, nobody)
@@ -123,4 +133,6 @@ def site(data: Path, *, console: Console = ON, admin: Admin = ADMIN, token: str 
     add_quality(console, pages)
     add_lab(console, Lab(pages, Runs(data, begin), data))
     add_one_call(console, pages, Shelf(data, begin))
-    return Site(door, app, token)
+    add_acts(console, pages)
+    add_listening(console, pages)
+    return Site(door, app, pages, token)

@@ -30,6 +30,7 @@ MAX_CALLS: Final = "max_calls"
 CALLS_AT_ONCE: Final = "calls_at_once"
 WAITING_CALLS: Final = "waiting_calls"
 CALLS_PER_CALLER: Final = "calls_per_caller"
+MAX_COST: Final = "max_cost_per_day_usd"
 NO_WORKER: Final = "no_worker"
 MAX_LAG: Final = "max_lag_ms"
 MAX_BUSY: Final = "max_busy_percent"
@@ -45,12 +46,16 @@ REASONS: Final = (
     MAX_LAG,
     MAX_BUSY,
     OPEN_FILES,
+    MAX_COST,
     OUT_OF_HOURS,
 )
 """Why a call may be refused: named after the setting, so that a log line says which one to look at; `closed` is outside
 the hours of an agent for whom nobody else answers.
 With `no_worker` every worker process has died and is being started again; with `open_files` the system would soon let
 the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n)."""
+
+SHUT: Final = (MAX_COST, OUT_OF_HOURS)
+"""What gets the answer of a closed business: it is no moment's rush, and to call again soon doesn't help."""
 
 FLOODS: Final = (WAITING_CALLS, CALLS_PER_CALLER)
 """Limits against whoever wants to run up a bill: nothing that costs is done for their callers."""
@@ -129,6 +134,8 @@ class Admission:
 
     server: Server
     refused: dict[str, int] = field(factory=lambda: dict.fromkeys(REASONS, 0))
+    spent_today_usd: float = 0.0
+    """What the day's calls have cost when somebody looked last."""
     _callers: Callers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -148,7 +155,7 @@ class Admission:
         reason = next(self._reasons(agent, caller, load, now, is_draining=is_draining), "")
         if reason:
             self.refused[reason] += 1
-        if reason in ("", OUT_OF_HOURS):  # what is done for a caller then may cost, too
+        if reason in ("", *SHUT):  # what is done for a caller then may cost, too
             self._callers.called(caller, now)
         return reason
 
@@ -177,6 +184,8 @@ class Admission:
             yield MAX_BUSY
         if not self._callers.may_call(caller, now):
             yield CALLS_PER_CALLER
+        if 0 < self.server.max_cost_per_day_usd <= self.spent_today_usd:
+            yield MAX_COST
         if not load.is_open:
             yield OUT_OF_HOURS
 

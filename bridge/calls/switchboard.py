@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import FLOODS, OUT_OF_HOURS, Admission
+from bridge.calls.admission import FLOODS, OUT_OF_HOURS, SHUT, Admission
 from bridge.calls.afterwards import Afterwards
 from bridge.calls.answering import refused
 from bridge.calls.host import CLOSING, AnyCall, CallHost, load_of, say_goodbye
@@ -205,10 +205,10 @@ class Switchboard:
 
     def _turn_away(self, webhook: Webhook, reason: str) -> str:
         """Return what a caller gets whom nobody can answer: the agent's steps for that, else the settings' word."""
-        agent, cause = webhook.agent, CLOSED if reason == OUT_OF_HOURS else FULL
+        agent, cause = webhook.agent, CLOSED if reason in SHUT else FULL
         plan = None if reason in FLOODS else self.afterwards.endings(agent, webhook.form).begin(cause)
         steps = plan.twiml if plan else ""
-        if reason == OUT_OF_HOURS:
+        if reason in SHUT:
             return steps or twiml.hangup_twiml(agent.failure_sentence)
         closing = self.settings.server.when_draining if self.is_closing else ""
         return steps or twiml.refusal_twiml(closing or self.admission.choice(agent))

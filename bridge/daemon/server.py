@@ -19,6 +19,7 @@ from bridge.calls.messages import Vitals
 from bridge.calls.setup import CurrentSetup, Setup, make_setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
+from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
 from bridge.links.lag import LoopLag
@@ -84,6 +85,7 @@ class Daemon:
         async with trio.open_nursery() as background:
             await background.start(self.indexer.run, name="indexer")
             background.start_soon(self.keeper.run, name="keeper")
+            background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
             seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
             background.start_soon(self.monitoring.run, seen, name="watching")

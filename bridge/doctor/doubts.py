@@ -107,12 +107,13 @@ def _about_tools(settings: Settings) -> Iterator[str]:
 
 def _about_money(settings: Settings, prices: PriceTable) -> Iterator[str]:
     """Yield what of a cap can't be kept: what has no price costs nothing, as far as anybody here knows."""
-    model = settings.realtime.model
+    model, of_day = settings.realtime.model, settings.server.max_cost_per_day_usd
     for name, agent in settings.agents.items():
         cap, words = agent.limits.spend_cap_usd, agent.transcription_model
-        if not cap:
+        if not cap and not of_day:
             continue
-        at, of = f"[agents.{name}.limits] spend_cap_usd", prices.of(model, words)
+        own, of = f"[agents.{name}.limits] spend_cap_usd", prices.of(model, words)
+        at = own if cap else f"[server] max_cost_per_day_usd, calls of {name}"
         where = "give it one in the file that [realtime] prices names"
         if of.model is None:
             counted = " but what transcription takes" if of.transcription_per_minute is not None else ""

@@ -357,7 +357,8 @@ HISTOGRAMS: Final[tuple[Metric, ...]] = (
 TOTALS: Final[tuple[Metric, ...]] = (
     Metric(
         "bridge_calls_refused",
-        "Calls that were not taken, by the setting that said so; draining: busy tones; closed: outside opening hours.",
+        "Calls that were not taken, by the setting that said so; draining: busy tones; closed: outside opening hours; "
+        "max_cost_per_day_usd: the day's calls have cost that much.",
         ("reason",),
     ),
     Metric(

@@ -17,6 +17,7 @@ from replay.commands.phone_options import account_of
 from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
+from replay.conformance.catalogue import CHECKS
 from replay.conformance.job import Job
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
@@ -42,7 +43,16 @@ One that is started for it, with OpenAI's address in its code:
   replay judge --cmd "python main.py" --to /incoming-call --html card.html
 One whose model's address is read from a variable:
   replay judge --cmd "python main.py" --model-variable OPENAI_REALTIME_URL --to /incoming-call
-"""
+In CI: one check, or only what is worse than it was:
+  replay judge --cmd "python main.py" --to /incoming-call --only heard-as-claimed
+  replay judge --cmd "python main.py" --to /incoming-call --baseline card.json --junit card.xml
+A call of your own, and callers that the daemon has recorded:
+  replay judge --to http://127.0.0.1:5050/incoming-call --call call-phone.toml call-model.toml --keep calls
+  replay judge --to http://127.0.0.1:5050/incoming-call --callers data/tapes
+
+\b
+What --only can look for:
+""" + "\n".join(f"  {check.name:26s}{check.title}" for check in CHECKS)
 
 
 @click.command(epilog=EXAMPLES)

@@ -127,3 +127,27 @@ def test_the_first_page_is_small(browser: "Browser", console: RunningConsole) ->
         )
         size = visit.page.evaluate(f"{entries}.reduce((sum, one) => sum + one.decodedBodySize, 0)")
     assert 5_000 < size <= 200_000
+
+
+LAB = {**CONSOLE, "console": {"on": True, "reports": "reports", "lab_runs": True}}
+
+
+def test_a_run_of_the_lab_is_begun_watched_and_leads_to_its_calls(
+    browser: "Browser", tmp_path: Path, picture: Callable[[Visit, str], None]
+) -> None:
+    day = tmp_path / "data" / "tapes" / "2026-01-01"
+    day.mkdir(parents=True)
+    call = restaurant_call(day)
+    Store(tmp_path / "data" / "calls.duckdb").add([call.path])
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "switch.toml").write_text("")
+    with running_console(Place(tmp_path, **LAB)) as lab, visiting(browser, lab.link()) as visit:
+        visit.page.goto(f"{lab.address}/lab")
+        assert visit.serious() == []
+        picture(visit, "console-lab")
+        visit.page.click("form:has-text('Would today') button")
+        visit.wait("document.querySelector('[data-key=state] b')?.textContent === 'done'")
+        assert visit.page.locator("[data-key=stop]").count() == 0
+        assert visit.serious() == []
+        visit.page.click(f"a[href*='{call.header.call_id}']")
+        visit.wait("document.querySelector('.player') !== null")

@@ -10,12 +10,14 @@ from strangers import FORM, Form, post, without
 from structlog.testing import capture_logs
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, open_stage
+from bridge.agents import Agent
 from bridge.calls.admission import (
     CALLS_AT_ONCE,
     CALLS_PER_CALLER,
     DRAINING,
     MAX_BUSY,
     MAX_CALLS,
+    MAX_COST,
     MAX_LAG,
     OPEN_FILES,
     REASONS,
@@ -24,7 +26,7 @@ from bridge.calls.admission import (
 from bridge.links.lag import LoopWork
 from bridge.machine import FILES_A_CALL, SPARE_FILES, file_limit, files_left
 from replay.phone.ring import Caller
-from replay.phone.script import HangUp, Wait, WaitForAgent
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForEnd
 
 
 def call_number(number: int, caller: str = "+15550123456") -> Form:
@@ -283,3 +285,34 @@ async def test_a_step_that_there_is_not_ends_the_call(place: MakePlace, path: st
         async with open_stage(place(agent=PLAN)) as stage:
             answer = await post(stage, call_number(2), target=f"/voice/{AGENT}/failure/{path}")
             assert [verb.tag for verb in ElementTree.fromstring(answer.body)] == ["Hangup"]
+
+
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.real_time("workers are processes"))]
+)
+async def test_when_the_days_calls_have_cost_what_they_may_new_callers_hear_that_it_is_closed(
+    place: MakePlace, workers: int
+) -> None:
+    """What goes on counts, what is on record counts, and a restart forgets nothing."""
+    sentence = Agent(name=AGENT).failure_sentence.text
+    setup = place(server={"max_cost_per_day_usd": 0.0001, "workers": workers, "drain_seconds": 1})
+    stays = Caller(steps=(WaitForAgent(20_000), WaitForEnd(60_000)), answer_delay_ms=0)
+    with trio.fail_after(60), capture_logs() as logs:
+        async with open_stage(setup) as stage, trio.open_nursery() as ringing:
+            ringing.start_soon(stage.ring, stays)
+            while stage.daemon.switchboard.admission.spent_today_usd < 0.0001:  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.05)
+            assert await verb_of(stage, call_number(2)) == ("Say", {"language": "en-US"}, sentence)
+            assert stage.daemon.switchboard.refused[MAX_COST] == 1
+            ringing.cancel_scope.cancel()
+        async with open_stage(setup) as stage:
+            while stage.daemon.switchboard.admission.spent_today_usd < 0.0001:  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.05)
+            assert stage.daemon.switchboard.live == 0
+            assert (await verb_of(stage, call_number(3)))[0] == "Say"
+            server = evolve(stage.daemon.current.setup.settings.server, max_cost_per_day_usd=0)
+            settings = evolve(stage.daemon.current.setup.settings, server=server)
+            stage.daemon.change(evolve(stage.daemon.current.setup, settings=settings))
+            assert (await verb_of(stage, call_number(4)))[0] == "Connect"
+    refusals = [entry["reason"] for entry in logs if entry["event"] == "call refused"]
+    assert refusals == [MAX_COST] * 2

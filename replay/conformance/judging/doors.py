@@ -65,18 +65,21 @@ def _guarded(call: BothSides) -> Iterator[Finding]:
 
 
 def judge_survival(call: BothSides) -> Iterator[Finding]:
-    """Say whether the call went on behind what was to disturb it: the caller's last words are answered."""
+    """Say whether the call went on behind what was to disturb it: the caller's last words are answered.
+
+    A call that never had a session was disturbed by something else."""
     check, acts = SURVIVED.get(call.situation.name), call.events("caller_says")
-    if check is None or call.report.started_ms is None:
+    ready = call.told("session.created")[:1]
+    if check is None or call.report.started_ms is None or not ready:
         return
     last = [act for act in acts if not act.detail["text"].startswith("(")][-1:]
     if not last:
         why = "the call was over before the caller came to ask"
         phone = call.phone_line(call.over_ms, f"the stream is closed by the {call.report.closed_by}")
-        yield held(False, check, call, why, phone=phone)
+        yield held(False, check, call, why, phone=phone, model=call.model_line(ready[0]))
         return
     answers = [answer for answer in call.answers() if answer.began_ms > last[0].t_ms and answer.audio_ms]
     is_heard = bool(answers) and call.heard_from(answers[0].began_ms) is not None
     why = "the caller is answered afterwards" if is_heard else "nobody answers afterwards"
-    model = call.model_line(answers[0].created) if answers else None
+    model = call.model_line(answers[0].created if answers else ready[0])
     yield held(is_heard, check, call, why, phone=call.act_line(last[0]), model=model)

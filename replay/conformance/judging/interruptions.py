@@ -23,6 +23,8 @@ NOTICE_MS: Final = 2_000
 """From the caller's first sound until the agent has to be silent: detection takes half a second, people wait one."""
 SCRAP_MS: Final = 120
 """So much may still be heard, or come: a frame or two that were on their way."""
+OWN_QUEUE_MS: Final = 400
+"""More than that behind a `clear`, where the model sent nothing late, is a queue of the bridge that was not emptied."""
 UNHEARD_MS: Final = 1_500
 """An answer that has so much left was interrupted; with less, it may have ended by itself."""
 ROUGHLY_MS: Final = 500
@@ -79,8 +81,10 @@ def _stops(call: BothSides, cut: Cut) -> Iterator[Finding]:
     until_ms = _next_answer_ms(call, cut.act.t_ms)
     if until_ms < silent_ms + SCRAP_MS:
         return
-    after_ms = call.heard_ms(silent_ms, until_ms)
-    clears = [ms for ms in call.clears_ms() if ms >= cut.act.t_ms]
+    clears = [ms for ms in call.clears_ms() if cut.act.t_ms <= ms <= silent_ms]
+    after_ms = (
+        0 if clears else call.heard_ms(silent_ms, until_ms)
+    )  # what comes behind a clear is another check's
     told = call.told("input_audio_buffer.speech_started")
     phone = (
         call.phone_line(clears[0], f"clear, {clears[0] - cut.act.t_ms} ms after the caller began")
@@ -163,10 +167,14 @@ def _quiet_after_clear(call: BothSides) -> Iterator[Finding]:
             continue
         until_ms = _next_answer_ms(call, call.ms(started[-1]))
         late = [told for told in call.told(DELTA) if call.ms(started[-1]) <= call.ms(told) < until_ms]
-        if not late:  # nothing came late: a bridge that would play it can't be told from one that would not
-            continue
         came_ms = call.arrived_behind(clear, until_ms)
+        if not late and came_ms <= OWN_QUEUE_MS:
+            continue  # nothing came late: a bridge that would play it can't be told from one that would not
         why = f"{came_ms} ms of the old answer come after clear; the model sent {len(late)} late pieces"
         phone = call.phone_line(clear_ms, f"clear, and then {came_ms} ms of audio before the next answer")
-        model = attrs.evolve(call.model_line(late[0]), line="a piece of the answer that was cut is sent late")
+        model = call.model_line(started[-1])
+        if late:
+            model = attrs.evolve(
+                call.model_line(late[0]), line="a piece of the answer that was cut is sent late"
+            )
         yield held(came_ms <= SCRAP_MS, QUIET_AFTER_CLEAR, call, why, phone=phone, model=model)

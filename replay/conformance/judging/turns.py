@@ -44,7 +44,8 @@ def _answered(call: BothSides, act: Happening) -> Iterator[Finding]:
     ended_ms = act.t_ms + act.detail["ms"]
     answers = [answer for answer in call.answers() if answer.began_ms > act.t_ms and answer.audio_ms]
     heard_ms = next((ms for answer in answers if (ms := call.heard_from(answer.began_ms)) is not None), None)
-    told = [answer.created for answer in answers] or call.told("input_audio_buffer.committed")[-1:]
+    committed = call.told("input_audio_buffer.committed")[-1:]
+    told = [answer.created for answer in answers] or committed or call.told("session.created")[:1]
     model = call.model_line(told[0]) if told else None
     if heard_ms is not None and heard_ms - ended_ms <= ANSWER_MS:
         why = f"heard {heard_ms - ended_ms} ms after the caller's last word"

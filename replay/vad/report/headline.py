@@ -21,7 +21,7 @@ from replay.vad.report.words import (
 )
 from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import Measured, Sweep
+from replay.vad.study.sweep import CLIPPED, Measured, Sweep
 
 
 def headline(study: Study) -> str:
@@ -92,7 +92,7 @@ def _exceeding(study: Study, measured: Mapping[str, Measured]) -> str:
         f"{metric.title.lower()} {amount(measured[metric.name].value, metric.unit)}, at most "
         f"{amount(most[metric.name], metric.unit)} allowed"
         for metric in METRICS
-        if measured[metric.name].value > most.get(metric.name, np.inf)
+        if metric.name in measured and measured[metric.name].value > most.get(metric.name, np.inf)
     ]
     return f", with {'; '.join(parts)}" if parts else ""
 
@@ -100,7 +100,10 @@ def _exceeding(study: Study, measured: Mapping[str, Measured]) -> str:
 def _without_now(study: Study) -> str:
     """Say why nothing stands beside it that is set now."""
     if study.semantic:
-        return "These calls had semantic_vad: what it did stands below."
+        over = _exceeding(
+            study, {name: one for name, one in study.semantic.measured.items() if name != CLIPPED}
+        )
+        return f"These calls had {named(study.semantic.setting)}, as observed{over}: more of it below."
     if not any(heard.setting for one in study.recordings for heard in one.heard):
         return "No turn detection heard these calls, so nothing is set now that could be compared."
     return "These calls had no server_vad, so there is nothing to compare with."

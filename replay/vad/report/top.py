@@ -35,7 +35,7 @@ from replay.vad.report.words import (
 )  # fmt: skip
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
-from replay.vad.study.sweep import Measured
+from replay.vad.study.sweep import CLIPPED, Measured
 
 KINDS: Final = {"change": "fine", "keep": "fine", "semantic": "fine", "impossible": "worse"}
 
@@ -90,6 +90,7 @@ class Column:
     kind: Shape
     title: str
     measured: Mapping[str, Measured]
+    untold: tuple[str, ...] = ()
 
 
 def _columns(view: View) -> Iterator[Column]:
@@ -97,7 +98,12 @@ def _columns(view: View) -> Iterator[Column]:
     study = view.study
     real = study.semantic if study.status == "semantic" or not study.current else in_force(study)
     if real:
-        yield Column("observed", f"{'semantic_vad' if real.is_semantic else 'now'}, observed", real.measured)
+        yield Column(
+            "observed",
+            f"{'semantic_vad' if real.is_semantic else 'now'}, observed",
+            real.measured,
+            (CLIPPED,) if real.is_semantic else (),
+        )
     if view.now:
         yield Column("now", "now, modelled" if real else "now", view.now.measured)
     if view.shown:
@@ -131,7 +137,11 @@ def _key(kind: Shape) -> str:
 def _number_row(view: View, metric: Metric, columns: Sequence[Column], limit: float) -> str:
     most = "" if isnan(limit) else f'<span class="limit">at most {_limit(limit, metric.unit)}</span>'
     is_unknown = metric.name in view.study.sweep.unknown
-    cells = "".join((_floor if is_unknown else _value)(metric, one.measured) for one in columns)
+    cells = "".join(
+        '<td class="n dim">not told' if metric.name in one.untold
+        else (_floor if is_unknown else _value)(metric, one.measured)
+        for one in columns
+    )  # fmt: skip
     change = _change(view, metric, view.now, view.shown) if view.now and view.shown and not is_unknown else ""
     return (
         f'<tr><th scope="row">{escape(metric.title)}{most}{cells}{change}'
@@ -183,6 +193,7 @@ def _dumbbell(metric: Metric, columns: Sequence[Column], limit: float) -> str:
         f'<line class="limit" x1="{100 * limit / top:.1f}%" x2="{100 * limit / top:.1f}%" y1="1" y2="39"/>'
         if isfinite(limit) else ""
     )  # fmt: skip
+    columns = [one for one in columns if metric.name not in one.untold]
     step = 40 / (len(columns) + 1)
     sides = "".join(_side(one, metric, top, round(step * place)) for place, one in enumerate(columns, 1))
     return (

@@ -1,5 +1,6 @@
 """The console's door: without the token nothing is readable, and what is answered is safe in a browser."""
 
+import gzip
 import re
 import time
 from pathlib import Path
@@ -145,3 +146,20 @@ async def test_signing_out_takes_the_cookie_away(data: Path) -> None:
 @pytest.mark.parametrize("name", ["../app.py", "app.py", "..%2fapp.py", "console.css%00", ".", ""])
 async def test_no_other_file_is_served(data: Path, name: str) -> None:
     assert (await site(data).get(f"/console/static/{name}")).status_code in (404, 308)
+
+
+NONCE = re.compile(rb'nonce="[^"]*"')
+
+
+@pytest.mark.parametrize("path", ["calls", "static/wavesurfer.min.js"])
+async def test_what_a_browser_can_unpack_is_packed_and_the_same(data: Path, path: str) -> None:
+    console = site(data)
+    plain = await console.get(f"/console/{path}")
+    packed = await console.get(f"/console/{path}", **{"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    whole, small = await plain.get_data(as_text=False), await packed.get_data(as_text=False)
+    one, other = (NONCE.sub(b"", page) for page in (gzip.decompress(small), whole))  # each page has its own
+    assert one == other
+    assert len(small) < len(whole) / 2

@@ -11,6 +11,7 @@ import pytest
 from bridge.agents import Agent
 from bridge.heart.effects import AddText, EndCall
 from bridge.heart.keys import sentence_of
+from bridge.heart.wishes import InstructionWhispered
 from bridge.store.records import records_of
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
@@ -62,6 +63,15 @@ def test_the_model_and_its_tools_get_the_keys() -> None:
 def test_no_line_of_the_tape_has_the_number(masked: Tape) -> None:
     texts = [json.dumps(value) for raw in masked.lines if (value := _without_ids(json.loads(raw)))]
     assert [text for text in texts if PIN in text] == []
+
+
+def test_a_number_that_was_pressed_is_hidden_in_what_is_whispered_too() -> None:
+    mask = KeyMask.of("masked")
+    mask.learn(AddText("b1", "user", sentence_of(PIN), PIN))
+    asked = tape.asked_line(900, InstructionWhispered("ada", f"Their PIN is {PIN}."))
+    assert mask.line(asked).asked == {
+        "wish": "whisper", "who": "ada", "text": "Their PIN is xxxx.", "is_answered": False,
+    }  # fmt: skip
 
 
 def test_no_key_is_on_the_tape(masked: Tape) -> None:

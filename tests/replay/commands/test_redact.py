@@ -204,6 +204,16 @@ def test_what_a_quiet_caller_is_asked_is_taken_out_too() -> None:
     assert Scrub().header(header).settings["still_there_sentences"] == ["xxx xxxxx?", "xx xxxx xxxxx?"]
 
 
+def test_what_an_operator_said_is_taken_out_and_decided_on_as_before(tmp_path: Path) -> None:
+    path = redacted(TAPES / "formats" / "format1_an_operator.jsonl", tmp_path)
+    lines = [decode(raw) for raw in read_tape(path).lines]
+    asked = [line.asked for line in lines if line.asked is not None]
+    assert [one["wish"] for one in asked] == ["listen", "whisper", "transfer", "transfer", "leave"]
+    assert not {"ada", "terrace", "Ann"} & set(re.findall(r"\w+", repr(asked)))
+    assert [line.told for line in lines if line.told is not None][2].endswith("sales, anna, line")
+    assert replay_tape(path).difference is None
+
+
 def test_keys_lose_their_digits_but_still_end_where_they_did() -> None:
     assert [Scrub().value({"digit": digit})["digit"] for digit in "5#*A"] == ["0", "#", "*", "0"]
 

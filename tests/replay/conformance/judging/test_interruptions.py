@@ -85,6 +85,24 @@ def test_where_nothing_came_late_nothing_can_be_told() -> None:
     assert results(call) == {}
 
 
+def test_a_queue_of_the_bridge_s_own_that_plays_on_behind_its_clear_fails() -> None:
+    call = a_call(
+        answer(990, 1, 9000), turn(3100), answer(6000, 2, 1000), heard=[(1000, 3150)], clears=[3150],
+        arrivals=[(1000, 2500), (3160, 200), (3360, 300)],
+    )  # fmt: skip
+    assert results(call) == {"quiet-after-clear": "failed"}
+
+
+def test_late_pieces_behind_a_clear_are_one_fault_and_not_two() -> None:
+    late = [told(3105 + n, DELTA, item_id="item_1.1", response_id="resp_1", ms=800) for n in range(4)]
+    call = a_call(
+        answer(990, 1, 9000), turn(3100), late, answer(9000, 2, 1000), heard=[(1000, 6300)], clears=[3150],
+        arrivals=[(1000, 9000), (3160, 3200)], **CUT,
+    )  # fmt: skip
+    assert results(call)["quiet-after-clear"] == "failed"
+    assert results(call)["stops-when-interrupted"] == "passed"
+
+
 def test_a_caller_who_speaks_into_the_last_second_has_not_interrupted() -> None:
     call = a_call(answer(990, 1, 2500), turn(3100), heard=[(1000, 3500)], says=[(3000, 800)])
     assert results(call) == {}
