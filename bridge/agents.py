@@ -42,6 +42,7 @@ from bridge.settings.session_table import (
 )
 from bridge.settings.speaking import Speaking, about_speaking
 from bridge.settings.tool_speech import ToolSpeech, read_tool_speech
+from bridge.settings.trial import CONTROL, Trial, read_trial
 from bridge.settings.turn_detection import (
     ServerVad,
     TurnBudget,
@@ -116,6 +117,7 @@ class Agent:
     turn_detection: TurnDetection = setting(ServerVad(), _table)
     turn_budget: TurnBudget = setting(TurnBudget(), _table)
     shadow: TurnDetection | None = setting(None, _table)
+    trial: Trial | None = setting(None, _table)
     speaking: Speaking = setting(Speaking(), _table)
     context: Context = setting(Context(), _table)
     session: Mapping[str, Any] = setting({}, _table)
@@ -142,6 +144,12 @@ class Agent:
     def languages(self) -> tuple[str, ...]:
         """Return what callers may speak; nothing if it is to be detected."""
         return languages.all_of(self.language)
+
+    def in_call(self, call_id: str) -> "Agent":
+        """Return this agent with the turn detection that a call has: its own, or in that arm its trial's."""
+        if self.trial is None or self.trial.arm(call_id) == CONTROL:
+            return self
+        return evolve(self, turn_detection=self.trial.turn_detection)
 
     @property
     def server_turn_detection(self) -> TurnDetection:
@@ -227,6 +235,7 @@ def _agent(name: str, raw: Any, faults: list[str]) -> Agent:
             TurnBudget, tables.get("turn_budget", {}), at=f"{at}.turn_budget", faults=faults
         ),
         shadow=read_shadow(tables.get("shadow"), f"{at}.shadow", faults),
+        trial=read_trial(tables.get("trial"), turn_detection, f"{at}.trial", faults),
         speaking=_read_speaking(tables.get("speaking", {}), agent, turn_detection, f"{at}.speaking", faults),
         context=_read_context(tables.get("context", {}), f"{at}.context", faults),
         mcp=read_mcp(tables.get("mcp", {}), f"{at}.mcp", faults),

@@ -90,7 +90,7 @@ def begin_call(
 ) -> LiveCall:
     """Return a new call; its model leg connects while Twilio is still setting up the stream."""
     setup, parties, origin = webhook.setup, webhook.parties, webhook.origin
-    agent, filled = informed(webhook.agent, parties, origin)
+    agent, filled = agent_of(webhook, call_id)
     header = header_of(webhook, call_id, agent, filled)
     call = LiveCall(
         call_id=header.call_id,
@@ -112,6 +112,11 @@ def begin_call(
     return call
 
 
+def agent_of(webhook: Webhook, call_id: str) -> tuple[Agent, dict[str, str]]:
+    """Return the agent as it is in this call, in its arm of a trial and informed, and what that was filled with."""
+    return informed(webhook.agent.in_call(call_id), webhook.parties, webhook.origin)
+
+
 def line_of(webhook: Webhook) -> Line:
     """Return the first line after the header of a new call's tape."""
     form = webhook_form(
@@ -129,6 +134,7 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
     recording = setup.settings.recording
     show = mask if recording.mask_numbers else str
     settings = settings_of(agent)
+    trial = agent.trial
     definitions = [tool.definition for tool in webhook.tools.values()]
     return Header(
         call_id=call_id,
@@ -137,6 +143,8 @@ def header_of(webhook: Webhook, call_id: str, agent: Agent, filled: dict[str, st
         agent=agent.name,
         asked_agent=webhook.origin.asked_agent,
         agent_why=webhook.origin.agent_why,
+        trial=trial.name if trial else "",
+        trial_arm=trial.arm(call_id) if trial else "",
         started_at=webhook.origin.at.isoformat(timespec="milliseconds"),
         caller=show(form.get("From", "")),
         called=show(form.get("To", "")),

@@ -162,7 +162,7 @@ def _summary(record: dict[str, Any]) -> list[Row]:
     values = (
         ("call", call["call_id"]),
         ("when", ", ".join(filter(None, (when, seconds(call["duration_ms"]), parties)))),
-        ("agent", f"{call['agent']} on {call['model']}{_stood_in(call)}"),
+        ("agent", f"{call['agent']} on {call['model']}{_stood_in(call)}{_tried(call)}"),
         ("ended", f"by {call['ended_by']}: {call['why']}" + (" (tape was torn)" if call["is_torn"] else "")),
         ("first word", first),
         ("answers", answers),
@@ -175,6 +175,11 @@ def _summary(record: dict[str, Any]) -> list[Row]:
 def _stood_in(call: dict[str, Any]) -> str:
     """Return for whom the agent answered, if for another one; a row of an older version doesn't know."""
     return f", for {call['asked_agent']}: {call['agent_why']}" if call.get("asked_agent") else ""
+
+
+def _tried(call: dict[str, Any]) -> str:
+    """Return the arm that the call had of a trial, if there was one; a row of an older version doesn't know."""
+    return f", {call['trial_arm']} of the trial {call['trial']}" if call.get("trial") else ""
 
 
 def _cost(call: dict[str, Any]) -> str:

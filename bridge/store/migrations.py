@@ -90,5 +90,9 @@ MIGRATIONS: Final = [
         select call_id, string_agg(said, chr(10) order by position) as said from transcript
         where said <> '' group by call_id);
     """,
+    """
+    alter table calls add column trial varchar;
+    alter table calls add column trial_arm varchar;
+    """,
 ]
 """Numbered by their place; each runs once, in order, in the transaction that first needs it."""

@@ -302,6 +302,8 @@ class _Reader:
             "agent": header.agent,
             "asked_agent": header.asked_agent or None,
             "agent_why": header.agent_why or None,
+            "trial": header.trial or None,
+            "trial_arm": header.trial_arm or None,
             "model": header.model,
             "from_number": header.caller,
             "to_number": header.called,

@@ -35,6 +35,9 @@ class Header(msgspec.Struct, kw_only=True):
     asked_agent: str = ""
     """The agent that was called, where another one answers, and why that is so."""
     agent_why: str = ""
+    trial: str = ""
+    """The trial that the call was part of, and which arm it had: `settings` have that arm's turn detection."""
+    trial_arm: str = ""
     started_at: When
     caller: str = msgspec.field(name="from", default="")
     called: str = msgspec.field(name="to", default="")
@@ -69,12 +72,12 @@ class Header(msgspec.Struct, kw_only=True):
 
 def settings_of(agent: Agent) -> dict[str, Any]:
     """Return the settings that a header keeps: no shadow where there is none, and neither how long a tape is kept nor
-    when the agent answers: that is asked of today's configuration.
+    when the agent answers: that is asked of today's configuration. Nor what else is tried: a call has one arm of it.
     """
     kept = {
         name: value
         for name, value in asdict(agent).items()
-        if name not in ("name", "keep", "hours") and value is not None
+        if name not in ("name", "keep", "hours", "trial") and value is not None
     }
     sentences = {"failure_sentence": agent.failure_sentence, "goodbye_sentence": agent.goodbye_sentence}
     return kept | {name: sentence.text for name, sentence in sentences.items()}

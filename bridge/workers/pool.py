@@ -15,8 +15,7 @@ import trio
 from attrs import define, evolve, field
 
 from bridge.calls.host import AnyCall
-from bridge.calls.intake import Webhook, header_of, routes_of
-from bridge.calls.knowledge import informed
+from bridge.calls.intake import Webhook, agent_of, header_of, routes_of
 from bridge.calls.messages import Carry, Hush, Vitals, together
 from bridge.calls.setup import Setup
 from bridge.calls.switchboard import Switchboard
@@ -124,7 +123,7 @@ class WorkerPool:
         call = RemoteCall(webhook.key, call_id, agent, routes, caller, called, worker)
         call.is_outgoing = bool(webhook.origin.outgoing_id)
         worker.calls[webhook.key] = call
-        worker.tapes[call_id] = header_of(webhook, call_id, *informed(agent, webhook.parties, webhook.origin))
+        worker.tapes[call_id] = header_of(webhook, call_id, *agent_of(webhook, call_id))
         marks, turn, origin = webhook.marks, webhook.turn, webhook.origin
         worker.channel.send(
             Carry(webhook.key, call_id, secret, form, webhook.url, agent, marks, turn, origin)

@@ -119,10 +119,10 @@ def _plain(settings: Settings, agent: str) -> dict[str, Any]:
 
 
 def _for_callers(agent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an agent's table without its shadow, which a stand-in would take for a call, and its hours: these callers
-    ring at any.
+    """Return an agent's table without its shadow, which a stand-in would take for a call, its hours, for these callers
+    ring at any, and its trial: a variant is one setting.
     """
-    return {key: value for key, value in agent.items() if key not in ("shadow", "hours")}
+    return {key: value for key, value in agent.items() if key not in ("shadow", "hours", "trial")}
 
 
 def _over(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

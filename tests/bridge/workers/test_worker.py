@@ -14,6 +14,8 @@ from bridge.calls.knowledge import Origin
 from bridge.calls.messages import Carry, Ends, Gone, Prepare, Ready, Renew, Renewed, Told
 from bridge.calls.setup import CurrentSetup, make_setup
 from bridge.config import Secrets, Settings, parse
+from bridge.settings.trial import Trial
+from bridge.settings.turn_detection import ServerVad
 from bridge.tapes.recorder import Recorder
 from bridge.workers.local import LocalHost
 from bridge.workers.worker import Message, Worker
@@ -96,6 +98,17 @@ async def test_a_call_knows_in_its_worker_what_the_supervisor_knew_of_it(tmp_pat
         assert header.settings["instructions"] == "27 November 2026: Anna"
         assert header.filled == {"date": "27 November 2026", "var.guest": "Anna"}
         assert (header.started_at, header.asked_agent) == ("2026-11-27T12:00:00.000+00:00", "day")
+
+
+async def test_a_call_of_a_trial_has_its_arm_in_its_worker_and_on_its_tape(tmp_path: Path) -> None:
+    tried = Trial("shorter", 0.999999, ServerVad(silence_duration_ms=300))
+    async with a_worker(tmp_path, settings_of(tmp_path)) as (worker, supervisor):
+        supervisor.tell(evolve(carry(), agent=Agent(name="front-desk", trial=tried)))
+        await supervisor.wait(lambda message: isinstance(message, Ends))
+        header = worker.host.recorder.tapes[0].header
+        assert (header.trial, header.trial_arm) == ("shorter", "variant")
+        assert header.agent_settings().turn_detection == ServerVad(silence_duration_ms=300)
+        assert "trial" not in header.settings
 
 
 async def test_a_call_that_cannot_begin_ends_with_a_sentence_and_no_other_with_it(tmp_path: Path) -> None:

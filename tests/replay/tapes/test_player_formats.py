@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.errors import TapeError
+from bridge.settings.turn_detection import ServerVad
 from bridge.store.operators import told_of_operator
 from bridge.tapes.header import FORMAT
 from bridge.tapes.reader import read_tape
@@ -62,6 +63,13 @@ def test_what_an_operator_did_is_told_with_who_it_was() -> None:
         "ada puts the caller through to anna",
         "ada listens in no more",
     ]
+
+
+def test_a_call_of_a_trial_is_told_with_its_arm_and_replayed_under_that() -> None:
+    tape = read_tape(FORMATS / "format1_a_trial.jsonl")
+    call = page_of(tape)["call"]
+    assert (call["trial"], call["trial_arm"]) == ("shorter-silence", "variant")
+    assert tape.header.agent_settings().turn_detection == ServerVad(silence_duration_ms=350)
 
 
 @pytest.mark.parametrize("number", [0, FORMAT + 1, 99])
