@@ -25,6 +25,7 @@ from replay.conformance.card_json import as_json, read_card
 
 PAGES: Final = RECIPES.parent
 CARDS: Final = PAGES / "cards"
+PROJECT: Final = PAGES.parent.parent
 INSTALLED: Final = ".installed"
 MADE: Final = (0, 1)
 """Exit codes of `replay judge` that come with a card."""
@@ -46,13 +47,13 @@ def make(work: Path, names: tuple[str, ...]) -> None:
             keep(recipe, made(recipe, (work / recipe.name).resolve()))
         except BridgeError as error:
             click.echo(f"{recipe.name}: {error}", err=True)
-    write_pages(kept(), PAGES)
+    write_pages(kept(), waiting(), PAGES)
 
 
 @gallery.command()
 def pages() -> None:
     """Write all pages anew."""
-    write_pages(kept(), PAGES)
+    write_pages(kept(), waiting(), PAGES)
 
 
 def made(recipe: Recipe, folder: Path) -> ReportCard:
@@ -65,9 +66,10 @@ def made(recipe: Recipe, folder: Path) -> ReportCard:
     for change in recipe.changes:
         put(change, folder)
     card = folder / "card.json"
+    place = folder if recipe.install else PROJECT
     with card.open("wb") as out:
         code = subprocess.run(
-            [*recipe.judged_by, "--json"], cwd=folder, env=_environment(), stdout=out
+            [*recipe.judged_by, "--json"], cwd=place, env=_environment(), stdout=out
         ).returncode
     if code not in MADE:
         raise BridgeError(f"no card came about: replay judge ended with {code}")
@@ -115,6 +117,11 @@ def kept() -> list[tuple[Recipe, ReportCard]]:
     """Return the recipes of which a card is kept, each with it."""
     paths = [(recipe, CARDS / f"{recipe.name}.json") for recipe in read_recipes()]
     return [(recipe, read_card(path)) for recipe, path in paths if path.exists()]
+
+
+def waiting() -> list[Recipe]:
+    """Return the recipes of which no card is kept."""
+    return [recipe for recipe in read_recipes() if not (CARDS / f"{recipe.name}.json").exists()]
 
 
 def _environment() -> dict[str, str]:

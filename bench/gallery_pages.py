@@ -20,10 +20,10 @@ MOST_FINDINGS: Final = 3
 LONGEST_LINE: Final = 220
 MOST_NOTES: Final = 10
 INTRODUCTION: Final = """\
-Bridges between Twilio's Media Streams and OpenAI's Realtime API, rung by `replay judge`: both peers are stand-ins of
-this project, on one machine and one clock. A card says what was seen in those calls with that version, and no more.
-Samples are written to be read, and not everything that is looked for is what their authors set out to do. Each page
-has the lines of both sides, and the command to repeat it."""
+Bridges between Twilio's Media Streams and OpenAI's Realtime API, rung by [`replay judge`](../judge.md): both peers are
+stand-ins of this project, on one machine and one clock. A card says what was seen in those calls with that version, on
+two cores, and no more. Samples are written to be read, and not everything that is looked for is what their authors set
+out to do. Each page has the lines of both sides, and the command to repeat it."""
 LEGEND: Final = """\
 `✓` passed, `✗` failed in at least one call, `·` could not be told: no call came that far, or the bridge has nothing of
 the kind."""
@@ -34,9 +34,9 @@ BY: Final = (
 Shown = Sequence[tuple[Recipe, ReportCard]]
 
 
-def overview(shown: Shown) -> str:
-    """Return the page of all bridges: `docs/judge/README.md`."""
-    return "\n".join(_overview(shown)) + "\n"
+def overview(shown: Shown, waiting: Sequence[Recipe] = ()) -> str:
+    """Return the page of all bridges, `docs/judge/README.md`; of those that wait there is a recipe and no card."""
+    return "\n".join([*_overview(shown), *_waiting(waiting), BY]) + "\n"
 
 
 def page(recipe: Recipe, card: ReportCard) -> str:
@@ -44,9 +44,9 @@ def page(recipe: Recipe, card: ReportCard) -> str:
     return "\n".join(_page(recipe, card)) + "\n"
 
 
-def write_pages(shown: Shown, folder: Path) -> None:
+def write_pages(shown: Shown, waiting: Sequence[Recipe], folder: Path) -> None:
     """Write all pages."""
-    (folder / "README.md").write_text(overview(shown))
+    (folder / "README.md").write_text(overview(shown, waiting))
     for recipe, card in shown:
         (folder / f"{recipe.name}.md").write_text(page(recipe, card))
 
@@ -66,7 +66,13 @@ def _overview(shown: Shown) -> Iterator[str]:
     yield ""
     yield LEGEND
     yield ""
-    yield BY
+
+
+def _waiting(waiting: Sequence[Recipe]) -> Iterator[str]:
+    if waiting:
+        names = ", ".join(f"[{recipe.title}](recipes/{recipe.name}.toml)" for recipe in waiting)
+        yield f"Of these there is a recipe, and no card yet: {names}."
+        yield ""
 
 
 def _matrix(shown: Shown) -> Iterator[str]:
@@ -125,9 +131,9 @@ def _failure(check: Check, failed: Sequence[Finding]) -> Iterator[str]:
         lines = [line for line in (finding.phone, finding.model) if line is not None]
         if lines:
             yield ""
-            yield "  ```text"
-            yield from (f"  {_line(line)}" for line in sorted(lines, key=lambda line: line.at_ms))
-            yield "  ```"
+            yield "```text"
+            yield from (_line(line) for line in sorted(lines, key=lambda line: line.at_ms))
+            yield "```"
             yield ""
     if rest := [finding.call for finding in failed[MOST_FINDINGS:]]:
         yield f"- and in {', '.join(rest)}"
@@ -172,12 +178,13 @@ def _repeat(recipe: Recipe) -> Iterator[str]:
         place = f", the folder `{recipe.folder}`" if recipe.folder else ""
         yield f"Get commit `{recipe.commit}` of <{recipe.source}>{place}, and in there:"
         yield ""
-    yield "```sh"
-    if recipe.runtime == "python":
-        yield "python3 -m venv .venv"
-    yield from recipe.install
-    yield "```"
-    yield ""
+    if recipe.install:
+        yield "```sh"
+        if recipe.runtime == "python":
+            yield "python3 -m venv .venv"
+        yield from recipe.install
+        yield "```"
+        yield ""
     for change in recipe.changes:
         yield f"In `{change.file}` put `{change.stands}` in the place of `{change.says}`: {change.why}."
     if recipe.changes:

@@ -96,9 +96,9 @@ class Row:
 HEAD: Final = """\
 # Is the judge right?
 
-`{command}`, {date}: a relay that does all of it right ([`bench/relays/planted`](relays/planted/__main__.py)), with one
-of twelve switches on at a time, was rung and judged. {scope} It took {minutes:.0f} minutes, in simulated time on
-{cores}.
+`{command}`, {date}: a relay that does all of it right ([`bench/relays/planted`](relays/planted/__main__.py)),
+with one of twelve switches on at a time, was rung and judged. {scope}
+It took {minutes:.0f} minutes in simulated time, on {cores}.
 
 | switch | what it does wrong | has to fail, and nothing else | runs | came out |
 |---|---|---|---|---|

@@ -1,6 +1,6 @@
 """What the VAD lab costs on one core, and what its calibration finds: the figures of bench/vad.md.
 
-    OPENBLAS_NUM_THREADS=1 uv run python bench/vad.py          (about five minutes)
+    OPENBLAS_NUM_THREADS=1 uv run python -m bench.vad          (about five minutes)
 
 Calls are composed (`replay vad compose`), so their truth is known; the server is the Realtime stand-in with ears whose
 parameters the lab is not told.
@@ -15,6 +15,9 @@ from statistics import median
 from time import process_time
 from typing import Final, TypeVar
 
+from attrs import evolve
+
+from bench.sections import put_section
 from bridge.agents import Agent
 from bridge.settings.turn_detection import ServerVad, TurnBudget
 from replay.model.script import Say, Script
@@ -32,7 +35,9 @@ from replay.vad.study.agreement import cases_of
 from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.recommend import recommend
 from replay.vad.study.sweep import Grid, Sweep, sweep
-from replay.vad.truth.corpus import MS_PER_HOUR, Corpus
+from replay.vad.study.trust import apart_of
+from replay.vad.truth.corpus import ENDED_WITHIN_MS, MS_PER_HOUR, Corpus
+from replay.vad.truth.derive import WITNESS, derive
 from replay.vad.truth.recording import Recording, read_recording
 
 T = TypeVar("T")
@@ -141,7 +146,10 @@ def rung(hidden: Hidden) -> list[Recording]:
 
 def calibration_of(recordings: list[Recording]) -> Calibration:
     heard = ears_of([one.audio for one in recordings])
-    return calibrate(cases_of(recordings, heard))
+    found = calibrate(cases_of(recordings, heard))
+    told = [{ear: own[number] for ear, own in heard.items()} for number in range(len(recordings))]
+    truths = [derive(one, own[WITNESS]) for one, own in zip(recordings, told, strict=True)]
+    return evolve(found, apart=apart_of(recordings, told, truths, found.others, ENDED_WITHIN_MS))
 
 
 def ears_of(audios: Sequence[bytes]) -> dict[Ear, list[Floats]]:
@@ -174,7 +182,7 @@ def main() -> None:
         "|---|---|---|---|",
         *calibrating(),
     ]
-    REPORT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put_section(REPORT, "", "\n".join(lines))
     print("\n".join(lines))
 
 

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from attrs import evolve, frozen
 
+from bench.sections import put_section
 from bench.vad_servers import SERVERS, Server
 from bridge.settings.turn_detection import TurnBudget
 from replay.sound.ears import EARS, Ear, groups, listened, smoothed
@@ -36,7 +37,7 @@ from replay.vad.truth.corpus import ENDED_WITHIN_MS, Corpus
 from replay.vad.truth.recording import Heard, Recording
 
 REPORT: Final = Path(__file__).with_name("vad.md")
-MARK: Final = "\n## Promised and delivered\n"
+TITLE: Final = "Promised and delivered"
 REPEATS: Final = 20
 CALLS, FRESH_CALLS = 24, 150
 IN_FORCE: Final = Setting(0.6, 500, 300)
@@ -73,8 +74,7 @@ def main() -> None:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         tries = [one for tried in pool.map(tried_on, range(repeats)) for one in tried]
     page = "\n".join(written(tries, repeats))
-    kept, _, _ = REPORT.read_text(encoding="utf-8").partition(MARK)
-    REPORT.write_text(f"{kept.rstrip()}\n{MARK}\n{page}\n", encoding="utf-8")
+    put_section(REPORT, TITLE, page)
     print(page)
 
 

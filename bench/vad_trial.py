@@ -1,6 +1,6 @@
 """Whether a trial of two settings finds what is there, and nothing where nothing is: a section of bench/vad.md.
 
-    OPENBLAS_NUM_THREADS=1 uv run python -m bench.vad_trial     (about five minutes)
+    OPENBLAS_NUM_THREADS=1 uv run python -m bench.vad_trial     (about one minute)
 
 So many composed callers are a town: what each setting does to all of them is known. In each repeat 200 of them call,
 drawn anew and with new call ids, by which the trial deals them their arms. The server hears with what it does not tell.
@@ -17,17 +17,19 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
+from bench.sections import put_section
 from bridge.settings.trial import ARMS, CONTROL, VARIANT, Trial
 from replay.sound.ears import listened, smoothed
 from replay.sound.silero_network import WINDOW_MS, Floats
 from replay.vad.compose.compose import ComposedCall, Recipe, composed_calls
 from replay.vad.engine.machine import Hearing, Setting, naive_segments
+from replay.vad.report.words import METRICS
 from replay.vad.study.trial import COMPARED, TOGETHER, Compared, compared
 from replay.vad.truth.recording import Heard, Recording, ServerTurn
 
 REPORT: Final = Path(__file__).with_name("vad.md")
-MARK: Final = "\n## A trial of two settings\n"
 TOWN, CALLS, REPEATS = 300, 200, 100
+TITLES: Final = {metric.name: metric.title for metric in METRICS}
 HEARING: Final = Hearing(shift=-0.1, hysteresis=0.2, lag_ms=40)
 CASES: Final[Mapping[str, tuple[Setting, Setting]]] = {
     "silence 500 and 350 ms": (Setting(0.6, 500, 300), Setting(0.6, 350, 300)),
@@ -63,10 +65,7 @@ def main() -> None:
     asked = parser.parse_args()
     town = town_of(list(composed_calls(Recipe(), 77, calls=asked.town)))
     page = "\n".join(written(town, asked.repeats))
-    before, _, after = REPORT.read_text(encoding="utf-8").partition(MARK)
-    following = after.find("\n## ")
-    rest = after[following:] if following >= 0 else ""
-    REPORT.write_text(f"{before.rstrip()}\n{MARK}\n{page}\n{rest}", encoding="utf-8")
+    put_section(REPORT, "A trial of two settings", page)
     print(page)
 
 
@@ -107,7 +106,8 @@ def written(town: Town, repeats: int) -> Iterator[str]:
         " repeats in which a difference was sure, in any metric; of equal settings that is the false alarm."
     )
     yield ""
-    yield f"| settings | all held | found | {' | '.join(f'{name}: planted, held, found' for name in COMPARED)} |"
+    heads = (f"{TITLES[name].lower()}: planted, held, found" for name in COMPARED)
+    yield f"| settings | all held | found | {' | '.join(heads)} |"
     yield f"|---|---|---|{'---|' * len(COMPARED)}"
     for number, (name, pair) in enumerate(CASES.items()):
         yield row(name, planted_in(town, pair), list(trials(town, pair, repeats, number * 10_000)))

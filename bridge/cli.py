@@ -15,6 +15,7 @@ COMMANDS: Final[LazyCommands] = {
     "serve": "bridge.commands.serve:serve",
     "reload": "bridge.commands.reload:reload_command",
     "call": "bridge.commands.call:call_command",
+    "clip": "bridge.commands.clip:clip_command",
     "install": "bridge.commands.install:install",
     "console": "bridge.commands.console:console",
     "calls": "bridge.commands.calls:calls",
@@ -38,6 +39,7 @@ def main() -> None:
     bridge serve             answer the phone
     bridge reload            let the running daemon use changed files, or new code
     bridge call              have an agent call somebody
+    bridge clip              a sentence in an agent's voice, for when it can't speak
     bridge install           let systemd keep it running
     bridge console           see every call in a browser, live and afterwards
     bridge calls             what happened

@@ -4,12 +4,13 @@ FastAPI on uvicorn, `websockets` to the model. It answers the webhook, opens the
 passes media on in both directions, sends a mark behind each delta, and cuts the agent off when the caller speaks. It
 checks no signature, paces nothing, and keeps nothing. Its state is closures over one function, as there.
 
-python bench/relays/sample.py MODEL_URL [LOOP]; the first line that it prints says its port.
+python bench/relays/sample.py MODEL_URL [LOOP]; the first line that it prints says its port, which is PORT or any.
 """
 
 import asyncio
 import base64
 import json
+import os
 import socket
 import sys
 from collections import deque
@@ -131,7 +132,7 @@ async def media_stream(phone: WebSocket) -> None:  # noqa: C901 - its shape is w
 
 
 if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "0"))), backlog=1024)
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
     config = uvicorn.Config(app, loop=LOOP, http="h11")
     uvicorn.Server(config).run(sockets=[listener])

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bridge.agents import Agent
+from bridge.agents import WITHOUT_PROMPT, Agent
 from bridge.config import Realtime, Secrets, Settings
+from bridge.heart.speaking.words import phrase_of
 from bridge.prices import PUBLISHED, PriceTable
 from bridge.settings.hours import Hours
 from bridge.settings.placeholders import names_in
@@ -17,6 +18,9 @@ OTHER_WORK: Final = ("whisper", "translate", "transcribe")
 
 NOT_REASONING: Final = ("gpt-realtime-1.5", "gpt-realtime-mini", "gpt-realtime-2025", "gpt-4o-")
 """How models are called that have neither reasoning nor a word on parallel tool calls."""
+
+WORDS_COME_MS: Final = 1000
+"""Nearly all of what is transcribed after the turn comes later than half of this."""
 
 OF_TIME: Final = ("date", "time", "weekday")
 
@@ -31,6 +35,7 @@ def doubts(settings: Settings, secrets: Secrets, prices: PriceTable = PUBLISHED)
         *_about_agents(settings),
         *_about_sessions(settings),
         *_about_tools(settings),
+        *_about_speaking(settings),
         *_about_money(settings, prices),
         *_about_outbound(settings, secrets),
     ]
@@ -103,6 +108,36 @@ def _about_tools(settings: Settings) -> Iterator[str]:
                 f"[agents.{name}.tool_speech] filler_after_ms = {filler_ms}: a word of patience comes before it, after "
                 f"answer_timeout_ms = {patience_ms}"
             )
+
+
+def _about_speaking(settings: Settings) -> Iterator[str]:
+    """Yield what of the speaking rules comes to something else than it seems to."""
+    for name, agent in settings.agents.items():
+        at = f"[agents.{name}.speaking]"
+        spoken = " ".join(phrase_of(f"{agent.instructions} {agent.greeting}"))
+        for notice in agent.speaking.protected:
+            if " ".join(phrase_of(notice)) not in spoken:
+                yield (
+                    f'{at} protected = ["{notice}"]: it is known by the words that the model says, and these are not '
+                    "in the instructions; have it say just them"
+                )
+        yield from (f"{at} resume_after_ms = {told}" for told in _about_words(agent))
+
+
+def _about_words(agent: Agent) -> Iterator[str]:
+    """Yield what an agent's waiting for words comes to."""
+    ms, most_ms, model = (
+        agent.speaking.resume_after_ms,
+        agent.limits.answer_timeout_ms,
+        agent.transcription_model,
+    )
+    if 0 < ms < WORDS_COME_MS and model != WITHOUT_PROMPT:
+        yield (
+            f"{ms}: {model} tells words up to two seconds after a turn, and those on their way are taken for noise; "
+            "2000 waits for most"
+        )
+    if ms > most_ms:
+        yield f"{ms}: words are waited for answer_timeout_ms = {most_ms} at most, like all that a caller waits for"
 
 
 def _about_money(settings: Settings, prices: PriceTable) -> Iterator[str]:

@@ -106,7 +106,10 @@ def labels(
             return _check(_recording(recorded), _existing(recorded, output), wants_json)
         return _begin(recorded, _free_path(recorded, output, force), wav, wants_json)
     if check or wav or output or force:
-        raise click.UsageError("--check, --wav, --output and --force are for one call: name its tape")
+        what = f"not for {' '.join(map(str, tapes))}" if tapes else "not for all"
+        raise click.UsageError(
+            f"--check, --wav, --output and --force are for one call, {what}: name its tape"
+        )
     with quiet_interrupt(), progress(quiet=wants_json) as tell, open_pool(os.cpu_count() or 1) as pool:
         recordings, _, faults = recordings_of(found(tapes, data), agent, noise_reduction, pool, tell)
         if take:

@@ -2,7 +2,7 @@
 
 import datetime
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -97,17 +97,6 @@ class Job:
         calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
         if self.keep is not None:
             await trio.to_thread.run_sync(keep_calls, calls, self.keep)
-        notes = [bridge.death, *bridge.printed] if bridge is not None and bridge.death else []
-        if hurried := sum(call.hurry.spoils_times for call in calls):
-            notes.append(
-                f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
-            )
-        if not any(log.session for call in calls for log in call.sessions):
-            notes.append(
-                f"the bridge never came to the model: is {stage.url} the address that it has for it?"
-            )
-        if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
-            notes.append(f"the model refused sessions: {', '.join(sorted(refused))}")
         return judged(
             calls,
             bridge=self.name or self.to.url,
@@ -115,6 +104,20 @@ class Job:
             began=began,
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
-            notes=notes,
+            notes=tuple(_notes(calls, stage.url, bridge)),
             are_own=bool(self.own),
         )
+
+
+def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | None) -> Iterator[str]:
+    """Yield what whoever reads the card should know besides."""
+    if bridge is not None and bridge.death:
+        yield from (bridge.death, *bridge.printed)
+    if not any(log.session for call in calls for log in call.sessions):
+        yield f"the bridge never came to the model: is {model_url} the address that it has for it?"
+    if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
+        yield f"the model refused sessions: {', '.join(sorted(refused))}"
+    if hurried := sum(call.hurry.spoils_times for call in calls):
+        yield f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
+    if any(call.hurry.spoils_the_call for call in calls):
+        yield "what could not be told because of that may be told when it has less to do"

@@ -14,6 +14,8 @@ IDLE, WAITS = 3, 4
 
 
 LATE_MS: Final = 150
+TOO_LATE_MS: Final = 400
+"""This process does little: where it is so late, any bridge on the same machine is."""
 IDLE_PERCENT: Final = 8.0
 MOST_LATE: Final = 10_000
 NOTICED_SECONDS: Final = 0.02
@@ -30,6 +32,11 @@ class Hurry:
     def spoils_times(self) -> bool:
         """Whether the machine was too busy for times to be held against the bridge."""
         return self.late_ms > LATE_MS or self.idle_percent < IDLE_PERCENT
+
+    @property
+    def spoils_the_call(self) -> bool:
+        """Whether it was so late that whoever ran beside it can't be blamed for what took long, or came too late."""
+        return self.late_ms > TOO_LATE_MS
 
 
 @attrs.define

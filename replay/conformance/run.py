@@ -19,6 +19,7 @@ from replay.conformance.judging.interruptions import judge_interruptions
 from replay.conformance.judging.scenarios import judge_scenario
 from replay.conformance.judging.tool_calls import judge_tools
 from replay.conformance.judging.turns import judge_turns
+from replay.conformance.judging.verdicts import blamed
 from replay.conformance.situations import FIRST, Situation, situations
 from replay.conformance.spans import spans_of
 from replay.conformance.stage import Stage
@@ -120,7 +121,7 @@ def judged(
     judges = (
         JUDGES if has_model else (judge_doors,)
     )  # of whoever never comes to the model nothing else can be told
-    findings = [finding for call in calls for judge in judges for finding in judge(call)]
+    findings = [blamed(finding, call) for call in calls for judge in judges for finding in judge(call)]
     findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}

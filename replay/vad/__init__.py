@@ -11,8 +11,10 @@ from replay.vad.compose.compose import ComposedCall, Recipe, compose
 from replay.vad.engine.machine import Hearing, Segment, Setting, naive_segments
 from replay.vad.report.page import page
 from replay.vad.study.agreement import Case, cases_of
+from replay.vad.study.ask import Question, questions
 from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.changes import changes
+from replay.vad.study.observed import Observed, observed
 from replay.vad.study.recommend import Recommendation, recommend
 from replay.vad.study.study import Plan, Study, read_recordings, study
 from replay.vad.study.sweep import Grid, Sweep, sweep
@@ -33,7 +35,9 @@ __all__ = [
     "Grid",
     "Hearing",
     "Listener",
+    "Observed",
     "Plan",
+    "Question",
     "Recipe",
     "Recommendation",
     "Recording",
@@ -53,8 +57,10 @@ __all__ = [
     "derive",
     "listened",
     "naive_segments",
+    "observed",
     "page",
     "probabilities",
+    "questions",
     "read_labels",
     "read_recording",
     "read_recordings",

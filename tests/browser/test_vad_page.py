@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 from browsing import Visit, visiting
+from vad_statuses import BESIDES
 from vad_studies import HARD, a_study
 
 from replay.vad.report.page import page
@@ -30,12 +31,20 @@ def told(study: Study) -> Study:
     return evolve(study, truths=truths, observed=did)
 
 
+def not_knowing(study: Study) -> Study:
+    """Return the study as one of calls that can't tell all that the budget asks for."""
+    return told(evolve(study, sweep=evolve(study.sweep, unknown=frozenset({"short_missed", "not_ended"}))))
+
+
 STUDIES = {
     "change": lambda: told(a_study(calls=24)),
     "keep": lambda: told(a_study(calls=24, status="keep")),
     "impossible": lambda: told(a_study(calls=24, status="impossible", budget=HARD)),
     "uncalibrated": lambda: told(a_study(status="uncalibrated")),
     "imported": lambda: told(a_study(current=None)),
+    "unknown": lambda: not_knowing(a_study(calls=24)),
+    "semantic": lambda: BESIDES["semantic"](),
+    "beyond": lambda: BESIDES["beyond"](),
 }
 
 

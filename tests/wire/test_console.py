@@ -26,6 +26,7 @@ from replay.model.script import Script
 from replay.phone.exchange.town import Behaviour, FarEnd, Town
 from replay.phone.ring import Caller
 from replay.phone.script import HangUp, WaitForAgent, WaitForEnd
+from replay.tapes.player import replay_tape
 
 pytestmark = pytest.mark.real_time("the database is another process")
 
@@ -210,6 +211,7 @@ async def test_an_operator_listens_in_whispers_and_puts_through_and_all_of_it_is
     assert all(json.loads(row["data"])["by"] == "token" for row in doings)
     (row,) = setup.calls()
     assert (row["ended_by"], row["why"]) == ("operator", "transferred to sales by token")
+    assert [replay_tape(path).difference for path in setup.tapes] == [None]
 
 
 TALKS = Script(opening=(words("agent_greeting"),), fallback=(words("agent_pardon"),), delivery=PROMPT)

@@ -1,1 +1,1 @@
-"""The two sides of one call, each with its outbox and its socket; and who only listens: a shadow."""
+"""The two sides of one call, each with its outbox and its socket; and who only listens: a shadow, and people."""

@@ -131,6 +131,8 @@ async def _run(wanted: Prepared) -> None:
             await trio.run_process(command, stdin=subprocess.DEVNULL, capture_stdout=True)
         except (OSError, subprocess.CalledProcessError) as error:
             await trio.Path(wanted.folder / FAULT).write_text(in_words(error))
+    if not await trio.Path(wanted.folder / LINES).exists():  # it was cut off: nobody shall wait for the rest
+        await trio.Path(wanted.folder / SOUND).unlink(missing_ok=True)
 
 
 def _part(path: Path, first: int, most: int) -> tuple[bytes, int]:

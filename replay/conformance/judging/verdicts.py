@@ -1,5 +1,10 @@
 """Findings about one call, made short: each says of a check how it went, why, and which lines prove it."""
 
+from typing import Final
+
+import attrs
+
+from replay.conformance import catalogue as c
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, Evidence, Finding, Result
 from replay.conformance.session_log import Told
@@ -33,6 +38,25 @@ def held(
 ) -> Finding:
     """Return that a check passed if something is so, and failed if not."""
     return found(check, call, "passed" if is_held else "failed", why, phone=phone, model=model)
+
+
+TIMELESS: Final = frozenset(
+    check.name
+    for check in (
+        c.FIRST_AUDIO_PLACED, c.FIRST_WORDS_PASSED, c.NO_PROVOKED_ERRORS, c.ODD_PARAMETERS, c.ONE_GREETING,
+        c.QUIET_AFTER_CLEAR, c.SESSION_LEFT, c.SIGNATURE_CHECKED, c.SOCKET_GUARDED, c.TOOL_ANSWERED, c.TOOL_UNDECLARED,
+        c.AS_TOLD,
+    )
+)  # fmt: skip
+"""What fails these is wrong on the fullest machine, too."""
+
+
+def blamed(finding: Finding, call: BothSides) -> Finding:
+    """Return a finding, or that it could not be told where the machine was too full for anybody to be blamed."""
+    if finding.result != "failed" or finding.check in TIMELESS or not call.hurry.spoils_the_call:
+        return finding
+    why = f"the machine was full, and this side itself {call.hurry.late_ms} ms late: {finding.why}"
+    return attrs.evolve(finding, result="unknown", why=why)
 
 
 def misplaced(call: BothSides) -> list[Warned]:

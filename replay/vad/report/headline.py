@@ -38,7 +38,10 @@ def headline(study: Study) -> str:
         case "risky":
             return "No setting is within this budget surely enough"
         case "beyond":
-            return "No recommendation yet: what meets this budget lies where this server was never heard"
+            doubt = ", as far as these calls can tell," if unknown_parts(study) else ""
+            return (
+                f"No recommendation yet: what meets this budget{doubt} lies where this server was never heard"
+            )
         case "impossible" if study.semantic:
             return "Neither server_vad, at any setting that was tried, nor semantic_vad meets this budget"
         case "impossible":
@@ -67,7 +70,7 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
         yield f"What callers bear now is beyond the budget, as observed{over}."
     if study.status == "uncalibrated":
         yield "The curves below are ordinal: they tell which setting is better, not by how much."
-    if study.status in ("change", "keep") and (parts := unknown_parts(study)):
+    if study.status in ("change", "keep", "beyond") and (parts := unknown_parts(study)):
         yield (
             f"They can\u2019t tell of {' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))}, and the budget "
             "has limits on that: label some moments."

@@ -105,7 +105,7 @@ def _cell(told: Observed, metric: Metric, is_unknown: bool) -> str:
         return '<td class="n dim">not told'  # what it keeps from before the speech is not documented
     if is_unknown:
         floor = amount(told.measured[metric.name].value, metric.unit)
-        return f'<td class="n dim">unknown<span class="range">at least {floor}</span>'
+        return f'<td class="n dim">unknown<span class="floor">at least {floor}</span>'
     here, model = told.measured[metric.name], told.modelled.get(metric.name)
     kind = "tag unclear" if metric.name in told.differs_in else "dim"
     beside = f' <span class="{kind}">({amount(model.value, metric.unit)})</span>' if model else ""

@@ -164,7 +164,7 @@ def _value(metric: Metric, measured: Mapping[str, Measured]) -> str:
 def _floor(metric: Metric, measured: Mapping[str, Measured]) -> str:
     """Return a number that the truth knows too little of: all that is sure is that there is no less."""
     told = amount(measured[metric.name].value, metric.unit)
-    return f'<td class="n"><b>unknown</b><span class="dim range">at least {told}</span>'
+    return f'<td class="n"><b>unknown</b><span class="dim floor">at least {told}</span>'
 
 
 def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:

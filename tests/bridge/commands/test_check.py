@@ -168,6 +168,17 @@ def test_fields_that_nobody_published_are_told_and_no_fault(tmp_path: Path) -> N
             "no price of whisper-1 was read",
         ),
         ({"transcription_model": "whisper-1"}, ""),
+        ({"speaking": {"resume_after_ms": 300}}, "those on their way are taken for noise"),
+        ({"speaking": {"resume_after_ms": 300}, "transcription_model": "gpt-realtime-whisper"}, ""),
+        ({"speaking": {"resume_after_ms": 8000}}, "answer_timeout_ms = 5000 at most"),
+        ({"speaking": {"protected": ["This call is recorded."]}}, "these are not in the instructions"),
+        (
+            {
+                "speaking": {"protected": ["This call is recorded."]},
+                "instructions": "Say: this call is recorded",
+            },
+            "",
+        ),
         ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always"}}}, "approve is empty"),
         ({"mcp": {"crm": {"tunnel_id": "t", "approval": "always", "approve": ["x"]}}}, ""),
         ({"session": {"include": ["x"], "reasoning": {"effort": "low"}}}, ""),

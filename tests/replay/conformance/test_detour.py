@@ -39,6 +39,8 @@ socket.on("data", (data) => {{
 }});
 """
 
+pytestmark = pytest.mark.real_time("clients are processes")
+
 
 async def said_by(*command: str) -> str:
     """Run a client that knows the service alone, beside the stand-in; return what it printed."""
@@ -52,11 +54,13 @@ async def said_by(*command: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.real_time("the client is a process")
 @pytest.mark.parametrize("client", [ON_ASYNCIO, IN_A_THREAD])
 async def test_a_client_in_python_is_led_to_the_stand_in(client: str) -> None:
     assert "session.created" in await said_by(sys.executable, "-c", client)
 
 
+@pytest.mark.real_time("the client is a process")
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node")
 async def test_a_client_in_node_is_led_to_the_stand_in() -> None:
     assert "session.created" in await said_by("node", "-e", IN_NODE)

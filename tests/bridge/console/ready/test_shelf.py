@@ -1,10 +1,12 @@
 """Sound that is still being prepared: whoever plays it waits for what is not there yet, and for nothing more."""
 
+import sys
 from pathlib import Path
 
 import pytest
 import trio
 
+from bridge.console.ready import shelf
 from bridge.console.ready.prepared import SOUND
 from bridge.console.ready.shelf import ENOUGH_BYTES, Prepared, Shelf
 from bridge.page.sound_file import HEAD, head_of
@@ -63,7 +65,20 @@ async def test_what_an_earlier_run_left_is_removed_and_what_is_wanted_is_not(tmp
     for name in ("CA1", "CA2"):
         (tmp_path / "ready" / name).mkdir(parents=True)
     (tmp_path / "tape").write_text("")
-    shelf = Shelf(tmp_path, lambda *_: None)
-    await shelf.of("CA2", tmp_path / "tape", 1000)
-    await shelf.clear()
+    kept = Shelf(tmp_path, lambda *_: None)
+    await kept.of("CA2", tmp_path / "tape", 1000)
+    await kept.clear()
     assert [path.name for path in (tmp_path / "ready").iterdir()] == ["CA2"]
+
+
+@pytest.mark.real_time("a sound is prepared by a process")
+async def test_of_a_sound_that_could_not_be_finished_nothing_is_left(
+    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tape").write_text("")
+    begins = f"open({str(tmp_path / 'ready' / 'CA1' / SOUND)!r}, 'wb').write({WHOLE[:1000]!r}); raise SystemExit(1)"
+    monkeypatch.setattr(shelf, "child", lambda *_: [sys.executable, "-c", begins])
+    found = await Shelf(tmp_path, nursery.start_soon).of("CA1", tmp_path / "tape", 1000)
+    assert found is not None
+    assert not await found.has_lines()
+    assert await found.sound(0, 100) == (b"", 0)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from phone_peer import Bridge, Media, goodbye, to_the_end
-from twiml_calls import HELLO, a_call, response, town
+from twiml_calls import CONNECT, HELLO, a_call, response, town
 
 from replay.phone.report import CallReport
-from replay.phone.script import HangUp, Step, Wait, WaitForQuiet, WaitForReturn
+from replay.phone.script import HangUp, Step, Wait, WaitForAgent, WaitForQuiet, WaitForReturn, WaitForStream
 
 
 def round_trips(count: int) -> dict[str, str]:
@@ -65,6 +65,15 @@ async def test_between_two_streams_the_caller_talks_and_nobody_hears() -> None:
         "1",
         "57",
     )  # ... and the new stream counts from its own start
+
+
+async def test_what_twilio_says_before_the_stream_is_not_the_agent() -> None:
+    answers = {"/voice": f"<Response><Say>One moment, please.</Say>{CONNECT}</Response>"}
+    steps = (WaitForStream(), WaitForAgent(300), HangUp())
+    report, _ = await a_call(*steps, answers=answers, town=town(), talk=to_the_end)
+    (said,), (missed,) = report.words, report.missed
+    assert (said.text, missed.step) == ("One moment, please.", WaitForAgent(300))
+    assert missed.at_ms >= said.at_ms + said.ms + 300
 
 
 async def test_a_caller_may_hang_up_in_the_gap() -> None:

@@ -1,14 +1,12 @@
 """The headline says what the study comes to, and nothing beside it says otherwise."""
 
-from typing import Any
-
 import pytest
 from attrs import evolve
+from vad_statuses import BESIDES, concluded, with_server
 from vad_studies import EASY, HARD, NOW, a_study
 
-from bridge.settings.turn_detection import SemanticVad, TurnBudget
+from bridge.settings.turn_detection import SemanticVad
 from bridge.tapes.tape import SHADOW
-from replay.vad.engine.machine import Setting
 from replay.vad.report.headline import beside, headline
 from replay.vad.report.heard import beside_server_vad, differing, observed_section
 from replay.vad.report.page import page
@@ -16,51 +14,7 @@ from replay.vad.report.top import snippet
 from replay.vad.report.view import View
 from replay.vad.report.words import how_sure, warnings
 from replay.vad.study.observed import observed
-from replay.vad.study.recommend import recommend
-from replay.vad.study.status import status_of
-from replay.vad.study.study import Study
 from replay.vad.truth.recording import Heard, ServerTurn
-
-
-def concluded(study: Study, **asked: Any) -> Study:
-    """Return the study as `study` would conclude it from its numbers, at these thresholds known."""
-    budget = study.recommendation.budget
-    found = recommend(study.sweep, budget, study.current, **asked)
-    status, why = status_of("", study.sweep, found, study.observed)
-    return evolve(study, recommendation=found, status=status, why=why)
-
-
-def with_server(study: Study, setting: Setting | SemanticVad, late_ms: int, leg: str = "openai_ws") -> Study:
-    """Return the study of calls in which a server heard every turn, and told its end so late."""
-    recordings = [
-        evolve(
-            one,
-            heard=(
-                Heard(
-                    setting,
-                    tuple(
-                        ServerTurn(turn.span.start_ms, turn.span.end_ms, str(number), None, turn.span.start_ms + 300,
-                                   turn.span.end_ms + late_ms)
-                        for number, turn in enumerate(truth.turns)
-                    ),
-                    leg,
-                ),
-            ),
-        )
-        for one, truth in zip(study.recordings, study.truths, strict=True)
-    ]  # fmt: skip
-    told = observed(recordings, study.probabilities, study.truths, study.hearing, resamples=50)
-    return evolve(study, recordings=tuple(recordings), observed=told)
-
-
-BESIDES = {
-    "change": lambda: concluded(a_study(calls=24)),
-    "keep": lambda: concluded(a_study(calls=24, status="keep")),
-    "impossible": lambda: concluded(a_study(calls=24, budget=HARD)),
-    "beyond": lambda: concluded(a_study(calls=24, budget=TurnBudget(15, 10, 40)), known=(0.3, 0.5)),
-    "blind": lambda: concluded(a_study(calls=24, pauses=False)),
-    "semantic": lambda: concluded(with_server(a_study(calls=24, current=None), SemanticVad(), 400)),
-}
 
 
 @pytest.mark.parametrize("status", BESIDES)
