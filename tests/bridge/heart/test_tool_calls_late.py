@@ -158,4 +158,4 @@ def test_a_result_that_no_response_tells_is_asked_for_a_few_times_with_pauses_an
     )  # the last is asked for as the caller waits for any answer
     world.do("begin", 0)
     world.do("end", 0)
-    assert world.line.milestones.count("tool_delivered") == 1
+    assert world.line.milestones().count("tool_delivered") == 1
