@@ -29,6 +29,9 @@ from bridge.settings.tool_speech import CLIP, is_promise
 PAUSE_MS: Final = 800
 """After the agent's last word: who was asked something begins to answer within it, and has the turn."""
 
+MOST_ASKED: Final = 3
+"""A result that three responses did not tell, each cut short, waits for the next turn: that response tells it."""
+
 RESPONSES_AFTER_A_NUDGE: Final = 2
 """A model that promises again in answer to a nudge is not nudged again for it."""
 
@@ -59,6 +62,9 @@ class ToolSpeech:
     """Whether a response is on its way that was asked for before the newest result was there."""
     _telling: str = ""
     """The response in which the model tells the results that it has."""
+    _asked: int = 0
+    """How often a response was asked for that was to tell them, and did not."""
+    _asked_not_before: int = 0
     _progress: str = ""
     _progress_not_before: int = 0
     _running_since: int = 0
@@ -92,7 +98,7 @@ class ToolSpeech:
         """Give the model a late result now; it speaks of it at the next turn boundary."""
         turns = self.turns
         self.tool_calls.untold[call_id] = name
-        self._has_result, self._telling = True, ""
+        self._has_result, self._telling, self._asked = True, "", 0
         self._is_next_stale = turns.is_requested or turns.is_expected
         self.conversation.add_result(call_id, name, output)
 
@@ -112,6 +118,7 @@ class ToolSpeech:
         is_whole = event.status in ("completed", "incomplete")
         if is_whole and self._telling and self._telling == event.response_id:
             self._told()
+        self._asked_not_before = self.decisions.now + (PAUSE_MS << self._asked)
         if self._telling in ("", event.response_id):
             self._telling, self._has_result = "", bool(self.tool_calls.untold)
         self._has_promised = is_whole and self._is_promise()
@@ -120,6 +127,7 @@ class ToolSpeech:
         for call_id, name in self.tool_calls.untold.items():
             self.decisions.journal.milestone("tool_delivered", tool=name, call_id=call_id)
         self.tool_calls.untold.clear()
+        self._asked = 0
 
     def _is_promise(self) -> bool:
         settings = self.agent.tool_speech
@@ -148,8 +156,8 @@ class ToolSpeech:
     def _alarms(self) -> Iterator[Alarm]:
         settings, running = self.agent.tool_speech, self.tool_calls.running
         quiet_since = max(self.dead_air.sound_until, self.stream.last_voice)
-        if self._has_result and not running:
-            yield quiet_since + PAUSE_MS, self._speak_of_result
+        if self._has_result and not running and self._asked < MOST_ASKED:
+            yield max(quiet_since + PAUSE_MS, self._asked_not_before), self._speak_of_result
         if self._progress and self.tool_calls.are_under_way:
             yield max(quiet_since + PAUSE_MS, self._progress_not_before), self._tell_progress
         if self._needs_filler and running:
@@ -159,6 +167,7 @@ class ToolSpeech:
 
     def _speak_of_result(self) -> None:
         self._has_result = False
+        self._asked += 1
         self.turns.owe()
 
     def _tell_progress(self) -> None:

@@ -46,7 +46,7 @@ def fit(cases: Sequence[Case]) -> Hearing:
     best_ears = dict.fromkeys(one.ear for one in _best_kinds(bench, plain, wide))
     kinds = [(ear, weight) for ear in best_ears for weight in SMOOTHINGS]
     best = _best_kinds(bench, kinds, wide)
-    nearer = (_cheapest(bench, _around_it(one))[1] for one in best)
+    nearer = (_cheapest(bench, _by_its_ear(one))[1] for one in best)
     _, chosen = min((_refined(bench, one) for one in nearer), key=lambda one: (one[0], *_order(one[1])))
     return _sloped(cases, chosen)
 
@@ -63,9 +63,9 @@ def _best_kinds(
     return [hearing for _, hearing in tried[:BEST]]
 
 
-def _around_it(best: Hearing) -> Iterator[Hearing]:
-    """Yield hearings by the same ear with every hysteresis and start, at thresholds near its own."""
-    for shift, drop, start in product(_around(best.shift, COARSEST, COARSE), HYSTERESES, STARTS):
+def _by_its_ear(best: Hearing) -> Iterator[Hearing]:
+    """Yield hearings by the same ear with every threshold, hysteresis and start."""
+    for shift, drop, start in product(_around(0, REACH, COARSE), HYSTERESES, STARTS):
         yield evolve(best, shift=shift, hysteresis=drop, start_windows=start)
 
 

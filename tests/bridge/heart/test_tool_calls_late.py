@@ -1,6 +1,7 @@
 """What holds for late results, whenever they come: with a model that answers whatever it is asked, and callers who take
 their turns."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 
@@ -133,3 +134,28 @@ def _results_a_session(line: Driver) -> set[int]:
         if isinstance(effect, AnswerTool | AddCall) and effect.call_id.startswith("late_"):
             told[session, f"{type(effect).__name__} {effect.call_id}"] += 1
     return set(told.values())
+
+
+def test_a_result_that_no_response_tells_is_asked_for_a_few_times_with_pauses_and_told_by_the_next_turn() -> (
+    None
+):
+    """A service that takes a noise for the caller cancels whatever it is asked, at once and for as long as it lasts."""
+    world = World()
+    world.do("call", 0)
+    world.line.tell(ToolAnswered("c0", "free on Friday"))
+    asked_at = []
+    for _ in range(500):
+        world.line.wait_with_frames(20)
+        if (asked := len(of(world.line.wanted, CreateResponse))) > world.answered:
+            asked_at.append(world.line.now)
+            world.answered = asked
+            response = f"cancelled{asked}"
+            world.line.tell(ResponseCreated(response), ResponseFinished(response, "cancelled"))
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
+    assert (len(pauses), min(pauses) >= 800) == (
+        3,
+        True,
+    )  # the last is asked for as the caller waits for any answer
+    world.do("begin", 0)
+    world.do("end", 0)
+    assert world.line.milestones().count("tool_delivered") == 1

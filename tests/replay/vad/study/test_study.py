@@ -15,7 +15,13 @@ from replay.vad.study.sweep import Grid
 from replay.vad.truth.recording import Heard
 
 GRID = Grid((0.4, 0.5, 0.6), (300, 500, 700), (100, 300))
-EASY = TurnBudget(turns_cut_percent=60, missed_above_best_points=50, false_per_hour=1000)
+EASY = TurnBudget(
+    turns_cut_percent=60,
+    missed_above_best_points=50,
+    false_per_hour=1000,
+    onset_clipped_percent=50,
+    not_ended_percent=50,
+)
 
 
 @pytest.fixture(scope="module")
