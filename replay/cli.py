@@ -73,8 +73,7 @@ def vad() -> None:
 
     \b
     replay vad sweep data/tapes        which threshold, silence and prefix should these callers have?
-    replay vad report --trial shorter data/tapes
-                                       what did callers really get under either setting of a trial?
+    replay vad report --trial NAME     what did callers really get under either setting of a trial?
     replay vad labels CA4f3e           mark by hand who speaks when, to be surer
     replay vad compose -o calls        make calls with known truth, to try things on
     """
