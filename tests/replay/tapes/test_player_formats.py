@@ -70,6 +70,8 @@ def test_a_call_of_a_trial_is_told_with_its_arm_and_replayed_under_that() -> Non
     call = page_of(tape)["call"]
     assert (call["trial"], call["trial_arm"]) == ("shorter-silence", "variant")
     assert tape.header.agent_settings().turn_detection == ServerVad(silence_duration_ms=350)
+    shown = CliRunner().invoke(main, ["show", str(tape.path)]).output
+    assert "variant of the trial shorter-silence" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("number", [0, FORMAT + 1, 99])
