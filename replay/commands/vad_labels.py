@@ -106,10 +106,7 @@ def labels(
             return _check(_recording(recorded), _existing(recorded, output), wants_json)
         return _begin(recorded, _free_path(recorded, output, force), wav, wants_json)
     if check or wav or output or force:
-        what = f"not for {' '.join(map(str, tapes))}" if tapes else "not for all"
-        raise click.UsageError(
-            f"--check, --wav, --output and --force are for one call, {what}: name its tape"
-        )
+        raise _for_one_call(tapes)
     with quiet_interrupt(), progress(quiet=wants_json) as tell, open_pool(os.cpu_count() or 1) as pool:
         recordings, _, faults = recordings_of(found(tapes, data), agent, noise_reduction, pool, tell)
         if take:
@@ -119,6 +116,11 @@ def labels(
             made = study(recordings, asked, pool=pool, cache=Cache(data / CACHE), tell=tell)
             _propose(made, html, audacity, wants_json)
     leave_faults(faults)
+
+
+def _for_one_call(tapes: Sequence[str]) -> click.UsageError:
+    named = f"; not for {' '.join(tapes)}" if tapes else ""
+    return click.UsageError(f"--check, --wav, --output and --force are for one call: name its tape{named}")
 
 
 # ---------------------------------------------------------------- many calls
