@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from io import StringIO
 
 import trio
-from rich.console import Console
 
 from bridge.errors import BridgeError
+from bridge.screen.output import Screen
 from replay.conformance.asked import job_of
 from replay.conformance.card import ReportCard
 from replay.conformance.shown.screen import show_card
@@ -58,5 +58,5 @@ def _first_lines(card: ReportCard) -> list[str]:
 def card_text(card: ReportCard) -> str:
     """Return a card as it is printed for people."""
     told = StringIO()
-    show_card(card, Console(file=told, width=110))
+    show_card(card, Screen(file=told, width=110))
     return told.getvalue().strip()

@@ -12,9 +12,11 @@ from typing import Any
 import click
 import pytest
 import structlog
+from attrs import evolve
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from report_cards import a_card
 
 from bridge import cli
 from bridge.doctor.findings import presentable, wrong
@@ -24,6 +26,8 @@ from bridge.store.database import Store
 from bridge.tapes.reader import read_tape
 from bridge.text.visible import UNSEEN, all_visible, visible, visible_json
 from replay.cli import main as replay_main
+from replay.conformance.card import Evidence
+from replay.conformance.shown.screen import show_card
 from replay.model.watch import Watcher
 from replay.model.watch import narrate as narrate_model
 from replay.phone.screen import narrate as narrate_phone
@@ -180,9 +184,9 @@ def test_no_command_prints_what_steers_a_terminal(data: Path, command: str, argu
         )
 
 
-SILENT = {"console", "page", "reload",
+SILENT = {"clip", "console", "judge", "page", "reload",
           "init", "check", "demo", "doctor", "install", "keep", "serve", "call", "compare", "import", "model", "phone",
-          "vad sweep", "vad labels", "vad compose"}  # fmt: skip
+          "vad sweep", "vad labels", "vad report", "vad compose"}  # fmt: skip
 """What prints the operator's own words and numbers, or is looked at below by the part that prints for it."""
 
 
@@ -231,6 +235,18 @@ def test_the_stand_ins_screens_are_harmless() -> None:
     tell("error", {"text": HOSTILE}, 0)
     tell("closed", {"by": "bridge", "code": 1000, "reason": HOSTILE}, 0)
     assert_harmless(out.getvalue())
+
+
+def test_a_report_card_is_harmless() -> None:
+    said = Evidence("phone", 0, HOSTILE)
+    findings = [
+        evolve(one, why=HOSTILE, phone=said, model=evolve(said, side="model")) for one in a_card().findings
+    ]
+    assert "failed" in {one.result for one in findings}
+    screen, out = on_a_terminal()
+    show_card(evolve(a_card(), bridge=HOSTILE, notes=(HOSTILE,), findings=tuple(findings)), screen)
+    assert_harmless(out.getvalue())
+    assert [line for line in out.getvalue().splitlines() if line.lstrip().startswith(FORGED)] == []
 
 
 def test_what_the_doctor_found_is_harmless() -> None:
