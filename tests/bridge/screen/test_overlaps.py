@@ -12,7 +12,7 @@ def test_each_time_that_the_caller_spoke_over_the_agent_says_what_it_was_taken_f
         "said into what is protected, not an interruption (0.2 s): the agent goes on, and it is answered",
         "a backchannel, not an interruption (0.2 s): the agent goes on",
         "the agent stops: perhaps the caller interrupts it",
-        "noise, not an interruption: the agent goes on after 1.2 s",
+        "noise, not an interruption: the agent goes on after 1.1 s",
         "the agent stops: perhaps the caller interrupts it",
     ]
     row = calls.call

@@ -66,11 +66,11 @@ def test_a_call_that_a_daemon_records_now_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
-        (["--ended-by", "caller"], 5),
+        (["--ended-by", "caller"], 6),
         (["--ended-by", "operator"], 1),
         (["--agent", "front-desk"], len(NAMES)),
         (["--agent", "nobody"], 0),
-        (["--since", "2026-11-23 07:00:01"], len([*TAPES.glob("*.jsonl.gz")]) + 2),
+        (["--since", "2026-11-23 07:00:01"], len([*TAPES.glob("*.jsonl.gz")]) + 3),
         (["--since", "2099-01-01"], 0),
     ],
 )

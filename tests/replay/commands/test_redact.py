@@ -34,6 +34,9 @@ from replay.tapes.wire import wire_lines
 TAPES = Path(__file__).parents[2] / "tapes"
 PATHS = [*sorted(TAPES.glob("*.jsonl.gz")), TAPES / "formats" / "format1.jsonl"]
 INTERRUPTED = TAPES / "interrupted.jsonl.gz"
+GO_BY_WORDS = {"spoken_over.jsonl.gz"}
+"""Calls by speaking rules, which count the words of an interruption: without them the bridge decides otherwise."""
+
 WORD = re.compile(r"[^\W\d_]{3,}")
 PROTOCOL = frozenset({"xxx", "true", "false", "null", "day", "people", "time", "free", "table", "reason"})
 """Words that may stand where people's words were: placeholders, and the names of a tool's properties."""
@@ -47,7 +50,7 @@ def redacted(path: Path, tmp_path: Path, *options: str) -> Path:
     output = tmp_path / "redacted.jsonl.gz"
     result = replay("redact", path, "-o", output, *options)
     assert result.exit_code == 0
-    assert "Warning" not in result.output
+    assert ("Warning" in result.output) == (path.name in GO_BY_WORDS)
     return output
 
 
@@ -76,7 +79,8 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_a_redacted_tape_replays_without_a_difference(path: Path, tmp_path: Path) -> None:
     output = redacted(path, tmp_path)
     assert replay_tape(output).difference is None
-    assert parting(decisions(read_tape(path)), decisions(read_tape(output))) is None
+    parts_at = parting(decisions(read_tape(path)), decisions(read_tape(output)))
+    assert (parts_at is None) == (path.name not in GO_BY_WORDS)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

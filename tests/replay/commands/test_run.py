@@ -63,7 +63,7 @@ def truncated_at(lines: list[bytes]) -> list[int]:
 
 def test_there_are_tapes() -> None:
     assert "interrupted.jsonl.gz" in NAMES
-    assert len(NAMES) == 5
+    assert len(NAMES) == 6
 
 
 @pytest.mark.parametrize("name", NAMES)
