@@ -31,7 +31,7 @@ from replay.tapes.beside import written_beside
 from replay.tapes.junit import write_junit
 
 FAILED: Final = 1
-NO_CALL: Final = 2
+NOTHING_TOLD: Final = 2
 DATA_FOLDER: Final = Path("data")
 """Where the id of a call is looked for."""
 
@@ -138,7 +138,8 @@ def judge(
     For each check the card says whether it passed, failed, or could not be told, with the line of each side that proves
     it, what a caller would notice, and how others do it. A check passes only where its situation came about.
 
-    Exit code: 0 nothing failed, 1 something did, 2 no call came about or the command can't be used.
+    Exit code: 0 nothing failed, 1 something did, 2 no call came about, nothing could be told, or the command can't be
+    used.
     """
     before = read_card(baseline).results if baseline else {}
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
@@ -152,7 +153,7 @@ def judge(
     _write(card, html, junit, strict=strict)
     if wants_json:
         print_json(as_json(card))
-    sys.exit(_exit_code(card, before, strict=strict) if card.was_connected else NO_CALL)
+    sys.exit(_exit_code(card, before, strict=strict))
 
 
 def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[Situation, ...]:
@@ -190,4 +191,9 @@ def _complaining(path: Path, option: str) -> Iterator[None]:
 
 
 def _exit_code(card: ReportCard, before: Mapping[str, Result], *, strict: bool) -> int:
-    return FAILED if worse_than(card, before, strict=strict) else 0
+    """Say what CI is told: a card of which nothing can be told is never good."""
+    if not card.was_connected:
+        return NOTHING_TOLD
+    if worse_than(card, before, strict=strict):
+        return FAILED
+    return 0 if card.tells_anything else NOTHING_TOLD

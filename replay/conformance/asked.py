@@ -46,6 +46,7 @@ def job_of(
         account=account,
         name=name or cmd or to,
         checks=_checks(only, own),
+        are_named=bool(only),
         own=own,
         keep=keep,
         start=_start(cmd, model_variables, rung, account),

@@ -66,6 +66,8 @@ class Job:
     account: Account = Account()
     name: str = ""
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    are_named: bool = False
+    """Whether somebody asked for just these checks: they are on the card, whatever calls there are."""
     own: Sequence[Situation] = attrs.field(default=(), repr=False)
     """Calls that somebody brings, in place of the card's."""
     keep: Path | None = None
@@ -105,7 +107,7 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=tuple(_notes(calls, stage.url, bridge)),
-            are_own=bool(self.own),
+            keeps_untold=self.are_named or not self.own,
         )
 
 

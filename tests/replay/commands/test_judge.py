@@ -35,6 +35,23 @@ def test_a_bridge_is_started_judged_and_its_card_written_in_every_form(tmp_path:
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("replay judge", "1", "1")
 
 
+TALK = 'steps = [{ wait_for_stream = true }, { say = "caller_yes" }, { wait_ms = 1000 }, "hang_up"]'
+
+
+@pytest.mark.real_time("the bridge is a process")
+@pytest.mark.parametrize(("strict", "code", "failures"), [((), 2, "0"), (("--strict",), 1, "1")])
+def test_a_check_of_which_own_calls_can_not_tell_is_never_green(
+    tmp_path: Path, strict: tuple[str, ...], code: int, failures: str
+) -> None:
+    (tmp_path / "phone.toml").write_text(TALK)
+    (tmp_path / "model.toml").write_text("")
+    junit, own = tmp_path / "card.xml", (tmp_path / "phone.toml", tmp_path / "model.toml")
+    result = run(*STARTED, "--only", "tool-undeclared", "--call", *own, "--junit", junit, *strict)
+    assert (result.exit_code, "nothing could be told" in result.output) == (code, True), result.output
+    (suite,) = Xml.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("1", failures)
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
