@@ -20,10 +20,13 @@ from replay.conformance.run import Ringer, judged, make_calls
 from replay.conformance.situations import Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
+from replay.conformance.telling import no_call
 from replay.phone.ring import Account, Destination
 
 INVENTED_KEY: Final = "sk-opens-nothing"
 URL: Final = "{url}"
+UNSIGNED: Final = (401, 403)
+"""What bridges answer to a webhook that is not signed as they expect."""
 
 Tell = Callable[[str], None]
 
@@ -115,7 +118,15 @@ def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | N
     """Yield what whoever reads the card should know besides."""
     if bridge is not None and bridge.death:
         yield from (bridge.death, *bridge.printed)
-    if not any(log.session for call in calls for log in call.sessions):
+    if why := no_call(calls):
+        is_unsigned = any(call.report.webhook_status in UNSIGNED for call in calls)
+        advice = (
+            "is it signed with the token, for the URL, that the bridge expects"
+            if is_unsigned
+            else "is --to right"
+        )
+        yield f"{why}: {advice}?"
+    elif not any(log.session for call in calls for log in call.sessions):
         yield f"the bridge never came to the model: is {model_url} the address that it has for it?"
     if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
         yield f"the model refused sessions: {', '.join(sorted(refused))}"

@@ -3,7 +3,13 @@
 import json
 import socket
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -71,12 +77,48 @@ def test_a_command_line_that_makes_no_sense_leaves_with_2(args: list[str], words
     assert words in result.output.replace("\n", " ")
 
 
-def test_where_nobody_answers_no_card_is_good(tmp_path: Path) -> None:
-    result = run(
-        "--to", f"http://127.0.0.1:{free_port()}/voice", "--model-port", 0, "--html", tmp_path / "card.html"
-    )
+@pytest.mark.parametrize("status", [None, 403, 404, 501])
+def test_where_no_call_comes_about_the_phone_s_reason_is_told_and_no_card_is_good(
+    tmp_path: Path, status: int | None
+) -> None:
+    html, junit = tmp_path / "card.html", tmp_path / "card.xml"
+    with answering(status) as port:
+        to = ("--to", f"http://127.0.0.1:{port}/voice", "--model-port", 0)
+        result = run(*to, "--html", html, "--junit", junit, "--only", "greeting-heard")
+    reason = str(status) if status else "ConnectError"
     assert result.exit_code == 2
-    assert "Nothing can be said of it" in (tmp_path / "card.html").read_text()
+    assert "Nothing can be said of it" in html.read_text()
+    for told in (result.output, junit.read_text()):
+        assert "no call came about" in told
+        assert reason in told
+        assert "the model" not in told.partition("no call came about")[2]
+    assert ("is it signed" if status == 403 else "is --to right?") in result.output.replace("\n", " ")
+
+
+@contextmanager
+def answering(status: int | None) -> Iterator[int]:
+    """A port where each request gets this answer, or where nobody listens."""
+    if status is None:
+        yield free_port()
+        return
+    with HTTPServer(("127.0.0.1", 0), partial(Refusing, status)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    def __init__(self, status: int, *args: Any) -> None:
+        self.status = status
+        super().__init__(*args)
+
+    def do_POST(self) -> None:
+        self.send_error(self.status)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
 
 
 def test_a_page_that_cant_be_written_is_an_error_with_advice(tmp_path: Path) -> None:
