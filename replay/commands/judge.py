@@ -1,7 +1,8 @@
 """`replay judge`: ring any bridge, listen on both sides, and say how it treats its callers."""
 
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
 from replay.conformance.catalogue import CHECKS
-from replay.conformance.job import Job
+from replay.conformance.job import Job, Tell
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
 from replay.conformance.shown.screen import show_card, teller
@@ -165,11 +166,30 @@ def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[
 def _made(job: Job, out: Console) -> ReportCard:
     try:
         with quiet_interrupt():
-            return trio.run(job.run, teller(out))
+            card = trio.run(_unless_ended, job, teller(out))
     except BridgeNotStartedError as error:
         for line in error.printed:
             say(f"  {line}", err=True)
         complain(str(error), hint="the same command by itself, with PORT set")
+    if card is None:
+        sys.exit(128 + signal.SIGTERM)
+    return card
+
+
+async def _unless_ended(job: Job, tell: Tell) -> ReportCard | None:
+    """Return the card; None after SIGTERM, as CI sends it: then the bridge that was started is ended all the same."""
+    card: ReportCard | None = None
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_ended, signals, nursery.cancel_scope)
+            card = await job.run(tell)
+            nursery.cancel_scope.cancel(reason="the card is done")
+    return card
+
+
+async def _cancel_when_ended(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel(reason="SIGTERM")
 
 
 def _write(card: ReportCard, html: Path | None, junit: Path | None, *, strict: bool) -> None:

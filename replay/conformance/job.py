@@ -80,7 +80,7 @@ class Job:
     model_port: int = 0
 
     async def run(self, tell: Tell = lambda _: None) -> ReportCard:
-        """Return the card. Raises `BridgeNotStartedError`, and `OSError` when the model can't listen."""
+        """Return the card. Raises `BridgeError`: of a bridge that does not start, a model that can't listen."""
         async with open_stage(host=self.model_host, port=self.model_port) as stage:
             tell(f"the model is {stage.url}: it has to be the one that the bridge talks to")
             if self.start is None:

@@ -1,14 +1,19 @@
 """`replay judge` as a shell would run it, with a relay of ours that sends audio before `start`."""
 
 import json
+import os
+import shlex
+import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -130,3 +135,37 @@ def test_a_page_that_cant_be_written_is_an_error_with_advice(tmp_path: Path) -> 
     result = run("--to", to, "--model-port", 0, "--html", tmp_path / "file" / "card.html")
     assert result.exit_code == 2
     assert "another file with --html FILE" in result.output
+
+
+def test_a_port_of_the_model_s_that_is_taken_is_named_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("--to", f"http://127.0.0.1:{free_port()}/voice", "--model-port", port)
+    assert result.exit_code == 2
+    assert f"can't listen on 127.0.0.1:{port}: Address already in use" in result.output
+    assert "--model-port" in result.output
+
+
+@pytest.mark.real_time("the bridge is a process")
+def test_a_judge_that_is_ended_ends_the_bridge_that_it_has_started(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    code = f"import os,time; open({str(pid)!r},'w').write(str(os.getpid())); time.sleep(99)"
+    command = "from replay.commands.judge import judge; judge()"
+    args = (
+        sys.executable,
+        "-c",
+        command,
+        "--to",
+        "/voice",
+        "--cmd",
+        shlex.join([sys.executable, "-c", code]),
+    )
+    with Popen(args) as judging:
+        deadline = time.monotonic() + 60
+        while not (pid.exists() and pid.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        judging.send_signal(signal.SIGTERM)
+        assert judging.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(pid.read_text()), 0)
