@@ -149,6 +149,7 @@ def judge(
         to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
         only=only, name=name, own=_own(pairs, callers), keep=keep,
     )  # fmt: skip
+    _make_folders(html, junit, keep)
     card = _made(job, out)
     show_card(card, out)
     _write(card, html, junit, strict=strict)
@@ -190,6 +191,21 @@ async def _unless_ended(job: Job, tell: Tell) -> ReportCard | None:
 async def _cancel_when_ended(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     async for _ in signals:
         scope.cancel(reason="SIGTERM")
+
+
+def _make_folders(html: Path | None, junit: Path | None, keep: Path | None) -> None:
+    """Have the folders for what is written when all calls were made; says which can't be had before any is."""
+    for path, option in ((html, "--html"), (junit, "--junit")):
+        if path is not None:
+            with _complaining(path, option):
+                path.parent.mkdir(parents=True, exist_ok=True)
+    if keep is not None:
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            complain(
+                f"{keep}: can't be made: {error.strerror or error}", hint="another folder with --keep FOLDER"
+            )
 
 
 def _write(card: ReportCard, html: Path | None, junit: Path | None, *, strict: bool) -> None:

@@ -129,12 +129,21 @@ class Refusing(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
 
-def test_a_page_that_cant_be_written_is_an_error_with_advice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--html", "--junit", "--keep"])
+def test_what_cant_be_written_is_said_before_any_call_is_made(tmp_path: Path, option: str) -> None:
     (tmp_path / "file").write_text("")
     to = f"http://127.0.0.1:{free_port()}/voice"
-    result = run("--to", to, "--model-port", 0, "--html", tmp_path / "file" / "card.html")
+    result = run("--to", to, "--model-port", 0, option, tmp_path / "file" / "card")
     assert result.exit_code == 2
-    assert "another file with --html FILE" in result.output
+    assert f"with {option} F" in result.output
+    assert "the model is" not in result.output
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    to = f"http://127.0.0.1:{free_port()}/voice"
+    html, junit, keep = tmp_path / "a" / "card.html", tmp_path / "b" / "card.xml", tmp_path / "c" / "calls"
+    run("--to", to, "--model-port", 0, "--html", html, "--junit", junit, "--keep", keep)
+    assert (html.is_file(), junit.is_file(), keep.is_dir()) == (True, True, True)
 
 
 def test_a_port_of_the_model_s_that_is_taken_is_named_with_what_to_do() -> None:
