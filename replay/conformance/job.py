@@ -15,6 +15,7 @@ from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.detour import detour
+from replay.conformance.judging.verdicts import untold_when_full
 from replay.conformance.keeping import keep_calls
 from replay.conformance.run import Ringer, judged, make_calls
 from replay.conformance.situations import Situation
@@ -102,7 +103,7 @@ class Job:
         calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
         if self.keep is not None:
             await trio.to_thread.run_sync(keep_calls, calls, self.keep)
-        return judged(
+        card = judged(
             calls,
             bridge=self.name or self.to.url,
             url=self.to.url,
@@ -112,6 +113,7 @@ class Job:
             notes=tuple(_notes(calls, stage.url, bridge)),
             keeps_untold=self.are_named or not self.own,
         )
+        return with_hurry(card, calls)
 
 
 def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | None) -> Iterator[str]:
@@ -130,7 +132,15 @@ def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | N
         yield f"the bridge never came to the model: is {model_url} the address that it has for it?"
     if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
         yield f"the model refused sessions: {', '.join(sorted(refused))}"
-    if hurried := sum(call.hurry.spoils_times for call in calls):
-        yield f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
-    if any(call.hurry.spoils_the_call for call in calls):
-        yield "what could not be told because of that may be told when it has less to do"
+
+
+def with_hurry(card: ReportCard, calls: Sequence[BothSides]) -> ReportCard:
+    """Return the card with word of a full machine, if that is why something could not be told."""
+    if not (untold := untold_when_full(card)):
+        return card
+    hurried = sum(call.hurry.spoils_times for call in calls)
+    note = (
+        f"the machine was full during {hurried} of {len(calls)} calls: because of that {', '.join(untold)} could not "
+        "be told, and may be when it has less to do"
+    )
+    return attrs.evolve(card, notes=(*card.notes, note))
