@@ -1,7 +1,8 @@
 """`replay judge`: ring any bridge, listen on both sides, and say how it treats its callers."""
 
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
 from replay.conformance.catalogue import CHECKS
-from replay.conformance.job import Job
+from replay.conformance.job import Job, Tell
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
 from replay.conformance.shown.screen import show_card, teller
@@ -31,7 +32,7 @@ from replay.tapes.beside import written_beside
 from replay.tapes.junit import write_junit
 
 FAILED: Final = 1
-NO_CALL: Final = 2
+NOTHING_TOLD: Final = 2
 DATA_FOLDER: Final = Path("data")
 """Where the id of a call is looked for."""
 
@@ -138,7 +139,8 @@ def judge(
     For each check the card says whether it passed, failed, or could not be told, with the line of each side that proves
     it, what a caller would notice, and how others do it. A check passes only where its situation came about.
 
-    Exit code: 0 nothing failed, 1 something did, 2 no call came about or the command can't be used.
+    Exit code: 0 nothing failed, 1 something did, 2 no call came about, nothing could be told, or the command can't be
+    used.
     """
     before = read_card(baseline).results if baseline else {}
     account = account_of(Scenario("", Caller(), CallSettings(), Expect(), {}), auth_token_env, account_sid)
@@ -147,12 +149,13 @@ def judge(
         to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
         only=only, name=name, own=_own(pairs, callers), keep=keep,
     )  # fmt: skip
+    _make_folders(html, junit, keep)
     card = _made(job, out)
     show_card(card, out)
     _write(card, html, junit, strict=strict)
     if wants_json:
         print_json(as_json(card))
-    sys.exit(_exit_code(card, before, strict=strict) if card.was_connected else NO_CALL)
+    sys.exit(_exit_code(card, before, strict=strict))
 
 
 def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[Situation, ...]:
@@ -164,11 +167,45 @@ def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[
 def _made(job: Job, out: Console) -> ReportCard:
     try:
         with quiet_interrupt():
-            return trio.run(job.run, teller(out))
+            card = trio.run(_unless_ended, job, teller(out))
     except BridgeNotStartedError as error:
         for line in error.printed:
             say(f"  {line}", err=True)
         complain(str(error), hint="the same command by itself, with PORT set")
+    if card is None:
+        sys.exit(128 + signal.SIGTERM)
+    return card
+
+
+async def _unless_ended(job: Job, tell: Tell) -> ReportCard | None:
+    """Return the card; None after SIGTERM, as CI sends it: then the bridge that was started is ended all the same."""
+    card: ReportCard | None = None
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_ended, signals, nursery.cancel_scope)
+            card = await job.run(tell)
+            nursery.cancel_scope.cancel(reason="the card is done")
+    return card
+
+
+async def _cancel_when_ended(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel(reason="SIGTERM")
+
+
+def _make_folders(html: Path | None, junit: Path | None, keep: Path | None) -> None:
+    """Have the folders for what is written when all calls were made; says which can't be had before any is."""
+    for path, option in ((html, "--html"), (junit, "--junit")):
+        if path is not None:
+            with _complaining(path, option):
+                path.parent.mkdir(parents=True, exist_ok=True)
+    if keep is not None:
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            complain(
+                f"{keep}: can't be made: {error.strerror or error}", hint="another folder with --keep FOLDER"
+            )
 
 
 def _write(card: ReportCard, html: Path | None, junit: Path | None, *, strict: bool) -> None:
@@ -190,4 +227,9 @@ def _complaining(path: Path, option: str) -> Iterator[None]:
 
 
 def _exit_code(card: ReportCard, before: Mapping[str, Result], *, strict: bool) -> int:
-    return FAILED if worse_than(card, before, strict=strict) else 0
+    """Say what CI is told: a card of which nothing can be told is never good."""
+    if not card.was_connected:
+        return NOTHING_TOLD
+    if worse_than(card, before, strict=strict):
+        return FAILED
+    return 0 if card.tells_anything else NOTHING_TOLD

@@ -37,7 +37,9 @@ def job_of(
     name: str | None = None,
 ) -> Job:
     """Return what is to be done. With `cmd`, `to` may be a path. Raises `BridgeError` for what makes no sense."""
-    if cmd is not None and to.startswith("/"):
+    if cmd is not None and "://" not in to:
+        if not to.startswith("/"):
+            raise BridgeError(f"--to {to}: neither a URL nor a path: use --to /{to}")
         to = f"http://127.0.0.1:{free_port()}{to}"
     rung = destination(to, public_url)
     account = account or Account()
@@ -46,6 +48,7 @@ def job_of(
         account=account,
         name=name or cmd or to,
         checks=_checks(only, own),
+        are_named=bool(only),
         own=own,
         keep=keep,
         start=_start(cmd, model_variables, rung, account),
@@ -83,6 +86,10 @@ def _start(cmd: str | None, variables: Sequence[str], to: Destination, account: 
                 '--model-variable is for a bridge that is started: use it with --cmd "python main.py"'
             )
         return None
+    if not cmd.strip():
+        raise BridgeError(
+            '--cmd is empty: use --cmd "python main.py", or leave it out for a bridge that runs'
+        )
     if to.address[1] is None:
         raise BridgeError(
             "--to names no port for the bridge of --cmd: use --to /incoming-call, for any free one"

@@ -104,6 +104,11 @@ class ReportCard:
         """How each check went, by its name."""
         return {check.name: self.result_of(check.name) for check in self.checks}
 
+    @property
+    def tells_anything(self) -> bool:
+        """Whether any check passed or failed."""
+        return any(result != "unknown" for result in self.results.values())
+
     def named(self, result: Result) -> tuple[str, ...]:
         """Return the names of the checks that went so."""
         return tuple(name for name, found in self.results.items() if found == result)

@@ -15,15 +15,19 @@ from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.detour import detour
+from replay.conformance.judging.verdicts import untold_when_full
 from replay.conformance.keeping import keep_calls
 from replay.conformance.run import Ringer, judged, make_calls
 from replay.conformance.situations import Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
+from replay.conformance.telling import no_call
 from replay.phone.ring import Account, Destination
 
 INVENTED_KEY: Final = "sk-opens-nothing"
 URL: Final = "{url}"
+UNSIGNED: Final = (401, 403)
+"""What bridges answer to a webhook that is not signed as they expect."""
 
 Tell = Callable[[str], None]
 
@@ -66,6 +70,8 @@ class Job:
     account: Account = Account()
     name: str = ""
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
+    are_named: bool = False
+    """Whether somebody asked for just these checks: they are on the card, whatever calls there are."""
     own: Sequence[Situation] = attrs.field(default=(), repr=False)
     """Calls that somebody brings, in place of the card's."""
     keep: Path | None = None
@@ -75,7 +81,7 @@ class Job:
     model_port: int = 0
 
     async def run(self, tell: Tell = lambda _: None) -> ReportCard:
-        """Return the card. Raises `BridgeNotStartedError`, and `OSError` when the model can't listen."""
+        """Return the card. Raises `BridgeError`: of a bridge that does not start, a model that can't listen."""
         async with open_stage(host=self.model_host, port=self.model_port) as stage:
             tell(f"the model is {stage.url}: it has to be the one that the bridge talks to")
             if self.start is None:
@@ -97,7 +103,7 @@ class Job:
         calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
         if self.keep is not None:
             await trio.to_thread.run_sync(keep_calls, calls, self.keep)
-        return judged(
+        card = judged(
             calls,
             bridge=self.name or self.to.url,
             url=self.to.url,
@@ -105,19 +111,36 @@ class Job:
             took_seconds=trio.current_time() - began_at,
             checks=self.checks,
             notes=tuple(_notes(calls, stage.url, bridge)),
-            are_own=bool(self.own),
+            keeps_untold=self.are_named or not self.own,
         )
+        return with_hurry(card, calls)
 
 
 def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | None) -> Iterator[str]:
     """Yield what whoever reads the card should know besides."""
     if bridge is not None and bridge.death:
         yield from (bridge.death, *bridge.printed)
-    if not any(log.session for call in calls for log in call.sessions):
+    if why := no_call(calls):
+        is_unsigned = any(call.report.webhook_status in UNSIGNED for call in calls)
+        advice = (
+            "is it signed with the token, for the URL, that the bridge expects"
+            if is_unsigned
+            else "is --to right"
+        )
+        yield f"{why}: {advice}?"
+    elif not any(log.session for call in calls for log in call.sessions):
         yield f"the bridge never came to the model: is {model_url} the address that it has for it?"
     if refused := {code for call in calls if not call.situation.is_broken for code in call.refusals}:
         yield f"the model refused sessions: {', '.join(sorted(refused))}"
-    if hurried := sum(call.hurry.spoils_times for call in calls):
-        yield f"the machine was full during {hurried} of {len(calls)} calls: their times prove nothing"
-    if any(call.hurry.spoils_the_call for call in calls):
-        yield "what could not be told because of that may be told when it has less to do"
+
+
+def with_hurry(card: ReportCard, calls: Sequence[BothSides]) -> ReportCard:
+    """Return the card with word of a full machine, if that is why something could not be told."""
+    if not (untold := untold_when_full(card)):
+        return card
+    hurried = sum(call.hurry.spoils_times for call in calls)
+    note = (
+        f"the machine was full during {hurried} of {len(calls)} calls: because of that {', '.join(untold)} could not "
+        "be told, and may be when it has less to do"
+    )
+    return attrs.evolve(card, notes=(*card.notes, note))

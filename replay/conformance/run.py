@@ -111,11 +111,12 @@ async def _copies(situation: Situation, one: Callable[[Situation, int], Awaitabl
 
 def judged(
     calls: Sequence[BothSides], *, bridge: str, url: str, began: datetime.datetime, took_seconds: float,
-    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (), are_own: bool = False,
+    checks: Sequence[Check] = CHECKS, notes: Sequence[str] = (), keeps_untold: bool = True,
 ) -> ReportCard:  # fmt: skip
     """Return the card: what each call says, and of checks of which none says anything, that it could not be told.
 
-    Of calls that somebody brings nobody expects that they tell of everything: what none tells of is left out."""
+    Without `keeps_untold` those are left out, unless nothing could be told at all: no card is good because it is
+    empty."""
     wanted = {check.name for check in checks}
     has_model = any(log.session for call in calls for log in call.sessions)
     judges = (
@@ -125,7 +126,7 @@ def judged(
     findings += judge_presence(calls)
     findings = [finding for finding in findings if finding.check in wanted]
     seen = {finding.check for finding in findings}
-    if are_own:
+    if seen and not keeps_untold:
         checks = [check for check in checks if check.name in seen]
     rest = [untold(check, calls) for check in checks if check.name not in seen]
     return ReportCard(

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 import trio
 
+from bridge.errors import BridgeError
 from replay.conformance.both_sides import BothSides
 from replay.conformance.machine import Load
 from replay.conformance.session_log import SessionLog
@@ -141,11 +142,17 @@ async def _ring(
 
 @asynccontextmanager
 async def open_stage(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Stage]:
-    """Have the model's stand-in listen. Raises `OSError` when it can't."""
+    """Have the model's stand-in listen. Raises `BridgeError` when it can't."""
     stage = Stage()
     async with trio.open_nursery() as nursery:
         serve = partial(serve_model, stage.script_for, host=host, port=port, watch=stage.watch)
         nursery.start_soon(stage.watch_clock, name="lateness")
-        stage._model = await nursery.start(serve)
+        try:
+            stage._model = await nursery.start(serve)
+        except OSError as error:
+            raise BridgeError(
+                f"the model's stand-in can't listen on {host}:{port}: {error.strerror or error}: end what is there, "
+                "or have the bridge and --model-port use another port"
+            ) from error
         yield stage
         nursery.cancel_scope.cancel(reason="all calls were made")

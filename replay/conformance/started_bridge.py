@@ -73,7 +73,11 @@ class StartedBridge:
                     await (await trio.open_tcp_stream(host, port)).aclose()
                     return
                 await trio.sleep(LOOK_SECONDS)
-        raise BridgeNotStartedError(f"nobody listens on port {port} after {START_SECONDS} s", self.printed)
+        raise BridgeNotStartedError(
+            f"nobody listens on port {port} after {START_SECONDS} s: have it listen on the one in PORT, "
+            "or give its port: --to http://127.0.0.1:PORT/path",
+            self.printed,
+        )
 
 
 @asynccontextmanager

@@ -65,8 +65,23 @@ def untold(check: Check, calls: Sequence[BothSides]) -> Finding:
     return Finding(check.name, "", "unknown", _why(check, calls))
 
 
+def no_call(calls: Sequence[BothSides]) -> str:
+    """Say why no call came about, as its phone saw it; empty if one did."""
+    if any(call.report.started_ms is not None for call in calls):
+        return ""
+    reasons = (call.report.error or _refusal(call) for call in calls)
+    return f"no call came about: {next(filter(None, reasons), 'no stream was opened')}"
+
+
+def _refusal(call: BothSides) -> str:
+    status = call.report.upgrade_status
+    return f"its media socket answered HTTP {status}" if status is not None and status != 101 else ""
+
+
 def _why(check: Check, calls: Sequence[BothSides]) -> str:
     known = known_of(calls[0]) if calls else Known()
+    if why := no_call(calls):
+        return why
     if not any(log.session for call in calls for log in call.sessions):
         return "it never came to the model"
     if check in NO_GREETING and not known.greets:

@@ -8,7 +8,7 @@ from replay.conformance.both_sides import Answer, BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import NO_GAPS, ONE_ANSWER, PROMPT, TURN_ANSWERED, WHOLE_ANSWERS
 from replay.conformance.judging.hearing import Passage, passages
-from replay.conformance.judging.verdicts import active_errors, found, held, misplaced
+from replay.conformance.judging.verdicts import active_errors, found, held, misplaced, timed
 from replay.conformance.session_log import Told
 from replay.phone.report import Happening
 
@@ -139,15 +139,12 @@ def _sounded(call: BothSides, passage: Passage) -> Iterator[Finding]:
         return
     added_ms = heard_ms - due_ms
     phone = call.phone_line(heard_ms, f"the agent is heard, {added_ms} ms after the model's first sound")
-    is_late = call.hurry.spoils_times
-    if added_ms <= ADDED_MS or not is_late:
-        why = f"{added_ms} ms from the model's first sound to the caller's ear"
-        yield held(added_ms <= ADDED_MS, PROMPT, call, why, phone=phone, model=call.model_line(created))
+    why = f"{added_ms} ms from the model's first sound to the caller's ear"
+    yield timed(added_ms <= ADDED_MS, PROMPT, call, why, phone=phone, model=call.model_line(created))
     hole = max(_holes(call, passage), key=lambda hole: hole[1], default=(0, 0))
-    if hole[1] <= HOLE_MS or not is_late:
-        why = f"a hole of {hole[1]} ms" if hole[1] else "no hole"
-        phone = call.phone_line(hole[0] or heard_ms, f"{why} in the answer")
-        yield held(hole[1] <= HOLE_MS, NO_GAPS, call, why, phone=phone, model=call.model_line(created))
+    why = f"a hole of {hole[1]} ms" if hole[1] else "no hole"
+    phone = call.phone_line(hole[0] or heard_ms, f"{why} in the answer")
+    yield timed(hole[1] <= HOLE_MS, NO_GAPS, call, why, phone=phone, model=call.model_line(created))
 
 
 def _holes(call: BothSides, passage: Passage) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ import attrs
 
 from replay.conformance import catalogue as c
 from replay.conformance.both_sides import BothSides
-from replay.conformance.card import Check, Evidence, Finding, Result
+from replay.conformance.card import Check, Evidence, Finding, ReportCard, Result
 from replay.conformance.session_log import Told
 from replay.phone.report import Warned
 from replay.phone.stream import INVALID
@@ -51,12 +51,34 @@ TIMELESS: Final = frozenset(
 """What fails these is wrong on the fullest machine, too."""
 
 
+FULL: Final = "the machine was full"
+"""How the reason begins why something could not be told for want of a machine that keeps time."""
+
+
+def untold_when_full(card: ReportCard) -> tuple[str, ...]:
+    """Return the checks that could not be told because the machine was full."""
+    return tuple(
+        name
+        for name in card.named("unknown")
+        if any(finding.why.startswith(FULL) for finding in card.of(name))
+    )
+
+
 def blamed(finding: Finding, call: BothSides) -> Finding:
     """Return a finding, or that it could not be told where the machine was too full for anybody to be blamed."""
     if finding.result != "failed" or finding.check in TIMELESS or not call.hurry.spoils_the_call:
         return finding
-    why = f"the machine was full, and this side itself {call.hurry.late_ms} ms late: {finding.why}"
+    why = f"{FULL}, and this side itself {call.hurry.late_ms} ms late: {finding.why}"
     return attrs.evolve(finding, result="unknown", why=why)
+
+
+def timed(
+    is_held: bool, check: Check, call: BothSides, why: str, *, phone: Evidence, model: Evidence
+) -> Finding:
+    """Return `held` of something that is a time; beyond its bound, a busy machine's proves nothing."""
+    if is_held or not call.hurry.spoils_times:
+        return held(is_held, check, call, why, phone=phone, model=model)
+    return found(check, call, "unknown", f"{FULL}: {why}", phone=phone, model=model)
 
 
 def misplaced(call: BothSides) -> list[Warned]:

@@ -39,6 +39,8 @@ def show_card(card: ReportCard, screen: Console) -> None:
     screen.print(_table(card))
     for note in card.notes:
         screen.print(Text(visible(note), style="yellow"))
+    if not card.tells_anything:
+        screen.print(Text("nothing could be told: this is no good card, only an empty one", style="yellow"))
     counts = ", ".join(f"{len(card.named(result))} {words}" for result, (words, _) in WORDS.items())
     screen.print(Text(f"\n{counts}; {len(card.calls)} calls in {card.took_seconds:.0f} s", style="bold"))
 

@@ -24,6 +24,12 @@ def test_calls_of_one_name_are_told_apart() -> None:
     assert [one.name for one in own_calls([PAIR, PAIR], [])] == ["judged-phone-1", "judged-phone-2"]
 
 
+def test_checks_that_are_asked_for_by_name_stay_on_the_card_whatever_calls_there_are() -> None:
+    (made,) = own_calls([PAIR], [])
+    assert job_of(TO, own=[made], only=["tool-undeclared"]).are_named
+    assert not job_of(TO, own=[made]).are_named
+
+
 def test_what_only_own_calls_can_tell_is_no_check_of_the_card() -> None:
     with pytest.raises(BridgeError, match="--only as-told: there is no such check"):
         job_of(TO, only=["as-told"])

@@ -4,6 +4,7 @@ import sys
 import pytest
 import trio
 
+from replay.conformance import started_bridge
 from replay.conformance.started_bridge import BridgeNotStartedError, free_port, start_bridge
 
 pytestmark = pytest.mark.real_time("bridges are processes")
@@ -65,3 +66,21 @@ async def test_a_bridge_that_does_not_start_says_why_and_what_it_printed(
     assert isinstance(error, BridgeNotStartedError)
     assert message in str(error)
     assert error.printed == printed
+
+
+async def test_of_one_with_a_port_of_its_own_it_is_said_how_to_give_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(started_bridge, "START_SECONDS", 0.3)
+    with (
+        trio.fail_after(60),
+        pytest.RaisesGroup(
+            pytest.RaisesExc(
+                BridgeNotStartedError, match="or give its port: --to http://127.0.0.1:PORT/path"
+            ),
+            allow_unwrapped=True,
+            flatten_subgroups=True,
+        ),
+    ):
+        async with start_bridge("sleep 60", {}, host="127.0.0.1", port=free_port()):
+            pass
