@@ -71,7 +71,7 @@ def test_both_arms_answer_and_interrupt_alike() -> None:
         ({**GOOD, "turn_detection": {}}, "[agents.a.trial.turn_detection]: the same as the agent's own"),
         (
             {**GOOD, "turn_detection": {"threshold": 0.5, "interrupt_response": False}},
-            "[agents.a.trial.turn_detection] interrupt_response = False: both arms have that of the agent's",
+            "[agents.a.trial.turn_detection] interrupt_response = false: both arms have that of the agent's",
         ),
         (
             {**GOOD, "turn_detection": {"threshold": 2}},
