@@ -169,6 +169,9 @@ def test_a_sweep_goes_on_with_the_other_calls(room: Room) -> None:
     assert (told["stands_on"]["calls"], len(told["skipped"])) == (len(calls), len(room.odd))
     assert_told(result, room.odd)
     assert page.exists()
+    in_words = room.replay("vad", "sweep", room.tapes, "--data", room.data, "--html", page, *grid)
+    assert_told(in_words, room.odd)
+    assert [path for path in room.odd if f"{path}: " in in_words.stdout] == []  # once is enough
 
 
 @pytest.mark.parametrize("kind", KINDS)
