@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from bridge.machine import usable_cores
+from bridge.text.in_toml import in_toml
 from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -332,7 +333,7 @@ def shown(key: str, value: Any) -> str:
     if is_url:  # people put keys into queries, passwords before an @
         value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
     try:
-        as_text = f'"{repr(value)[1:-1]}"' if isinstance(value, str) else repr(value)
+        as_text = in_toml(value)
     except ValueError:  # Python refuses to print an integer of more than 4300 digits
         as_text = "a very large number"
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."

@@ -22,6 +22,7 @@ from bridge.prices import PriceTable
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import console
 from bridge.settings.leaving import way_to
+from bridge.settings.turn_detection import told_beside
 from bridge.text.wording import counted
 from bridge.tool_rules import NO_RULE
 from bridge.tools import Tool
@@ -49,7 +50,7 @@ def check(path: Path, public_url: str | None, ready: bool) -> None:
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
         built_in = [tool["name"] for tool in built_in_tools(agent)]
         out.print(f"    tools: {', '.join([*tools[name], *built_in])}", soft_wrap=True)
-        for sentence in (*_elsewhere(agent), *_off_the_line(agent), *_capped(agent, prices)):
+        for sentence in (*_tried(agent), *_elsewhere(agent), *_off_the_line(agent), *_capped(agent, prices)):
             out.print(f"    {sentence}", markup=False, soft_wrap=True)
         if told := hours_in_words(settings.agents, name, datetime.now(UTC)):
             out.print(f"    hours: {told}", markup=False, soft_wrap=True)
@@ -79,6 +80,14 @@ def _list_faults(settings: config.Settings) -> list[str]:
     except OutboundError as error:
         return [str(error)]
     return []
+
+
+def _tried(agent: Agent) -> Iterator[str]:
+    """Yield which calls hear otherwise, and how, if a trial goes on."""
+    if agent.trial is not None:
+        share = "half" if agent.trial.share == 0.5 else f"{agent.trial.share * 100:g} %"
+        other = told_beside(agent.trial.turn_detection, agent.turn_detection)
+        yield f"{share} of the calls get {other} (trial {agent.trial.name})"
 
 
 def _elsewhere(agent: Agent) -> Iterator[str]:

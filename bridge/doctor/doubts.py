@@ -38,6 +38,7 @@ def doubts(settings: Settings, secrets: Secrets, prices: PriceTable = PUBLISHED)
         *_about_speaking(settings),
         *_about_money(settings, prices),
         *_about_outbound(settings, secrets),
+        *_about_console(settings),
     ]
 
 
@@ -185,3 +186,17 @@ def _about_outbound(settings: Settings, secrets: Secrets) -> Iterator[str]:
         policy = agents[name].outbound
         if policy is not None and policy.machine == "press_1" and "1" not in policy.message:
             yield f'[agents.{name}.outbound] message does not say "press 1", which machine = "press_1" waits for'
+
+
+def _about_console(settings: Settings) -> Iterator[str]:
+    """Yield what is allowed in a console that is off."""
+    if settings.console.on:
+        return
+    if settings.console.lab_runs:
+        yield "[console] lab_runs = true begins nothing while the console is off; set [console] on = true"
+    for name, agent in settings.agents.items():
+        if agent.listen_in:
+            yield (
+                f"[agents.{name}] listen_in = true lets nobody listen while the console is off, where it is done; set "
+                "[console] on = true"
+            )

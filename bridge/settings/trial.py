@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from bridge.checks import Wrong, number, read_table, setting, shown
+from bridge.checks import Wrong, read_table, setting, shown
 from bridge.settings.turn_detection import ANSWERING, ServerVad, TurnDetection, read_turn_detection
 
 CONTROL: Final = "control"
@@ -23,6 +23,15 @@ def _name(value: Any) -> str:
     return value
 
 
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise Wrong(
+            "a number more than 0 and less than 1, or leave the table out: "
+            "where all calls have the same, nothing is compared"
+        )
+    return float(value)
+
+
 def _table(raw: Any) -> Any:
     return raw  # read in `read_trial`, where its faults can be placed
 
@@ -32,7 +41,7 @@ class Trial:
     """The other turn detection of an agent, and the share of its calls that have it."""
 
     name: str = setting("", _name)
-    share: float = setting(0.5, number(0.0, 1.0))
+    share: float = setting(0.5, _share)
     turn_detection: TurnDetection = setting(ServerVad(), _table)
 
     def arm(self, call_id: str) -> str:
@@ -55,21 +64,23 @@ def read_trial(raw: Any, own: TurnDetection, at: str, faults: list[str]) -> Tria
         return None
     if "name" not in raw:
         faults.append(f'[{at}] name: every trial has its own; add one, for example name = "shorter-silence"')
-    if trial.share in (0, 1):
-        faults.append(
-            f"[{at}] share = {trial.share:g}: all calls would have the same, and nothing is compared; "
-            "use more than 0 and less than 1, or leave the table out"
-        )
     table = raw.get("turn_detection")
     if table is None:
         faults.append(f"[{at}] turn_detection: nothing is tried; add a table [{at}.turn_detection]")
         return None
     tried = _read_tried(table, own, f"{at}.turn_detection", faults)
-    if tried == own:
+    are_as_written = not any(_is_about_turns(fault, at) for fault in faults)
+    if tried == own and are_as_written:
         faults.append(
             f"[{at}.turn_detection]: the same as the agent's own turn_detection; change a key in one of them"
         )
     return evolve(trial, turn_detection=tried)
+
+
+def _is_about_turns(fault: str, at: str) -> bool:
+    """Say whether a fault is in one of the two tables that are compared: then a default stands in for what is meant."""
+    agent = at.removesuffix(".trial")
+    return fault.startswith((f"[{at}.turn_detection]", f"[{agent}.turn_detection]"))
 
 
 def _read_tried(raw: Any, own: TurnDetection, at: str, faults: list[str]) -> TurnDetection:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
-from attrs import evolve, fields_dict, frozen
+from attrs import asdict, evolve, fields_dict, frozen
 
 from bridge.checks import choice, flag, number, read_table, setting, shown, whole
 from bridge.settings.session_table import idle_timeout
@@ -42,6 +42,20 @@ def silent(vad: TurnDetection) -> TurnDetection:
     """Return this turn detection as a shadow has it: it answers nobody and interrupts nobody."""
     quiet = evolve(vad, create_response=False, interrupt_response=False)
     return evolve(quiet, idle_timeout_ms=0) if isinstance(quiet, ServerVad) else quiet
+
+
+def told_beside(vad: TurnDetection, own: TurnDetection) -> str:
+    """Return a turn detection in a few words, with what it has in place of the agent's own."""
+    if vad.type != own.type:
+        detecting = [f"{key} = {shown(key, value)}" for key, value in asdict(vad).items()
+                     if key not in ("type", *ANSWERING)]  # fmt: skip
+        return f"{vad.type} with {', '.join(detecting)} in place of {own.type}"
+    before = asdict(own)
+    return ", ".join(
+        f"{key} = {shown(key, value)} in place of {shown(key, before[key])}"
+        for key, value in asdict(vad).items()
+        if value != before[key]
+    )
 
 
 @frozen

@@ -11,15 +11,18 @@ import click
 import trio
 from rich.console import Console
 
-from bridge.screen.errors import complain, explains_errors, quiet_interrupt, say
+from bridge.errors import TapeError
+from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt, say
 from bridge.screen.output import print_json, table_console
-from replay.commands.options import complain_of_file, found, read
+from replay.callers.recorded_line import NoCallerError
+from replay.commands.options import complain_of_file, found
 from replay.commands.phone_options import account_of
 from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
 from replay.conformance.card_json import as_json, read_card
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.job import Job, Tell
+from replay.conformance.recorded import calls_of
 from replay.conformance.shown.junit import cases_of
 from replay.conformance.shown.page import page
 from replay.conformance.shown.screen import show_card, teller
@@ -147,7 +150,7 @@ def judge(
     out = Console(quiet=True) if wants_json else table_console()
     job = job_of(
         to, public_url=public_url, cmd=cmd, model_variables=model_variables, model_port=model_port, account=account,
-        only=only, name=name, own=_own(pairs, callers), keep=keep,
+        only=only, name=name, own=_own(pairs, callers, faults := list[TapeError]()), keep=keep,
     )  # fmt: skip
     _make_folders(html, junit, keep)
     card = _made(job, out)
@@ -155,13 +158,23 @@ def judge(
     _write(card, html, junit, strict=strict)
     if wants_json:
         print_json(as_json(card))
+    leave_faults(faults)
     sys.exit(_exit_code(card, before, strict=strict))
 
 
-def _own(pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...]) -> tuple[Situation, ...]:
-    """Return the calls that are made in place of the card's, if there are any."""
+def _own(
+    pairs: Sequence[tuple[Path, Path]], callers: tuple[str, ...], faults: list[TapeError]
+) -> tuple[Situation, ...]:
+    """Return the calls that are made in place of the card's, if there are any; says whose tape has nobody on it."""
+    silent = list[NoCallerError]()
     tapes = found(callers, DATA_FOLDER) if callers else ()
-    return own_calls(pairs, [read(str(path), DATA_FOLDER) for path in tapes])
+    recorded = list(calls_of(tapes, faults, silent))
+    for one in silent:
+        say(f"left out: {one}", err=True)
+    if callers and not recorded:
+        leave_faults(faults)
+        complain("--callers: nobody can ring", hint="tapes with audio, on which a caller was connected")
+    return own_calls(pairs, recorded)
 
 
 def _made(job: Job, out: Console) -> ReportCard:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import click
 from attrs import asdict
 
-from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt
+from bridge.screen.errors import WRONG, complain, explains_errors, leave_faults, quiet_interrupt
 from bridge.screen.output import print_json
 from bridge.tapes.reader import Tape
 from bridge.text.wording import counted
@@ -166,7 +166,7 @@ def _take(recordings: Sequence[Recording], path: Path, wants_json: bool) -> None
     try:
         taken = answers.take(path, recordings)
     except LabelError as error:
-        _report_faults(path, error, wants_json)
+        _report_faults(path, error, wants_json, WRONG)
     except OSError as error:
         complain_of_file(path, error)
     if wants_json:
@@ -234,18 +234,18 @@ def _check(recording: Recording, path: Path, wants_json: bool) -> None:
     try:
         told = read_labels(path, recording)
     except LabelError as error:
-        _report_faults(path, error, wants_json)
+        _report_faults(path, error, wants_json, FAULTY)
     truth = completed(told, lambda: derived_from(recording))
     _report(path, None, recording, truth, wants_json)
 
 
-def _report_faults(path: Path, error: LabelError, wants_json: bool) -> NoReturn:
+def _report_faults(path: Path, error: LabelError, wants_json: bool, exit_code: int) -> NoReturn:
     if wants_json:
         print_json({"labels": str(path), "faults": error.faults})
     else:
         for fault in error.faults:
             click.echo(f"Error: {fault}", err=True)
-    raise SystemExit(FAULTY)
+    raise SystemExit(exit_code)
 
 
 # ---------------------------------------------------------------- what is in it

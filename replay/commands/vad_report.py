@@ -16,7 +16,15 @@ from bridge.screen.output import print_json
 from bridge.tapes.reader import header_of
 from bridge.text.wording import counted
 from replay.commands.options import DATA, JSON, TAPES, found
-from replay.commands.vad_study import AGENT, CACHE, FOLDER, NOISE_REDUCTION, progress, recordings_of
+from replay.commands.vad_study import (
+    AGENT,
+    CACHE,
+    FOLDER,
+    NOISE_REDUCTION,
+    progress,
+    recordings_of,
+    told_here,
+)
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.pool import Pool, open_pool
 from replay.vad.report.trial import as_json, show
@@ -78,7 +86,7 @@ def report(
         told = {"trial": trial, **as_json(made), "truth": sources}
         print_json({**told, "skipped": [str(one) for one, _ in skipped]})
     else:
-        show(trial, made, sources, skipped)
+        show(trial, made, sources, told_here(skipped, faults))
     leave_faults(faults)
     raise SystemExit(DIFFERS if made.found else 0)
 

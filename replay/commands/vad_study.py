@@ -48,6 +48,12 @@ def recordings_of(
     return *read, faults
 
 
+def told_here(skipped: Sequence[tuple[Path, str]], faults: Sequence[TapeError]) -> list[tuple[Path, str]]:
+    """Return what a report tells of tapes that were left out: those that can't be read are named when it leaves."""
+    named = {str(fault) for fault in faults}
+    return [(path, why) for path, why in skipped if why not in named]
+
+
 WORTH_A_POOL: Final = 20
 """Tapes that are read by themselves in the time that a process takes to start."""
 

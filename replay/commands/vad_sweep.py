@@ -23,6 +23,7 @@ from replay.commands.vad_study import (
     for_agent,
     progress,
     recordings_of,
+    told_here,
 )
 from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
@@ -140,7 +141,7 @@ def sweep(
     if wants_json:
         print_json({**as_json(made), "html": str(html), "skipped": [str(path) for path, _ in skipped]})
     else:
-        show(made, skipped)
+        show(made, told_here(skipped, faults))
         show_files(made, html, config if write else None)
     leave_faults(faults)
     sys.exit(0 if made.advised or made.status == "semantic" else NOTHING)

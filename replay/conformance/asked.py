@@ -8,11 +8,9 @@ import attrs
 
 from bridge.checks import nearest
 from bridge.errors import BridgeError
-from bridge.tapes.reader import Tape
 from replay.conformance.card import Check
 from replay.conformance.catalogue import AS_TOLD, CHECKS
 from replay.conformance.job import Job, Start, variables_of
-from replay.conformance.recorded import call_of
 from replay.conformance.situations import Situation, made_by
 from replay.conformance.started_bridge import free_port
 from replay.model.scenario import load_scenario
@@ -56,12 +54,13 @@ def job_of(
     )
 
 
-def own_calls(pairs: Sequence[tuple[Path, Path]], tapes: Sequence[Tape]) -> tuple[Situation, ...]:
+def own_calls(pairs: Sequence[tuple[Path, Path]], recorded: Sequence[Situation]) -> tuple[Situation, ...]:
     """Return the calls that somebody brings: pairs of a phone's and a model's scenario, and recorded callers.
 
-    Raises `ConfigError`, `NoCallerError` and `TapeError`."""
+    Raises `ConfigError`.
+    """
     told = [made_by(load(phone), load_scenario(model), phone.stem) for phone, model in pairs]
-    made = [*told, *map(call_of, tapes)]
+    made = [*told, *recorded]
     names = [one.name for one in made]
     return tuple(
         attrs.evolve(one, name=f"{one.name}-{place}") if names.count(one.name) > 1 else one

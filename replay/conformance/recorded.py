@@ -1,11 +1,15 @@
 """Callers who were recorded, as calls of a card: they say what they said, and the agent talks for as long as it did."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
-from bridge.tapes.reader import Tape
+from bridge.errors import TapeError
+from bridge.tapes.odd_tapes import gone_through
+from bridge.tapes.reader import Tape, read_tape
 from bridge.text.wording import short_id
 from replay.callers.recorded_caller import caller_of, longest_ms
-from replay.callers.recorded_line import Moment, recorded_call
+from replay.callers.recorded_line import Moment, NoCallerError, recorded_call
 from replay.conformance.situations import Situation
 from replay.model.script import Reply, Say, Script
 from replay.phone.line import FRAME_MS
@@ -38,6 +42,21 @@ def call_of(tape: Tape) -> Situation:
         script=script,
         longest_ms=longest_ms(caller),
     )
+
+
+def calls_of(
+    paths: Iterable[Path], faults: list[TapeError], silent: list[NoCallerError]
+) -> Iterator[Situation]:
+    """Yield the call of each tape's caller; the other lists are given the tapes that can't be read, and nobody's."""
+
+    def call(path: Path) -> Situation | None:
+        try:
+            return call_of(read_tape(path))
+        except NoCallerError as error:
+            silent.append(error)
+            return None
+
+    yield from (made for made in gone_through(paths, call, faults) if made is not None)
 
 
 def _answer(moment: Moment) -> Reply:

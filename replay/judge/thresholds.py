@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from bridge.checks import nearest
+from bridge.checks import nearest, shown
 from bridge.errors import ConfigError
 
 Thresholds: TypeAlias = Mapping[str, Any]
@@ -25,7 +25,9 @@ def thresholds_of(changes: Thresholds) -> dict[str, Any]:
     for key, value in changes.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
         if key in known and not is_number and value is not False:
-            faults.append(f"[thresholds] {key} = {value!r}: use a number from 0, or false to leave it out")
+            faults.append(
+                f"[thresholds] {key} = {shown(key, value)}: use a number from 0, or false to leave it out"
+            )
     if changes.get("false_alarms", 0.05) is False or not 0 < changes.get("false_alarms", 0.05) < 0.5:
         faults.append("[thresholds] false_alarms: use a share between 0 and 0.5, such as 0.05")
     if not 1000 <= changes.get("resamples", 5000) <= 100_000:

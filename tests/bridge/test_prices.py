@@ -50,7 +50,7 @@ def test_a_file_has_a_date_and_what_it_does_not_name_is_priced_as_published(tmp_
         ("read_on = 2027-02-03\n[models.x]\ntext_in = 1", "text_cached, text_out, audio_in, audio_cached, audio_out"),
         ("read_on = 2027-02-03\n[models.x]\ntext_in = -1", "[models.x] text_in = -1: use a number from 0"),
         ("read_on = 2027-02-03\ntranscription = 7", "transcription = 7: use a table"),
-        ("read_on = 2027-02-03\n[transcription]\nx = true", "[transcription] x = True: use USD per minute"),
+        ("read_on = 2027-02-03\n[transcription]\nx = true", "[transcription] x = true: use USD per minute"),
         ("read_on = ", "not valid TOML"),
     ],
 )  # fmt: skip

@@ -169,6 +169,20 @@ def test_a_sweep_goes_on_with_the_other_calls(room: Room) -> None:
     assert (told["stands_on"]["calls"], len(told["skipped"])) == (len(calls), len(room.odd))
     assert_told(result, room.odd)
     assert page.exists()
+    in_words = room.replay("vad", "sweep", room.tapes, "--data", room.data, "--html", page, *grid)
+    assert_told(in_words, room.odd)
+    assert [path for path in room.odd if f"{path}: " in in_words.stdout] == []  # once is enough
+
+
+def test_the_other_callers_ring_a_bridge_that_is_judged(room: Room) -> None:
+    to = ("--to", "http://127.0.0.1:1/voice", "--model-port", 0)
+    result = room.replay("judge", *to, "--callers", room.tapes, "--json")
+    assert json.loads(result.stdout)["calls"]  # made, and nobody answers there
+    assert_told(result, room.odd)
+    room.good.unlink()
+    alone = room.replay("judge", *to, "--callers", room.tapes, "--json")
+    assert alone.stdout == ""
+    assert_told(alone, room.odd)
 
 
 @pytest.mark.parametrize("kind", KINDS)

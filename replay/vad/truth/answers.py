@@ -48,7 +48,7 @@ def sections_of(path: Path) -> dict[str, list[str]]:
             own.append(line)
     if not found:
         raise LabelError(
-            [f"{path}: no line in it begins with `# call`: save it from the page of `replay vad sweep`"]
+            [f"{path}: no line in it begins with `# call`: save it from the page of `replay vad labels`"]
         )
     return found
 

@@ -254,3 +254,30 @@ def test_a_filler_that_comes_after_the_word_of_patience_is_a_doubt() -> None:
         "filler_after_ms = 5000: a word of patience comes before it, after answer_timeout_ms = 5000" in doubt
     )
     assert doubts_of({**PLAIN, "tool_speech": {"filler_after_ms": 1500}}) == []
+
+
+@pytest.mark.parametrize(
+    ("trial", "told"),
+    [
+        (
+            "share = 0.5\n[agents.a.trial.turn_detection]\nthreshold = 0.5\n",
+            "half of the calls get threshold = 0.5 in place of 0.6 (trial x)",
+        ),
+        (
+            'share = 0.07\n[agents.a.trial.turn_detection]\ntype = "semantic_vad"\n',
+            '7 % of the calls get semantic_vad with eagerness = "auto" in place of server_vad (trial x)',
+        ),
+    ],
+)
+def test_a_trial_is_told_with_its_share_and_what_differs(tmp_path: Path, trial: str, told: str) -> None:
+    text = f"[agents.a]\ngreeting = 'Hi.'\n[agents.a.trial]\nname = 'x'\n{trial}"
+    assert check(tmp_path, text, "--ready", **SET).stdout.splitlines()[4:] == [f"    {told}"]
+
+
+def test_what_is_allowed_in_a_console_that_is_off_is_a_doubt() -> None:
+    off, on = ({"reports": "reports", "lab_runs": True, "on": is_on} for is_on in (False, True))
+    agent = PLAIN | {"listen_in": True}
+    assert ["lab_runs" in one or "[agents.a] listen_in" in one for one in doubts_of(agent, console=off)] == [
+        True, True,
+    ]  # fmt: skip
+    assert doubts_of(agent, console=on) == []

@@ -62,16 +62,16 @@ def test_both_arms_answer_and_interrupt_alike() -> None:
 @pytest.mark.parametrize(
     ("trial", "fault"),
     [
-        ({**GOOD, "share": 1.5}, "[agents.a.trial] share = 1.5: use a number from 0.0 to 1.0"),
-        ({**GOOD, "share": 0}, "[agents.a.trial] share = 0: all calls would have the same"),
-        ({**GOOD, "share": 1}, "[agents.a.trial] share = 1: all calls would have the same"),
+        ({**GOOD, "share": 1.5}, "[agents.a.trial] share = 1.5: use a number more than 0 and less than 1"),
+        ({**GOOD, "share": 0}, "[agents.a.trial] share = 0: use a number more than 0 and less than 1"),
+        ({**GOOD, "share": 1}, "[agents.a.trial] share = 1: use a number more than 0 and less than 1"),
         ({**GOOD, "name": "Two Words"}, '[agents.a.trial] name = "Two Words": use a name of a-z, 0-9'),
         ({"turn_detection": {"threshold": 0.5}}, "[agents.a.trial] name: every trial has its own"),
         ({"name": "x"}, "nothing is tried; add a table [agents.a.trial.turn_detection]"),
         ({**GOOD, "turn_detection": {}}, "[agents.a.trial.turn_detection]: the same as the agent's own"),
         (
             {**GOOD, "turn_detection": {"threshold": 0.5, "interrupt_response": False}},
-            "[agents.a.trial.turn_detection] interrupt_response = False: both arms have that of the agent's",
+            "[agents.a.trial.turn_detection] interrupt_response = false: both arms have that of the agent's",
         ),
         (
             {**GOOD, "turn_detection": {"threshold": 2}},
@@ -85,3 +85,23 @@ def test_a_table_that_tries_nothing_is_told_why(trial: Any, fault: str) -> None:
     with pytest.raises(ConfigError) as raised:
         agent_with(trial)
     assert fault in raised.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "tried"),
+    [
+        ({}, {"silence_duration_ms": -1}),
+        ({}, {"silence_ms": 300}),
+        ({}, {"type": "loud"}),
+        ({}, 300),
+        ({"silence_duration_ms": -1}, {"silence_duration_ms": 500}),
+        ([], {"threshold": 0.6}),
+    ],
+)
+def test_a_fault_in_either_turn_detection_is_told_once_and_nothing_is_made_of_its_default(
+    own: Any, tried: Any
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        agent_with({**GOOD, "turn_detection": tried}, turn_detection=own)
+    (fault,) = raised.value.faults
+    assert "the same as" not in fault

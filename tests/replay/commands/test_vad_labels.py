@@ -139,7 +139,16 @@ def test_answers_of_the_page_are_taken_beside_the_tapes(calls: Path, tmp_path: P
     checked = run(calls / f"{call}.jsonl.gz", "--check")
     assert "worked out from the call, but for 1 moment that a person checked" in checked.output
     (tmp_path / "answers.txt").write_text(f"# call {call}\n0,5\t1.0\tchecked\n")
-    assert run(calls, "--take", tmp_path / "answers.txt", "--data", tmp_path).exit_code == 1
+    assert run(calls, "--take", tmp_path / "answers.txt", "--data", tmp_path).exit_code == 2
+
+
+def test_a_file_that_is_no_page_s_answers_is_refused_with_the_command_that_makes_one(
+    calls: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.txt").write_text("hello\n")
+    result = run(calls, "--take", tmp_path / "answers.txt", "--data", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "save it from the page of `replay vad labels`" in result.stderr
 
 
 def test_what_is_for_one_call_is_for_one_call(calls: Path) -> None:

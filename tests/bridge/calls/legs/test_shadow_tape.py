@@ -65,7 +65,7 @@ def test_no_table_is_no_shadow() -> None:
 @pytest.mark.parametrize(
     ("table", "fault"),
     [
-        ({"create_response": False}, "create_response = False: a shadow never answers: leave it out"),
+        ({"create_response": False}, "create_response = false: a shadow never answers: leave it out"),
         ({"interrupt_response": 7}, "interrupt_response = 7: a shadow never answers: leave it out"),
         ({"silence_duration_ms": 9}, "silence_duration_ms = 9: use a whole number from 50 to 10000"),
         ({"type": "vad"}, 'type = "vad": use "server_vad" or "semantic_vad"'),

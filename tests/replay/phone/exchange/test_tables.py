@@ -101,7 +101,7 @@ def test_how_twilio_behaves_is_read() -> None:
         ("menus.main = { prompt = 'caller_yes', kys = {} }", "[menus.main] kys: unknown key; did you mean keys?"),
         ("menus.main = { prompt = 'caller_yes', tries = 0 }", "[menus.main] wait_ms or tries: use a whole number"),
         ("menus.main = { prompt = { text = 5 } }", "use a clip, a sound file, or { text"),
-        ("twilio.actions = { dial = 'soon' }", "actions = {'dial': 'soon'}: use a table of connect, dial"),
+        ("twilio.actions = { dial = 'soon' }", "actions = { dial = \"soon\" }: use a table of connect, dial"),
         ("twilio.actions = { sing = 'once' }", "use a table of connect, dial"),
         ("twilio.callbacks = 'odd'", '[twilio] callbacks = "odd": use "in_order" or'),
     ],
