@@ -20,6 +20,7 @@ from statistics import median
 from typing import Final
 
 import click
+import uvloop
 from attrs import evolve, frozen
 
 from bench.load_figures import Level, Spread, median_of
@@ -163,8 +164,6 @@ def main(calls: int, pages: int, pairs: int, seconds: float, load_core: int, wri
     os.sched_setaffinity(0, {load_core})
     plan, where = Plan((calls,), seconds, cores=str(cores[-1])), machine()
     with tempfile.TemporaryDirectory(prefix="bridge-console-") as folder:
-        import uvloop  # of the group "load", as what is measured here; what is told of it needs nothing of that
-
         found = uvloop.run(measured(calls, pages, pairs, plan, Path(folder)))
     halves = [side for one in found for side in one]
     medians = [median_of([one.level for one in halves if one.level.side == name]) for name in (WITHOUT, WITH)]

@@ -1,9 +1,13 @@
 """The bench of pages beside calls: each difference is of one pair, and the median is of the differences."""
 
+import pytest
 from attrs import evolve
 
-from bench.console_live import WITH, WITHOUT, Half, said
-from bench.load_figures import Level, Spread
+for package in ("picows", "uvloop"):
+    pytest.importorskip(package, reason="uv run --group load pytest tests/bench/test_console_live.py")
+
+from bench.console_live import WITH, WITHOUT, Half, said  # noqa: E402
+from bench.load_figures import Level, Spread  # noqa: E402
 
 QUIET = Spread(0.2, 1.0, 3.0, 100)
 LEVEL = Level(
