@@ -119,19 +119,24 @@ class Reconnect:
 
     @property
     def old_due(self) -> int | None:
-        """Return when to look at an old session although nothing happens: its last words are given up then."""
-        return self.last_words.awaited_until(self.decisions.now) if self.is_old else None
+        """Return when to look at an old session although nothing happens.
+
+        Now, where what was decided last took away what kept it; else when its last words are given up.
+        """
+        if not self.is_old:
+            return None
+        return self.decisions.now if self._may_be_left else self.last_words.awaited_until(self.decisions.now)
+
+    @property
+    def _may_be_left(self) -> bool:
+        """Say whether there is a session of which nothing is under way, and somebody who needs the next one."""
+        is_free = self.session.is_ready and self._is_wanted
+        is_free = is_free and not self.turns.is_under_way and not self.keys.are_coming
+        return is_free and self.playout.is_idle and not self.last_words.are_awaited(self.decisions.now)
 
     def look(self) -> None:
         """Leave an old session if nothing of it is under way."""
-        if (
-            not self.session.is_ready
-            or not self._is_wanted
-            or self.turns.is_under_way
-            or self.keys.are_coming
-        ):
-            return
-        if self.playout.is_idle and not self.last_words.are_awaited(self.decisions.now):
+        if self._may_be_left:
             self._open_next("session_left", why="its time is nearly over")
 
     # ------------------------------------------------------------ the next one
