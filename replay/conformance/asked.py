@@ -42,7 +42,7 @@ def job_of(
     rung = destination(to, public_url)
     account = account or Account()
     return Job(
-        rung,
+        to=rung,
         account=account,
         name=name or cmd or to,
         checks=_checks(only, own),

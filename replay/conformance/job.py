@@ -66,7 +66,7 @@ def variables_of(words: Sequence[str]) -> dict[str, str]:
 class Job:
     """What is to be done: who is rung by which account, the calls, and what is looked for in them."""
 
-    to: Destination = attrs.field(kw_only=False)
+    to: Destination
     account: Account = Account()
     name: str = ""
     checks: Sequence[Check] = attrs.field(default=CHECKS, repr=False)
