@@ -313,7 +313,9 @@ async def test_when_the_days_calls_have_cost_what_they_may_new_callers_hear_that
             assert (await verb_of(stage, call_number(3)))[0] == "Say"
             without_cap = evolve(stage.daemon.current.setup.settings.server, max_cost_per_day_usd=0)
             settings = evolve(stage.daemon.current.setup.settings, server=without_cap)
-            stage.daemon.change(evolve(stage.daemon.current.setup, settings=settings))
+            changed = evolve(stage.daemon.current.setup, settings=settings)
+            await stage.daemon.host.prepare(changed)
+            stage.daemon.change(changed)
             assert (await verb_of(stage, call_number(4)))[0] == "Connect"
     refusals = [entry["reason"] for entry in logs if entry["event"] == "call refused"]
     assert refusals == [MAX_COST] * 2
