@@ -52,6 +52,7 @@ class Server:
     """Where the daemon listens, and under which URL Twilio reaches it."""
 
     bind: str = setting("127.0.0.1:8080", address)
+    host_url: str = setting("", public_url)  # before the next line, which takes the name of the check
     public_url: str = setting("", public_url)
     workers: int = setting(1, processes(64))
     max_calls: int = setting(50, whole(1, 1000))
@@ -69,6 +70,16 @@ class Server:
     closing_sentence: str = setting(
         "", sayable("the words a caller hears when draining ends the call", empty=True)
     )
+
+    @property
+    def own_url(self) -> str:
+        """Return where this host alone is reached: what begins the addresses of its calls."""
+        return self.host_url or self.public_url
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return every address under which Twilio may call this host."""
+        return tuple(dict.fromkeys((self.public_url, self.own_url)))
 
 
 @frozen

@@ -19,6 +19,9 @@ DATA = click.option(
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 PUBLIC_URL = click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+HOST_URL = click.option(
+    "--host-url", envvar="BRIDGE_HOST_URL", help="The https address of this host alone, one of several."
+)
 
 
 def data_folder(path: Path, data: Path | None) -> Path:
@@ -26,9 +29,9 @@ def data_folder(path: Path, data: Path | None) -> Path:
     return data or config.load(path).data_folder
 
 
-def with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
-    """Return the settings with what the command line said, checked like the file."""
-    given = {key: value for key, value in {"public_url": public_url, "bind": bind}.items() if value}
+def with_overrides(settings: config.Settings, **said: str | None) -> config.Settings:
+    """Return the settings with what the command line said of [server], checked like the file."""
+    given = {key: value for key, value in said.items() if value}
     faults: list[str] = []
     server = settings.server
     if given:
