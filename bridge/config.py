@@ -40,6 +40,7 @@ from bridge.proxies import Proxy, proxy_for
 from bridge.settings.admin import Admin, Console, missing_of_console
 from bridge.settings.languages import sayable
 from bridge.settings.outgoing import Outbound
+from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
 from bridge.text.toml_faults import declared_twice
 from bridge.text.validity import is_harmless
 
@@ -158,6 +159,7 @@ class Settings:
     console: Console = Console()
     tracing: Tracing = Tracing()
     outbound: Outbound = Outbound()
+    store: SharedStore = SharedStore()
     agents: Mapping[str, Agent] = field(factory=dict)
     folder: Path = Path()
 
@@ -189,6 +191,10 @@ class Secrets:
     shared_keys: tuple[SharedKey, ...] = field(default=(), repr=False)
     words: Mapping[str, str] = field(factory=dict, repr=False)
     """What stands in the environment for each `$NAME` of the file."""
+    storage: Mapping[str, str] = field(factory=dict, repr=False)
+    """What the environment says of object storage, by its names (AWS_…)."""
+    catalogue: Mapping[str, str] = field(factory=dict, repr=False)
+    """What it says of Postgres (PG…)."""
 
     @property
     def signing(self) -> tuple[str, ...]:
@@ -196,12 +202,20 @@ class Secrets:
         return (*self.auth_tokens, *(key.secret for key in self.shared_keys))
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """Every secret of what hosts share."""
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+        return tuple(word for name in names if (word := {**self.storage, **self.catalogue}.get(name)))
+
+    @property
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
         of_proxy = self.proxy.words if self.proxy else ()
         words = (part for word in self.words.values() for part in (word, *word.split()[1:]))
         return tuple(
-            word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words) if word
+            word
+            for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words, *self.shared)
+            if word
         )
 
 
@@ -228,7 +242,7 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     faults: list[str] = []
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
               "logging": Logging, "admin": Admin, "console": Console, "tracing": Tracing,
-              "outbound": Outbound}  # fmt: skip
+              "outbound": Outbound, "store": SharedStore}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -260,7 +274,15 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words)
+    is_alone = settings.store == SharedStore()
+    storage, catalogue = ({} if is_alone else _given(environment, names) for names in (STORAGE, CATALOGUE))
+    return Secrets(
+        tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words, storage, catalogue
+    )
+
+
+def _given(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: word for name in names if (word := environment.get(name, "").strip())}
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
@@ -370,6 +392,7 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
             f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
         )
     missing += missing_of_console(settings.admin, settings.console, has_token=bool(secrets.admin_token))
+    missing += missing_of_store(settings.store)
     if settings.outbound.caller_id and not settings.twilio.account_sid:
         missing.append(
             "no account SID: calls are made over Twilio's REST API, which needs [twilio] account_sid (console, Account "
