@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
@@ -40,7 +40,9 @@ from bridge.web.app import MEDIA_PATH, Gate, make_app
 from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
-from bridge.workers.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from bridge.workers.pool import WorkerPool
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -57,7 +59,7 @@ class Daemon:
     port: int
     current: CurrentSetup
     switchboard: Switchboard
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     dialer: Dialer
     closer: Closer
     indexer: Indexer
@@ -150,7 +152,7 @@ async def open_daemon(
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
     if settings.server.workers > 1:
-        host: LocalHost | WorkerPool = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
+        host: LocalHost | WorkerPool = _pool(settings, secrets, indexer, handshake_seconds, lag)
     else:
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
@@ -172,6 +174,13 @@ async def open_daemon(
             await daemon.drain()
 
 
+def _pool(*made_of: Any) -> "WorkerPool":
+    """Return workers that carry the calls; a daemon that is its own worker need not load them."""
+    from bridge.workers.pool import WorkerPool
+
+    return WorkerPool(*made_of)
+
+
 def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
     """Return the tools for this process: none where workers have them; None to import them."""
     return {} if given is None and settings.server.workers > 1 else given
@@ -191,7 +200,7 @@ class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
 
     gate: Gate
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     handshake_seconds: float = HANDSHAKE_SECONDS
     dialer: Dialer | None = None
     _config: HypercornConfig = field(factory=HypercornConfig)
