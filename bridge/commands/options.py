@@ -8,6 +8,7 @@ from attrs import evolve
 from bridge import config
 from bridge.checks import read_table
 from bridge.errors import ConfigError
+from bridge.settings.server import Server
 
 CONFIG = click.option(
     "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
@@ -35,7 +36,7 @@ def with_overrides(settings: config.Settings, **said: str | None) -> config.Sett
     faults: list[str] = []
     server = settings.server
     if given:
-        checked = read_table(config.Server, given, at="command line", faults=faults)
+        checked = read_table(Server, given, at="command line", faults=faults)
         server = evolve(server, **{key: getattr(checked, key) for key in given})
     if faults:
         raise ConfigError(faults)
