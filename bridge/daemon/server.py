@@ -25,7 +25,7 @@ from bridge.indexing.keeper import Keeper
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
-from bridge.observe.monitoring import Monitoring
+from bridge.observe.monitoring import Monitoring, never_fatal
 from bridge.observe.snapshot import Snapshot
 from bridge.outbound.closer import Closer
 from bridge.outbound.dialer import Dialer
@@ -42,6 +42,7 @@ from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 
 if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
     from bridge.workers.pool import WorkerPool
 
 ANSWER_SECONDS: Final = 0.3
@@ -66,6 +67,7 @@ class Daemon:
     monitoring: Monitoring
     keeper: Keeper
     disk_watch: DiskWatch
+    peers: "Peers | None" = None
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
@@ -89,6 +91,8 @@ class Daemon:
             background.start_soon(self.keeper.run, name="keeper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
+            if self.peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
             seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
@@ -167,8 +171,9 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
-        )
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch,
+            _others_of(current),
+        )  # fmt: skip
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
@@ -184,6 +189,15 @@ def _pool(*made_of: Any) -> "WorkerPool":
 def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
     """Return the tools for this process: none where workers have them; None to import them."""
     return {} if given is None and settings.server.workers > 1 else given
+
+
+def _others_of(current: CurrentSetup) -> "Peers | None":
+    """Return the other hosts of a fleet, if there are any that can be asked."""
+    if not current.setup.settings.fleet.admin:
+        return None
+    from bridge.fleet.peers import Peers  # speaks HTTP, which a host alone has no need of
+
+    return Peers.of(current.setup.settings, lambda: current.setup.secrets.admin_token)
 
 
 def _console_of(current: CurrentSetup) -> Callable[..., None] | None:
