@@ -22,6 +22,9 @@ FIXED: Final = (
     ("recording", "folder"),
     ("admin", "bind"),
     ("tracing", "endpoint"),
+    ("store", "lake"),
+    ("store", "data"),
+    ("store", "lake_seconds"),
 )
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 
