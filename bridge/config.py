@@ -14,18 +14,14 @@ from bridge.checks import (
     SHA1,
     SharedKey,
     account,
-    address,
     choice,
     flag,
     headers,
     nearest,
     number,
-    processes,
     proxy,
-    public_url,
     query,
     read_table,
-    refusal,
     setting,
     shared_key,
     shown,
@@ -38,38 +34,14 @@ from bridge.checks import (
 from bridge.errors import ConfigError
 from bridge.proxies import Proxy, proxy_for
 from bridge.settings.admin import Admin, Console, missing_of_console
-from bridge.settings.languages import sayable
 from bridge.settings.outgoing import Outbound
+from bridge.settings.server import Server
 from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
 from bridge.text.toml_faults import declared_twice
 from bridge.text.validity import is_harmless
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
-
-
-@frozen
-class Server:
-    """Where the daemon listens, and under which URL Twilio reaches it."""
-
-    bind: str = setting("127.0.0.1:8080", address)
-    public_url: str = setting("", public_url)
-    workers: int = setting(1, processes(64))
-    max_calls: int = setting(50, whole(1, 1000))
-    max_lag_ms: int = setting(200, whole(0, 10_000))
-    max_busy_percent: int = setting(85, whole(0, 100))
-    when_full: str = setting("busy", refusal())
-    waiting_calls: int = setting(25, whole(1, 1000))
-    calls_per_caller: int = setting(30, whole(0, 1000))
-    caller_window_seconds: int = setting(600, whole(1, 86_400))
-    max_cost_per_day_usd: float = setting(0.0, number(0, 1_000_000))
-    max_connections: int = setting(2000, whole(10, 50_000))
-    sockets_per_address: int = setting(1000, whole(1, 50_000))
-    drain_seconds: int = setting(20, whole(1, 14400))
-    when_draining: str = setting("busy", refusal())
-    closing_sentence: str = setting(
-        "", sayable("the words a caller hears when draining ends the call", empty=True)
-    )
 
 
 @frozen

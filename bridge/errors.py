@@ -82,6 +82,10 @@ class NewerError(StoreError):
         self.schema = schema
 
 
+class ObjectError(BridgeError):
+    """Object storage can't be used now, refuses, or does not have what was asked for."""
+
+
 class ForgetError(BridgeError):
     """A call can't be erased now: it is going on, or it is not known which one is meant."""
 

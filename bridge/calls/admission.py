@@ -11,7 +11,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from bridge.agents import Agent
-from bridge.config import Server
+from bridge.settings.server import Server
 
 MOST_CALLERS: Final = 10_000
 """Callers whose last calls are remembered; beyond it the one who called longest ago is forgotten."""

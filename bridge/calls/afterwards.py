@@ -39,7 +39,7 @@ class Afterwards:
 
     def endings(self, agent: Agent, form: Mapping[str, str]) -> Endings:
         """Return what there is for this caller of an agent's."""
-        return Endings(agent, self.settings.server.public_url, caller_id_of(form))
+        return Endings(agent, self.settings.server.own_url, caller_id_of(form))
 
     def ending(self, agent: Agent, end: EndCall) -> str:
         """Return what the caller of a call that has ended hears."""

@@ -76,8 +76,8 @@ def key_of(call_sid: str, agent: str, turn: int) -> Key:
 
 def routes_of(webhook: Webhook, secret: str, process: str = "") -> Routes:
     """Return the addresses of the call of this webhook, which a process of that name carries."""
-    public_url = webhook.setup.settings.server.public_url
-    return Routes(public_url, webhook.agent.name, secret, process, webhook.turn)
+    own_url = webhook.setup.settings.server.own_url
+    return Routes(own_url, webhook.agent.name, secret, process, webhook.turn)
 
 
 def begin_call(

@@ -19,6 +19,7 @@ FIXED: Final = (
     ("server", "bind"),
     ("server", "workers"),
     ("server", "public_url"),
+    ("server", "host_url"),
     ("recording", "folder"),
     ("admin", "bind"),
     ("tracing", "endpoint"),

@@ -143,7 +143,7 @@ class Whereabouts:
     def next_step(self, end: EndCall | None) -> str:
         """Return what Twilio is to do with the caller now."""
         if end is not None:
-            return Endings(self.agent, self.routes.public_url, self.caller_id).of_call(end).twiml
+            return Endings(self.agent, self.routes.base_url, self.caller_id).of_call(end).twiml
         if self.plan is not None:
             ways = self.routes.ways(self.number)
             return plan_twiml(self.plan, self.agent, ways, caller_id=self.caller_id)

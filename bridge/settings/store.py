@@ -11,6 +11,11 @@ from bridge.checks import Check, Wrong, setting, text, whole
 SCHEMES: Final = ("postgres", "postgresql")
 BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s'?#]*)?")
 
+KEY: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,20}/?")
+"""Names that every storage, shell and URL takes as they are."""
+
+MOST_DAYS: Final = 36_500
+
 STORAGE: Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -62,13 +67,22 @@ def place(what: str) -> Check:
     return check
 
 
+def bucket(value: Any) -> str:
+    """Accept `s3://` with a bucket and a folder, or nothing."""
+    if value != "" and not (isinstance(value, str) and BUCKET.fullmatch(value) and KEY.fullmatch(value[5:])):
+        raise Wrong('where tapes go: "s3://BUCKET/FOLDER", of letters, digits and _ . - /')
+    return str(value).rstrip("/")
+
+
 @frozen
 class SharedStore:
     """One lake for the records of all hosts: its catalogue, and where its Parquet files are; and where tapes go."""
 
     lake: str = setting("", catalogue)
     data: str = setting("", place("the lake's files"))
-    tapes: str = setting("", place("tapes"))
+    tapes: str = setting("", bucket)
+    keep_local_days: int = setting(0, whole(0, MOST_DAYS))
+    """How long a tape stays in the data folder that is in storage; 0 for as long as tapes are kept."""
     lake_seconds: int = setting(30, whole(1, 3600))
 
     @property

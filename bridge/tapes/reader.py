@@ -1,6 +1,5 @@
 """Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
 
-import gzip
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Final
 from attrs import define, evolve, frozen
 
 from bridge.errors import TapeError
+from bridge.objects.opening import open_tape
 from bridge.tapes.header import Header, decode_header
 from bridge.tapes.line_reading import check_lines
 from bridge.tapes.lines import Ending
@@ -105,7 +105,7 @@ def _blocks_of(path: Path) -> Iterator[list[bytes]]:
     """Yield the lines of a tape as they are unpacked, many at a time; the last one may be torn. Raises `TapeError`."""
     pieces, size = list[bytes](), 0
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             while block := file.read(BLOCK_BYTES):
                 size += len(block)
                 if size > MOST_BYTES:
@@ -126,7 +126,7 @@ def _blocks_of(path: Path) -> Iterator[list[bytes]]:
 def header_of(path: Path) -> Header | None:
     """Return a tape's header, reading no more than that; None when there is none to read."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             return decode_header(file.readline(MOST_BYTES))
     except (OSError, EOFError, zlib.error, TapeError):
         return None
@@ -187,7 +187,7 @@ def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
 
 def _ending_on(path: Path) -> Ending | None:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             ends = [line for line in file if END_MARK in line[:MOST_OF_AN_END]]
         end = end_among(ends)
         return decode(end).end if end else None

@@ -18,7 +18,8 @@ from bridge.wire.twiml import Ways, connect_twiml
 class Routes:
     """The addresses of one call of an agent's."""
 
-    public_url: str = ""
+    base_url: str = ""
+    """The address of the host that carries it."""
     agent: str = ""
     secret: str = field(default="", repr=False)
     process: str = ""
@@ -29,13 +30,13 @@ class Routes:
     def connect(self, leg: int) -> str:
         """Return TwiML that connects the caller as this leg of the call's phone."""
         return connect_twiml(
-            stream_url=f"{websocket_url(self.public_url)}/voice/ws/{self.agent}{self.process}",
+            stream_url=f"{websocket_url(self.base_url)}/voice/ws/{self.agent}{self.process}",
             action_url=self._next(leg),
             token=self.token(leg),
         )
 
     def _next(self, leg: int) -> str:
-        url = f"{self.public_url}/voice/{self.agent}/next"
+        url = f"{self.base_url}/voice/{self.agent}/next"
         if self.turn > 1:
             return f"{url}?turn={self.turn}&leg={leg}"
         return url if leg == 1 else f"{url}?leg={leg}"
@@ -55,7 +56,7 @@ class Routes:
 
     def url_of(self, number: int) -> str:
         """Return what the addresses of an excursion begin with."""
-        return f"{self.public_url}/voice/{self.agent}/away/{number}"
+        return f"{self.base_url}/voice/{self.agent}/away/{number}"
 
     def nonce(self, number: int) -> str:
         """Return what proves that a request is about an excursion."""

@@ -49,6 +49,8 @@ STRANGER: Final = "CA" + "0" * 32
 MOST_TOOLS: Final = 4
 TOOL_MS: Final = 12_000
 """So long a tool may take, with the answer to its result."""
+IN_TOOL_MS: Final = 900
+"""So long after a question the model has called its tool, and a tool that takes a while still runs."""
 
 
 @attrs.frozen
@@ -165,13 +167,15 @@ def _talk(known: Known) -> tuple[Situation, ...]:
         Situation(
             name="turns",
             title="two questions, each after the answer",
-            caller=known.caller(ASKS, quiet(), ASKS, quiet(), HangUp()),
+            caller=known.caller(ASKS, quiet(), ASKS, quiet(1_800), HangUp()),
             script=script(SHORT, SHORT),
         ),
         Situation(
             name="eager",
             title="the caller speaks at once, and the model is slow to answer the door",
-            caller=Caller(steps=(says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100),
+            caller=Caller(
+                steps=(WaitForStream(), says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100
+            ),
             script=script(SHORT, faults=Faults(open_after_ms=800)),
         ),
         Situation(
@@ -238,6 +242,13 @@ def _tools(known: Known) -> tuple[Situation, ...]:
             CallTool(first.name, '{"day": "Fri'),
         ),
         undeclared,
+        Situation(
+            name="gone-in-tool",
+            title=f"the caller hangs up as {first.name} is called",
+            caller=known.caller(ASKS, Wait(IN_TOOL_MS), HangUp()),
+            script=script((first,)),
+            is_broken=True,
+        ),
     )
 
 

@@ -38,6 +38,8 @@ class _Ringing:
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
     over_at: float = 0.0
+    most_at_once: int = 1
+    """So many calls went on at the same time, with this one."""
 
     async def wait_begun(self, alone_ms: int) -> None:
         """Until its session was opened, and so much later, or until it is over."""
@@ -71,14 +73,20 @@ class Stage:
         """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
         self._rung.append(ringing)
+        going = [one for one in self._rung if not one.is_over.is_set()]
+        for one in going:
+            one.most_at_once = max(one.most_at_once, len(going))
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
             nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
             await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
-        return BothSides(
-            situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
-        )
+        hurry = self._load.since(reports[0].rang_at)
+        return BothSides(situation, reports[0], tuple(ringing.logs), number, hurry, ringing.most_at_once)
+
+    def watch_bridge(self, session: int) -> None:
+        """Look at the time that the processes of this session use, from now on."""
+        self._load.bridge = session
 
     async def wait_left(self) -> None:
         """Until every session was left, or the bridge had its time for it since the call was over."""

@@ -39,6 +39,9 @@ def test_a_lake_is_a_catalogue_and_a_place_for_its_files():
         ({"data": "s3://"}, "s3://BUCKET/FOLDER"),
         ({"data": "gs://bucket"}, "s3://BUCKET/FOLDER"),
         ({"tapes": "it's"}, "where tapes go"),
+        ({"tapes": "a-folder"}, "s3://BUCKET/FOLDER"),
+        ({"tapes": "s3://calls/a folder"}, "s3://BUCKET/FOLDER"),
+        ({"keep_local_days": -1}, "0 to 36500"),
         ({"lake_seconds": 0}, "1 to 3600"),
     ],
 )
