@@ -116,7 +116,10 @@ def test_of_a_call_that_two_hosts_have_the_one_with_a_stream_counts(tmp_path: Pa
                 folder.store.query("update calls set stream_started_ms = null")
             unsent_of(folder).mark([f"CA{first}"], are_new=True)
             sent(folder, evolve(place, host=name))
-    assert asked(place, "select call_id, host from lake.calls order by 1") == [("CAone", "one"), ("CAtwo", "one")]
+    assert asked(place, "select call_id, host from lake.calls order by 1") == [
+        ("CAone", "one"),
+        ("CAtwo", "one"),
+    ]
     assert len(rows_in(place)["transcript"]) == 2 * len(folder.rows()["transcript"])
 
 
