@@ -22,6 +22,7 @@ from bridge.config import Secrets, Settings
 from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
+from bridge.indexing.shipper import Shipper
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
@@ -66,6 +67,7 @@ class Daemon:
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
+    shipper: Shipper
     disk_watch: DiskWatch
     peers: "Peers | None" = None
 
@@ -89,11 +91,14 @@ class Daemon:
         async with trio.open_nursery() as background:
             await background.start(self.indexer.run, name="indexer")
             background.start_soon(self.keeper.run, name="keeper")
+            background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
             if self.peers is not None:
                 background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
-            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
+            seen = Snapshot(
+                self.switchboard, self.host, self.indexer, dialer=self.dialer, shipper=self.shipper
+            )
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
             await self.indexer.finish()
@@ -164,14 +169,15 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
+    keeper, shipper = Keeper(settings, indexer), Shipper(settings, secrets)
+    disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch,
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch,
             _others_of(current),
         )  # fmt: skip
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):

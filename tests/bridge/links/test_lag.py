@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 import trio
+from bridge.settings.server import Server
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.links.lag import (
@@ -17,7 +18,6 @@ from bridge.links.lag import (
     LoopLag,
     LoopWork,
 )
-from bridge.settings.server import Server
 
 MOST_MS = 200
 
