@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
@@ -22,6 +22,7 @@ from bridge.config import Secrets, Settings
 from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
+from bridge.indexing.uploader import Uploader
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
@@ -64,13 +65,14 @@ class Daemon:
     monitoring: Monitoring
     keeper: Keeper
     disk_watch: DiskWatch
+    uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
         self.host.renew(self.current.setup)
-        self.indexer.settings = self.keeper.settings = settings
+        self.indexer.settings = self.keeper.settings = self.uploader.settings = settings
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
@@ -87,7 +89,10 @@ class Daemon:
             background.start_soon(self.keeper.run, name="keeper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
+            background.start_soon(self.uploader.run, name="uploads")
+            seen = Snapshot(
+                self.switchboard, self.host, self.indexer, dialer=self.dialer, uploader=self.uploader
+            )
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
             await self.indexer.finish()

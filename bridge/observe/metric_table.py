@@ -3,18 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
-
-
-@frozen
-class Metric:
-    """One metric; counters are shown with `_total` behind the name."""
-
-    name: str
-    text: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
+from bridge.observe.metric import Metric
+from bridge.observe.metric_table_shared import SHARED_GAUGES, SHARED_TOTALS
 
 OUTCOMES: Final = ("person", "machine", "fax", "unknown", "busy", "no_answer", "failed", "canceled")
 """Of a call that we made: who or what answered it, or why nobody did."""
@@ -286,6 +276,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Resident memory of the process that holds DuckDB; 0 while it has nothing to do and there is none.",
         (),
     ),
+    *SHARED_GAUGES,
     Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
     Metric(
         "bridge_threads",
@@ -391,6 +382,7 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "Tapes that can't be indexed as they are; the log names each.",
         (),
     ),
+    *SHARED_TOTALS,
     Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
 )
 

@@ -20,10 +20,12 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
+from bridge.config import Settings
 from bridge.heart.error_policy import POLICIES
 from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
+from bridge.indexing.uploader import Uploader
 from bridge.observe.metric_table import (
     COUNTERS,
     DEAD_AIR,
@@ -75,6 +77,7 @@ class _Totals:
     indexer_deaths: int = 0
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
+    uploads: Mapping[str, float] = field(factory=lambda: Uploader(Settings()).counts())
 
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
@@ -84,6 +87,7 @@ class _Totals:
         vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
+        self.uploads = snapshot.uploader.counts()
         self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
     def collect(self) -> Iterable[Any]:
@@ -98,6 +102,7 @@ class _Totals:
             "bridge_indexer_deaths": {"": self.indexer_deaths},
             "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
+            **{name: {"": value} for name, value in self.uploads.items()},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -261,6 +266,7 @@ class Metrics:
             "bridge_workers_retiring": vitals.retiring,
             "bridge_calls_with_older_code": vitals.retiring_calls,
             "bridge_memory_bytes": vitals.memory_bytes,
+            **snapshot.uploader.gauges(),
         }
         for name, value in values.items():
             self._gauges[name].set(value)

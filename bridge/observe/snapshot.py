@@ -9,7 +9,9 @@ from attrs import define, field, frozen
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
+from bridge.config import Settings
 from bridge.indexing.indexer import Indexer
+from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Snapshot:
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
+    uploader: Uploader = field(factory=lambda: Uploader(Settings()))
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""
