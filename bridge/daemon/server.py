@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
@@ -23,6 +23,7 @@ from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
@@ -70,13 +71,14 @@ class Daemon:
     shipper: Shipper
     disk_watch: DiskWatch
     peers: "Peers | None" = None
+    uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
         self.host.renew(self.current.setup)
-        self.indexer.settings = self.keeper.settings = settings
+        self.indexer.settings = self.keeper.settings = self.uploader.settings = settings
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
@@ -94,10 +96,16 @@ class Daemon:
             background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
+            background.start_soon(self.uploader.run, name="uploads")
             if self.peers is not None:
                 background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
             seen = Snapshot(
-                self.switchboard, self.host, self.indexer, dialer=self.dialer, shipper=self.shipper
+                self.switchboard,
+                self.host,
+                self.indexer,
+                dialer=self.dialer,
+                shipper=self.shipper,
+                uploader=self.uploader,
             )
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield

@@ -26,6 +26,7 @@ from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.observe.metric_table import (
     COUNTERS,
     GAUGES,
@@ -80,6 +81,7 @@ class _Totals:
     lake: Mapping[str, float] = field(factory=lambda: Shipper(Settings(), Secrets()).counts())
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
+    uploads: Mapping[str, float] = field(factory=lambda: Uploader(Settings()).counts())
 
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
@@ -90,6 +92,7 @@ class _Totals:
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
         self.lake = snapshot.shipper.counts()
+        self.uploads = snapshot.uploader.counts()
         self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
     def collect(self) -> Iterable[Any]:
@@ -105,6 +108,7 @@ class _Totals:
             "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
             **{name: {"": value} for name, value in self.lake.items()},
+            **{name: {"": value} for name, value in self.uploads.items()},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -269,6 +273,7 @@ class Metrics:
             "bridge_workers_retiring": vitals.retiring,
             "bridge_calls_with_older_code": vitals.retiring_calls,
             "bridge_memory_bytes": vitals.memory_bytes,
+            **snapshot.uploader.gauges(),
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -12,6 +12,7 @@ from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Snapshot:
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
     shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
+    uploader: Uploader = field(factory=lambda: Uploader(Settings()))
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""
