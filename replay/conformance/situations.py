@@ -84,6 +84,12 @@ class Situation:
     told: Told | None = None
     """What is expected of it, if it is a call of somebody's own."""
 
+    @property
+    def model_is_prompt(self) -> bool:
+        """Whether the model does all of its own as soon as it can: what takes long is the bridge's."""
+        delivery, faults = self.script.delivery, self.script.faults
+        return delivery.response_delay_ms == Delivery().response_delay_ms and not faults.open_after_ms
+
     def caller_of(self, number: int) -> Caller:
         """What the copy of this number does, counted from 1."""
         return self.other if self.other is not None and number % 2 == 0 else self.caller
