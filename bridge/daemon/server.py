@@ -67,7 +67,6 @@ class Daemon:
     monitoring: Monitoring
     keeper: Keeper
     disk_watch: DiskWatch
-    peers: "Peers | None" = None
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
@@ -91,9 +90,10 @@ class Daemon:
             background.start_soon(self.keeper.run, name="keeper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            if self.peers is not None:
-                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
-            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer)
+            peers = _others_of(self.current)
+            if peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")
+            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer, peers=peers)
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
             await self.indexer.finish()
@@ -171,9 +171,8 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch,
-            _others_of(current),
-        )  # fmt: skip
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
+        )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()

@@ -13,6 +13,7 @@ from bridge.indexing.indexer import Indexer
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
     from bridge.outbound.dialer import Dialer
 
 PEAK_SECONDS: Final = 15.0
@@ -28,6 +29,8 @@ class Snapshot:
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
+    peers: "Peers | None" = None
+    """The other hosts of a fleet, if they can be asked."""
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""
