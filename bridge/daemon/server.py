@@ -70,7 +70,6 @@ class Daemon:
     keeper: Keeper
     shipper: Shipper
     disk_watch: DiskWatch
-    peers: "Peers | None" = None
     uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
 
     def change(self, setup: Setup) -> list[str]:
@@ -97,13 +96,15 @@ class Daemon:
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
             background.start_soon(self.uploader.run, name="uploads")
-            if self.peers is not None:
-                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
+            peers = _others_of(self.current)
+            if peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")
             seen = Snapshot(
                 self.switchboard,
                 self.host,
                 self.indexer,
                 dialer=self.dialer,
+                peers=peers,
                 shipper=self.shipper,
                 uploader=self.uploader,
             )
@@ -185,9 +186,8 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch,
-            _others_of(current),
-        )  # fmt: skip
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch
+        )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
