@@ -66,6 +66,10 @@ class HeldError(StoreError):
     """Another process holds the database; in a moment it may not."""
 
 
+class LakeError(StoreError):
+    """The lake can't be used now, or not as it is."""
+
+
 class SlowError(StoreError):
     """The database could tell, but not in the time there is."""
 

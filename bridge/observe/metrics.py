@@ -20,30 +20,33 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
-from bridge.config import Settings
+from bridge.config import Secrets, Settings
 from bridge.heart.error_policy import POLICIES
 from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
+from bridge.indexing.shipper import Shipper
 from bridge.indexing.uploader import Uploader
 from bridge.observe.metric_table import (
     COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    PER_AGENT,
+    TIMES_PER_AGENT,
+    TOTALS,
+)
+from bridge.observe.metric_words import (
     DEAD_AIR,
     ENDED_BY,
     EXCURSION_OUTCOMES,
-    GAUGES,
-    HISTOGRAMS,
     INCOMPLETE,
     JOURNAL_COUNTS,
     OTHER,
     OUTCOMES,
-    PER_AGENT,
     REPLACED,
     SPEND_CAPS,
-    TIMES_PER_AGENT,
     TOKENS,
     TOOL_OUTCOMES,
-    TOTALS,
     TRY_KINDS,
     UNTRANSCRIBED,
 )
@@ -75,6 +78,7 @@ class _Totals:
     lost: int = 0
     deaths: int = 0
     indexer_deaths: int = 0
+    lake: Mapping[str, float] = field(factory=lambda: Shipper(Settings(), Secrets()).counts())
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
     uploads: Mapping[str, float] = field(factory=lambda: Uploader(Settings()).counts())
@@ -87,6 +91,7 @@ class _Totals:
         vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
+        self.lake = snapshot.shipper.counts()
         self.uploads = snapshot.uploader.counts()
         self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
@@ -102,6 +107,7 @@ class _Totals:
             "bridge_indexer_deaths": {"": self.indexer_deaths},
             "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
+            **{name: {"": value} for name, value in self.lake.items()},
             **{name: {"": value} for name, value in self.uploads.items()},
         }
         for it in TOTALS:
@@ -259,6 +265,7 @@ class Metrics:
             "bridge_store_failing": bool(snapshot.indexer.fault),
             "bridge_store_tapes_set_aside": snapshot.indexer.set_aside,
             "bridge_indexer_memory_bytes": snapshot.indexer.memory_bytes,
+            **snapshot.shipper.gauges(),
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,

@@ -9,8 +9,9 @@ from attrs import define, field, frozen
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
-from bridge.config import Settings
+from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
+from bridge.indexing.shipper import Shipper
 from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
@@ -30,6 +31,7 @@ class Snapshot:
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
+    shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
     uploader: Uploader = field(factory=lambda: Uploader(Settings()))
 
     def vitals(self) -> Vitals:

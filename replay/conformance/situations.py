@@ -49,6 +49,8 @@ STRANGER: Final = "CA" + "0" * 32
 MOST_TOOLS: Final = 4
 TOOL_MS: Final = 12_000
 """So long a tool may take, with the answer to its result."""
+IN_TOOL_MS: Final = 900
+"""So long after a question the model has called its tool, and a tool that takes a while still runs."""
 
 
 @attrs.frozen
@@ -76,6 +78,8 @@ class Situation:
     is_broken: bool = False
     """Something goes wrong on purpose: answers may be missing."""
     has_odd_parameters: bool = False
+    has_pauses: bool = False
+    """Whether Twilio pauses where the bridge tells it to, before its stream."""
     longest_ms: int = LONGEST_MS
     told: Told | None = None
     """What is expected of it, if it is a call of somebody's own."""
@@ -140,6 +144,7 @@ FIRST: Final = Situation(
     caller=Caller(steps=(WaitForStream(), WaitForQuiet(700, timeout_ms=5_000), Wait(500), HangUp())),
     script=script(),
     is_alone=True,
+    has_pauses=True,
 )
 
 
@@ -165,14 +170,17 @@ def _talk(known: Known) -> tuple[Situation, ...]:
         Situation(
             name="turns",
             title="two questions, each after the answer",
-            caller=known.caller(ASKS, quiet(), ASKS, quiet(), HangUp()),
+            caller=known.caller(ASKS, quiet(), ASKS, quiet(1_800), HangUp()),
             script=script(SHORT, SHORT),
         ),
         Situation(
             name="eager",
             title="the caller speaks at once, and the model is slow to answer the door",
-            caller=Caller(steps=(says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100),
+            caller=Caller(
+                steps=(WaitForStream(), says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100
+            ),
             script=script(SHORT, faults=Faults(open_after_ms=800)),
+            has_pauses=True,
         ),
         Situation(
             name="silence",
@@ -238,6 +246,13 @@ def _tools(known: Known) -> tuple[Situation, ...]:
             CallTool(first.name, '{"day": "Fri'),
         ),
         undeclared,
+        Situation(
+            name="gone-in-tool",
+            title=f"the caller hangs up as {first.name} is called",
+            caller=known.caller(ASKS, Wait(IN_TOOL_MS), HangUp()),
+            script=script((first,)),
+            is_broken=True,
+        ),
     )
 
 
@@ -317,6 +332,7 @@ def _failures(known: Known) -> tuple[Situation, ...]:
             title="the model opens its door after three seconds",
             caller=known.caller(ASKS, quiet(), HangUp()),
             script=script(SHORT, faults=Faults(open_after_ms=3_000)),
+            has_pauses=True,
         ),
         fails("response-failed", "every response fails", Faults(fail_responses=20), *opening, ASKS),
         fails("model-refuses", "the model refuses the session", Faults(refuse="http_401"), begins_alone_ms=4_000),

@@ -9,7 +9,9 @@ from replay.conformance.card import Check, Finding
 from replay.conformance.situations import Known, Situation
 
 CUTS: Final = ("cut-early", "cut-late", "cut-after-done", "cut-second-item")
-ENDINGS: Final = ("gone-at-once", "gone-in-answer", "gone-while-speaking", "socket-reset", "stream-lost")
+ENDINGS: Final = (
+    "gone-at-once", "gone-in-answer", "gone-while-speaking", "gone-in-tool", "socket-reset", "stream-lost",
+)  # fmt: skip
 MARKS: Final = ("marks-lost", "marks-late")
 TURNS: Final = ("turns", "silence", "two-at-once")
 
@@ -84,6 +86,13 @@ def _why(check: Check, calls: Sequence[BothSides]) -> str:
         return why
     if not any(log.session for call in calls for log in call.sessions):
         return "it never came to the model"
+    if not any(call.told("session.created") for call in calls):
+        codes = sorted({code for call in calls for code in call.refusals})
+        return (
+            f"the model refused every session: {', '.join(codes)}"
+            if codes
+            else "the model refused every session"
+        )
     if check in NO_GREETING and not known.greets:
         return "it lets the caller speak first"
     if check in OF_TOOLS and not known.tools:
