@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
@@ -68,9 +68,17 @@ class Daemon:
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
-    shipper: Shipper
     disk_watch: DiskWatch
-    uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
+    shipper: Shipper = field(init=False)
+    uploader: Uploader = field(init=False)
+
+    @shipper.default
+    def _to_the_lake(self) -> Shipper:
+        return Shipper(self.indexer.settings, self.indexer.secrets)
+
+    @uploader.default
+    def _to_storage(self) -> Uploader:
+        return Uploader(self.indexer.settings)
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
@@ -178,7 +186,7 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper, shipper = Keeper(settings, indexer), Shipper(settings, secrets)
+    keeper = Keeper(settings, indexer)
     disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
@@ -186,7 +194,7 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
         )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
