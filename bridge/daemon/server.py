@@ -186,8 +186,7 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper = Keeper(settings, indexer)
-    disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
+    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
