@@ -56,10 +56,10 @@ OF_WEBHOOKS: Final = (c.SIGNATURE_CHECKED, c.ODD_PARAMETERS)
 
 
 def known_of(call: BothSides) -> Known:
-    """Return what the first call has shown: whether the agent spoke first, and which tools were declared."""
+    """Return what the first call has shown: whether the agent spoke first, the tools, the address of its stream."""
     sessions = [log.session for log in call.sessions if log.session is not None]
     tools = sessions[-1].settings.get("tools") if sessions else ()
-    return Known(bool(call.spoken()), tuple(tools or ()))
+    return Known(bool(call.spoken()), tuple(tools or ()), call.report.stream)
 
 
 def untold(check: Check, calls: Sequence[BothSides]) -> Finding:
