@@ -25,6 +25,9 @@ FIXED: Final = (
     ("tracing", "endpoint"),
     ("fleet", "hosts"),
     ("fleet", "admin"),
+    ("store", "lake"),
+    ("store", "data"),
+    ("store", "lake_seconds"),
 )
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 

@@ -4,11 +4,11 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
@@ -22,6 +22,8 @@ from bridge.config import Secrets, Settings
 from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
+from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
@@ -40,10 +42,10 @@ from bridge.web.app import MEDIA_PATH, Gate, make_app
 from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
-from bridge.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from bridge.fleet.peers import Peers
+    from bridge.workers.pool import WorkerPool
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -60,20 +62,22 @@ class Daemon:
     port: int
     current: CurrentSetup
     switchboard: Switchboard
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     dialer: Dialer
     closer: Closer
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
+    shipper: Shipper
     disk_watch: DiskWatch
+    uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
         self.host.renew(self.current.setup)
-        self.indexer.settings = self.keeper.settings = settings
+        self.indexer.settings = self.keeper.settings = self.uploader.settings = settings
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
@@ -88,12 +92,21 @@ class Daemon:
         async with trio.open_nursery() as background:
             await background.start(self.indexer.run, name="indexer")
             background.start_soon(self.keeper.run, name="keeper")
+            background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            peers = _others_of(self.current)
-            if peers is not None:
+            background.start_soon(self.uploader.run, name="uploads")
+            if (peers := _others_of(self.current)) is not None:
                 background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")
-            seen = Snapshot(self.switchboard, self.host, self.indexer, dialer=self.dialer, peers=peers)
+            seen = Snapshot(
+                self.switchboard,
+                self.host,
+                self.indexer,
+                dialer=self.dialer,
+                peers=peers,
+                shipper=self.shipper,
+                uploader=self.uploader,
+            )
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
             await self.indexer.finish()
@@ -156,7 +169,7 @@ async def open_daemon(
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
     if settings.server.workers > 1:
-        host: LocalHost | WorkerPool = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
+        host: LocalHost | WorkerPool = _pool(settings, secrets, indexer, handshake_seconds, lag)
     else:
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
@@ -164,18 +177,25 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
+    keeper, shipper = Keeper(settings, indexer), Shipper(settings, secrets)
+    disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
-        daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
-        )
+        parts = (current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch)
+        daemon = Daemon(port, *parts)
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
+
+
+def _pool(*made_of: Any) -> "WorkerPool":
+    """Return workers that carry the calls; a daemon that is its own worker need not load them."""
+    from bridge.workers.pool import WorkerPool
+
+    return WorkerPool(*made_of)
 
 
 def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
@@ -206,7 +226,7 @@ class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
 
     gate: Gate
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     handshake_seconds: float = HANDSHAKE_SECONDS
     dialer: Dialer | None = None
     _config: HypercornConfig = field(factory=HypercornConfig)

@@ -317,8 +317,9 @@ class Indexer:
         return None
 
     async def _index(self, tape: Waiting) -> None:
+        wants_records = tape.is_ours and self.on_record is not None
         try:
-            reply = await self._give(AddTape(tape.path, tape.is_ours and self.on_record is not None))
+            reply = await self._give(AddTape(tape.path, wants_records, has_just_ended=tape.is_ours))
         except ProcessDied as death:
             tape.deaths += death.had_begun
             if tape.deaths >= MOST_DEATHS:

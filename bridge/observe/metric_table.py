@@ -2,18 +2,8 @@
 
 from typing import Final
 
-from attrs import frozen
-
-
-@frozen
-class Metric:
-    """One metric; counters are shown with `_total` behind the name."""
-
-    name: str
-    text: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
+from bridge.observe.metric import Metric
+from bridge.observe.metric_table_shared import SHARED_GAUGES, SHARED_TOTALS
 
 LATENCY_BUCKETS: Final = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 """Seconds. People take turns within 0.2 s of each other and find 1 s slow: the steps are finest there."""
@@ -240,6 +230,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Resident memory of the process that holds DuckDB; 0 while it has nothing to do and there is none.",
         (),
     ),
+    *SHARED_GAUGES,
     Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
     Metric(
         "bridge_threads",
@@ -360,6 +351,7 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "Tapes that can't be indexed as they are; the log names each.",
         (),
     ),
+    *SHARED_TOTALS,
     Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
 )
 

@@ -20,10 +20,13 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from bridge import __version__
+from bridge.config import Secrets, Settings
 from bridge.heart.error_policy import POLICIES
 from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
+from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.observe.metric_table import (
     COUNTERS,
     GAUGES,
@@ -76,8 +79,10 @@ class _Totals:
     lost: int = 0
     deaths: int = 0
     indexer_deaths: int = 0
+    lake: Mapping[str, float] = field(factory=lambda: Shipper(Settings(), Secrets()).counts())
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
+    uploads: Mapping[str, float] = field(factory=lambda: Uploader(Settings()).counts())
 
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
@@ -88,6 +93,8 @@ class _Totals:
         vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
+        self.lake = snapshot.shipper.counts()
+        self.uploads = snapshot.uploader.counts()
         self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
     def collect(self) -> Iterable[Any]:
@@ -103,6 +110,8 @@ class _Totals:
             "bridge_indexer_deaths": {"": self.indexer_deaths},
             "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
+            **{name: {"": value} for name, value in self.lake.items()},
+            **{name: {"": value} for name, value in self.uploads.items()},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -261,6 +270,7 @@ class Metrics:
             "bridge_store_failing": bool(snapshot.indexer.fault),
             "bridge_store_tapes_set_aside": snapshot.indexer.set_aside,
             "bridge_indexer_memory_bytes": snapshot.indexer.memory_bytes,
+            **snapshot.shipper.gauges(),
             "bridge_tasks": vitals.tasks,
             "bridge_threads": vitals.threads,
             "bridge_workers": vitals.workers,
@@ -268,6 +278,7 @@ class Metrics:
             "bridge_workers_retiring": vitals.retiring,
             "bridge_calls_with_older_code": vitals.retiring_calls,
             "bridge_memory_bytes": vitals.memory_bytes,
+            **snapshot.uploader.gauges(),
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -9,7 +9,10 @@ from attrs import define, field, frozen
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
+from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
+from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class Snapshot:
     dialer: "Dialer | None" = None
     peers: "Peers | None" = None
     """The other hosts of a fleet, if they can be asked."""
+    shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
+    uploader: Uploader = field(factory=lambda: Uploader(Settings()))
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

@@ -78,6 +78,8 @@ class Situation:
     is_broken: bool = False
     """Something goes wrong on purpose: answers may be missing."""
     has_odd_parameters: bool = False
+    has_pauses: bool = False
+    """Whether Twilio pauses where the bridge tells it to, before its stream."""
     longest_ms: int = LONGEST_MS
     told: Told | None = None
     """What is expected of it, if it is a call of somebody's own."""
@@ -142,6 +144,7 @@ FIRST: Final = Situation(
     caller=Caller(steps=(WaitForStream(), WaitForQuiet(700, timeout_ms=5_000), Wait(500), HangUp())),
     script=script(),
     is_alone=True,
+    has_pauses=True,
 )
 
 
@@ -177,6 +180,7 @@ def _talk(known: Known) -> tuple[Situation, ...]:
                 steps=(WaitForStream(), says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100
             ),
             script=script(SHORT, faults=Faults(open_after_ms=800)),
+            has_pauses=True,
         ),
         Situation(
             name="silence",
@@ -328,6 +332,7 @@ def _failures(known: Known) -> tuple[Situation, ...]:
             title="the model opens its door after three seconds",
             caller=known.caller(ASKS, quiet(), HangUp()),
             script=script(SHORT, faults=Faults(open_after_ms=3_000)),
+            has_pauses=True,
         ),
         fails("response-failed", "every response fails", Faults(fail_responses=20), *opening, ASKS),
         fails("model-refuses", "the model refuses the session", Faults(refuse="http_401"), begins_alone_ms=4_000),
