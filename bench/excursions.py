@@ -253,7 +253,9 @@ def silences(lines: list[Line]) -> list[int]:
 
 
 def is_callers(line: Line) -> bool:
-    """Say whether turn detection hears the caller here."""
+    """Say whether the caller speaks here, as turn detection hears it, or presses a key: what they wait for is new."""
+    if line.leg == PHONE:
+        return line.is_input and line.message.get("event") == "dtmf"
     return line.is_input and line.leg == MODEL and "speech_started" in str(line.message.get("type"))
 
 

@@ -159,7 +159,7 @@ def _others(card: ReportCard, result: Result, heading: str) -> Iterator[str]:
     yield f"## {heading}"
     yield ""
     for check in checks:
-        yield f"- {_sentence(check.title)}: {visible(card.of(check.name)[0].why)}"
+        yield f"- {_sentence(check.title)}: {visible(card.found_of(check.name))}"
     yield ""
 
 

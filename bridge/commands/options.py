@@ -8,6 +8,7 @@ from attrs import evolve
 from bridge import config
 from bridge.checks import read_table
 from bridge.errors import ConfigError
+from bridge.settings.server import Server
 
 CONFIG = click.option(
     "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
@@ -19,6 +20,9 @@ DATA = click.option(
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 PUBLIC_URL = click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+HOST_URL = click.option(
+    "--host-url", envvar="BRIDGE_HOST_URL", help="The https address of this host alone, one of several."
+)
 
 
 def data_folder(path: Path, data: Path | None) -> Path:
@@ -26,13 +30,13 @@ def data_folder(path: Path, data: Path | None) -> Path:
     return data or config.load(path).data_folder
 
 
-def with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
-    """Return the settings with what the command line said, checked like the file."""
-    given = {key: value for key, value in {"public_url": public_url, "bind": bind}.items() if value}
+def with_overrides(settings: config.Settings, **said: str | None) -> config.Settings:
+    """Return the settings with what the command line said of [server], checked like the file."""
+    given = {key: value for key, value in said.items() if value}
     faults: list[str] = []
     server = settings.server
     if given:
-        checked = read_table(config.Server, given, at="command line", faults=faults)
+        checked = read_table(Server, given, at="command line", faults=faults)
         server = evolve(server, **{key: getattr(checked, key) for key in given})
     if faults:
         raise ConfigError(faults)

@@ -187,8 +187,8 @@ class Call:
             agent, decisions, said, stream, session, turns, playout, calls, barge_in, farewell, away, callee,
             self.prices)  # fmt: skip
         self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, overlap, self._time_up,
-        )  # fmt: skip
+            decisions, stream, session, keys, turns, calls, dead_air, barge_in, farewell, away, callee, overlap,
+            self._time_up)  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
             self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, talk, overlap,
@@ -346,8 +346,6 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
-            self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle and self._is_pause:
             return self._farewell.go()
         if self._turns.may_ask and self._may_be_asked:

@@ -77,10 +77,6 @@ class LastWords:
         self._until = now + LISTEN_MS if self.may_be_asked_for(by) else now
         self._turns = {item_id: since for item_id, since in self._turns.items() if now - since < UNDER_WAY_MS}
 
-    def are_awaited(self, now: int) -> bool:
-        """Say whether a turn of the caller's is still being written down."""
-        return any(now - since < UNDER_WAY_MS for since in self._turns.values())
-
     def awaited_until(self, now: int) -> int | None:
         """Return when the last of them is given up; None when none is awaited."""
         until = max(self._turns.values(), default=now - UNDER_WAY_MS) + UNDER_WAY_MS

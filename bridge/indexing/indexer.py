@@ -58,8 +58,7 @@ LAST_SECONDS: Final = 1.5
 MOST_DEATHS: Final = 3
 """Of one tape: then it is set aside."""
 
-MOST_ASIDE: Final = 100
-"""Tapes set aside; the next start finds the others."""
+MOST_ASIDE: Final = 100  # tapes; the next start finds the others
 
 MOST_LATE: Final = 1000
 """Requests about calls that are over and wait for their tapes."""
@@ -317,8 +316,9 @@ class Indexer:
         return None
 
     async def _index(self, tape: Waiting) -> None:
+        wants_records = tape.is_ours and self.on_record is not None
         try:
-            reply = await self._give(AddTape(tape.path, tape.is_ours and self.on_record is not None))
+            reply = await self._give(AddTape(tape.path, wants_records, has_just_ended=tape.is_ours))
         except ProcessDied as death:
             tape.deaths += death.had_begun
             if tape.deaths >= MOST_DEATHS:

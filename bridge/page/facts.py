@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from attrs import asdict
 
 from bridge.heart.audio import SILENCE, bytes_of
+from bridge.objects.names import name_of
 from bridge.page.costs import costs_of
 from bridge.page.next_steps import next_steps
 from bridge.page.spans import moments_of, spans_of
@@ -33,7 +34,7 @@ def told(tape: Tape, *, run: str = "", is_live: bool = False) -> tuple[dict[str,
     """Return all facts of a call, and its sound from the call's first moment on. Raises `TapeError`."""
     made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     rows = asdict(made.records, recurse=False)
-    call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": str(tape.path)}
+    call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": name_of(tape.path)}
     facts = document_of({"call": call, **rows}, made.trace, run=run, is_live=is_live)
     return facts | {"tape": lines_in_short(tape.lines)}, from_zero(made.sound)
 

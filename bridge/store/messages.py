@@ -58,6 +58,7 @@ class AddTape:
 
     path: str
     wants_records: bool
+    has_just_ended: bool = False
 
 
 @frozen
@@ -80,6 +81,13 @@ class KeepMark:
     """Somebody marked a call that is over: put it behind the end of its tape, and its rows anew."""
 
     mark: "Mark"
+
+
+@frozen
+class Send:
+    """Send calls that wait to the lake, so many at most; of the process that does nothing else."""
+
+    most: int
 
 
 @frozen
@@ -135,7 +143,7 @@ class Asked:
     question: Asking
 
 
-Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark
+Job: TypeAlias = CloseTape | SaveTape | Look | AddTape | Keep | KeepLate | KeepMark | Send
 
 # ---------------------------------------------------------------- to the daemon
 
@@ -201,6 +209,15 @@ class Told:
     path: str | None
 
 
+@frozen
+class Sent:
+    """So many calls are in the lake now, and so many wait; how often others had written in between."""
+
+    calls: int
+    waiting: int
+    conflicts: int = 0
+
+
 class Fault(Enum):
     """Why a job failed: the database is somebody else's for a moment; it can't be used; or it is the tape's fault, or
     the question's: it asks for too much."""
@@ -234,7 +251,7 @@ class Answered:
     answer: Rows | Failed
 
 
-Reply: TypeAlias = Closed | Found | Added | Kept | Told | Failed
+Reply: TypeAlias = Closed | Found | Added | Kept | Told | Sent | Failed
 
 # ---------------------------------------------------------------- what of a record is told
 

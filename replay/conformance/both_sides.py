@@ -55,6 +55,8 @@ class BothSides:
     sessions: tuple[SessionLog, ...]
     number: int = 1
     hurry: Hurry = Hurry()
+    at_once: int = 1
+    """So many calls went on at the same time, with this one, when there were most."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,8 @@
 
 It judges nothing and prints nothing; `card_json` writes and reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median_low
 from typing import Final, Literal
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 Side = Literal["phone", "model"]
 SpanKind = Literal["open", "caller", "agent", "tool"]
 Result = Literal["passed", "failed", "unknown"]
+Hindrance = Literal["", "machine", "bridge"]
 
 WORST_FIRST: Final[Mapping[Result, int]] = {"failed": 0, "unknown": 1, "passed": 2}
 
@@ -45,6 +47,10 @@ class Finding:
     why: str
     phone: Evidence | None = None
     model: Evidence | None = None
+    hindrance: Hindrance = ""
+    """Who had no time left, if that is why it could not be told: this machine, or the bridge with so many calls."""
+    ms: int | None = None
+    """What was measured, where a check is about a length of time."""
 
 
 @attrs.frozen
@@ -67,6 +73,19 @@ class JudgedCall:
     spans: tuple[Span, ...] = attrs.field(default=(), repr=False)
 
 
+@attrs.frozen
+class Measure:
+    """What the calls measured for one check: as callers have it, the middle and the worst of so many."""
+
+    check: str
+    times: int
+    median_ms: int
+    worst_ms: int
+
+    def __str__(self) -> str:
+        return f"median {self.median_ms} ms, worst {self.worst_ms} ms of {self.times}"
+
+
 @attrs.frozen(kw_only=True)
 class ReportCard:
     """What became of all calls to one bridge."""
@@ -84,6 +103,9 @@ class ReportCard:
     notes: tuple[str, ...] = ()
     """What whoever reads it should know besides: what the bridge printed when it died, a machine that was busy."""
 
+    measures: tuple[Measure, ...] = ()
+    """Of the checks that are about a length of time and were measured more than once."""
+
     was_connected: bool = True
     """Whether any call came about."""
 
@@ -91,6 +113,13 @@ class ReportCard:
         """Return what was found about a check, what failed first."""
         found = [finding for finding in self.findings if finding.check == check]
         return tuple(sorted(found, key=lambda finding: WORST_FIRST[finding.result]))
+
+    def found_of(self, check: str) -> str:
+        """Say what was found about a check in a few words: what was measured, or the first reason."""
+        measured = next((one for one in self.measures if one.check == check), None)
+        if measured is not None and self.result_of(check) == "passed":
+            return str(measured)
+        return next((finding.why for finding in self.of(check)), "nothing was tried")
 
     def result_of(self, check: str) -> Result:
         """Say how a check went: it failed if it did so once, and passed only if it did so at least once."""
@@ -112,6 +141,19 @@ class ReportCard:
     def named(self, result: Result) -> tuple[str, ...]:
         """Return the names of the checks that went so."""
         return tuple(name for name, found in self.results.items() if found == result)
+
+
+def measures_of(findings: Iterable[Finding]) -> tuple[Measure, ...]:
+    """Return what was measured, check by check, of those that were measured more than once."""
+    measured: dict[str, list[int]] = {}
+    for finding in findings:
+        if finding.ms is not None:
+            measured.setdefault(finding.check, []).append(finding.ms)
+    return tuple(
+        Measure(check, len(all_ms), median_low(all_ms), max(all_ms))
+        for check, all_ms in measured.items()
+        if len(all_ms) > 1
+    )
 
 
 def worse_than(card: ReportCard, before: Mapping[str, Result], *, strict: bool) -> tuple[str, ...]:

@@ -110,9 +110,9 @@ TOOL_ANSWERED: Final = Check(
 )
 TOOL_UNDECLARED: Final = Check(
     "tool-undeclared",
-    "a tool that nobody declared is answered, too",
+    "a tool that nobody declared is answered, and the call goes on",
     "the agent falls silent, or the call breaks off",
-    "they answer with an error in words; models do call tools that there are not",
+    "they answer with an error in words, and ask for a response; models do call tools that there are not",
 )
 FIRST_AUDIO_PLACED: Final = Check(
     "first-audio-placed",

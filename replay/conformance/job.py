@@ -11,14 +11,15 @@ import attrs
 import trio
 
 from bridge.errors import BridgeError
+from bridge.text.wording import counted
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Check, ReportCard
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.detour import detour
-from replay.conformance.judging.verdicts import untold_when_full
+from replay.conformance.judging.verdicts import untold_for_want_of
 from replay.conformance.keeping import keep_calls
-from replay.conformance.run import Ringer, judged, make_calls
-from replay.conformance.situations import Situation
+from replay.conformance.run import AT_ONCE, Ringer, at_once, judged, make_calls
+from replay.conformance.situations import FIRST, Situation
 from replay.conformance.stage import Stage, open_stage
 from replay.conformance.started_bridge import StartedBridge, start_bridge
 from replay.conformance.telling import no_call
@@ -100,6 +101,8 @@ class Job:
         def on_done(call: BothSides) -> None:
             tell(f"{call.name}: {call.situation.title}")
 
+        if bridge is not None:
+            stage.watch_bridge(bridge.process.pid)
         calls = await make_calls(Ringer(stage, self.to, self.account, on_done, self.checks, self.own))
         if self.keep is not None:
             await trio.to_thread.run_sync(keep_calls, calls, self.keep)
@@ -135,12 +138,23 @@ def _notes(calls: Sequence[BothSides], model_url: str, bridge: StartedBridge | N
 
 
 def with_hurry(card: ReportCard, calls: Sequence[BothSides]) -> ReportCard:
-    """Return the card with word of a full machine, if that is why something could not be told."""
-    if not (untold := untold_when_full(card)):
-        return card
-    hurried = sum(call.hurry.spoils_times for call in calls)
-    note = (
-        f"the machine was full during {hurried} of {len(calls)} calls: because of that {', '.join(untold)} could not "
-        "be told, and may be when it has less to do"
-    )
-    return attrs.evolve(card, notes=(*card.notes, note))
+    """Return the card with word of a full machine or bridge, if that is why something could not be told."""
+    return attrs.evolve(card, notes=(*card.notes, *_hurries(card, calls)))
+
+
+def _hurries(card: ReportCard, calls: Sequence[BothSides]) -> Iterator[str]:
+    steady = calls[0].hurry.steady_percent if calls[0].situation == FIRST else 0.0
+    if (rung := at_once(steady)) < AT_ONCE:
+        times = f"{counted(rung, 'call was', 'calls were')} made at a time, but for those that are about many"
+        yield f"one call takes {steady:.0f} % of a core in the bridge: {times}"
+    if untold := untold_for_want_of(card, "machine"):
+        hurried = sum(call.hurry.spoils_times for call in calls)
+        yield (
+            f"the machine was full during {hurried} of {len(calls)} calls: because of that {', '.join(untold)} could "
+            "not be told, and may be when it has less to do"
+        )
+    if untold := untold_for_want_of(card, "bridge"):
+        yield (
+            f"the bridge had no time left with many calls at once: because of that {', '.join(untold)} could not be "
+            "told, and may be on a machine that is faster"
+        )

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from replay.conformance.both_sides import BothSides
-from replay.conformance.card import Check, Finding, ReportCard
+from replay.conformance.card import Check, Finding, ReportCard, measures_of
 from replay.conformance.catalogue import CHECKS
 from replay.conformance.judging.crowds import judge_crowd, judge_presence
 from replay.conformance.judging.doors import judge_doors, judge_survival
@@ -32,6 +32,8 @@ JUDGES: Final[tuple[Callable[[BothSides], Iterator[Finding]], ...]] = (
 )  # fmt: skip
 AT_ONCE: Final = 10
 """So many calls go on beside each other, where none needs the bridge for itself: a tenth of what two cores play."""
+ROOM_PERCENT: Final = 60.0
+"""Of one core, the bridge's for all calls beside each other: with less left, they would be each other's delay."""
 
 
 @attrs.frozen
@@ -45,6 +47,7 @@ class Ringer:
     checks: Sequence[Check] = CHECKS
     own: Sequence[Situation] = ()
     """Calls that somebody brings; the card's own are not made then."""
+    at_once: int = AT_ONCE
     _numbers: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     async def make(self, situation: Situation, number: int = 1) -> BothSides:
@@ -70,15 +73,21 @@ async def _make_the_card_s(ringer: Ringer) -> list[BothSides]:
     first = await ringer.make(FIRST)
     if first.report.started_ms is None:
         return [first]  # nobody is there to be judged
+    ringer = attrs.evolve(ringer, at_once=at_once(first.hurry.steady_percent))
     wanted = situations(known_of(first))
     if len(ringer.checks) < len(CHECKS):
         wanted = telling(wanted, ringer.checks)
     return [first, *await _make_all(ringer, wanted)]
 
 
+def at_once(percent: float) -> int:
+    """Return how many calls may go on beside each other, of which each takes so much of a core."""
+    return max(1, min(AT_ONCE, int(ROOM_PERCENT / percent) if percent else AT_ONCE))
+
+
 async def _make_all(ringer: Ringer, wanted: Sequence[Situation]) -> list[BothSides]:
     calls: list[BothSides] = []
-    free = trio.Semaphore(AT_ONCE)
+    free = trio.Semaphore(ringer.at_once)
 
     async def one(situation: Situation, number: int) -> None:
         calls.append(await ringer.make(situation, number))
@@ -138,5 +147,6 @@ def judged(
         calls=tuple(attrs.evolve(call.log(), spans=spans_of(call)) for call in calls),
         findings=(*findings, *rest),
         notes=tuple(notes),
+        measures=measures_of(findings),
         was_connected=any(call.report.started_ms is not None for call in calls),
     )

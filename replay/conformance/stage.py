@@ -25,8 +25,10 @@ from replay.phone.ring import Account, Destination, ring_at
 
 TICK_SECONDS: Final = 0.02
 NOBODY: Final = Script()
-QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
-"""Twilio says its words in no time: many bridges have it say some before the stream."""
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0, pauses=False))
+"""Twilio says its words in no time: many bridges have it say some before the stream, and calls begin one by one."""
+SLOW_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""It pauses where it is told to: in that time a bridge may get ready for the caller's first words."""
 
 
 @attrs.define(eq=False)
@@ -38,6 +40,8 @@ class _Ringing:
     has_begun: trio.Event = attrs.field(factory=trio.Event)
     is_over: trio.Event = attrs.field(factory=trio.Event)
     over_at: float = 0.0
+    most_at_once: int = 1
+    """So many calls went on at the same time, with this one."""
 
     async def wait_begun(self, alone_ms: int) -> None:
         """Until its session was opened, and so much later, or until it is over."""
@@ -71,14 +75,20 @@ class Stage:
         """Make one call."""
         ringing, reports = _Ringing(situation.script), list[CallReport]()
         self._rung.append(ringing)
+        going = [one for one in self._rung if not one.is_over.is_set()]
+        for one in going:
+            one.most_at_once = max(one.most_at_once, len(going))
         async with trio.open_nursery() as nursery, self._door:
             self._beginning = ringing
             nursery.start_soon(_ring, to, account, situation, number, ringing, reports)
             await ringing.wait_begun(situation.begins_alone_ms)
             self._beginning = None
-        return BothSides(
-            situation, reports[0], tuple(ringing.logs), number, self._load.since(reports[0].rang_at)
-        )
+        hurry = self._load.since(reports[0].rang_at)
+        return BothSides(situation, reports[0], tuple(ringing.logs), number, hurry, ringing.most_at_once)
+
+    def watch_bridge(self, session: int) -> None:
+        """Look at the time that the processes of this session use, from now on."""
+        self._load.bridge = session
 
     async def wait_left(self) -> None:
         """Until every session was left, or the bridge had its time for it since the call was over."""
@@ -129,7 +139,7 @@ async def _ring(
     total_ms, town, parameters = (
         (told.phone.call.max_ms, told.phone.town, told.phone.parameters)
         if told
-        else (situation.longest_ms, QUICK_TOWN, None)
+        else (situation.longest_ms, SLOW_TOWN if situation.has_pauses else QUICK_TOWN, None)
     )
     caller = situation.caller_of(number)
     reports.append(

@@ -9,7 +9,9 @@ from replay.conformance.card import Check, Finding
 from replay.conformance.situations import Known, Situation
 
 CUTS: Final = ("cut-early", "cut-late", "cut-after-done", "cut-second-item")
-ENDINGS: Final = ("gone-at-once", "gone-in-answer", "gone-while-speaking", "socket-reset", "stream-lost")
+ENDINGS: Final = (
+    "gone-at-once", "gone-in-answer", "gone-while-speaking", "gone-in-tool", "socket-reset", "stream-lost",
+)  # fmt: skip
 MARKS: Final = ("marks-lost", "marks-late")
 TURNS: Final = ("turns", "silence", "two-at-once")
 
@@ -54,10 +56,10 @@ OF_WEBHOOKS: Final = (c.SIGNATURE_CHECKED, c.ODD_PARAMETERS)
 
 
 def known_of(call: BothSides) -> Known:
-    """Return what the first call has shown: whether the agent spoke first, and which tools were declared."""
+    """Return what the first call has shown: whether the agent spoke first, the tools, the address of its stream."""
     sessions = [log.session for log in call.sessions if log.session is not None]
     tools = sessions[-1].settings.get("tools") if sessions else ()
-    return Known(bool(call.spoken()), tuple(tools or ()))
+    return Known(bool(call.spoken()), tuple(tools or ()), call.report.stream)
 
 
 def untold(check: Check, calls: Sequence[BothSides]) -> Finding:
@@ -84,12 +86,23 @@ def _why(check: Check, calls: Sequence[BothSides]) -> str:
         return why
     if not any(log.session for call in calls for log in call.sessions):
         return "it never came to the model"
+    if not any(call.told("session.created") for call in calls):
+        codes = sorted({code for call in calls for code in call.refusals})
+        return (
+            f"the model refused every session: {', '.join(codes)}"
+            if codes
+            else "the model refused every session"
+        )
     if check in NO_GREETING and not known.greets:
         return "it lets the caller speak first"
     if check in OF_TOOLS and not known.tools:
         return "it declares no tool to the model"
     if check == c.LINE_OPEN_IN_TOOLS:
         return "none of its tools took a second"
+    if check == c.QUIET_AFTER_CLEAR and not any(
+        call.told("input_audio_buffer.speech_started") for call in calls
+    ):
+        return "the model detects no turns for it, and so cuts no answer of its own"
     if check in OF_WEBHOOKS and all(call.report.webhook_status is None for call in calls):
         return "there is no webhook"
     return "no call came so far that it could be told"

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+import attrs
+
 from bridge.sound.g711 import LINEAR
+from bridge.text.wording import counted
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import CALLS_KEPT_APART, NO_FRAMES_LOST, STAYS_UP
@@ -54,10 +57,12 @@ def _frames(call: BothSides) -> Iterator[Finding]:
     sent_ms = 20 * sum(ms >= first_ms for ms in call.report.sent_ms)
     got_ms = sum(log.heard_ms for log in call.sessions)
     lost_ms = max(0, sent_ms - got_ms)
-    why = f"{lost_ms} of {sent_ms} ms lost"
-    phone = call.phone_line(call.over_ms, f"{call.report.frames_sent} frames were sent")
+    why = f"{lost_ms} of {sent_ms} ms lost, with {counted(call.at_once, 'call')} at once"
+    phone = call.phone_line(call.over_ms, f"{sent_ms} ms of the caller were sent since {first_ms} ms")
     is_kept = lost_ms <= LOST_MS + LOST_PART * sent_ms
-    yield held(is_kept, NO_FRAMES_LOST, call, why, phone=phone, model=call.model_line(appends[-1]))
+    line = f"{got_ms} ms of the caller have come"
+    model = attrs.evolve(call.model_line(appends[-1]), line=line)
+    yield held(is_kept, NO_FRAMES_LOST, call, why, phone=phone, model=model, ms=lost_ms)
 
 
 def judge_presence(calls: Sequence[BothSides]) -> Iterator[Finding]:
@@ -67,14 +72,3 @@ def judge_presence(calls: Sequence[BothSides]) -> Iterator[Finding]:
         phone = call.phone_line(0, call.report.error or "it rings, and is answered")
         why = "answered" if answered else f"not answered any more; the call before it was {before.name}"
         yield held(answered, STAYS_UP, call, why, phone=phone)
-
-
-def most_at_once(calls: Sequence[BothSides]) -> int:
-    """Return how many of these calls were there at the same time, at most."""
-    ends = [(call.report.rang_at + call.over_ms / 1000, -1) for call in calls]
-    begins = [(call.report.rang_at + (call.report.started_ms or 0) / 1000, 1) for call in calls]
-    most = now = 0
-    for _, step in sorted([*begins, *ends]):
-        now += step
-        most = max(most, now)
-    return most

@@ -1,9 +1,10 @@
 """What is left when a call is over, and what a caller is left with when the model is gone."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from replay.conformance.both_sides import BothSides
-from replay.conformance.card import Finding
+from replay.conformance.card import Evidence, Finding
 from replay.conformance.catalogue import NO_PROVOKED_ERRORS, NO_SILENCE_AFTER_FAILURE, SESSION_LEFT
 from replay.conformance.judging.verdicts import ACTIVE, code_of, found, held
 from replay.conformance.session_log import Told
@@ -11,6 +12,8 @@ from replay.conformance.situations import LEAVE_TIME_MS, SILENCE_MS
 
 RACES = (ACTIVE, "response_cancel_not_active", "item_truncate_invalid_item_id")
 """What is looked at elsewhere, and a race that nobody wins: the response was done while the request was on its way."""
+
+NOW_MS: Final = 200
 
 
 def judge_ending(call: BothSides) -> Iterator[Finding]:
@@ -31,10 +34,13 @@ def _left(call: BothSides) -> Iterator[Finding]:
         after_ms = max(0, call.ms(log.told[-1]) - closed_ms)
         is_left = not log.is_open and after_ms <= LEAVE_TIME_MS
         why = f"left {after_ms} ms after the stream's end"
+        model = call.model_line(log.told[-1])
         if not is_left:
             why = f"the model's session is still open {LEAVE_TIME_MS // 1000} s after the stream's end"
-        model = call.model_line(log.told[-1])
-        yield held(is_left, SESSION_LEFT, call, why, phone=phone, model=model)
+            model = Evidence("model", closed_ms + LEAVE_TIME_MS, f"session {log.number} is still open")
+        yield held(
+            is_left, SESSION_LEFT, call, why, phone=phone, model=model, ms=after_ms if is_left else None
+        )
 
 
 def _silent(call: BothSides) -> Iterator[Finding]:
@@ -78,7 +84,8 @@ def _provoked(call: BothSides) -> Iterator[Finding]:
     created = call.told("session.created")
     if errors:
         at_ms, why = call.ms(errors[0]), f"{len(errors)} messages refused, the first: {code_of(errors[0])}"
-        phone = call.phone_line(at_ms, "the call goes on")
+        is_over = call.over_ms <= at_ms + NOW_MS
+        phone = call.phone_line(at_ms, "the stream is over" if is_over else "the call goes on")
         yield found(NO_PROVOKED_ERRORS, call, "failed", why, phone=phone, model=call.model_line(errors[0]))
     elif created:
         phone = call.phone_line(call.over_ms, "the stream is over")

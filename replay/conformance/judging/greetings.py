@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+import attrs
+
 from replay.conformance.both_sides import Answer, BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import (
@@ -43,9 +45,11 @@ def _heard(call: BothSides, greeting: Answer) -> Iterator[Finding]:
     heard_at_ms = call.heard_from(due_ms)
     model = call.model_line(greeting.created)
     if heard_at_ms is not None and heard_at_ms - due_ms <= SOON_MS:
-        why = f"heard {heard_at_ms - started_ms} ms after start"
+        after_ms = heard_at_ms - started_ms
+        why = f"heard {after_ms} ms after start"
         phone = call.phone_line(heard_at_ms, why)
-        yield found(GREETING_HEARD, call, "passed", why, phone=phone, model=model)
+        ms = after_ms if call.situation.model_is_prompt else None
+        yield found(GREETING_HEARD, call, "passed", why, phone=phone, model=model, ms=ms)
     elif call.over_ms - due_ms > SOON_MS and not misplaced(call):
         why = f"the model has said {greeting.audio_ms} ms, and nothing was heard in {SOON_MS} ms"
         phone = call.phone_line(due_ms + SOON_MS, "nothing was heard yet")
@@ -93,4 +97,6 @@ def _first_words(call: BothSides) -> Iterator[Finding]:
         return
     why = f"{max(missing_ms, 0)} ms of the caller never reached the model"
     phone, model = call.act_line(act[0]), call.model_line(appends[0])
+    line = f"the first of {sum(log.heard_ms for log in call.sessions)} ms of the caller comes"
+    model = attrs.evolve(model, line=line)
     yield held(missing_ms <= LOST_MS, FIRST_WORDS_PASSED, call, why, phone=phone, model=model)

@@ -131,11 +131,12 @@ def _claimed(call: BothSides, claim: Told) -> Iterator[Finding]:
     has_marks = not misses_marks(call)
     is_right = refused is None and heard_ms - roughly_ms <= claimed_ms <= later_ms + roughly_ms
     why = f"claimed {claimed_ms} ms, heard {heard_ms} ms" + (", and refused by the model" if refused else "")
-    phone = call.phone_line(at_ms, f"{heard_ms} ms of this answer were heard by now")
+    phone = call.phone_line(at_ms, f"{heard_ms} ms of {item_id} were heard by now")
     if not has_marks and not refused:
         return  # without marks nobody knows better
     check = HEARD_AS_CLAIMED if has_marks else SURVIVES_LOST_MARKS
-    yield held(is_right, check, call, why, phone=phone, model=call.model_line(refused or claim))
+    off_ms = max(heard_ms - claimed_ms, claimed_ms - later_ms, 0)
+    yield held(is_right, check, call, why, phone=phone, model=call.model_line(refused or claim), ms=off_ms)
 
 
 def misses_marks(call: BothSides) -> bool:

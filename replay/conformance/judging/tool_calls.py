@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from replay.conformance.both_sides import Answer, BothSides
-from replay.conformance.card import Finding
+from replay.conformance.card import Check, Finding
 from replay.conformance.catalogue import (
     LINE_OPEN_IN_TOOLS,
     TOOL_ANSWERED,
@@ -47,7 +47,8 @@ def judge_tools(call: BothSides) -> Iterator[Finding]:
         yield from _line_open(call, called)
     outputs = [told for called in calls for told in called.outputs]
     if outputs:
-        yield from _told(call, max(outputs, key=lambda told: told.at), calls)
+        check = TOOL_UNDECLARED if all(called.name == UNDECLARED for called in calls) else TOOL_RESULT_TOLD
+        yield from _told(call, max(outputs, key=lambda told: told.at), calls, check)
 
 
 def _calls(call: BothSides) -> list[Called]:
@@ -97,7 +98,7 @@ def _line_open(call: BothSides, called: Called) -> Iterator[Finding]:
     yield held(longest_ms < bound_ms, LINE_OPEN_IN_TOOLS, call, why, phone=phone, model=model)
 
 
-def _told(call: BothSides, output: Told, calls: list[Called]) -> Iterator[Finding]:
+def _told(call: BothSides, output: Told, calls: list[Called], check: Check) -> Iterator[Finding]:
     """Whether the result was told, once: a second request for a response is refused, or makes a second answer."""
     at_ms = call.ms(output)
     first_ms = min(call.ms(called.told) for called in calls)
@@ -109,12 +110,12 @@ def _told(call: BothSides, output: Told, calls: list[Called]) -> Iterator[Findin
     if heard_ms is None:
         if call.over_ms - at_ms > PATIENCE_MS:
             why = "the result was sent, and the caller heard nothing of it"
-            yield found(TOOL_RESULT_TOLD, call, "failed", why, phone=phone, model=call.model_line(output))
+            yield found(check, call, "failed", why, phone=phone, model=call.model_line(output))
         return
     more = [*_again(call, answers), *(told for told in active_errors(call) if call.ms(told) > first_ms)]
     why = "asked for twice" if more else f"heard {heard_ms - at_ms} ms after the result"
     last = more[0] if more else answers[0].created
-    yield held(not more, TOOL_RESULT_TOLD, call, why, phone=phone, model=call.model_line(last))
+    yield held(not more, check, call, why, phone=phone, model=call.model_line(last))
 
 
 def _again(call: BothSides, answers: list[Answer]) -> Iterator[Told]:

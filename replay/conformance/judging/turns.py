@@ -48,8 +48,10 @@ def _answered(call: BothSides, act: Happening) -> Iterator[Finding]:
     told = [answer.created for answer in answers] or committed or call.told("session.created")[:1]
     model = call.model_line(told[0]) if told else None
     if heard_ms is not None and heard_ms - ended_ms <= ANSWER_MS:
-        why = f"heard {heard_ms - ended_ms} ms after the caller's last word"
-        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model)
+        after_ms = heard_ms - ended_ms
+        why = f"heard {after_ms} ms after the caller's last word"
+        ms = after_ms if call.situation.model_is_prompt else None
+        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=ms)
     elif call.over_ms - ended_ms > ANSWER_MS:
         why = _why_not(call, act, answers)
         yield found(TURN_ANSWERED, call, "failed", why, phone=call.act_line(act), model=model)
@@ -91,8 +93,11 @@ def _once(call: BothSides) -> Iterator[Finding]:
 
 
 def _doubles(call: BothSides, answers: list[Answer]) -> Iterator[Told]:
+    """Yield what is said again; not what a tool gave, for that is another check's."""
     causes = causes_ms(call)
     for before, after in pairwise(answers):
+        if _follows_a_tool(call, before.began_ms):
+            continue
         is_caused = any(before.began_ms < cause_ms <= after.began_ms for cause_ms in causes)
         ended_ms = before.ended_ms or before.began_ms
         was_said = before.audio_ms > 0 and before.status == "completed"
@@ -102,12 +107,16 @@ def _doubles(call: BothSides, answers: list[Answer]) -> Iterator[Told]:
 
 def _refused(call: BothSides, since_ms: int) -> list[Told]:
     """Return the requests for a response that were refused because one was active, but for those of tools."""
-    outputs = [call.ms(one) for one in call.told("conversation.item.create", "client")]
     return [
         told
         for told in active_errors(call)
-        if call.ms(told) > since_ms and not any(0 <= call.ms(told) - ms < TOGETHER_MS for ms in outputs)
+        if call.ms(told) > since_ms and not _follows_a_tool(call, call.ms(told))
     ]
+
+
+def _follows_a_tool(call: BothSides, at_ms: int) -> bool:
+    outputs = [call.ms(one) for one in call.told("conversation.item.create", "client")]
+    return any(0 <= at_ms - ms < TOGETHER_MS for ms in outputs)
 
 
 # ---------------------------------------------------------------- as it sounds
@@ -140,11 +149,12 @@ def _sounded(call: BothSides, passage: Passage) -> Iterator[Finding]:
     added_ms = heard_ms - due_ms
     phone = call.phone_line(heard_ms, f"the agent is heard, {added_ms} ms after the model's first sound")
     why = f"{added_ms} ms from the model's first sound to the caller's ear"
-    yield timed(added_ms <= ADDED_MS, PROMPT, call, why, phone=phone, model=call.model_line(created))
+    model = call.model_line(created)
+    yield timed(added_ms <= ADDED_MS, PROMPT, call, why, phone=phone, model=model, ms=added_ms)
     hole = max(_holes(call, passage), key=lambda hole: hole[1], default=(0, 0))
     why = f"a hole of {hole[1]} ms" if hole[1] else "no hole"
     phone = call.phone_line(hole[0] or heard_ms, f"{why} in the answer")
-    yield timed(hole[1] <= HOLE_MS, NO_GAPS, call, why, phone=phone, model=call.model_line(created))
+    yield timed(hole[1] <= HOLE_MS, NO_GAPS, call, why, phone=phone, model=model, ms=hole[1])
 
 
 def _holes(call: BothSides, passage: Passage) -> Iterator[tuple[int, int]]:

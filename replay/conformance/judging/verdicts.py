@@ -1,12 +1,12 @@
 """Findings about one call, made short: each says of a check how it went, why, and which lines prove it."""
 
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from replay.conformance import catalogue as c
 from replay.conformance.both_sides import BothSides
-from replay.conformance.card import Check, Evidence, Finding, ReportCard, Result
+from replay.conformance.card import Check, Evidence, Finding, Hindrance, ReportCard, Result
 from replay.conformance.session_log import Told
 from replay.phone.report import Warned
 from replay.phone.stream import INVALID
@@ -22,22 +22,15 @@ def found(
     *,
     phone: Evidence | None = None,
     model: Evidence | None = None,
+    ms: int | None = None,
 ) -> Finding:
     """Return what a call says about a check."""
-    return Finding(check.name, call.name, result, why, phone, model)
+    return Finding(check.name, call.name, result, why, phone, model, ms=ms)
 
 
-def held(
-    is_held: bool,
-    check: Check,
-    call: BothSides,
-    why: str,
-    *,
-    phone: Evidence | None = None,
-    model: Evidence | None = None,
-) -> Finding:
+def held(is_held: bool, check: Check, call: BothSides, why: str, **proof: Any) -> Finding:
     """Return that a check passed if something is so, and failed if not."""
-    return found(check, call, "passed" if is_held else "failed", why, phone=phone, model=model)
+    return found(check, call, "passed" if is_held else "failed", why, **proof)
 
 
 TIMELESS: Final = frozenset(
@@ -51,34 +44,37 @@ TIMELESS: Final = frozenset(
 """What fails these is wrong on the fullest machine, too."""
 
 
-FULL: Final = "the machine was full"
-"""How the reason begins why something could not be told for want of a machine that keeps time."""
-
-
-def untold_when_full(card: ReportCard) -> tuple[str, ...]:
-    """Return the checks that could not be told because the machine was full."""
+def untold_for_want_of(card: ReportCard, hindrance: Hindrance) -> tuple[str, ...]:
+    """Return the checks that could not be told because the machine was full, or the bridge."""
     return tuple(
         name
         for name in card.named("unknown")
-        if any(finding.why.startswith(FULL) for finding in card.of(name))
+        if any(finding.hindrance == hindrance for finding in card.of(name))
     )
 
 
 def blamed(finding: Finding, call: BothSides) -> Finding:
-    """Return a finding, or that it could not be told where the machine was too full for anybody to be blamed."""
-    if finding.result != "failed" or finding.check in TIMELESS or not call.hurry.spoils_the_call:
+    """Return a finding, or that it could not be told where the machine was too full for anybody to be blamed.
+
+    Nor is a bridge for what its process can't do for want of a bigger machine, with several calls at once."""
+    if finding.result != "failed" or finding.check in TIMELESS:
         return finding
-    why = f"{FULL}, and this side itself {call.hurry.late_ms} ms late: {finding.why}"
-    return attrs.evolve(finding, result="unknown", why=why)
+    if call.hurry.spoils_the_call:
+        why = f"the machine was full, and this side itself {call.hurry.late_ms} ms late: {finding.why}"
+        return attrs.evolve(finding, result="unknown", why=why, hindrance="machine")
+    if call.at_once > 1 and call.hurry.fills_its_core:
+        share = f"{call.hurry.bridge_percent:.0f} % of a core"
+        why = f"with {call.at_once} calls at once the bridge had no time left, at {share}: {finding.why}"
+        return attrs.evolve(finding, result="unknown", why=why, hindrance="bridge")
+    return finding
 
 
-def timed(
-    is_held: bool, check: Check, call: BothSides, why: str, *, phone: Evidence, model: Evidence
-) -> Finding:
+def timed(is_held: bool, check: Check, call: BothSides, why: str, **proof: Any) -> Finding:
     """Return `held` of something that is a time; beyond its bound, a busy machine's proves nothing."""
     if is_held or not call.hurry.spoils_times:
-        return held(is_held, check, call, why, phone=phone, model=model)
-    return found(check, call, "unknown", f"{FULL}: {why}", phone=phone, model=model)
+        return held(is_held, check, call, why, **proof)
+    untold = found(check, call, "unknown", f"the machine was full: {why}", **proof)
+    return attrs.evolve(untold, hindrance="machine")
 
 
 def misplaced(call: BothSides) -> list[Warned]:

@@ -10,10 +10,13 @@ OUTCOMES: Final[dict[Result, Outcome]] = {"passed": "passed", "failed": "failure
 
 
 def cases_of(card: ReportCard, *, strict: bool) -> Iterator[Case]:
-    """Yield a case for each check; one that could not be told is skipped, or failed if that counts as failed."""
+    """Yield a case for each check; one that could not be told is skipped, or failed if that counts as failed.
+
+    Where nothing at all could be told each is an error: a suite of nothing but skipped cases looks green."""
     for check in card.checks:
         result = card.result_of(check.name)
-        outcome: Outcome = "failure" if strict and result == "unknown" else OUTCOMES[result]
+        untold: Outcome = "failure" if strict else OUTCOMES["unknown"] if card.tells_anything else "error"
+        outcome = untold if result == "unknown" else OUTCOMES[result]
         alike = [finding for finding in card.of(check.name) if finding.result == result]
         message = "" if result == "passed" or not alike else alike[0].why
         yield Case(card.bridge, check.name, outcome, message, _text(check, alike) if message else "")

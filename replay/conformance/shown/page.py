@@ -15,15 +15,15 @@ from markupsafe import Markup, escape
 from bridge.page.html import hash_of, static
 from bridge.text.visible import all_visible
 from bridge.text.wording import counted
-from replay.conformance.card import Check, Evidence, Finding, JudgedCall, ReportCard, Result, Side
+from replay.conformance.card import Check, Evidence, Finding, JudgedCall, ReportCard, Side
 from replay.conformance.shown import drawing
+from replay.conformance.shown.words import WORDS, verdict
 
 Row: TypeAlias = dict[str, Any]
 
 STYLE: Final = Path(__file__).with_name("card.css")
 SIDES: Final[tuple[Side, ...]] = ("phone", "model")
 SENTENCE: Final = re.compile(r"[a-z][a-z']*[ ,;]")
-WORDS: Final[Mapping[Result, str]] = {"failed": "failed", "unknown": "could not tell", "passed": "passed"}
 
 
 def page(card: ReportCard) -> str:
@@ -64,20 +64,13 @@ def _facts(card: ReportCard) -> Row:
         "url": card.url,
         "date": card.date[:16].replace("T", " "),
         "took_seconds": card.took_seconds,
-        "verdict": _verdict(card),
+        "verdict": verdict(card),
         "answer": "bad" if card.named("failed") else "good" if card.named("passed") else "maybe",
         "counts": {WORDS[result]: len(card.named(result)) for result in WORDS},
         "notes": card.notes,
         "checks": checks,
         "calls": [{**call, "is_shown": name in shown} for name, call in calls.items()],
     }
-
-
-def _verdict(card: ReportCard) -> str:
-    failed, passed = len(card.named("failed")), len(card.named("passed"))
-    if failed:
-        return f"{counted(failed, 'thing')} {'goes' if failed == 1 else 'go'} wrong in its calls"
-    return "Callers are treated well" if passed else "Nothing can be said of it: no check could be made"
 
 
 # ---------------------------------------------------------------- checks
@@ -93,6 +86,8 @@ def _check(card: ReportCard, check: Check, calls: Mapping[str, Row]) -> Row:
         "word": WORDS[result],
         "findings": [_finding(finding, calls) for finding in alike],
         "whys": list(dict.fromkeys(finding.why for finding in alike)),
+        "found": card.found_of(check.name),
+        "is_measured": result == "passed" and any(one.check == check.name for one in card.measures),
         "how_often": f"in {len(alike)} of {counted(len(tried), 'call')}" if tried and alike[0].call else "",
     }
 

@@ -8,13 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.text.visible import visible
+from bridge.text.wording import counted
 from replay.conformance.card import Check, Evidence, Finding, ReportCard, Result
+from replay.conformance.shown.words import WORDS, verdict
 
-WORDS: Final[dict[Result, tuple[str, str]]] = {
-    "failed": ("failed", "bold red"),
-    "unknown": ("could not tell", "yellow"),
-    "passed": ("passed", "green"),
-}
+STYLES: Final[dict[Result, str]] = {"failed": "bold red", "unknown": "yellow", "passed": "green"}
 MOST_FINDINGS: Final = 3
 """Of one check that failed, in full; the rest is counted."""
 
@@ -39,10 +37,10 @@ def show_card(card: ReportCard, screen: Console) -> None:
     screen.print(_table(card))
     for note in card.notes:
         screen.print(Text(visible(note), style="yellow"))
-    if not card.tells_anything:
-        screen.print(Text("nothing could be told: this is no good card, only an empty one", style="yellow"))
-    counts = ", ".join(f"{len(card.named(result))} {words}" for result, (words, _) in WORDS.items())
-    screen.print(Text(f"\n{counts}; {len(card.calls)} calls in {card.took_seconds:.0f} s", style="bold"))
+    counts = ", ".join(f"{len(card.named(result))} {words}" for result, words in WORDS.items())
+    calls = f"{counted(len(card.calls), 'call')} in {card.took_seconds:.0f} s"
+    screen.print(Text(f"\n{verdict(card)}", style="bold"))
+    screen.print(Text(f"{counts}; {calls}"))
 
 
 def _table(card: ReportCard) -> Table:
@@ -51,10 +49,10 @@ def _table(card: ReportCard) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     for check in card.checks:
-        words, style = WORDS[card.result_of(check.name)]
+        result = card.result_of(check.name)
         told = Text(check.title)
-        told.append(f"  ({visible(card.of(check.name)[0].why)})", style="dim")
-        table.add_row(Text(words, style=style), Text(check.name), told)
+        told.append(f"  ({visible(card.found_of(check.name))})", style="dim")
+        table.add_row(Text(WORDS[result], style=STYLES[result]), Text(check.name), told)
     return table
 
 

@@ -58,7 +58,7 @@ def test_a_check_of_which_own_calls_can_not_tell_is_never_green(
     (tmp_path / "model.toml").write_text("")
     junit, own = tmp_path / "card.xml", (tmp_path / "phone.toml", tmp_path / "model.toml")
     result = run(*STARTED, "--only", "tool-undeclared", "--call", *own, "--junit", junit, *strict)
-    assert (result.exit_code, "nothing could be told" in result.output) == (code, True), result.output
+    assert (result.exit_code, "Nothing could be told" in result.output) == (code, True), result.output
     (suite,) = Xml.parse(junit).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", failures)
 
@@ -95,7 +95,7 @@ def test_where_no_call_comes_about_the_phone_s_reason_is_told_and_no_card_is_goo
         result = run(*to, "--html", html, "--junit", junit, "--only", "greeting-heard")
     reason = str(status) if status else "ConnectError"
     assert result.exit_code == 2
-    assert "Nothing can be said of it" in html.read_text()
+    assert "Nothing could be told" in html.read_text()
     for told in (result.output, junit.read_text()):
         assert "no call came about" in told
         assert reason in told

@@ -1,4 +1,6 @@
-from replay.conformance.card import Check, Finding, ReportCard, Result, worse_than
+from attrs import evolve
+
+from replay.conformance.card import Check, Finding, Measure, ReportCard, Result, measures_of, worse_than
 
 CHECKS = tuple(Check(name, f"{name} is right", "something", "well") for name in ("a", "b", "c"))
 
@@ -40,3 +42,11 @@ def test_with_a_baseline_only_what_got_worse_counts() -> None:
     assert worse_than(made, before, strict=False) == ("b",)
     assert worse_than(made, before, strict=True) == ("b", "c")
     assert worse_than(made, {"a": "unknown", "b": "failed"}, strict=False) == ("a",)
+
+
+def test_what_was_measured_is_told_by_its_middle_and_its_worst() -> None:
+    findings = [Finding("a", "a call", "passed", f"{ms} ms", ms=ms) for ms in (30, 9, 12)]
+    made = evolve(card(a=("passed",), b=("passed",)), measures=measures_of(findings))
+    assert made.measures == (Measure("a", 3, 12, 30),)
+    assert (made.found_of("a"), made.found_of("b")) == ("median 12 ms, worst 30 ms of 3", "so")
+    assert measures_of(findings[:1]) == ()

@@ -36,3 +36,13 @@ def test_a_full_machine_is_spoken_of_only_where_something_could_not_be_told_beca
     passed = timed(True, NO_GAPS, call, "no hole", **proof)
     assert noted(spoiled, passed) == ()
     assert noted(Finding(NO_GAPS.name, "", "unknown", "no call came so far")) == ()
+
+
+def test_what_a_call_takes_of_the_bridge_is_told_where_it_is_why_few_were_made_at_a_time() -> None:
+    def notes(percent: float) -> tuple[str, ...]:
+        card = judged([], bridge="", url="", began=datetime.datetime.now(datetime.UTC), took_seconds=0)
+        return with_hurry(card, [a_call(hurry=Hurry(steady_percent=percent))]).notes
+
+    assert notes(3.0) == ()
+    (note,) = notes(45.0)
+    assert note.startswith("one call takes 45 % of a core in the bridge: 1 call was made at a time")

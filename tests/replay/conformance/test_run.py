@@ -2,7 +2,7 @@ import datetime
 
 from replay.conformance.card import Check, ReportCard, worse_than
 from replay.conformance.catalogue import CHECKS, STAYS_UP, TOOL_UNDECLARED
-from replay.conformance.run import judged
+from replay.conformance.run import AT_ONCE, at_once, judged
 from tests.judged_calls import a_call, told
 
 
@@ -32,3 +32,7 @@ def test_a_card_of_which_nothing_can_be_told_is_never_empty() -> None:
     card = of_own(TOOL_UNDECLARED, calls=1, keeps_untold=False)
     assert card.results == {"tool-undeclared": "unknown"}
     assert not card.tells_anything
+
+
+def test_a_bridge_that_needs_much_of_a_core_for_a_call_is_rung_by_fewer_at_a_time() -> None:
+    assert [at_once(percent) for percent in (0.0, 4.0, 20.0, 45.0, 130.0)] == [AT_ONCE, AT_ONCE, 3, 1, 1]

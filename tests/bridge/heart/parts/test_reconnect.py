@@ -453,6 +453,17 @@ def test_sessions_come_one_after_the_other(agent: Agent, course: Course) -> None
     assert len(losses) <= agent.limits.reconnects
 
 
+def test_an_old_session_is_left_though_no_mark_tells_that_its_words_were_heard() -> None:
+    line = a_call(OLD)
+    line.wait_with_frames(29_500 - line.now)
+    says(line, "u2", "Is there a table?")
+    line.answer("r2", "i2", 400)
+    line.wait_with_frames(2000)
+    assert not of(line.wanted, OpenSession), "the marks may be late"
+    line.wait_with_frames(500)
+    assert of(line.wanted, OpenSession)
+
+
 def test_an_old_session_whose_last_words_never_come_is_left_once_they_are_given_up() -> None:
     """Though nothing but the caller's frames comes meanwhile, which pass through."""
     line = a_call(OLD)

@@ -3,6 +3,7 @@ import pytest
 from judged_calls import a_call, answer, error, told
 
 from replay.conformance.both_sides import BothSides
+from replay.conformance.card import Evidence
 from replay.conformance.judging.endings import judge_ending
 from replay.conformance.judging.verdicts import ACTIVE
 from replay.conformance.situations import FIRST, SILENCE_MS, script
@@ -21,6 +22,14 @@ def test_a_session_that_was_left_passes_and_one_that_is_open_fails() -> None:
     closed = told(30_050, "closed", "socket", code=1000)
     assert results(a_call(OPENED, closed))["session-left"] == "passed"
     assert results(a_call(OPENED, close_code=None))["session-left"] == "failed"
+
+
+def test_a_session_that_is_left_open_is_proved_by_when_it_still_was() -> None:
+    (finding, _) = judge_ending(a_call(OPENED, close_code=None))
+    assert (finding.check, finding.model) == (
+        "session-left",
+        Evidence("model", 45_000, "session 1 is still open"),
+    )
 
 
 @pytest.mark.parametrize(

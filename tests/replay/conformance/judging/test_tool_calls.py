@@ -48,6 +48,15 @@ def test_a_tool_that_nobody_declared_is_another_check() -> None:
     assert results(a_call(called(5000, UNDECLARED))) == {"tool-undeclared": "failed"}
 
 
+def test_what_becomes_of_the_answer_to_an_undeclared_tool_is_told_of_that_check_alone() -> None:
+    silent = a_call(called(5000, UNDECLARED), output(5100))
+    assert [(found.check, found.result) for found in judge_tools(silent)] == [
+        ("tool-undeclared", "passed"), ("tool-undeclared", "failed"),
+    ]  # fmt: skip
+    spoken = a_call(called(5000, UNDECLARED), output(5100), answer(5250, 2, 1700), **TOLD)
+    assert {(found.check, found.result) for found in judge_tools(spoken)} == {("tool-undeclared", "passed")}
+
+
 def test_a_result_of_which_nothing_is_heard_fails() -> None:
     assert results(a_call(called(5000), output(5100)))["tool-result-told"] == "failed"
 

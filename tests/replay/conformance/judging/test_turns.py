@@ -35,6 +35,13 @@ def test_a_turn_that_nobody_answers_fails_and_says_how_far_it_came() -> None:
     ]
 
 
+def test_what_a_tool_gave_and_is_said_twice_is_another_check() -> None:
+    item = {"type": "function_call_output", "call_id": "call_1", "output": "open"}
+    outputs = [told(at, "conversation.item.create", "client", item=item) for at in (5000, 5010)]
+    call = a_call(turn(4100), outputs, answer(5100, 1, 1000), answer(6300, 2, 1000), says=[(4000, 500)])
+    assert results(call)["one-answer"] == "passed"
+
+
 def test_what_was_not_long_enough_ago_can_not_be_told() -> None:
     assert results(a_call(turn(4100), says=[(4000, 500)], closed_ms=9000)) == {}
 

@@ -1,5 +1,6 @@
 """A report card in CI: a case a check, with the lines that prove it."""
 
+from attrs import evolve
 from report_cards import a_card
 
 from replay.conformance.shown.junit import cases_of
@@ -22,3 +23,8 @@ def test_a_failure_brings_both_lines_of_each_call() -> None:
     assert failed.text.count("    5.21  phone  clear 3100 ms unheard") == 2
     assert "    5.21  model  client says item item_4 was heard for 7620 ms" in failed.text
     assert "callers notice: the agent believes it has said what nobody heard" in failed.text
+
+
+def test_where_nothing_could_be_told_no_suite_looks_green() -> None:
+    cases = cases_of(evolve(a_card(), findings=()), strict=False)
+    assert {case.outcome for case in cases} == {"error"}

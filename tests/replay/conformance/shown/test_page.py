@@ -44,7 +44,9 @@ def test_a_check_that_failed_in_no_call_is_shown_too() -> None:
 def test_what_could_not_be_told_is_said_plainly() -> None:
     text = page(a_card())
     assert "it was rung at its media socket, without a webhook" in text
-    assert "Nothing can be said of it: no check could be made" in page(evolve(a_card(), findings=()))
+    assert "Nothing could be told: this is no good card, only an empty one" in page(
+        evolve(a_card(), findings=())
+    )
     assert "Callers are treated well" in page(a_card(Finding(HEARD.name, "no-audio", "passed", "so")))
 
 
