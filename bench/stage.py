@@ -124,6 +124,7 @@ class Place:
     console: Mapping[str, Any] = field(factory=dict)
     tracing: Mapping[str, str] = field(factory=dict)
     outbound: Mapping[str, Any] = field(factory=dict)
+    fleet: Mapping[str, Any] = field(factory=dict)
 
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
@@ -136,6 +137,7 @@ class Place:
             "console": dict(self.console),
             "tracing": dict(self.tracing),
             "outbound": dict(self.outbound),
+            "fleet": dict(self.fleet),
             "agents": {
                 name: {**self.agent, "limits": dict(self.limits), **self.own.get(name, {})}
                 for name in (AGENT, *self.agents)

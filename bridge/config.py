@@ -32,8 +32,10 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
+from bridge.machine import host_name
 from bridge.proxies import Proxy, proxy_for
 from bridge.settings.admin import Admin, Console, missing_of_console
+from bridge.settings.fleet import Fleet, missing_of_fleet
 from bridge.settings.outgoing import Outbound
 from bridge.settings.server import Server
 from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
@@ -120,6 +122,7 @@ class Settings:
     console: Console = Console()
     tracing: Tracing = Tracing()
     outbound: Outbound = Outbound()
+    fleet: Fleet = Fleet()
     store: SharedStore = SharedStore()
     agents: Mapping[str, Agent] = field(factory=dict)
     folder: Path = Path()
@@ -128,6 +131,11 @@ class Settings:
     def data_folder(self) -> Path:
         """Where tapes and the database are."""
         return self.folder / self.recording.folder
+
+    @property
+    def host_name(self) -> str:
+        """Return what this host is called among others: as they list it, else the machine's own name."""
+        return self.fleet.name_of(self.server.own_url) or host_name()
 
     def keep_of(self, agent: str) -> Keep:
         """Return how long the calls of an agent are kept, even of one that is no more in the file."""
@@ -203,7 +211,7 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     faults: list[str] = []
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
               "logging": Logging, "admin": Admin, "console": Console, "tracing": Tracing,
-              "outbound": Outbound, "store": SharedStore}  # fmt: skip
+              "outbound": Outbound, "fleet": Fleet, "store": SharedStore}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -352,6 +360,7 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
             f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
             f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
         )
+    missing += missing_of_fleet(settings.fleet, settings.server.host_url, settings.server.public_url)
     missing += missing_of_console(settings.admin, settings.console, has_token=bool(secrets.admin_token))
     missing += missing_of_store(settings.store)
     if settings.outbound.caller_id and not settings.twilio.account_sid:

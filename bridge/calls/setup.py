@@ -26,6 +26,8 @@ FIXED: Final = (
     ("store", "lake"),
     ("store", "data"),
     ("store", "lake_seconds"),
+    ("fleet", "hosts"),
+    ("fleet", "admin"),
 )
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 import trio
@@ -26,7 +26,7 @@ from bridge.indexing.shipper import Shipper
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
-from bridge.observe.monitoring import Monitoring
+from bridge.observe.monitoring import Monitoring, never_fatal
 from bridge.observe.snapshot import Snapshot
 from bridge.outbound.closer import Closer
 from bridge.outbound.dialer import Dialer
@@ -42,6 +42,9 @@ from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
 from bridge.workers.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -66,6 +69,7 @@ class Daemon:
     keeper: Keeper
     shipper: Shipper
     disk_watch: DiskWatch
+    peers: "Peers | None" = None
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
@@ -90,6 +94,8 @@ class Daemon:
             background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
+            if self.peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
             seen = Snapshot(
                 self.switchboard, self.host, self.indexer, dialer=self.dialer, shipper=self.shipper
             )
@@ -163,7 +169,6 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper, shipper = Keeper(settings, indexer), Shipper(settings, secrets)
     disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
@@ -171,8 +176,9 @@ async def open_daemon(
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch
-        )
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, Keeper(settings, indexer),
+            Shipper(settings, secrets), disk_watch, _others_of(current),
+        )  # fmt: skip
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
@@ -181,6 +187,15 @@ async def open_daemon(
 def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
     """Return the tools for this process: none where workers have them; None to import them."""
     return {} if given is None and settings.server.workers > 1 else given
+
+
+def _others_of(current: CurrentSetup) -> "Peers | None":
+    """Return the other hosts of a fleet, if there are any that can be asked."""
+    if not current.setup.settings.fleet.admin:
+        return None
+    from bridge.fleet.peers import Peers  # speaks HTTP, which a host alone has no need of
+
+    return Peers.of(current.setup.settings, lambda: current.setup.secrets.admin_token)
 
 
 def _console_of(current: CurrentSetup) -> Callable[..., None] | None:

@@ -28,22 +28,24 @@ from bridge.heart.session_settings import OPTIONAL
 from bridge.indexing.shipper import Shipper
 from bridge.observe.metric_table import (
     COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    PER_AGENT,
+    TIMES_PER_AGENT,
+    TOTALS,
+)
+from bridge.observe.metric_words import (
     DEAD_AIR,
     ENDED_BY,
     EXCURSION_OUTCOMES,
-    GAUGES,
-    HISTOGRAMS,
     INCOMPLETE,
     JOURNAL_COUNTS,
     OTHER,
     OUTCOMES,
-    PER_AGENT,
     REPLACED,
     SPEND_CAPS,
-    TIMES_PER_AGENT,
     TOKENS,
     TOOL_OUTCOMES,
-    TOTALS,
     TRY_KINDS,
     UNTRANSCRIBED,
 )

@@ -185,7 +185,9 @@ def _add_webhooks(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
         if agent is None:
             return _plain(404)
         url = f"{signed.address}/voice/{name}"
-        return _twiml(await switchboard.answer(Webhook(setup, agent, signed.form, url, signed.marks)))
+        hops = int(signed.query.get("hop", 0))
+        asked = Webhook(setup, agent, signed.form, url, signed.marks, hops=hops)
+        return _twiml(await switchboard.answer(asked))
 
     @app.post("/voice/<name>/next", strict_slashes=False)
     async def next_step(name: str) -> Response:

@@ -12,7 +12,6 @@ from typing import Any, Final
 import attrs
 import trio
 from attrs import field, frozen
-from bridge.settings.server import Server
 
 from bridge import config
 from bridge.agents import Agent
@@ -22,6 +21,7 @@ from bridge.config import Realtime, Recording, Secrets, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
 from bridge.settings.hours import Hours
+from bridge.settings.server import Server
 from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape

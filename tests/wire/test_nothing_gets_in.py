@@ -9,7 +9,6 @@ from hashlib import sha256
 import pytest
 import trio
 import trio.testing
-from bridge.settings.server import Server
 from strangers import (
     CALL,
     FORM,
@@ -31,6 +30,7 @@ from websockets.frames import Frame, Opcode
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, living_tasks, open_files, open_stage
 from bridge.config import Secrets, Settings, Twilio
+from bridge.settings.server import Server
 from bridge.web.app import Gate, make_app
 from replay.phone.signing import sign
 

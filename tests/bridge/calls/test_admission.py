@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from bridge.settings.server import Server
 from heart import agent_with
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +30,7 @@ from bridge.calls.admission import (
     caller_of,
     network_of,
 )
+from bridge.settings.server import Server
 
 NOBODY = Load(live=0, of_agent=0, waiting=0)
 CALLER = "+15550123456"

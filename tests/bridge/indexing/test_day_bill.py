@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from attrs import define, evolve, field
-from bridge.settings.server import Server
 from heart import agent_with, open_call
 
 from bridge.calls.setup import CurrentSetup, Setup
@@ -16,6 +15,7 @@ from bridge.config import Secrets, Settings
 from bridge.heart.parts.glance import Glance
 from bridge.indexing.day_bill import ON_RECORD, DayBill
 from bridge.links.model import ModelAddress
+from bridge.settings.server import Server
 from bridge.store.messages import Asking, Failed, Fault, Question, Rows
 
 DAY, NEXT = date(2026, 11, 28), date(2026, 11, 29)

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 import trio
-from bridge.settings.server import Server
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bridge.links.lag import (
@@ -18,6 +17,7 @@ from bridge.links.lag import (
     LoopLag,
     LoopWork,
 )
+from bridge.settings.server import Server
 
 MOST_MS = 200
 
