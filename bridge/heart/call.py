@@ -82,6 +82,9 @@ from bridge.tool_rules import ToolRule
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
 """What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
 
+FLOWING: Final = frozenset({MarkReached, ModelSpoke})
+"""What hardly ever moves anything nearer: the agent's voice, amid more of it. Up to fifty a second, too."""
+
 
 @define
 class Call:
@@ -236,6 +239,8 @@ class Call:
             TABLES[kind](self, event)
         if kind in OF_LIMITS:
             self._time_up.follow(event)  # type: ignore[arg-type]  # those are its kinds
+        if kind in FLOWING and self._callee.is_open and self._voice.flows_on(self.calm_until):
+            return decisions.take()
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()

@@ -79,6 +79,13 @@ class AgentVoice:
             if piece.mark:
                 self.decisions.say(SendMark(self.stream.sid, piece.mark))
 
+    def flows_on(self, until: int) -> bool:
+        """Say whether there is more to hear, nothing to be done for it before that time, and nobody speaks over it."""
+        playout = self.playout
+        if self.decisions.now >= until or playout.may_be_settled or playout.is_idle or self.turns.is_in_doubt:
+            return False
+        return (deadline := playout.deadline) is None or deadline >= until
+
     def mark_reached(self, event: MarkReached) -> None:
         """Take down what was heard."""
         if self.stream.is_stray(event.stream_sid):
