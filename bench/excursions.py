@@ -246,6 +246,8 @@ def silences(lines: list[Line]) -> list[int]:
             owed = True
         if line.leave is not None or line.end is not None or line.audio is not None or is_callers(line):
             since = None
+        if line.leg == PHONE and line.close is not None:
+            since = None  # they are not on the stream
             owed = owed and line.audio is None
         if starts(line) and owed and any(one.back is not None for one in lines):
             since = line.t_ms
@@ -253,7 +255,9 @@ def silences(lines: list[Line]) -> list[int]:
 
 
 def is_callers(line: Line) -> bool:
-    """Say whether turn detection hears the caller here."""
+    """Say whether the caller speaks here, as turn detection hears it, or presses a key: what they wait for is new."""
+    if line.leg == PHONE:
+        return line.is_input and line.message.get("event") == "dtmf"
     return line.is_input and line.leg == MODEL and "speech_started" in str(line.message.get("type"))
 
 

@@ -124,6 +124,9 @@ class Place:
     console: Mapping[str, Any] = field(factory=dict)
     tracing: Mapping[str, str] = field(factory=dict)
     outbound: Mapping[str, Any] = field(factory=dict)
+    fleet: Mapping[str, Any] = field(factory=dict)
+    shared: Mapping[str, Any] = field(factory=dict)
+    """The table [store]: what several machines share."""
 
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
@@ -136,6 +139,8 @@ class Place:
             "console": dict(self.console),
             "tracing": dict(self.tracing),
             "outbound": dict(self.outbound),
+            "fleet": dict(self.fleet),
+            "store": dict(self.shared),
             "agents": {
                 name: {**self.agent, "limits": dict(self.limits), **self.own.get(name, {})}
                 for name in (AGENT, *self.agents)

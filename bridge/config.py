@@ -14,18 +14,14 @@ from bridge.checks import (
     SHA1,
     SharedKey,
     account,
-    address,
     choice,
     flag,
     headers,
     nearest,
     number,
-    processes,
     proxy,
-    public_url,
     query,
     read_table,
-    refusal,
     setting,
     shared_key,
     shown,
@@ -36,39 +32,18 @@ from bridge.checks import (
     whole,
 )
 from bridge.errors import ConfigError
+from bridge.machine import host_name
 from bridge.proxies import Proxy, proxy_for
 from bridge.settings.admin import Admin, Console, missing_of_console
-from bridge.settings.languages import sayable
+from bridge.settings.fleet import Fleet, missing_of_fleet
 from bridge.settings.outgoing import Outbound
+from bridge.settings.server import Server
+from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
 from bridge.text.toml_faults import declared_twice
 from bridge.text.validity import is_harmless
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """What a secret's file may begin with: the folder where systemd puts what LoadCredential= names."""
-
-
-@frozen
-class Server:
-    """Where the daemon listens, and under which URL Twilio reaches it."""
-
-    bind: str = setting("127.0.0.1:8080", address)
-    public_url: str = setting("", public_url)
-    workers: int = setting(1, processes(64))
-    max_calls: int = setting(50, whole(1, 1000))
-    max_lag_ms: int = setting(200, whole(0, 10_000))
-    max_busy_percent: int = setting(85, whole(0, 100))
-    when_full: str = setting("busy", refusal())
-    waiting_calls: int = setting(25, whole(1, 1000))
-    calls_per_caller: int = setting(30, whole(0, 1000))
-    caller_window_seconds: int = setting(600, whole(1, 86_400))
-    max_cost_per_day_usd: float = setting(0.0, number(0, 1_000_000))
-    max_connections: int = setting(2000, whole(10, 50_000))
-    sockets_per_address: int = setting(1000, whole(1, 50_000))
-    drain_seconds: int = setting(20, whole(1, 14400))
-    when_draining: str = setting("busy", refusal())
-    closing_sentence: str = setting(
-        "", sayable("the words a caller hears when draining ends the call", empty=True)
-    )
 
 
 @frozen
@@ -147,6 +122,8 @@ class Settings:
     console: Console = Console()
     tracing: Tracing = Tracing()
     outbound: Outbound = Outbound()
+    fleet: Fleet = Fleet()
+    store: SharedStore = SharedStore()
     agents: Mapping[str, Agent] = field(factory=dict)
     folder: Path = Path()
 
@@ -154,6 +131,11 @@ class Settings:
     def data_folder(self) -> Path:
         """Where tapes and the database are."""
         return self.folder / self.recording.folder
+
+    @property
+    def host_name(self) -> str:
+        """Return what this host is called among others: as they list it, else the machine's own name."""
+        return self.fleet.name_of(self.server.own_url) or host_name()
 
     def keep_of(self, agent: str) -> Keep:
         """Return how long the calls of an agent are kept, even of one that is no more in the file."""
@@ -178,6 +160,10 @@ class Secrets:
     shared_keys: tuple[SharedKey, ...] = field(default=(), repr=False)
     words: Mapping[str, str] = field(factory=dict, repr=False)
     """What stands in the environment for each `$NAME` of the file."""
+    storage: Mapping[str, str] = field(factory=dict, repr=False)
+    """What the environment says of object storage, by its names (AWS_…)."""
+    catalogue: Mapping[str, str] = field(factory=dict, repr=False)
+    """What it says of Postgres (PG…)."""
 
     @property
     def signing(self) -> tuple[str, ...]:
@@ -185,12 +171,20 @@ class Secrets:
         return (*self.auth_tokens, *(key.secret for key in self.shared_keys))
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """Every secret of what hosts share."""
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+        return tuple(word for name in names if (word := {**self.storage, **self.catalogue}.get(name)))
+
+    @property
     def all(self) -> tuple[str, ...]:
         """Every secret there is, for those who keep them out of something."""
         of_proxy = self.proxy.words if self.proxy else ()
         words = (part for word in self.words.values() for part in (word, *word.split()[1:]))
         return tuple(
-            word for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words) if word
+            word
+            for word in (*self.signing, self.api_key, self.admin_token, *of_proxy, *words, *self.shared)
+            if word
         )
 
 
@@ -217,7 +211,7 @@ def parse(raw: Mapping[str, Any], path: Path) -> Settings:
     faults: list[str] = []
     tables = {"server": Server, "twilio": Twilio, "realtime": Realtime, "recording": Recording,
               "logging": Logging, "admin": Admin, "console": Console, "tracing": Tracing,
-              "outbound": Outbound}  # fmt: skip
+              "outbound": Outbound, "fleet": Fleet, "store": SharedStore}  # fmt: skip
     faults += [f"[{key}]: unknown table; {nearest(key, [*tables, 'agents'])}" for key in raw if
                key not in tables and key != "agents"]  # fmt: skip
     read: dict[str, Any] = {
@@ -249,7 +243,15 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         faults.append(str(wrong))
     if faults:
         raise ConfigError(faults)
-    return Secrets(tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words)
+    is_alone = settings.store == SharedStore()
+    storage, catalogue = ({} if is_alone else _given(environment, names) for names in (STORAGE, CATALOGUE))
+    return Secrets(
+        tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words, storage, catalogue
+    )
+
+
+def _given(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: word for name in names if (word := environment.get(name, "").strip())}
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
@@ -358,7 +360,9 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
             f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
             f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
         )
+    missing += missing_of_fleet(settings.fleet, settings.server.host_url, settings.server.public_url)
     missing += missing_of_console(settings.admin, settings.console, has_token=bool(secrets.admin_token))
+    missing += missing_of_store(settings.store)
     if settings.outbound.caller_id and not settings.twilio.account_sid:
         missing.append(
             "no account SID: calls are made over Twilio's REST API, which needs [twilio] account_sid (console, Account "

@@ -66,6 +66,10 @@ class HeldError(StoreError):
     """Another process holds the database; in a moment it may not."""
 
 
+class LakeError(StoreError):
+    """The lake can't be used now, or not as it is."""
+
+
 class SlowError(StoreError):
     """The database could tell, but not in the time there is."""
 
@@ -76,6 +80,18 @@ class NewerError(StoreError):
     def __init__(self, message: str, schema: int) -> None:
         super().__init__(message)
         self.schema = schema
+
+
+class ObjectError(BridgeError):
+    """Object storage can't be used now, refuses, or does not have what was asked for."""
+
+
+class NoObjectError(ObjectError):
+    """There is no such object, though there is storage."""
+
+
+class TakenError(ObjectError):
+    """There is an object of this name already."""
 
 
 class ForgetError(BridgeError):

@@ -20,6 +20,8 @@ EXTRAS: Final = {
     "otel": ("opentelemetry",),
     "dask": ("dask", "distributed"),
     "outbound": ("phonenumbers",),
+    "s3": ("obstore", "botocore"),
+    "lake": ("duckdb_extension_ducklake", "duckdb_extension_httpfs", "duckdb_extension_postgres_scanner"),
 }
 """Each extra, and the packages that come with it by the names they are imported by."""
 
@@ -28,6 +30,8 @@ def missing_extras(settings: Settings) -> list[str]:
     """Return one sentence for each option whose packages are not installed."""
     wanted = {
         "metrics": ("[admin] bind", settings.admin.bind, "prometheus_client"),
+        "lake": ("[store] lake", settings.store.lake, "duckdb_extension_ducklake"),
+        "s3": ("[store] tapes", settings.store.tapes, "obstore"),
         "outbound": ("[outbound] caller_id", settings.outbound.caller_id, "phonenumbers"),
         "otel": ("[tracing] endpoint", settings.tracing.endpoint, "opentelemetry.exporter.otlp.proto.http"),
     }

@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import resource
+import socket
 import sys
 import threading
 from contextlib import suppress
@@ -18,6 +19,11 @@ def file_limit() -> int:
     """Return how many files and sockets this process may have open."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return soft if soft != resource.RLIM_INFINITY else MOST_FILES
+
+
+def host_name() -> str:
+    """Return what this machine calls itself, without its domain."""
+    return socket.gethostname().partition(".")[0]
 
 
 def child(module: str, *arguments: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from bridge.agents import Agent
-from bridge.config import Server
+from bridge.settings.server import Server
 
 MOST_CALLERS: Final = 10_000
 """Callers whose last calls are remembered; beyond it the one who called longest ago is forgotten."""
@@ -56,6 +56,9 @@ the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n
 
 SHUT: Final = (MAX_COST, OUT_OF_HOURS)
 """What gets the answer of a closed business: it is no moment's rush, and to call again soon doesn't help."""
+
+ELSEWHERE: Final = tuple(reason for reason in REASONS if reason not in (CALLS_PER_CALLER, *SHUT))
+"""For what another host of a fleet may have room; the others are about the caller, the bill or the hour."""
 
 FLOODS: Final = (WAITING_CALLS, CALLS_PER_CALLER)
 """Limits against whoever wants to run up a bill: nothing that costs is done for their callers."""

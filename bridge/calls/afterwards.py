@@ -7,13 +7,14 @@ import structlog
 from attrs import define
 
 from bridge.agents import Agent
-from bridge.calls.admission import caller_id_of
+from bridge.calls.admission import FLOODS, SHUT, caller_id_of
 from bridge.calls.outcomes import CRASHED, Outcome, lost, names_of
 from bridge.calls.returns import MOST_TURNS
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.heart.effects import EndCall
 from bridge.heart.keys import MASKED
+from bridge.settings.places import CLOSED, FULL
 from bridge.tapes.late import Late
 from bridge.tapes.masking import taped_request
 from bridge.tapes.tape import BRIDGE
@@ -39,7 +40,7 @@ class Afterwards:
 
     def endings(self, agent: Agent, form: Mapping[str, str]) -> Endings:
         """Return what there is for this caller of an agent's."""
-        return Endings(agent, self.settings.server.public_url, caller_id_of(form))
+        return Endings(agent, self.settings.server.own_url, caller_id_of(form))
 
     def ending(self, agent: Agent, end: EndCall) -> str:
         """Return what the caller of a call that has ended hears."""
@@ -49,6 +50,15 @@ class Afterwards:
         """Return what the caller of a call gets whom nobody here can answer for."""
         known = self.settings.agents.get(agent)
         return twiml.hangup_twiml() if known is None else self.ending(known, lost(known))
+
+    def turned_away(self, agent: Agent, form: Mapping[str, str], reason: str, when_full: str) -> str:
+        """Return what a caller gets whom nobody can answer: the agent's steps for that, else the settings' word."""
+        cause = CLOSED if reason in SHUT else FULL
+        plan = None if reason in FLOODS else self.endings(agent, form).begin(cause)
+        steps = plan.twiml if plan else ""
+        if reason in SHUT:
+            return steps or twiml.hangup_twiml(agent.failure_sentence)
+        return steps or twiml.refusal_twiml(when_full)
 
     def answer(self, request: Request, outcome: Outcome) -> str:
         """Return what a caller hears who comes back to a call that is over; its record tells of it.

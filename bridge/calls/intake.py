@@ -13,6 +13,7 @@ from bridge.calls.knowledge import Origin, Parties, info_of, informed
 from bridge.calls.live_call import LiveCall
 from bridge.calls.messages import Key
 from bridge.calls.setup import Setup
+from bridge.fleet.order import Arrival
 from bridge.heart.call import Call
 from bridge.heart.keys import MASKED
 from bridge.links.lag import LoopLag
@@ -21,7 +22,7 @@ from bridge.tapes.masking import mask, masked_settings, webhook_form
 from bridge.tapes.recorder import Recorder
 from bridge.tapes.tape import BRIDGE, HTTP, TWILIO, Line
 from bridge.tools import Tool, rules_of
-from bridge.wire.routes import Routes
+from bridge.wire.routes import IN_TIME, Routes
 
 
 def _from_outside() -> Origin:
@@ -41,6 +42,8 @@ class Webhook:
     turn: int = 1
     """Which call of its agent's it is under this CallSid."""
     origin: Origin = field(factory=_from_outside)
+    hops: int = 0
+    """How many hosts of a fleet have passed it on."""
 
     @property
     def call_sid(self) -> str:
@@ -56,6 +59,11 @@ class Webhook:
     def parties(self) -> Parties:
         """Return who called whom, as it may be shown."""
         return Parties.of(self.form, masked=self.setup.settings.recording.mask_numbers)
+
+    @property
+    def arrival(self) -> Arrival:
+        """Return what decides which host of several is to have the call."""
+        return Arrival(self.call_sid, self.names[-1], self.hops, self.form.get("ErrorUrl", ""))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,8 +84,9 @@ def key_of(call_sid: str, agent: str, turn: int) -> Key:
 
 def routes_of(webhook: Webhook, secret: str, process: str = "") -> Routes:
     """Return the addresses of the call of this webhook, which a process of that name carries."""
-    public_url = webhook.setup.settings.server.public_url
-    return Routes(public_url, webhook.agent.name, secret, process, webhook.turn)
+    server = webhook.setup.settings.server
+    in_time = IN_TIME if server.host_url else ""
+    return Routes(server.own_url, webhook.agent.name, secret, process, webhook.turn, in_time)
 
 
 def begin_call(

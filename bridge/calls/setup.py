@@ -19,9 +19,15 @@ FIXED: Final = (
     ("server", "bind"),
     ("server", "workers"),
     ("server", "public_url"),
+    ("server", "host_url"),
     ("recording", "folder"),
     ("admin", "bind"),
     ("tracing", "endpoint"),
+    ("fleet", "hosts"),
+    ("fleet", "admin"),
+    ("store", "lake"),
+    ("store", "data"),
+    ("store", "lake_seconds"),
 )
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import FLOODS, OUT_OF_HOURS, SHUT, Admission
+from bridge.calls.admission import ELSEWHERE, OUT_OF_HOURS, Admission, Load
 from bridge.calls.afterwards import Afterwards
 from bridge.calls.answering import refused
 from bridge.calls.host import CLOSING, AnyCall, CallHost, load_of, say_goodbye
@@ -25,11 +25,12 @@ from bridge.calls.returns import NOBODY, Name, comes_back, name_for
 from bridge.calls.setup import CurrentSetup
 from bridge.config import Settings
 from bridge.errors import in_words
-from bridge.settings.places import CLOSED, FULL
+from bridge.fleet.passing import Fleet
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.reader import Known
 from bridge.wire import twiml
 from bridge.wire.requests import BACK, NEXT, OF_THE_FAR_END, OF_THE_RECORD, REFUSED, Request
+from bridge.wire.routes import asked_at
 
 ANSWER_SECONDS: Final = 10
 """Twilio gives a webhook 15 s, and then plays an error of its own."""
@@ -51,6 +52,7 @@ class Switchboard:
     _has_drained: bool = False
     admission: Admission = field(init=False)
     afterwards: Afterwards = field(init=False)
+    fleet: Fleet = field(init=False)
     _calls: dict[Key, AnyCall] = field(factory=dict)
     _outcomes: Outcomes = field(factory=Outcomes)
     _answering: Answering = field(factory=Answering)
@@ -65,6 +67,7 @@ class Switchboard:
     def __attrs_post_init__(self) -> None:
         self.admission = Admission(self.settings.server)
         self.afterwards = Afterwards(self.current)
+        self.fleet = Fleet.of(self.settings, ELSEWHERE)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
@@ -112,9 +115,6 @@ class Switchboard:
         """Say whether there was such a call, lately."""
         return self._key(call_sid, agent) in self._outcomes
 
-    def _has_or_had(self, key: Key) -> bool:
-        return self.latest(*key) is not None or self.was_here(*key)
-
     def _key(self, call_sid: str, agent: str) -> Key:
         name = self._returned.get((call_sid, agent))
         key = key_of(call_sid, agent, name.turn if name else 1)
@@ -135,13 +135,13 @@ class Switchboard:
         return self.admission.refused
 
     # ------------------------------------------------------------ webhooks
-
     async def answer(self, webhook: Webhook) -> str:
         """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered.
 
         A bug here ends no other call, and its caller hears the failure sentence before Twilio has lost patience.
         """
-        webhook = self._answering.told(webhook, is_known=self._has_or_had(webhook.key))
+        is_known = self.latest(*webhook.key) is not None or self.was_here(*webhook.key)
+        webhook = self._answering.told(webhook, is_known=is_known)
         before = self.latest(*webhook.key)
         try:
             with trio.fail_after(ANSWER_SECONDS):
@@ -155,17 +155,20 @@ class Switchboard:
 
     async def _answer(self, webhook: Webhook) -> str:
         bind_contextvars(call_id=webhook.call_sid)  # what goes wrong from here on is logged with it
-        name = None if self._is_known(webhook) else await self._name_for(webhook)
+        is_known = self._is_known(webhook)
+        if not is_known and (answer := await self._elsewhere(webhook)):
+            return answer
+        name = None if is_known else await self._name_for(webhook)
         call = self.latest(*webhook.key)  # no await from here to its birth: two deliveries, one call
         if call is not None and call.end is None:
             return await self._answer_again(webhook, call)
-        if name is None or (
-            name.turn == 1 and self.was_here(*webhook.key)
-        ):  # of a call that is over: a replay
+        is_over = name is not None and name.turn == 1 and self.was_here(*webhook.key)
+        if name is None or is_over:  # a replay
             return self.afterwards.ending(call.agent, call.end) if call and call.end else twiml.hangup_twiml()
-        if any(live.call_id == name.call_id for live in self._calls.values()):
-            # two agents were asked at the same moment
+        if any(live.call_id == name.call_id for live in self._calls.values()):  # two agents asked at once
             name = Name(f"{webhook.call_sid}-{webhook.agent.name}")
+        if way := self._pass_on(webhook):
+            return way
         if reason := self._refuses(webhook):
             return self._turn_away(webhook, reason)
         return await self._connect(self._open(webhook, name))
@@ -198,25 +201,34 @@ class Switchboard:
         with trio.move_on_after(DISK_SECONDS) as waiting:
             await call.wait_on_disk()
         if waiting.cancelled_caught:
-            log.warning(
-                "the disk is slow: a webhook is answered before its call's tape is there",
-                call_id=call.call_id,
-            )
+            what = "the disk is slow: a webhook is answered before its call's tape is there"
+            log.warning(what, call_id=call.call_id)
+
+    async def _elsewhere(self, webhook: Webhook) -> str:
+        """Return the answer for a call that was on a host which is gone, or is to be on another; "" for all others."""
+        if (failed := asked_at(webhook.arrival.failed_url)) is not None:
+            return await self._next_step(failed.agent, failed.request(webhook.url, webhook.form))
+        return self.fleet.elsewhere(webhook.arrival, is_draining=self.is_closing)
 
     def _turn_away(self, webhook: Webhook, reason: str) -> str:
-        """Return what a caller gets whom nobody can answer: the agent's steps for that, else the settings' word."""
-        agent, cause = webhook.agent, CLOSED if reason in SHUT else FULL
-        plan = None if reason in FLOODS else self.afterwards.endings(agent, webhook.form).begin(cause)
-        steps = plan.twiml if plan else ""
-        if reason in SHUT:
-            return steps or twiml.hangup_twiml(agent.failure_sentence)
-        closing = self.settings.server.when_draining if self.is_closing else ""
-        return steps or twiml.refusal_twiml(closing or self.admission.choice(agent))
+        closing = self.is_closing and self.settings.server.when_draining
+        when_full = closing or self.admission.choice(webhook.agent)
+        return self.afterwards.turned_away(webhook.agent, webhook.form, reason, when_full)
+
+    def _pass_on(self, webhook: Webhook) -> str:
+        """Return TwiML that leads to another host a call for which there is no room here; "" where it is to stay."""
+        if self.fleet.is_alone:
+            return ""
+        reason = self.admission.room(webhook.agent, self._load(webhook), is_draining=self.is_closing)
+        return self.fleet.beyond(webhook.arrival, reason) if reason in ELSEWHERE else ""
+
+    def _load(self, webhook: Webhook) -> Load:
+        most, is_open = self.settings.server.max_calls, not webhook.origin.is_closed
+        return load_of(self._calls.values(), self.host, webhook.agent, max_calls=most, is_open=is_open)
 
     def _refuses(self, webhook: Webhook) -> str:
         """Return why a new call can't be had, or nothing; one that is let in counts as its caller's."""
-        most, is_open = self.settings.server.max_calls, not webhook.origin.is_closed
-        load = load_of(self._calls.values(), self.host, webhook.agent, max_calls=most, is_open=is_open)
+        load = self._load(webhook)
         number, now = webhook.form.get("From", ""), trio.current_time()
         self.admission.follow(self.settings.server)
         reason = self.admission.refuse(webhook.agent, number, load, now=now, is_draining=self.is_closing)
@@ -301,10 +313,10 @@ class Switchboard:
         return twiml.hangup_twiml() if outcome is None else self.afterwards.answer(request, outcome)
 
     def _key_of(self, agent: str, request: Request) -> Key:
-        if request.kind == NEXT:
-            key = key_of(request.call_sid, agent, request.turn)
-            return self._named.get(key, key)
-        return self._key(request.call_sid, agent)
+        if request.kind != NEXT:
+            return self._key(request.call_sid, agent)
+        key = key_of(request.call_sid, agent, request.turn)
+        return self._named.get(key, key)
 
     def _call_of(self, agent: str, request: Request) -> AnyCall | None:
         """Return the call that a request is about; the far end's have the CallSid of another leg, and prove theirs."""

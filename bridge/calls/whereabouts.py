@@ -104,7 +104,7 @@ class Whereabouts:
 
         Twilio names the address whose answer it was; it has to be the last one that was given.
         """
-        is_last = self._last is not None and request.form.get("ErrorUrl") == self._last.url
+        is_last = self._last is not None and _refused_at(request) == self._last.url
         number, url = self.number if is_last else 0, f"{self.routes.url_of(self.number)}/{BACK}"
         return Request(BACK, number, url, request.form, self.routes.nonce(number))
 
@@ -126,7 +126,7 @@ class Whereabouts:
         if request.kind in OF_THE_FAR_END:
             return hangup_twiml() if end is not None else self._answer_far_end(request)
         answer = self.next_step(end)
-        self._last = Last(request.once, request.form.get("ErrorUrl", request.url), answer)
+        self._last = Last(request.once, _refused_at(request) or request.url, answer)
         return answer
 
     def _answer_far_end(self, request: Request) -> str:
@@ -143,7 +143,7 @@ class Whereabouts:
     def next_step(self, end: EndCall | None) -> str:
         """Return what Twilio is to do with the caller now."""
         if end is not None:
-            return Endings(self.agent, self.routes.public_url, self.caller_id).of_call(end).twiml
+            return Endings(self.agent, self.routes.base_url, self.caller_id).of_call(end).twiml
         if self.plan is not None:
             ways = self.routes.ways(self.number)
             return plan_twiml(self.plan, self.agent, ways, caller_id=self.caller_id)
@@ -161,3 +161,8 @@ class Whereabouts:
     def take_digits(self, number: int) -> str:
         """Return what was kept of that excursion, once: from then on nobody has it but the tool."""
         return self._digits.pop(number, "")
+
+
+def _refused_at(request: Request) -> str:
+    """Return the address whose answer Twilio could not use; what stands behind its # is not signed, and may be gone."""
+    return request.form.get("ErrorUrl", "").partition("#")[0]

@@ -13,7 +13,7 @@ from bridge.agents import Agent
 from bridge.built_in import built_in_tools
 from bridge.calls.opening import hours_in_words
 from bridge.calls.setup import prices_of, tools_of
-from bridge.commands.options import CONFIG, PUBLIC_URL, with_overrides
+from bridge.commands.options import CONFIG, HOST_URL, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, OutboundError, ToolError
 from bridge.extras import missing_extras
@@ -31,14 +31,15 @@ from bridge.tools import Tool
 @click.command()
 @CONFIG
 @PUBLIC_URL
+@HOST_URL
 @click.option("--ready", is_flag=True, help="Exit 1 when secrets or the public URL are missing.")
 @explains_errors
-def check(path: Path, public_url: str | None, ready: bool) -> None:
+def check(path: Path, public_url: str | None, host_url: str | None, ready: bool) -> None:
     """Check the configuration, and print what goes into the Twilio console.
 
     Exit 0 when the file is right, 2 when it is not (one line per fault).
     """
-    settings = with_overrides(config.load(path), public_url, None)
+    settings = with_overrides(config.load(path), public_url=public_url, host_url=host_url)
     secrets = config.read_secrets(settings, os.environ)
     missing = [*config.missing_secrets(settings, secrets), *missing_extras(settings), *_list_faults(settings)]
     tools, prices = _tools(settings), prices_of(settings)  # before anything is said to be right

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import trio
 
-from bridge.commands.options import CONFIG, JSON, PUBLIC_URL, with_overrides
+from bridge.commands.options import CONFIG, HOST_URL, JSON, PUBLIC_URL, with_overrides
 from bridge.doctor.examination import examine, page
 from bridge.logs import set_up_logging
 from bridge.machine import leave_hung_threads
@@ -19,10 +19,11 @@ from bridge.screen.output import print_json, table_console
 @click.command()
 @CONFIG
 @PUBLIC_URL
+@HOST_URL
 @click.option("--offline", is_flag=True, help="Skip what needs the network.")
 @JSON
 @explains_errors
-def doctor(path: Path, public_url: str | None, offline: bool, as_json: bool) -> None:
+def doctor(path: Path, public_url: str | None, host_url: str | None, offline: bool, as_json: bool) -> None:
     """Look at everything that keeps calls from coming in, and say what to do next.
 
     Run it beside the running daemon, as its user: it calls the daemon through the public URL as Twilio does, without
@@ -37,7 +38,7 @@ def doctor(path: Path, public_url: str | None, offline: bool, as_json: bool) -> 
                 examine,
                 path,
                 os.environ,
-                lambda settings: with_overrides(settings, public_url, None),
+                lambda settings: with_overrides(settings, public_url=public_url, host_url=host_url),
                 is_offline=offline,
             )
         )

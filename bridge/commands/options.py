@@ -1,5 +1,6 @@
 """What the commands have in common: their options, and the settings that those override."""
 
+import os
 from pathlib import Path
 
 import click
@@ -8,6 +9,8 @@ from attrs import evolve
 from bridge import config
 from bridge.checks import read_table
 from bridge.errors import ConfigError
+from bridge.lake.opening import LakePlace
+from bridge.settings.server import Server
 
 CONFIG = click.option(
     "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
@@ -18,7 +21,14 @@ DATA = click.option(
     help="The data folder, in place of the one the configuration names.",
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+STORE = click.option(
+    "--store", type=click.Choice(["here", "lake"]), default="here", show_default=True,
+    help="This host's own database, or the lake of all hosts: [store] lake.",
+)  # fmt: skip
 PUBLIC_URL = click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
+HOST_URL = click.option(
+    "--host-url", envvar="BRIDGE_HOST_URL", help="The https address of this host alone, one of several."
+)
 
 
 def data_folder(path: Path, data: Path | None) -> Path:
@@ -26,13 +36,19 @@ def data_folder(path: Path, data: Path | None) -> Path:
     return data or config.load(path).data_folder
 
 
-def with_overrides(settings: config.Settings, public_url: str | None, bind: str | None) -> config.Settings:
-    """Return the settings with what the command line said, checked like the file."""
-    given = {key: value for key, value in {"public_url": public_url, "bind": bind}.items() if value}
+def lake_of(path: Path) -> LakePlace:
+    """Return the lake that the configuration names. Raises `ConfigError`, `LakeError`."""
+    settings = config.load(path)
+    return LakePlace.of(settings, config.read_secrets(settings, os.environ))
+
+
+def with_overrides(settings: config.Settings, **said: str | None) -> config.Settings:
+    """Return the settings with what the command line said of [server], checked like the file."""
+    given = {key: value for key, value in said.items() if value}
     faults: list[str] = []
     server = settings.server
     if given:
-        checked = read_table(config.Server, given, at="command line", faults=faults)
+        checked = read_table(Server, given, at="command line", faults=faults)
         server = evolve(server, **{key: getattr(checked, key) for key in given})
     if faults:
         raise ConfigError(faults)

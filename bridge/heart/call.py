@@ -80,7 +80,8 @@ from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
-"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call.
+Not while a speech is judged, or an old session is to be left: then the caller's voice decides, or the agent's words."""
 
 
 @define
@@ -187,8 +188,8 @@ class Call:
             agent, decisions, said, stream, session, turns, playout, calls, barge_in, farewell, away, callee,
             self.prices)  # fmt: skip
         self._patience = Patience(
-            decisions, stream, session, keys, turns, calls, dead_air, farewell, away, callee, overlap, self._time_up,
-        )  # fmt: skip
+            decisions, stream, session, keys, turns, calls, dead_air, barge_in, farewell, away, callee, overlap,
+            self._time_up)  # fmt: skip
         self._alarms = Alarms(
             limits, self._catching_up, stream, session, keys, playout, turns, dead_air, voice, self._caller,
             self._patience, self._time_up, farewell, away, ending, callee, outgoing, reconnect, talk, overlap,
@@ -215,7 +216,7 @@ class Call:
         if self._ending.is_over:
             self._ending.hear_out(event)
             return decisions.take()
-        if now < self.calm_until and type(event) in PASSING:
+        if now < self.calm_until and type(event) in PASSING and not self._is_attentive:
             TABLES[type(event)](self, event)
             return decisions.take()
         if now - self.calm_until >= HELD_UP_MS:
@@ -241,6 +242,10 @@ class Call:
             ring()
             self._settle()
         return self._decisions.take()
+
+    @property
+    def _is_attentive(self) -> bool:
+        return self._turns.is_in_doubt or self._reconnect.is_old
 
     @property
     def deadline(self) -> int | None:
@@ -346,8 +351,6 @@ class Call:
             self._voice.play()
         for ledger in self._playout.settled():
             self._decisions.journal.item(ledger)
-        if self._reconnect.is_old and self._due_alarm() is None:  # what is due may be the end
-            self._reconnect.look()
         if self._farewell.may_go and not self._turns.is_busy and self._playout.is_idle and self._is_pause:
             return self._farewell.go()
         if self._turns.may_ask and self._may_be_asked:

@@ -58,6 +58,11 @@ class LastWords:
         self._turns.clear()
         self._is_committing = False
 
+    def are_of_nobody(self) -> None:
+        """The model is parted from, whatever it still tells: nothing of theirs is asked for any more."""
+        self.session_ended()
+        self.are_transcribed = False
+
     def _begin(self, item_id: str, now: int) -> None:
         self._is_committing = False
         self._turns[item_id] = now
@@ -76,10 +81,6 @@ class LastWords:
         """From now on they are waited for, if at all."""
         self._until = now + LISTEN_MS if self.may_be_asked_for(by) else now
         self._turns = {item_id: since for item_id, since in self._turns.items() if now - since < UNDER_WAY_MS}
-
-    def are_awaited(self, now: int) -> bool:
-        """Say whether a turn of the caller's is still being written down."""
-        return any(now - since < UNDER_WAY_MS for since in self._turns.values())
 
     def awaited_until(self, now: int) -> int | None:
         """Return when the last of them is given up; None when none is awaited."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from bridge.heart.audio import FRAME_BYTES, bytes_of, ms_of, next_pause
 from bridge.heart.speaking.kept_sound import KeptSound, Stretch
+from bridge.heart.speaking.waiting_sound import WaitingSound
 
 CHUNK_MS: Final = 100
 """One message and one mark per 100 ms: large enough not to sound choppy, small enough to tell what was heard.
@@ -91,12 +92,11 @@ class Playout:
     first_response: str = ""
     """The first of which there was something to hear."""
     _closed: dict[Part, None] = field(factory=dict)
-    _waiting: deque[Stretch] = field(factory=deque)
+    _waiting: WaitingSound = field(factory=WaitingSound)
     _sent: deque[_Sent] = field(factory=deque)
     _kept: KeptSound = field(factory=KeptSound)
     _given_up: dict[Part, None] = field(factory=dict)
     """Parts of which not all will be sent, though what was sent may still be heard."""
-    _waiting_bytes: int = 0
     _unmarked_bytes: int = 0
     _marks: int = 0
     _played_until: int = 0  # when Twilio will have played everything sent, by our clock
@@ -127,8 +127,7 @@ class Playout:
             ledger = self._ledgers[part] = Ledger(part[0], part[1], response_id)
             self.first_response = self.first_response or response_id
         if audio:
-            self._waiting.append(Stretch(part, ledger.generated, audio))
-            self._waiting_bytes += len(audio)
+            self._waiting.add(Stretch(part, ledger.generated, audio))
             ledger.generated += len(audio)
             self._is_due_anew = True
         return ledger
@@ -153,7 +152,7 @@ class Playout:
     @property
     def is_full(self) -> bool:
         """Say whether no more audio should be accepted."""
-        return ms_of(self._waiting_bytes) >= MOST_WAITING_MS
+        return ms_of(len(self._waiting)) >= MOST_WAITING_MS
 
     # ------------------------------------------------------------ out
 
@@ -176,9 +175,9 @@ class Playout:
 
     def _next_ms(self) -> int:
         """Return how much room the next piece waits for: a whole chunk's, while more may come to be joined."""
-        if not self._ledgers[self._waiting[-1].part].is_complete:
+        if not self._ledgers[self._waiting.last_part].is_complete:
             return self._chunk_ms
-        return min(self._chunk_ms, ms_of(self._waiting_bytes))
+        return min(self._chunk_ms, ms_of(len(self._waiting)))
 
     @property
     def _chunk_ms(self) -> int:
@@ -191,7 +190,8 @@ class Playout:
             yield self._next(now) if self._waiting else self._bare_mark()
 
     def _next(self, now: int) -> Piece:
-        part, start, audio = self._take(bytes_of(self._chunk_ms))
+        stretch = self._waiting.take(bytes_of(self._chunk_ms))
+        part, start, audio = stretch.part, stretch.start, stretch.audio
         ledger = self._ledgers[part]
         ledger.sent = max(ledger.sent, start + len(audio))
         self._unmarked_bytes += len(audio)
@@ -200,7 +200,7 @@ class Playout:
             ledger.first_sent = now
         self._sent.append(_Sent(mark, part, start + len(audio), len(audio), now))
         if self.keeps_sent:
-            self._kept.add(Stretch(part, start, audio))
+            self._kept.add(stretch)
         self._played_until = max(self._played_until, now) + ms_of(len(audio))
         return Piece(part, start, audio, mark)
 
@@ -220,36 +220,14 @@ class Playout:
         self._unmarked_bytes = 0
         return f"m{self._marks}"
 
-    def _take(self, most: int) -> tuple[Part, int, bytes]:
-        """Take up to so many bytes of one part from the queue; neighbouring deltas are joined."""
-        first = self._waiting[0]
-        pieces, size = [], 0
-        while self._waiting and self._waiting[0].part == first.part and size < most:
-            head = self._waiting.popleft()
-            piece, rest = head.audio[: most - size], head.audio[most - size :]
-            if rest:
-                self._waiting.appendleft(Stretch(head.part, head.start + len(piece), rest))
-            pieces.append(piece)
-            size += len(piece)
-        self._waiting_bytes -= size
-        return first.part, first.start, b"".join(pieces)
-
     def stop_at_pause(self) -> None:
         """Play no further than the next pause of the voice in what waits; without one all of it, but for a clip."""
-        waiting = b"".join(piece.audio for piece in self._waiting)
-        pause = 0 if self.is_clip else next_pause(waiting)
+        pause = 0 if self.is_clip else next_pause(self._waiting.audio)
         if pause is None:
             return
-        pieces, self._waiting = self._waiting, deque()
-        self._waiting_bytes = left = pause
-        for piece in pieces:
-            self.complete(piece.part)
-            audio = piece.audio[:left]
-            left -= len(audio)
-            if audio:
-                self._waiting.append(replace(piece, audio=audio))
-            if len(audio) < len(piece.audio):
-                self._given_up[piece.part] = None
+        for part in self._waiting.parts:
+            self.complete(part)
+        self._given_up.update(dict.fromkeys(self._waiting.keep(pause)))
 
     # ------------------------------------------------------------ heard
 
@@ -278,9 +256,16 @@ class Playout:
         """Say whether everything was heard: nothing waits to be sent, no mark is missing."""
         return not self._waiting and not self._sent
 
+    def heard_by(self, grace_ms: int) -> int | None:
+        """Return when everything is taken for heard, whose marks may be so late, or never come; None while some of it
+        is not sent yet."""
+        if self._waiting:
+            return None
+        return self._played_until + grace_ms if self._sent else 0
+
     def is_playing(self, now: int) -> bool:
         """Say whether the caller hears something now, by our clock: marks may never come back."""
-        return bool(self._waiting) or self._played_until > now
+        return len(self._waiting) > 0 or self._played_until > now
 
     @property
     def played_until(self) -> int:
@@ -289,12 +274,17 @@ class Playout:
 
     def plays_until(self, now: int) -> int:
         """Return when everything generated so far will have been played, by our clock."""
-        return max(self._played_until, now) + ms_of(self._waiting_bytes)
+        return max(self._played_until, now) + ms_of(len(self._waiting))
+
+    def sounds_until(self, now: int) -> int:
+        """Return when the last sound of what waits will have been played; now, where nothing but silence does."""
+        sounding = self._waiting.sounding
+        return max(self._played_until, now) + ms_of(sounding) if sounding else now
 
     @property
     def ends_at(self) -> int:
         """Return when what there is has been played, or was, by our clock."""
-        return self._played_until + ms_of(self._waiting_bytes)
+        return self._played_until + ms_of(len(self._waiting))
 
     def is_speaking(self, response_id: str) -> bool:
         """Say whether the caller has still something to hear of what was generated, or of this response's parts."""
@@ -306,11 +296,11 @@ class Playout:
         The unfinished parts of a response that is cut off lose what the model had not yet delivered.
         """
         lost = self._estimate_heard(now)
-        lost.update((waiting.part, None) for waiting in self._waiting)
+        lost.update(dict.fromkeys(self._waiting.parts))
         lost.update((part, None) for part, ledger in self._ledgers.items() if ledger.is_open_in(response_id))
         self._forget_sent(now)
         self._waiting.clear()
-        self._waiting_bytes, self.is_held = 0, False
+        self.is_held = False
         for part in lost:
             self._ledgers[part].is_cut = True
         return [ledger for part, ledger in self._ledgers.items() if part in lost]
@@ -364,9 +354,7 @@ class Playout:
         unheard = self._sent_bytes - self._credit(now)
         self._estimate_heard(now)
         kept = self._kept.again(unheard, of_sentence=of_sentence)
-        again = [stretch for stretch in kept if self._is_open(stretch.part)]
-        self._waiting.extendleft(reversed(again))
-        self._waiting_bytes += sum(len(piece.audio) for piece in again)
+        self._waiting.put_back(stretch for stretch in kept if self._is_open(stretch.part))
         self._forget_sent(now)
         self.is_held = True
 

@@ -138,7 +138,9 @@ class IndexerProcess:
             self._is_over.set()
 
 
-async def start_indexer(nursery: trio.Nursery, prepare: Prepare) -> IndexerProcess:
+async def start_indexer(
+    nursery: trio.Nursery, prepare: Prepare, module: str = "bridge.indexing.worker"
+) -> IndexerProcess:
     """Start a process whose standard input is the channel to it. Raises `ProcessDied` when the system lets us not."""
     try:
         ours, theirs = socket.socketpair()
@@ -146,10 +148,10 @@ async def start_indexer(nursery: trio.Nursery, prepare: Prepare) -> IndexerProce
         raise ProcessDied(f"it can't be started: {error}") from None
     with theirs:
         try:
-            process = await trio.lowlevel.open_process(child("bridge.indexing.worker"), stdin=theirs)
+            process = await trio.lowlevel.open_process(child(module), stdin=theirs)
         except OSError as error:
             ours.close()
             raise ProcessDied(f"it can't be started: {error}") from None
     it = IndexerProcess(process, Channel.on(ours))
-    nursery.start_soon(it.carry, prepare, name="indexer process")
+    nursery.start_soon(it.carry, prepare, name=f"process {module}")
     return it

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 from attrs import define, evolve, field
@@ -43,13 +43,17 @@ from bridge.store.messages import (
     Removed,
     Reply,
     SaveTape,
+    Send,
     Told,
     counted,
 )
-from bridge.store.records import Records
-from bridge.tapes.late import Late, keep_late, keep_mark
+from bridge.store.unsent import Unsent
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
+
+if TYPE_CHECKING:
+    from bridge.store.records import Records
+    from bridge.tapes.late import Late
 
 IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10
@@ -61,16 +65,17 @@ class Indexing:
     """What is done with the database and the tapes of a data folder."""
 
     data: Path
+    has_lake: bool = False
     rewriting: Lock = field(factory=Lock)
     """Held while the database's file is replaced by another."""
-    _log_as_told: Callable[[], None] = lambda: None
+    _begin_log: Callable[[], None] = lambda: None
     _steps: Iterator[Removed] | None = None
     _steps_of: datetime | None = None
 
     @property
     def store(self) -> Store:
         """Return the database."""
-        return Store(self.data / "calls.duckdb")
+        return Store(self.data / "calls.duckdb", Unsent.in_folder(self.data) if self.has_lake else None)
 
     def reply_to(self, job: Job) -> Reply:
         """Do a job. An error that DuckDB itself does not expect ends the process: who knows what it left behind."""
@@ -91,21 +96,25 @@ class Indexing:
                 return self._close(job)
             case Look():
                 return self._look(job)
-            case AddTape(path, wants_records):
-                found = list[Records]()
-                self.store.add([Path(path)], found.append)
+            case AddTape(path, wants_records, has_just_ended):
+                found: list[Records] = []
+                self.store.add([Path(path)], found.append, have_just_ended=has_just_ended)
                 return Added(counted(found[0]) if wants_records else None)
             case Keep():
                 return self._keep(job)
             case KeepLate(late):
                 return self._keep_late(late)
             case KeepMark(mark):
+                from bridge.tapes.late import keep_mark
+
                 marked = keep_mark(self.data / "tapes", mark)
                 self.store.add([] if marked is None else [marked])
                 return Told(None if marked is None else str(marked))
+            case Send():
+                raise TypeError("the lake has a process of its own")
 
     def _close(self, job: CloseTape | SaveTape) -> Closed:
-        self._log_as_told()
+        self._begin_log()
         from bridge.tapes.recovery import finish_lost, finish_torn  # seldom wanted
 
         match job:
@@ -115,8 +124,10 @@ class Indexing:
                 done = finish_lost(self.data / "tapes", header)
         return Closed(None if done is None else str(done))
 
-    def _keep_late(self, late: Late) -> Told:
-        self._log_as_told()
+    def _keep_late(self, late: "Late") -> Told:
+        from bridge.tapes.late import keep_late
+
+        self._begin_log()
         with suppress(StoreError):  # of a call that we made, only its record knows both its names
             sql = "select call_id from calls where call_sid = ? order by started_at desc"
             known = (row["call_id"] for row in self.store.query(sql, [late.call_sid]))
@@ -157,8 +168,9 @@ def work(raw: socket.socket) -> None:
     """Do what the daemon asks for, until it is gone or asks for nothing."""
     prepare: Prepare = hear(raw, IDLE_SECONDS)
     data = prepare.settings.data_folder
-    with _crash_logged(prepare), one_after_the_other(data):
-        indexing = Indexing(data, log_as_told=partial(_log_as, prepare))
+    with crash_told(prepare), one_after_the_other(data):
+        has_lake = bool(prepare.settings.store.lake)
+        indexing = Indexing(data, has_lake, begin_log=partial(log_as_told, prepare))
         inbox = Inbox(raw, Desk(indexing.store.path, indexing.rewriting))
         inbox.open()
         inbox.say(Ready())
@@ -166,7 +178,7 @@ def work(raw: socket.socket) -> None:
             inbox.say(indexing.reply_to(inbox.next_job(IDLE_SECONDS)))
 
 
-def _log_as(prepare: Prepare) -> None:
+def log_as_told(prepare: Prepare) -> None:
     """Log as the daemon does, from now on: what that takes is loaded where there is something to be said."""
     from bridge.logs import log_as
 
@@ -174,21 +186,22 @@ def _log_as(prepare: Prepare) -> None:
 
 
 @contextmanager
-def _crash_logged(prepare: Prepare) -> Iterator[None]:
+def crash_told(prepare: Prepare) -> Iterator[None]:
+    """Log what the process dies of, unless it is explained in a sentence."""
     try:
         yield
     except (BridgeError, OSError, EOFError):
         raise  # that the daemon is gone, or what is explained in a sentence
     except Exception:
-        _log_as(prepare)
+        log_as_told(prepare)
         from bridge.logs import crash_logged
 
         with crash_logged():
             raise
 
 
-def main() -> None:
-    """Be the indexer whose standard input is the way to its daemon. What ends it is that, or a signal that kills."""
+def main(work: Callable[[socket.socket], None] = work) -> None:
+    """Be the process whose standard input is the way to its daemon. What ends it is that, or a signal that kills."""
     for one in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)

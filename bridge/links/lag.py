@@ -9,7 +9,7 @@ import structlog
 import trio
 from attrs import define, field
 
-from bridge.config import Server
+from bridge.settings.server import Server
 
 TICK_SECONDS: Final = 0.1
 TICKS_TO_REFUSE: Final = 5

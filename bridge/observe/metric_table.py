@@ -1,37 +1,9 @@
 """Every metric there is: its name, what it tells, its labels and steps; `docs/observability.md` has the same table."""
 
-from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
-
-
-@frozen
-class Metric:
-    """One metric; counters are shown with `_total` behind the name."""
-
-    name: str
-    text: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-
-OUTCOMES: Final = ("person", "machine", "fax", "unknown", "busy", "no_answer", "failed", "canceled")
-"""Of a call that we made: who or what answered it, or why nobody did."""
-
-ENDED_BY: Final = ("caller", "model", "tool", "limit", "operator", "bridge")
-TOOL_OUTCOMES: Final = (
-    "answered", "arguments", "cancelled", "crashed", "timeout", "joined", "undelivered", "not_run",
-)  # fmt: skip
-"""`not_run`: hang_up, which is ours; a tool that there isn't; one too many at once."""
-
-EXCURSION_OUTCOMES: Final = (
-    "completed", "busy", "no_answer", "declined", "failed", "canceled", "sent", "collected", "empty", "recorded",
-    "bridged", "left", "full", "refused", "hung_up", "ended",
-)  # fmt: skip
-
-OTHER: Final = "other"
-"""Stands for every word that a peer chose and we don't know: the number of series has a bound."""
+from bridge.observe.metric import Metric
+from bridge.observe.metric_table_shared import SHARED_GAUGES, SHARED_TOTALS
 
 LATENCY_BUCKETS: Final = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 """Seconds. People take turns within 0.2 s of each other and find 1 s slow: the steps are finest there."""
@@ -43,34 +15,6 @@ PAUSE_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
 """Seconds. Most are below 1 ms; what is above 5 ms is a full collection beside live calls, or a bug."""
 
 CALL_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-
-TOKENS: Final = ("text_uncached", "text_cached", "text_out", "audio_uncached", "audio_cached", "audio_out")
-JOURNAL_COUNTS: Final = {
-    "model error": "bridge_model_errors",
-    "response failed": "bridge_failed_responses",
-    "model try failed": "bridge_model_tries_failed",
-    "response incomplete": "bridge_incomplete_responses",
-    "transcription failed": "bridge_failed_transcriptions",
-    "setting refused": "bridge_refused_settings",
-    "dead air": "bridge_dead_air",
-    "spend cap": "bridge_spend_caps",
-}
-"""How the heart's journal counts them, each with a word behind a colon, and what they are here."""
-
-SPEND_CAPS: Final = ("near", "reached")
-REPLACED: Final[Mapping[str, str]] = {
-    "model_lost": "session lost",
-    "session_left": "session old",
-    "stream_lost": "stream lost",
-}
-"""What of a call was replaced while it went on, by the milestone that says so."""
-
-DEAD_AIR: Final = ("asked", "turn_closed", "given_up")
-INCOMPLETE: Final = ("max_output_tokens", "content_filter")
-UNTRANSCRIBED: Final = ("audio_unintelligible", "no code", "server_error", "rate_limit_exceeded")
-
-TRY_KINDS: Final = ("HTTP 429", "HTTP 5xx", "unreachable", "TLS", "handshake")
-"""How a try to open the model's socket can fail that is made again."""
 
 PER_AGENT: Final = (
     "bridge_failure_sentences",
@@ -286,6 +230,7 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Resident memory of the process that holds DuckDB; 0 while it has nothing to do and there is none.",
         (),
     ),
+    *SHARED_GAUGES,
     Metric("bridge_tasks", "Trio tasks; about 15 and 10 a call. More and more of them are a leak.", ()),
     Metric(
         "bridge_threads",
@@ -317,7 +262,16 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Calls that go on in those.",
         (),
     ),
-    Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
+    Metric(
+        "bridge_build_info",
+        "Always 1; says which version runs, on which Python, and what this host is called in its fleet.",
+        ("version", "python", "host"),
+    ),
+    Metric(
+        "bridge_hosts_away",
+        "Other hosts of the fleet that do not answer this one, or take no calls; first webhooks are not led there.",
+        (),
+    ),
 )
 HISTOGRAMS: Final[tuple[Metric, ...]] = (
     Metric(
@@ -362,6 +316,12 @@ TOTALS: Final[tuple[Metric, ...]] = (
         ("reason",),
     ),
     Metric(
+        "bridge_calls_passed_on",
+        "First webhooks that were led to another host, by why: preferred (the call is to be there), or what left no "
+        "room here.",
+        ("reason",),
+    ),
+    Metric(
         "bridge_outgoing_calls_refused",
         "Calls that were asked for and not made, by what to look at: a setting, a list, the hour, a limit. Twilio was "
         "not asked.",
@@ -391,6 +351,7 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "Tapes that can't be indexed as they are; the log names each.",
         (),
     ),
+    *SHARED_TOTALS,
     Metric("bridge_tapes_lost", "Tapes given up because too many waited for a disk that failed.", ()),
 )
 

@@ -9,10 +9,14 @@ from attrs import define, field, frozen
 from bridge.calls.host import AnyCall, CallHost
 from bridge.calls.messages import Vitals
 from bridge.calls.switchboard import Switchboard
+from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
+from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
     from bridge.outbound.dialer import Dialer
 
 PEAK_SECONDS: Final = 15.0
@@ -28,6 +32,10 @@ class Snapshot:
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
+    shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
+    uploader: Uploader = field(factory=lambda: Uploader(Settings()))
+    peers: "Peers | None" = None
+    """The other hosts of a fleet, if they can be asked."""
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

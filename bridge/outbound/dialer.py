@@ -173,7 +173,7 @@ class Dialer:
     async def _place(self, rest: Rest, setup: Setup, ring: Ring) -> None:
         """Never cancelled by the end of its call: whether it was made has to be known, to end it."""
         agent = ring.call.agent
-        url = setup.settings.server.public_url + PUBLIC.format(agent=agent.name, call_id=ring.call_id)
+        url = setup.settings.server.own_url + PUBLIC.format(agent=agent.name, call_id=ring.call_id)
         form = self._form(setup, agent, ring.number, url=url, nonce=ring.call.routes.nonce(0))
 
         def is_anothers(sid: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from attrs import asdict
 
 from bridge.heart.audio import SILENCE, bytes_of
+from bridge.objects.names import name_of
 from bridge.page.costs import costs_of
 from bridge.page.next_steps import next_steps
 from bridge.page.spans import moments_of, spans_of
@@ -33,7 +34,7 @@ def told(tape: Tape, *, run: str = "", is_live: bool = False) -> tuple[dict[str,
     """Return all facts of a call, and its sound from the call's first moment on. Raises `TapeError`."""
     made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     rows = asdict(made.records, recurse=False)
-    call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": str(tape.path)}
+    call = {"call_id": tape.header.call_id, **rows.pop("call"), "tape": name_of(tape.path)}
     facts = document_of({"call": call, **rows}, made.trace, run=run, is_live=is_live)
     return facts | {"tape": lines_in_short(tape.lines)}, from_zero(made.sound)
 
@@ -43,13 +44,14 @@ def document_of(record: Record, trace: Trace, *, run: str = "", is_live: bool = 
 
     Of a call that goes on, `is_live`, what is not settled yet is neither heard nor unheard.
     """
-    before = bytes(trace.begins_ms // PEAK_MS)
-    windows = -(-(record["call"]["duration_ms"] or 0) // PEAK_MS)
-    caller, agent = ((before + side).ljust(windows, b"\0") for side in (trace.caller, trace.agent))
+    before, length_ms = bytes(trace.begins_ms // PEAK_MS), length_of(record["call"]["duration_ms"], trace)
+    caller, agent = (
+        (before + side).ljust(length_ms // PEAK_MS, b"\0") for side in (trace.caller, trace.agent)
+    )
     return {
         "call": record["call"],
         "is_live": is_live,
-        "length_ms": len(caller) * PEAK_MS,
+        "length_ms": length_ms,
         "has_audio": trace.has_audio,
         "peaks": {"ms": PEAK_MS, "caller": _base64(caller), "agent": _base64(agent)},
         "spans": spans_of(record, trace, is_live=is_live),
@@ -65,6 +67,12 @@ def document_of(record: Record, trace: Trace, *, run: str = "", is_live: bool = 
         "tape": None,
         "next_steps": next_steps(record["call"], run=run),
     }
+
+
+def length_of(duration_ms: int | None, trace: Trace) -> int:
+    """Return how long a call's page is: as the call, or as what was on its line; whole windows of the waveform."""
+    lasted = -(-(duration_ms or 0) // PEAK_MS)
+    return max(lasted, trace.begins_ms // PEAK_MS + max(len(trace.caller), len(trace.agent))) * PEAK_MS
 
 
 def from_zero(sound: Sound) -> Sound:

@@ -18,7 +18,9 @@ from attrs import define
 from bridge.errors import HeldError, NewerError, SlowError, StoreError, TapeError
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.store.migrations import MIGRATIONS
+from bridge.store.unsent import Unsent
 from bridge.tapes.forgotten import Forgotten
+from bridge.tapes.names import call_id_of
 from bridge.tapes.odd_tapes import tried
 
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
@@ -48,7 +50,7 @@ Query: TypeAlias = Callable[[str, Iterable[Any]], list[dict[str, Any]]]
 """Returns rows as dictionaries, for SQL and its values."""
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Iterable[Any]) -> list[dict[str, Any]]:
+def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, values: Iterable[Any]) -> list[dict[str, Any]]:
     cursor = connection.execute(sql, list(values))
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -60,8 +62,16 @@ class Store:
     can't be used."""
 
     path: Path
+    unsent: Unsent | None = None
+    """Where calls are marked that the lake has to have; without a lake there is no such place."""
 
-    def add(self, tapes: Iterable[Path], tell: Callable[["Records"], None] = lambda records: None) -> int:
+    def add(
+        self,
+        tapes: Iterable[Path],
+        tell: Callable[["Records"], None] = lambda records: None,
+        *,
+        have_just_ended: bool = False,
+    ) -> int:
         """Index these tapes in one transaction each; return how many. Raises `TapeError`, `duckdb.Error` too.
 
         `tell` is given each one's records once they are in the database.
@@ -70,6 +80,9 @@ class Store:
         count = 0
         with self._open() as connection:
             for path in tapes:
+                if self.unsent is not None:  # who sends it waits until we have closed the database
+                    is_new = have_just_ended and not _has(connection, call_id_of(path))
+                    self.unsent.mark([call_id_of(path)], are_new=is_new)
                 tell(_add_tape(connection, path, self.path.parent))
                 count += 1
         return count
@@ -130,10 +143,10 @@ class Store:
             )
         with explained(self.path), self._open() as connection:
             if seconds is None:
-                yield partial(_rows, connection)
+                yield partial(rows_of, connection)
             else:
                 with _bounded(connection, seconds):
-                    yield partial(_rows, connection)
+                    yield partial(rows_of, connection)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         with explained(self.path):
@@ -240,6 +253,10 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
         raise TapeError(f"{path}: its records don't fit the database: {str(error)[:200]}") from None
     connection.commit()
     return made.records
+
+
+def _has(connection: duckdb.DuckDBPyConnection, call_id: str) -> bool:
+    return bool(connection.execute("select 1 from calls where call_id = ?", [call_id]).fetchone())
 
 
 def _replace_rows(

@@ -39,7 +39,7 @@ def held_alone(folder: Path) -> Iterator[int | None]:
 
 
 @contextmanager
-def one_after_the_other(folder: Path) -> Iterator[None]:
+def one_after_the_other(folder: Path, name: str = ".indexer") -> Iterator[None]:
     """Wait until no other process indexes in a data folder, as one whose daemon died may; then keep others waiting.
 
     A lock of its own, so that a new daemon has to wait for nobody.
@@ -50,7 +50,7 @@ def one_after_the_other(folder: Path) -> Iterator[None]:
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".indexer").open("a") as file:
+    with (folder / name).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bridge.errors import BridgeError, TapeError
+from bridge.objects.names import name_of
 
 T = TypeVar("T")
 
@@ -25,14 +26,14 @@ def about(path: Path) -> Iterator[None]:
         raise TapeError(named(error, path)) from None
     except ODD as error:
         raise TapeError(
-            f"{path}: something on it is more than this version can take ({error!r:.200})"
+            f"{name_of(path)}: something on it is more than this version can take ({error!r:.200})"
         ) from error
 
 
 def named(error: BridgeError, path: Path) -> str:
     """Return an error's message with the tape it is about."""
-    message = str(error)
-    return message if message.startswith(f"{path}:") else f"{path}: {message}"
+    message, name = str(error), name_of(path)
+    return message if message.startswith(f"{name}:") else f"{name}: {message}"
 
 
 def tried(work: Callable[[Path], T], path: Path) -> T | TapeError:

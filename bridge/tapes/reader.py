@@ -1,9 +1,8 @@
 """Reading a tape from its file: the whole of it, checked line by line, or its header alone."""
 
-import gzip
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from io import BytesIO
 from itertools import chain, filterfalse
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Final
 from attrs import define, evolve, frozen
 
 from bridge.errors import TapeError
+from bridge.objects.opening import open_tape
 from bridge.tapes.header import Header, decode_header
 from bridge.tapes.line_reading import check_lines
 from bridge.tapes.lines import Ending
-from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, STORED_SUFFIX
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.tape import decode
 
@@ -67,10 +67,13 @@ class Reading:
     _blocks: Iterator[list[bytes]]
 
     @classmethod
-    def of(cls, path: Path) -> "Reading":
-        """Begin to read a tape. Raises `TapeError`."""
+    def of(cls, path: Path, at_byte: int = 0) -> "Reading":
+        """Begin to read a tape, or its lines from that byte behind the header on. Raises `TapeError`."""
         blocks = _blocks_of(path)
         header, *lines = next(blocks, [b""])
+        if at_byte:
+            blocks.close()
+            return cls(decode_header(header), False, b"", b"", _blocks_of(path, len(header) + at_byte))
         return cls(decode_header(header), False, b"", b"", chain([lines], blocks))
 
     def blocks(self) -> Iterator[list[bytes]]:
@@ -101,11 +104,16 @@ BLOCK_BYTES: Final = 2**16
 """Read at a time: what is larger gets new pages from the kernel each time, which takes as long as unpacking it."""
 
 
-def _blocks_of(path: Path) -> Iterator[list[bytes]]:
-    """Yield the lines of a tape as they are unpacked, many at a time; the last one may be torn. Raises `TapeError`."""
+def _blocks_of(path: Path, begin: int = 0) -> Generator[list[bytes]]:
+    """Yield the lines of a tape as they are unpacked, from a byte on, many at a time; the last one may be torn.
+
+    Raises `TapeError`.
+    """
     pieces, size = list[bytes](), 0
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
+            while size < begin and (passed := file.read(min(BLOCK_BYTES, begin - size))):
+                size += len(passed)
             while block := file.read(BLOCK_BYTES):
                 size += len(block)
                 if size > MOST_BYTES:
@@ -126,7 +134,7 @@ def _blocks_of(path: Path) -> Iterator[list[bytes]]:
 def header_of(path: Path) -> Header | None:
     """Return a tape's header, reading no more than that; None when there is none to read."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             return decode_header(file.readline(MOST_BYTES))
     except (OSError, EOFError, zlib.error, TapeError):
         return None
@@ -154,19 +162,21 @@ class Known:
 
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:
-    """Return the call of this id, if there is its tape in a folder with a folder for each day."""
-    path = path_on_disk(folder, call_id)
+    """Return the call of this id, if its tape is in a folder with a folder for each day, or was."""
+    path = path_on_disk(folder, call_id, (OPEN_SUFFIX, DONE_SUFFIX, STORED_SUFFIX))
     return None if path is None else Known.by(header_of(path))
 
 
-def path_on_disk(folder: Path, call_id: str) -> Path | None:
+def path_on_disk(
+    folder: Path, call_id: str, suffixes: Sequence[str] = (OPEN_SUFFIX, DONE_SUFFIX)
+) -> Path | None:
     """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
     try:
         with os.scandir(folder) as found:
             days = [day.path for day in found if day.is_dir()]
     except (FileNotFoundError, NotADirectoryError):  # nothing was ever recorded here
         return None
-    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in (OPEN_SUFFIX, DONE_SUFFIX))
+    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in suffixes)
     return next((Path(path) for path in paths if os.path.exists(path)), None)
 
 
@@ -187,7 +197,7 @@ def ending_on_disk(folder: Path, call_id: str) -> Ended | None:
 
 def _ending_on(path: Path) -> Ending | None:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             ends = [line for line in file if END_MARK in line[:MOST_OF_AN_END]]
         end = end_among(ends)
         return decode(end).end if end else None

@@ -1,4 +1,4 @@
-"""The HTTP routes Twilio needs, as a Quart-Trio app. Every request is checked against the public URL and our tokens."""
+"""The HTTP routes Twilio needs, as a Quart-Trio app. Every request is checked against our addresses and our tokens."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -48,7 +48,9 @@ log = structlog.get_logger(__name__)
 
 @frozen
 class Gate:
-    """Who may come in: requests signed by Twilio with one of our tokens or shared keys, over our public URL.
+    """Who may come in: requests signed by Twilio with one of our tokens or shared keys, over an address of ours.
+
+    Which of them was called, the signature says: what a request says of that itself is never read.
 
     `way` is what the paths of media sockets for this process end with.
     """
@@ -72,11 +74,11 @@ class Gate:
     def _is_open(self) -> bool:
         return not self.secrets.signing and self.settings.twilio.accept_unsigned_requests_from_anybody
 
-    def admits_request(self, target: str, form: list[tuple[str, str]], proof: Proof) -> bool:
-        """Say whether an HTTP request for this raw target is Twilio's."""
-        url = self.settings.server.public_url + target
-        signers = signers_of(self.settings, self.secrets)
-        return self._is_open or signatures.request_is_signed(signers, url, form, proof)
+    def address_called(self, target: str, form: list[tuple[str, str]], proof: Proof) -> str | None:
+        """Return at which of our addresses Twilio made a request for this raw target; None when it is not Twilio's."""
+        ours, signers = self.settings.server.addresses, signers_of(self.settings, self.secrets)
+        called = [url for url in ours if signatures.request_is_signed(signers, url + target, form, proof)]
+        return ours[0] if self._is_open else next(iter(called), None)
 
     def is_of_our_account(self, form: list[tuple[str, str]]) -> bool:
         """Say whether a request is of the account that the configuration names, if it names one."""
@@ -91,9 +93,9 @@ class Gate:
 
     def admits_upgrade(self, path: str, proof: Proof) -> bool:
         """Say whether a WebSocket upgrade for this raw path is Twilio's."""
-        url = twilio.websocket_url(self.settings.server.public_url) + path
         signers = signers_of(self.settings, self.secrets, upgrade=True)
-        return self._is_open or signatures.upgrade_is_signed(signers, url, proof)
+        urls = [twilio.websocket_url(url) + path for url in self.settings.server.addresses]
+        return self._is_open or any([signatures.upgrade_is_signed(signers, url, proof) for url in urls])  # noqa: C419
 
     def complain_of_proof(self, what: str, proof: Proof, path: str) -> None:
         """Log that something was refused for its signature; a key that nobody told us of is an operator's to mend."""
@@ -182,8 +184,10 @@ def _add_webhooks(app: QuartTrio, gate: Gate, switchboard: Switchboard) -> None:
         agent = setup.settings.agents.get(name)
         if agent is None:
             return _plain(404)
-        url = setup.settings.server.public_url + f"/voice/{name}"
-        return _twiml(await switchboard.answer(Webhook(setup, agent, signed.form, url, signed.marks)))
+        url = f"{signed.address}/voice/{name}"
+        hops = int(signed.query.get("hop", 0))
+        asked = Webhook(setup, agent, signed.form, url, signed.marks, hops=hops)
+        return _twiml(await switchboard.answer(asked))
 
     @app.post("/voice/<name>/next", strict_slashes=False)
     async def next_step(name: str) -> Response:
@@ -237,10 +241,17 @@ def _say_little(app: QuartTrio) -> None:
 class Signed:
     """What a request that Twilio signed says beyond doubt, and what it would be known by if it came again."""
 
-    url: str
+    address: str
+    """Which of ours was called."""
+    target: str
     form: dict[str, str]
     query: dict[str, str]
     marks: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        """Return the address that was signed."""
+        return self.address + self.target
 
 
 async def _signed(gate: Gate) -> Signed | int:
@@ -248,7 +259,8 @@ async def _signed(gate: Gate) -> Signed | int:
     body = bytes(await request.get_data(cache=False, as_text=False))  # type: ignore[arg-type]  # bytes, so asked
     form, target = _form_of(body), _raw_target(request)
     proof = _proof_in(request)
-    if form is None or not gate.admits_request(target, form, proof):
+    address = None if form is None else gate.address_called(target, form, proof)
+    if form is None or address is None:
         gate.complain_of_proof("request", proof, request.path)
         return 403
     if not gate.is_of_our_account(form):
@@ -259,7 +271,8 @@ async def _signed(gate: Gate) -> Signed | int:
         gate.complain("request that names no call, or maybe another one, refused", request.path)
         return 400
     return Signed(
-        url=gate.settings.server.public_url + target,
+        address=address,
+        target=target,
         form={**dict(form), "From": reading.caller, "To": reading.called},
         query=query_of(target, form),
         marks=marks_of(gate.secrets.signing, target, form),

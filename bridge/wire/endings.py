@@ -45,7 +45,7 @@ class Endings:
     """What there is for the callers of one agent; `caller_id` is what others see of one who hides their number."""
 
     agent: Agent
-    public_url: str
+    base_url: str
     caller_id: str = ""
 
     def of_call(self, end: EndCall) -> Answer:
@@ -78,7 +78,7 @@ class Endings:
         plans = failure_plans(self.agent, cause)
         if taken >= len(plans):
             return Answer(hangup_twiml())
-        back = f"{self.public_url}/voice/{self.agent.name}/failure/{cause}/{taken + 1}"
+        back = f"{self.base_url}/voice/{self.agent.name}/failure/{cause}/{taken + 1}"
         plan = plans[taken]
         twiml = plan_twiml(plan, self.agent, Ways(back), caller_id=self.caller_id)
         return Answer(twiml, " ".join(plan.say), plan.step.kind, place_of(plan))

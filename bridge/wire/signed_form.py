@@ -28,7 +28,10 @@ PATH: Final = re.compile(r"[a-z0-9/_-]*")
 ACCOUNT: Final = re.compile(r"AccountSid(AC[0-9a-fA-F]{32})")
 CALL: Final = re.compile(r"CallSid(CA[0-9a-f]{32})")
 
-QUERY: Final = re.compile(r"\?(?:(?:turn=(?P<turn>\d)&)?leg=(?P<leg>\d{1,4})|n=(?P<n>[A-Za-z0-9_-]{43}))")
+QUERY: Final = re.compile(
+    r"\?(?:(?:turn=(?P<turn>\d)&)?leg=(?P<leg>\d{1,4})|n=(?P<n>[A-Za-z0-9_-]{43})|hop=(?P<hop>\d))"
+)
+PASSED_ON: Final = re.compile(r"\?hop=\d(?=[A-Z]|$)")
 """What we write behind a path of ours; a nonce has one length, so that it ends in one place."""
 
 HIDDEN: Final = "anonymous|blocked|private|restricted|unavailable|unknown"
@@ -89,7 +92,12 @@ def marks_of(tokens: Sequence[str], target: str, form: Form) -> tuple[str, ...]:
 
     Keyed, so that nobody finds out a number in it by trying them all; and of other bytes than the signature.
     """
-    text = f"bridge {signed_text(target, form)}".encode("utf-8", "replace")
+    path = len(target.partition("?")[0])
+    signed = signed_text(target, form)
+    passed_on = PASSED_ON.match(signed, path)
+    if passed_on is not None:  # by a host of several: it is the same request, wherever the next cut is
+        signed = signed[:path] + signed[passed_on.end() :]
+    text = f"bridge {signed}".encode("utf-8", "replace")
     return tuple(
         hmac.digest(token.encode(), text, "sha256").hex()[:MARK_LETTERS] for token in tokens or ("",)
     )

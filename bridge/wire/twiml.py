@@ -58,6 +58,13 @@ def hangup_twiml(say: Sentence = NOTHING) -> str:
     return str(response)
 
 
+def redirect_twiml(url: str) -> str:
+    """Return TwiML that has Twilio ask somewhere else what to do with a call that rings."""
+    response = VoiceResponse()
+    response.redirect(url, method="POST")
+    return str(response)
+
+
 def refusal_twiml(choice: str) -> str:
     """Return TwiML for a call that can't be taken: "busy", "reject", "queue:NAME", or the https URL of other TwiML.
 

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from bridge.errors import TapeError
+from bridge.objects.names import name_of
 from bridge.screen.errors import complain, leave_faults, quiet_interrupt
 from bridge.screen.output import STYLES, console, print_json
 from bridge.tapes.odd_tapes import gone_through
@@ -78,7 +79,13 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
 
 def _as_json(tape: Tape, hit: Hit) -> dict[str, Any]:
     t_ms, who, text = hit
-    return {"call_id": tape.header.call_id, "tape": str(tape.path), "t_ms": t_ms, "who": who, "text": text}
+    return {
+        "call_id": tape.header.call_id,
+        "tape": name_of(tape.path),
+        "t_ms": t_ms,
+        "who": who,
+        "text": text,
+    }
 
 
 def _lines(tape: Tape, hits: list[Hit], wanted: re.Pattern[str]) -> Iterator[Text]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.errors import TapeError
+from bridge.objects.names import name_of
 from bridge.screen.errors import leave_faults, quiet_interrupt
 from bridge.screen.output import moment, print_json, table_console
 from bridge.tapes.names import tapes_under
@@ -24,7 +25,7 @@ WHO = ("caller", "model", "tool", "limit", "operator", "bridge")
 
 
 @click.command(name="list")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path("data"), required=False)
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("data"), required=False)
 @click.option("--agent", help="Only calls of this agent.")
 @click.option("--ended-by", type=click.Choice(WHO), help="Only calls that were ended by this side.")
 @click.option("--since", type=click.DateTime(), help="Only calls from this moment on (UTC).")
@@ -71,7 +72,7 @@ def _tapes(folder: Path) -> list[Path]:
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
-    return asdict(entry) | {"path": str(entry.path)}
+    return asdict(entry) | {"path": name_of(entry.path)}
 
 
 NAMES: Final = ("started (UTC)", "call", "agent", "with", "length", "ended by", "tape")

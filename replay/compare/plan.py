@@ -11,6 +11,7 @@ import attrs
 
 from bridge.checks import Check, Wrong, choice, nearest, read_table, setting, shown, text, whole
 from bridge.errors import BridgeError, ConfigError, TapeError
+from bridge.objects.names import as_path, is_object, name_of
 from bridge.tapes.late import mark_on
 from bridge.tapes.names import tapes_under
 from bridge.tapes.odd_tapes import gone_through, named
@@ -22,6 +23,7 @@ from replay.compare.types import DEFAULT_AT_ONCE, NamedCaller, Plan, Variant
 from replay.compare.variants import read_base, settings_of
 from replay.model.scenario import load_scenario
 from replay.phone import scenario as phone_scenario
+from replay.tapes.find import NoTapeError, find_tapes
 
 MOST_VARIANTS: Final = 16
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -169,8 +171,12 @@ def _judge(raw: Mapping[str, Any], folder: Path, faults: list[str]) -> JudgePlan
 
 
 def _paths(names: Sequence[str], folder: Path, faults: list[str]) -> tuple[Path, ...]:
-    paths = tuple(folder / name for name in names)
-    faults += [f"callers: {path}: no such file or folder" for path in paths if not path.exists()]
+    paths = tuple(as_path(name) if is_object(name) else folder / name for name in names)
+    faults += [
+        f"callers: {path}: no such file or folder"
+        for path in paths
+        if not is_object(path) and not path.exists()
+    ]
     return paths
 
 
@@ -271,12 +277,22 @@ def callers_of(plan: Plan, odd: list[TapeError]) -> list[NamedCaller]:
 
 
 def _files(path: Path, faults: list[str]) -> list[Path]:
+    if is_object(path):
+        return _in_storage(path, faults)
     if not path.is_dir():
         return [path]
     if found := sorted([*tapes_under(path), *path.glob("*.toml")]):
         return found
     faults.append(f"{path}: no tapes and no phone scenarios in this folder")
     return []
+
+
+def _in_storage(path: Path, faults: list[str]) -> list[Path]:
+    try:
+        return find_tapes([name_of(path)], Path())
+    except NoTapeError as error:
+        faults.append(f"callers: {error}")
+        return []
 
 
 def _caller(path: Path, mode: Mode, faults: list[str], marked: str = "") -> NamedCaller | None:

@@ -134,6 +134,7 @@ async def ring(
     on_event: OnEvent | None = None,
     status_url: str | None = None,
     also_hosts: Iterable[str] | None = None,
+    vias: Mapping[str, str] | None = None,
     total_ms: int = TOTAL_MS,
     rest: Rest | None = None,
     town: Town = DEFAULT_TOWN,
@@ -141,14 +142,16 @@ async def ring(
 ) -> CallReport:
     """Make one call, of total_ms at most, in real time. What the bridge does wrong is reported, never raised.
 
-    `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there.
+    `webhook` is the public URL, the one that is signed; with `via`, a URL without a path, all bytes go there, but for
+    those to the hosts in `vias`, each of which has one of its own.
     With `also_hosts`, TwiML can send the call to the webhook's host and to these, and nowhere else.
     With `rest`, the call can be ended and redirected there while it lasts. `town` has whoever it can be transferred to.
     `fallback` is asked where an answer can't be had or done, as a number's second URL is.
     """
     report = CallReport(call_sid=call_sid or _sid("CA"), on_event=on_event)
     hosts = None if also_hosts is None else frozenset(also_hosts)
-    route = Route(urlsplit(webhook), urlsplit(via) if via else None, hosts)
+    others = {name: urlsplit(way) for name, way in (vias or {}).items()}
+    route = Route(urlsplit(webhook), urlsplit(via) if via else None, hosts, others)
     with rest.knows(report.call_sid) if rest else nullcontext(Orders()) as orders:
         async with _open_call(
             caller,

@@ -5,7 +5,7 @@ It also knows where the bytes of a public URL really go."""
 import functools
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
@@ -62,29 +62,31 @@ class Answer:
 class Route:
     """Where the public host's bytes go: to `via` over plain TCP, or to the host itself over TLS.
 
-    With `via`, no other host is ever contacted: a call on one machine stays on it."""
+    With `via`, no other host is contacted but those of `vias`, each by its own: a call on one machine stays on it."""
 
     public: SplitResult
     via: SplitResult | None
     also_hosts: frozenset[str] | None = None  # without `via`: other hosts that may be asked; None for any
+    vias: Mapping[str, SplitResult] = attrs.field(factory=dict)  # with `via`: other hosts by their names
 
     def http(self, url: str) -> tuple[str, str]:
         """The URL to really request, and its Host header."""
         parts = _split(url)._replace(fragment="")
         if self.via is None:
             return urlunsplit(parts), self._allowed_host(parts)
-        host = self._public_host(parts)
-        return urlunsplit(parts._replace(scheme=self.via.scheme, netloc=self.via.netloc)), host
+        host, via = self._public_host(parts), self.vias.get(parts.hostname or "", self.via)
+        return urlunsplit(parts._replace(scheme=via.scheme, netloc=via.netloc)), host
 
     def socket(self, url: str) -> Target:
         """The connection to really open for a wss:// URL."""
         parts = _split(url)
         if self.via is None:
             return Target(parts.hostname or "", parts.port or 443, True, url, self._allowed_host(parts))
-        is_tls = self.via.scheme == "https"
-        port = self.via.port or (443 if is_tls else 80)
+        via = self.vias.get(parts.hostname or "", self.via)
+        is_tls = via.scheme == "https"
+        port = via.port or (443 if is_tls else 80)
         host = self._public_host(parts)
-        return Target(self.via.hostname or "", port, is_tls, url, host, self.forwarded(host))
+        return Target(via.hostname or "", port, is_tls, url, host, self.forwarded(host))
 
     def forwarded(self, host: str) -> dict[str, str]:
         """What a proxy adds that takes TLS off: the server behind it sees plain HTTP, and what is signed is https."""
@@ -98,7 +100,7 @@ class Route:
         return self._public_host(parts)
 
     def _public_host(self, parts: SplitResult) -> str:
-        if parts.hostname != self.public.hostname:
+        if parts.hostname != self.public.hostname and parts.hostname not in self.vias:
             raise TwilioError(
                 BAD_URL, f"{parts.hostname} is not {self.public.hostname}, the only host this call knows"
             )

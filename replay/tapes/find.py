@@ -1,11 +1,13 @@
-"""Which tapes a command line means: files, folders of them, or calls by their id."""
+"""Which tapes a command line means: files, folders of them, either of them in object storage, or calls by their id."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from bridge.errors import BridgeError
-from bridge.tapes.names import tapes_under
+from bridge.errors import BridgeError, ObjectError
+from bridge.objects.bucket import objects_under
+from bridge.objects.names import as_path, is_object, name_of
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, tapes_under
 
 FEWEST_LETTERS: Final = 4
 """A call's id may be shortened as lists of calls show it, but not to what fits everything."""
@@ -37,6 +39,8 @@ def find_tape(name: str, data: Path) -> Path:
 
 
 def _tapes_of(name: str, data: Path) -> list[Path]:
+    if is_object(name):
+        return _tapes_in_storage(name)
     path = Path(name)
     if path.is_dir():
         if tapes := tapes_under(path):
@@ -51,6 +55,21 @@ def _tapes_of(name: str, data: Path) -> list[Path]:
         f"{name}: no such file or folder, and no call of that id under {data}",
         "`bridge calls` lists the calls there are; --data FOLDER says where they were recorded",
     )
+
+
+def _tapes_in_storage(name: str) -> list[Path]:
+    """Return the tape of this name, or those in the folder of this name."""
+    path = as_path(name)
+    if path.name.endswith((OPEN_SUFFIX, DONE_SUFFIX)):
+        return [path]
+    hint = "s3://BUCKET/FOLDER, with tapes in it or in its folders"
+    try:
+        found = [one for one in objects_under(path) if one.name.endswith((OPEN_SUFFIX, DONE_SUFFIX))]
+    except ObjectError as error:
+        raise NoTapeError(str(error), hint) from None
+    if not found:
+        raise NoTapeError(f"{name_of(path)}: no tapes in this folder", hint)
+    return sorted(found)
 
 
 def _tapes_of_call(call_id: str, data: Path) -> list[Path]:

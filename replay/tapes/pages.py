@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from attrs import define
 
+from bridge.objects.names import name_of
 from bridge.tapes.lines import Ending
 from bridge.tapes.lock import is_live
 from bridge.tapes.reader import Tape, end_among, read_tape
@@ -80,7 +81,7 @@ def page_of(tape: Tape) -> dict[str, Any]:
     """Return all records of a call by table, as `bridge show` has them. Raises `TapeError`."""
     found = records(tape.header, tape.lines, is_torn=tape.is_torn)
     turns = [dict.fromkeys(TURN_COLUMNS) | turn for turn in found.turns]
-    call = {"call_id": tape.header.call_id, **found.call, "tape": str(tape.path)}
+    call = {"call_id": tape.header.call_id, **found.call, "tape": name_of(tape.path)}
     return {
         "call": call, "transcript": found.transcript, "tool_calls": found.tool_calls,
         "milestones": found.milestones, "items": found.items, "turns": turns, "log": found.log,

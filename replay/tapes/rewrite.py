@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.errors import BridgeError
+from bridge.objects.names import is_object
+from bridge.objects.opening import open_tape
 from bridge.tapes.header import FORMAT
 from bridge.tapes.reader import Tape, read_tape
 from bridge.tapes.tape import decode
@@ -29,6 +31,8 @@ def accept(path: Path) -> None:
 
     Raises `RefusedError` for a tape that lacks inputs, `TapeError`, `OSError`.
     """
+    if is_object(path):
+        raise RefusedError("in object storage: a golden tape is a file; copy it into a folder first")
     tape = read_tape(path)
     if tape.header.tape != FORMAT:
         raise RefusedError(f"of format {tape.header.tape}: today's decisions are in format {FORMAT}")
@@ -55,5 +59,5 @@ def _told_today(tape: Tape) -> list[bytes]:
 
 def header_line(path: Path) -> bytes:
     """Return a tape's first line as it stands there."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+    with open_tape(path) as file:
         return file.readline()

@@ -11,6 +11,7 @@ import msgspec
 from attrs import asdict, frozen
 from rich.text import Text
 
+from bridge.objects.names import name_of
 from bridge.text.visible import visible
 from bridge.text.wording import counted
 from replay.tapes.junit import Case, Outcome
@@ -65,7 +66,7 @@ def speed(verdicts: Iterable[Verdict]) -> float:
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict for machines."""
-    told: dict[str, Any] = {"path": str(verdict.path), "status": verdict.status}
+    told: dict[str, Any] = {"path": name_of(verdict.path), "status": verdict.status}
     if (result := verdict.result) is None:
         return told | {"error": verdict.error}
     told |= {"call_id": result.call_id, "decisions": result.decisions, "duration_ms": result.duration_ms}
@@ -87,7 +88,7 @@ def as_case(verdict: Verdict) -> Case:
         found = verdict.result.difference
         outcome, message, text = "failure", headline(found), "\n".join(line.plain for line in around(found))
     path = verdict.path
-    return Case(str(path.parent), path.name, outcome, message, text, verdict.took_s)
+    return Case(name_of(path.parent), path.name, outcome, message, text, verdict.took_s)
 
 
 # ---------------------------------------------------------------- for people
@@ -104,7 +105,7 @@ def one_line(verdict: Verdict) -> Text:
     remarks = "  (torn: its last line was cut off)" if result.is_torn else ""
     remarks += f"  (the recorder had to leave out {result.shed} lines)" if result.shed else ""
     remarks += f"  (not accepted: {verdict.refused})" if verdict.refused else ""
-    return Text.assemble(text, amount, visible(str(verdict.path)), (visible(remarks), "yellow"))
+    return Text.assemble(text, amount, visible(name_of(verdict.path)), (visible(remarks), "yellow"))
 
 
 def summary(verdicts: list[Verdict], took_s: float) -> str:

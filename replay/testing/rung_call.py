@@ -17,10 +17,11 @@ from bridge import config
 from bridge.agents import Agent
 from bridge.calls.knowledge import Origin, Parties, informed
 from bridge.calls.setup import tools_of
-from bridge.config import Realtime, Recording, Secrets, Server, Settings
+from bridge.config import Realtime, Recording, Secrets, Settings
 from bridge.daemon.server import open_daemon
 from bridge.errors import BridgeError
 from bridge.settings.hours import Hours
+from bridge.settings.server import Server
 from bridge.store.records import Records, Row, records_of
 from bridge.tapes.header import encode_header
 from bridge.tapes.reader import read_tape

@@ -1,5 +1,6 @@
 """Some of the calls that `python -m bench.day` makes by the thousand: random faults on either leg, and what holds."""
 
+import pytest
 from attrs import evolve
 
 from bench.day import Day, absences_of, judged, longest_waits
@@ -22,6 +23,11 @@ def test_some_dozen_calls_of_a_day_keep_every_promise() -> None:
     assert day.broken == {}
     wanted = ["ended by caller", "ended by model", "came back", "tool failed", "nudged", "session_followed"]
     assert min(day.kinds[kind] for kind in wanted) >= 3, day.kinds
+
+
+@pytest.mark.parametrize("seed", [986616651, 986617346, 986617738, 128746107])
+def test_a_call_that_broke_a_promise_once_keeps_it(seed: int) -> None:
+    assert judged(seed).faults == []
 
 
 def test_a_call_is_made_of_its_seed_alone() -> None:

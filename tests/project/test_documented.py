@@ -16,7 +16,8 @@ from bridge.agents import Agent
 from bridge.checks import key_of
 from bridge.cli import main as bridge
 from bridge.config import Settings, parse
-from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS, Metric
+from bridge.observe.metric import Metric
+from bridge.observe.metric_table import COUNTERS, GAUGES, HISTOGRAMS, TOTALS
 from bridge.screen.lazy_group import LazyGroup
 from bridge.settings.filler import Clip
 from bridge.settings.languages import Sentence

@@ -29,7 +29,8 @@ from structlog.testing import capture_logs
 from websockets.frames import Frame, Opcode
 
 from bench.stage import AGENT, PUBLIC, MakePlace, Stage, living_tasks, open_files, open_stage
-from bridge.config import Secrets, Server, Settings, Twilio
+from bridge.config import Secrets, Settings, Twilio
+from bridge.settings.server import Server
 from bridge.web.app import Gate, make_app
 from replay.phone.signing import sign
 

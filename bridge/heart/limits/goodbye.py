@@ -54,6 +54,8 @@ class Goodbye:
     farewell: Farewell
     excursions: Excursions
     callee: Callee
+    grace_ms: int
+    """How late the marks of its last words may be."""
     end: End | None = None
     """None while no end is near."""
     is_made: bool = False
@@ -156,12 +158,18 @@ class Goodbye:
         if self._response and response_id == self._response:
             self.is_made = self.is_waited_for = True
 
+    @property
+    def heard_by(self) -> int | None:
+        """Return when the goodbye was heard to its end, or is taken for heard; None while anything else goes on."""
+        if not self.is_waited_for or self.farewell.is_pending or not self.excursions.is_here:
+            return None
+        is_busy = self.turns.is_going_on or self.tool_calls.running
+        return None if is_busy else self.playout.heard_by(self.grace_ms)
+
     def look(self) -> None:
-        """End the call if the goodbye was heard to its end, and nothing else goes on."""
-        if not self.is_waited_for or self.end is None or self.farewell.is_pending:
-            return
-        is_silent = self.playout.is_idle and not self.turns.is_going_on and not self.tool_calls.running
-        if is_silent and self.excursions.is_here:
+        """End the call if the goodbye was heard, and nothing else goes on."""
+        heard_by = self.heard_by
+        if self.end is not None and heard_by is not None and heard_by <= self.decisions.now:
             self.excursions.ending.end(self.end.by, self.end.why)
 
     def is_in_time(self) -> bool:

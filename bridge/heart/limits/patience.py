@@ -4,10 +4,11 @@ from attrs import define
 
 from bridge.heart.dead_air import DeadAir
 from bridge.heart.decisions import Decisions
-from bridge.heart.effects import CancelResponse, CommitAudio
+from bridge.heart.effects import CommitAudio
 from bridge.heart.failure import SILENT, UNREACHABLE
 from bridge.heart.keys import Keys
 from bridge.heart.limits.time_up import TimeUp
+from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.excursions import Excursions
 from bridge.heart.parts.farewell import Farewell
@@ -29,6 +30,7 @@ class Patience:
     turns: Turns
     tool_calls: ToolCalls
     dead_air: DeadAir
+    barge_in: BargeIn
     farewell: Farewell
     excursions: Excursions
     callee: Callee
@@ -83,9 +85,11 @@ class Patience:
             self.dead_air.ask()
 
     def _ask_again(self) -> None:
-        """Take back what is on its way, and owe a response: while a tool runs, a word of patience."""
-        if active := self.turns.cut_active():
-            self.decisions.say(CancelResponse(self.decisions.new_id(), active))
+        """Take back what is on its way, and owe a response: while a tool runs, a word of patience.
+
+        What is queued is silence, which would have to be heard before it.
+        """
+        self.barge_in.take_back()
         self._commit_turn()
         self.turns.start_over()
 

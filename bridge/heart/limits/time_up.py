@@ -79,7 +79,7 @@ class TimeUp:
         decisions, turns, playout, calls = self.decisions, self.turns, self.playout, self.tool_calls
         self.goodbye = goodbye = Goodbye(
             decisions, self.conversation, self.session, turns, playout, calls, self.farewell,
-            self.excursions, self.callee,
+            self.excursions, self.callee, limits.farewell_grace_ms,
         )  # fmt: skip
         self.quiet = Quiet(self.agent, decisions, self.stream, self.session, turns, playout, calls, goodbye)
         if self.prices is not None:
@@ -129,6 +129,8 @@ class TimeUp:
         if not self.excursions.is_here:
             return due, ring
         close_ms = self._close_ms if end is None else min(self._close_ms, end.close_at)
+        if (heard_by := self.goodbye.heard_by) is not None and heard_by < due:
+            due, ring = heard_by, self.goodbye.look
         if not self.farewell.is_closing and close_ms < due:
             due, ring = close_ms, self._close
         if self._tell_ms and not self._is_told and self._tell_ms < due and self.session.is_open:

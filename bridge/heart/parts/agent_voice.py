@@ -61,8 +61,8 @@ class AgentVoice:
         self.playout.complete((event.item_id, event.content_index))
 
     def follow_line(self) -> None:
-        """Count as sound all that is queued, from when the line can carry it."""
-        self.dead_air.sound_until = self.playout.plays_until(self.decisions.now)
+        """Count as sound all that is queued, up to its last sound, from when the line can carry it."""
+        self.dead_air.sound_until = self.playout.sounds_until(self.decisions.now)
 
     def play(self) -> None:
         """Send what is due now."""

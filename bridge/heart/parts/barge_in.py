@@ -83,10 +83,10 @@ class BargeIn:
             self._silence(response_id)
 
     def take_back(self) -> None:
-        """Silence the agent although nobody interrupts it: it has something else to say."""
+        """Silence the agent although nobody interrupts it: it has something else to say. A clip is heard until then."""
         if active := self.turns.cut_active():
             self.decisions.say(CancelResponse(self.decisions.new_id(), active))
-        if self.playout.is_speaking(active):
+        if self.playout.is_speaking(active) and not self.playout.is_clip:
             self._silence(active)
 
     def stop_at_pause(self) -> None:

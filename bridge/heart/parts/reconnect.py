@@ -119,24 +119,29 @@ class Reconnect:
 
     @property
     def old_due(self) -> int | None:
-        """Return when to look at an old session although nothing happens.
+        """Return when to leave an old session although nothing happens; None while anything of it is under way.
 
-        Now, where what was decided last took away what kept it; else when its last words are given up.
+        Now, where what was decided last took away what kept it; else when its last words are given up, the caller's
+        that are still written down and the agent's of which no mark tells.
         """
-        if not self.is_old:
+        if not self.is_old or not self._is_free:
             return None
-        return self.decisions.now if self._may_be_left else self.last_words.awaited_until(self.decisions.now)
+        now = self.decisions.now
+        heard_by = self.playout.heard_by(self.agent.limits.farewell_grace_ms)
+        return None if heard_by is None else max(now, heard_by, self.last_words.awaited_until(now) or now)
 
     @property
-    def _may_be_left(self) -> bool:
-        """Say whether there is a session of which nothing is under way, and somebody who needs the next one."""
-        is_free = self.session.is_ready and self._is_wanted
-        is_free = is_free and not self.turns.is_under_way and not self.keys.are_coming
-        return is_free and self.playout.is_idle and not self.last_words.are_awaited(self.decisions.now)
+    def _is_free(self) -> bool:
+        """Say whether there is a session in which nobody speaks or waits, and somebody who needs the next one.
+
+        Nor may they have begun to: of a word that two sessions hear half of neither is told.
+        """
+        is_silent = not (self.turns.is_under_way or self.keys.are_coming or self.stream.may_carry_words)
+        return self.session.is_ready and self._is_wanted and is_silent
 
     def look(self) -> None:
         """Leave an old session if nothing of it is under way."""
-        if self._may_be_left:
+        if self.old_due == self.decisions.now:
             self._open_next("session_left", why="its time is nearly over")
 
     # ------------------------------------------------------------ the next one

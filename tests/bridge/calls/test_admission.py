@@ -30,7 +30,7 @@ from bridge.calls.admission import (
     caller_of,
     network_of,
 )
-from bridge.config import Server
+from bridge.settings.server import Server
 
 NOBODY = Load(live=0, of_agent=0, waiting=0)
 CALLER = "+15550123456"

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from attrs import evolve
 from heart import SID, START, Driver, agent_with, new_call, of, open_call, ready_call
 
 from bridge.heart.audio import silence
-from bridge.heart.effects import CancelResponse, CommitAudio, CreateResponse
+from bridge.heart.effects import CancelResponse, CommitAudio, CreateResponse, PlayAudio
 from bridge.heart.events import (
     KeyPressed,
     ModelErred,
@@ -22,6 +23,7 @@ from bridge.heart.events import (
     ToolAnswered,
     TurnCommitted,
 )
+from bridge.settings.speaking import Speaking
 
 BOUND_MS = 5000
 FAILURE = agent_with().failure_sentence.text
@@ -195,6 +197,41 @@ def test_how_long_was_waited_and_for_what_is_on_the_record() -> None:
     told = [note for note in line.notes("milestone") if note["name"] == "dead_air"]
     assert [(note["did"], note["waited_ms"]) for note in told] == [("asked", 5000), ("given_up", 10_000)]
     assert {note["waiting_for"] for note in told} == {"a response to go on", "a response to begin"}
+
+
+# ---------------------------------------------------------------- silence that is queued
+
+
+def sends_a_minute_of_silence(line: Driver) -> None:
+    begins_to_answer(line)
+    line.tell(ModelSpoke("r1", "i1", 0, silence(60_000)))
+
+
+def has_sent_a_minute_of_silence(line: Driver) -> None:
+    sends_a_minute_of_silence(line)
+    line.tell(ModelFinishedAudio("i1", 0), ResponseFinished("r1", "completed"))
+
+
+def is_spoken_over_by_noise(line: Driver) -> None:
+    """The silence is stopped for it, and then taken up again."""
+    sends_a_minute_of_silence(line)
+    line.caller_begins()
+    line.caller_ends()
+    line.wait_with_frames(1000)
+    assert "false_interruption" in line.milestones()
+
+
+@pytest.mark.parametrize(
+    "leads", [sends_a_minute_of_silence, has_sent_a_minute_of_silence, is_spoken_over_by_noise]
+)
+def test_silence_that_is_queued_is_neither_an_answer_nor_heard_before_the_next_one(leads: Happening) -> None:
+    line = open_call(evolve(agent_with(), speaking=Speaking(resume_after_ms=600)))
+    leads(line)
+    before = len(asked(line))
+    line.listen(BOUND_MS)
+    assert len(asked(line)) == before + 1
+    line.answer("r2", "i2")
+    assert of(line.wanted, PlayAudio)[-1].item_id == "i2"
 
 
 # ---------------------------------------------------------------- the greeting

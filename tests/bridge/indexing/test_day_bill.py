@@ -11,10 +11,11 @@ from heart import agent_with, open_call
 
 from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
-from bridge.config import Secrets, Server, Settings
+from bridge.config import Secrets, Settings
 from bridge.heart.parts.glance import Glance
 from bridge.indexing.day_bill import ON_RECORD, DayBill
 from bridge.links.model import ModelAddress
+from bridge.settings.server import Server
 from bridge.store.messages import Asking, Failed, Fault, Question, Rows
 
 DAY, NEXT = date(2026, 11, 28), date(2026, 11, 29)

@@ -8,7 +8,6 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bridge.config import Server
 from bridge.links.lag import (
     FREE_AGAIN_PERCENT,
     LOOKS_AT_WORK,
@@ -18,6 +17,7 @@ from bridge.links.lag import (
     LoopLag,
     LoopWork,
 )
+from bridge.settings.server import Server
 
 MOST_MS = 200
 

@@ -122,6 +122,8 @@ def test_no_reader_ends_with_a_traceback_and_reindex_mends_it(
 def test_rows_of_calls_without_a_tape_outlive_a_database_that_is_made_anew(
     folder: Folder, spoil: Callable[[Folder], None]
 ) -> None:
+    if spoil is a_foreign_log and duckdb.__version__ < "2":
+        pytest.skip("DuckDB 1 takes the log of another database of the same making for its own")
     folder.put("CAlost").unlink()
     folder.put("CA1")
     before = folder.rows()

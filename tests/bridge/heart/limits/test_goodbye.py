@@ -50,6 +50,16 @@ def test_a_call_with_time_for_a_goodbye_ends_when_that_was_heard() -> None:
     assert ended(line) == ("operator", "the daemon is shutting down", "")
 
 
+def test_a_goodbye_whose_marks_never_come_back_was_heard_by_our_clock_and_a_grace() -> None:
+    line = open_call(agent_with(still_there_seconds=0, farewell_grace_ms=1000))
+    line.tell(CLOSES)
+    line.answer("r1", "i1", 2000)
+    line.wait_with_frames(2900)
+    assert line.end is None
+    line.wait_with_frames(200)
+    assert ended(line) == ("operator", "the daemon is shutting down", "")
+
+
 def test_a_call_without_one_ends_in_its_time_with_the_sentence() -> None:
     line = a_call()
     line.tell(CLOSES, ResponseCreated("r1"))
