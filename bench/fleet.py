@@ -298,6 +298,16 @@ def hosts_in(folder: Path, names: tuple[str, ...]) -> list[Host]:
     return [Host(name, folder / name, free_port(), others) for name in names]
 
 
+async def is_open(port: int) -> bool:
+    """Say whether somebody listens there, after a moment."""
+    await trio.sleep(0.05)
+    try:
+        async with await trio.open_tcp_stream("127.0.0.1", port):
+            return True
+    except OSError:
+        return False
+
+
 @asynccontextmanager
 async def balancing(hosts: list[Host]) -> AsyncIterator[int]:
     """Run haproxy before these hosts, and return its port."""
@@ -311,6 +321,8 @@ async def balancing(hosts: list[Host]) -> AsyncIterator[int]:
         command, env={**os.environ, **known}, stderr=subprocess.DEVNULL
     )
     try:
+        while not await is_open(port):
+            assert process.returncode is None, "haproxy has ended: run it by hand, it says why"
         yield port
     finally:
         process.terminate()
