@@ -32,10 +32,10 @@ class Snapshot:
     indexer: Indexer
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
-    peers: "Peers | None" = None
-    """The other hosts of a fleet, if they can be asked."""
     shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
     uploader: Uploader = field(factory=lambda: Uploader(Settings()))
+    peers: "Peers | None" = None
+    """The other hosts of a fleet, if they can be asked."""
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

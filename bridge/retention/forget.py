@@ -18,6 +18,7 @@ from bridge.retention.erase import day_folders, erase_files, erase_rows, files_o
 from bridge.retention.search import Needle, Proof, search
 from bridge.store.database import Store, patiently
 from bridge.store.records import records_of
+from bridge.store.unsent import Unsent
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
 from bridge.tapes.line_reading import checked
@@ -237,6 +238,7 @@ def erase(data: Path, meant: Meant, tell: Callable[[Path], None] = lambda path: 
     store, call_ids = Store(data / "calls.duckdb"), [known.call_id for known in meant.calls]
     needles = list(needles_of(data, store, meant))
     Forgotten.in_folder(data).add(call_ids)
+    Unsent.in_folder(data).drop(call_ids)
     rows = patiently(lambda: erase_rows(store, call_ids))
     hearings, tapes = list[Path](), list[Path]()
     for call_id in call_ids:
