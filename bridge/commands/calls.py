@@ -7,10 +7,12 @@ import click
 import msgspec
 
 from bridge.commands.options import CONFIG, DATA, JSON, data_folder
+from bridge.objects.names import is_object, name_of
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import calls_table, console, print_json, show_call, table_console
 from bridge.store.database import Store, patiently
 from bridge.store.one_call import read_record
+from bridge.uploads.stub import located
 
 
 @click.command()
@@ -60,6 +62,8 @@ def show(call: str, path: Path, data: Path | None, as_json: bool) -> None:
     """
     store = Store(data_folder(path, data) / "calls.duckdb")
     record = patiently(lambda: read_record(store, call))
+    if is_object(found := located(store.path.parent, record["call"]["tape"] or "")):
+        record["call"]["tape"] = name_of(found)
     if as_json:
         print_json(record)
     else:

@@ -1,6 +1,7 @@
 """One call: its page, made of the database, with its sound and its tape."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,13 @@ from bridge.console.operator.acts import choices_of
 from bridge.console.queries import one_call
 from bridge.console.ready.prepared import LINES, SOUND
 from bridge.console.ready.shelf import Prepared, Shelf
+from bridge.errors import ObjectError
+from bridge.objects.bucket import read
+from bridge.objects.names import as_path, is_object
 from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
 from bridge.store.messages import Failed, PageWanted, Rows
 from bridge.tapes.names import DONE_SUFFIX
+from bridge.uploads.stub import lying
 
 NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART = 404, 503, 206, 416
 WAVE: Final = "audio/wav"
@@ -56,9 +61,10 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
     @console.get("/calls/<call_id>/tape")
     async def tape(call_id: str) -> Response:
         path = _tape_of(shelf, await pages.indexer.read(one_call(call_id)))
-        if path is None or not await trio.Path(path).is_file():
+        data = await trio.to_thread.run_sync(_bytes_of, path, abandon_on_cancel=True)
+        if data is None:
             return _absent()
-        response = Response(await trio.Path(path).read_bytes(), content_type="application/gzip")
+        response = Response(data, content_type="application/gzip")
         response.headers["Content-Disposition"] = f'attachment; filename="{call_id}{DONE_SUFFIX}"'
         return response
 
@@ -99,7 +105,20 @@ async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
 def _tape_of(shelf: Shelf, answer: Rows | Failed) -> Path | None:
     """Return where the database says that a call's tape is."""
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
-    return shelf.data / rows[0]["tape"] if rows and rows[0]["tape"] else None
+    named = rows[0]["tape"] if rows else ""
+    if not named:
+        return None
+    return as_path(named) if is_object(named) else shelf.data / named
+
+
+def _bytes_of(tape: Path | None) -> bytes | None:
+    """Return a tape as it lies here or in storage; None where it can't be had."""
+    if tape is None:
+        return None
+    with suppress(OSError, ObjectError):
+        found = lying(tape)
+        return read(found) if is_object(found) else found.read_bytes()
+    return None
 
 
 async def _prepared(shelf: Shelf, answer: Rows | Failed) -> Prepared | None:

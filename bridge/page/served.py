@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
+from bridge.objects.names import is_object, name_of
 from bridge.page.facts import document_of, told
 from bridge.page.html import body, data_of, made_visible, title
 from bridge.prices import PUBLISHED
@@ -15,6 +16,7 @@ from bridge.store.database import Query, Store
 from bridge.store.one_call import record_of
 from bridge.store.trace import Trace, kept_trace, traced
 from bridge.tapes.reader import path_on_disk, read_tape
+from bridge.uploads.stub import located
 
 Row: TypeAlias = dict[str, Any]
 NO_TRACE: Final = (
@@ -52,9 +54,9 @@ def served(data: Path, call_id: str, *, sound_url: str = "", lines_url: str = ""
         if not query("select 1 from calls where call_id = ?", [call_id]):
             return None
         record, trace = record_of(query, call_id), _kept(query, call_id)
-    path = data / str(record["call"]["tape"])
-    has_tape = path.is_file()
-    record["call"]["tape"] = str(path)
+    path = located(data, str(record["call"]["tape"]))
+    has_tape = is_object(path) or path.is_file()
+    record["call"]["tape"] = name_of(path)
     if trace is None and has_tape:
         trace = _traced(path)
     note = "" if trace is not None else NO_TRACE

@@ -1,11 +1,12 @@
 """What a tape tells of a call beyond its rows, for its page: the waveform, where each piece of the agent's voice lay on
-the line, when each response first made sound, the model's sessions. Pure.
+the line, when each response first made sound, the model's sessions. Pure, but for `rows_on`, which reads the tape.
 
 Made in one go with the records, and kept in the database beside them: the page of a long call can't wait for its tape.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from bridge.store.line_sound import Listener, Piece, Sound
 from bridge.store.peaks import peaks_of
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import Header
+from bridge.tapes.reader import read_tape
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, Line, decode
 
@@ -51,6 +53,22 @@ class Traced:
     records: Records
     trace: Trace
     sound: Sound
+
+
+@frozen
+class TapeRows:
+    """A call's records, and the row that its page has of it."""
+
+    call_id: str
+    records: Records
+    waveform: Row
+
+
+def rows_on(path: Path) -> TapeRows:
+    """Return all rows of the call on a tape: what takes long about indexing. Raises `TapeError`."""
+    tape = read_tape(path)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
+    return TapeRows(tape.header.call_id, made.records, row_of(made.trace))
 
 
 def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> Traced:

@@ -5,6 +5,7 @@ They are made of tapes and go with them: whoever erases a call, or its sound, er
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,10 @@ from bridge.console.app import Begin
 from bridge.console.ready.prepared import FAULT, LINES, SOUND
 from bridge.errors import in_words
 from bridge.machine import child
+from bridge.objects.names import is_object
 from bridge.page.sound_file import HEAD, size_in
 from bridge.tapes.names import READY
+from bridge.uploads.stub import lying, stub_of
 
 MOST_READY: Final = 16
 """Of an hour of talk each has 60 MB of sound."""
@@ -123,9 +126,8 @@ class Shelf:
 
 
 async def _run(wanted: Prepared) -> None:
-    command = child(
-        "bridge.console.ready.prepared", str(wanted.tape), str(wanted.length_ms), str(wanted.folder)
-    )
+    tape = await trio.to_thread.run_sync(lying, wanted.tape)
+    command = child("bridge.console.ready.prepared", str(tape), str(wanted.length_ms), str(wanted.folder))
     with trio.move_on_after(PREPARE_SECONDS):
         try:
             await trio.run_process(command, stdin=subprocess.DEVNULL, capture_stdout=True)
@@ -151,10 +153,14 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _written_ns(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+    """Return when a tape was written last, which its stub says too; of one in storage alone that nobody here put there
+    it is not known."""
+    if is_object(path):
+        return 0
+    for one in (path, stub_of(path)):
+        with suppress(OSError):
+            return one.stat().st_mtime_ns
+    return None
 
 
 def _emptied(folder: Path) -> None:
