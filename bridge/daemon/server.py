@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
@@ -68,10 +68,17 @@ class Daemon:
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
-    shipper: Shipper
     disk_watch: DiskWatch
-    peers: "Peers | None" = None
-    uploader: Uploader = field(default=Factory(lambda self: Uploader(self.indexer.settings), takes_self=True))
+    shipper: Shipper = field(init=False)
+    uploader: Uploader = field(init=False)
+
+    @shipper.default
+    def _to_the_lake(self) -> Shipper:
+        return Shipper(self.indexer.settings, self.indexer.secrets)
+
+    @uploader.default
+    def _to_storage(self) -> Uploader:
+        return Uploader(self.indexer.settings)
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
@@ -97,13 +104,15 @@ class Daemon:
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
             background.start_soon(self.uploader.run, name="uploads")
-            if self.peers is not None:
-                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
+            peers = _others_of(self.current)
+            if peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")
             seen = Snapshot(
                 self.switchboard,
                 self.host,
                 self.indexer,
                 dialer=self.dialer,
+                peers=peers,
                 shipper=self.shipper,
                 uploader=self.uploader,
             )
@@ -177,17 +186,15 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    keeper, shipper = Keeper(settings, indexer), Shipper(settings, secrets)
-    disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
+    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, shipper, disk_watch,
-            _others_of(current),
-        )  # fmt: skip
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
+        )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()

@@ -80,7 +80,8 @@ from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
-"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call.
+Not while a speech is judged, or an old session is to be left: then the caller's voice decides, or the agent's words."""
 
 
 @define
@@ -215,7 +216,7 @@ class Call:
         if self._ending.is_over:
             self._ending.hear_out(event)
             return decisions.take()
-        if now < self.calm_until and type(event) in PASSING:
+        if now < self.calm_until and type(event) in PASSING and not self._is_attentive:
             TABLES[type(event)](self, event)
             return decisions.take()
         if now - self.calm_until >= HELD_UP_MS:
@@ -241,6 +242,10 @@ class Call:
             ring()
             self._settle()
         return self._decisions.take()
+
+    @property
+    def _is_attentive(self) -> bool:
+        return self._turns.is_in_doubt or self._reconnect.is_old
 
     @property
     def deadline(self) -> int | None:

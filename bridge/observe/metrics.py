@@ -72,6 +72,7 @@ class _Totals:
     """Counters that somebody else keeps: shown as they stand, none of them ever falls."""
 
     refused: dict[str, int] = field(factory=dict)
+    passed_on: dict[str, int] = field(factory=dict)
     not_made: dict[str, int] = field(factory=dict)
     traces: dict[str, int] = field(factory=dict)
     shed: int = 0
@@ -86,6 +87,7 @@ class _Totals:
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
         self.refused = dict(snapshot.switchboard.refused)
+        self.passed_on = dict(snapshot.switchboard.fleet.passed_on)
         self.not_made = dict(snapshot.dialer.refused) if snapshot.dialer is not None else {}
         self.traces = dict(snapshot.trace_outcomes)
         vitals = snapshot.vitals()
@@ -99,6 +101,7 @@ class _Totals:
         """Return them as Prometheus' client wants them."""
         values: dict[str, Mapping[str, float]] = {
             "bridge_calls_refused": self.refused,
+            "bridge_calls_passed_on": self.passed_on,
             "bridge_outgoing_calls_refused": self.not_made,
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
@@ -122,6 +125,7 @@ class Metrics:
     """All metrics of one daemon, in a registry of its own; each names its unit, and its HELP says what it tells."""
 
     agents: Iterable[str]
+    host: str = ""
     registry: CollectorRegistry = field(factory=CollectorRegistry)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _totals: _Totals = field(factory=_Totals)
@@ -145,7 +149,7 @@ class Metrics:
         for name, words in WORDS.items():
             for word in (*words, OTHER):
                 self._count(name, 0, word)
-        self._gauges["bridge_build_info"].labels(__version__, platform.python_version()).set(1)
+        self._gauges["bridge_build_info"].labels(__version__, platform.python_version(), self.host).set(1)
         self.registry.register(self._totals)
         ProcessCollector(registry=self.registry)
 
@@ -254,6 +258,7 @@ class Metrics:
             "bridge_calls_ringing": snapshot.ringing,
             "bridge_calls_limit": snapshot.limit,
             "bridge_loop_is_late": snapshot.host.is_late,
+            "bridge_hosts_away": len(snapshot.switchboard.fleet.away()),
             "bridge_draining": snapshot.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
             "bridge_tape_lines_waiting": vitals.lines,

@@ -16,6 +16,7 @@ from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
     from bridge.outbound.dialer import Dialer
 
 PEAK_SECONDS: Final = 15.0
@@ -33,6 +34,8 @@ class Snapshot:
     dialer: "Dialer | None" = None
     shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
     uploader: Uploader = field(factory=lambda: Uploader(Settings()))
+    peers: "Peers | None" = None
+    """The other hosts of a fleet, if they can be asked."""
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

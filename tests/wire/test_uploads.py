@@ -6,7 +6,6 @@ import trio
 from storage import Storage, storage
 
 from bench.stage import MakePlace, Stage, open_stage
-from bridge.console.one_call import _bytes_of
 from bridge.indexing import uploader as uploader_module
 from bridge.objects import bucket
 from bridge.tapes.reader import read_tape
@@ -88,6 +87,4 @@ async def test_a_call_in_storage_alone_has_its_page_its_sound_and_its_tape_in_th
                 pages[has_local_copy] = [answer.content for answer in answers[1:]]
             assert pages[True] == pages[False]
             assert pages[False][-1] == tape
-            with storage.away():
-                gone = await trio.to_thread.run_sync(_bytes_of, path)
-            assert gone is None
+            assert (setup.folder / "data" / "ready" / row["call_id"] / path.name).read_bytes() == tape

@@ -50,10 +50,17 @@ def _answered(call: BothSides, act: Happening) -> Iterator[Finding]:
     if heard_ms is not None and heard_ms - ended_ms <= ANSWER_MS:
         after_ms = heard_ms - ended_ms
         why = f"heard {after_ms} ms after the caller's last word"
-        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=after_ms)
-    elif call.over_ms - ended_ms > ANSWER_MS:
+        ms = after_ms if call.situation.model_is_prompt else None
+        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=ms)
+    elif call.over_ms - ended_ms > ANSWER_MS and not _was_before_the_model(call, ended_ms):
         why = _why_not(call, act, answers)
         yield found(TURN_ANSWERED, call, "failed", why, phone=call.act_line(act), model=model)
+
+
+def _was_before_the_model(call: BothSides, ended_ms: int) -> bool:
+    """Whether it was said before a session was there: whether such words are lost is looked at elsewhere."""
+    created = call.told("session.created")
+    return bool(created) and call.ms(created[0]) > ended_ms
 
 
 def _why_not(call: BothSides, act: Happening, answers: list[Answer]) -> str:
