@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +15,16 @@ from bridge.console.app import HOME, Pages, Paths
 from bridge.console.growing import is_live, live_url
 from bridge.console.operator.acts import call_of, choices_of
 from bridge.console.queries import one_call
+from bridge.errors import ObjectError
+from bridge.objects.bucket import read
+from bridge.objects.names import is_object
 from bridge.page.hearing import written_ns
 from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
 from bridge.store.messages import Failed, LinesWanted, PageWanted, Rows, SoundWanted
 from bridge.tapes.lines import MOST_MS
 from bridge.tapes.names import DONE_SUFFIX
 from bridge.tapes.reader import path_on_disk
+from bridge.uploads.stub import located
 
 NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART, NOT_YET = 404, 503, 206, 416, 202
 WAVE: Final = "audio/wav"
@@ -65,9 +70,10 @@ def add_one_call(console: Paths, pages: Pages, data: Path) -> None:
     async def tape(call_id: str) -> Response:
         answer = await pages.indexer.read(one_call(call_id))
         path = _tape_of(data, answer)
-        if path is None or not await trio.Path(path).is_file():
+        content = await trio.to_thread.run_sync(_bytes_of, path, abandon_on_cancel=True)
+        if content is None:
             return _absent(answer)
-        response = Response(await trio.Path(path).read_bytes(), content_type="application/gzip")
+        response = Response(content, content_type="application/gzip")
         response.headers["Content-Disposition"] = f'attachment; filename="{call_id}{DONE_SUFFIX}"'
         return response
 
@@ -115,7 +121,15 @@ async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
 def _tape_of(data: Path, answer: Rows | Failed) -> Path | None:
     """Return where the database says that a call's tape is."""
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
-    return data / rows[0]["tape"] if rows and rows[0]["tape"] else None
+    return located(data, rows[0]["tape"]) if rows and rows[0]["tape"] else None
+
+
+def _bytes_of(tape: Path | None) -> bytes | None:
+    """Return a tape as it lies here or in storage; None where it can't be had."""
+    with suppress(OSError, ObjectError):
+        if tape is not None:
+            return read(tape) if is_object(tape) else tape.read_bytes()
+    return None
 
 
 def _absent(answer: Rows | Failed) -> Response:

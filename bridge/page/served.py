@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
+from bridge.objects.names import is_object, name_of
 from bridge.page.facts import document_of, length_of, told
 from bridge.page.hearing import Recording, written_ns
 from bridge.page.html import body, data_of, made_visible, title
@@ -16,6 +17,8 @@ from bridge.store.database import Query, Store
 from bridge.store.one_call import record_of
 from bridge.store.trace import Trace, kept_trace, traced
 from bridge.tapes.reader import path_on_disk, read_tape
+from bridge.uploads.nearby import nearby
+from bridge.uploads.stub import located
 
 Row: TypeAlias = dict[str, Any]
 NO_TRACE: Final = (
@@ -53,9 +56,9 @@ def served(data: Path, call_id: str, *, sound_url: str = "", lines_url: str = ""
         if not query("select 1 from calls where call_id = ?", [call_id]):
             return None
         record, trace = record_of(query, call_id), _kept(query, call_id)
-    path = data / str(record["call"]["tape"])
-    has_tape = path.is_file()
-    record["call"]["tape"] = str(path)
+    path = located(data, str(record["call"]["tape"]))
+    has_tape = is_object(path) or path.is_file()
+    record["call"]["tape"] = name_of(path)
     if trace is None and has_tape:
         trace = _traced(path)
     note = "" if trace is not None else NO_TRACE
@@ -71,7 +74,7 @@ def recording(data: Path, call_id: str) -> Recording | None:
     with Store(data / "calls.duckdb").reading() as query:
         rows = query("select tape, duration_ms from calls where call_id = ?", [call_id])
         trace = _kept(query, call_id)
-    path = data / str(rows[0]["tape"]) if rows else data
+    path = nearby(data, call_id, str(rows[0]["tape"])) if rows else data
     stamp_ns = written_ns(path)
     if not path.is_file() or stamp_ns is None:
         return None

@@ -177,11 +177,13 @@ class Added:
 
 @frozen
 class Removed:
-    """What was done: calls that lost their sound, their tape, their rows; bytes freed; what failed, and why."""
+    """What was done: calls that lost their sound, their tape, their rows; tapes that are in storage alone now; bytes
+    freed; what failed, and why."""
 
     silenced: int = 0
     deleted: int = 0
     rows: int = 0
+    local_copies: int = 0
     freed_bytes: int = 0
     failed: int = 0
     refusals: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ Made in one go with the records, and kept in the database beside them: the page 
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from bridge.store.line_sound import Bookmark, Listener, Piece, Sound
 from bridge.store.peaks import peaks_of
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import Header
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, Line, decode
 
 Row: TypeAlias = dict[str, Any]
@@ -55,6 +57,22 @@ class Traced:
     records: Records
     trace: Trace
     sound: Sound
+
+
+@frozen
+class TapeRows:
+    """A call's records, and the row that its page has of it."""
+
+    call_id: str
+    records: Records
+    waveform: Row
+
+
+def rows_on(path: Path) -> TapeRows:
+    """Return all rows of the call on a tape: what takes long about indexing. Raises `TapeError`."""
+    tape = read_tape(path)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
+    return TapeRows(tape.header.call_id, made.records, row_of(made.trace))
 
 
 def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> Traced:
