@@ -1,7 +1,7 @@
 """What the console's questions cost with 100 000 calls in the database: a list, its orders, filters, searches, and the
 pages over them. Measured twice: where they are answered, at the desk of the indexer's process, the database opened anew
 for each; and as whoever asks a running daemon waits for the page, once with the process there and once after it had
-left, as it does when nobody has asked for ten minutes.
+left, as it does when nobody has asked for four hours.
 
 python -m bench.console [--calls 100000] [--folder FOLDER]
 """
