@@ -129,11 +129,10 @@ def _failure(check: Check, failed: Sequence[Finding]) -> Iterator[str]:
     yield ""
     for finding in failed[:MOST_FINDINGS]:
         yield f"- in the call *{finding.call or 'of all'}*: {visible(finding.why)}"
-        lines = [line for line in (finding.phone, finding.model) if line is not None]
-        if lines:
+        if finding.proof:
             yield ""
             yield "```text"
-            yield from (_line(line) for line in sorted(lines, key=lambda line: line.at_ms))
+            yield from map(_line, finding.proof)
             yield "```"
             yield ""
     if rest := [finding.call for finding in failed[MOST_FINDINGS:]]:

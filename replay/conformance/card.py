@@ -52,6 +52,12 @@ class Finding:
     ms: int | None = None
     """What was measured, where a check is about a length of time."""
 
+    @property
+    def proof(self) -> tuple[Evidence, ...]:
+        """The lines that prove it, as they happened."""
+        lines = (line for line in (self.phone, self.model) if line is not None)
+        return tuple(sorted(lines, key=lambda line: line.at_ms))
+
 
 @attrs.frozen
 class Span:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from bridge.text.wording import counted
 from replay.conformance.both_sides import Answer, BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import NO_GAPS, ONE_ANSWER, PROMPT, TURN_ANSWERED, WHOLE_ANSWERS
@@ -93,7 +94,7 @@ def _once(call: BothSides) -> Iterator[Finding]:
         phone = call.phone_line(call.ms(doubles[0]), "the caller has said nothing since")
         yield found(ONE_ANSWER, call, "failed", why, phone=phone, model=call.model_line(doubles[0]))
     elif answers:
-        why = f"{len(answers)} answers, each to something"
+        why = f"{counted(len(answers), 'answer')}, each to something"
         model = call.model_line(answers[-1].created)
         yield found(ONE_ANSWER, call, "passed", why, phone=call.act_line(acts[-1]), model=model)
 

@@ -31,6 +31,5 @@ def _text(check: Check, findings: list[Finding]) -> str:
 
 def _lines(finding: Finding) -> Iterator[str]:
     yield f"{finding.call or 'all calls'}: {finding.why}"
-    for proof in (finding.phone, finding.model):
-        if proof is not None:
-            yield f"  {proof.at_ms / 1000:8.2f}  {proof.side:6s} {proof.line}"
+    for proof in finding.proof:
+        yield f"  {proof.at_ms / 1000:8.2f}  {proof.side:6s} {proof.line}"

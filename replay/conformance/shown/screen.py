@@ -63,15 +63,14 @@ def _failure(card: ReportCard, check: Check) -> Iterator[Text]:
     for finding in failed[:MOST_FINDINGS]:
         yield from _proof(finding)
     if len(failed) > MOST_FINDINGS:
-        yield Text(f"  and {len(failed) - MOST_FINDINGS} times more", style="dim")
+        more = counted(len(failed) - MOST_FINDINGS, "call")
+        yield Text(f"  and in {more} more", style="dim")
     yield Text.assemble(("  others   ", "dim"), check.others_do)
 
 
 def _proof(finding: Finding) -> Iterator[Text]:
     yield Text.assemble((f"  {finding.call}: ", "yellow"), visible(finding.why))
-    for line in (finding.phone, finding.model):
-        if line is not None:
-            yield _line(line)
+    yield from map(_line, finding.proof)
 
 
 def _line(line: Evidence) -> Text:
