@@ -125,6 +125,8 @@ class Place:
     tracing: Mapping[str, str] = field(factory=dict)
     outbound: Mapping[str, Any] = field(factory=dict)
     fleet: Mapping[str, Any] = field(factory=dict)
+    shared: Mapping[str, Any] = field(factory=dict)
+    """The table [store]: what several machines share."""
 
     def tables(self, model_url: str) -> dict[str, Any]:
         """Return the configuration as its file would hold it."""
@@ -138,6 +140,7 @@ class Place:
             "tracing": dict(self.tracing),
             "outbound": dict(self.outbound),
             "fleet": dict(self.fleet),
+            "store": dict(self.shared),
             "agents": {
                 name: {**self.agent, "limits": dict(self.limits), **self.own.get(name, {})}
                 for name in (AGENT, *self.agents)

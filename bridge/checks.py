@@ -336,6 +336,8 @@ def shown(key: str, value: Any) -> str:
         as_text = in_toml(value)
     except ValueError:  # Python refuses to print an integer of more than 4300 digits
         as_text = "a very large number"
+    if not isinstance(value, str):  # the same within a table or a list
+        as_text = re.sub(r'\?[^"\s]*', "?...", re.sub(r'//[^"\s]*@', "//...@", as_text))
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."
 
 

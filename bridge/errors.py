@@ -86,6 +86,14 @@ class ObjectError(BridgeError):
     """Object storage can't be used now, refuses, or does not have what was asked for."""
 
 
+class NoObjectError(ObjectError):
+    """There is no such object, though there is storage."""
+
+
+class TakenError(ObjectError):
+    """There is an object of this name already."""
+
+
 class ForgetError(BridgeError):
     """A call can't be erased now: it is going on, or it is not known which one is meant."""
 

@@ -57,8 +57,8 @@ the process open no file and no socket more (LimitNOFILE= in the unit, ulimit -n
 SHUT: Final = (MAX_COST, OUT_OF_HOURS)
 """What gets the answer of a closed business: it is no moment's rush, and to call again soon doesn't help."""
 
-OWN: Final = (CALLS_PER_CALLER, *SHUT)
-"""What no other host of a fleet has room for either: it is about the caller, the bill or the hour."""
+ELSEWHERE: Final = tuple(reason for reason in REASONS if reason not in (CALLS_PER_CALLER, *SHUT))
+"""For what another host of a fleet may have room; the others are about the caller, the bill or the hour."""
 
 FLOODS: Final = (WAITING_CALLS, CALLS_PER_CALLER)
 """Limits against whoever wants to run up a bill: nothing that costs is done for their callers."""

@@ -23,11 +23,11 @@ FIXED: Final = (
     ("recording", "folder"),
     ("admin", "bind"),
     ("tracing", "endpoint"),
+    ("fleet", "hosts"),
+    ("fleet", "admin"),
     ("store", "lake"),
     ("store", "data"),
     ("store", "lake_seconds"),
-    ("fleet", "hosts"),
-    ("fleet", "admin"),
 )
 """Settings that only a restart changes. Twilio signs the requests of live calls over the URL they began with."""
 

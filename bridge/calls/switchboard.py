@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from structlog.contextvars import bind_contextvars
 
 from bridge.agents import Agent
-from bridge.calls.admission import OUT_OF_HOURS, OWN, Admission, Load
+from bridge.calls.admission import ELSEWHERE, OUT_OF_HOURS, Admission, Load
 from bridge.calls.afterwards import Afterwards
 from bridge.calls.answering import refused
 from bridge.calls.host import CLOSING, AnyCall, CallHost, load_of, say_goodbye
@@ -67,7 +67,7 @@ class Switchboard:
     def __attrs_post_init__(self) -> None:
         self.admission = Admission(self.settings.server)
         self.afterwards = Afterwards(self.current)
-        self.fleet = Fleet.of(self.settings)
+        self.fleet = Fleet.of(self.settings, ELSEWHERE)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the nursery in which all calls live, until cancelled."""
@@ -135,7 +135,6 @@ class Switchboard:
         return self.admission.refused
 
     # ------------------------------------------------------------ webhooks
-
     async def answer(self, webhook: Webhook) -> str:
         """Return TwiML for a signed webhook; the same one for the same call, however often it is delivered.
 
@@ -212,7 +211,7 @@ class Switchboard:
         return self.fleet.elsewhere(webhook.arrival, is_draining=self.is_closing)
 
     def _turn_away(self, webhook: Webhook, reason: str) -> str:
-        closing = self.settings.server.when_draining if self.is_closing else ""
+        closing = self.is_closing and self.settings.server.when_draining
         when_full = closing or self.admission.choice(webhook.agent)
         return self.afterwards.turned_away(webhook.agent, webhook.form, reason, when_full)
 
@@ -221,7 +220,7 @@ class Switchboard:
         if self.fleet.is_alone:
             return ""
         reason = self.admission.room(webhook.agent, self._load(webhook), is_draining=self.is_closing)
-        return self.fleet.beyond(webhook.arrival, reason) if reason and reason not in OWN else ""
+        return self.fleet.beyond(webhook.arrival, reason) if reason in ELSEWHERE else ""
 
     def _load(self, webhook: Webhook) -> Load:
         most, is_open = self.settings.server.max_calls, not webhook.origin.is_closed
@@ -314,10 +313,10 @@ class Switchboard:
         return twiml.hangup_twiml() if outcome is None else self.afterwards.answer(request, outcome)
 
     def _key_of(self, agent: str, request: Request) -> Key:
-        if request.kind == NEXT:
-            key = key_of(request.call_sid, agent, request.turn)
-            return self._named.get(key, key)
-        return self._key(request.call_sid, agent)
+        if request.kind != NEXT:
+            return self._key(request.call_sid, agent)
+        key = key_of(request.call_sid, agent, request.turn)
+        return self._named.get(key, key)
 
     def _call_of(self, agent: str, request: Request) -> AnyCall | None:
         """Return the call that a request is about; the far end's have the CallSid of another leg, and prove theirs."""

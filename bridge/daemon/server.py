@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 import trio
@@ -23,6 +23,7 @@ from bridge.indexing.day_bill import DayBill
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.links.lag import LoopLag
 from bridge.links.phone import HANDSHAKE_SECONDS, MOST_HEAD_BYTES, peek
 from bridge.machine import file_limit
@@ -41,10 +42,10 @@ from bridge.web.app import MEDIA_PATH, Gate, make_app
 from bridge.web.http import HttpConnection
 from bridge.web.listener import adopt_listener, open_listener
 from bridge.workers.local import LocalHost
-from bridge.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from bridge.fleet.peers import Peers
+    from bridge.workers.pool import WorkerPool
 
 ANSWER_SECONDS: Final = 0.3
 """How long connections that are open at the end may stay; an answer takes a few milliseconds."""
@@ -61,22 +62,30 @@ class Daemon:
     port: int
     current: CurrentSetup
     switchboard: Switchboard
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     dialer: Dialer
     closer: Closer
     indexer: Indexer
     monitoring: Monitoring
     keeper: Keeper
-    shipper: Shipper
     disk_watch: DiskWatch
-    peers: "Peers | None" = None
+    shipper: Shipper = field(init=False)
+    uploader: Uploader = field(init=False)
+
+    @shipper.default
+    def _to_the_lake(self) -> Shipper:
+        return Shipper(self.indexer.settings, self.indexer.secrets)
+
+    @uploader.default
+    def _to_storage(self) -> Uploader:
+        return Uploader(self.indexer.settings)
 
     def change(self, setup: Setup) -> list[str]:
         """Use this from now on, but for live calls; return a sentence for each setting that waits for a restart."""
         waiting = self.current.change(setup)
         settings = self.current.setup.settings
         self.host.renew(self.current.setup)
-        self.indexer.settings = self.keeper.settings = settings
+        self.indexer.settings = self.keeper.settings = self.uploader.settings = settings
         self.disk_watch.recording = settings.recording
         self.monitoring.admin, self.monitoring.token = settings.admin, self.current.setup.secrets.admin_token
         return waiting
@@ -94,10 +103,18 @@ class Daemon:
             background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            if self.peers is not None:
-                background.start_soon(never_fatal, self.switchboard.fleet.run, self.peers, name="other hosts")
+            background.start_soon(self.uploader.run, name="uploads")
+            peers = _others_of(self.current)
+            if peers is not None:
+                background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")
             seen = Snapshot(
-                self.switchboard, self.host, self.indexer, dialer=self.dialer, shipper=self.shipper
+                self.switchboard,
+                self.host,
+                self.indexer,
+                dialer=self.dialer,
+                peers=peers,
+                shipper=self.shipper,
+                uploader=self.uploader,
             )
             background.start_soon(self.monitoring.run, seen, name="watching")
             yield
@@ -161,7 +178,7 @@ async def open_daemon(
     lag = LoopLag(felt=monitoring.felt)
     lag.follow(settings.server)
     if settings.server.workers > 1:
-        host: LocalHost | WorkerPool = WorkerPool(settings, secrets, indexer, handshake_seconds, lag)
+        host: LocalHost | WorkerPool = _pool(settings, secrets, indexer, handshake_seconds, lag)
     else:
         recorder = Recorder(settings.data_folder / "tapes", on_done=indexer.add, write=write, sync=sync)
         host = LocalHost(recorder, lag, watch, handshake_seconds)
@@ -169,19 +186,25 @@ async def open_daemon(
     switchboard = Switchboard(current, host)
     switchboard.afterwards.on_late = indexer.tell_late
     dialer, closer = Dialer(current, switchboard), Closer(current, switchboard)
-    disk_watch = DiskWatch(settings.data_folder, settings.recording, host)
+    keeper, disk_watch = Keeper(settings, indexer), DiskWatch(settings.data_folder, settings.recording, host)
     front = Front(Gate(current, switchboard), host, handshake_seconds, dialer)
     with held_alone(settings.data_folder) as lock, monitoring.listening():
         host.lock = lock
         listener = adopt_listener(passed) if passed else open_listener(settings.server.bind)
         port: int = listener.socket.getsockname()[1]
         daemon = Daemon(
-            port, current, switchboard, host, dialer, closer, indexer, monitoring, Keeper(settings, indexer),
-            Shipper(settings, secrets), disk_watch, _others_of(current),
-        )  # fmt: skip
+            port, current, switchboard, host, dialer, closer, indexer, monitoring, keeper, disk_watch
+        )
         async with listener, daemon.in_background(), daemon.carrying(), front.accepting(listener):
             yield daemon
             await daemon.drain()
+
+
+def _pool(*made_of: Any) -> "WorkerPool":
+    """Return workers that carry the calls; a daemon that is its own worker need not load them."""
+    from bridge.workers.pool import WorkerPool
+
+    return WorkerPool(*made_of)
 
 
 def _tools_here(settings: Settings, given: Tools | None) -> Tools | None:
@@ -212,7 +235,7 @@ class Front:
     """Looks at the first bytes of each connection: media sockets go to our own link, all else to hypercorn."""
 
     gate: Gate
-    host: LocalHost | WorkerPool
+    host: "LocalHost | WorkerPool"
     handshake_seconds: float = HANDSHAKE_SECONDS
     dialer: Dialer | None = None
     _config: HypercornConfig = field(factory=HypercornConfig)

@@ -4,7 +4,7 @@ Only first webhooks are passed on: what follows is asked at the address of the h
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -42,10 +42,11 @@ class Fleet:
     """By name, for those who are asked whether they are there; who never is, is taken to be."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Fleet":
-        """Return what the settings say."""
+    def of(cls, settings: Settings, reasons: Iterable[str]) -> "Fleet":
+        """Return what the settings say; calls may be passed on for these reasons, which are counted from the start."""
         server = settings.server
-        return cls(server.host_url, server.public_url, settings.fleet.hosts)
+        counts = Counter[str](dict.fromkeys((PREFERRED, *reasons), 0))
+        return cls(server.host_url, server.public_url, settings.fleet.hosts, counts)
 
     @property
     def is_alone(self) -> bool:

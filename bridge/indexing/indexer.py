@@ -58,8 +58,7 @@ LAST_SECONDS: Final = 1.5
 MOST_DEATHS: Final = 3
 """Of one tape: then it is set aside."""
 
-MOST_ASIDE: Final = 100
-"""Tapes set aside; the next start finds the others."""
+MOST_ASIDE: Final = 100  # tapes; the next start finds the others
 
 MOST_LATE: Final = 1000
 """Requests about calls that are over and wait for their tapes."""

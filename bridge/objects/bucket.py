@@ -6,7 +6,7 @@ AWS_REGION, AWS_ENDPOINT_URL), or from the machine's role: obstore reads them. N
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from bridge.errors import ObjectError
+from bridge.errors import NoObjectError, ObjectError, TakenError
 from bridge.objects.names import bucket_of, key_of, name_of
 
 if TYPE_CHECKING:
@@ -52,15 +52,18 @@ def explained(path: Path) -> Iterator[None]:
     except ObjectError:
         raise
     except FileNotFoundError as error:
-        raise ObjectError(f"{name_of(path)}: {_no_bucket(str(error)) or 'no such object'}") from None
-    except Exception as error:  # obstore has an error of its own for each, with no common root but this
-        if not type(error).__module__.startswith("obstore"):
-            raise
+        raise _absent(name_of(path), str(error)) from None
+    except (
+        Exception
+    ) as error:  # only the library is asked here: an error of its own for each, with no common root
+        if type(error).__name__ in ("AlreadyExistsError", "PreconditionError"):
+            raise TakenError(f"{name_of(path)}: it is there already") from None
         raise ObjectError(f"{name_of(path)}: {_meaning(str(error))}") from None
 
 
-def _no_bucket(told: str) -> str:
-    return "no such bucket" if "NoSuchBucket" in told else ""
+def _absent(name: str, told: str) -> ObjectError:
+    is_bucket = "NoSuchBucket" in told
+    return ObjectError(f"{name}: no such bucket") if is_bucket else NoObjectError(f"{name}: no such object")
 
 
 CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
@@ -70,8 +73,6 @@ STATUS: Final = re.compile(r"\b([45]\d\d) [A-Z][A-Za-z ]{2,30}\b")
 def _meaning(told: str) -> str:
     """Return what an error means; its own text has the endpoint in it, and may have more."""
     found = CODE.search(told) or STATUS.search(told)
-    if _no_bucket(told):
-        return "no such bucket"
     if found:
         return f"storage refuses it ({found[1]})"
     if "credential" in told.lower() or "169.254.169.254" in told:
@@ -118,10 +119,8 @@ def look_at(path: Path) -> Meta | None:
     try:
         with explained(path):
             found = _library().head(way_to(bucket_of(path)), key_of(path))
-    except ObjectError as error:
-        if isinstance(error.__context__, FileNotFoundError) and not _no_bucket(str(error.__context__)):
-            return None
-        raise
+    except NoObjectError:
+        return None
     return Meta(found["size"], (found["e_tag"] or "").strip('"'), found["version"] or "")
 
 
@@ -135,14 +134,20 @@ def put(path: Path, data: bytes) -> str:
     return (told["e_tag"] or "").strip('"')
 
 
-def delete(path: Path) -> None:
-    """Delete an object; one that isn't there is deleted already. Raises `ObjectError`."""
+def put_new(path: Path, data: bytes) -> bool:
+    """Put an object where none is; say whether there was none. Raises `ObjectError`."""
     try:
         with explained(path):
-            _library().delete(way_to(bucket_of(path)), key_of(path))
-    except ObjectError as error:
-        if not isinstance(error.__context__, FileNotFoundError):
-            raise
+            _library().put(way_to(bucket_of(path)), key_of(path), data, mode="create", use_multipart=False)
+    except TakenError:
+        return False
+    return True
+
+
+def delete(path: Path) -> None:
+    """Delete an object; one that isn't there is deleted already. Raises `ObjectError`."""
+    with suppress(NoObjectError), explained(path):
+        _library().delete(way_to(bucket_of(path)), key_of(path))
 
 
 def objects_under(folder: Path) -> Iterator[Path]:

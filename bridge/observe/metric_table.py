@@ -262,7 +262,16 @@ GAUGES: Final[tuple[Metric, ...]] = (
         "Calls that go on in those.",
         (),
     ),
-    Metric("bridge_build_info", "Always 1; says which version runs, on which Python.", ("version", "python")),
+    Metric(
+        "bridge_build_info",
+        "Always 1; says which version runs, on which Python, and what this host is called in its fleet.",
+        ("version", "python", "host"),
+    ),
+    Metric(
+        "bridge_hosts_away",
+        "Other hosts of the fleet that do not answer this one, or take no calls; first webhooks are not led there.",
+        (),
+    ),
 )
 HISTOGRAMS: Final[tuple[Metric, ...]] = (
     Metric(
@@ -304,6 +313,12 @@ TOTALS: Final[tuple[Metric, ...]] = (
         "bridge_calls_refused",
         "Calls that were not taken, by the setting that said so; draining: busy tones; closed: outside opening hours; "
         "max_cost_per_day_usd: the day's calls have cost that much.",
+        ("reason",),
+    ),
+    Metric(
+        "bridge_calls_passed_on",
+        "First webhooks that were led to another host, by why: preferred (the call is to be there), or what left no "
+        "room here.",
         ("reason",),
     ),
     Metric(

@@ -14,6 +14,12 @@ SHARED_TOTALS: Final = (
         (),
     ),
     Metric("bridge_lake_deaths", "Times that the process that writes to the lake died.", ()),
+    Metric("bridge_uploads", "Tapes that were put into object storage and proved to be there.", ()),
+    Metric(
+        "bridge_uploads_failed",
+        "Tries to put a tape there that failed, each to be made again: storage away, slow, or refusing.",
+        (),
+    ),
 )
 
 SHARED_GAUGES: Final = (
@@ -33,4 +39,11 @@ SHARED_GAUGES: Final = (
         "Resident memory of the process that writes to the lake; 0 while there is none.",
         (),
     ),
+    Metric(
+        "bridge_uploads_waiting",
+        "Complete tapes that are here and not in object storage as they are; they wait on the disk. 1000 stands for "
+        "that many or more.",
+        (),
+    ),
+    Metric("bridge_uploads_failing", "1 while no tape can be put there; the log says why.", ()),
 )

@@ -26,6 +26,7 @@ from bridge.heart.parts.filler import PLAYED
 from bridge.heart.playout import CLIP
 from bridge.heart.session_settings import OPTIONAL
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.observe.metric_table import (
     COUNTERS,
     GAUGES,
@@ -71,6 +72,7 @@ class _Totals:
     """Counters that somebody else keeps: shown as they stand, none of them ever falls."""
 
     refused: dict[str, int] = field(factory=dict)
+    passed_on: dict[str, int] = field(factory=dict)
     not_made: dict[str, int] = field(factory=dict)
     traces: dict[str, int] = field(factory=dict)
     shed: int = 0
@@ -80,22 +82,26 @@ class _Totals:
     lake: Mapping[str, float] = field(factory=lambda: Shipper(Settings(), Secrets()).counts())
     refused_tapes: int = 0
     cpu_seconds: float = 0.0
+    uploads: Mapping[str, float] = field(factory=lambda: Uploader(Settings()).counts())
 
     def look_at(self, snapshot: Snapshot) -> None:
         """Take the counts as they are now."""
         self.refused = dict(snapshot.switchboard.refused)
+        self.passed_on = dict(snapshot.switchboard.fleet.passed_on)
         self.not_made = dict(snapshot.dialer.refused) if snapshot.dialer is not None else {}
         self.traces = dict(snapshot.trace_outcomes)
         vitals = snapshot.vitals()
         self.shed, self.lost = vitals.shed, vitals.lost
         self.deaths, self.cpu_seconds = vitals.deaths, vitals.cpu_seconds
         self.lake = snapshot.shipper.counts()
+        self.uploads = snapshot.uploader.counts()
         self.indexer_deaths, self.refused_tapes = snapshot.indexer.deaths, snapshot.indexer.refused
 
     def collect(self) -> Iterable[Any]:
         """Return them as Prometheus' client wants them."""
         values: dict[str, Mapping[str, float]] = {
             "bridge_calls_refused": self.refused,
+            "bridge_calls_passed_on": self.passed_on,
             "bridge_outgoing_calls_refused": self.not_made,
             "bridge_traces": {**dict.fromkeys(("exported", "failed", "dropped"), 0), **self.traces},
             "bridge_tape_lines_shed": {"": self.shed},
@@ -105,6 +111,7 @@ class _Totals:
             "bridge_store_refused_tapes": {"": self.refused_tapes},
             "bridge_cpu_seconds": {"": self.cpu_seconds},
             **{name: {"": value} for name, value in self.lake.items()},
+            **{name: {"": value} for name, value in self.uploads.items()},
         }
         for it in TOTALS:
             family = CounterMetricFamily(it.name, it.text, labels=it.labels)
@@ -118,6 +125,7 @@ class Metrics:
     """All metrics of one daemon, in a registry of its own; each names its unit, and its HELP says what it tells."""
 
     agents: Iterable[str]
+    host: str = ""
     registry: CollectorRegistry = field(factory=CollectorRegistry)
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
     _totals: _Totals = field(factory=_Totals)
@@ -141,7 +149,7 @@ class Metrics:
         for name, words in WORDS.items():
             for word in (*words, OTHER):
                 self._count(name, 0, word)
-        self._gauges["bridge_build_info"].labels(__version__, platform.python_version()).set(1)
+        self._gauges["bridge_build_info"].labels(__version__, platform.python_version(), self.host).set(1)
         self.registry.register(self._totals)
         ProcessCollector(registry=self.registry)
 
@@ -250,6 +258,7 @@ class Metrics:
             "bridge_calls_ringing": snapshot.ringing,
             "bridge_calls_limit": snapshot.limit,
             "bridge_loop_is_late": snapshot.host.is_late,
+            "bridge_hosts_away": len(snapshot.switchboard.fleet.away()),
             "bridge_draining": snapshot.switchboard.is_closing,
             "bridge_loop_lag_max_seconds": peaks.lag_seconds.highest,
             "bridge_tape_lines_waiting": vitals.lines,
@@ -269,6 +278,7 @@ class Metrics:
             "bridge_workers_retiring": vitals.retiring,
             "bridge_calls_with_older_code": vitals.retiring_calls,
             "bridge_memory_bytes": vitals.memory_bytes,
+            **snapshot.uploader.gauges(),
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -52,7 +52,7 @@ class Monitoring:
         if settings.admin.bind:
             from bridge.observe.metrics import Metrics
 
-            watching.metrics = Metrics(tuple(settings.agents))
+            watching.metrics = Metrics(tuple(settings.agents), settings.host_name)
         if settings.tracing.endpoint:
             from bridge.observe.tracing import open_tracer
 

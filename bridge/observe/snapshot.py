@@ -12,9 +12,11 @@ from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.shipper import Shipper
+from bridge.indexing.uploader import Uploader
 from bridge.tapes.masking import mask
 
 if TYPE_CHECKING:
+    from bridge.fleet.peers import Peers
     from bridge.outbound.dialer import Dialer
 
 PEAK_SECONDS: Final = 15.0
@@ -31,6 +33,9 @@ class Snapshot:
     trace_outcomes: Mapping[str, int] = field(factory=dict)
     dialer: "Dialer | None" = None
     shipper: Shipper = field(factory=lambda: Shipper(Settings(), Secrets()))
+    uploader: Uploader = field(factory=lambda: Uploader(Settings()))
+    peers: "Peers | None" = None
+    """The other hosts of a fleet, if they can be asked."""
 
     def vitals(self) -> Vitals:
         """Return what the processes that carry calls look like inside, at this moment."""

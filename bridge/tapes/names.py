@@ -8,6 +8,9 @@ from bridge.tapes.header import Header
 
 OPEN_SUFFIX: Final = ".jsonl"
 DONE_SUFFIX: Final = ".jsonl.gz"
+STORED_SUFFIX: Final = ".stored"
+"""Of what stands beside a tape that is in object storage too, and in its place once it is there alone."""
+
 READY: Final = "ready"
 """The folder beside the tapes with what was made of some to be looked at, by call."""
 

@@ -15,7 +15,7 @@ from bridge.objects.opening import open_tape
 from bridge.tapes.header import Header, decode_header
 from bridge.tapes.line_reading import check_lines
 from bridge.tapes.lines import Ending
-from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, STORED_SUFFIX
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.tape import decode
 
@@ -154,19 +154,21 @@ class Known:
 
 
 def known_on_disk(folder: Path, call_id: str) -> Known | None:
-    """Return the call of this id, if there is its tape in a folder with a folder for each day."""
-    path = path_on_disk(folder, call_id)
+    """Return the call of this id, if its tape is in a folder with a folder for each day, or was."""
+    path = path_on_disk(folder, call_id, (OPEN_SUFFIX, DONE_SUFFIX, STORED_SUFFIX))
     return None if path is None else Known.by(header_of(path))
 
 
-def path_on_disk(folder: Path, call_id: str) -> Path | None:
+def path_on_disk(
+    folder: Path, call_id: str, suffixes: Sequence[str] = (OPEN_SUFFIX, DONE_SUFFIX)
+) -> Path | None:
     """Return where the tape of this id is; it is asked of each new call, and makes no `Path` of what is not there."""
     try:
         with os.scandir(folder) as found:
             days = [day.path for day in found if day.is_dir()]
     except (FileNotFoundError, NotADirectoryError):  # nothing was ever recorded here
         return None
-    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in (OPEN_SUFFIX, DONE_SUFFIX))
+    paths = (os.path.join(day, call_id + suffix) for day in days for suffix in suffixes)
     return next((Path(path) for path in paths if os.path.exists(path)), None)
 
 

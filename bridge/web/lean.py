@@ -4,25 +4,30 @@ It is left out for the time of loading alone: whoever imports it later, a tool f
 """
 
 import gc
+import linecache
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
-ABSENT: Final = ("rich",)
-"""As if it were not installed: structlog would load it for tracebacks in colour, and our logs have none."""
+ABSENT: Final = ("greenlet", "rich")
+"""As if they were not installed: structlog would load them for threads that are none, and for tracebacks in colour."""
 
 UNUSED: Final = (
     "flask.cli", "flask.debughelpers", "flask.templating", "flask.testing",
     "h2", "h2.connection", "h2.events",
+    "http.cookiejar",
     "hypercorn.asyncio", "hypercorn.protocol.h2", "hypercorn.trio.run",
     "jinja2", "jinja2.loaders",
+    "logging.config",
+    "multiprocessing", "multiprocessing.synchronize",
     "quart.cli", "quart.debug", "quart.templating", "quart.testing", "quart_trio.testing",
     "werkzeug.serving", "werkzeug.test",
 )  # fmt: skip
 """Templates, HTTP/2, servers and command lines of their own, and what applications are tested with. We have routes,
-over HTTP/1.1, on hypercorn's connections."""
+over HTTP/1.1, on hypercorn's connections. Of the standard library: a client's cookies and hypercorn's own processes,
+of which nothing but names of types is wanted, and logging by a file."""
 
 
 class _Unused:
@@ -60,5 +65,6 @@ def lean() -> Iterator[None]:
         for name, module in placed.items():
             if name in sys.modules and sys.modules[name] is module:
                 del sys.modules[name]
+        linecache.clearcache()  # attrs keeps the text of each method that it writes: a megabyte
         gc.freeze()
         gc.enable()

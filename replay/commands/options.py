@@ -20,6 +20,12 @@ DATA = click.option(
 OUTPUT = click.option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="The file to write."
 )
+SCHEDULER = click.option(
+    "--scheduler",
+    default="",
+    metavar="tcp://HOST:PORT",
+    help="Let the workers of this Dask scheduler do the work; they find the tapes by the same names, s3:// at best.",
+)
 JSON = click.option("--json", "wants_json", is_flag=True, help="Print JSON for machines.")
 TAPES = click.argument("tapes", nargs=-1, required=True, metavar="TAPE|FOLDER...")
 

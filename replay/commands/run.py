@@ -3,11 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -18,10 +14,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bridge.errors import BridgeError
-from bridge.screen.errors import complain, quiet_interrupt
+from bridge.objects.names import is_object
+from bridge.screen.errors import explains_errors, quiet_interrupt
 from bridge.screen.output import console, print_json
 from bridge.tapes.odd_tapes import UNREADABLE, about, named
-from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.cluster.pool import Pool, in_bundles, open_pool
+from replay.commands.options import DATA, JSON, SCHEDULER, TAPES, complain_of_file, found
 from replay.tapes.junit import write_junit
 from replay.tapes.player import CONTEXT, replay_tape
 from replay.tapes.rewrite import accept as accept_tape
@@ -37,7 +35,13 @@ BYTES_A_JOB: Final = 10_000_000
 SHRINKS_BY: Final = 4
 """How much larger a tape is that is not compressed."""
 
-Judge = Callable[[Path], Verdict]
+OBJECT_BYTES: Final = 300_000
+"""What a tape in storage is taken to have, compressed: nobody asks storage for each."""
+
+BUNDLE: Final = 8
+"""Tapes that are handed out at once."""
+
+Judge = Callable[[Sequence[Path]], list[Verdict]]
 
 
 @click.command()
@@ -50,11 +54,15 @@ Judge = Callable[[Path], Verdict]
     "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML for CI there."
 )
 @click.option("--accept", is_flag=True, help="Re-record every tape that differs, with what is said today.")
+@SCHEDULER
+@click.option("--parquet", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write what came of each tape there: a row a tape, for duckdb.")  # fmt: skip
 @JSON
 @DATA
+@explains_errors
 def run(
-    tapes: tuple[str, ...], context: int, jobs: int | None, junit: Path | None, accept: bool, wants_json: bool,
-    data: Path,
+    tapes: tuple[str, ...], context: int, jobs: int | None, junit: Path | None, accept: bool, scheduler: str,
+    parquet: Path | None, wants_json: bool, data: Path,
 ) -> None:  # fmt: skip
     """Replay calls through today's bridge, and compare all it says with what it said.
 
@@ -73,23 +81,28 @@ def run(
     replay run tests/tapes --junit out.xml   for CI: a test case a tape
     replay run tests/tapes --accept        the change was meant: these are the golden tapes now
     replay run --json data/tapes           for machines
+    replay run s3://calls/tapes --scheduler tcp://lab:8786 --parquet out.parquet
+                                           a year of calls, on other machines
 
     Exit code: 0 all the same or accepted, 1 some differ, 2 some can't be read (whatever the others do), or
     none was found.
     """
     paths = found(tapes, data)
     out = Console(quiet=True) if wants_json else console()
-    judge = partial(judge_tape, context=context, accept=accept)
+    if accept and scheduler:
+        raise click.UsageError("--accept writes golden tapes here: it has no use for --scheduler")
+    judge = partial(judge_tapes, context=context, accept=accept)
+    jobs = jobs or (1 if scheduler else _cores(paths))
+    size = BUNDLE if scheduler else max(1, min(BUNDLE, len(paths) // jobs)) if jobs > 1 else 1
     begun = perf_counter()
-    with quiet_interrupt():
-        verdicts = list(_shown(_judged(paths, judge, jobs or _cores(paths)), len(paths), out))
+    with quiet_interrupt(), open_pool(jobs, scheduler) as pool:
+        verdicts = list(_shown(_judged(paths, judge, pool, size), len(paths), out))
     if wants_json:
         counts = {status: [verdict.status for verdict in verdicts].count(status) for status in STYLES}
         print_json(counts | {"tapes": [as_json(verdict) for verdict in verdicts]})
     elif len(verdicts) > 1:
         out.print(summary(verdicts, perf_counter() - begun), soft_wrap=True)
-    if junit:
-        _write_report(verdicts, junit)
+    _leave(verdicts, junit, parquet)
     statuses = [verdict.status for verdict in verdicts]
     sys.exit(UNREADABLE if "unreadable" in statuses else DIFFERS if "differs" in statuses else 0)
 
@@ -101,6 +114,8 @@ def _cores(paths: Sequence[Path]) -> int:
 
 
 def _size(path: Path) -> int:
+    if is_object(path):
+        return OBJECT_BYTES
     try:
         size = path.stat().st_size
     except OSError:
@@ -129,19 +144,15 @@ def _accepted(verdict: Verdict) -> Verdict:
     return attrs.evolve(verdict, is_accepted=True)
 
 
-def _judged(paths: Sequence[Path], judge: Judge, jobs: int) -> Iterator[Verdict]:
-    """Yield every tape's outcome, in the order of the tapes, however many processes work on them."""
-    if jobs == 1:
-        yield from map(judge, paths)
-        return
-    # Fresh processes, not forks: nothing of this one's threads can be left behind in them.
-    with ExitStack() as cleanup:
-        pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
-        cleanup.callback(pool.shutdown, wait=True, cancel_futures=True)
-        try:
-            yield from pool.map(judge, paths, chunksize=max(1, min(8, len(paths) // jobs)))
-        except BrokenProcessPool:
-            complain("a process died while it replayed", hint="--jobs 1 shows at which tape, and why")
+def judge_tapes(paths: Sequence[Path], *, context: int, accept: bool) -> list[Verdict]:
+    """Replay some tapes: what is handed to a process, or to a worker of a cluster, at once."""
+    return [judge_tape(path, context=context, accept=accept) for path in paths]
+
+
+def _judged(paths: Sequence[Path], judge: Judge, pool: Pool, size: int) -> Iterator[Verdict]:
+    """Yield every tape's outcome, in the order of the tapes, whoever works on them."""
+    for verdicts in pool.ordered(judge, in_bundles(paths, size)):
+        yield from verdicts
 
 
 def _shown(verdicts: Iterator[Verdict], total: int, out: Console) -> Iterator[Verdict]:
@@ -158,8 +169,17 @@ def _shown(verdicts: Iterator[Verdict], total: int, out: Console) -> Iterator[Ve
             yield verdict
 
 
-def _write_report(verdicts: list[Verdict], path: Path) -> None:
-    try:
-        write_junit("replay run", list(map(as_case, verdicts)), path)
-    except OSError as error:
-        complain_of_file(path, error, "--junit")
+def _leave(verdicts: list[Verdict], junit: Path | None, parquet: Path | None) -> None:
+    """Write the files that were asked for."""
+    if junit:
+        try:
+            write_junit("replay run", list(map(as_case, verdicts)), junit)
+        except OSError as error:
+            complain_of_file(junit, error, "--junit")
+    if parquet:
+        from replay.tapes.outcomes import write_outcomes  # the database takes longer to load than most runs
+
+        try:
+            write_outcomes(verdicts, parquet)
+        except OSError as error:
+            complain_of_file(parquet, error, "--parquet")

@@ -12,6 +12,7 @@ from bridge.screen.errors import WRONG, complain, explains_errors, leave_faults,
 from bridge.screen.output import print_json
 from bridge.tapes.reader import Tape
 from bridge.text.wording import counted
+from replay.cluster.pool import open_pool
 from replay.commands.options import DATA, JSON, OUTPUT, TAPES, complain_of_file, found, read, working_on
 from replay.commands.vad_study import (
     AGENT,
@@ -27,7 +28,6 @@ from replay.commands.vad_study import (
 from replay.tapes.beside import written_beside
 from replay.tapes.wav import write_wav
 from replay.vad.engine.cache import Cache
-from replay.vad.engine.pool import open_pool
 from replay.vad.report.asking import asked_in_words
 from replay.vad.report.page import page
 from replay.vad.study.ask import Question, questions, write_for_audacity

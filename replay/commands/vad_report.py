@@ -15,6 +15,7 @@ from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_
 from bridge.screen.output import print_json
 from bridge.tapes.reader import header_of
 from bridge.text.wording import counted
+from replay.cluster.pool import Pool, open_pool
 from replay.commands.options import DATA, JSON, TAPES, found
 from replay.commands.vad_study import (
     AGENT,
@@ -26,7 +27,6 @@ from replay.commands.vad_study import (
     told_here,
 )
 from replay.vad.engine.cache import Cache
-from replay.vad.engine.pool import Pool, open_pool
 from replay.vad.report.trial import as_json, show
 from replay.vad.study.study import Tell, listen
 from replay.vad.study.trial import Compared, compared

@@ -17,8 +17,8 @@ from bridge.errors import TapeError
 from bridge.screen.errors import complain
 from bridge.screen.progress_lines import ProgressLines
 from bridge.settings.turn_detection import ServerVad, TurnBudget
+from replay.cluster.pool import Pool
 from replay.vad.engine.machine import Setting
-from replay.vad.engine.pool import Pool
 from replay.vad.study.study import Plan, StudyError, Tell, read_recordings
 from replay.vad.truth.recording import Recording
 

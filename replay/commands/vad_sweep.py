@@ -12,7 +12,8 @@ import click
 
 from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt
 from bridge.screen.output import print_json
-from replay.commands.options import DATA, JSON, TAPES, complain_of_file, found
+from replay.cluster.pool import open_pool
+from replay.commands.options import DATA, JSON, SCHEDULER, TAPES, complain_of_file, found
 from replay.commands.vad_study import (
     AGENT,
     CACHE,
@@ -29,7 +30,6 @@ from replay.sound.silero_network import POLICIES, Policy
 from replay.tapes.beside import written_beside
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Setting
-from replay.vad.engine.pool import open_pool
 from replay.vad.report.page import page
 from replay.vad.report.screen import show, show_files
 from replay.vad.study.confirm import plan_of
@@ -74,12 +74,7 @@ replay vad sweep data/tapes --scheduler tcp://lab:8786
 )
 @click.option("--write", is_flag=True, help="Put the recommended setting into --config; its comments stay.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes; all cores unless told.")
-@click.option(
-    "--scheduler",
-    default="",
-    metavar="tcp://HOST:PORT",
-    help="Let the workers of this Dask scheduler listen.",
-)
+@SCHEDULER
 @click.option(
     "--policy",
     type=click.Choice(POLICIES),

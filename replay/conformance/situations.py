@@ -13,6 +13,7 @@ from replay.model.expect import Expect
 from replay.model.scenario import Scenario as ModelScenario
 from replay.model.script import CallTool, Delivery, Faults, Reply, Script
 from replay.model.script import Say as Answer
+from replay.phone.instructions.verbs import Stream
 from replay.phone.network import Network
 from replay.phone.scenario import Scenario
 from replay.phone.script import (
@@ -78,9 +79,17 @@ class Situation:
     is_broken: bool = False
     """Something goes wrong on purpose: answers may be missing."""
     has_odd_parameters: bool = False
+    has_pauses: bool = False
+    """Whether Twilio pauses where the bridge tells it to, before its stream."""
     longest_ms: int = LONGEST_MS
     told: Told | None = None
     """What is expected of it, if it is a call of somebody's own."""
+
+    @property
+    def model_is_prompt(self) -> bool:
+        """Whether the model does all of its own as soon as it can: what takes long is the bridge's."""
+        delivery, faults = self.script.delivery, self.script.faults
+        return delivery.response_delay_ms == Delivery().response_delay_ms and not faults.open_after_ms
 
     def caller_of(self, number: int) -> Caller:
         """What the copy of this number does, counted from 1."""
@@ -93,6 +102,8 @@ class Known:
 
     greets: bool = True
     tools: Sequence[dict[str, Any]] = ()
+    stream: Stream | None = None
+    """Its address, with what the webhook put into <Parameter>: that call is over, so both belong to nobody."""
 
     def caller(self, *steps: Step, **settings: Any) -> Caller:
         """A caller who listens to the greeting, if there is one, and then does this."""
@@ -142,6 +153,7 @@ FIRST: Final = Situation(
     caller=Caller(steps=(WaitForStream(), WaitForQuiet(700, timeout_ms=5_000), Wait(500), HangUp())),
     script=script(),
     is_alone=True,
+    has_pauses=True,
 )
 
 
@@ -177,6 +189,7 @@ def _talk(known: Known) -> tuple[Situation, ...]:
                 steps=(WaitForStream(), says("caller_hello"), Wait(3_000), HangUp()), patience_ms=100
             ),
             script=script(SHORT, faults=Faults(open_after_ms=800)),
+            has_pauses=True,
         ),
         Situation(
             name="silence",
@@ -289,19 +302,7 @@ def _doors(known: Known) -> tuple[Situation, ...]:
             script=script(),
             is_broken=True,
         ),
-        Situation(
-            name="stranger",
-            title="somebody who was not called opens the media socket",
-            caller=Caller(
-                steps=listens,
-                patience_ms=100,
-                signature="wrong",
-                token_override="stolen",
-                call_sid_override=STRANGER,
-            ),
-            script=script(),
-            is_broken=True,
-        ),
+        *_strangers(known),
         Situation(
             name="odd-parameters",
             title="the webhook has parameters that nobody has seen yet",
@@ -309,6 +310,20 @@ def _doors(known: Known) -> tuple[Situation, ...]:
             script=script(),
             has_odd_parameters=True,
         ),
+    )
+
+
+def _strangers(known: Known) -> tuple[Situation, ...]:
+    def comes(name: str, title: str, **settings: Any) -> Situation:
+        caller = Caller(
+            steps=(WaitForStream(4_000), Wait(2_500), HangUp()), patience_ms=100, signature="wrong",
+            call_sid_override=STRANGER, stream_override=known.stream, **settings,
+        )  # fmt: skip
+        return Situation(name=name, title=title, caller=caller, script=script(), is_broken=True)
+
+    return (
+        comes("stranger", "somebody who was not called opens the media socket", token_override="stolen"),
+        comes("stranger-with-token", "somebody has the address and the parameters of a call that is over"),
     )
 
 
@@ -328,6 +343,7 @@ def _failures(known: Known) -> tuple[Situation, ...]:
             title="the model opens its door after three seconds",
             caller=known.caller(ASKS, quiet(), HangUp()),
             script=script(SHORT, faults=Faults(open_after_ms=3_000)),
+            has_pauses=True,
         ),
         fails("response-failed", "every response fails", Faults(fail_responses=20), *opening, ASKS),
         fails("model-refuses", "the model refuses the session", Faults(refuse="http_401"), begins_alone_ms=4_000),

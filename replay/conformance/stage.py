@@ -25,8 +25,10 @@ from replay.phone.ring import Account, Destination, ring_at
 
 TICK_SECONDS: Final = 0.02
 NOBODY: Final = Script()
-QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
-"""Twilio says its words in no time: many bridges have it say some before the stream."""
+QUICK_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0, pauses=False))
+"""Twilio says its words in no time: many bridges have it say some before the stream, and calls begin one by one."""
+SLOW_TOWN: Final = Town(behaviour=Behaviour(speech_ms_per_character=0))
+"""It pauses where it is told to: in that time a bridge may get ready for the caller's first words."""
 
 
 @attrs.define(eq=False)
@@ -137,7 +139,7 @@ async def _ring(
     total_ms, town, parameters = (
         (told.phone.call.max_ms, told.phone.town, told.phone.parameters)
         if told
-        else (situation.longest_ms, QUICK_TOWN, None)
+        else (situation.longest_ms, SLOW_TOWN if situation.has_pauses else QUICK_TOWN, None)
     )
     caller = situation.caller_of(number)
     reports.append(

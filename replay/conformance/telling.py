@@ -56,10 +56,10 @@ OF_WEBHOOKS: Final = (c.SIGNATURE_CHECKED, c.ODD_PARAMETERS)
 
 
 def known_of(call: BothSides) -> Known:
-    """Return what the first call has shown: whether the agent spoke first, and which tools were declared."""
+    """Return what the first call has shown: whether the agent spoke first, the tools, the address of its stream."""
     sessions = [log.session for log in call.sessions if log.session is not None]
     tools = sessions[-1].settings.get("tools") if sessions else ()
-    return Known(bool(call.spoken()), tuple(tools or ()))
+    return Known(bool(call.spoken()), tuple(tools or ()), call.report.stream)
 
 
 def untold(check: Check, calls: Sequence[BothSides]) -> Finding:
@@ -99,6 +99,10 @@ def _why(check: Check, calls: Sequence[BothSides]) -> str:
         return "it declares no tool to the model"
     if check == c.LINE_OPEN_IN_TOOLS:
         return "none of its tools took a second"
+    if check == c.QUIET_AFTER_CLEAR and not any(
+        call.told("input_audio_buffer.speech_started") for call in calls
+    ):
+        return "the model detects no turns for it, and so cuts no answer of its own"
     if check in OF_WEBHOOKS and all(call.report.webhook_status is None for call in calls):
         return "there is no webhook"
     return "no call came so far that it could be told"

@@ -12,7 +12,7 @@ from replay.phone.leg import Leg
 from replay.phone.line import Clear, Gap, Line, Mark
 from replay.phone.script import Step
 from replay.phone.signing import Signed
-from replay.phone.twiml import Verb
+from replay.phone.twiml import Stream, Verb
 
 OnEvent = Callable[[str, dict[str, Any], int], None]
 ClosedBy = Literal["caller", "bridge", "rest"]
@@ -120,6 +120,7 @@ class CallReport:
     line: Line = attrs.field(factory=Line, repr=False)
     stream_sid: str | None = None  # of the last stream
     stream_sids: list[str] = attrs.field(factory=list)
+    stream: Stream | None = None  # the last, as its TwiML had it
     webhook_status: int | None = None
     twiml: str = ""
     upgrade_status: int | None = None

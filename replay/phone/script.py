@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from replay.phone.instructions.verbs import Stream
 from replay.phone.network import Network
 
 Signature = Literal["right", "wrong", "https", "none"]
@@ -186,6 +187,7 @@ class Caller:
     signature: Signature = "right"  # of the media socket's upgrade; "https" signs the https:// URL
     trailing_slash: bool = False  # the upgrade is signed over the URL with a slash appended
     token_override: str | None = None  # instead of the <Parameter> named token
+    stream_override: Stream | None = None  # another call's, with its <Parameter>s, in place of its own
     call_sid_override: str | None = None  # in `start`
     account_sid_override: str | None = None  # in `start`
     media_before_start: bool = False

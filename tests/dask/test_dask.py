@@ -6,8 +6,8 @@ uv run --extra dask pytest tests/dask
 import pytest
 from vad_calls import recordings
 
+from replay.cluster.pool import open_pool
 from replay.vad.engine.machine import Hearing
-from replay.vad.engine.pool import open_pool
 from replay.vad.study.study import Plan, study
 from replay.vad.study.sweep import Grid
 

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from bridge.sound.g711 import LINEAR
+from bridge.text.wording import counted
 from replay.conformance.both_sides import BothSides
 from replay.conformance.card import Finding
 from replay.conformance.catalogue import CALLS_KEPT_APART, NO_FRAMES_LOST, STAYS_UP
@@ -56,7 +57,7 @@ def _frames(call: BothSides) -> Iterator[Finding]:
     sent_ms = 20 * sum(ms >= first_ms for ms in call.report.sent_ms)
     got_ms = sum(log.heard_ms for log in call.sessions)
     lost_ms = max(0, sent_ms - got_ms)
-    why = f"{lost_ms} of {sent_ms} ms lost"
+    why = f"{lost_ms} of {sent_ms} ms lost, with {counted(call.at_once, 'call')} at once"
     phone = call.phone_line(call.over_ms, f"{sent_ms} ms of the caller were sent since {first_ms} ms")
     is_kept = lost_ms <= LOST_MS + LOST_PART * sent_ms
     line = f"{got_ms} ms of the caller have come"

@@ -26,6 +26,11 @@ SURVIVED: Final[dict[str, Check]] = {
 }
 """By the call in which it is looked for."""
 
+STRANGERS: Final[dict[str, str]] = {
+    "stranger": "a stranger",
+    "stranger-with-token": "a stranger with the parameters of a call that is over",
+}
+
 
 def judge_doors(call: BothSides) -> Iterator[Finding]:
     """Say whether strangers stay out, and odd guests may come in."""
@@ -41,7 +46,7 @@ def judge_doors(call: BothSides) -> Iterator[Finding]:
         opened = call.told("opened", "socket")
         model = call.model_line(opened[0]) if opened else None
         yield held(is_refused, SIGNATURE_CHECKED, call, why, phone=phone, model=model)
-    if name == "stranger":
+    if name in STRANGERS:
         yield from _guarded(call)
     if name == "odd-parameters" and report.webhook_status is not None:
         phone = call.phone_line(
@@ -56,10 +61,11 @@ def _guarded(call: BothSides) -> Iterator[Finding]:
     if call.report.upgrade_status is None and not call.report.stream_sids:
         return
     talked, opened = call.told(APPEND, "client"), call.told("opened", "socket")
+    who = STRANGERS[call.situation.name]
     phone = call.phone_line(
-        call.report.started_ms or 0, f"a stranger's socket is answered {call.report.upgrade_status}"
+        call.report.started_ms or 0, f"the socket of {who} is answered {call.report.upgrade_status}"
     )
-    why = "a stranger talks to the model" if talked else "no session was used for a stranger"
+    why = f"{who} talks to the model" if talked else f"no session was used for {who}"
     model = call.model_line(talked[0] if talked else opened[0]) if talked or opened else None
     yield held(not talked, SOCKET_GUARDED, call, why, phone=phone, model=model)
 

@@ -48,7 +48,8 @@ def _heard(call: BothSides, greeting: Answer) -> Iterator[Finding]:
         after_ms = heard_at_ms - started_ms
         why = f"heard {after_ms} ms after start"
         phone = call.phone_line(heard_at_ms, why)
-        yield found(GREETING_HEARD, call, "passed", why, phone=phone, model=model, ms=after_ms)
+        ms = after_ms if call.situation.model_is_prompt else None
+        yield found(GREETING_HEARD, call, "passed", why, phone=phone, model=model, ms=ms)
     elif call.over_ms - due_ms > SOON_MS and not misplaced(call):
         why = f"the model has said {greeting.audio_ms} ms, and nothing was heard in {SOON_MS} ms"
         phone = call.phone_line(due_ms + SOON_MS, "nothing was heard yet")

@@ -50,7 +50,8 @@ def _answered(call: BothSides, act: Happening) -> Iterator[Finding]:
     if heard_ms is not None and heard_ms - ended_ms <= ANSWER_MS:
         after_ms = heard_ms - ended_ms
         why = f"heard {after_ms} ms after the caller's last word"
-        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=after_ms)
+        ms = after_ms if call.situation.model_is_prompt else None
+        yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=ms)
     elif call.over_ms - ended_ms > ANSWER_MS:
         why = _why_not(call, act, answers)
         yield found(TURN_ANSWERED, call, "failed", why, phone=call.act_line(act), model=model)

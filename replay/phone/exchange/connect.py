@@ -83,6 +83,8 @@ class Streams:
 
     async def stream(self, stream: Stream) -> ClosedBy:
         """One stream, from the upgrade to its end."""
+        self.report.stream = stream
+        stream = self.caller.stream_override or stream
         stream_sid = _sid()
         self.report.stream_sid = stream_sid
         self.report.stream_sids.append(stream_sid)

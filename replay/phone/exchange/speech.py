@@ -56,7 +56,7 @@ async def play(program: Program, verb: Play) -> Outcome:
 async def pause(program: Program, verb: Pause) -> Outcome:
     """Let nothing be heard."""
     with program.leg.while_there():
-        await trio.sleep(verb.length_s)
+        await trio.sleep(verb.length_s if program.town.behaviour.pauses else 0)
     return Outcome()
 
 

@@ -48,6 +48,7 @@ class Behaviour:
     """What Twilio does that its pages do not promise, or promise not to do. By default all is as it should be."""
 
     speech_ms_per_character: int = setting(60, whole(0, 1000))  # how fast <Say> speaks
+    pauses: bool = setting(True, flag)  # <Pause> takes as long as it says
     reentry_ms: int = setting(
         700, WAIT_MS
     )  # from the end of what was done off the stream to the next upgrade

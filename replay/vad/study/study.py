@@ -14,11 +14,11 @@ from bridge.settings.turn_detection import TurnBudget
 from bridge.tapes.odd_tapes import tried
 from bridge.tapes.reader import read_tape
 from bridge.text.wording import counted
+from replay.cluster.pool import Pool
 from replay.sound.ears import EARS, Ear, groups, listened, smoothed
 from replay.sound.silero_network import Floats, Policy
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
-from replay.vad.engine.pool import Pool
 from replay.vad.study.agreement import cases_of
 from replay.vad.study.calibrate import Calibration, calibrate
 from replay.vad.study.changes import Change, changes

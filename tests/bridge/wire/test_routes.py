@@ -3,9 +3,10 @@
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+import pytest
 from attrs import evolve
 
-from bridge.wire.routes import Routes
+from bridge.wire.routes import IN_TIME, AskedAt, Routes, asked_at
 from bridge.wire.signed_form import QUERY
 
 ROUTES = Routes("https://x.example.com", "desk", "a secret", "/2")
@@ -40,3 +41,37 @@ def test_each_way_of_an_excursion_is_proven_by_its_nonce_alone() -> None:
         assert not ROUTES.are_proven_by(found["n"], 2)
     assert not ROUTES.are_proven_by("", 3)
     assert not ROUTES.are_proven_by("\ud800é", 3)
+
+
+def test_one_host_of_several_says_how_long_to_wait_for_it() -> None:
+    """Its streams don't: nothing of the kind is known of them."""
+    routes = evolve(ROUTES, in_time=IN_TIME)
+    connect = ElementTree.fromstring(routes.connect(2))[0]
+    assert connect.attrib["action"] == f"https://x.example.com/voice/desk/next?leg=2{IN_TIME}"
+    assert connect[0].attrib["url"] == "wss://x.example.com/voice/ws/desk/2"
+    assert all(url.endswith(IN_TIME) for url in (routes.ways(1).back, routes.ways(1).key))
+
+
+NONCE = "n" * 43
+
+
+@pytest.mark.parametrize(
+    ("url", "about"),
+    [
+        ("https://x.example.com/voice/desk/next", AskedAt("desk")),
+        ("https://x.example.com/phone/voice/desk/next?turn=3&leg=2#ct=1500", AskedAt("desk", 3)),
+        (f"https://x.example.com/voice/desk/away/12/back?n={NONCE}", AskedAt("desk")),
+        ("https://x.example.com/voice/desk/failure/crashed/2", AskedAt("desk")),
+        ("https://x.example.com/voice/desk/out/out-" + "0" * 32, AskedAt("desk")),
+        ("https://x.example.com/voice/desk", None),
+        ("https://x.example.com/voice/desk?hop=2", None),
+        ("https://x.example.com/voice/desk/next/more", None),
+        ("https://x.example.com/voice/../next", None),
+        ("https://[", None),
+        ("", None),
+    ],
+)
+def test_an_address_that_could_not_be_asked_says_whose_call_it_was_about(
+    url: str, about: AskedAt | None
+) -> None:
+    assert asked_at(url) == about

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bridge.wire.signed_form import Reading, query_of, read_form, signed_text
+from bridge.wire.signed_form import Reading, marks_of, query_of, read_form, signed_text
 
 TARGET = "/voice/front-desk"
 ACCOUNT, CALL, OTHER = "AC" + "0" * 32, "CA" + "5" * 32, "CA" + "6" * 32
@@ -203,6 +203,9 @@ QUERIES = {
     f"?n={NONCE[:-1]}": {},
     f"?a=1&n={NONCE}": {},
     f"?n={NONCE}&n={NONCE}": {},
+    "?hop=2": {"hop": "2"},
+    "?hop=12": {},
+    "?hop=1&leg=2": {},
     "?leg=": {},
     "?leg=-1": {},
     "?leg=12345": {},
@@ -223,3 +226,21 @@ def test_a_query_that_goes_on_in_the_form_is_none(query: str, rest: str) -> None
     form = [(f"{rest}AccountSid", ACCOUNT), *form_of()[1:]]
     assert signed_text(cut, form) == signed_text(whole, form_of())
     assert read_form(cut, form) is None
+
+
+# ---------------------------------------------------------------- passed on by a host of several
+
+
+def test_a_webhook_that_was_passed_on_is_known_as_the_same_wherever_it_is_cut() -> None:
+    """Or each hop would be another signed text, and could open a call of its own when it is sent again."""
+    form = form_of()
+    asked = [
+        (TARGET, form),
+        (f"{TARGET}?hop=1", form),
+        (f"{TARGET}?hop=2", form),
+        (TARGET, [("?hop=1", ""), *form]),
+    ]
+    marks = {marks_of(("token",), target, cut) for target, cut in asked}
+    assert len(marks) == 1
+    assert marks_of(("token",), f"{TARGET}?hop=x", form) not in marks
+    assert marks_of(("token",), f"{TARGET}/next?hop=1", form) not in marks

@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import attrs
 import trio
 from phone_peer import CONNECT, Media, a_bridge, goodbye, to_the_end
 
@@ -63,6 +64,23 @@ async def test_raw_words_and_wrong_identities_go_out_as_they_are() -> None:
     assert (start["customParameters"]["token"], start["callSid"], start["accountSid"]) == ("x", "CAx", "ACx")
     assert raw[4] == b"\x00"
     assert report.close_code == 1008
+
+
+async def test_the_stream_of_another_call_is_used_with_its_parameters() -> None:
+    starts: list[str | bytes] = []
+
+    async def talk(media: Media) -> None:
+        starts.extend([await media.socket.get_message() for _ in range(2)])
+        await media.socket.aclose(1000)
+
+    async with a_bridge(talk) as (_, call):
+        own = (await call(WaitForEnd())).stream
+    assert own is not None
+    theirs = attrs.evolve(own, parameters={"token": "of another call"})
+    async with a_bridge(talk, stream_override=theirs) as (_, call):
+        await call(WaitForEnd())
+    told = [json.loads(text)["start"]["customParameters"]["token"] for text in (starts[1], starts[3])]
+    assert told == [own.parameters["token"], "of another call"]
 
 
 async def test_a_second_socket_tells_what_became_of_it() -> None:

@@ -5,10 +5,10 @@ from attrs import evolve
 from vad_calls import HEARING, SETTING, deaf, recordings, write_calls
 
 from bridge.settings.turn_detection import SemanticVad, TurnBudget
+from replay.cluster.pool import Pool, PoolError, open_pool
 from replay.sound.ears import Ear
 from replay.vad.engine.cache import Cache
 from replay.vad.engine.machine import Hearing, Setting
-from replay.vad.engine.pool import Pool, PoolError, open_pool
 from replay.vad.report.words import warnings
 from replay.vad.study.study import Plan, StudyError, read_recordings, setting_in_force, study
 from replay.vad.study.sweep import Grid

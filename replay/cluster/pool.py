@@ -1,14 +1,17 @@
 """Who does the work: this process, its cores, or the workers of a Dask scheduler on other machines.
 
-All three look alike, as an executor's `submit`; what is given to them are plain functions, bytes and arrays.
+All three look alike, as an executor's `submit`; what is given to them are plain functions, paths, bytes and arrays. The
+work of a worker that dies is done by another one: nobody here has to know.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
@@ -24,6 +27,11 @@ ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS
 """Each process has a core to itself: matrix products that spread over the cores would only get in each other's way."""
 
 CONNECT_SECONDS: Final = 10
+MOST_UNDER_WAY: Final = 256
+"""Pieces that wait for a worker, are done, or wait for one before them."""
+
+ATTEMPTS: Final = 4
+"""Workers that may die at a piece of work, before it is taken for the reason; Dask's own default, counted from one."""
 
 
 class PoolError(BridgeError):
@@ -51,17 +59,60 @@ class Pool:
         futures = {self.executor.submit(work, piece): place for place, piece in enumerate(pieces)}
         try:
             for future in as_completed(futures):
-                done(futures[future], future.result())
-            return [future.result() for future in futures]
-        except BrokenProcessPool:
-            raise PoolError("a process died at its work; with --jobs 1 its last words can be seen") from None
+                done(futures[future], _result(future))
+            return [_result(future) for future in futures]
         finally:
             for future in futures:
+                future.cancel()
+
+    def ordered(self, work: Callable[[T], R], pieces: Iterable[T]) -> Iterator[R]:
+        """Yield the results in the order of the pieces, as soon as they are there. Raises `PoolError`.
+
+        No more pieces than `MOST_UNDER_WAY` are handed out and not yielded: there may be any number of them.
+        """
+        if self.executor is None:
+            yield from map(work, pieces)
+            return
+        coming, under_way = iter(pieces), deque[Future[R]]()
+        try:
+            while True:
+                under_way += [
+                    self.executor.submit(work, piece)
+                    for piece in islice(coming, MOST_UNDER_WAY - len(under_way))
+                ]
+                if not under_way:
+                    return
+                yield _result(under_way.popleft())
+        finally:
+            for future in under_way:
                 future.cancel()
 
     def map(self, work: Callable[[Any], Any], pieces: Iterable[Any]) -> Iterator[Any]:
         """Return the results in order, as `map` does."""
         return iter(self.do(work, list(pieces)))
+
+
+def _result(future: Future[R]) -> R:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise PoolError("a process died at its work; with --jobs 1 its last words can be seen") from None
+    except Exception as error:
+        if type(error).__name__ not in LOST:
+            raise
+        raise PoolError(
+            f"{ATTEMPTS} workers died at one piece of work, or the scheduler is gone ({error}); with --jobs 1 it is "
+            "seen which one, and why"
+        ) from None
+
+
+LOST: Final = frozenset({"KilledWorker", "FutureCancelledError", "CancelledError", "CommClosedError"})
+"""What Dask raises when it can't go on, by name: it may not be installed here."""
+
+
+def in_bundles(pieces: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield the pieces in bundles of so many: each one that is handed out costs about a millisecond."""
+    return (pieces[begin : begin + size] for begin in range(0, len(pieces), size))
 
 
 def _told(place: int, result: R, done: Callable[[int, R], None]) -> R:
@@ -102,5 +153,7 @@ def _dask(address: str, stack: ExitStack) -> Executor:
         ) from None
     if not client.scheduler_info(n_workers=-1)["workers"]:
         raise PoolError(f"{address} has no workers; start some with: dask worker {address}")
-    executor: Executor = client.get_executor()
+    executor: Executor = client.get_executor(
+        pure=False
+    )  # the same tape twice may have been changed in between
     return executor
