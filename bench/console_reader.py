@@ -1,7 +1,8 @@
 """Pages of the console that are open in browsers, without the browsers: each is fetched, and then its events are read
-until the process is ended. It says how much came once a second, on a line of its standard output.
+until the process is ended; some of those who look at a call listen in on it, too. It says how much came once a second,
+on a line of its standard output.
 
-python -m bench.console_reader SOCKET PAGES
+python -m bench.console_reader SOCKET PAGES LISTENERS
 """
 
 import re
@@ -22,12 +23,12 @@ LISTS: Final = 2
 CALL: Final = re.compile(rf'href="{HOME}/(CA[0-9a-f]+)"')
 
 
-def asked(path: str, address: str) -> HTTPResponse:
+def asked(path: str, address: str, method: str = "GET") -> HTTPResponse:
     """Return the answer to a request, to be read bit by bit."""
     connection = HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(path)
-    connection.request("GET", address, headers=SIGNED_IN)
+    connection.request(method, address, headers=SIGNED_IN)
     answer = connection.getresponse()
     if answer.status != 200:
         raise SystemExit(f"{address}: {answer.status}")
@@ -44,18 +45,28 @@ def follow(path: str, page: str, stream: str, told: Counter[str]) -> None:
         told["bytes"] += len(data)
 
 
-def main(path: str, pages: int) -> None:
-    """Open so many pages, of which some show a call that goes on each."""
+def listen(path: str, call: str, told: Counter[str]) -> None:
+    """Hear a call for as long as it goes on."""
+    sound = asked(path, f"{HOME}/{call}/listen", "POST")
+    told["open"] += 1
+    while data := sound.read1(65536):
+        told["sound"] += len(data)
+
+
+def main(path: str, pages: int, listeners: int) -> None:
+    """Open so many pages, of which some show a call that goes on each, and listen in on so many of those calls."""
     told = Counter[str]()
     calls = list(dict.fromkeys(CALL.findall(asked(path, HOME).read().decode())))
     addresses = [(HOME, f"{BASE}/live")] * min(LISTS, pages)
     addresses += [(f"{HOME}/{call}", f"{HOME}/{call}/live") for call in calls[: pages - len(addresses)]]
     for page, stream in addresses:
         threading.Thread(target=follow, args=(path, page, stream, told), daemon=True).start()
+    for call in calls[:listeners]:
+        threading.Thread(target=listen, args=(path, call, told), daemon=True).start()
     while True:
-        print(told["open"], told["events"], told["bytes"], flush=True)
+        print(told["open"], told["events"], told["bytes"], told["sound"], flush=True)
         time.sleep(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

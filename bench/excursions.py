@@ -246,6 +246,8 @@ def silences(lines: list[Line]) -> list[int]:
             owed = True
         if line.leave is not None or line.end is not None or line.audio is not None or is_callers(line):
             since = None
+        if line.leg == PHONE and line.close is not None:
+            since = None  # they are not on the stream
             owed = owed and line.audio is None
         if starts(line) and owed and any(one.back is not None for one in lines):
             since = line.t_ms

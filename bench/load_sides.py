@@ -48,6 +48,7 @@ INDEXER: Final = "bridge.indexing.worker"
 RELAY_HOOK: Final = "https://relay.example.com/incoming-call"
 ADMIN_SOCKET: Final = "admin.sock"
 TOKEN: Final = "let-me-look"
+LISTENED: Final = "listen_in = true\n"
 SIGNED_IN: Final = {"Authorization": f"Bearer {TOKEN}"}
 OK: Final = 200
 OF_A_PROXY: Final = ("http_proxy", "https_proxy", "all_proxy")
@@ -88,7 +89,9 @@ class Side:
             return [sys.executable, str(RELAYS / f"{self.relay}.py"), model_url, self.loop]
         admin = f'[admin]\nbind = "{self.admin or f"unix:{folder}/{ADMIN_SOCKET}"}"\n'
         console = "[console]\non = true\n" * self.has_console
-        launch = Launch(self.server_settings(), agents=f"{admin}{console}[agents.{AGENT}]\n")
+        launch = Launch(
+            self.server_settings(), agents=f"{admin}{console}[agents.{AGENT}]\n{LISTENED * self.has_console}"
+        )
         config = folder / "config.toml"
         config.write_text(launch.configuration(model_url))
         own = self.checkout / ".venv" / "bin" / "python"

@@ -23,11 +23,11 @@ from replay.vad.compose.compose import ComposedCall, Recipe, compose
 from replay.vad.compose.composed_tape import heard_turns, labels_of
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.report.headline import headline
-from replay.vad.report.words import METRICS, amount, how_sure, warnings
-from replay.vad.study.budget import allowed, exceeded, excess, limits
-from replay.vad.study.recommend import choice_of
+from replay.vad.report.words import METRICS, amount, how_sure, warnings, with_interval
+from replay.vad.study.budget import allowed, limits
+from replay.vad.study.recommend import Choice, choice_of, recommend
 from replay.vad.study.study import Plan, Study, study
-from replay.vad.study.sweep import Grid, Sweep, sweep
+from replay.vad.study.sweep import CLIPPED, Grid, Sweep, sweep
 from replay.vad.truth.corpus import Corpus
 from replay.vad.truth.recording import Heard, Recording, ServerTurn
 
@@ -103,70 +103,84 @@ def others(recipe: Recipe) -> Sweep:
 # ---------------------------------------------------------------- is it right?
 
 
-def judged(made: Study, truth: Sweep) -> tuple[bool, str]:
+def judged(made: Study, truth: Sweep) -> tuple[str, str]:
     """Say whether a headline is right, and what is so."""
-    if made.advised is None:
-        return _judged_refusal(made, truth)
-    place = choice_of(truth, made.advised)
-    assert place is not None
-    most = {name: float(np.squeeze(one)) for name, one in limits(truth.values, BUDGET).items()}
-    told = {name: place.measured[name] for name in most}
-    over = [
-        metric for metric in METRICS if metric.name in most and told[metric.name].value > most[metric.name]
-    ]
-    silent = made.sweep.unknown  # the page says of these that it can't tell
-    surely = [one for one in over if told[one.name].low > most[one.name] and one.name not in silent]
-    said = ", ".join(
-        f"{metric.title.lower()} {amount(told[metric.name].value, metric.unit)}, at most "
-        f"{amount(most[metric.name], metric.unit)}"
-        for metric in over
-    )
-    return not surely, f"it is within the budget there{', but for ' + said if said else ''}"
-
-
-def _judged_refusal(made: Study, truth: Sweep) -> tuple[bool, str]:
     fits = allowed(truth.values, BUDGET)
-    least = float(np.nanmin(excess(truth.values, BUDGET)))
-    if not fits.any():
-        return _says_none(made, truth), f"none is: the nearest is {least:.0%} over"
-    low, high = made.recommendation.known
-    known = [low - 1e-6 <= one <= high + 1e-6 for one in truth.grid.thresholds]
-    inside, every = int(fits[known].sum()), int(fits.sum())
-    return (
-        made.status == "beyond" and not inside,
-        f"{every} settings are, {inside} of them where the server was heard",
-    )
-
-
-def _says_none(made: Study, truth: Sweep) -> bool:
-    """Say whether a headline is right where nothing is within the budget: it says so, or that it can't tell."""
-    if made.status != "beyond":
-        return made.status in ("impossible", "uncalibrated")
-    beyond = made.recommendation.beyond
-    place = choice_of(truth, beyond.setting) if beyond else None
+    if made.status == "blind":
+        return "it can't tell", so_of(made, truth)
+    named = made.advised
+    if made.status == "beyond" and (beyond := made.recommendation.beyond):
+        low, high = made.recommendation.known
+        known = [low - 1e-6 <= one <= high + 1e-6 for one in truth.grid.thresholds]
+        if fits[known].any():
+            return "**no**", so_of(made, truth)
+        named = beyond.setting
+    if named is None:
+        says_none = made.status in ("impossible", "uncalibrated")
+        return "yes" if says_none and not fits.any() else "**no**", so_of(made, truth)
+    place = choice_of(truth, named)
     assert place is not None
-    over = {name for name, parts in exceeded(truth.values, BUDGET).items() if parts[place.place[:2]]}
-    return over <= made.sweep.unknown
+    surely = [name for name, most in over(place, truth).items() if place.measured[name].low > most]
+    return "**no**" if set(surely) - made.sweep.unknown else "yes", so_of(made, truth)
+
+
+def over(place: Choice, truth: Sweep) -> dict[str, float]:
+    """Return what the budget allows of the metrics in which a setting is beyond it."""
+    most = {name: float(np.squeeze(one)) for name, one in limits(truth.values, BUDGET).items()}
+    return {name: one for name, one in most.items() if place.measured[name].value > one}
+
+
+def so_of(made: Study, truth: Sweep) -> str:
+    """Return in words what the advice does there, or whether anything is within the budget."""
+    fits = allowed(truth.values, BUDGET)
+    if made.advised:
+        place = choice_of(truth, made.advised)
+        assert place is not None
+        beyond = in_words(place, truth)
+        return f"it is within the budget there{', but for ' + beyond if beyond else ''}"
+    if fits.any():
+        return f"{fits.sum()} settings are within the budget"
+    place = recommend(truth, BUDGET).nearest
+    assert place is not None
+    return f"nothing is within the budget; nearest to it: {in_words(place, truth)}"
+
+
+def in_words(place: Choice, truth: Sweep) -> str:
+    """Return in what a setting is beyond the budget, with the intervals of these other calls."""
+    return ", ".join(
+        f"{metric.title.lower()} {with_interval(place.measured[metric.name], metric.unit)}, at most "
+        f"{amount(most, metric.unit)}"
+        for metric in METRICS
+        for most in [over(place, truth).get(metric.name)]
+        if most is not None
+    )
 
 
 def row(name: str, kind: str, made: Study, truth: Sweep) -> str:
-    """Return one row of the table."""
-    is_right, so = judged(made, truth)
-    ended = truth.at("not_ended", *nearest_place(truth, made))
-    verdict = "yes" if is_right else "**no**"
-    return f"| {name} | {kind} | {headline(made)} | {how_sure(made)} | {so} | {ended.value:.0%} | {verdict} |"
+    """Return one row of the first table."""
+    verdict, so = judged(made, truth)
+    return f"| {name} | {kind} | {headline(made)} | {how_sure(made)} | {so} | {verdict} |"
 
 
-def nearest_place(truth: Sweep, made: Study) -> tuple[int, int]:
-    """Return where the setting of the headline is, or that of today."""
-    choice = choice_of(truth, made.advised or NOW)
-    assert choice is not None
-    return choice.place[:2]
+COMPARED: Final = ("turns_cut", "short_missed", "false_per_hour", CLIPPED, "not_ended", "delay_mean_ms")
+
+
+def counted(name: str, found: Line) -> str:
+    """Return one row of the second table: today's setting by labels and by derived truth, on the same calls."""
+    cells = [
+        f"{amount(by_labels, metric.unit)} \N{RIGHTWARDS ARROW} "
+        + (f"({amount(derived, metric.unit)})" if metric.name in found.derived.sweep.unknown
+           else amount(derived, metric.unit))
+        for metric in METRICS if metric.name in COMPARED
+        for by_labels, derived in [[one.recommendation.current.measured[metric.name].value  # type: ignore[union-attr]  # in the grid
+                                    for one in (found.labelled, found.derived)]]
+    ]  # fmt: skip
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def main(names: Sequence[str]) -> None:
     """Write the page, or print rows of some lines."""
-    rows = []
+    rows, told = [], []
     with TemporaryDirectory() as folder:
         for name, recipe in LINES.items():
             if names and not any(one in name for one in names):
@@ -176,25 +190,35 @@ def main(names: Sequence[str]) -> None:
                 rows.append(row(name, kind, made, found.others))
                 print(rows[-1], flush=True)
                 print("   ", made.why, [*warnings(made)][-2:], file=sys.stderr)
+            told.append(counted(name, found))
+            print(told[-1], flush=True)
     if not names:
-        REPORT.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+        REPORT.write_text("\n".join([HEAD, *rows, BETWEEN, *told, ""]), encoding="utf-8")
 
 
 HEAD: Final = f"""# Is the headline right on the lines that people fear?
 
 `bench/vad_lines.py` makes this page. {CALLS} calls on each line, heard by a server at threshold {NOW.threshold:g},
-silence {NOW.silence_duration_ms} ms, that hears a little otherwise than the engine. The budget:
+silence {NOW.silence_duration_ms} ms, that hears a little otherwise than the engine; without transcripts. The budget:
 {BUDGET.turns_cut_percent:g} % cut off, {BUDGET.missed_above_best_points:g} points missed above the best,
 {BUDGET.false_per_hour:g} false starts an hour, {BUDGET.onset_clipped_percent:g} % clipped,
 {BUDGET.not_ended_percent:g} % not ended within {BUDGET.ended_within_ms / 1000:g} s. What is so was counted on {OTHERS}
-other calls, with the server's own ears and exact truth; not ended: by the headline's setting there, or today's.
-Right: what it sets is not surely beyond the budget there, or nothing is within it where it says so. Truth worked out
-from the calls can't tell of all parts of the budget; the page says of which, so what is beyond it in those makes
-no headline wrong, but one with an if.
+other calls, with the server's own ears and exact truth, and has intervals of its own. Right: a setting that the page
+advises, or would have tried on a shadow, is not surely beyond the budget there; or nothing is within it where it says
+so. Truth worked out from the calls can't tell of all parts of the budget; the page says of which, so what is beyond it
+in those makes no headline wrong, but one with an if.
 
-| line | truth | headline | sure? | what is so | not ended | right |
-|---|---|---|---|---|---|---|
-"""
+| line | truth | headline | sure? | what is so | right |
+|---|---|---|---|---|---|"""
+
+BETWEEN: Final = f"""
+## What derived truth knows of such a line
+
+Today's setting (threshold {NOW.threshold:g}, silence {NOW.silence_duration_ms} ms) on the same {CALLS} calls: by
+labels, and by what is worked out from them. In brackets: what the page then says is unknown.
+
+| line | {" | ".join(one.title.lower() for one in METRICS if one.name in COMPARED)} |
+|---|{"---|" * len(COMPARED)}"""
 
 
 if __name__ == "__main__":

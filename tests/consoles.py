@@ -23,7 +23,6 @@ from bridge.console.one_call import add_one_call
 from bridge.console.operator.acts import add_acts
 from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
-from bridge.console.ready.shelf import Shelf
 from bridge.indexing.desk import Desk
 from bridge.indexing.worker import Indexing
 from bridge.settings.admin import Admin, Console
@@ -132,7 +131,7 @@ def site(
     add_exports(console, pages, data)
     add_quality(console, pages)
     add_lab(console, Lab(pages, Runs(data, begin), data))
-    add_one_call(console, pages, Shelf(data, begin))
+    add_one_call(console, pages, data)
     add_acts(console, pages)
     add_listening(console, pages)
     return Site(door, app, pages, token)

@@ -183,6 +183,7 @@ def excursion_ended(
     number: int, told: tuple[str, str, dict[str, str]], seconds: int, *, gone: bool
 ) -> ExcursionEnded:
     verb, outcome, data = told
+    seconds = max(1, seconds) if outcome == "recorded" else seconds  # one without length is told as none
     return ExcursionEnded(number, outcome, seconds if verb in TIMED else 0, data, is_gone=gone)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from bridge.objects import bucket as bucket_module
+from bridge.objects import versions
 from bridge.objects.names import as_path
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
@@ -60,6 +61,7 @@ class Storage:
 def forget_ways() -> None:
     """Let the next request look at the environment anew."""
     bucket_module.way_to.cache_clear()
+    versions._client.cache_clear()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from replay.vad.study.observed import observed
 from replay.vad.study.recommend import recommend
 from replay.vad.study.status import status_of
 from replay.vad.study.study import Study
+from replay.vad.study.sweep import METRICS
 from replay.vad.truth.recording import Heard, ServerTurn
 
 
@@ -45,11 +46,18 @@ def with_server(study: Study, setting: Setting | SemanticVad, late_ms: int, leg:
     return evolve(study, recordings=tuple(recordings), observed=told)
 
 
+def drowned(study: Study) -> Study:
+    """Return the study as one of calls through which somebody else is heard."""
+    truths = tuple(evolve(truth, source="derived") for truth in study.truths)
+    return evolve(study, truths=truths, sweep=evolve(study.sweep, unknown=frozenset(METRICS)))
+
+
 BESIDES = {
     "change": lambda: concluded(a_study(calls=24)),
     "keep": lambda: concluded(a_study(calls=24, status="keep")),
     "impossible": lambda: concluded(a_study(calls=24, budget=HARD)),
     "beyond": lambda: concluded(a_study(calls=24, budget=TurnBudget(15, 10, 40)), known=(0.3, 0.5)),
     "blind": lambda: concluded(a_study(calls=24, pauses=False)),
+    "drowned": lambda: concluded(drowned(a_study(calls=24))),
     "semantic": lambda: concluded(with_server(a_study(calls=24, current=None), SemanticVad(), 400)),
 }

@@ -9,10 +9,12 @@ import msgspec
 
 from bridge.commands.options import CONFIG, DATA, JSON, STORE, data_folder, lake_of
 from bridge.lake.reading import lake_reading
+from bridge.objects.names import is_object, name_of
 from bridge.screen.errors import explains_errors
 from bridge.screen.output import calls_table, console, print_json, show_call, table_console
 from bridge.store.database import Store, patiently
 from bridge.store.one_call import read_record, record_in
+from bridge.uploads.stub import located
 
 
 @click.command()
@@ -76,6 +78,8 @@ def show(call: str, path: Path, data: Path | None, store: str, as_json: bool) ->
     else:
         here = Store(data_folder(path, data) / "calls.duckdb")
         record = patiently(lambda: read_record(here, call))
+        if is_object(found := located(here.path.parent, record["call"]["tape"] or "")):
+            record["call"]["tape"] = name_of(found)
     if as_json:
         print_json(record)
     else:

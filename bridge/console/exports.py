@@ -1,7 +1,9 @@
 """The list of calls as a file, narrowed as it is on the page: CSV for sheets, Parquet for whoever computes."""
 
 import os
+import shutil
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -31,6 +33,11 @@ def add_exports(console: Paths, pages: Pages, data: Path) -> None:
     @console.get("/calls.parquet")
     async def as_parquet() -> Response:
         return await _file(pages, data, "parquet")
+
+
+async def clear_ready(data: Path) -> None:
+    """Remove what an earlier run has left: an export, or sound that an older version had made of tapes."""
+    await trio.to_thread.run_sync(partial(shutil.rmtree, data / READY, ignore_errors=True))
 
 
 async def _file(pages: Pages, data: Path, kind: str) -> Response:

@@ -1,30 +1,42 @@
 """One call: its page, made of the database, with its sound and its tape."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import trio
 from markupsafe import Markup
 from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
 from bridge.console.growing import is_live, live_url
-from bridge.console.operator.acts import choices_of
+from bridge.console.operator.acts import call_of, choices_of
 from bridge.console.queries import one_call
-from bridge.console.ready.prepared import LINES, SOUND
-from bridge.console.ready.shelf import Prepared, Shelf
+from bridge.errors import ObjectError
+from bridge.objects.bucket import read
+from bridge.objects.names import is_object
+from bridge.page.hearing import written_ns
 from bridge.page.html import FOR_CHARTS, SCRIPTS, STYLES
-from bridge.store.messages import Failed, PageWanted, Rows
+from bridge.store.messages import Failed, LinesWanted, PageWanted, Rows, SoundWanted
+from bridge.tapes.lines import MOST_MS
 from bridge.tapes.names import DONE_SUFFIX
+from bridge.tapes.reader import path_on_disk
+from bridge.uploads.stub import located
 
-NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART = 404, 503, 206, 416
+NOT_FOUND, UNAVAILABLE, PART, NO_SUCH_PART, NOT_YET = 404, 503, 206, 416, 202
 WAVE: Final = "audio/wav"
-MOST_BYTES: Final = 2**20
-"""Of sound in one answer: a minute; players ask for the next ones."""
+FRESH_NS: Final = 60 * 10**9
+"""So long after its last line a call that is not in the database is still expected there."""
+
+SOUND, LINES = "sound.wav", "lines.json"
+MOST_BYTES: Final = 2**18
+"""Of sound in one answer: sixteen seconds, which are read in 40 ms; players ask for the next ones."""
 
 
-def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
+def add_one_call(console: Paths, pages: Pages, data: Path) -> None:
     """Add the page of a call, its sound and its tape."""
 
     @console.get("/calls/<call_id>")
@@ -33,32 +45,35 @@ def add_one_call(console: Paths, pages: Pages, shelf: Shelf) -> None:
         if isinstance(answer, Failed):
             return await _unavailable(pages, call_id, answer)
         if answer.tables["call"]:
-            await _prepared(shelf, answer)  # meanwhile: whoever looks at a call wants to hear it
             return await _shown(pages, call_id, answer)
-        if is_live(pages, call_id):
+        if call_of(pages, call_id) is not None:
             return await _growing(pages, call_id)
+        if is_live(pages, call_id) or await trio.to_thread.run_sync(_is_fresh, data / "tapes", call_id):
+            return await pages.page("absent.html", NOT_YET, call_id=call_id, is_ending=True)
         return await pages.page("absent.html", NOT_FOUND, call_id=call_id)
 
     @console.get("/calls/<call_id>/sound.wav")
     async def sound(call_id: str) -> Response:
-        prepared = await _prepared(shelf, await pages.indexer.read(one_call(call_id)))
-        return _absent() if prepared is None else await _part_of(prepared)
+        if request.range is None:
+            return await _whole(pages, call_id)
+        return await _part(pages, call_id, *request.range.ranges[0])
 
     @console.get("/calls/<call_id>/lines.json")
     async def lines(call_id: str) -> Response:
-        prepared = await _prepared(shelf, await pages.indexer.read(one_call(call_id)))
-        if prepared is None or not await prepared.has_lines():
-            return _absent()
-        return Response(
-            await trio.Path(prepared.folder / LINES).read_bytes(), content_type="application/json"
-        )
+        at = request.args.get("at", 0, type=int)
+        answer = await pages.indexer.read(LinesWanted(call_id, min(max(0, at), MOST_MS)))
+        if isinstance(answer, Failed) or not answer.tables["lines"]:
+            return _absent(answer)
+        return Response(msgspec.json.encode(answer.tables["lines"][0]), content_type="application/json")
 
     @console.get("/calls/<call_id>/tape")
     async def tape(call_id: str) -> Response:
-        path = _tape_of(shelf, await pages.indexer.read(one_call(call_id)))
-        if path is None or not await trio.Path(path).is_file():
-            return _absent()
-        response = Response(await trio.Path(path).read_bytes(), content_type="application/gzip")
+        answer = await pages.indexer.read(one_call(call_id))
+        path = _tape_of(data, answer)
+        content = await trio.to_thread.run_sync(_bytes_of, path, abandon_on_cancel=True)
+        if content is None:
+            return _absent(answer)
+        response = Response(content, content_type="application/gzip")
         response.headers["Content-Disposition"] = f'attachment; filename="{call_id}{DONE_SUFFIX}"'
         return response
 
@@ -85,6 +100,13 @@ async def _growing(pages: Pages, call_id: str) -> Response:
     return await pages.page("whole_call.html", **told, **parts_of(made.tables["page"][0]))
 
 
+def _is_fresh(tapes: Path, call_id: str) -> bool:
+    """Say whether there is a tape of a call that was written just now: its rows come in a moment."""
+    path = path_on_disk(tapes, call_id)
+    written = None if path is None else written_ns(path)
+    return written is not None and time.time_ns() - written < FRESH_NS
+
+
 def parts_of(page: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template of a call's page is given of one."""
     texts = {"title": page["title"], "body": Markup(page["body"]), "facts": Markup(page["data"])}
@@ -96,41 +118,65 @@ async def _unavailable(pages: Pages, call_id: str, failed: Failed) -> Response:
     return await pages.page("absent.html", UNAVAILABLE, call_id=call_id, fault=failed.text)
 
 
-def _tape_of(shelf: Shelf, answer: Rows | Failed) -> Path | None:
+def _tape_of(data: Path, answer: Rows | Failed) -> Path | None:
     """Return where the database says that a call's tape is."""
     rows = answer.tables["call"] if isinstance(answer, Rows) else []
-    return shelf.data / rows[0]["tape"] if rows and rows[0]["tape"] else None
+    return located(data, rows[0]["tape"]) if rows and rows[0]["tape"] else None
 
 
-async def _prepared(shelf: Shelf, answer: Rows | Failed) -> Prepared | None:
-    """Return what is prepared of a call, or is from now on."""
-    tape = _tape_of(shelf, answer)
-    if tape is None or not isinstance(answer, Rows):
-        return None
-    call = answer.tables["call"][0]
-    return await shelf.of(call["call_id"], tape, call["duration_ms"] or 0)
+def _bytes_of(tape: Path | None) -> bytes | None:
+    """Return a tape as it lies here or in storage; None where it can't be had."""
+    with suppress(OSError, ObjectError):
+        if tape is not None:
+            return read(tape) if is_object(tape) else tape.read_bytes()
+    return None
+
+
+def _absent(answer: Rows | Failed) -> Response:
+    return Response("", NOT_FOUND if isinstance(answer, Rows) else UNAVAILABLE)
 
 
 # ---------------------------------------------------------------- sound, by range
 
 
-async def _part_of(prepared: Prepared) -> Response:
-    """Return a call's sound, or as much of the part that was asked for as is there and one answer may have."""
-    if request.range is None:
-        data, size = await prepared.sound(0, 0)
-        return Response(data, content_type=WAVE) if size else _absent()
-    first, behind = request.range.ranges[0]
+async def _part(pages: Pages, call_id: str, first: int, behind: int | None) -> Response:
+    """Return the part of a call's sound that was asked for, or as much of it as one answer may have."""
     if first < 0:  # from its end
-        first = max((await prepared.sound(0, 1))[1] + first, 0)
+        found = await pages.indexer.read(SoundWanted(call_id, 0, 0))
+        first = max(_size_in(found) + first, 0)
     most = MOST_BYTES if behind is None else min(behind - first, MOST_BYTES)
-    data, size = await prepared.sound(first, most)
-    if not size:
-        return _absent()
+    answer = await pages.indexer.read(SoundWanted(call_id, first, most))
+    size = _size_in(answer)
+    if isinstance(answer, Failed) or not size:
+        return _absent(answer)
     if first >= size:
         return Response("", NO_SUCH_PART, headers={"Content-Range": f"bytes */{size}"})
+    data = answer.tables["sound"][0]["data"]
     told = {"Content-Range": f"bytes {first}-{first + len(data) - 1}/{size}"}
     return Response(data, PART, headers=told, content_type=WAVE)
 
 
-def _absent() -> Response:
-    return Response("", NOT_FOUND)
+async def _whole(pages: Pages, call_id: str) -> Response:
+    """Return all of a call's sound, read while it is sent."""
+    answer = await pages.indexer.read(SoundWanted(call_id, 0, 0))
+    size = _size_in(answer)
+    if not size:
+        return _absent(answer)
+    response = Response(_parts(pages, call_id, size), content_type=WAVE)
+    response.content_length, response.timeout = size, None  # as long as it takes
+    return response
+
+
+async def _parts(pages: Pages, call_id: str, size: int) -> AsyncGenerator[bytes, None]:
+    """Yield the file of a call's sound, as far as it can be had."""
+    for first in range(0, size, MOST_BYTES):
+        answer = await pages.indexer.read(SoundWanted(call_id, first, MOST_BYTES))
+        if isinstance(answer, Failed) or _size_in(answer) != size:
+            return  # its tape is gone; what was told of the length says that it ends too soon
+        yield answer.tables["sound"][0]["data"]
+
+
+def _size_in(answer: Rows | Failed) -> int:
+    """Return how many bytes the file of a call's sound has; 0 where there is none."""
+    found = answer.tables["sound"] if isinstance(answer, Rows) else []
+    return found[0]["size"] if found else 0

@@ -148,13 +148,10 @@ CHOICES: Final = Question(
 
 
 def one_call(call_id: str) -> Question:
-    """Return what the page of a call asks."""
-    transcript = "select * from transcript where call_id = ? order by position"
+    """Return what the console itself shows on the page of a call."""
     return Question(
         {
             "call": ("select * exclude (counts) from calls where call_id = ?", (call_id,)),
-            "transcript": (transcript, (call_id,)),
-            "tool_calls": ("select * from tool_calls where call_id = ? order by position", (call_id,)),
             "marks": ("select * from marks where call_id = ? order by position", (call_id,)),
         }
     )

@@ -4,7 +4,7 @@ from quart_trio import QuartTrio
 
 from bridge.calls.setup import CurrentSetup
 from bridge.console.app import Begin, Door, Pages, open_console
-from bridge.console.exports import add_exports
+from bridge.console.exports import add_exports, clear_ready
 from bridge.console.growing import add_growing
 from bridge.console.history import add_history
 from bridge.console.lab.pages import Lab, add_lab
@@ -15,7 +15,6 @@ from bridge.console.one_call import add_one_call
 from bridge.console.operator.acts import add_acts
 from bridge.console.operator.listening import add_listening
 from bridge.console.quality import add_quality
-from bridge.console.ready.shelf import Shelf
 from bridge.observe.snapshot import Snapshot
 
 
@@ -28,12 +27,11 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot, begin
 
     pages = Pages(door, snapshot)
     console = open_console(app, pages)
-    watch = Watch(pages)
-    add_history(console, pages, watch.calls)
+    watch = Watch(pages, begin)
+    add_history(console, pages, watch)
     data = current.setup.settings.data_folder
-    shelf = Shelf(data, begin)
-    begin(shelf.clear)
-    add_one_call(console, pages, shelf)
+    begin(clear_ready, data)
+    add_one_call(console, pages, data)
     add_growing(console, pages)
     add_marks(console, pages)
     add_exports(console, pages, data)

@@ -49,7 +49,7 @@ from bridge.heart.limits.alarms import Alarms
 from bridge.heart.limits.catching_up import HELD_UP_MS, CatchingUp
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
-from bridge.heart.parts.agent_voice import AgentVoice
+from bridge.heart.parts.agent_voice import FLOWING, AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -80,7 +80,8 @@ from bridge.settings.outgoing import Outgoing
 from bridge.tool_rules import ToolRule
 
 PASSING: Final = frozenset({CallerSpoke, MessageIgnored, AgentWords})
-"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call."""
+"""What moves nothing that is due, but the alarm for a silent line, which it puts off: fifty a second in each call.
+Not while a speech is judged, or an old session is to be left: then the caller's voice decides, or the agent's words."""
 
 
 @define
@@ -215,7 +216,7 @@ class Call:
         if self._ending.is_over:
             self._ending.hear_out(event)
             return decisions.take()
-        if now < self.calm_until and type(event) in PASSING:
+        if now < self.calm_until and type(event) in PASSING and not self._is_attentive:
             TABLES[type(event)](self, event)
             return decisions.take()
         if now - self.calm_until >= HELD_UP_MS:
@@ -236,11 +237,17 @@ class Call:
             TABLES[kind](self, event)
         if kind in OF_LIMITS:
             self._time_up.follow(event)  # type: ignore[arg-type]  # those are its kinds
+        if kind in FLOWING and self._callee.is_open and self._voice.flows_on(self.calm_until):
+            return decisions.take()
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()
             self._settle()
         return self._decisions.take()
+
+    @property
+    def _is_attentive(self) -> bool:
+        return self._turns.is_in_doubt or self._reconnect.is_old
 
     @property
     def deadline(self) -> int | None:

@@ -58,6 +58,11 @@ class LastWords:
         self._turns.clear()
         self._is_committing = False
 
+    def are_of_nobody(self) -> None:
+        """The model is parted from, whatever it still tells: nothing of theirs is asked for any more."""
+        self.session_ended()
+        self.are_transcribed = False
+
     def _begin(self, item_id: str, now: int) -> None:
         self._is_committing = False
         self._turns[item_id] = now

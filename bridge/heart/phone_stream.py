@@ -1,8 +1,9 @@
 """The phone's media stream: whose messages are taken, which frames came, and when it was last heard. Pure, int ms."""
 
-from attrs import define
+from attrs import define, field
 
 from bridge.heart.decisions import Decisions
+from bridge.heart.speaking.voice_meter import VoiceMeter
 
 
 @define
@@ -18,6 +19,7 @@ class PhoneStream:
     last_frame: int = 0
     last_voice: int = 0
     """When the caller or the agent last did something that can be heard."""
+    meter: VoiceMeter = field(factory=VoiceMeter)
     _frames: int = 0
     _last_chunk: int = 0
 
@@ -25,6 +27,7 @@ class PhoneStream:
         """The stream has begun."""
         self.sid = sid
         self._last_chunk = 0
+        self.meter.begin_anew()
         self.started_at = self.last_frame = self.last_voice = self.decisions.now
 
     def leave(self) -> None:
@@ -43,8 +46,14 @@ class PhoneStream:
             journal.count("media before start" if not self.sid else "message with a wrong streamSid")
         return True
 
-    def next_frame(self, chunk: int) -> int:
+    @property
+    def may_carry_words(self) -> bool:
+        """Say whether there is a voice on it of which turn detection may not have told yet."""
+        return self.sid != "" and self.meter.is_beginning
+
+    def next_frame(self, chunk: int, audio: bytes) -> int:
         """Take a frame of the caller's; return its number, and count those that were lost before it."""
+        self.meter.hear(audio)
         self._frames += 1
         if self._last_chunk and chunk > self._last_chunk + 1:
             self.decisions.journal.counts["caller frames lost"] += chunk - self._last_chunk - 1

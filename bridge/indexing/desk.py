@@ -12,20 +12,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, define, field
 
 from bridge.errors import SlowError, StoreError, TapeError
 from bridge.links.packets import hear, say
 from bridge.store.database import Query, Store, quoted
-from bridge.store.messages import Answered, Asked, Asking, Failed, Fault, Job, PageWanted, Question, Rows
+from bridge.store.messages import (
+    Answered,
+    Asked,
+    Asking,
+    Failed,
+    Fault,
+    Job,
+    LinesWanted,
+    PageWanted,
+    Question,
+    Rows,
+    SoundWanted,
+)
+
+if TYPE_CHECKING:
+    from bridge.page.hearing import Player, Recording
 
 MOST_ROWS: Final = 5000
 """Of one query, and what is beyond them is left out: a page has fifty calls, a chart some hundred days."""
 
-LOOKING_SECONDS: Final = 600.0
-"""So long somebody who has asked may ask again: a process that has to be started first answers half a second later."""
+LISTENING_SECONDS: Final = 60.0
+"""After the last question the tapes of those who listened are closed: some may be erased meanwhile."""
+
+LOOKING_SECONDS: Final = 4 * 3600.0
+"""So long somebody who has asked may ask again, after lunch or a meeting: they shall not wait for a process that has
+to be started first. Where nobody looks, none is there."""
 
 WAY: Final = {".csv": "format csv, header", ".parquet": "format parquet"}
 
@@ -37,12 +56,18 @@ class Desk:
     path: Path
     rewriting: Lock = field(factory=Lock)
     """Held while a question is answered, and by whoever puts another file in the database's place."""
+    _player: "Player | None" = None
 
     def answer(self, question: Asking) -> Rows | Failed:
         """Return what the database says. An error that DuckDB itself does not expect ends the process."""
         try:
-            if isinstance(question, PageWanted):
-                return self._page(question)
+            match question:
+                case PageWanted():
+                    return self._page(question)
+                case SoundWanted():
+                    return self._sound(question)
+                case LinesWanted():
+                    return self._lines(question)
             with self.rewriting, self._reading(question) as query:
                 if question.path:
                     return _copied(query, question)
@@ -66,6 +91,32 @@ class Desk:
             with self.rewriting:
                 page = served(data, call_id, sound_url=wanted.sound_url, lines_url=wanted.lines_url)
         return Rows({"page": [] if page is None else [asdict(page)]})
+
+    def _sound(self, wanted: SoundWanted) -> Rows:
+        found = self._playing().sound(wanted.call_id, wanted.first, wanted.most, self._recording)
+        return Rows({"sound": [] if found is None else [{"data": found[0], "size": found[1]}]})
+
+    def _lines(self, wanted: LinesWanted) -> Rows:
+        found = self._playing().lines(wanted.call_id, wanted.t_ms, self._recording)
+        return Rows({"lines": [] if found is None else [found]})
+
+    def _playing(self) -> "Player":
+        from bridge.page.hearing import Player  # as above
+
+        self._player = self._player or Player()
+        return self._player
+
+    def _recording(self, call_id: str) -> "Recording | None":
+        from bridge.page.served import recording
+
+        if not self.path.exists():
+            return None
+        with self.rewriting:
+            return recording(self.path.parent, call_id)
+
+    def rest(self) -> None:
+        """Let go of what is kept for whoever listens: nobody has asked for a while."""
+        self._player = None
 
     @contextmanager
     def _reading(self, question: Question) -> Iterator[Query]:
@@ -137,10 +188,17 @@ class Inbox:
 
     def _answer(self) -> None:
         try:
-            while (asked := self._questions.get()) is not None:
+            while (asked := self._next_question()) is not None:
                 self.say(Answered(asked.number, self.desk.answer(asked.question)))
         except OSError:
             return  # the daemon is gone, as the other thread hears
         except BaseException:  # who knows what it left behind
             traceback.print_exc()
             os._exit(1)
+
+    def _next_question(self) -> Asked | None:
+        try:
+            return self._questions.get(timeout=LISTENING_SECONDS)
+        except Empty:
+            self.desk.rest()
+            return self._questions.get()

@@ -39,7 +39,7 @@ class Keeper:
         removed = await self.indexer.keep(self.clock())
         for refusal in removed.refusals:
             log.error(refusal)
-        if removed.silenced or removed.deleted or removed.rows:
+        if removed.silenced or removed.deleted or removed.rows or removed.local_copies:
             log.info("removed what is too old", **asdict(evolve(removed, refusals=())))
         return removed
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 from attrs import define, evolve, field
@@ -47,11 +47,13 @@ from bridge.store.messages import (
     Told,
     counted,
 )
-from bridge.store.records import Records
 from bridge.store.unsent import Unsent
-from bridge.tapes.late import Late, keep_late, keep_mark
 from bridge.tapes.lock import one_after_the_other
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
+
+if TYPE_CHECKING:
+    from bridge.store.records import Records
+    from bridge.tapes.late import Late
 
 IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10
@@ -95,7 +97,7 @@ class Indexing:
             case Look():
                 return self._look(job)
             case AddTape(path, wants_records, has_just_ended):
-                found = list[Records]()
+                found: list[Records] = []
                 self.store.add([Path(path)], found.append, have_just_ended=has_just_ended)
                 return Added(counted(found[0]) if wants_records else None)
             case Keep():
@@ -103,6 +105,8 @@ class Indexing:
             case KeepLate(late):
                 return self._keep_late(late)
             case KeepMark(mark):
+                from bridge.tapes.late import keep_mark
+
                 marked = keep_mark(self.data / "tapes", mark)
                 self.store.add([] if marked is None else [marked])
                 return Told(None if marked is None else str(marked))
@@ -120,7 +124,9 @@ class Indexing:
                 done = finish_lost(self.data / "tapes", header)
         return Closed(None if done is None else str(done))
 
-    def _keep_late(self, late: Late) -> Told:
+    def _keep_late(self, late: "Late") -> Told:
+        from bridge.tapes.late import keep_late
+
         self._begin_log()
         with suppress(StoreError):  # of a call that we made, only its record knows both its names
             sql = "select call_id from calls where call_sid = ? order by started_at desc"

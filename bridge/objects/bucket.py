@@ -125,13 +125,13 @@ def look_at(path: Path) -> Meta | None:
 
 
 def put(path: Path, data: bytes) -> str:
-    """Put an object in its place, whole or not at all; return its tag. Raises `ObjectError`.
+    """Put an object in its place, whole or not at all; return its version, if there are any. Raises `ObjectError`.
 
     Its SHA-256 goes with it: storage refuses bytes that don't have it.
     """
     with explained(path):
         told = _library().put(way_to(bucket_of(path)), key_of(path), data, use_multipart=False)
-    return (told["e_tag"] or "").strip('"')
+    return told["version"] or ""
 
 
 def put_new(path: Path, data: bytes) -> bool:

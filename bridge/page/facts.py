@@ -44,13 +44,14 @@ def document_of(record: Record, trace: Trace, *, run: str = "", is_live: bool = 
 
     Of a call that goes on, `is_live`, what is not settled yet is neither heard nor unheard.
     """
-    before = bytes(trace.begins_ms // PEAK_MS)
-    windows = -(-(record["call"]["duration_ms"] or 0) // PEAK_MS)
-    caller, agent = ((before + side).ljust(windows, b"\0") for side in (trace.caller, trace.agent))
+    before, length_ms = bytes(trace.begins_ms // PEAK_MS), length_of(record["call"]["duration_ms"], trace)
+    caller, agent = (
+        (before + side).ljust(length_ms // PEAK_MS, b"\0") for side in (trace.caller, trace.agent)
+    )
     return {
         "call": record["call"],
         "is_live": is_live,
-        "length_ms": len(caller) * PEAK_MS,
+        "length_ms": length_ms,
         "has_audio": trace.has_audio,
         "peaks": {"ms": PEAK_MS, "caller": _base64(caller), "agent": _base64(agent)},
         "spans": spans_of(record, trace, is_live=is_live),
@@ -66,6 +67,12 @@ def document_of(record: Record, trace: Trace, *, run: str = "", is_live: bool = 
         "tape": None,
         "next_steps": next_steps(record["call"], run=run),
     }
+
+
+def length_of(duration_ms: int | None, trace: Trace) -> int:
+    """Return how long a call's page is: as the call, or as what was on its line; whole windows of the waveform."""
+    lasted = -(-(duration_ms or 0) // PEAK_MS)
+    return max(lasted, trace.begins_ms // PEAK_MS + max(len(trace.caller), len(trace.agent))) * PEAK_MS
 
 
 def from_zero(sound: Sound) -> Sound:

@@ -39,11 +39,11 @@ def lines_in_short(lines: Iterable[bytes]) -> dict[str, Any]:
 
 @define
 class TapeLines:
-    """Told every line of a tape, it keeps those that say something."""
+    """Told lines of a tape in order, it keeps those that say something. `number` is that of the line before them."""
 
+    _number: int = 1
     _rows: list[tuple[int, int, str, str, str]] = field(factory=list)
     _counts: Counter[str] = field(factory=Counter)
-    _number: int = 1
     _left_out: int = 0
 
     def take(self, line: Line, raw: bytes) -> None:
@@ -56,6 +56,10 @@ class TapeLines:
             self._left_out += 1
         else:
             self._rows.append((self._number, line.t_ms, line.leg, line.sender, _shortened(raw)))
+
+    def skip(self) -> None:
+        """Take in that there is a line more."""
+        self._number += 1
 
     def finish(self) -> dict[str, Any]:
         """Return the lines, and how many are left out."""

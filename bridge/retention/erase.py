@@ -14,16 +14,18 @@ from attrs import define, field
 
 from bridge.errors import HeldError, TapeError
 from bridge.heart.events import SessionCreated
+from bridge.objects.versions import erase as erase_versions
 from bridge.store.database import KEPT, Store, explained, quoted
 from bridge.store.database_files import delete_database, replace_database, wal_of
 from bridge.tapes.header import decode_header
 from bridge.tapes.late import rewritten
 from bridge.tapes.line_reading import checked
-from bridge.tapes.names import READY
+from bridge.tapes.names import READY, STORED_SUFFIX
 from bridge.tapes.odd_tapes import about
 from bridge.tapes.redact import soundless
 from bridge.tapes.restore import Restorer
 from bridge.tapes.tape import MODEL, PHONE, Line, encode, event_of
+from bridge.uploads.stub import everything_of, read_stub
 
 CACHE: Final = "vad-cache"
 """Where the lab keeps what it heard in a call's audio, under the hash of that audio."""
@@ -90,6 +92,16 @@ def files_of(tapes: Path, call_id: str) -> list[Path]:
 def ready_of(data: Path, call_id: str) -> list[Path]:
     """Return the files that the console has made of a call's tape."""
     return sorted((data / READY / call_id).glob("*"))
+
+
+def erase_objects(paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """Erase what these stubs say is in storage, in all versions; return what their names begin with, and how many there
+    were. Raises `ObjectError`."""
+    found = [
+        stub[1] for path in paths if path.suffix == STORED_SUFFIX and (stub := read_stub(path)) is not None
+    ]
+    beginnings = [everything_of(stored.path) for stored in found]
+    return beginnings, sum(map(erase_versions, beginnings))
 
 
 def erase_files(paths: Iterable[Path]) -> tuple[int, int]:

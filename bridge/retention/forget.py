@@ -3,7 +3,6 @@
 It reaches the data folder. Logs elsewhere, backups, exports, and what Twilio and OpenAI keep are not reached.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -11,10 +10,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import BridgeError, ForgetError, StoreError
-from bridge.retention.erase import day_folders, erase_files, erase_rows, files_of, hearing_of
+from bridge.objects.opening import open_tape
+from bridge.objects.versions import left_of
+from bridge.retention.erase import (
+    day_folders,
+    erase_files,
+    erase_objects,
+    erase_rows,
+    files_of,
+    hearing_of,
+)
 from bridge.retention.search import Needle, Proof, search
 from bridge.store.database import Store, patiently
 from bridge.store.records import records_of
@@ -25,9 +33,10 @@ from bridge.tapes.line_reading import checked
 from bridge.tapes.lock import held_alone
 from bridge.tapes.masking import mask
 from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, call_id_of
-from bridge.tapes.odd_tapes import about
+from bridge.tapes.odd_tapes import about, named
 from bridge.tapes.reader import MOST_BYTES, Tape, read_tape
 from bridge.tapes.tape import HTTP, decode
+from bridge.uploads.stub import stored_alone
 
 FEWEST_DIGITS: Final = 6
 """Of a phone number: fewer stand in other numbers by chance, and are not masked either."""
@@ -76,7 +85,13 @@ class Known:
 def known_calls(data: Path, store: Store) -> list[Known]:
     """Return every call on a tape or in the database, the oldest first. Raises `StoreError`."""
     taped = {known.call_id: known for known in _taped(data / "tapes")}
-    return sorted([*taped.values(), *_only_stored(store, taped)], key=lambda known: known.started_at)
+    known = taped | {one.call_id: one for one in _only_stored(store, taped)}
+    away = [
+        one.path
+        for one in stored_alone(data / "tapes")
+        if call_id_of(one.path).partition(".")[0] not in known
+    ]
+    return sorted([*known.values(), *map(_on_tape, away)], key=lambda one: one.started_at)
 
 
 def _taped(tapes: Path) -> Iterator[Known]:
@@ -91,11 +106,13 @@ def _on_tape(path: Path) -> Known:
     else in the second line, the webhook."""
     call_id, is_open = call_id_of(path), path.name.endswith(OPEN_SUFFIX)
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_tape(path) as file:
             first, second = file.readline(MOST_BYTES), file.readline(MOST_BYTES)
         header = decode_header(first)
     except (OSError, EOFError, zlib.error, BridgeError) as error:
-        return Known(call_id, started_at=path.parent.name, is_open=is_open, fault=f"{path}: {error}")
+        return Known(
+            call_id, started_at=path.parent.name, is_open=is_open, fault=named(BridgeError(str(error)), path)
+        )
     party, ours = header.caller, header.called
     if header.is_outgoing or _direction(second).startswith("outbound"):
         party, ours = ours, party
@@ -198,7 +215,7 @@ def refuse_live(meant: Meant, *, daemon_runs: bool) -> None:
 
 @frozen
 class Erased:
-    """What was erased, and the proof; `rows` by table."""
+    """What was erased, and the proof; `rows` by table, `objects` in storage."""
 
     call_ids: tuple[str, ...]
     files: int
@@ -206,6 +223,7 @@ class Erased:
     hearings: int
     rows: dict[str, int]
     proof: Proof
+    objects: int = 0
 
 
 @contextmanager
@@ -239,6 +257,8 @@ def erase(data: Path, meant: Meant, tell: Callable[[Path], None] = lambda path: 
     needles = list(needles_of(data, store, meant))
     Forgotten.in_folder(data).add(call_ids)
     Unsent.in_folder(data).drop(call_ids)
+    stubs = [path for call_id in call_ids for path in files_of(data / "tapes", call_id)]
+    beginnings, objects = erase_objects(stubs)  # first: what can't be reached now is known to the next try
     rows = patiently(lambda: erase_rows(store, call_ids))
     hearings, tapes = list[Path](), list[Path]()
     for call_id in call_ids:
@@ -248,7 +268,9 @@ def erase(data: Path, meant: Meant, tell: Callable[[Path], None] = lambda path: 
     heard, size_heard = erase_files(hearings)
     count, size = erase_files(tapes)
     proof = search(data, store, needles, {known.call_id for known in meant.others}, tell)
-    return Erased(tuple(call_ids), count, size + size_heard, heard, rows, proof)
+    left = [(name, "an object") for beginning in beginnings for name in left_of(beginning)]
+    proof = evolve(proof, left=(*proof.left, *left))
+    return Erased(tuple(call_ids), count, size + size_heard, heard, rows, proof, objects)
 
 
 def _is_tape(path: Path) -> bool:
@@ -317,7 +339,8 @@ def as_json(erased: Erased, meant: Meant) -> dict[str, Any]:
     """Return what was erased, for machines."""
     proof = erased.proof
     return {
-        "calls": list(erased.call_ids), "files": erased.files, "bytes": erased.bytes, "vad_cache": erased.hearings,
+        "calls": list(erased.call_ids), "objects": erased.objects,
+        "files": erased.files, "bytes": erased.bytes, "vad_cache": erased.hearings,
         "rows": erased.rows, "masked": [known.call_id for known in meant.masked],
         "proof": {
             "files": proof.files, "bytes": proof.bytes, "searched_for": proof.searched_for,

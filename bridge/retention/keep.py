@@ -13,6 +13,7 @@ from bridge.errors import TapeError
 from bridge.retention.erase import (
     day_folders,
     erase_files,
+    erase_objects,
     erase_rows,
     files_of,
     hearing_of,
@@ -23,8 +24,9 @@ from bridge.store.database import Store, patiently
 from bridge.store.database_files import those_aside, wal_of
 from bridge.store.messages import Removed
 from bridge.tapes.forgotten import Forgotten
-from bridge.tapes.names import DONE_SUFFIX, call_id_of
+from bridge.tapes.names import DONE_SUFFIX, STORED_SUFFIX, call_id_of
 from bridge.tapes.reader import header_of
+from bridge.uploads.stub import fetch, is_uploaded, tape_of
 
 BATCH: Final = 20
 """Tapes in one go: rewriting a long call takes a second, and between two goes a daemon that ends is let go."""
@@ -71,7 +73,7 @@ def due_tapes(data: Path, keep_of: Callable[[str], Keep], now: datetime) -> Due:
     silence_, delete, leftovers = list[Path](), list[Path](), list[Path]()
     for folder in day_folders(data / "tapes"):
         for path in sorted(folder.iterdir()):
-            if path.name.endswith(DONE_SUFFIX) and not path.name.startswith("."):
+            if _is_of_a_call(path):
                 what = _due_tape(path, keep_of, now)
                 delete += [path] if what == "delete" else []
                 silence_ += [path] if what == "silence" else []
@@ -80,6 +82,12 @@ def due_tapes(data: Path, keep_of: Callable[[str], Keep], now: datetime) -> Due:
     for path in those_aside(data / "calls.duckdb"):
         leftovers += [wal_of(path), path] if _is_too_old(path, keep_of(""), now) else []
     return Due(tuple(silence_), tuple(delete), tuple(leftovers))
+
+
+def _is_of_a_call(path: Path) -> bool:
+    """Say whether this is a complete tape, or what stands for one that is in storage alone."""
+    is_tape = path.name.endswith(DONE_SUFFIX) and not path.name.startswith(".")
+    return is_tape or (path.name.endswith(STORED_SUFFIX) and not tape_of(path).exists())
 
 
 def _is_too_old(database: Path, keep: Keep, now: datetime) -> bool:
@@ -156,8 +164,27 @@ def remove_tapes(data: Path, due: Due) -> Removed:
     for path in due.delete:
         removed += _tried(_delete, data, path)
     # Or else their webhooks could be used again: a tape on disk is what tells a replay.
-    Forgotten.in_folder(data).add(call_id_of(path) for path in due.delete if not path.exists())
+    Forgotten.in_folder(data).add(_id_of(path) for path in due.delete if not path.exists())
     return removed
+
+
+def _id_of(path: Path) -> str:
+    """Return the call id in the name of a tape, or of its stub."""
+    return call_id_of(path).removesuffix(STORED_SUFFIX)
+
+
+def let_local_copies_go(data: Path, settings: Settings, now: datetime) -> Removed:
+    """Delete tapes that have been here for long enough and are in storage as they are here, and whose rows are made."""
+    days, store = settings.store.keep_local_days, Store(data / "calls.duckdb")
+    if not days or not store.path.exists():
+        return Removed()
+    indexed, gone = patiently(store.call_ids), list[Path]()
+    for folder in day_folders(data / "tapes"):
+        if is_due(moment(folder.name, now), days + 1, now):  # the last call of that day is so old, too
+            tapes = sorted(folder.glob(f"[!.]*{DONE_SUFFIX}"))
+            gone += [path for path in tapes if call_id_of(path) in indexed and is_uploaded(path)]
+    count, freed = erase_files(gone)
+    return Removed(local_copies=count, freed_bytes=freed)
 
 
 def _tried(work: Callable[[Path, Path], Removed], data: Path, path: Path) -> Removed:
@@ -172,6 +199,8 @@ def _tried(work: Callable[[Path, Path], Removed], data: Path, path: Path) -> Rem
 
 
 def _silence(data: Path, path: Path) -> Removed:
+    if path.suffix == STORED_SUFFIX:
+        path = fetch(path)  # it is uploaded again, for it was changed
     before, heard = path.stat().st_size, [*hearing_of(data, path), *ready_of(data, call_id_of(path))]
     if not silence(path):
         return Removed()
@@ -180,7 +209,9 @@ def _silence(data: Path, path: Path) -> Removed:
 
 
 def _delete(data: Path, path: Path) -> Removed:
-    _, freed = erase_files([*hearing_of(data, path), *files_of(data / "tapes", call_id_of(path))])
+    files = files_of(data / "tapes", _id_of(path))
+    erase_objects(files)
+    _, freed = erase_files([*hearing_of(data, path), *files])
     if path.exists():
         raise TapeError("no file that could be deleted")
     return Removed(deleted=1, freed_bytes=freed)
@@ -201,7 +232,7 @@ def keep(data: Path, settings: Settings, now: datetime) -> Removed:
     removed = remove_rows(Store(data / "calls.duckdb"), todo.rows)
     for batch in todo.batches():
         removed += remove_tapes(data, batch)
-    return removed
+    return removed + let_local_copies_go(data, settings, now)
 
 
 def keep_in_steps(data: Path, settings: Settings, now: datetime) -> Iterator[Removed]:
@@ -211,5 +242,7 @@ def keep_in_steps(data: Path, settings: Settings, now: datetime) -> Iterator[Rem
     """
     for batch in due_tapes(data, settings.keep_of, now).batches():
         yield remove_tapes(data, batch)
+    if settings.store.keep_local_days:
+        yield let_local_copies_go(data, settings, now)
     store = Store(data / "calls.duckdb")
     yield remove_rows(store, patiently(lambda: due_rows(store, settings.keep_of, now)))

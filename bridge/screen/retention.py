@@ -46,6 +46,7 @@ def show_removed(removed: Removed, *, wants_json: bool) -> None:
     say(
         f"sound of {counted(removed.silenced, 'call')} removed, tapes of {removed.deleted}, rows of {removed.rows}; "
         f"{removed.freed_bytes / 1e6:.1f} MB freed"
+        + (f"; {counted(removed.local_copies, 'tape')} in storage alone now" if removed.local_copies else "")
     )
 
 
@@ -143,6 +144,7 @@ def _show_counts(erased: Erased) -> None:
     say(
         f"erased {counted(len(erased.call_ids), 'call')}: {counted(erased.files, 'file')} of theirs,"
         f" {counted(rows, 'row')} of calls.duckdb, {counted(erased.hearings, 'entry', 'entries')} of the VAD cache"
+        + (f", {counted(erased.objects, 'object')} in storage" if erased.objects else "")
     )
 
 

@@ -4,7 +4,7 @@ it meanwhile. Commands use it, and the indexer's process; the daemon and its wor
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import msgspec
 from attrs import define
 
 from bridge.errors import HeldError, NewerError, SlowError, StoreError, TapeError
+from bridge.objects.names import name_of
 from bridge.store.database_files import delete_database, replace_database, set_aside, wal_of, without_log
 from bridge.store.migrations import MIGRATIONS
 from bridge.store.unsent import Unsent
@@ -26,6 +27,7 @@ from bridge.tapes.odd_tapes import tried
 # Who only reads the database loads nothing that reads or writes tapes: that is a third of a command's start.
 if TYPE_CHECKING:
     from bridge.store.records import Records
+    from bridge.store.trace import TapeRows
 
 TABLES: Final = (
     "calls",
@@ -46,6 +48,9 @@ PATIENCE_SECONDS: Final = 10
 """How long to wait for others to close the database; the daemon holds it for milliseconds."""
 
 T = TypeVar("T")
+Spread: TypeAlias = Callable[[Callable[[Path], Any], Sequence[Path]], Iterable[Any]]
+"""Does some work on each of many tapes, as `map` does: in this process or in others, with results in order."""
+
 Query: TypeAlias = Callable[[str, Iterable[Any]], list[dict[str, Any]]]
 """Returns rows as dictionaries, for SQL and its values."""
 
@@ -94,18 +99,20 @@ class Store:
         with self._open() as connection:
             return {row[0] for row in connection.execute("select call_id from calls").fetchall()}
 
-    def rebuild(self, tapes: Iterable[Path], progress: Callable[[], None]) -> list[TapeError]:
+    def rebuild(
+        self, tapes: Sequence[Path], progress: Callable[[], None], spread: Spread = map
+    ) -> list[TapeError]:
         """Make the whole file anew from tapes, beside the old one, then replace it.
 
         Return what is odd about each tape that can't be read: those are left out. Rows of calls whose tapes are gone
         or can't be read are taken over from the old database: they are all that is left of them. One that can't be
-        taken over whole is kept beside the new one, under a name that says so.
+        taken over whole is kept beside the new one, under a name that says so. `spread` does what takes long, in order.
         """
         fresh = self.path.with_suffix(".rebuilding")
         delete_database(fresh)
         try:
             with explained(self.path):
-                faults = self._fill(Store(fresh), tapes, progress)
+                faults = self._fill(Store(fresh), tapes, progress, spread)
                 why = _take_over(Store(fresh), self.path, faults)
             if why:
                 set_aside(self.path, why)
@@ -115,12 +122,16 @@ class Store:
         return list(faults.values())
 
     def _fill(
-        self, fresh: "Store", tapes: Iterable[Path], progress: Callable[[], None]
+        self, fresh: "Store", tapes: Sequence[Path], progress: Callable[[], None], spread: Spread
     ) -> dict[Path, TapeError]:
-        faults = dict[Path, TapeError]()
+        from bridge.store.trace import rows_on
+
+        faults, folder = dict[Path, TapeError](), self.path.parent
         with fresh._open() as connection:
-            for path in tapes:
-                done = tried(partial(_add_tape, connection, folder=self.path.parent), path)
+            for path, read in zip(tapes, spread(partial(tried, rows_on), tapes), strict=True):
+                done = read
+                if not isinstance(read, TapeError):
+                    done = tried(partial(_put, connection, folder=folder, made=read), path)
                 if isinstance(done, TapeError):
                     faults[path] = done
                 progress()
@@ -236,18 +247,19 @@ def _add_tape(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -
 
     A call that was erased has none, whoever brings its tape back.
     """
-    from bridge.store.trace import row_of, traced
-    from bridge.tapes.reader import read_tape
+    from bridge.store.trace import rows_on
 
-    tape = read_tape(path)
-    if Forgotten.in_folder(folder).has(tape.header.call_id):
+    return _put(connection, path, folder, rows_on(path))
+
+
+def _put(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, made: "TapeRows") -> "Records":
+    if Forgotten.in_folder(folder).has(made.call_id):
         raise TapeError(f"{path}: its call was erased; the tape may be deleted")
-    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
     connection.begin()
     try:
-        tables = _tables(made.records, str(shown)) | {"waveforms": [row_of(made.trace)]}
-        _replace_rows(connection, tape.header.call_id, tables)
+        tables = _tables(made.records, name_of(shown)) | {"waveforms": [made.waveform]}
+        _replace_rows(connection, made.call_id, tables)
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError) as error:
         connection.rollback()
         raise TapeError(f"{path}: its records don't fit the database: {str(error)[:200]}") from None

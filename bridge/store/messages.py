@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import asdict, frozen
 
-from bridge.config import Secrets, Settings
 from bridge.store.digest import OF_WORDS
-from bridge.store.records import Records, Row
-from bridge.tapes.header import Header
-from bridge.tapes.late import Late, Mark
+
+# Whoever asks first waits for the process that answers: it loads what makes records of tapes when there is a tape.
+if TYPE_CHECKING:
+    from bridge.config import Secrets, Settings
+    from bridge.store.records import Records
+    from bridge.tapes.header import Header
+    from bridge.tapes.late import Late, Mark
+
+Row: TypeAlias = dict[str, Any]
 
 # ---------------------------------------------------------------- to the indexer
 
@@ -20,8 +25,8 @@ from bridge.tapes.late import Late, Mark
 class Prepare:
     """The first message: where the data is, and how and what not to log."""
 
-    settings: Settings
-    secrets: Secrets
+    settings: "Settings"
+    secrets: "Secrets"
 
 
 @frozen
@@ -35,14 +40,14 @@ class CloseTape:
 class SaveTape:
     """A worker died with this call: close its tape, wherever it is, or make it if no line had reached it."""
 
-    header: Header
+    header: "Header"
 
 
 @frozen
 class Look:
     """Find tapes that are complete and not in the database; in order, from the one after `after`."""
 
-    settings: Settings
+    settings: "Settings"
     after: str
     most: int
 
@@ -60,7 +65,7 @@ class AddTape:
 class Keep:
     """Remove a piece of what is too old by now; to be asked for again until all of it is `Kept`."""
 
-    settings: Settings
+    settings: "Settings"
     now: datetime
 
 
@@ -68,14 +73,14 @@ class Keep:
 class KeepLate:
     """Something was told of a call that is over: put it behind the end of its tape."""
 
-    late: Late
+    late: "Late"
 
 
 @frozen
 class KeepMark:
     """Somebody marked a call that is over: put it behind the end of its tape, and its rows anew."""
 
-    mark: Mark
+    mark: "Mark"
 
 
 @frozen
@@ -110,7 +115,24 @@ class PageWanted:
     live_url: str = ""
 
 
-Asking: TypeAlias = Question | PageWanted
+@frozen
+class SoundWanted:
+    """A part of the file of a call's sound: so many bytes at most, from this one on."""
+
+    call_id: str
+    first: int
+    most: int
+
+
+@frozen
+class LinesWanted:
+    """The lines of a call's tape around a moment of it."""
+
+    call_id: str
+    t_ms: int
+
+
+Asking: TypeAlias = Question | PageWanted | SoundWanted | LinesWanted
 
 
 @frozen
@@ -150,16 +172,18 @@ class Found:
 class Added:
     """A tape's rows are in the database."""
 
-    records: Records | None
+    records: "Records | None"
 
 
 @frozen
 class Removed:
-    """What was done: calls that lost their sound, their tape, their rows; bytes freed; what failed, and why."""
+    """What was done: calls that lost their sound, their tape, their rows; tapes that are in storage alone now; bytes
+    freed; what failed, and why."""
 
     silenced: int = 0
     deleted: int = 0
     rows: int = 0
+    local_copies: int = 0
     freed_bytes: int = 0
     failed: int = 0
     refusals: tuple[str, ...] = ()
@@ -258,8 +282,10 @@ MOST_CHARACTERS: Final = 200
 """Of an id or a name that a model chose."""
 
 
-def counted(records: Records) -> Records:
+def counted(records: "Records") -> "Records":
     """Return what metrics and traces need of a record: bounded, and soon unpacked beside live calls."""
+    from bridge.store.records import Records
+
     tables = {
         name: [_short(row, columns) for row in getattr(records, name)[:MOST_ROWS]] if columns else []
         for name, columns in COUNTED.items()

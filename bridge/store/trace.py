@@ -6,22 +6,26 @@ Made in one go with the records, and kept in the database beside them: the page 
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from attrs import define, field, frozen
 
 from bridge.prices import Prices
-from bridge.store.line_sound import Listener, Piece, Sound
+from bridge.store.line_sound import Bookmark, Listener, Piece, Sound
 from bridge.store.peaks import peaks_of
 from bridge.store.records import Records, records_of
 from bridge.tapes.header import Header
-from bridge.tapes.restore import Restorer
+from bridge.tapes.reader import read_tape
 from bridge.tapes.tape import BRIDGE, MODEL, OPENAI, Line, decode
 
 Row: TypeAlias = dict[str, Any]
 FORMAT: Final = 1
 """Of what is kept; of another one the tape is read."""
+
+APART_MS: Final = 20_000
+"""From one bookmark to the next: what lies between is read in 20 ms, and an hour of them takes 2 kB."""
 
 DELTA: Final = b'"response.output_audio.delta"'
 CREATED: Final = b'"response.created"'
@@ -42,6 +46,8 @@ class Trace:
     responses: list[Row]
     sessions: list[Row]
     has_audio: bool = True
+    bookmarks: tuple[Bookmark, ...] = ()
+    """Where on the tape somebody may begin to read who wants to hear what comes next."""
 
 
 @frozen
@@ -53,9 +59,25 @@ class Traced:
     sound: Sound
 
 
+@frozen
+class TapeRows:
+    """A call's records, and the row that its page has of it."""
+
+    call_id: str
+    records: Records
+    waveform: Row
+
+
+def rows_on(path: Path) -> TapeRows:
+    """Return all rows of the call on a tape: what takes long about indexing. Raises `TapeError`."""
+    tape = read_tape(path)
+    made = traced(tape.header, tape.lines, is_torn=tape.is_torn)
+    return TapeRows(tape.header.call_id, made.records, row_of(made.trace))
+
+
 def traced(header: Header, lines: Iterable[bytes], *, is_torn: bool = False) -> Traced:
     """Return a call's records, its trace and its sound. Raises `TapeError`."""
-    tracer = _Tracer(Listener(audio=Restorer(header.agent_settings().clips)))
+    tracer = _Tracer(Listener.begun(header.agent_settings().clips))
     records = records_of(header, tracer.watched(lines), is_torn=is_torn)
     return Traced(records, *tracer.finish(header))
 
@@ -85,12 +107,18 @@ class _Tracer:
     _listener: Listener
     _responses: dict[str, Row] = field(factory=dict)
     _sessions: list[Row] = field(factory=list)
+    _bookmarks: list[Bookmark] = field(factory=list)
     _last_ms: int = 0
 
     def watched(self, lines: Iterable[bytes]) -> Iterator[Line]:
         """Yield the lines, decoded. Raises `TapeError`."""
-        for line in map(decode, lines):
-            self._last_ms = line.t_ms
+        at_byte = due_ms = 0
+        for number, raw in enumerate(lines):
+            line = decode(raw)
+            if line.t_ms >= due_ms and (found := self._listener.bookmark(line.t_ms, at_byte, number)):
+                self._bookmarks.append(found)
+                due_ms = line.t_ms + APART_MS
+            at_byte, self._last_ms = at_byte + len(raw), line.t_ms
             self._listener.take(line)
             self._look(line)
             yield line
@@ -102,7 +130,7 @@ class _Tracer:
         caller, agent = peaks_of(sound)
         trace = Trace(
             sound.begins_ms, caller, agent, sound.pieces, header.prices_in_force(),
-            list(self._responses.values()), self._sessions, header.has_audio,
+            list(self._responses.values()), self._sessions, header.has_audio, tuple(self._bookmarks),
         )  # fmt: skip
         return trace, sound
 

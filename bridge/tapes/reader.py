@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from io import BytesIO
 from itertools import chain, filterfalse
 from pathlib import Path
@@ -67,10 +67,13 @@ class Reading:
     _blocks: Iterator[list[bytes]]
 
     @classmethod
-    def of(cls, path: Path) -> "Reading":
-        """Begin to read a tape. Raises `TapeError`."""
+    def of(cls, path: Path, at_byte: int = 0) -> "Reading":
+        """Begin to read a tape, or its lines from that byte behind the header on. Raises `TapeError`."""
         blocks = _blocks_of(path)
         header, *lines = next(blocks, [b""])
+        if at_byte:
+            blocks.close()
+            return cls(decode_header(header), False, b"", b"", _blocks_of(path, len(header) + at_byte))
         return cls(decode_header(header), False, b"", b"", chain([lines], blocks))
 
     def blocks(self) -> Iterator[list[bytes]]:
@@ -101,11 +104,16 @@ BLOCK_BYTES: Final = 2**16
 """Read at a time: what is larger gets new pages from the kernel each time, which takes as long as unpacking it."""
 
 
-def _blocks_of(path: Path) -> Iterator[list[bytes]]:
-    """Yield the lines of a tape as they are unpacked, many at a time; the last one may be torn. Raises `TapeError`."""
+def _blocks_of(path: Path, begin: int = 0) -> Generator[list[bytes]]:
+    """Yield the lines of a tape as they are unpacked, from a byte on, many at a time; the last one may be torn.
+
+    Raises `TapeError`.
+    """
     pieces, size = list[bytes](), 0
     try:
         with open_tape(path) as file:
+            while size < begin and (passed := file.read(min(BLOCK_BYTES, begin - size))):
+                size += len(passed)
             while block := file.read(BLOCK_BYTES):
                 size += len(block)
                 if size > MOST_BYTES:

@@ -35,25 +35,25 @@ class FrameClock:
     """
 
     started_ms: int | None = None
-    _sid: str = ""
-    _begins_ms: int = 0
-    _base: int | None = None
+    sid: str = ""
+    begins_ms: int = 0
+    base: int | None = None
 
     def begin(self, sid: str, t_ms: int) -> None:
         """A stream has started; what starts twice has started before."""
-        if sid == self._sid:
+        if sid == self.sid:
             return
-        self._sid = sid
+        self.sid = sid
         self.started_ms = t_ms if self.started_ms is None else self.started_ms
-        self._begins_ms, self._base = t_ms - self.started_ms, None
+        self.begins_ms, self.base = t_ms - self.started_ms, None
 
     def place(self, line: Line) -> int | None:
         """Return where the frame on this line belongs; None when its timestamp says nothing."""
         stamp = spoken_at_ms(line)
         if stamp is None:
             return None
-        self._base = stamp if self._base is None else self._base
-        return self._begins_ms + stamp - self._base
+        self.base = stamp if self.base is None else self.base
+        return self.begins_ms + stamp - self.base
 
 
 @define
@@ -88,6 +88,12 @@ class Restorer:
     _frame: int = 0
     _frames: dict[int, bytes] = field(factory=dict)
     _voices: dict[Part, _Voice] = field(factory=dict)
+    _settled: set[Part] = field(factory=set)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether nothing that was learned may still be sent: what comes of a part that is settled never is."""
+        return self._voices.keys() <= self._settled
 
     def learn(self, event: Event | None) -> None:
         """Take in what a peer said; frames are counted as the heart counts them."""
@@ -116,10 +122,13 @@ class Restorer:
 
     def _noted(self, note: Mapping[str, Any]) -> None:
         if note.get("kind") == "item":
-            self._voices.pop((str(note.get("item_id")), int(note.get("content_index", 0))), None)
+            part = (str(note.get("item_id")), int(note.get("content_index", 0)))
+            self._voices.pop(part, None)
+            self._settled.add(part)
         elif note.get("name") == PLAYED:
-            sound = self.clips.get(str(note.get("file")), b"")
-            self._voices[str(note.get("item_id")), 0] = _Voice(audio=bytearray(sound))
+            sound, part = self.clips.get(str(note.get("file")), b""), (str(note.get("item_id")), 0)
+            self._voices[part] = _Voice(audio=bytearray(sound))
+            self._settled.discard(part)
 
     def played(self, line: Line) -> bytes:
         """Return the agent's audio that a line with an `audio` reference sent to the phone."""

@@ -6,13 +6,15 @@ as it is, and nobody has to read anything to know that.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bridge.errors import TapeError
-from bridge.objects.names import as_path
+from bridge.objects.bucket import read
+from bridge.objects.names import as_path, is_object
 from bridge.tapes.header import Header, decode_header, encode_header
 from bridge.tapes.names import DONE_SUFFIX, STORED_SUFFIX, call_id_of
 
@@ -78,6 +80,41 @@ def stored_of(tape: Path) -> Stored | None:
     """Return where a tape lies in storage, if it does; it need not be here any more."""
     found = read_stub(stub_of(tape))
     return None if found is None else found[1]
+
+
+def everything_of(stored: Path) -> Path:
+    """Return what the names of all objects of a call begin with, also of the tape that another host has of it."""
+    return stored.with_name(stored.name.partition(".")[0] + ".")
+
+
+def fetch(stub: Path) -> Path:
+    """Bring a tape back from storage to where it was, for what can be done with a file alone; return it.
+
+    Raises `TapeError` for a stub that can't be read, `ObjectError`, `OSError`.
+    """
+    found, tape = read_stub(stub), tape_of(stub)
+    if found is None:
+        raise TapeError(f"{stub}: can't be read: nobody knows where its tape is")
+    part = tape.with_name(f".{tape.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(read(found[1].path))
+        os.utime(part, ns=(stub.stat().st_mtime_ns,) * 2)
+        os.replace(part, tape)
+    finally:
+        part.unlink(missing_ok=True)
+    return tape
+
+
+def stored_alone(tapes: Path) -> Iterator[Stored]:
+    """Yield where each tape lies that is in storage and no longer here, the oldest first."""
+    for stub in sorted(tapes.glob(f"*/[!.]*{STORED_SUFFIX}")):
+        if not tape_of(stub).exists() and (found := read_stub(stub)) is not None:
+            yield found[1]
+
+
+def located(data: Path, named: str) -> Path:
+    """Return where a tape can be read that a row of the database names: in the data folder, or in storage."""
+    return as_path(named) if is_object(named) else lying(data / named)
 
 
 def lying(tape: Path) -> Path:

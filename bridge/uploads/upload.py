@@ -13,10 +13,11 @@ import msgspec
 from bridge.errors import ObjectError
 from bridge.objects import bucket
 from bridge.objects.names import as_path, name_of
+from bridge.objects.versions import erase, erase_older
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.names import DONE_SUFFIX, call_id_of
 from bridge.tapes.reader import header_of
-from bridge.uploads.stub import NOTHING, Stored, is_uploaded, stored_of, write_stub
+from bridge.uploads.stub import NOTHING, Stored, everything_of, is_uploaded, stored_of, write_stub
 
 DIGEST: Final = 8
 """Letters of the hash in the name of a second tape of one call: two hosts may have been asked for it."""
@@ -41,10 +42,12 @@ def upload(tape: Path, folder: str) -> bool:
     before = stored_of(tape)
     target = before.path if before is not None else _put_first(object_of(folder, tape), data)
     if before is not None:  # a tape that was changed since: it is ours
-        bucket.put(target, data)
+        version = bucket.put(target, data)
+        if version:  # as a rule it has lost its sound: that must not stay in an older version
+            erase_older(target, version)
     _make_sure(target, data)
     if not tape.exists() or Forgotten.in_folder(tape.parents[2]).has(call_id_of(tape)):
-        bucket.delete(target)
+        erase(everything_of(target))
         return False
     write_stub(tape, header, Stored(name_of(target), len(data), sha256(data).hexdigest()), mtime_ns)
     return True

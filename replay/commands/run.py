@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +18,7 @@ from bridge.objects.names import is_object
 from bridge.screen.errors import explains_errors, quiet_interrupt
 from bridge.screen.output import console, print_json
 from bridge.tapes.odd_tapes import UNREADABLE, about, named
-from replay.cluster.pool import Pool, in_bundles, open_pool
+from replay.cluster.pool import BUNDLE, open_pool
 from replay.commands.options import DATA, JSON, SCHEDULER, TAPES, complain_of_file, found
 from replay.tapes.junit import write_junit
 from replay.tapes.player import CONTEXT, replay_tape
@@ -38,10 +38,8 @@ SHRINKS_BY: Final = 4
 OBJECT_BYTES: Final = 300_000
 """What a tape in storage is taken to have, compressed: nobody asks storage for each."""
 
-BUNDLE: Final = 8
-"""Tapes that are handed out at once."""
-
-Judge = Callable[[Sequence[Path]], list[Verdict]]
+MOST_WORKERS: Final = 16
+"""Of a cluster, that shall all have something to do of a few tapes."""
 
 
 @click.command()
@@ -91,12 +89,12 @@ def run(
     out = Console(quiet=True) if wants_json else console()
     if accept and scheduler:
         raise click.UsageError("--accept writes golden tapes here: it has no use for --scheduler")
-    judge = partial(judge_tapes, context=context, accept=accept)
+    judge = partial(judge_tape, context=context, accept=accept)
     jobs = jobs or (1 if scheduler else _cores(paths))
-    size = BUNDLE if scheduler else max(1, min(BUNDLE, len(paths) // jobs)) if jobs > 1 else 1
+    bundle = max(1, min(BUNDLE, len(paths) // MOST_WORKERS if scheduler else len(paths) // jobs))
     begun = perf_counter()
     with quiet_interrupt(), open_pool(jobs, scheduler) as pool:
-        verdicts = list(_shown(_judged(paths, judge, pool, size), len(paths), out))
+        verdicts = list(_shown(pool.each(judge, paths, bundle), len(paths), out))
     if wants_json:
         counts = {status: [verdict.status for verdict in verdicts].count(status) for status in STYLES}
         print_json(counts | {"tapes": [as_json(verdict) for verdict in verdicts]})
@@ -142,17 +140,6 @@ def _accepted(verdict: Verdict) -> Verdict:
     except (BridgeError, OSError) as error:
         return attrs.evolve(verdict, refused=str(error))
     return attrs.evolve(verdict, is_accepted=True)
-
-
-def judge_tapes(paths: Sequence[Path], *, context: int, accept: bool) -> list[Verdict]:
-    """Replay some tapes: what is handed to a process, or to a worker of a cluster, at once."""
-    return [judge_tape(path, context=context, accept=accept) for path in paths]
-
-
-def _judged(paths: Sequence[Path], judge: Judge, pool: Pool, size: int) -> Iterator[Verdict]:
-    """Yield every tape's outcome, in the order of the tapes, whoever works on them."""
-    for verdicts in pool.ordered(judge, in_bundles(paths, size)):
-        yield from verdicts
 
 
 def _shown(verdicts: Iterator[Verdict], total: int, out: Console) -> Iterator[Verdict]:

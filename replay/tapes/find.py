@@ -7,7 +7,8 @@ from typing import Final
 from bridge.errors import BridgeError, ObjectError
 from bridge.objects.bucket import objects_under
 from bridge.objects.names import as_path, is_object, name_of
-from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, tapes_under
+from bridge.tapes.names import DONE_SUFFIX, OPEN_SUFFIX, STORED_SUFFIX, tapes_under
+from bridge.uploads.stub import lying, tape_of
 
 FEWEST_LETTERS: Final = 4
 """A call's id may be shortened as lists of calls show it, but not to what fits everything."""
@@ -75,4 +76,6 @@ def _tapes_in_storage(name: str) -> list[Path]:
 def _tapes_of_call(call_id: str, data: Path) -> list[Path]:
     if len(call_id) < FEWEST_LETTERS or "/" in call_id or not data.is_dir():
         return []
-    return [tape for tape in tapes_under(data) if tape.name.startswith(call_id)]
+    here = [tape for tape in tapes_under(data) if tape.name.startswith(call_id)]
+    stubs = (stub for stub in sorted(data.rglob(f"[!.]*{STORED_SUFFIX}")) if stub.name.startswith(call_id))
+    return here or [lying(tape_of(stub)) for stub in stubs]

@@ -27,4 +27,4 @@ def test_a_difference_is_that_of_a_pair_and_not_of_medians() -> None:
     ]
     (line,) = [line for line in said(pairs).splitlines() if "CPU" in line]
     assert line == "| CPU of the daemon, ms a call-second | 4.00 | 8.50 | **+1.00** | +1.00, +0.50, +7.00 |"
-    assert said(pairs).endswith("told 2.0 times a second, 10 kB.")
+    assert said(pairs).endswith("told 2.0 times a second, 10 kB, and heard 0 kB.")

@@ -91,3 +91,20 @@ def test_it_is_done_with_keys_alone_and_a_phone_shows_all_of_it(
         assert visit.serious() == []
         page.click("button:text('Hang up')")
         visit.wait("document.querySelector('.growing') === null")
+
+
+def test_without_scripts_too_whoever_hangs_up_comes_to_the_page_of_the_call(
+    browser: "Browser", console: RunningConsole
+) -> None:
+    ringing = console.ring_meanwhile(STAYS)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(console.link())
+    while page.locator("article.live dt.agent").count() == 0:
+        page.reload()
+    page.click("article.live .line a")
+    page.click("button:text('Hang up')")
+    assert page.locator("text=no such call").count() == 0
+    ringing.result()
+    page.wait_for_selector("text=hung up in the console by anna")
+    context.close()

@@ -16,7 +16,9 @@ import pytest
 from click.testing import CliRunner
 from storage import Storage, storage
 
+from bridge.cli import main as bridge_main
 from bridge.objects.bucket import put
+from bridge.store.database import KEPT, Store
 from replay.cli import main
 from replay.cluster.pool import open_pool
 
@@ -100,3 +102,19 @@ def test_work_that_kills_every_worker_is_given_up_with_a_sentence(cluster: Any) 
 def test_golden_tapes_are_accepted_here_alone(storage: Storage) -> None:
     result = CliRunner().invoke(main, ["run", "tests/tapes", "--accept", "--scheduler", "tcp://127.0.0.1:9"])
     assert "it has no use for --scheduler" in result.output
+
+
+def test_a_database_is_made_anew_by_workers_as_by_one_core(
+    storage: Storage, cluster: Any, tmp_path: Path
+) -> None:
+    lay(storage)
+    rows = []
+    for name, options in (("alone", []), ("together", ["--scheduler", cluster.scheduler_address])):
+        result = CliRunner().invoke(
+            bridge_main, ["reindex", "--data", str(tmp_path / name), "--from", storage.url, *options]
+        )
+        assert f"{len(TAPES)} calls from {len(TAPES)} tapes" in result.output, result.output
+        store = Store(tmp_path / name / "calls.duckdb")
+        rows.append({table: store.query(f"select * from {table}") for table in KEPT})
+    assert rows[0] == rows[1]
+    assert all(row["tape"].startswith(f"{storage.url}/good/") for row in rows[0]["calls"])

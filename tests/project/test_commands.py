@@ -72,6 +72,9 @@ def test_looking_at_calls_loads_neither_the_daemon_nor_the_lab(tmp_path: Path) -
 def test_the_indexers_process_loads_no_loop_and_no_log_before_it_needs_them() -> None:
     code = "import bridge.indexing.worker, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert {"bridge.store.records", "bridge.tapes.late", "bridge.page.html"} & set(
+        done.stdout.split()
+    ) == set()
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "duckdb" in loaded, done.stderr
     assert (

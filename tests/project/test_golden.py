@@ -1,11 +1,17 @@
 """The example calls in `tests/golden` pass their checker, and a spoilt call does not."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 from wire_checker import GOLDEN, check_wire
+
+from bridge.heart.audio import bytes_of
+from bridge.tapes.reader import read_tape
+from replay.tapes.wire import wire_lines
 
 CALLS = sorted(path.name for path in GOLDEN.glob("*.jsonl"))
 
@@ -105,3 +111,64 @@ def test_a_spoilt_call_is_found_out(spoil: Callable[[Lines], None], problem: str
     spoil(lines)
     renumbered = [{**line, "i": number} for number, line in enumerate(lines)]
     assert any(problem in found for found in check_wire.check_file(renumbered))
+
+
+# ---------------------------------------------------------------- a client that alone interrupts
+
+
+def spoken_over() -> Lines:
+    """A call by speaking rules: a noise after which the agent goes on, then an interruption."""
+    return [dict(line) for line in wire_lines(read_tape(GOLDEN.parent / "tapes" / "spoken_over.jsonl.gz"))]
+
+
+def forget_the_clear_of_an_interruption(lines: Lines) -> None:
+    lines.remove(sent(lines, "bridge", "clear")[1])
+
+
+def forget_what_was_heard(lines: Lines) -> None:
+    lines.remove(sent(lines, "bridge", "conversation.item.truncate")[0])
+    lines.remove(sent(lines, "openai", "conversation.item.truncated")[0])
+
+
+def let_the_server_interrupt(lines: Lines) -> None:
+    done = sent(lines, "openai", "response.done")[-1]
+    lines.insert(lines.index(done), sent(lines, "openai", "input_audio_buffer.speech_started")[0])
+    done["msg"]["response"] |= {
+        "status": "cancelled",
+        "status_details": {"type": "cancelled", "reason": "turn_detected"},
+    }
+
+
+SPOILT_BY_RULES: list[tuple[Callable[[Lines], None], str]] = [
+    (forget_the_clear_of_an_interruption, "truncate of what was sent and never cleared"),
+    (forget_what_was_heard, "while nobody knows whether what was cleared was heard"),
+    (let_the_server_interrupt, "by a server that interrupts nothing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"), SPOILT_BY_RULES, ids=[spoil.__name__ for spoil, _ in SPOILT_BY_RULES]
+)
+def test_a_spoilt_call_by_speaking_rules_is_found_out(spoil: Callable[[Lines], None], problem: str) -> None:
+    lines = spoken_over()
+    assert check_wire.check_file(lines, tape=True) == []
+    spoil(lines)
+    renumbered = [{**line, "i": number} for number, line in enumerate(lines)]
+    assert any(problem in found for found in check_wire.check_file(renumbered, tape=True))
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "may_be"), [(0, True), (600, True), (980, True), (1000, False), (1200, False)]
+)
+def test_what_was_held_goes_on_with_words_that_were_sent_and_leaves_none_out(
+    start_ms: int, may_be: bool
+) -> None:
+    relay, sound = check_wire.Relay(), Random(1).randbytes(bytes_of(2000))
+    relay.put("i1", payload(sound))
+    assert relay.take(payload(sound[: bytes_of(1000)]))
+    relay.hold()
+    assert relay.take(payload(sound[bytes_of(start_ms) :])) is may_be
+
+
+def payload(audio: bytes) -> str:
+    return b64encode(audio).decode("ascii")

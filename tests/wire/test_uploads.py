@@ -1,5 +1,6 @@
 """A daemon with object storage: tapes are there when calls have ended, and no caller notices storage that is away."""
 
+import httpx2
 import pytest
 import trio
 from storage import Storage, storage
@@ -52,3 +53,38 @@ async def test_a_call_that_ended_is_in_storage_whatever_storage_did_meanwhile(
         path.unlink()
         assert read_tape(lying(path)).header.call_id == path.name.partition(".")[0]
         assert replay_tape(lying(path)).difference is None
+
+
+async def test_a_call_in_storage_alone_has_its_page_its_sound_and_its_tape_in_the_console(
+    place: MakePlace, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploader_module, "EVERY_SECONDS", 0.1)
+    setup = place(
+        shared={"tapes": storage.url},
+        admin={"bind": "127.0.0.1:0"},
+        admin_token="let-me-in",
+        console={"on": True},
+    )
+    with trio.fail_after(90):
+        async with open_stage(setup) as stage:
+            await stage.ring(HELLO)
+            await stage.wait_recorded()
+            await all_uploaded(stage, 1)
+            (path,), (row,) = setup.tapes, setup.calls()
+            tape, pages, home = path.read_bytes(), {}, f"/console/calls/{row['call_id']}"
+            for has_local_copy in (True, False):
+                if not has_local_copy:
+                    path.unlink()
+                async with httpx2.AsyncClient(
+                    trust_env=False,
+                    timeout=60,
+                    base_url=f"http://{stage.daemon.monitoring.address}",
+                    headers={"Authorization": "Bearer let-me-in"},
+                ) as client:
+                    names = (home, f"{home}/sound.wav", f"{home}/lines.json", f"{home}/tape")
+                    answers = [await client.get(name) for name in names]
+                assert [answer.status_code for answer in answers] == [200] * 4
+                pages[has_local_copy] = [answer.content for answer in answers[1:]]
+            assert pages[True] == pages[False]
+            assert pages[False][-1] == tape
+            assert (setup.folder / "data" / "ready" / row["call_id"] / path.name).read_bytes() == tape

@@ -81,9 +81,7 @@ class CallerSide:
         """Give a frame to the model, or keep it until the model can hear."""
         if self.stream.is_stray(event.stream_sid):
             return
-        frame = self.stream.next_frame(event.chunk)
-        if self.overlap.rules.has_any:
-            self.overlap.meter.hear(event.audio)
+        frame = self.stream.next_frame(event.chunk, event.audio)
         if not self.outgoing.callee.is_open:
             return  # a machine's words, or a "hello?" that the opening answers
         if self.session.is_ready:

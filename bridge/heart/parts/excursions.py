@@ -392,5 +392,5 @@ class Excursions:
     def _end_session(self) -> None:
         if not self.session.is_over:
             self.session.is_over = True
-            self.last_words.session_ended()
+            self.last_words.are_of_nobody()
             self.decisions.say(EndSession())

@@ -27,7 +27,6 @@ from bridge.heart.playout import Playout
 from bridge.heart.session import Session
 from bridge.heart.speaking.rules import Rules
 from bridge.heart.speaking.speech import ENDLESS_MS, LONGEST_MS, Speech
-from bridge.heart.speaking.voice_meter import VoiceMeter
 from bridge.heart.speaking.words import phrase_of
 from bridge.heart.turns import Turns
 
@@ -59,7 +58,6 @@ class Overlap:
     farewell: Farewell
     rules: Rules
     protection: Protection
-    meter: VoiceMeter = field(factory=VoiceMeter)
     _speeches: dict[str, Speech] = field(factory=dict)
     """Those that are not decided on."""
     _set_aside: dict[str, None] = field(factory=dict)
@@ -98,9 +96,9 @@ class Overlap:
         self._speeches[event.item_id] = Speech(
             event.item_id,
             now,
-            self.meter.quiet_ms,
-            self.meter.voice_ms,
-            self.meter.before_ms,
+            self.stream.meter.quiet_ms,
+            self.stream.meter.voice_ms,
+            self.stream.meter.before_ms,
             is_over_protected=self.protection.is_on,
             is_over_the_end=not self.turns.active and self.playout.plays_until(now) - now <= NEARLY_SAID_MS,
         )
@@ -112,8 +110,8 @@ class Overlap:
         self.stream.last_voice = now
         self.turns.caller_paused()
         if (speech := self._speeches.get(event.item_id)) is not None:
-            by_frames_ms = self.meter.voice_ms - speech.voice_before_ms + speech.ahead_ms
-            speech.voice_ms = max(by_frames_ms, speech.lasted_ms(now, self.meter.quiet_ms))
+            by_frames_ms = self.stream.meter.voice_ms - speech.voice_before_ms + speech.ahead_ms
+            speech.voice_ms = max(by_frames_ms, speech.lasted_ms(now, self.stream.meter.quiet_ms))
             speech.stopped = now
 
     def _turn_committed(self, item_id: str) -> None:
@@ -166,20 +164,25 @@ class Overlap:
         return min(due, self.playout.plays_until(self.decisions.now))
 
     def _due_of(self, speech: Speech) -> int:
+        """Return when it is to be looked at again: what is protected ends before that, perhaps."""
+        due, protected_until = self._known_at(speech), self.protection.until
+        return min(due, protected_until) if protected_until > self.decisions.now else due
+
+    def _known_at(self, speech: Speech) -> int:
         if speech.stopped is not None:
             return speech.stopped + self.rules.words_ms
         return self._meant_at(speech) if speech.has_counted else self._counts_at(speech)
 
     def _counts_at(self, speech: Speech) -> int:
         """Return when there will have been enough voice."""
-        enough_at = speech.counts_at(self.rules.least_ms, self.meter.quiet_ms)
+        enough_at = speech.counts_at(self.rules.least_ms, self.stream.meter.quiet_ms)
         if not self.rules.may_interrupt:
             enough_at = speech.began + ENDLESS_MS
         return max(min(enough_at, speech.began + ENDLESS_MS), self.protection.until)
 
     def _meant_at(self, speech: Speech) -> int:
         """Return when it will have lasted so long that it is meant, whatever its words are."""
-        return min(speech.counts_at(LONGEST_MS, self.meter.quiet_ms), speech.began + ENDLESS_MS)
+        return min(speech.counts_at(LONGEST_MS, self.stream.meter.quiet_ms), speech.began + ENDLESS_MS)
 
     def look(self) -> None:
         """Decide what has become plain, whichever event or time led to it."""
@@ -248,7 +251,8 @@ class Overlap:
         """There was enough voice: stop, for good or until the words are known."""
         speech.has_counted = True
         is_meant = (
-            max(speech.voice_ms, speech.lasted_ms(self.decisions.now, self.meter.quiet_ms)) >= LONGEST_MS
+            max(speech.voice_ms, speech.lasted_ms(self.decisions.now, self.stream.meter.quiet_ms))
+            >= LONGEST_MS
         )
         if not self.rules.may_go_on or not self._is_saying or is_meant:
             return self._interrupted()
@@ -257,7 +261,7 @@ class Overlap:
             self.barge_in.hold()
 
     def _judge_words(self, speech: Speech) -> None:
-        is_late = speech.stopped is not None and self._due_of(speech) <= self.decisions.now
+        is_late = speech.stopped is not None and self._known_at(speech) <= self.decisions.now
         is_late = is_late or not speech.is_waited_for
         is_whole = speech.is_written_down or (is_late and speech.words != "")
         if not is_whole and not phrase_of(speech.words):
@@ -326,7 +330,7 @@ class Overlap:
         if speech.has_counted and self.playout.is_held:
             self._why_held = why
             return
-        speech_ms = speech.voice_ms or speech.lasted_ms(self.decisions.now, self.meter.quiet_ms)
+        speech_ms = speech.voice_ms or speech.lasted_ms(self.decisions.now, self.stream.meter.quiet_ms)
         self.decisions.journal.milestone("barge_in_ignored", why=why, speech_ms=speech_ms)
 
     def _go_on(self) -> None:

@@ -132,8 +132,11 @@ class Reconnect:
 
     @property
     def _is_free(self) -> bool:
-        """Say whether there is a session in which nobody speaks or waits, and somebody who needs the next one."""
-        is_silent = not self.turns.is_under_way and not self.keys.are_coming
+        """Say whether there is a session in which nobody speaks or waits, and somebody who needs the next one.
+
+        Nor may they have begun to: of a word that two sessions hear half of neither is told.
+        """
+        is_silent = not (self.turns.is_under_way or self.keys.are_coming or self.stream.may_carry_words)
         return self.session.is_ready and self._is_wanted and is_silent
 
     def look(self) -> None:

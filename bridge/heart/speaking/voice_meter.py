@@ -18,6 +18,9 @@ PAUSE_MS: Final = 100
 MOST_BEFORE_MS: Final = 300
 """What counts of a sound before turn detection tells of it: it takes so long to be sure, and to be heard of here."""
 
+TOLD_MS: Final = 1000
+"""A sound that turn detection has not told of by then is no voice to it."""
+
 
 def is_voiced(frame: bytes) -> bool:
     """Say whether this may be a voice: more than a tenth of it is loud."""
@@ -46,6 +49,15 @@ class VoiceMeter:
         self._pause_ms += ms
         if self._pause_ms >= PAUSE_MS:
             self._sound_ms = 0
+
+    def begin_anew(self) -> None:
+        """What is heard from now on comes by another line."""
+        self._sound_ms = self._pause_ms = 0
+
+    @property
+    def is_beginning(self) -> bool:
+        """Say whether a sound goes on that is so new that turn detection may not have told of it."""
+        return 0 < self._sound_ms < TOLD_MS
 
     @property
     def before_ms(self) -> int:

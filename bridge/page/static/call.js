@@ -160,6 +160,7 @@
 
   // -------------------------------------------------------------- what follows the playhead
 
+  const NEAR_MS = 15000; // of the tape's lines are there on both sides of the playhead, or others are asked for
   let lines = [], current = null, currentWord = null, tapedAt = -1;
   const seen = new IntersectionObserver((met) => { for (const one of met) if (one.isIntersecting) wordsOf(lines.find((line) => line.item === one.target)); });
 
@@ -231,10 +232,16 @@
     if (top < 0 || top > box.clientHeight - 60) box.scrollTop += top - box.clientHeight / 3;
   }
 
-  function taped() {
+  async function taped() {
     const details = byId("tape");
     if (!details || !details.open || tapedAt === now) return;
     tapedAt = now;
+    const address = byId("taped").parentElement.dataset.lines, isNear = facts.tape && facts.tape.from_ms <= Math.max(0, now - NEAR_MS) && now + NEAR_MS <= facts.tape.to_ms;
+    if (address && !isNear) {
+      const wanted = now, found = await (await fetch(`${address}?at=${Math.round(now)}`)).json();
+      if (wanted !== now) return; // somebody has moved on, and asked again
+      facts.tape = found;
+    }
     const rows = facts.tape ? facts.tape.rows : [];
     let last = rows.findIndex((row) => row[1] > now);
     last = last < 0 ? rows.length : last;
@@ -249,9 +256,7 @@
     });
     byId("taped").replaceChildren(...made);
   }
-  byId("tape")?.addEventListener("toggle", async () => {
-    const address = byId("taped").parentElement.dataset.lines;
-    if (!facts.tape && address) facts.tape = await (await fetch(address)).json();
+  byId("tape")?.addEventListener("toggle", () => {
     tapedAt = -1;
     taped();
   });

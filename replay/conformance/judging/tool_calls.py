@@ -113,7 +113,10 @@ def _told(call: BothSides, output: Told, calls: list[Called], check: Check) -> I
             yield found(check, call, "failed", why, phone=phone, model=call.model_line(output))
         return
     more = [*_again(call, answers), *(told for told in active_errors(call) if call.ms(told) > first_ms)]
-    why = "asked for twice" if more else f"heard {heard_ms - at_ms} ms after the result"
+    why = f"heard {heard_ms - at_ms} ms after the result"
+    if more:
+        again = "refused, for one is being made" if more[0].kind == "error" else "spoken behind the first"
+        why = f"a second response is asked for, and {again}"
     last = more[0] if more else answers[0].created
     yield held(not more, check, call, why, phone=phone, model=call.model_line(last))
 

@@ -52,9 +52,15 @@ def _answered(call: BothSides, act: Happening) -> Iterator[Finding]:
         why = f"heard {after_ms} ms after the caller's last word"
         ms = after_ms if call.situation.model_is_prompt else None
         yield found(TURN_ANSWERED, call, "passed", why, phone=call.act_line(act), model=model, ms=ms)
-    elif call.over_ms - ended_ms > ANSWER_MS:
+    elif call.over_ms - ended_ms > ANSWER_MS and not _was_before_the_model(call, ended_ms):
         why = _why_not(call, act, answers)
         yield found(TURN_ANSWERED, call, "failed", why, phone=call.act_line(act), model=model)
+
+
+def _was_before_the_model(call: BothSides, ended_ms: int) -> bool:
+    """Whether it was said before a session was there: whether such words are lost is looked at elsewhere."""
+    created = call.told("session.created")
+    return bool(created) and call.ms(created[0]) > ended_ms
 
 
 def _why_not(call: BothSides, act: Happening, answers: list[Answer]) -> str:

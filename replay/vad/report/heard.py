@@ -7,7 +7,17 @@ from typing import Final
 from bridge.tapes.tape import SHADOW
 from bridge.text.wording import counted
 from replay.vad.report.view import View
-from replay.vad.report.words import METRICS, Metric, amount, between, in_words, named, sentence, written
+from replay.vad.report.words import (
+    METRICS,
+    Metric,
+    amount,
+    at_least,
+    between,
+    in_words,
+    named,
+    sentence,
+    written,
+)
 from replay.vad.study.observed import Observed
 from replay.vad.study.recommend import Choice, rival
 from replay.vad.study.study import Study
@@ -104,8 +114,7 @@ def _cell(told: Observed, metric: Metric, is_unknown: bool) -> str:
     if metric.name == CLIPPED and told.is_semantic:
         return '<td class="n dim">not told'  # what it keeps from before the speech is not documented
     if is_unknown:
-        floor = amount(told.measured[metric.name].value, metric.unit)
-        return f'<td class="n dim">unknown<span class="floor">at least {floor}</span>'
+        return f'<td class="n dim">unknown<span class="floor">{at_least(metric, told.measured)}</span>'
     here, model = told.measured[metric.name], told.modelled.get(metric.name)
     kind = "tag unclear" if metric.name in told.differs_in else "dim"
     beside = f' <span class="{kind}">({amount(model.value, metric.unit)})</span>' if model else ""

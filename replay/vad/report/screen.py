@@ -11,7 +11,7 @@ from bridge.text.wording import counted
 from replay.vad.report.headline import headline
 from replay.vad.report.heard import beside_server_vad, differing, in_force, whose
 from replay.vad.report.top import hours, snippet
-from replay.vad.report.words import METRICS, amount, in_words, percent, sources, warnings, with_interval
+from replay.vad.report.words import METRICS, at_least, in_words, percent, sources, warnings, with_interval
 from replay.vad.study.study import Study
 
 
@@ -57,15 +57,14 @@ def _costs(made: Study) -> Table:
     for title in ("what callers bear", *known):
         table.add_column(title)
     for metric in METRICS:
-        costs = (measured[metric.name] for measured in known.values())
         is_unknown = metric.name in made.sweep.unknown
         table.add_row(
             metric.title,
             *(
-                f"unknown, at least {amount(one.value, metric.unit)}"
+                ", ".join(filter(None, ("unknown", at_least(metric, measured))))
                 if is_unknown
-                else with_interval(one, metric.unit)
-                for one in costs
+                else with_interval(measured[metric.name], metric.unit)
+                for measured in known.values()
             ),
         )
     return table

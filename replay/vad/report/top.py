@@ -22,6 +22,7 @@ from replay.vad.report.words import (
     Metric,
     allowed,
     amount,
+    at_least,
     between,
     difference,
     how_sure,
@@ -162,9 +163,9 @@ def _value(metric: Metric, measured: Mapping[str, Measured]) -> str:
 
 
 def _floor(metric: Metric, measured: Mapping[str, Measured]) -> str:
-    """Return a number that the truth knows too little of: all that is sure is that there is no less."""
-    told = amount(measured[metric.name].value, metric.unit)
-    return f'<td class="n"><b>unknown</b><span class="dim floor">at least {told}</span>'
+    """Return a number that the truth knows too little of, with what is sure of it."""
+    told = at_least(metric, measured)
+    return f'<td class="n"><b>unknown</b><span class="dim floor">{told}</span>'
 
 
 def _change(view: View, metric: Metric, now: Choice, then: Choice) -> str:

@@ -15,6 +15,7 @@ from replay.vad.study.intervals import LEVEL
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, DRAWN, Measured, Sweep
+from replay.vad.study.unknown import FLOORS
 from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20
@@ -132,6 +133,11 @@ def sentence(text: str) -> str:
 def written(value: float, unit: str) -> str:
     """Return the size of a difference."""
     return f"{value * 100:.1f} points" if unit == "share" else amount(value, unit)
+
+
+def at_least(metric: Metric, measured: Mapping[str, Measured]) -> str:
+    """Return what is sure of an unknown number: that it is no less than what was counted, or nothing."""
+    return f"at least {amount(measured[metric.name].value, metric.unit)}" if metric.name in FLOORS else ""
 
 
 def unknown_parts(study: Study) -> list[str]:

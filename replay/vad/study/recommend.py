@@ -10,8 +10,8 @@ from attrs import evolve, field, frozen
 from bridge.settings.turn_detection import TurnBudget
 from replay.vad.engine.machine import LEAST, Ints, Setting
 from replay.vad.study.budget import ROUNDING, allowed, excess, obstacle
-from replay.vad.study.intervals import Array
-from replay.vad.study.sweep import CLIPPED, METRICS, Measured, Sweep
+from replay.vad.study.intervals import Array, ends_of, for_few
+from replay.vad.study.sweep import CLIPPED, DRAWN, METRICS, Measured, Sweep
 from replay.vad.truth.corpus import Bools
 
 Place: TypeAlias = tuple[int, int, int]
@@ -100,15 +100,16 @@ def recommend(
             risky=quickest, beyond=beyond, nearest=_nearest(sweep, budget, usable),
         )  # fmt: skip
     threshold, silence, _ = chosen.place
+    own = _least(sweep.draws["delay_mean_ms"], drawn)
     return Recommendation(
         budget,
         known,
-        chosen,
+        promised(sweep, chosen, own),
         safe,
         now,
         "",
         float(share[threshold, silence]),
-        _nearness(_least(sweep.draws["delay_mean_ms"], drawn), threshold, silence, delays.shape[1]),
+        _nearness(own, threshold, silence, delays.shape[1]),
     )
 
 
@@ -134,6 +135,29 @@ def _choice_at(sweep: Sweep, place: int, budget: TurnBudget, now: Setting | None
         return None
     threshold, silence = divmod(place, len(sweep.grid.silences_ms))
     return _choice(sweep, (threshold, silence, _prefix(sweep, threshold, silence, budget, now)))
+
+
+def promised(sweep: Sweep, chosen: Choice, own: Ints) -> Choice:
+    """Return a choice with intervals that also hold how far choosing it flatters; own: the place each resample chooses.
+
+    What is chosen for its numbers looks better than it is. By how much, the resamples tell: each says something of its
+    own choice, and all calls say what is so of that. The wider of this and the setting's own interval counts.
+    """
+    made = np.flatnonzero(own >= 0)
+    if not len(made):
+        return chosen
+    threshold, silence = np.divmod(own[made], len(sweep.grid.silences_ms))
+    longer, measured = for_few(sweep.calls), dict(chosen.measured)
+    for name in DRAWN:
+        place = (threshold, silence, chosen.place[2]) if name == CLIPPED else (threshold, silence)
+        low, high = ends_of(sweep.values[name][place] - sweep.draws[name][made, *place])
+        one = measured[name]
+        measured[name] = Measured(
+            one.value,
+            float(np.fmin(one.low, max(one.value + float(low) * longer, 0.0))),
+            float(np.fmax(one.high, one.value + float(high) * longer)),
+        )
+    return evolve(chosen, measured=measured)
 
 
 def _nearness(chosen: Ints, threshold: int, silence: int, silences: int) -> float:

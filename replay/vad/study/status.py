@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+
 from bridge.settings.turn_detection import TurnBudget
-from replay.vad.study.budget import is_within
+from replay.vad.study.budget import exceeded, is_within
 from replay.vad.study.observed import Observed
 from replay.vad.study.recommend import Recommendation
 from replay.vad.study.sweep import Sweep
+from replay.vad.study.unknown import FLOORS, tells_nothing
 
 Status: TypeAlias = Literal[
     "change", "keep", "semantic", "risky", "beyond", "impossible", "blind", "uncalibrated"
@@ -15,11 +18,18 @@ Status: TypeAlias = Literal[
 """change, keep: a server_vad setting is recommended, another one or today's. semantic: semantic_vad was heard to be
 within the budget, and no server_vad setting within it answers sooner. risky: settings are within the budget in these
 very calls, but none surely enough for the cautious. beyond: only where it isn't known how the server hears. impossible:
-none is at all. blind: the calls can't tell how much silence is enough. uncalibrated: nothing shows how the server
+none is at all. blind: the calls can't tell how much silence is enough, for want of
+pauses, or because it isn't the caller who is heard. uncalibrated: nothing shows how the server
 hears."""
 
 NO_PAUSES: Final = (
     "no turn in these calls has a pause of 200 ms or more: they can't tell how much silence is enough"
+)
+
+NOT_THE_CALLER: Final = (
+    "through much of what the agent says somebody is heard in these calls: its echo, or voices behind the caller. So "
+    "nobody can tell from them where a caller's turn begins and ends, and no number below is sure. Label some "
+    "(replay vad labels), or keep the echo from the bridge"
 )
 
 NO_EVENTS: Final = (
@@ -39,6 +49,8 @@ def status_of(
         return "uncalibrated", mistrust
     if not sweep.totals["pauses"]:
         return "blind", NO_PAUSES
+    if tells_nothing(sweep.unknown) and not _are_all_refused(sweep, found.budget):
+        return "blind", NOT_THE_CALLER
     semantic = quickest_semantic(observed, sweep, found.budget)
     if (
         semantic
@@ -50,6 +62,13 @@ def status_of(
         return "risky" if found.risky else "beyond" if found.beyond else "impossible", found.why
     is_same = found.current is not None and found.chosen.setting == found.current.setting
     return ("keep", "") if is_same else ("change", "")
+
+
+def _are_all_refused(sweep: Sweep, budget: TurnBudget) -> bool:
+    """Say whether every setting is beyond the budget already by what is at least so."""
+    beyond = exceeded(sweep.values, budget)
+    at_least = [beyond[name] for name in beyond if name in FLOORS and name != "short_missed"]
+    return bool(np.logical_or.reduce(at_least).all())
 
 
 def quickest_semantic(told: Sequence[Observed], sweep: Sweep, budget: TurnBudget) -> Observed | None:

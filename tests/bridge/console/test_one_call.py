@@ -1,4 +1,4 @@
-"""One call's page in the console: made of its tape once, with its sound by parts, and gone with the tape."""
+"""One call's page in the console, with its sound by parts, and gone with its tape."""
 
 import gzip
 from pathlib import Path
@@ -7,12 +7,10 @@ import pytest
 from consoles import site
 from kept import Folder
 
-from bridge.console.ready import shelf
-from bridge.console.ready.prepared import LINES, SOUND
+from bridge.console import one_call
+from bridge.console.exports import clear_ready
 from bridge.retention.erase import erase_files, files_of
 from bridge.tapes.names import READY
-
-pytestmark = pytest.mark.real_time("a page is prepared by a process")
 
 
 @pytest.fixture
@@ -55,48 +53,43 @@ async def test_sound_is_told_by_parts(folder: Folder, asked: str, status: int, f
         assert await part.get_data(as_text=False) == whole[first : last + 1]
 
 
-async def test_sound_is_prepared_once_and_anew_when_its_tape_was_written_anew(folder: Folder) -> None:
-    console, path = site(folder.data), folder.data / READY / "CA1" / SOUND
-    await console.get("/console/calls/CA1/sound.wav")
-    first = path.stat().st_mtime_ns
-    await console.get("/console/calls/CA1/lines.json")
-    assert path.stat().st_mtime_ns == first
-    next((folder.data / "tapes").rglob("CA1*")).touch()
-    await console.get("/console/calls/CA1/sound.wav")
-    assert path.stat().st_mtime_ns != first
-
-
-async def test_the_page_waits_for_no_tape_and_has_it_prepared_meanwhile(folder: Folder) -> None:
+async def test_a_player_that_asks_for_too_much_is_given_the_beginning_of_it(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_call, "MOST_BYTES", 2**16)
     console = site(folder.data)
-    await console.page("/console/calls/CA1")
-    assert not (folder.data / READY / "CA1" / LINES).exists()
-    await console.get("/console/calls/CA1/lines.json")
-    assert {path.name for path in (folder.data / READY / "CA1").iterdir()} == {SOUND, LINES}
+    whole = await (await console.get("/console/calls/CA1/sound.wav")).get_data(as_text=False)
+    part = await console.get("/console/calls/CA1/sound.wav", Range="bytes=500-")
+    assert part.headers["Content-Range"] == f"bytes 500-{500 + 2**16 - 1}/{len(whole)}"
+    assert await part.get_data(as_text=False) == whole[500 : 500 + 2**16]
 
 
 async def test_the_lines_of_its_tape_are_told_when_somebody_looks(folder: Folder) -> None:
-    told = await (await site(folder.data).get("/console/calls/CA1/lines.json")).get_json()
+    console = site(folder.data)
+    told = await (await console.get("/console/calls/CA1/lines.json")).get_json()
     assert {leg for _, _, leg, _, _ in told["rows"]} >= {"twilio_http", "openai_ws", "note"}
+    for odd in ("-5", "x", "1" * 400):
+        assert (await console.get(f"/console/calls/CA1/lines.json?at={odd}")).status_code == 200
 
 
-async def test_whoever_erases_a_call_erases_what_is_ready_of_it(folder: Folder) -> None:
+async def test_nothing_is_left_of_a_call_for_whoever_erases_it(folder: Folder) -> None:
     console = site(folder.data)
     await console.get("/console/calls/CA1/sound.wav")
-    assert folder.holding("RIFF") == [SOUND]
+    assert not (folder.data / READY).exists()
     erase_files(files_of(folder.data / "tapes", "CA1"))
-    assert not (folder.data / READY / "CA1").exists()
     page = await console.page("/console/calls/CA1")  # rows are left: then those are what there is
     assert 'data-sound=""' in page
-    assert (await console.get("/console/calls/CA1/sound.wav")).status_code == 404
+    for name in ("sound.wav", "lines.json"):
+        assert (await console.get(f"/console/calls/CA1/{name}")).status_code == 404
 
 
-async def test_only_so_many_are_kept_ready(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "MOST_READY", 1)
-    console = site(folder.data)
-    folder.put("CA2")
-    for call in ("CA1", "CA2"):
-        await console.get(f"/console/calls/{call}/lines.json")
-    assert [path.name for path in (folder.data / READY).iterdir()] == ["CA2"]
+async def test_what_an_older_version_has_made_ready_is_removed(folder: Folder) -> None:
+    old = folder.data / READY / "CA1" / "sound.wav"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"RIFF")
+    assert old in files_of(folder.data / "tapes", "CA1")
+    await clear_ready(folder.data)
+    assert not (folder.data / READY).exists()
 
 
 @pytest.mark.parametrize("call", ["CA9", "..", "CA1%2f..", "x" * 300])

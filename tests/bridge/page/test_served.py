@@ -2,6 +2,7 @@
 
 import gzip
 from base64 import b64decode
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import msgspec
 import pytest
 from shown_calls import restaurant_call
 
-from bridge.page.beside import write_beside
 from bridge.page.facts import document
-from bridge.page.served import Served, growing, served
+from bridge.page.hearing import Player
+from bridge.page.served import Served, growing, recording, served
 from bridge.sound.wave_file import read_wave
 from bridge.store.database import Store
 from bridge.tapes.names import call_id_of
@@ -86,19 +87,20 @@ def test_there_is_no_page_of_a_call_that_nobody_knows(data: Path) -> None:
 
 
 def test_the_sound_is_as_long_as_the_page(data: Path, tape: Path, tmp_path: Path) -> None:
-    write_beside(tape, 0, tmp_path / "call.wav", tmp_path / "lines.json")
+    found = Player().sound(call_id_of(tape), 0, 10**9, partial(recording, data))
+    assert found is not None
+    (tmp_path / "call.wav").write_bytes(found[0])
     caller, agent = read_wave(tmp_path / "call.wav", channels=2).channels
-    length_ms = given(page(data, tape))["length_ms"]
-    assert len(caller) == len(agent)
-    assert length_ms - 80 <= len(caller) / 8 <= length_ms + 80
+    assert len(caller) == len(agent) == given(page(data, tape))["length_ms"] * 8
     assert max(caller) > 1000
     assert max(agent) > 1000
 
 
-def test_the_tapes_lines_come_apart(data: Path, tape: Path, tmp_path: Path) -> None:
+def test_the_tapes_lines_come_apart(data: Path, tape: Path) -> None:
     assert given(page(data, tape))["tape"] is None
-    write_beside(tape, 0, tmp_path / "call.wav", tmp_path / "lines.json")
-    assert len(msgspec.json.decode((tmp_path / "lines.json").read_bytes())["rows"]) > 50
+    found = Player().lines(call_id_of(tape), 0, partial(recording, data))
+    assert found is not None
+    assert len(found["rows"]) > 50
 
 
 # ---------------------------------------------------------------- while the call goes on

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from replay.cluster.pool import MOST_UNDER_WAY, Pool, PoolError, in_bundles, open_pool
+from replay.cluster.pool import MOST_UNDER_WAY, Pool, PoolError, open_pool
 
 
 def doubled(number: int) -> int:
@@ -37,8 +37,11 @@ def test_what_is_wrong_with_a_piece_reaches_whoever_wants_it() -> None:
         list(Pool(executor).ordered(doubled, [1, None]))  # type: ignore[list-item]
 
 
-def test_bundles_have_all_pieces_in_order() -> None:
-    assert list(in_bundles(range(5), 2)) == [range(2), range(2, 4), range(4, 5)]
+@pytest.mark.parametrize("bundle", [1, 3, 1000])
+def test_bundles_make_no_difference(bundle: int) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        assert list(Pool(executor).each(doubled, range(100), bundle)) == list(map(doubled, range(100)))
+    assert list(Pool().each(doubled, range(100), bundle)) == list(map(doubled, range(100)))
 
 
 def test_a_scheduler_that_is_not_there_is_said_to_be() -> None:

@@ -1,5 +1,6 @@
 """What a page asks of a call that goes on: with a script and without, answered, refused, and what is not even asked."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,25 @@ async def test_what_is_nothing_or_too_long_is_not_whispered(console: Site, call:
     assert answer.status_code == 400
     assert f"1 to {MOST_WHISPERED} characters" in await answer.get_data(as_text=True)
     assert asked(call) == []
+
+
+async def test_whoever_has_hung_up_is_told_that_the_call_is_over_until_it_can_be_read(
+    console: Site, call: Watched, tmp_path: Path
+) -> None:
+    done = await console.post(f"{OWN}/hang-up", {}, **PAGE)
+    assert (done.status_code, done.headers["Location"]) == (303, OWN)
+    for _ in range(2):
+        shown = await console.get(OWN)
+        page = await shown.get_data(as_text=True)
+        assert shown.status_code == 202
+        assert "This call is over." in page
+        assert '<meta http-equiv="refresh"' in page
+        tape = tmp_path / "tapes" / "2026-01-01" / "CA1.jsonl"  # then the call is gone, and its tape is there
+        tape.parent.mkdir(parents=True, exist_ok=True)
+        tape.write_text("{}\n")
+        console.pages.snapshot.live = ()  # type: ignore[attr-defined]
+    os.utime(tape, (1, 1))
+    assert (await console.get(OWN)).status_code == 404
 
 
 @pytest.mark.parametrize("act", ["whisper", "transfer", "listen", "hang-up"])

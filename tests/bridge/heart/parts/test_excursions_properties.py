@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from courses import Course, History, agents, courses, history
+from away import agent_with_places
+from courses import BEGUN, PRESENT, Course, History, agents, courses, history
 from heart import of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from bridge.agents import Agent
 from bridge.heart.effects import (
@@ -23,7 +24,15 @@ from bridge.heart.effects import (
     ToModel,
     WriteNote,
 )
-from bridge.heart.events import CallerAway, ExcursionEnded, StreamStarted
+from bridge.heart.events import (
+    CallerAway,
+    ExcursionEnded,
+    FarEndTold,
+    ResponseCreated,
+    StreamStarted,
+    ToolCalled,
+    TurnCommitted,
+)
 from bridge.heart.parts.excursions import CONNECT_MS
 from bridge.heart.plans import Dial, GoTo, HangUp, JoinQueue
 
@@ -94,7 +103,18 @@ def test_the_model_hears_nothing_and_is_asked_nothing_while_the_caller_is_away(
         assert not (is_away and isinstance(effect, TO_MODEL))
 
 
+TAKEN: Course = [
+    *BEGUN,
+    (0, ToolCalled("r1", "c1", "transfer_call", '{"place": "sales"}')),
+    (0, FarEndTold(PRESENT, "answered")),
+]
+DONE = ExcursionEnded(PRESENT, "completed", 0, {"DialCallStatus": "completed"})
+STILL_TOLD: Course = [(0, TurnCommitted("u")), (0, ResponseCreated("r2"))]
+
+
 @some
+@example(agent_with_places(), [*TAKEN, (0, DONE), *STILL_TOLD])
+@example(agent_with_places(), [*TAKEN, *STILL_TOLD, (0, DONE)])
 @given(agents, courses)
 def test_after_the_session_nothing_is_said_to_the_model(agent: Agent, course: Course) -> None:
     wanted = history(agent, course).wanted

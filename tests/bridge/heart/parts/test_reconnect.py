@@ -453,6 +453,25 @@ def test_sessions_come_one_after_the_other(agent: Agent, course: Course) -> None
     assert len(losses) <= agent.limits.reconnects
 
 
+def test_an_old_session_is_not_left_in_the_middle_of_a_word_that_nobody_has_told_of_yet() -> None:
+    line = a_call(OLD)
+    line.wait_with_frames(29_900 - line.now)
+    for _ in range(10):
+        line.caller_frame(b"\x10\x90" * 80, after=20)
+    assert not of(line.wanted, OpenSession)
+    line.wait_with_frames(80)
+    assert not of(line.wanted, OpenSession), "they may only have paused"
+    line.wait_with_frames(20)
+    assert of(line.wanted, OpenSession)
+
+
+def test_a_line_that_is_never_quiet_keeps_no_old_session() -> None:
+    line = a_call(OLD)
+    while not of(line.wanted, OpenSession):
+        line.caller_frame(b"\x10\x90" * 80, after=20)
+        assert line.now < 31_500
+
+
 def test_an_old_session_is_left_though_no_mark_tells_that_its_words_were_heard() -> None:
     line = a_call(OLD)
     line.wait_with_frames(29_500 - line.now)

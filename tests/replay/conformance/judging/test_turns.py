@@ -42,6 +42,12 @@ def test_what_a_tool_gave_and_is_said_twice_is_another_check() -> None:
     assert results(call)["one-answer"] == "passed"
 
 
+def test_words_that_were_said_before_the_model_was_there_are_another_check() -> None:
+    said = {"says": [(1000, 500)]}
+    assert results(a_call(told(3000, "session.created"), **said)) == {}
+    assert results(a_call(told(900, "session.created"), **said))["turn-answered"] == "failed"
+
+
 def test_what_was_not_long_enough_ago_can_not_be_told() -> None:
     assert results(a_call(turn(4100), says=[(4000, 500)], closed_ms=9000)) == {}
 

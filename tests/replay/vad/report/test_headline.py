@@ -12,14 +12,14 @@ from replay.vad.report.heard import beside_server_vad, differing, observed_secti
 from replay.vad.report.page import page
 from replay.vad.report.top import snippet
 from replay.vad.report.view import View
-from replay.vad.report.words import how_sure, warnings
+from replay.vad.report.words import METRICS, how_sure, warnings
 from replay.vad.study.observed import observed
 from replay.vad.truth.recording import Heard, ServerTurn
 
 
 @pytest.mark.parametrize("status", BESIDES)
 def test_a_study_comes_to_what_its_numbers_say(status: str) -> None:
-    assert BESIDES[status]().status == status
+    assert BESIDES[status]().status == ("blind" if status == "drowned" else status)
 
 
 @pytest.mark.parametrize("status", BESIDES)
@@ -36,6 +36,23 @@ def test_no_advice_stands_beside_a_warning_that_contradicts_it(status: str) -> N
     if study.advised and "try higher" in text:
         assert study.advised.threshold < high
     assert ("server_vad" in snippet(study)) == bool(study.advised or status == "beyond")
+
+
+def test_of_calls_in_which_it_is_not_the_caller_who_is_heard_nothing_is_said_but_that() -> None:
+    study = BESIDES["drowned"]()
+    assert headline(study).startswith("No recommendation")
+    assert study.advised is None
+    assert "its echo, or voices behind the caller" in study.why
+    text = page(study)
+    assert text.count("<b>unknown</b>") >= len(METRICS)
+    assert not snippet(study)
+
+
+def test_what_is_at_least_beyond_the_budget_is_refused_even_so() -> None:
+    study = BESIDES["drowned"]()
+    values = study.sweep.values | {"not_ended": study.sweep.values["not_ended"] + 0.5}
+    loud = concluded(evolve(study, sweep=evolve(study.sweep, values=values)))
+    assert loud.status == "impossible"
 
 
 def test_what_lies_beyond_the_known_range_is_for_a_shadow_first() -> None:

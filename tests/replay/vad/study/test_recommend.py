@@ -9,8 +9,9 @@ from replay.sound.silero import probabilities
 from replay.vad.compose.compose import Recipe, compose
 from replay.vad.engine.machine import Hearing, Setting
 from replay.vad.study.changes import changes, outcome_under
+from replay.vad.study.intervals import ends_of
 from replay.vad.study.recommend import choice_of, recommend
-from replay.vad.study.sweep import Grid, sweep
+from replay.vad.study.sweep import CLIPPED, DRAWN, METRICS, Grid, Sweep, drawn_calls, sweep
 from replay.vad.truth.corpus import Corpus
 
 HEARING = Hearing()
@@ -141,3 +142,38 @@ def test_a_setting_that_clips_too_many_beginnings_is_not_within_the_budget(mater
     )
     assert found.chosen is None
     assert "no setting has at most 3 % of beginnings clipped" in found.why
+
+
+def test_what_is_promised_allows_for_having_been_chosen():
+    """Every setting cuts off 18 % in truth; the quickest that seems to be within 15 % is chosen."""
+    grid, held, alone = Grid(prefixes_ms=(300,)), 0, 0
+    for seed in range(40):
+        told = by_chance(grid, 0.18, seed)
+        chosen = recommend(told, BUDGET).chosen
+        plain, promised = told.at("turns_cut", *chosen.place), chosen.measured["turns_cut"]
+        assert promised.value == plain.value
+        assert promised.low <= plain.low
+        assert promised.high >= plain.high
+        alone += plain.high >= 0.18
+        held += promised.high >= 0.18
+    assert alone < 36 <= held
+
+
+def by_chance(grid, cut, seed, calls=24, turns=8):
+    """Return a sweep of callers of whom each setting cuts off the same share, each its own callers."""
+    random, shape = np.random.default_rng(seed), (calls, len(grid.thresholds), len(grid.silences_ms))
+    cuts = random.binomial(turns, cut, shape).astype(np.float32)
+    drawn = np.einsum("rc,cts->rts", drawn_calls(calls, 200, seed), cuts) / (calls * turns)
+    low, high = ends_of(drawn)
+    delays = np.broadcast_to(np.array(grid.silences_ms, np.float32), shape[1:])
+    values = {name: np.zeros(shape[1:], np.float32) for name in METRICS}
+    values |= {
+        "turns_cut": cuts.mean(axis=0) / turns,
+        "delay_mean_ms": delays,
+        CLIPPED: np.zeros((*shape[1:], 1)),
+    }
+    draws = {name: np.broadcast_to(values[name], (200, *values[name].shape)) for name in DRAWN}
+    return Sweep(
+        grid, HEARING, values, values | {"turns_cut": low}, values | {"turns_cut": high}, draws | {"turns_cut": drawn},
+        {"turns": calls * turns}, calls,
+    )  # fmt: skip

@@ -4,8 +4,10 @@ from attrs import evolve
 from vad_calls import composed, recordings
 
 from replay.sound.ears import EARS, Ear
-from replay.vad.study.unknown import UNENDED, UNHEARD, UNREAD, unknown_to
+from replay.vad.study.sweep import METRICS
+from replay.vad.study.unknown import UNENDED, UNHEARD, UNREAD, tells_nothing, unknown_to
 from replay.vad.truth.derive import WITNESS
+from replay.vad.truth.truth import Span, Truth, Turn
 
 KNOWN = [call.truth for call in composed(4)]
 DERIVED = [evolve(one, source="derived") for one in KNOWN]
@@ -38,3 +40,23 @@ def test_what_most_of_the_turns_are_known_of_is_known():
     mixed = [*KNOWN[:3], DERIVED[3]]
     assert unknown_to(mixed, READ, Ear()) == set()
     assert unknown_to([*DERIVED[:3], KNOWN[3]], READ, Ear()) == {*UNENDED}
+
+
+def talked_through(ms_of_each_second):
+    """Return a derived truth in which somebody is heard for so much of each second of what the agent says."""
+    turns = tuple(Turn(Span(at, at + ms_of_each_second)) for at in range(0, 10_000, 1000))
+    return Truth(turns, "derived", 20_000, (Span(0, 10_000),))
+
+
+def test_who_is_heard_through_what_the_agent_says_is_not_the_caller_and_then_nothing_is_known():
+    through = [talked_through(400)]
+    unknown = unknown_to(through, READ[:1], Ear())
+    assert unknown == set(METRICS)
+    assert tells_nothing(unknown)
+    assert not tells_nothing(unknown_to([talked_through(100)], READ[:1], Ear()))
+    assert unknown_to([evolve(through[0], source="labels")], READ[:1], Ear()) == set()
+
+
+def test_without_the_agent_there_is_nothing_to_hear_it_by():
+    alone = evolve(talked_through(900), agent=())
+    assert unknown_to([alone], READ[:1], Ear()) == {*UNENDED}
