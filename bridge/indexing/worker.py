@@ -54,6 +54,7 @@ from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 if TYPE_CHECKING:
     from bridge.store.records import Records
     from bridge.tapes.late import Late
+from bridge.uploads.stub import bring_back
 
 IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10
@@ -107,6 +108,7 @@ class Indexing:
             case KeepMark(mark):
                 from bridge.tapes.late import keep_mark
 
+                bring_back(self.data / "tapes", mark.call_id)
                 marked = keep_mark(self.data / "tapes", mark)
                 self.store.add([] if marked is None else [marked])
                 return Told(None if marked is None else str(marked))

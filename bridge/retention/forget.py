@@ -5,7 +5,7 @@ It reaches the data folder. Logs elsewhere, backups, exports, and what Twilio an
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -85,13 +85,10 @@ class Known:
 def known_calls(data: Path, store: Store) -> list[Known]:
     """Return every call on a tape or in the database, the oldest first. Raises `StoreError`."""
     taped = {known.call_id: known for known in _taped(data / "tapes")}
-    known = taped | {one.call_id: one for one in _only_stored(store, taped)}
-    away = [
-        one.path
-        for one in stored_alone(data / "tapes")
-        if call_id_of(one.path).partition(".")[0] not in known
-    ]
-    return sorted([*known.values(), *map(_on_tape, away)], key=lambda one: one.started_at)
+    away = {call_id_of(one.path).partition(".")[0]: one.path for one in stored_alone(data / "tapes")}
+    known = taped | {one.call_id: one for one in _only_stored(store, taped, away)}
+    rest = [evolve(_on_tape(path), call_id=name) for name, path in away.items() if name not in known]
+    return sorted([*known.values(), *rest], key=lambda one: one.started_at)
 
 
 def _taped(tapes: Path) -> Iterator[Known]:
@@ -127,13 +124,18 @@ def _direction(raw: bytes) -> str:
     return str((line.http or {}).get("form", {}).get("Direction", "")) if line.leg == HTTP else ""
 
 
-def _only_stored(store: Store, taped: dict[str, Known]) -> Iterator[Known]:
-    """Yield calls whose tapes are gone; which of their numbers is ours is not known any more."""
+def _only_stored(store: Store, taped: dict[str, Known], away: Collection[str]) -> Iterator[Known]:
+    """Yield calls whose tapes are not here. Of one whose tape is in storage the row says whose number is whose; of one
+    that is gone either number counts, unless it is known to be ours."""
     if not store.path.exists():
         return
-    sql = "select call_id, agent, started_at, from_number, to_number from calls"
+    sql = "select call_id, agent, started_at, from_number, to_number, is_outgoing from calls"
+    rows = patiently(lambda: store.query(sql))
     ours = {number for known in taped.values() for number in known.ours}
-    for row in patiently(lambda: store.query(sql)):
+    ours |= {
+        row["from_number" if row["is_outgoing"] else "to_number"] for row in rows if row["call_id"] in away
+    }
+    for row in rows:
         if row["call_id"] not in taped:
             numbers = (row["from_number"] or "", row["to_number"] or "")
             party = tuple(number for number in numbers if number not in ours)

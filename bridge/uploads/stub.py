@@ -7,6 +7,7 @@ as it is, and nobody has to read anything to know that.
 
 import os
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +104,13 @@ def fetch(stub: Path) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return tape
+
+
+def bring_back(tapes: Path, call_id: str) -> None:
+    """Bring the tape of a call back from storage, if it is there alone. Raises what `fetch` does."""
+    for stub in tapes.glob(f"*/{escape(call_id)}{STORED_SUFFIX}"):
+        if not tape_of(stub).exists():
+            fetch(stub)
 
 
 def stored_alone(tapes: Path) -> Iterator[Stored]:

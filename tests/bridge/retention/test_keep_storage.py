@@ -7,14 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from kept import CALLER, Folder
+from kept import CALLER, OURS, Folder
 from storage import BUCKET, Storage, storage
 
 from bridge.cli import main
 from bridge.config import Settings, parse
-from bridge.errors import ObjectError
+from bridge.errors import ForgetError, ObjectError
+from bridge.indexing.worker import Indexing
 from bridge.retention.forget import erase, look_for
 from bridge.retention.keep import keep
+from bridge.store.messages import KeepMark, Told
+from bridge.tapes.late import Mark, mark_on
 from bridge.tapes.reader import header_of, read_tape
 from bridge.tapes.tape import decode
 from bridge.uploads.stub import is_uploaded, located, lying, stub_of
@@ -176,3 +179,24 @@ def test_an_older_tape_that_is_laid_back_is_not_taken_for_what_is_in_storage(
     shutil.copy(tape, tape.with_suffix(".copy"))
     shutil.move(tape.with_suffix(".copy"), tape)
     assert not is_uploaded(tape)
+
+
+def test_a_call_in_storage_alone_can_be_marked_and_goes_there_again(folder: Folder, storage: Storage) -> None:
+    keep(folder.data, settings_of(folder, storage.url), NOW)
+    reply = Indexing(folder.data).reply_to(KeepMark(Mark("CAfirst", "anna", NOW, mark="bad")))
+    tape = folder.data / "tapes" / "2026-11-23" / "CAfirst.jsonl.gz"
+    assert reply == Told(str(tape))
+    assert list(not_uploaded(folder.data / "tapes")) == [tape]
+    assert upload(tape, storage.url)
+    keep(folder.data, settings_of(folder, storage.url), NOW)
+    assert not tape.exists()
+    assert mark_on(lying(tape)) == "bad"
+
+
+def test_a_number_of_ones_own_is_refused_though_all_tapes_are_in_storage_alone(
+    folder: Folder, storage: Storage
+) -> None:
+    keep(folder.data, settings_of(folder, storage.url), datetime(2027, 1, 24, tzinfo=UTC))
+    assert not list(folder.data.rglob("*.jsonl.gz"))
+    with pytest.raises(ForgetError, match="number of your own"):
+        look_for(OURS, folder.data, daemon_runs=False)
