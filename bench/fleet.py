@@ -201,7 +201,20 @@ class Trial:
 
 # ---------------------------------------------------------------- what came of it
 
-VARIES: Final = ("_ms", "_id", "_sid", "_at", "tape", "position", "from_number", "data", "text", "counts")
+VARIES: Final = (
+    "_ms",
+    "_id",
+    "_sid",
+    "_at",
+    "first_heard",
+    "first_sent",
+    "tape",
+    "position",
+    "from_number",
+    "data",
+    "text",
+    "counts",
+)
 """How the names of columns end whose values are another call's, or another moment's."""
 
 

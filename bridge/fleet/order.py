@@ -55,6 +55,11 @@ def _candidates(arrival: Arrival, hosts: Iterable[str], away: Collection[str]) -
     ]
 
 
+def has_failed(arrival: Arrival, hosts: Iterable[str]) -> bool:
+    """Say whether Twilio came after it got no use of a host: of one host, and not of the balancer."""
+    return origin_of(arrival.failed_url) in {origin_of(host) for host in hosts}
+
+
 def origin_of(url: str) -> str:
     """Return scheme and host of a URL that Twilio named; nothing where it has none."""
     try:

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field
 
 from bridge.config import Settings
-from bridge.fleet.order import MOST_HOPS, Arrival, next_after, preferred
+from bridge.fleet.order import MOST_HOPS, Arrival, has_failed, next_after, preferred
 from bridge.wire.routes import IN_TIME
 from bridge.wire.twiml import redirect_twiml
 
@@ -66,9 +66,9 @@ class Fleet:
     def elsewhere(self, arrival: Arrival, *, is_draining: bool) -> str:
         """Return TwiML that leads a call to the host that is to have it; nothing where that is this one.
 
-        Whoever was passed on to this host stays.
+        Whoever was passed on to this host stays, and so does who was led to one that is gone: the next may be, too.
         """
-        if arrival.hops or self.is_alone:
+        if arrival.hops or self.is_alone or has_failed(arrival, self.hosts.values()):
             return ""
         away = self._away() | ({self.own} if is_draining else set())
         host = preferred(arrival, self.hosts.values(), away)
