@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 from browsing import Visit, visiting
-from vad_statuses import BESIDES
+from vad_statuses import BESIDES, concluded
 from vad_studies import HARD, a_study
 
 from replay.vad.report.page import page
@@ -36,6 +36,12 @@ def not_knowing(study: Study) -> Study:
     return told(evolve(study, sweep=evolve(study.sweep, unknown=frozenset({"short_missed", "not_ended"}))))
 
 
+def risky(study: Study) -> Study:
+    """Return the study for the cautious, of calls in which no setting is surely within the budget."""
+    draws = study.sweep.draws | {"turns_cut": study.sweep.draws["turns_cut"] + 1}
+    return concluded(evolve(study, sweep=evolve(study.sweep, draws=draws)), is_cautious=True)
+
+
 STUDIES = {
     "change": lambda: told(a_study(calls=24)),
     "keep": lambda: told(a_study(calls=24, status="keep")),
@@ -45,6 +51,9 @@ STUDIES = {
     "unknown": lambda: not_knowing(a_study(calls=24)),
     "semantic": lambda: BESIDES["semantic"](),
     "beyond": lambda: BESIDES["beyond"](),
+    "blind": lambda: BESIDES["blind"](),
+    "drowned": lambda: BESIDES["drowned"](),
+    "risky": lambda: risky(a_study(calls=24)),
 }
 
 

@@ -22,6 +22,7 @@ from replay.vad.report.words import (
 from replay.vad.study.recommend import Choice
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, Measured, Sweep
+from replay.vad.study.unknown import tells_nothing
 
 
 def headline(study: Study) -> str:
@@ -46,6 +47,8 @@ def headline(study: Study) -> str:
             return "Neither server_vad, at any setting that was tried, nor semantic_vad meets this budget"
         case "impossible":
             return "No server_vad setting that was tried meets this budget; try semantic_vad"
+        case "blind" if tells_nothing(study.sweep.unknown):
+            return "No recommendation: not the caller alone is heard in these calls"
         case "blind":
             return "No recommendation: these calls can\u2019t tell how much silence is enough"
         case _:
@@ -64,17 +67,21 @@ def beside(study: Study, shown: Choice | None) -> Iterator[str]:
     if study.why:
         yield sentence(study.why)
     if study.status == "semantic":
-        yield "It is within the budget, as observed, and no server_vad setting that is answers sooner."
-    real = study.semantic or in_force(study)
+        yield "It is within the budget, as observed, and no server_vad setting within it answers sooner."
+    real = None if tells_nothing(study.sweep.unknown) else study.semantic or in_force(study)
     if study.status in ("uncalibrated", "blind") and real and (over := _exceeding(study, real.measured)):
         yield f"What callers bear now is beyond the budget, as observed{over}."
     if study.status == "uncalibrated":
-        yield "The curves below are ordinal: they tell which setting is better, not by how much."
+        yield "The curves below tell which setting is the better one, and not by how much."
     if study.status in ("change", "keep", "beyond") and (parts := unknown_parts(study)):
         yield (
             f"They can\u2019t tell of {' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))}, and the budget "
             "has limits on that: label some moments."
         )
+    if study.status == "beyond":
+        yield "A shadow is a second session that hears the calls, and that nobody hears."
+    if study.status == "risky":
+        yield "More calls may make it sure. Asked for without caution, it would be recommended."
     if study.status == "impossible" and shown:
         yield f"Nearest to it: {in_words(shown.setting)}{_exceeding(study, shown.measured)}."
     if study.current is None:
@@ -124,10 +131,11 @@ def _bargain(study: Study, shown: Choice | None) -> Iterator[str]:
             (won if told[0] else paid).append(told[1])
     if not won and not paid:
         yield "Nothing differs that these calls can show."
+    wins, costs = ("Wins", "Costs") if study.advised else ("It would win", "It would cost")
     if won:
-        yield f"Wins: {', '.join(won)}."
+        yield f"{wins}: {', '.join(won)}."
     if paid:
-        yield f"Costs: {', '.join(paid)}."
+        yield f"{costs}: {', '.join(paid)}."
 
 
 def told_change(sweep: Sweep, metric: Metric, now: Choice, then: Choice) -> tuple[bool, str] | None:

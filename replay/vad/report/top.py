@@ -37,6 +37,7 @@ from replay.vad.report.words import (
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, Measured
+from replay.vad.study.unknown import tells_nothing
 
 KINDS: Final = {"change": "fine", "keep": "fine", "semantic": "fine", "impossible": "worse"}
 
@@ -107,7 +108,7 @@ def _columns(view: View) -> Iterator[Column]:
         )
     if view.now:
         yield Column("now", "now, modelled" if real else "now", view.now.measured)
-    if view.shown:
+    if view.shown and study.status != "blind" and not tells_nothing(study.sweep.unknown):
         modelled = ", modelled" if real and not view.now else ""
         yield Column("advised", view.role + modelled, view.shown.measured)
 

@@ -15,7 +15,7 @@ from replay.vad.study.intervals import LEVEL
 from replay.vad.study.recommend import Choice, spread
 from replay.vad.study.study import Study
 from replay.vad.study.sweep import CLIPPED, DRAWN, Measured, Sweep
-from replay.vad.study.unknown import FLOORS
+from replay.vad.study.unknown import FLOORS, tells_nothing
 from replay.vad.truth.corpus import ENDED_WITHIN_MS
 
 FEW_CALLS: Final = 20
@@ -137,7 +137,8 @@ def written(value: float, unit: str) -> str:
 
 def at_least(metric: Metric, measured: Mapping[str, Measured]) -> str:
     """Return what is sure of an unknown number: that it is no less than what was counted, or nothing."""
-    return f"at least {amount(measured[metric.name].value, metric.unit)}" if metric.name in FLOORS else ""
+    told = measured[metric.name].value
+    return f"at least {amount(told, metric.unit)}" if metric.name in FLOORS and told > 0 else ""
 
 
 def unknown_parts(study: Study) -> list[str]:
@@ -205,7 +206,7 @@ def warnings(study: Study) -> Iterator[str]:
     elif totals["short"] < FEW_SHORT:
         count, each = totals["short"], percent(1 / totals["short"])
         yield f"Only {count:.0f} short replies: each one missed moves the share by {each}."
-    if study.sources.get("derived"):
+    if study.sources.get("derived") and not tells_nothing(study.sweep.unknown):
         yield (
             "Truth worked out from the calls themselves flatters: it knows of few missed replies, clipped beginnings "
             "and false starts, of too few cut-offs where the agent was quick, and its delays are no surer than where "

@@ -18,13 +18,10 @@ Status: TypeAlias = Literal[
 """change, keep: a server_vad setting is recommended, another one or today's. semantic: semantic_vad was heard to be
 within the budget, and no server_vad setting within it answers sooner. risky: settings are within the budget in these
 very calls, but none surely enough for the cautious. beyond: only where it isn't known how the server hears. impossible:
-none is at all. blind: the calls can't tell how much silence is enough, for want of
-pauses, or because it isn't the caller who is heard. uncalibrated: nothing shows how the server
-hears."""
+none is at all. blind: the calls can't tell how much silence is enough, for want of pauses, or because it isn't the
+caller who is heard. uncalibrated: nothing shows how the server hears."""
 
-NO_PAUSES: Final = (
-    "no turn in these calls has a pause of 200 ms or more: they can't tell how much silence is enough"
-)
+NO_PAUSES: Final = "no turn in these calls has a pause of 200 ms, so the shortest silence of all looks best"
 
 NOT_THE_CALLER: Final = (
     "through much of what the agent says somebody is heard in these calls: its echo, or voices behind the caller. So "

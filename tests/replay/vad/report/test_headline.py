@@ -40,12 +40,22 @@ def test_no_advice_stands_beside_a_warning_that_contradicts_it(status: str) -> N
 
 def test_of_calls_in_which_it_is_not_the_caller_who_is_heard_nothing_is_said_but_that() -> None:
     study = BESIDES["drowned"]()
-    assert headline(study).startswith("No recommendation")
+    assert headline(study) == "No recommendation: not the caller alone is heard in these calls"
     assert study.advised is None
     assert "its echo, or voices behind the caller" in study.why
     text = page(study)
-    assert text.count("<b>unknown</b>") >= len(METRICS)
+    assert text.count("<b>unknown</b>") == len(METRICS)
+    assert "as observed, with" not in text
+    assert "flatters: it knows" not in text
     assert not snippet(study)
+
+
+def test_what_is_said_of_a_setting_that_is_not_recommended_is_said_with_an_if() -> None:
+    advised, nearest = BESIDES["change"](), BESIDES["impossible"]()
+    assert any(one.startswith("Wins: ") for one in beside(advised, advised.recommendation.chosen))
+    said = list(beside(nearest, nearest.recommendation.nearest))
+    assert any(one.startswith("It would win: ") for one in said)
+    assert not any(one.startswith(("Wins", "Costs")) for one in said)
 
 
 def test_what_is_at_least_beyond_the_budget_is_refused_even_so() -> None:

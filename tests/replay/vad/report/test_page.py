@@ -64,7 +64,7 @@ def test_without_calibration_nothing_is_recommended() -> None:
     text = page(study)
     assert headline_of(text).startswith("No recommendation:")
     assert "No call has events to compare with." in text
-    assert "ordinal" in text
+    assert "which setting is the better one, and not by how much" in text
     assert snippet(study) == ""
 
 
