@@ -33,7 +33,7 @@ FRESH_NS: Final = 60 * 10**9
 
 SOUND, LINES = "sound.wav", "lines.json"
 MOST_BYTES: Final = 2**18
-"""Of sound in one answer: sixteen seconds, which are read in 40 ms; players ask for the next ones."""
+"""Of sound in one answer: sixteen seconds, which are read in 30 ms; players ask for the next ones."""
 
 
 def add_one_call(console: Paths, pages: Pages, data: Path) -> None:
