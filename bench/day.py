@@ -13,12 +13,14 @@ broke one.
 
 import argparse
 import gzip
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
 from time import monotonic, perf_counter
+from traceback import extract_tb
 from typing import Final
 
 from attrs import define, field, frozen
@@ -47,6 +49,9 @@ SLACK_MS: Final = 1000
 
 TURN_MS: Final = 1000
 """What passes after a caller's words until they are a turn: half a second, and what is left of a word."""
+
+MOST_SECONDS: Final = 60
+"""Of the processor: a call that takes longer goes round in circles."""
 
 OWED, QUIET = "owed", "quiet"
 MOST_SHOWN: Final = 20
@@ -157,7 +162,8 @@ class Day:
         try:
             call = judged(seed)
         except Exception as error:  # a bug is what is looked for
-            self.broken[seed] = [f"crashed: {error!r}"]
+            place = extract_tb(error.__traceback__)[-1]
+            self.broken[seed] = [f"crashed: {error!r}, {place.filename}:{place.lineno}"]
             return
         self.spoken_ms += call.rows.call["duration_ms"]
         for kind, ms, bound_ms in (
@@ -205,6 +211,20 @@ def seeds_of(first: int, calls: int, minutes: float) -> Iterator[int]:
         seed += 1
 
 
+def make_in_time(day: Day, seed: int) -> None:
+    """Make the call of a seed, and break it off if it does not end."""
+
+    def break_off(*_: object) -> None:
+        raise TimeoutError(f"not made in {MOST_SECONDS} s")
+
+    signal.signal(signal.SIGVTALRM, break_off)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
+    try:
+        day.make(seed)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
 def show(day: Day, seconds: float, first: int) -> None:
     """Print what came of it."""
     hours = day.spoken_ms / 3_600_000
@@ -241,8 +261,9 @@ def main(arguments: list[str]) -> int:
         return write_one(asked.call)
     anew = SystemRandom().randrange(1, 10**9) if asked.minutes else 0
     first, began, day = asked.seed if asked.seed is not None else anew, perf_counter(), Day()
+    print(f"from seed {first}", flush=True)
     for seed in seeds_of(first, asked.calls, asked.minutes):
-        day.make(seed)
+        make_in_time(day, seed)
     show(day, perf_counter() - began, first)
     return 1 if day.broken else 0
 

@@ -13,7 +13,7 @@ from bridge.calls.setup import CurrentSetup, Setup
 from bridge.calls.switchboard import Switchboard
 from bridge.config import Secrets, Settings
 from bridge.heart.parts.glance import Glance
-from bridge.indexing.day_bill import ON_RECORD, DayBill
+from bridge.indexing.day_bill import ARE_RECORDED, MOST_UNRECORDED, ON_RECORD, DayBill
 from bridge.links.model import ModelAddress
 from bridge.settings.server import Server
 from bridge.store.messages import Asking, Failed, Fault, Question, Rows
@@ -30,17 +30,17 @@ class Records:
     added: int = 0
     asked: int = 0
     fault: str = ""
+    calls: set[str] = field(factory=set)
 
     async def read(self, question: Asking) -> Rows | Failed:
         assert isinstance(question, Question)
         self.asked += 1
-        ((sql, (day,)),) = question.queries.values()
-        assert sql == ON_RECORD
-        return (
-            Failed(Fault.HELD, self.fault)
-            if self.fault
-            else Rows({"spent": [{"usd": self.usd.get(day, 0.0)}]})
-        )
+        (spent, (day,)), (are_recorded, (asked_for,)) = question.queries.values()
+        assert (spent, are_recorded) == (ON_RECORD, ARE_RECORDED)
+        if self.fault:
+            return Failed(Fault.HELD, self.fault)
+        found = [{"call_id": call_id} for call_id in asked_for if call_id in self.calls]
+        return Rows({"spent": [{"usd": self.usd.get(day, 0.0)}], "recorded": found})
 
 
 @define
@@ -53,10 +53,14 @@ class Going:
         return {str(n): one for n, one in enumerate(self.glanced)}
 
 
+def going_on(*usd: float | None) -> list[Glance]:
+    return [evolve(GLANCE, spent_usd=one) for one in usd]
+
+
 def bill_of(records: Records, *usd: float | None) -> DayBill:
     settings = Settings(server=Server(max_cost_per_day_usd=1.0), folder=Path("none"))
     setup = Setup(settings, Secrets(), ModelAddress("ws://x", "m", []), {})
-    going = Going([evolve(GLANCE, spent_usd=one) for one in usd])
+    going = Going(going_on(*usd))
     return DayBill(Switchboard(CurrentSetup(setup), going), records)  # type: ignore[arg-type]  # asked for no more
 
 
@@ -87,3 +91,29 @@ async def test_a_database_that_is_not_there_for_a_moment_leaves_what_was_known_a
     assert await spent(bill) == 0.5
     records.usd["2026-11-28"], records.fault = 0.75, ""
     assert await spent(bill) == 0.75
+
+
+@pytest.mark.parametrize("fault", ["", "held"])
+async def test_a_call_that_is_over_counts_until_it_is_on_record_and_then_once(fault: str) -> None:
+    """Whether the indexer is behind, or the database is not there."""
+    records = Records({})
+    bill = bill_of(records, 0.25, 0.125)
+    assert await spent(bill) == 0.375
+    bill.switchboard.host.glanced.clear()  # type: ignore[attr-defined]  # it is the one above
+    records.fault = fault
+    records.added = 1 if fault else 0
+    assert [await spent(bill), await spent(bill)] == [0.375, 0.375]
+    records.usd["2026-11-28"], records.fault, records.added, records.calls = 0.3, "", 2, {"0"}
+    assert await spent(bill) == pytest.approx(0.3 + 0.125)
+
+
+async def test_another_day_begins_with_what_goes_on() -> None:
+    bill = bill_of(Records({}), 0.25, 0.125)
+    await bill.look(DAY)
+    bill.switchboard.host.glanced[:] = going_on(0.5)  # type: ignore[attr-defined]
+    assert await spent(bill, NEXT) == 0.5
+
+
+async def test_of_very_many_calls_that_are_never_recorded_the_first_are_forgotten() -> None:
+    bill = bill_of(Records({}), *([1.0] * (MOST_UNRECORDED + 5)))
+    assert await spent(bill) == MOST_UNRECORDED
