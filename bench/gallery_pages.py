@@ -8,6 +8,7 @@ from typing import Final
 from bench.gallery_recipes import Recipe
 from bridge.text.visible import visible
 from replay.conformance.card import Check, Evidence, Finding, ReportCard, Result
+from replay.conformance.shown.words import found_of
 
 WORDS: Final[Mapping[Result, str]] = {"passed": "✓", "failed": "✗", "unknown": "·"}
 IN_WORDS: Final[Mapping[Result, str]] = {
@@ -159,7 +160,7 @@ def _others(card: ReportCard, result: Result, heading: str) -> Iterator[str]:
     yield f"## {heading}"
     yield ""
     for check in checks:
-        yield f"- {_sentence(check.title)}: {visible(card.found_of(check.name))}"
+        yield f"- {_sentence(check.title)}: {visible(found_of(card, check.name))}"
     yield ""
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final[LazyCommands] = {
     "reindex": "bridge.commands.reindex:reindex",
     "keep": "bridge.commands.keep:keep",
     "forget": "bridge.commands.keep:forget",
+    "lake": "bridge.commands.lake:lake",
 }
 
 
@@ -47,6 +48,7 @@ def main() -> None:
     bridge reindex           make the database anew, from the tapes
     bridge keep              remove what is too old
     bridge forget CALL       erase a call, or all calls with a number
+    bridge lake COMMAND      the records of all hosts: send what waits, tidy it up
 
     Recorded calls are worked on with the `replay` command.
     """

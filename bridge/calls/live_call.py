@@ -45,7 +45,7 @@ from bridge.links.outbox import Outbox
 from bridge.tapes import tape
 from bridge.tapes.key_mask import KeyMask
 from bridge.tapes.redact import without
-from bridge.tapes.tape import BRIDGE, NOTE, PHONE, Line
+from bridge.tapes.tape import BRIDGE, LATE_MS, NOTE, PHONE, Line
 from bridge.tapes.tape_writer import TapeWriter
 from bridge.text.validity import valid_json
 from bridge.tools import Tool
@@ -66,6 +66,7 @@ class LiveCall:
     tape: TapeWriter
     call: Call
     lag: LoopLag = field(factory=LoopLag)
+    clock: Callable[[], float] = field(factory=lambda: trio.lowlevel.current_clock().current_time)
     born: float = field(factory=trio.current_time)
     last_event: float = field(factory=trio.current_time)
     end: EndCall | None = None
@@ -117,7 +118,7 @@ class LiveCall:
 
     def now_ms(self) -> int:
         """Return whole milliseconds since the webhook was accepted."""
-        return int((trio.current_time() - self.born) * 1000)
+        return int((self.clock() - self.born) * 1000)
 
     def begin(self, webhook: Line) -> None:
         """Let the heart begin; what it wants is on the tape before the webhook is answered."""
@@ -132,7 +133,7 @@ class LiveCall:
     def feed(self, line: Line, event: Event) -> None:
         """Tape what happened, ask the heart, carry out what it wants. Never waits."""
         call, t_ms = self.call, line.t_ms
-        if t_ms > call.calm_until and not line.rang and tape.is_overdue(call.deadline, t_ms):
+        if t_ms >= call.calm_until + LATE_MS and not line.rang and tape.is_overdue(call.deadline, t_ms):
             self._ring(t_ms)  # held up as a whole: what was due comes before what came meanwhile
         self.last_event = self.born + t_ms / 1000
         self.record(line, event)
@@ -172,7 +173,7 @@ class LiveCall:
 
     def _append(self, effect: AppendAudio, t_ms: int) -> None:
         """Give the model the caller's frames: most of what is done at all, and there are no words in it to mask."""
-        message, model = realtime.encode(effect), self.model
+        message, model = realtime.encode(effect), self._model_side.leg
         self.tape.append(tape.append_line(t_ms, effect))
         self._stalled = self._stalled if model.send(message) else model.stalled
         if self._shadow is not None:

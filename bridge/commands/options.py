@@ -1,5 +1,6 @@
 """What the commands have in common: their options, and the settings that those override."""
 
+import os
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from attrs import evolve
 from bridge import config
 from bridge.checks import read_table
 from bridge.errors import ConfigError
+from bridge.lake.opening import LakePlace
 from bridge.settings.server import Server
 
 CONFIG = click.option(
@@ -19,6 +21,10 @@ DATA = click.option(
     help="The data folder, in place of the one the configuration names.",
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+STORE = click.option(
+    "--store", type=click.Choice(["here", "lake"]), default="here", show_default=True,
+    help="This host's own database, or the lake of all hosts: [store] lake.",
+)  # fmt: skip
 PUBLIC_URL = click.option("--public-url", envvar="BRIDGE_PUBLIC_URL", help="The https address Twilio calls.")
 HOST_URL = click.option(
     "--host-url", envvar="BRIDGE_HOST_URL", help="The https address of this host alone, one of several."
@@ -28,6 +34,12 @@ HOST_URL = click.option(
 def data_folder(path: Path, data: Path | None) -> Path:
     """Return the data folder that was named, or the configuration's. Raises `ConfigError`."""
     return data or config.load(path).data_folder
+
+
+def lake_of(path: Path) -> LakePlace:
+    """Return the lake that the configuration names. Raises `ConfigError`, `LakeError`."""
+    settings = config.load(path)
+    return LakePlace.of(settings, config.read_secrets(settings, os.environ))
 
 
 def with_overrides(settings: config.Settings, **said: str | None) -> config.Settings:

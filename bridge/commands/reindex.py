@@ -18,6 +18,7 @@ from bridge.retention.keep import keeps_rows
 from bridge.screen.errors import complain, explains_errors, leave_faults
 from bridge.store.database import Spread, Store
 from bridge.store.database_files import those_aside
+from bridge.store.unsent import Unsent
 from bridge.tapes.lock import is_held
 from bridge.tapes.names import DONE_SUFFIX, call_id_of, tapes_under
 from bridge.tapes.odd_tapes import tried
@@ -33,8 +34,9 @@ from bridge.uploads.stub import stored_alone
               help="Take the tapes that lie there in place of those in the data folder.")  # fmt: skip
 @click.option("--scheduler", default="", metavar="tcp://HOST:PORT",
               help="Let the workers of this Dask scheduler read the tapes, from s3:// at best.")  # fmt: skip
+@click.option("--lake", is_flag=True, help="Then have the lake get all calls of this host anew.")
 @explains_errors
-def reindex(path: Path, data: Path | None, storage: str, scheduler: str) -> None:
+def reindex(path: Path, data: Path | None, storage: str, scheduler: str, lake: bool) -> None:
     """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end.
 
     A database that can't be read, or was made by a newer version, is kept beside it under another name.
@@ -69,6 +71,12 @@ def reindex(path: Path, data: Path | None, storage: str, scheduler: str) -> None
             click.echo(
                 f"The old one could not be taken over whole: it is {aside.name} now; delete it when you like."
             )
+    if lake:
+        call_ids = store.call_ids()
+        Unsent.in_folder(folder).mark(call_ids, are_new=False)
+        click.echo(
+            f"{counted(len(call_ids), 'call')} marked for the lake: the daemon sends them, or `bridge lake send`."
+        )
     if live:
         click.echo(f"{counted(live, 'call')} going on: left to the daemon.")
     leave_faults(faults)

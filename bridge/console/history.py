@@ -1,6 +1,5 @@
 """The calls that were: the list of them, and what is searched in it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import trio
@@ -9,6 +8,7 @@ from quart import Response, request
 
 from bridge.console.app import HOME, Pages, Paths
 from bridge.console.filters import ENDERS, MARKS, SORTS, Filters, read_filters
+from bridge.console.live import Watch
 from bridge.console.queries import CHOICES, PAGE, calls_page
 from bridge.store.messages import Failed, Question, Rows
 
@@ -46,7 +46,7 @@ class Choices:
         return self._agents, self._tools
 
 
-def add_history(console: Paths, pages: Pages, live: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
+def add_history(console: Paths, pages: Pages, watch: Watch) -> None:
     """Add the list of calls."""
     choices = Choices(pages)
 
@@ -59,7 +59,8 @@ def add_history(console: Paths, pages: Pages, live: Callable[[], Awaitable[list[
             return await pages.page("history.html", **told)
         agents, tools = await choices.lists()
         told |= {"agents": agents, "tools": tools, "enders": ENDERS, "marks": MARKS}
-        return await pages.page("calls.html", faults=faults, live=await live(), kept=kept, **told)
+        told |= {"live": await watch.calls(), "others": watch.others()}
+        return await pages.page("calls.html", faults=faults, kept=kept, **told)
 
 
 async def _history(pages: Pages, filters: Filters) -> History:

@@ -1,6 +1,6 @@
 """The calls that go on, told to whoever looks: gathered twice a second at most, and only while somebody does."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
 import trio
@@ -8,7 +8,7 @@ from attrs import define, field
 from quart import Response, request
 
 from bridge.calls.host import AnyCall
-from bridge.console.app import Pages, Paths
+from bridge.console.app import Begin, Pages, Paths
 from bridge.console.event_streams import LONGEST_SECONDS, EventStreams
 from bridge.heart.parts.glance import Glance
 from bridge.observe.snapshot import phase_of
@@ -20,6 +20,9 @@ AGAIN_MS: Final = 1000
 MOST_SHOWN: Final = 200
 """Calls on one page; who carries more looks at metrics."""
 
+OTHERS_EVERY_SECONDS: Final = 2.0
+"""Other hosts are asked over the network, each with a bound of 1.5 s: by one task, whoever looks."""
+
 KEPT: Final = b"event: kept\ndata: \n\n"
 """A call that was is in the database: the list has changed."""
 
@@ -29,8 +32,26 @@ class Watch:
     """What all who look are told: one look for all of them."""
 
     pages: Pages
+    begin: Begin
     _calls: list[dict[str, Any]] = field(factory=list)
     _looked: float = float("-inf")
+    _others: dict[str, list[dict[str, Any]] | None] = field(factory=dict)
+    _others_looked: float = float("-inf")
+
+    def others(self) -> Mapping[str, list[dict[str, Any]] | None]:
+        """Return the calls of the other hosts by their names, as they were some seconds ago; None for one that is away.
+
+        Nobody who looks waits for them.
+        """
+        now = trio.current_time()
+        if self.pages.snapshot.peers is not None and now >= self._others_looked + OTHERS_EVERY_SECONDS:
+            self._others_looked = now
+            self.begin(self._ask_others)
+        return self._others
+
+    async def _ask_others(self) -> None:
+        if self.pages.snapshot.peers is not None:
+            self._others = await self.pages.snapshot.peers.calls()
 
     async def calls(self) -> list[dict[str, Any]]:
         """Return the calls that go on, as they were half a second ago at most."""
@@ -51,10 +72,13 @@ class Watch:
             if kept != self.pages.indexer.added:
                 kept = self.pages.indexer.added
                 yield KEPT
-            said = _without_time(calls)
+            others = self.others()
+            said = _without_time(calls) + "".join(
+                name + _without_time(there) for name, there in others.items()
+            )
             if said != shown:
                 shown = said
-                yield _event(await self.pages.render("live.html", live=calls))
+                yield _event(await self.pages.render("live.html", live=calls, others=others))
             await trio.sleep(EVERY_SECONDS)
 
 
@@ -67,8 +91,10 @@ def _seen(call: AnyCall, glance: Glance, now: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _without_time(calls: list[dict[str, Any]]) -> str:
+def _without_time(calls: list[dict[str, Any]] | None) -> str:
     """Return what of the calls is worth telling: seconds pass on the page by themselves."""
+    if calls is None:
+        return "away"
     return repr([{name: value for name, value in call.items() if name != "seconds"} for call in calls])
 
 

@@ -27,8 +27,8 @@ def add_console(current: CurrentSetup, app: QuartTrio, snapshot: Snapshot, begin
 
     pages = Pages(door, snapshot)
     console = open_console(app, pages)
-    watch = Watch(pages)
-    add_history(console, pages, watch.calls)
+    watch = Watch(pages, begin)
+    add_history(console, pages, watch)
     data = current.setup.settings.data_folder
     begin(clear_ready, data)
     add_one_call(console, pages, data)

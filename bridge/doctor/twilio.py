@@ -207,9 +207,13 @@ def _judged(patient: Patient, number: Number) -> Finding:
 
 
 def _fallback(patient: Patient, number: Number, name: str) -> Finding:
+    is_one_of_several = bool(patient.settings.server.host_url)
+    if not number.fallback and is_one_of_several:
+        text = f"{number.shown} leads to {name}, and no fallback URL brings callers back whose host has died"
+        return doubtful(NUMBERS, text, f"set {patient.public_url}/voice/{name} as its fallback, too")
     if not number.fallback:
         return fine(NUMBERS, f"{number.shown} leads to {name} (no fallback URL)")
-    if _leads_here(patient, number.fallback):
+    if _leads_here(patient, number.fallback) and not is_one_of_several:
         text = f"{number.shown} leads to {name}, and falls back to the same host, which is then down as well"
         return doubtful(NUMBERS, text, "let the fallback be a TwiML Bin, or another host")
     return fine(NUMBERS, f"{number.shown} leads to {name} (with a fallback URL)")

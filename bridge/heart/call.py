@@ -49,7 +49,7 @@ from bridge.heart.limits.alarms import Alarms
 from bridge.heart.limits.catching_up import HELD_UP_MS, CatchingUp
 from bridge.heart.limits.patience import Patience
 from bridge.heart.limits.time_up import OF_LIMITS, TimeUp
-from bridge.heart.parts.agent_voice import AgentVoice
+from bridge.heart.parts.agent_voice import FLOWING, AgentVoice
 from bridge.heart.parts.barge_in import BargeIn
 from bridge.heart.parts.callee import Callee
 from bridge.heart.parts.caller_side import CallerSide
@@ -237,6 +237,8 @@ class Call:
             TABLES[kind](self, event)
         if kind in OF_LIMITS:
             self._time_up.follow(event)  # type: ignore[arg-type]  # those are its kinds
+        if kind in FLOWING and self._callee.is_open and self._voice.flows_on(self.calm_until):
+            return decisions.take()
         self._settle()
         while (ring := self._due_alarm()) is not None:
             ring()

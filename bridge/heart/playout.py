@@ -99,12 +99,13 @@ class Playout:
     """Parts of which not all will be sent, though what was sent may still be heard."""
     _unmarked_bytes: int = 0
     _marks: int = 0
-    _played_until: int = 0  # when Twilio will have played everything sent, by our clock
+    played_until: int = 0
+    """When Twilio will have played everything sent, or had, by our clock."""
     _last_echo: int = 0
     _deadline: int | None = None
     _is_due_anew: bool = False
     """Something changed since `_deadline` was worked out: it is asked for with every frame of the caller's."""
-    _may_be_settled: bool = False
+    may_be_settled: bool = False
     """Something was heard, finished or cut since the accounts were looked through, as they are as often."""
 
     # ------------------------------------------------------------ in
@@ -136,13 +137,13 @@ class Playout:
         """Note that the model has finished this part."""
         if part in self._ledgers:
             self._ledgers[part].is_complete = True
-            self._is_due_anew = self._may_be_settled = True
+            self._is_due_anew = self.may_be_settled = True
 
     def break_off(self, response_id: str) -> None:
         """Note that the model will finish nothing of a response: what there is of it will be played."""
         for ledger in self._ledgers.values():
             if ledger.is_open_in(response_id):
-                ledger.is_complete = self._is_due_anew = self._may_be_settled = True
+                ledger.is_complete = self._is_due_anew = self.may_be_settled = True
 
     @property
     def is_clip(self) -> bool:
@@ -167,11 +168,11 @@ class Playout:
         if self.is_held:
             return None
         if self._waiting:
-            return self._played_until + self._next_ms() - self.lead_ms
+            return self.played_until + self._next_ms() - self.lead_ms
         if not self._unmarked_bytes:
             return None
         has_ended = self._ledgers[self._sent[-1].part].is_complete
-        return self._played_until - self.lead_ms if has_ended else self._played_until + CHUNK_MS
+        return self.played_until - self.lead_ms if has_ended else self.played_until + CHUNK_MS
 
     def _next_ms(self) -> int:
         """Return how much room the next piece waits for: a whole chunk's, while more may come to be joined."""
@@ -201,7 +202,7 @@ class Playout:
         self._sent.append(_Sent(mark, part, start + len(audio), len(audio), now))
         if self.keeps_sent:
             self._kept.add(stretch)
-        self._played_until = max(self._played_until, now) + ms_of(len(audio))
+        self.played_until = max(self.played_until, now) + ms_of(len(audio))
         return Piece(part, start, audio, mark)
 
     def _is_worth_a_mark(self, ledger: Ledger) -> bool:
@@ -243,12 +244,13 @@ class Playout:
             sent = self._sent.popleft()
             ledger = self._ledgers[sent.part]
             ledger.heard = max(ledger.heard, sent.end)
+            self.may_be_settled = self.may_be_settled or ledger.is_settled
             if ledger.first_heard < 0:
                 ledger.first_heard = max(sent.sent_at, now - ms_of(sent.size))
                 begun.append(ledger)
             if sent.mark == mark:
                 break
-        self._last_echo, self._may_be_settled = now, True
+        self._last_echo = now
         return begun
 
     @property
@@ -261,30 +263,25 @@ class Playout:
         is not sent yet."""
         if self._waiting:
             return None
-        return self._played_until + grace_ms if self._sent else 0
+        return self.played_until + grace_ms if self._sent else 0
 
     def is_playing(self, now: int) -> bool:
         """Say whether the caller hears something now, by our clock: marks may never come back."""
-        return len(self._waiting) > 0 or self._played_until > now
-
-    @property
-    def played_until(self) -> int:
-        """Return when everything sent so far will have been played, or was, by our clock."""
-        return self._played_until
+        return len(self._waiting) > 0 or self.played_until > now
 
     def plays_until(self, now: int) -> int:
         """Return when everything generated so far will have been played, by our clock."""
-        return max(self._played_until, now) + ms_of(len(self._waiting))
+        return max(self.played_until, now) + ms_of(len(self._waiting))
 
     def sounds_until(self, now: int) -> int:
         """Return when the last sound of what waits will have been played; now, where nothing but silence does."""
         sounding = self._waiting.sounding
-        return max(self._played_until, now) + ms_of(sounding) if sounding else now
+        return max(self.played_until, now) + ms_of(sounding) if sounding else now
 
     @property
     def ends_at(self) -> int:
         """Return when what there is has been played, or was, by our clock."""
-        return self._played_until + ms_of(len(self._waiting))
+        return self.played_until + ms_of(len(self._waiting))
 
     def is_speaking(self, response_id: str) -> bool:
         """Say whether the caller has still something to hear of what was generated, or of this response's parts."""
@@ -309,8 +306,8 @@ class Playout:
         self._sent.clear()
         self._kept.clear()
         self._unmarked_bytes = 0
-        self._played_until = now
-        self._is_due_anew = self._may_be_settled = True
+        self.played_until = now
+        self._is_due_anew = self.may_be_settled = True
 
     def _estimate_heard(self, now: int) -> dict[Part, None]:
         """Credit the time since the last proof to the audio sent after it; return the parts not wholly heard.
@@ -369,9 +366,9 @@ class Playout:
 
     def settled(self) -> list[Ledger]:
         """Take out the accounts that are closed: nothing more of them can be heard."""
-        if not self._may_be_settled:
+        if not self.may_be_settled:
             return []
-        self._may_be_settled = False
+        self.may_be_settled = False
         done = [part for part, ledger in self._ledgers.items() if ledger.is_settled]
         self._closed.update(dict.fromkeys(done))
         return [self._ledgers.pop(part) for part in done]

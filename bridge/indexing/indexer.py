@@ -225,9 +225,8 @@ class Indexer:
         Started once it knows which tapes were left open: those that appear later are being written.
         """
         found = await trio.to_thread.run_sync(tapes_under, self.data / "tapes", abandon_on_cancel=True)
-        for path in found:
-            if path.name.endswith(OPEN_SUFFIX):
-                self._errands.append(Errand(CloseTape(str(path)), self._closed))
+        left_open = (path for path in found if path.name.endswith(OPEN_SUFFIX))
+        self._errands += (Errand(CloseTape(str(path)), self._closed) for path in left_open)
         self._look_after = "" if found else None
         task_status.started()
         async with trio.open_nursery() as self._nursery:

@@ -15,6 +15,7 @@ from bridge.indexing.worker import crash_told, main
 from bridge.lake.opening import LakePlace, explained, opened
 from bridge.lake.sending import Batch, send
 from bridge.links.packets import hear, say
+from bridge.retention.everywhere import answer_requests
 from bridge.store.database import Store
 from bridge.store.messages import Failed, Fault, Job, Prepare, Ready, Reply, Send, Sent
 from bridge.store.unsent import Unsent
@@ -49,6 +50,7 @@ class Sending:
             if self._connection is None:
                 self._connection = self._open.enter_context(opened(self.place))
             sent = send(self._connection, self.place, self.store, most)
+            answer_requests(self._connection, self.place, self.store.path.parent)
         if not self.place.is_on_postgres:
             self.close()  # a file is for one process at a time
         return sent

@@ -5,6 +5,7 @@ waits is marked on the disk, and survives a restart.
 """
 
 import time
+from math import inf
 from typing import Final
 
 import structlog
@@ -20,6 +21,9 @@ from bridge.store.unsent import Unsent
 
 MOST: Final = 500
 """Calls in one go."""
+
+LOOK_SECONDS: Final = 300.0
+"""How often a host that has nothing to send looks whether another one asks it to erase a call."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +41,7 @@ class Shipper:
     fault: str = ""
     """Why the lake can't be written to; "" while it can."""
     _oldest: float | None = None
+    _looked: float = -inf
     _process: IndexerProcess | None = None
     _pauses: Pauses = field(factory=Pauses)
 
@@ -85,7 +90,8 @@ class Shipper:
         """Send what waits; return how many seconds to wait until the next look."""
         unsent = Unsent.in_folder(self.settings.data_folder)
         self._oldest = await trio.to_thread.run_sync(unsent.oldest, abandon_on_cancel=True)
-        if self._oldest is None:
+        has_news = trio.current_time() >= self._looked + LOOK_SECONDS
+        if self._oldest is None and not has_news:
             self.waiting = 0
             return self.settings.store.lake_seconds
         try:
@@ -107,6 +113,7 @@ class Shipper:
     def _went(self, sent: Sent) -> float:
         if self.fault:
             log.warning("the lake can be written to again", waiting=sent.waiting)
+        self._looked = trio.current_time()
         self.fault, self.waiting = "", sent.waiting
         self.sent += sent.calls
         self.conflicts += sent.conflicts

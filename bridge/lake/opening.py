@@ -3,7 +3,6 @@
 Nothing is downloaded: an extension is a file of a package, and it fits one version of DuckDB. Blocks.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +48,7 @@ class LakePlace:
             raise LakeError("no lake: set [store] lake and data, as docs/fleet.md has it")
         catalogue = store.lake if store.is_on_postgres else str(settings.folder / store.lake)
         files = store.data if store.data.startswith("s3://") else str(settings.folder / store.data)
-        return cls(catalogue, files, os.uname().nodename, secrets.storage)
+        return cls(catalogue, files, settings.host_name, secrets.storage)
 
     @property
     def is_on_postgres(self) -> bool:

@@ -3,8 +3,6 @@
 A call that is new is only added: nobody has to read the lake for it. Of any other what is there goes first. Blocks.
 """
 
-import random
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,19 +11,16 @@ from typing import Final
 import duckdb
 from attrs import frozen
 
-from bridge.errors import LakeError
 from bridge.lake.opening import NAME, LakePlace, dsn, text
+from bridge.lake.retrying import insisting
 from bridge.lake.tables import ANSWERED, DAY, HOST, OWN, prepare
+from bridge.lake.upkeep import erase
 from bridge.store.database import KEPT, Store, explained, patiently, quoted
 from bridge.store.unsent import Taken, Unsent
+from bridge.tapes.forgotten import Forgotten
 
 MOST: Final = 500
 """Calls in one transaction: what an hour away has left is caught up in pieces that are soon done."""
-
-TRIES: Final = 30
-"""Of one transaction, where others write at the same time."""
-
-LONGEST_PAUSE_SECONDS: Final = 2.0
 
 ONE_AT_A_TIME: Final = 0x6272_6964_6765  # "bridge"
 """The lock of those who send a call that the lake may have: two of them at once would both find that it has none."""
@@ -60,6 +55,9 @@ def send(connection: duckdb.DuckDBPyConnection, place: LakePlace, store: Store, 
             unsent.give_back(taken)
         raise
     unsent.done(taken)
+    forgotten = Forgotten.in_folder(store.path.parent)
+    if erased := [one.call_id for one in taken if forgotten.has(one.call_id)]:  # while they were on their way
+        erase(connection, place, erased)
     return Batch(len(taken), conflicts)
 
 
@@ -85,16 +83,12 @@ def _copy(connection: duckdb.DuckDBPyConnection, path: Path, call_ids: list[str]
 def _put(connection: duckdb.DuckDBPyConnection, place: LakePlace, taken: Sequence[Taken]) -> int:
     """Put what is staged into the lake; return how often others were in between. Raises `duckdb.Error`."""
     may_be_there = not all(one.is_new for one in taken) or _has_unanswered(connection)
-    for conflicts in range(TRIES):
-        try:
-            with _alone(connection, place, is_wanted=may_be_there):
-                _transact(connection, place, may_be_there=may_be_there)
-            return conflicts
-        except duckdb.TransactionException as error:
-            if "conflict" not in str(error).lower():
-                raise
-        time.sleep(random.uniform(0, min(0.05 * 2**conflicts, LONGEST_PAUSE_SECONDS)))
-    raise LakeError(f"{place.shown}: others were faster {TRIES} times; what waits is sent with the next")
+
+    def once() -> None:
+        with _alone(connection, place, is_wanted=may_be_there):
+            _transact(connection, place, may_be_there=may_be_there)
+
+    return insisting(place, once)
 
 
 def _has_unanswered(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -173,7 +173,7 @@ class WebSocketLink:
             self._queue(messages)
             return self._write_now()
         # Nearly always: nothing of the core's waits, so it has no part in it.
-        self._pipe.write(b"".join([self._writer.text(message) for message in messages if message]))
+        self._pipe.write(b"".join(map(self._writer.text, filter(None, messages))))
         if not self._pipe.is_ready:
             self.on_waiting()
 
@@ -206,7 +206,7 @@ class WebSocketLink:
         if self.words:
             messages = tuple(with_words(message, self.words) for message in messages)
         if self._core.state is State.OPEN:
-            self._core.writes += [self._writer.text(message) for message in messages if message]
+            self._core.writes += map(self._writer.text, filter(None, messages))
 
     def _write(self) -> None:
         """Give all frames to the pipe, in one piece."""

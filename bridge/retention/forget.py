@@ -26,6 +26,7 @@ from bridge.retention.erase import (
 from bridge.retention.search import Needle, Proof, search
 from bridge.store.database import Store, patiently
 from bridge.store.records import records_of
+from bridge.store.unsent import Unsent
 from bridge.tapes.forgotten import Forgotten
 from bridge.tapes.header import decode_header
 from bridge.tapes.line_reading import checked
@@ -257,6 +258,7 @@ def erase(data: Path, meant: Meant, tell: Callable[[Path], None] = lambda path: 
     store, call_ids = Store(data / "calls.duckdb"), [known.call_id for known in meant.calls]
     needles = list(needles_of(data, store, meant))
     Forgotten.in_folder(data).add(call_ids)
+    Unsent.in_folder(data).drop(call_ids)
     stubs = [path for call_id in call_ids for path in files_of(data / "tapes", call_id)]
     beginnings, objects = erase_objects(stubs)  # first: what can't be reached now is known to the next try
     rows = patiently(lambda: erase_rows(store, call_ids))

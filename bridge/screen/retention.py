@@ -64,14 +64,14 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
     """Ask, erase, prove, print; return the exit code. Raises `BridgeError`."""
     meant = look_for(who, data, daemon_runs=is_held(data))
     if is_dry:
-        _show_meant(meant, wants_json=wants_json)
+        show_meant(meant, wants_json=wants_json)
         _tell_unknown(meant)
         if not meant.calls:
-            return _complain_of_nothing(meant, data)
+            return complain_of_nothing(meant, data)
         return UNREADABLE if meant.unknown else 0
     if meant.calls and not is_sure:
-        _show_meant(meant, wants_json=False)
-        if not _is_meant_so(len(meant.calls)):
+        show_meant(meant, wants_json=False)
+        if not is_meant_so(len(meant.calls)):
             raise ForgetError("nothing was erased; --yes asks no question")
     with kept_from_starting(data) as daemon_runs:
         meant = look_for(who, data, daemon_runs=daemon_runs)  # a call may have come or ended meanwhile
@@ -82,7 +82,7 @@ def forget(who: str, data: Path, *, is_dry: bool, is_sure: bool, wants_json: boo
         _show_erased(erased, meant)
     _tell_unknown(meant)
     if not meant.calls:
-        return _complain_of_nothing(meant, data)
+        return complain_of_nothing(meant, data)
     return UNREADABLE if meant.unknown else 1 if erased.proof.left else 0
 
 
@@ -91,7 +91,7 @@ def _tell_unknown(meant: Meant) -> None:
         say(f"Error: {fault}; if it is this number's, forget it by its id", err=True)
 
 
-def _complain_of_nothing(meant: Meant, data: Path) -> int:
+def complain_of_nothing(meant: Meant, data: Path) -> int:
     """Say that no call is meant: a search that finds nothing must not look like the proof of an erasure."""
     say(f"Error: no call with {meant.who} in {data}: nothing was erased", err=True)
     hint = "all of its digits, with the country code; `bridge calls` lists calls, --data names another folder"
@@ -99,7 +99,8 @@ def _complain_of_nothing(meant: Meant, data: Path) -> int:
     return WRONG
 
 
-def _is_meant_so(count: int) -> bool:
+def is_meant_so(count: int) -> bool:
+    """Ask whether so many calls are to be erased."""
     try:
         return click.confirm(f"Erase {counted(count, 'call')} for good?", err=True)
     except click.Abort:
@@ -112,7 +113,8 @@ def _erased(data: Path, meant: Meant) -> Erased:
         return erase(data, meant, lambda path: bar.advance(task))
 
 
-def _show_meant(meant: Meant, *, wants_json: bool) -> None:
+def show_meant(meant: Meant, *, wants_json: bool) -> None:
+    """Print which calls are meant."""
     if wants_json:
         calls: dict[str, Any] = {"calls": [known.call_id for known in meant.calls]}
         return print_json(calls | {"masked": [known.call_id for known in meant.masked]})

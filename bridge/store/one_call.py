@@ -1,6 +1,5 @@
 """One call as the database has it: all its rows, by table."""
 
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -15,10 +14,15 @@ JSON: Final = {"milestones": "data", "log": "data", "legs": "data", "tool_calls"
 
 def read_record(store: Store, call: str) -> Row:
     """Return all rows of one call, by table. Raises `BridgeError` when the id names none or several."""
+    with store.reading() as query:
+        return record_in(query, call, str(store.path))
+
+
+def record_in(query: Query, call: str, where: str) -> Row:
+    """Return all rows of one call, by table; `where` is for messages. Raises `BridgeError` as above."""
     if not call:
         raise BridgeError('an empty call id: `bridge calls` lists them, and "last" is the latest')
-    with store.reading() as query:
-        return record_of(query, _meant(query, call, store.path))
+    return record_of(query, _meant(query, call, where))
 
 
 def record_of(query: Query, call_id: str) -> Row:
@@ -36,12 +40,14 @@ def record_of(query: Query, call_id: str) -> Row:
     return record
 
 
-def _meant(query: Query, call: str, path: Path) -> str:
+def _meant(query: Query, call: str, where: str) -> str:
     """Return the id of the one call that is meant."""
     clause, values = ("true", []) if call == "last" else ("starts_with(call_id, ?)", [call])
     found = query(f"select call_id from calls where {clause} order by started_at desc limit 3", values)
     if not found:
-        raise BridgeError(f"no call {call} in {path}: `bridge calls` lists them, --data names another folder")
+        raise BridgeError(
+            f"no call {call} in {where}: `bridge calls` lists them, --data names another folder"
+        )
     if call != "last" and len(found) > 1 and found[0]["call_id"] != call:
         raise BridgeError(f"{call} is the beginning of several calls: give more of it")
     return str(found[0]["call_id"])

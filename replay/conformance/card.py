@@ -82,9 +82,6 @@ class Measure:
     median_ms: int
     worst_ms: int
 
-    def __str__(self) -> str:
-        return f"median {self.median_ms} ms, worst {self.worst_ms} ms of {self.times}"
-
 
 @attrs.frozen(kw_only=True)
 class ReportCard:
@@ -114,12 +111,11 @@ class ReportCard:
         found = [finding for finding in self.findings if finding.check == check]
         return tuple(sorted(found, key=lambda finding: WORST_FIRST[finding.result]))
 
-    def found_of(self, check: str) -> str:
-        """Say what was found about a check in a few words: what was measured, or the first reason."""
-        measured = next((one for one in self.measures if one.check == check), None)
-        if measured is not None and self.result_of(check) == "passed":
-            return str(measured)
-        return next((finding.why for finding in self.of(check)), "nothing was tried")
+    def measured(self, check: str) -> Measure | None:
+        """Return what was measured for a check that passed; of one that failed its failures tell more."""
+        if self.result_of(check) != "passed":
+            return None
+        return next((one for one in self.measures if one.check == check), None)
 
     def result_of(self, check: str) -> Result:
         """Say how a check went: it failed if it did so once, and passed only if it did so at least once."""

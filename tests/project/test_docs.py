@@ -127,7 +127,7 @@ RUNS = (
 WITH_A_RESULT = {"replay grep": (0, 1)}
 """Exit codes that say something of the call, and nothing of the command line."""
 
-PLACES: Final = re.compile(r"…|\.\.\.|/var/lib|s3://|TAPE|CALL|PATTERN|\[|--accept")
+PLACES: Final = re.compile(r"…|\.\.\.|/var/lib|s3://|--store lake|TAPE|CALL|PATTERN|\[|--accept")
 """In lines that show where something is to be written, or lead elsewhere; and in one that would change tapes."""
 
 

@@ -307,3 +307,35 @@ async def test_hosts_see_which_of_them_drain_or_are_gone_and_lead_nobody_there(t
         fleet["two"].daemon.switchboard.is_closing = False
         await view.look(peers)
         assert view.away() == set()
+
+
+async def test_the_console_of_each_host_shows_whom_the_others_talk_to_and_who_is_away(tmp_path: Path) -> None:
+    admin = {
+        "one": "http://127.0.0.1:9",
+        "two": f"unix:{tmp_path}/two.sock",
+        "three": f"unix:{tmp_path}/three.sock",
+    }
+    of_all = {"admin_token": "of all", "fleet": {"hosts": HOSTS, "admin": admin}}
+    console = {"admin": {"bind": "127.0.0.1:0"}, "console": {"on": True}}
+    with trio.fail_after(30):
+        async with (
+            open_host(tmp_path, FIRST, **console, **of_all) as one,
+            open_host(tmp_path, SECOND, admin={"bind": admin["two"]}, **of_all) as two,
+        ):
+            await post(two, webhook_of(sid_of("two"), From="+15550123456"))
+            page = await seen_at(one, sid_of("two"))
+    for part in ("<b>two</b>", "1 call", "waiting", "<b>three</b>", "away: it does not answer"):
+        assert part in page
+    assert "5550123456" not in page  # as at every admin address
+
+
+async def seen_at(host: Stage, until: str) -> str:
+    """Follow the calls that go on in a host's console until something is said of them."""
+    name, port = host.daemon.monitoring.address.split(":")
+    head = f"GET /console/live HTTP/1.1\r\nHost: {name}\r\nAuthorization: Bearer of all\r\n\r\n"
+    said = b""
+    async with await trio.open_tcp_stream(name, int(port)) as stream:
+        await stream.send_all(head.encode())
+        while until.encode() not in said and (data := await stream.receive_some()):
+            said += data
+    return said.decode()

@@ -1,5 +1,7 @@
 """The agent's voice: queued as the model makes it, sent a little ahead of the ear, known to be heard by marks. Pure."""
 
+from typing import Final
+
 from attrs import define
 
 from bridge.heart.audio import is_audible, ms_of
@@ -13,6 +15,9 @@ from bridge.heart.parts.filler import Filler
 from bridge.heart.phone_stream import PhoneStream
 from bridge.heart.playout import CLIP, Playout
 from bridge.heart.turns import Turns
+
+FLOWING: Final = frozenset({MarkReached, ModelSpoke})
+"""What hardly ever moves anything nearer: the agent's voice, amid more of it. Up to fifty a second, too."""
 
 
 @define
@@ -78,6 +83,13 @@ class AgentVoice:
                 )
             if piece.mark:
                 self.decisions.say(SendMark(self.stream.sid, piece.mark))
+
+    def flows_on(self, until: int) -> bool:
+        """Say whether there is more to hear, nothing to be done for it before that time, and nobody speaks over it."""
+        playout = self.playout
+        if self.decisions.now >= until or playout.may_be_settled or playout.is_idle or self.turns.is_in_doubt:
+            return False
+        return (deadline := playout.deadline) is None or deadline >= until
 
     def mark_reached(self, event: MarkReached) -> None:
         """Take down what was heard."""

@@ -115,8 +115,8 @@ def _told(call: BothSides, output: Told, calls: list[Called], check: Check) -> I
     more = [*_again(call, answers), *(told for told in active_errors(call) if call.ms(told) > first_ms)]
     why = f"heard {heard_ms - at_ms} ms after the result"
     if more:
-        again = "and refused" if more[0].kind == "error" else "and spoken"
-        why = f"a second response is asked for, {again}: the first was made at {answers[0].began_ms} ms"
+        again = "refused, for one is being made" if more[0].kind == "error" else "spoken behind the first"
+        why = f"a second response is asked for, and {again}"
     last = more[0] if more else answers[0].created
     yield held(not more, check, call, why, phone=phone, model=call.model_line(last))
 

@@ -17,7 +17,7 @@ from bridge.text.visible import all_visible
 from bridge.text.wording import counted
 from replay.conformance.card import Check, Evidence, Finding, JudgedCall, ReportCard, Side
 from replay.conformance.shown import drawing
-from replay.conformance.shown.words import WORDS, verdict
+from replay.conformance.shown.words import WORDS, found_of, verdict
 
 Row: TypeAlias = dict[str, Any]
 
@@ -86,8 +86,8 @@ def _check(card: ReportCard, check: Check, calls: Mapping[str, Row]) -> Row:
         "word": WORDS[result],
         "findings": [_finding(finding, calls) for finding in alike],
         "whys": list(dict.fromkeys(finding.why for finding in alike)),
-        "found": card.found_of(check.name),
-        "is_measured": result == "passed" and any(one.check == check.name for one in card.measures),
+        "found": found_of(card, check.name),
+        "is_measured": card.measured(check.name) is not None,
         "how_often": f"in {len(alike)} of {counted(len(tried), 'call')}" if tried and alike[0].call else "",
     }
 

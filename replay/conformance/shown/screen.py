@@ -10,7 +10,7 @@ from rich.text import Text
 from bridge.text.visible import visible
 from bridge.text.wording import counted
 from replay.conformance.card import Check, Evidence, Finding, ReportCard, Result
-from replay.conformance.shown.words import WORDS, verdict
+from replay.conformance.shown.words import WORDS, found_of, verdict
 
 STYLES: Final[dict[Result, str]] = {"failed": "bold red", "unknown": "yellow", "passed": "green"}
 MOST_FINDINGS: Final = 3
@@ -51,7 +51,7 @@ def _table(card: ReportCard) -> Table:
     for check in card.checks:
         result = card.result_of(check.name)
         told = Text(check.title)
-        told.append(f"  ({visible(card.found_of(check.name))})", style="dim")
+        told.append(f"  ({visible(found_of(card, check.name))})", style="dim")
         table.add_row(Text(WORDS[result], style=STYLES[result]), Text(check.name), told)
     return table
 

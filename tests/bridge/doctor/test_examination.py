@@ -177,6 +177,15 @@ def test_a_number_that_leads_here_is_judged_by_how(number: Number, level: str, t
     assert "5550100" not in found.text + found.next
 
 
+@pytest.mark.parametrize(("url", "level"), [("", "warning"), (f"{PUBLIC}/voice/front-desk", "ok")])
+def test_of_several_hosts_the_fallback_is_the_balancer_for_another_answers_there(
+    url: str, level: str
+) -> None:
+    one_of_several = patient_with(server={"public_url": PUBLIC, "host_url": "https://one.example.com"})
+    found, _ = judge_numbers(one_of_several, [listed(voice_fallback_url=url)])
+    assert found.level == level
+
+
 def test_a_wrong_agent_is_answered_with_the_nearest() -> None:
     found, _ = judge_numbers(with_url(PUBLIC), [listed(f"{PUBLIC}/voice/front-dsk")])
     assert found.next == f"did you mean front-desk? Then set {PUBLIC}/voice/front-desk, HTTP POST"

@@ -48,5 +48,5 @@ def test_what_was_measured_is_told_by_its_middle_and_its_worst() -> None:
     findings = [Finding("a", "a call", "passed", f"{ms} ms", ms=ms) for ms in (30, 9, 12)]
     made = evolve(card(a=("passed",), b=("passed",)), measures=measures_of(findings))
     assert made.measures == (Measure("a", 3, 12, 30),)
-    assert (made.found_of("a"), made.found_of("b")) == ("median 12 ms, worst 30 ms of 3", "so")
+    assert (made.measured("a"), made.measured("b")) == (Measure("a", 3, 12, 30), None)
     assert measures_of(findings[:1]) == ()
