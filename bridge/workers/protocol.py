@@ -10,10 +10,17 @@ from hashlib import sha256
 from typing import Any, Final, get_args, get_type_hints
 
 from bridge.calls import messages
+from bridge.config import Secrets, Settings
 from bridge.store import messages as store_messages
+from bridge.store.records import Records
+from bridge.tapes.header import Header
+from bridge.tapes.late import Late, Mark
 
 MEANING: Final = 1
 """To be raised when a message looks as before and means something else."""
+
+FOR_TYPES_ALONE: Final = {kind.__name__: kind for kind in (Header, Late, Mark, Records, Secrets, Settings)}
+"""What modules of messages name and do not load."""
 
 OTHER_PROTOCOL: Final = 76
 """What a worker exits with that would not understand its supervisor; `EX_PROTOCOL` of sysexits.h."""
@@ -39,7 +46,7 @@ def shapes_of(kinds: Iterable[Any]) -> dict[str, str]:
         if issubclass(kind, Enum):
             shapes[name] = ", ".join(f"{one.name} = {one.value!r}" for one in kind)
         elif name.startswith("bridge."):
-            hints = get_type_hints(kind)
+            hints = get_type_hints(kind, localns=FOR_TYPES_ALONE)
             shapes[name] = ", ".join(f"{field}: {hint}" for field, hint in hints.items())
             waiting += hints.values()
     return shapes
