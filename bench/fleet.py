@@ -7,7 +7,7 @@ have heard something within 5 s, after the ring and after the kill (words by Twi
 met must have the rows, words included, that the same story has on one host alone. Where there is a lake, it must have
 each call once, with those rows.
 
-    uv run python -m bench.fleet                       300 calls, six kills: about six minutes
+    uv run python -m bench.fleet                       300 calls, six kills: about four minutes
     uv run python -m bench.fleet --calls 60 --kills 2
     uv run python -m bench.fleet --lake 'postgres://bridge@/lake?host=/run/postgresql'   an empty database
 """
