@@ -75,10 +75,10 @@ def cluster(workers: int) -> Iterator[tuple[str, list[int]]]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(  # type: ignore[no-untyped-call]
+        LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
         ) as made,
-        Client(made.scheduler_address) as client,  # type: ignore[no-untyped-call]
+        Client(made.scheduler_address) as client,
     ):
         yield made.scheduler_address, list(client.run(os.getpid).values())
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -82,12 +83,11 @@ def _meaning(told: str) -> str:
 
 def _library() -> ModuleType:
     try:
-        import obstore
+        return import_module("obstore")
     except ImportError:
         from bridge.extras import install_hint
 
         raise ObjectError(f"s3:// needs packages that are not here: {install_hint('s3')}") from None
-    return obstore
 
 
 @cache
