@@ -4,22 +4,18 @@ The balancer is Debian's haproxy with the file of `deploy/`, each host a daemon 
 the model are the stand-ins. A host is killed with SIGKILL, is away for a while, and is started anew in the same folder.
 Afterwards every call that had a stream must have one row with a stream and one tape, over all hosts; every caller must
 have heard something within 5 s, after the ring and after the kill (words by TwiML count); and each call that no kill
-met must have the rows that the same call has on one host alone.
+met must have the rows, words included, that the same story has on one host alone. Where there is a lake, it must have
+each call once, with those rows.
 
     uv run python -m bench.fleet                       300 calls, six kills: about four minutes
     uv run python -m bench.fleet --calls 60 --kills 2
+    uv run python -m bench.fleet --lake 'postgres://bridge@/lake?host=/run/postgresql'   an empty database
 """
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -30,18 +26,25 @@ from attrs import define, field, frozen
 from rich.console import Console
 from rich.table import Table
 
-from bench.process import Launch, Running, a_process
-from bench.stage import AGENT, GREETING, QUICK_TOWN, WEBHOOK
-from bridge.store.database import KEPT, Store
+from bench.fleet_hosts import Host, balancing, hosts_in
+from bench.fleet_records import Found, Shape, unlike
+from bench.stage import QUICK_TOWN, WEBHOOK, speech
+from bridge.lake.opening import LakePlace
+from replay.phone.instructions.verbs import Redirect
 from replay.phone.report import CallReport
 from replay.phone.ring import Caller, ring
-from replay.phone.script import HangUp, Wait, WaitForAgent
+from replay.phone.script import HangUp, Wait, WaitForAgent, WaitForQuiet
 
 NAMES: Final = ("one", "two", "three")
-BALANCER: Final = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
 HEARD_SECONDS: Final = 5.0
-AWAY_SECONDS: Final = 3.0
-"""How long a host is gone: longer than the balancer needs to see it, shorter than another host does."""
+
+SETTLE_SECONDS: Final = 90.0
+"""How long hosts may take, after the last call, to close tapes that were cut off and to index everything."""
+
+STORY: Final = (WaitForQuiet(), speech("caller_no"), WaitForAgent())
+
+LISTENS_MS: Final = (1600, 2900)
+"""How long a caller listens to the answer, which takes 1340: all of it is heard."""
 
 
 @frozen
@@ -77,63 +80,6 @@ class Heard:
 
 
 @define(eq=False)
-class Host:
-    """One host: where it is, and the daemon that runs there now, if one does."""
-
-    name: str
-    folder: Path
-    port: int
-    others: str
-    running: Running | None = None
-    is_over: bool = False
-    lives: int = 0
-    _up: trio.Event = field(factory=trio.Event)
-    _ends: trio.Event = field(factory=trio.Event)
-
-    @property
-    def launch(self) -> Launch:
-        """Return how its daemon is started."""
-        server = {
-            "bind": f"127.0.0.1:{self.port}", "host_url": f"https://{self.name}.example.com", "max_calls": 1000,
-            "waiting_calls": 1000, "calls_per_caller": 0, "max_lag_ms": 0, "max_busy_percent": 0,
-        }  # fmt: skip
-        admin = f'[admin]\nbind = "unix:{self.folder}/admin.sock"\n'
-        return Launch(server, agents=f"{admin}{self.others}[agents.{AGENT}]\n")
-
-    async def live(self) -> None:
-        """Run a daemon here, and another one some time after it was killed, until it is over."""
-        while not self.is_over:
-            async with a_process(self.folder, GREETING, self.launch) as self.running:
-                self.lives += 1
-                self._up.set()
-                await self._ends.wait()
-                self.running.signal(signal.SIGTERM if self.is_over else signal.SIGKILL)
-                await self.running.process.wait()
-            self.running, self._up, self._ends = None, trio.Event(), trio.Event()
-            if not self.is_over:
-                await trio.sleep(AWAY_SECONDS)
-
-    async def wait_up(self) -> None:
-        """Return when its daemon answers."""
-        await self._up.wait()
-
-    def end(self, *, for_good: bool) -> None:
-        """End its daemon: kill it, or ask it."""
-        self.is_over = for_good
-        self._ends.set()
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """Return all rows of one of its tables."""
-        store = Store(self.folder / "data" / "calls.duckdb")
-        return store.query(f"select * from {table}") if store.path.exists() else []
-
-    @property
-    def tapes(self) -> list[str]:
-        """Return the call of every tape here."""
-        return [path.name.partition(".")[0] for path in (self.folder / "data" / "tapes").rglob("*.jsonl*")]
-
-
-@define(eq=False)
 class Trial:
     """The calls of one run, and the hosts that it goes over."""
 
@@ -142,6 +88,8 @@ class Trial:
     balancer: int
     heard: list[Heard] = field(factory=list)
     killed: list[str] = field(factory=list)
+    settled_seconds: float = 0.0
+    """How long the hosts took until everything was on record, after the last call."""
 
     async def run(self) -> None:
         """Ring all calls, so many at once, and kill hosts evenly in between."""
@@ -151,10 +99,21 @@ class Trial:
         async with trio.open_nursery() as nursery:
             for number in range(self.plan.calls):
                 await places.acquire_on_behalf_of(number)
-                nursery.start_soon(self._one, number, random.randrange(1200, 2500), places)
+                nursery.start_soon(self._one, number, random.randrange(*LISTENS_MS), places)
                 done += 1
                 if done in kills:
                     nursery.start_soon(self._kill, self.hosts[len(self.killed) % len(self.hosts)])
+
+    async def settle(self) -> None:
+        """Wait until every host is there again and has all its calls on record, as long as they may take."""
+        began = trio.current_time()
+        for host in self.hosts:
+            with trio.move_on_at(began + SETTLE_SECONDS):
+                await host.wait_up()
+                await host.wait_settled()
+        self.settled_seconds = trio.current_time() - began
+        for call in self.heard:
+            call.was_killed |= any(call.report.call_sid in host.cut_off for host in self.hosts)
 
     async def _kill(self, host: Host) -> None:
         """Kill a host when it has calls, and those that it has are known."""
@@ -183,7 +142,7 @@ class Trial:
                 call.silent_since = at
 
         self.heard.append(call)
-        caller = Caller(steps=(WaitForAgent(), Wait(stays_ms), HangUp()), answer_delay_ms=0, patience_ms=8000)
+        caller = Caller(steps=(*STORY, Wait(stays_ms), HangUp()), answer_delay_ms=0, patience_ms=8000)
         call.report = await ring(
             caller,
             webhook=WEBHOOK,
@@ -201,77 +160,55 @@ class Trial:
 
 # ---------------------------------------------------------------- what came of it
 
-VARIES: Final = (
-    "_ms",
-    "_id",
-    "_sid",
-    "_at",
-    "first_heard",
-    "first_sent",
-    "tape",
-    "position",
-    "from_number",
-    "data",
-    "text",
-    "counts",
-)
-"""How the names of columns end whose values are another call's, or another moment's."""
 
-
-def shapes(hosts: list[Host]) -> dict[str, set[str]]:
-    """Return what the tables say of each call, without what is never the same twice."""
-    found = dict[str, set[str]]()
-    for host in hosts:
-        for table in KEPT:
-            for row in host.rows(table):
-                same = {name: value for name, value in row.items() if not name.endswith(VARIES)}
-                found.setdefault(row["call_id"], set()).add(f"{table} {sorted(same.items())}")
-    return found
-
-
-@frozen
-class Found:
-    """What is kept of the calls of a run, over all its hosts."""
-
-    streams: Counter[str]
-    """Rows with a stream, by call."""
-    rows: Counter[str]
-    tapes: Counter[str]
-    shapes: dict[str, set[str]]
-
-    @classmethod
-    def of(cls, hosts: list[Host]) -> "Found":
-        """Look at every host's database and tapes."""
-        rows = [row for host in hosts for row in host.rows("calls")]
-        streams = Counter(row["call_id"] for row in rows if row["stream_started_ms"] is not None)
-        tapes = Counter(call for host in hosts for call in host.tapes)
-        return cls(streams, Counter(row["call_id"] for row in rows), tapes, shapes(hosts))
-
-
-def faults_of(trial: Trial, found: Found, alone: set[str]) -> list[str]:
+def faults_of(trial: Trial, found: Found, alone: set[Shape]) -> list[str]:
     """Return a sentence for each thing that is not as it should be; `alone` is what one host's tables say."""
     faults = list[str]()
     for call in trial.heard:
-        sid, kind = call.report.call_sid, "a call that a kill met" if call.was_killed else "a call"
-        if call.began is None or call.began > HEARD_SECONDS:
-            faults.append(
-                f"{sid}: {kind} whose caller heard nothing in {HEARD_SECONDS:g} s: {call.report.error}"
-            )
-        if call.longest_silence > HEARD_SECONDS or call.silent_since is not None:
-            faults.append(f"{sid}: {kind} whose caller heard nothing any more when the stream was gone")
-        if call.report.stream_sids and (found.streams[sid], found.tapes[sid]) != (1, found.rows[sid]):
-            faults.append(
-                f"{sid}: {kind} with {found.streams[sid]} rows of a stream, {found.tapes[sid]} tapes"
-            )
-        if not call.was_killed and (other := found.shapes.get(sid, set()) - alone):
-            faults.append(f"{sid}: {kind} whose rows no call on one host has: {next(iter(other))[:300]}")
+        name = f"{call.report.call_sid}: {'a call that a kill met' if call.was_killed else 'a call'}"
+        faults += [f"{name} {fault}" for fault in (*unheard(call), *unkept(call, found, alone))]
+    strangers = (found.in_lake or found.rows).keys() - {call.report.call_sid for call in trial.heard}
+    return faults + [f"{call_id}: nobody rang" for call_id in sorted(strangers)]
+
+
+def unheard(call: Heard) -> list[str]:
+    """Return when its caller heard nothing for too long."""
+    faults = list[str]()
+    if call.began is None or call.began > HEARD_SECONDS:
+        faults.append(f"whose caller heard nothing in {HEARD_SECONDS:g} s: {call.report.error}")
+    if call.longest_silence > HEARD_SECONDS or call.silent_since is not None:
+        faults.append("whose caller heard nothing any more when the stream was gone")
     return faults
+
+
+def unkept(call: Heard, found: Found, alone: set[Shape]) -> list[str]:
+    """Return what is wrong with the rows and tapes of a call."""
+    sid, faults = call.report.call_sid, list[str]()
+    if call.report.stream_sids:
+        streams, rows, tapes = found.streams[sid], found.rows[sid], found.tapes[sid]
+        # A kill takes what was not on the disk yet: that may be the stream of a call that has just begun.
+        if tapes == 0 or rows != tapes or streams > 1 or (streams == 0 and not call.was_killed):
+            faults.append(f"with {streams} rows of a stream, {rows} rows and {tapes} tapes")
+        if found.lake is not None and found.in_lake[sid] != 1:
+            faults.append(f"that the lake has {found.in_lake[sid]} times")
+        elif found.lake is not None and sid in found.shapes and found.lake[sid] != found.shapes[sid]:
+            faults.append(
+                f"whose rows in the lake are others: {unlike(found.lake[sid], [found.shapes[sid]])[:600]}"
+            )
+    if not call.was_killed and (shape := found.shapes.get(sid)) and (others := unlike(shape, alone)):
+        faults.append(f"whose rows no call on one host has: it {others[:600]}")
+    return faults
+
+
+def was_led_on(report: CallReport) -> bool:
+    """Say whether the host that was asked first led the call to another."""
+    return any(isinstance(verb, Redirect) for verb in report.verbs_before)
 
 
 def report(trial: Trial, found: Found, faults: list[str]) -> Table:
     """Return what is told at the end."""
     met = [call for call in trial.heard if call.was_killed]
-    passed_on = sum(len(call.report.verbs_before) > 1 for call in trial.heard)
+    passed_on = sum(was_led_on(call.report) for call in trial.heard)
     began = sorted(float("inf") if call.began is None else call.began for call in trial.heard)
     broken = sorted(call.longest_silence for call in trial.heard if call.longest_silence)
     table = Table("", "found", title=f"{trial.plan.calls} calls over {len(trial.hosts)} hosts")
@@ -285,6 +222,8 @@ def report(trial: Trial, found: Found, faults: list[str]) -> Table:
         "rows with a stream": found.streams.total(),
         "rows of callers who never came": found.rows.total() - found.streams.total(),
         "tapes": found.tapes.total(),
+        "calls in the lake": "no lake" if found.lake is None else found.in_lake.total(),
+        "all on record after the last call": f"{trial.settled_seconds:.1f} s",
         "faults": len(faults),
     }  # fmt: skip
     for name, value in said.items():
@@ -295,68 +234,23 @@ def report(trial: Trial, found: Found, faults: list[str]) -> Table:
 # ---------------------------------------------------------------- running it
 
 
-def free_port() -> int:
-    """Return a port that nobody has at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
-def hosts_in(folder: Path, names: tuple[str, ...]) -> list[Host]:
-    """Return so many hosts that know each other."""
-    hosts = "".join(f'{name} = "https://{name}.example.com"\n' for name in names)
-    admin = "".join(f'{name} = "unix:{folder}/{name}/admin.sock"\n' for name in names)
-    others = f"[fleet.hosts]\n{hosts}[fleet.admin]\n{admin}" if len(names) > 1 else ""
-    for name in names:
-        (folder / name).mkdir()
-    return [Host(name, folder / name, free_port(), others) for name in names]
-
-
-async def is_open(port: int) -> bool:
-    """Say whether somebody listens there, after a moment."""
-    await trio.sleep(0.05)
-    try:
-        async with await trio.open_tcp_stream("127.0.0.1", port):
-            return True
-    except OSError:
-        return False
-
-
-@asynccontextmanager
-async def balancing(hosts: list[Host]) -> AsyncIterator[int]:
-    """Run haproxy before these hosts, and return its port."""
-    port = free_port()
-    known = {"BALANCER_BIND": f"127.0.0.1:{port}"}
-    for host in hosts:
-        known[f"BRIDGE_{host.name.upper()}"] = f"127.0.0.1:{host.port}"
-        known[f"HOST_{host.name.upper()}"] = f"{host.name}.example.com"
-    command = ["haproxy", "-db", "-f", str(BALANCER)]
-    process = await trio.lowlevel.open_process(
-        command, env={**os.environ, **known}, stderr=subprocess.DEVNULL
-    )
-    try:
-        while not await is_open(port):
-            assert process.returncode is None, "haproxy has ended: run it by hand, it says why"
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def go_over(folder: Path, plan: Plan, names: tuple[str, ...]) -> tuple[Trial, Found]:
+async def go_over(folder: Path, plan: Plan, names: tuple[str, ...], lake: str = "") -> tuple[Trial, Found]:
     """Run the calls over these hosts; one alone needs no balancer."""
-    hosts = hosts_in(folder, names)
+    place = LakePlace(lake, str(folder / "lake"), "", {}) if lake else None
+    hosts = hosts_in(folder, names, place)
     async with AsyncExitStack() as around, trio.open_nursery() as nursery:
-        balancer = hosts[0].port if len(hosts) == 1 else await around.enter_async_context(balancing(hosts))
         for host in hosts:
             nursery.start_soon(host.live, name=f"host {host.name}")
         for host in hosts:
             await host.wait_up()
+        # After them: a balancer that has found a host away takes a second to find it there.
+        balancer = hosts[0].port if len(hosts) == 1 else await around.enter_async_context(balancing(hosts))
         trial = Trial(plan, hosts, balancer)
         await trial.run()
+        await trial.settle()
         for host in hosts:
-            await host.wait_up()
             host.end(for_good=True)
-    return trial, Found.of(hosts)
+    return trial, await trio.to_thread.run_sync(Found.of, hosts, place)
 
 
 @click.command()
@@ -364,17 +258,18 @@ async def go_over(folder: Path, plan: Plan, names: tuple[str, ...]) -> tuple[Tri
 @click.option("--at-once", default=8, show_default=True)
 @click.option("--kills", default=6, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-def main(calls: int, at_once: int, kills: int, seed: int) -> None:
+@click.option("--lake", default="", help="The catalogue of an empty lake that the fleet sends to.")
+def main(calls: int, at_once: int, kills: int, seed: int, lake: str) -> None:
     """Ring calls over three hosts, and kill some meanwhile. Exit 1 when anybody heard nothing, or a record is wrong."""
     if shutil.which("haproxy") is None:
         raise click.ClickException("haproxy is not here: apt-get install haproxy")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        (alone := Path(folder) / "alone").mkdir()
-        (fleet := Path(folder) / "fleet").mkdir()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        for part in ("alone", "fleet"):
+            (Path(name) / part).mkdir()
         few = Plan(max(10, calls // 10), at_once, 0, seed + 1)
-        _, on_one = trio.run(go_over, alone, few, NAMES[:1])
-        trial, found = trio.run(go_over, fleet, Plan(calls, at_once, kills, seed), NAMES)
-    faults = faults_of(trial, found, set[str]().union(*on_one.shapes.values()))
+        _, on_one = trio.run(go_over, Path(name) / "alone", few, NAMES[:1])
+        trial, found = trio.run(go_over, Path(name) / "fleet", Plan(calls, at_once, kills, seed), NAMES, lake)
+    faults = faults_of(trial, found, set(on_one.shapes.values()))
     Console().print(report(trial, found, faults))
     for fault in faults:
         print(f"FAULT: {fault}")

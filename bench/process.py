@@ -133,9 +133,12 @@ def _line(data: bytes) -> dict[str, Any]:
 
 @asynccontextmanager
 async def a_process(
-    folder: Path, script: Script | Cast = GREETING, launch: Launch | None = None
+    folder: Path, script: Script | Cast = GREETING, launch: Launch | None = None, *, settles: bool = True
 ) -> AsyncIterator[Running]:
-    """Run a daemon as its users do; it and its calls are gone afterwards, and every complete tape has its rows."""
+    """Run a daemon as its users do; it and its calls are gone afterwards, and every complete tape has its rows.
+
+    Unless it `settles` what it left undone stays so, for the next daemon to do.
+    """
     launch = launch or Launch()
     async with trio.open_nursery() as nursery:
         model: ModelServer = await nursery.start(serve_model, script)
@@ -157,7 +160,8 @@ async def a_process(
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
-                await trio.to_thread.run_sync(_settle_records, load(config))
+                if settles:
+                    await trio.to_thread.run_sync(_settle_records, load(config))
         nursery.cancel_scope.cancel()
 
 
