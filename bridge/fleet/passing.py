@@ -13,6 +13,7 @@ from attrs import define, field
 
 from bridge.config import Settings
 from bridge.fleet.order import MOST_HOPS, Arrival, has_failed, next_after, preferred
+from bridge.fleet.standing import Standing
 from bridge.wire.routes import IN_TIME
 from bridge.wire.twiml import redirect_twiml
 
@@ -40,6 +41,8 @@ class Fleet:
     passed_on: Counter[str] = field(factory=Counter)
     _there_until: dict[str, float] = field(factory=dict)
     """By name, for those who are asked whether they are there; who never is, is taken to be."""
+    _told_away: dict[str, str] = field(factory=dict)
+    """Who is away by the log, and why."""
 
     @classmethod
     def of(cls, settings: Settings, reasons: Iterable[str]) -> "Fleet":
@@ -98,12 +101,26 @@ class Fleet:
 
     async def look(self, peers: "Peers") -> None:
         """Ask each of the others once whether it takes calls."""
-        before = self.away()
-        for name, takes_calls in (await peers.take_calls()).items():
-            if takes_calls is not None:  # one that does not answer is there until it is not
-                self._there_until[name] = trio.current_time() + AWAY_SECONDS if takes_calls else LONG_AGO
-        for name in before ^ (away := self.away()):
-            log.warning("host is away" if name in away else "host is there again", host=name)
+        standings = await peers.standings()
+        for name, standing in standings.items():  # one that gives no answer of use is there until it is not
+            if standing is Standing.TAKES_CALLS:
+                self._there_until[name] = trio.current_time() + AWAY_SECONDS
+            elif standing is Standing.DRAINS:
+                self._there_until[name] = LONG_AGO
+        away = self.away()
+        for name, standing in standings.items():
+            self._tell(name, standing.value if name in away else "")
+
+    def _tell(self, name: str, why: str) -> None:
+        """Write into the log that a host is away, or there again: when it is so first, and when there is another why.
+
+        What was told is kept, for time alone makes a host one that is away.
+        """
+        if why and why != self._told_away.get(name):
+            log.warning("host is away", host=name, why=why)
+            self._told_away[name] = why
+        elif not why and self._told_away.pop(name, ""):
+            log.warning("host is there again", host=name)
 
 
 LONG_AGO: Final = float("-inf")

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from bridge.config import Settings
 from bridge.errors import LinkError
+from bridge.fleet.standing import Standing
 from bridge.links.https import Answer, fetch
 
 ANSWER_SECONDS: Final = 1.5
@@ -24,6 +25,7 @@ MOST_LETTERS: Final = 60
 SHOWN: Final = ("id", "agent", "phase", "from", "to")
 UNIX: Final = "unix:"
 OK: Final = 200
+REFUSED: Final = (401, 403)
 
 
 @frozen
@@ -40,18 +42,17 @@ class Peers:
         own = settings.host_name
         return cls({name: url for name, url in settings.fleet.admin.items() if name != own}, token)
 
-    async def take_calls(self) -> dict[str, bool | None]:
-        """Return who takes calls, and who drains; None for one that does not answer."""
-        answers = await self._ask("/healthz")
-        return {
-            name: None if answer is None else answer.json.get("status") != "draining"
-            for name, answer in answers.items()
-        }
+    async def standings(self) -> dict[str, Standing]:
+        """Return how each of them stands to new calls."""
+        return {name: standing_of(answer) for name, answer in (await self._ask("/healthz")).items()}
 
     async def calls(self) -> dict[str, list[dict[str, Any]] | None]:
         """Return the calls that each of them has now; None for one that does not answer."""
         answers = await self._ask("/calls")
-        return {name: None if answer is None else calls_in(answer.body) for name, answer in answers.items()}
+        return {
+            name: calls_in(answer.body) if answer is not None and answer.status == OK else None
+            for name, answer in answers.items()
+        }
 
     async def _ask(self, path: str) -> dict[str, Answer | None]:
         """Ask all of them at once."""
@@ -76,10 +77,20 @@ class Peers:
         ) as client:
             asking = partial(fetch, client, "GET", base + path, headers=headers, follow_redirects=False)
             try:
-                answer = await asking()
+                return await asking()
             except LinkError:
                 return None
-        return answer if answer.status == OK else None
+
+
+def standing_of(answer: Answer | None) -> Standing:
+    """Return what an answer about a host's health says of it."""
+    if answer is None:
+        return Standing.SILENT
+    if answer.status in REFUSED:
+        return Standing.REFUSES
+    if answer.status != OK:
+        return Standing.ODD
+    return Standing.DRAINS if answer.json.get("status") == "draining" else Standing.TAKES_CALLS
 
 
 def calls_in(body: bytes) -> list[dict[str, Any]]:
