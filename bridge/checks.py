@@ -14,6 +14,7 @@ import attrs
 
 from bridge.machine import usable_cores
 from bridge.text.in_toml import in_toml
+from bridge.text.urls import cure_of
 from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -205,13 +206,13 @@ def url(*schemes: str, example: str, empty: bool = False) -> Check:
     def check(value: Any) -> str:
         if empty and value == "":
             return ""
-        if isinstance(value, str) and _is_plain_url(value, schemes):
-            return value.rstrip("/")
-        scheme = urlsplit(example).scheme
-        with_scheme = f"{scheme}://{value}"
-        if isinstance(value, str) and "://" not in value and _is_plain_url(with_scheme, schemes):
-            raise Wrong(f'"{with_scheme}": {scheme}:// is missing')
-        raise Wrong(f'a URL without a query, for example "{example}"')
+        scheme, is_bare = urlsplit(example).scheme, isinstance(value, str) and value and "://" not in value
+        whole_url = f"{scheme}://{value}" if is_bare else value
+        if cure := cure_of(whole_url, schemes):
+            raise Wrong(f'{cure}, for example "{example}"')
+        if is_bare:
+            raise Wrong(f'"{whole_url}": {scheme}:// is missing')
+        return str(value).rstrip("/")
 
     return check
 
@@ -231,15 +232,6 @@ def proxy(value: Any) -> str:
             "one that needs a password is named in HTTPS_PROXY"
         )
     return str(value).rstrip("/")
-
-
-def _is_plain_url(value: str, schemes: Collection[str]) -> bool:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return usable and not re.search(r"[\s?#@]", value)
 
 
 def public_url(value: Any) -> str:
@@ -329,16 +321,25 @@ def shown(key: str, value: Any) -> str:
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
     if secret and not isinstance(value, int | float):
         return "(not shown)"
-    is_url = isinstance(value, str) and (key.endswith(("url", "endpoint")) or "://" in value)
-    if is_url:  # people put keys into queries, passwords before an @
-        value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
+    is_url = not isinstance(value, str) or key.endswith(("url", "endpoint")) or "://" in value
     try:
-        as_text = in_toml(value)
+        as_text = in_toml(_without_keys(value) if is_url else value)
     except ValueError:  # Python refuses to print an integer of more than 4300 digits
         as_text = "a very large number"
-    if not isinstance(value, str):  # the same within a table or a list
-        as_text = re.sub(r'\?[^"\s]*', "?...", re.sub(r'//[^"\s]*@', "//...@", as_text))
     return as_text if len(as_text) <= 60 else as_text[:57] + "..."
+
+
+def _without_keys(value: Any, depth: int = 4) -> Any:
+    """Return addresses, also within a table or a list, as they may be shown: people put keys into queries, passwords
+    before an @.
+    """
+    if isinstance(value, str):
+        return re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)^([^/@]*//)?.*@", r"\1...@", value))
+    if isinstance(value, list) and depth:
+        return [_without_keys(one, depth - 1) for one in value]
+    if isinstance(value, dict) and depth:
+        return {name: _without_keys(one, depth - 1) for name, one in value.items()}
+    return value
 
 
 def _readable(value: Any) -> Any:

@@ -24,7 +24,6 @@ from bridge.checks import (
     read_table,
     setting,
     shared_key,
-    shown,
     text,
     url,
     variable,
@@ -34,8 +33,8 @@ from bridge.checks import (
 from bridge.errors import ConfigError
 from bridge.machine import host_name
 from bridge.proxies import Proxy, proxy_for
-from bridge.settings.admin import Admin, Console, missing_of_console
-from bridge.settings.fleet import Fleet, missing_of_fleet
+from bridge.settings.admin import Admin, Console, missing_of_admin, missing_of_console
+from bridge.settings.fleet import Fleet, missing_of_fleet, missing_of_looking
 from bridge.settings.outgoing import Outbound
 from bridge.settings.server import Server
 from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
@@ -353,14 +352,9 @@ def missing_secrets(settings: Settings, secrets: Secrets) -> list[str]:
         for name, at in variables_of(settings).items()
         if name not in secrets.words
     ]
-    if settings.admin.bind and not secrets.admin_token and settings.admin.token_file:
-        missing.append(f"no admin token in {settings.admin.token_file}: write one into it, alone on a line")
-    elif settings.admin.bind and not secrets.admin_token and not settings.admin.is_local:
-        missing.append(
-            f"no admin token: [admin] bind = {shown('bind', settings.admin.bind)} is open to other machines; set "
-            f"{settings.admin.token_env}, name a file with [admin] token_file, or bind to 127.0.0.1"
-        )
+    missing += missing_of_admin(settings.admin, has_token=bool(secrets.admin_token))
     missing += missing_of_fleet(settings.fleet, settings.server.host_url, settings.server.public_url)
+    missing += missing_of_looking(settings.fleet, settings.admin, settings.host_name)
     missing += missing_of_console(settings.admin, settings.console, has_token=bool(secrets.admin_token))
     missing += missing_of_store(settings.store)
     if settings.outbound.caller_id and not settings.twilio.account_sid:

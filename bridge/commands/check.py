@@ -13,6 +13,7 @@ from bridge.agents import Agent
 from bridge.built_in import built_in_tools
 from bridge.calls.opening import hours_in_words
 from bridge.calls.setup import prices_of, tools_of
+from bridge.checks import shown
 from bridge.commands.options import CONFIG, HOST_URL, PUBLIC_URL, with_overrides
 from bridge.doctor.doubts import doubts
 from bridge.errors import ConfigError, OutboundError, ToolError
@@ -46,6 +47,8 @@ def check(path: Path, public_url: str | None, host_url: str | None, ready: bool)
     out = console()
     out.print(f"[green]OK[/] {path}: {counted(len(settings.agents), 'agent')}", soft_wrap=True)
     out.print(f"  {_carried_by(settings.server.workers)}", soft_wrap=True)
+    if told := "; ".join(_shared(settings)):
+        out.print(f"  {told}", markup=False, soft_wrap=True)
     public = settings.server.public_url or "https://<public_url>"
     for name, agent in settings.agents.items():
         out.print(f"  {name}: voice webhook [bold]{public}/voice/{name}[/] (HTTP POST)", soft_wrap=True)
@@ -70,6 +73,19 @@ def _carried_by(workers: int) -> str:
     if workers == 1:
         return "one process carries the calls"
     return f"{workers} worker processes carry the calls, beside a supervisor"
+
+
+def _shared(settings: config.Settings) -> Iterator[str]:
+    """Yield what of this host others know: its name and theirs, and where records and tapes go."""
+    server, fleet, store = settings.server, settings.fleet, settings.store
+    if server.host_url:
+        others = ", ".join(name for name in fleet.hosts if name != settings.host_name)
+        beside = f"with {others}" if others else "that lists no others"
+        yield f"host {settings.host_name} at {server.host_url}, in a fleet {beside}"
+    if store.lake:
+        yield f"lake {shown('', store.lake)}, its files in {shown('', store.data)}"
+    if store.tapes:
+        yield f"tapes to {store.tapes}"
 
 
 def _list_faults(settings: config.Settings) -> list[str]:

@@ -7,6 +7,7 @@ from bridge.agents import WITHOUT_PROMPT, Agent
 from bridge.config import Realtime, Secrets, Settings
 from bridge.heart.speaking.words import phrase_of
 from bridge.prices import PUBLISHED, PriceTable
+from bridge.settings.fleet import doubts_of_fleet
 from bridge.settings.hours import Hours
 from bridge.settings.placeholders import names_in
 from bridge.settings.session_table import READ_ON, unpublished
@@ -39,6 +40,9 @@ def doubts(settings: Settings, secrets: Secrets, prices: PriceTable = PUBLISHED)
         *_about_money(settings, prices),
         *_about_outbound(settings, secrets),
         *_about_console(settings),
+        *doubts_of_fleet(
+            settings.fleet, settings.admin, settings.host_name, has_token=bool(secrets.admin_token)
+        ),
     ]
 
 

@@ -7,9 +7,10 @@ spread over the others, and no other call finds another host.
 from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Final
-from urllib.parse import urlsplit
 
 from attrs import frozen
+
+from bridge.text.urls import origin_of
 
 MOST_HOPS: Final = 3
 """How often a first webhook is passed on. Each costs a caller who hears it ring some 0.2 s, and Twilio gives up on what
@@ -58,13 +59,3 @@ def _candidates(arrival: Arrival, hosts: Iterable[str], away: Collection[str]) -
 def has_failed(arrival: Arrival, hosts: Iterable[str]) -> bool:
     """Say whether Twilio came after it got no use of a host: of one host, and not of the balancer."""
     return origin_of(arrival.failed_url) in {origin_of(host) for host in hosts}
-
-
-def origin_of(url: str) -> str:
-    """Return scheme and host of a URL that Twilio named; nothing where it has none."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"https": 443}.get(parts.scheme, 80)
-        return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
-    except ValueError:
-        return ""

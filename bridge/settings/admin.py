@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from bridge.checks import HEADER, Wrong, admin_address, flag, hosts, setting, text, url, variable
+from bridge.checks import HEADER, Wrong, admin_address, flag, hosts, setting, shown, text, url, variable
 
 
 def user_header(value: Any) -> str:
@@ -68,6 +68,20 @@ class Console:
         """Return where browsers find it, with the admin address there; nothing for a socket, which no browser opens."""
         is_reached = self.on and bind and not (bind.startswith("unix:") and not self.url)
         return f"{self.url or f'http://{bind}'}/console" if is_reached else ""
+
+
+def missing_of_admin(admin: Admin, *, has_token: bool) -> list[str]:
+    """Return one sentence for each thing that keeps the address from being safe to open."""
+    if not admin.bind or has_token:
+        return []
+    if admin.token_file:
+        return [f"no admin token in {admin.token_file}: write one into it, alone on a line"]
+    if admin.is_local:
+        return []
+    return [
+        f"no admin token: [admin] bind = {shown('bind', admin.bind)} is open to other machines; set {admin.token_env}, "
+        "name a file with [admin] token_file, or bind to 127.0.0.1"
+    ]
 
 
 def missing_of_console(admin: Admin, console: Console, *, has_token: bool) -> list[str]:

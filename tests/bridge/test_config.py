@@ -141,7 +141,7 @@ def test_an_agent_written_down_by_asdict_comes_back_the_same() -> None:
         ("server", "bind", "8080", '[server] bind = "8080": use host:port, for example "127.0.0.1:8080"'),
         ("twilio", "accept_unsigned_requests_from_anybody", 1, "= 1: use true or false"),
         ("realtime", "model", " ", '[realtime] model = " ": use the name of a realtime model'),
-        ("realtime", "url", "", '[realtime] url = "": use a URL without a query'),
+        ("realtime", "url", "", '[realtime] url = "": use a URL, for example'),
         ("realtime", "url", "https://api.openai.com", 'for example "wss://api.openai.com/v1/realtime"'),
         ("recording", "folder", 5, "[recording] folder = 5: use a folder; relative ones start at"),
         ("logging", "format", "xml", '[logging] format = "xml": use "text" or "json"'),
@@ -219,7 +219,19 @@ def test_a_port_is_a_small_number_in_plain_digits(port: str) -> None:
 
 @pytest.mark.parametrize("rest", [" ", "?", "?a=b", "#top", ":70000", "\n", ":x", "[", ":0"])
 def test_a_url_is_one_that_signatures_can_be_checked_against(rest: str) -> None:
-    assert "use a URL without a query" in fault_in("server", "public_url", f"https://b.example.com{rest}")
+    fault = fault_in("server", "public_url", f"https://b.example.com{rest}")
+    assert ": use a" in fault
+    assert 'for example "https://bridge.example.com"' in fault
+
+
+@pytest.mark.parametrize(
+    "address", ["https://u:secret@b.example.com", "u:secret@b.example.com", "u:se secret/@b"]
+)
+def test_a_password_in_an_address_is_not_shown_alone_or_in_a_table(address: str) -> None:
+    for table, key, value in (("server", "host_url", address), ("fleet", "hosts", {"one": address})):
+        fault = fault_in(table, key, value)
+        assert "secret" not in fault
+        assert "without user, password or @" in fault or "without spaces" in fault
 
 
 @pytest.mark.parametrize(

@@ -281,3 +281,42 @@ def test_what_is_allowed_in_a_console_that_is_off_is_a_doubt() -> None:
         True, True,
     ]  # fmt: skip
     assert doubts_of(agent, console=on) == []
+
+
+FLEET = """
+[server]
+host_url = "https://one.example.com"
+[fleet]
+hosts = { one = "https://one.example.com", two = "https://two.example.com" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", None),
+        (FLEET, "host one at https://one.example.com, in a fleet with two"),
+        ('[store]\nlake = "lake.sqlite"\ndata = "files"\n', 'lake "lake.sqlite", its files in "files"'),
+        (
+            f'{FLEET}[store]\ntapes = "s3://calls/tapes"\n',
+            "host one at https://one.example.com, in a fleet with two; tapes to s3://calls/tapes",
+        ),
+    ],
+)
+def test_what_is_shared_with_other_hosts_is_told_in_a_line(
+    tmp_path: Path, text: str, said: str | None
+) -> None:
+    lines = check(tmp_path, f"{text}[agents.a]\n", **SET).stdout.splitlines()
+    assert lines[2].strip() == said if said else lines[2].startswith("  a: ")
+
+
+def test_a_host_that_others_look_for_in_vain_is_told(tmp_path: Path) -> None:
+    admin = 'admin = { one = "http://10.0.0.1:9090" }\n'
+    told = check(tmp_path, f"{FLEET}{admin}[agents.a]\n", "--ready", **SET)
+    assert told.exit_code == 1
+    for part in (
+        "before it can serve: no admin address",
+        "note: no admin token",
+        "note: [fleet] admin has no address of two",
+    ):
+        assert part in told.stdout

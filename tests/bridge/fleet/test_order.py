@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bridge.fleet.order import Arrival, next_after, order_of, origin_of, preferred
+from bridge.fleet.order import Arrival, next_after, order_of, preferred
+from bridge.text.urls import origin_of
 
 HOSTS = [f"https://{name}.example.com" for name in ("one", "two", "three", "four")]
 SIDS = [f"CA{number:032x}" for number in range(4000)]
