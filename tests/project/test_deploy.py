@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.agents import Agent
 from bridge.config import Secrets, missing_secrets, parse
+from bridge.doctor.doubts import doubts
+from bridge.extras import EXTRAS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BALANCER = DEPLOY / "haproxy.cfg"
@@ -80,6 +83,32 @@ def test_each_bridge_of_the_composition_has_an_address_of_its_own_that_the_balan
         assert services[name]["environment"]["BRIDGE_PUBLIC_URL"] != own
 
 
+def test_all_that_the_composition_has_to_be_given_is_in_its_first_lines() -> None:
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    header = text.partition("\n\n")[0]
+    wanted = set(re.findall(r"\$\{(\w+):\?", text))
+    assert {"TWILIO_AUTH_TOKEN", "BRIDGE_ADMIN_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"} <= wanted
+    assert {name for name in wanted if f"{name}=" not in header} == set()
+
+
+def test_the_image_is_made_of_a_wheel_with_extras_that_there_are_and_no_index_is_asked_for_it() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    ((wheel, extras),) = re.findall(r'pip install --no-cache-dir "([^"]*)\[([a-z0-9,]+)\]"', text)
+    assert wheel == "$(ls /wheel/*.whl)"
+    assert set(extras.split(",")) <= set(EXTRAS)
+    told = [text, (DEPLOY / "compose.yaml").read_text(encoding="utf-8")]
+    told += [path.read_text(encoding="utf-8") for path in (DEPLOY.parent / "docs").glob("*.md")]
+    assert [text for text in told if "install 'phone-bridge[" in text] == []
+
+
+def test_the_bucket_of_the_composition_is_made_by_who_may() -> None:
+    services = COMPOSE["services"]
+    bucket = services["bucket"]
+    assert "s3 mb s3://$$BUCKET" in bucket["entrypoint"][-1]
+    bridge = services["one"]["environment"]
+    assert bucket["environment"].items() - {("BUCKET", "${BUCKET:-calls}")} <= bridge.items()
+
+
 # ---------------------------------------------------------------- Kubernetes
 
 PORTS = {8080: "http", 9090: "admin"}
@@ -99,6 +128,10 @@ def test_the_configuration_of_the_manifests_is_one_that_a_host_starts_with() -> 
             one for one in missing_secrets(settings, secrets) if "storage" not in one and "AWS" not in one
         ] == []
         assert settings.host_name == name
+        assert doubts(settings, secrets) == []
+        agent = settings.agents["front-desk"]
+        assert (agent.instructions, agent.greeting) != (Agent().instructions, Agent().greeting)
+        assert not agent.greeting.startswith("Say")  # it is spoken as it stands
 
 
 def test_every_name_that_the_fleet_has_leads_to_its_bridge() -> None:
