@@ -14,6 +14,7 @@ import attrs
 
 from bridge.machine import usable_cores
 from bridge.text.in_toml import in_toml
+from bridge.text.passwords import without_passwords
 from bridge.text.validity import is_harmless
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -329,6 +330,8 @@ def shown(key: str, value: Any) -> str:
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
     if secret and not isinstance(value, int | float):
         return "(not shown)"
+    if isinstance(value, str):
+        value = without_passwords(value)
     is_url = isinstance(value, str) and (key.endswith(("url", "endpoint")) or "://" in value)
     if is_url:  # people put keys into queries, passwords before an @
         value = re.sub(r"(?s)\?.*", "?...", re.sub(r"(?s)//.*@", "//...@", value))
