@@ -203,9 +203,13 @@ def _meaning(problem: str) -> str:
     """Return what is wrong with the way to the catalogue; of all else what DuckDB says."""
     for words, meaning in MEANINGS.items():
         if re.search(words, problem):
-            return meaning
+            reason = REASON.search(problem)
+            return f"{meaning} ({reason[1].strip()})" if reason else meaning
     return f"can't be used now ({problem[:300]})"
 
+
+REASON: Final = re.compile(r" failed: (\w[a-z ]{3,40})")
+"""The system's word for it, such as "Connection refused"; where Postgres itself refuses, FATAL stands there."""
 
 MEANINGS: Final = {
     r"database \S+ does not exist": "Postgres has no such database: make it (createdb)",
@@ -214,7 +218,7 @@ MEANINGS: Final = {
         "Postgres lets nobody in who comes so: PGPASSWORD, or the file that PGPASSFILE names, has the password",
     r"could not translate host name": "there is no host of that name",
     r"connection to server .* failed|[Uu]nable to connect to Postgres|could not connect to server":
-        "Postgres can't be reached there, or does not answer",
+        "Postgres can't be reached there",
 }  # fmt: skip
 """By what Postgres' own library says where a connection fails; addresses and words of ours stand around it."""
 
