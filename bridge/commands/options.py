@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attrs import evolve
@@ -9,8 +10,10 @@ from attrs import evolve
 from bridge import config
 from bridge.checks import read_table
 from bridge.errors import ConfigError
-from bridge.lake.opening import LakePlace
 from bridge.settings.server import Server
+
+if TYPE_CHECKING:
+    from bridge.lake.opening import LakePlace
 
 CONFIG = click.option(
     "--config", "-c", "path", type=click.Path(path_type=Path), default=Path("config.toml"),
@@ -36,8 +39,10 @@ def data_folder(path: Path, data: Path | None) -> Path:
     return data or config.load(path).data_folder
 
 
-def lake_of(path: Path) -> LakePlace:
+def lake_of(path: Path) -> "LakePlace":
     """Return the lake that the configuration names. Raises `ConfigError`, `LakeError`."""
+    from bridge.lake.opening import LakePlace  # with DuckDB, which a daemon that serves does not load
+
     settings = config.load(path)
     return LakePlace.of(settings, config.read_secrets(settings, os.environ))
 

@@ -27,7 +27,7 @@ from bench.stage import MakePlace, open_stage
 from bridge.config import Secrets, Settings, parse
 from bridge.indexing import indexer as indexer_module
 from bridge.indexing import waiting
-from bridge.indexing.desk import Desk, Inbox
+from bridge.indexing.desk import LOOKING_SECONDS, Desk, Inbox
 from bridge.indexing.indexer import Indexer
 from bridge.indexing.keeper import Keeper
 from bridge.links.packets import hear, say
@@ -346,9 +346,10 @@ def known(folder: Folder) -> set[str]:
         return set()
 
 
-def test_the_process_stays_for_ten_minutes_for_whoever_has_asked_something(tmp_path: Path) -> None:
+def test_the_process_stays_for_hours_for_whoever_has_asked_something(tmp_path: Path) -> None:
+    step = int(LOOKING_SECONDS) // 6
     ours, theirs = socket.socketpair()
-    passed = iter(range(0, 10_000, 100))  # seconds: each look at the clock is later than the one before
+    passed = iter(range(0, 100 * step, step))  # each look at the clock is later than the one before
     looks = list[int]()
 
     def clock() -> float:
@@ -365,4 +366,4 @@ def test_the_process_stays_for_ten_minutes_for_whoever_has_asked_something(tmp_p
         assert isinstance(hear(ours, 10), Answered)
         with pytest.raises(TimeoutError):
             inbox.next_job(0)
-        assert looks == list(range(0, 701, 100))  # asked at 100, and left 600 s later
+        assert looks == [step * look for look in range(8)]  # asked at the second, and left six later

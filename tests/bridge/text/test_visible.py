@@ -184,7 +184,7 @@ def test_no_command_prints_what_steers_a_terminal(data: Path, command: str, argu
         )
 
 
-SILENT = {"clip", "console", "judge", "page", "reload",
+SILENT = {"clip", "console", "judge", "lake send", "lake tidy", "page", "reload",
           "init", "check", "demo", "doctor", "install", "keep", "serve", "call", "compare", "import", "model", "phone",
           "vad sweep", "vad labels", "vad report", "vad compose"}  # fmt: skip
 """What prints the operator's own words and numbers, or is looked at below by the part that prints for it."""
