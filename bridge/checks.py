@@ -14,6 +14,7 @@ import attrs
 
 from bridge.machine import usable_cores
 from bridge.text.in_toml import in_toml
+from bridge.text.passwords import without_passwords
 from bridge.text.urls import cure_of
 from bridge.text.validity import is_harmless
 
@@ -321,6 +322,8 @@ def shown(key: str, value: Any) -> str:
     secret = any(word in key for word in SECRET_WORDS) and not key.endswith("_file")
     if secret and not isinstance(value, int | float):
         return "(not shown)"
+    if isinstance(value, str):
+        value = without_passwords(value)
     is_url = not isinstance(value, str) or key.endswith(("url", "endpoint")) or "://" in value
     try:
         as_text = in_toml(_without_keys(value) if is_url else value)

@@ -37,7 +37,7 @@ from bridge.settings.admin import Admin, Console, missing_of_admin, missing_of_c
 from bridge.settings.fleet import Fleet, missing_of_fleet, missing_of_looking
 from bridge.settings.outgoing import Outbound
 from bridge.settings.server import Server
-from bridge.settings.store import CATALOGUE, STORAGE, SharedStore, missing_of_store
+from bridge.settings.store import CATALOGUE, ENDPOINT, STORAGE, SharedStore, endpoint_fault, missing_of_store
 from bridge.text.toml_faults import declared_twice
 from bridge.text.validity import is_harmless
 
@@ -240,10 +240,12 @@ def read_secrets(settings: Settings, environment: Mapping[str, str]) -> Secrets:
         way = proxy_for(realtime.url, realtime.proxy, environment)
     except ValueError as wrong:
         faults.append(str(wrong))
-    if faults:
-        raise ConfigError(faults)
     is_alone = settings.store == SharedStore()
     storage, catalogue = ({} if is_alone else _given(environment, names) for names in (STORAGE, CATALOGUE))
+    if not is_alone and (fault := endpoint_fault(environment.get(ENDPOINT, ""))):
+        faults.append(fault)
+    if faults:
+        raise ConfigError(faults)
     return Secrets(
         tokens, keys[0] if keys else "", admin[0] if admin else "", way, shared, words, storage, catalogue
     )

@@ -50,8 +50,8 @@ def calls(path: Path, data: Path | None, store: str, limit: int, as_json: bool, 
         screen = table_console()
         screen.print(calls_table(rows, width=screen.width))
     else:
-        where = "the lake" if store == "lake" else f"{data_folder(path, data)}; --data names another folder"
-        none = f"No calls yet in {where}."
+        here = f"No calls yet in {data_folder(path, data)}; --data names another folder."
+        none = "No host has sent a call to the lake yet." if store == "lake" else here
         click.echo("No calls match; try fewer filters." if used else none)
 
 

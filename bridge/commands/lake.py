@@ -10,7 +10,8 @@ from bridge import config
 from bridge.commands.options import CONFIG, JSON, lake_of
 from bridge.lake.opening import explained, opened
 from bridge.lake.sending import MOST, send
-from bridge.lake.upkeep import SNAPSHOT_HOURS, expire
+from bridge.lake.tables import is_begun
+from bridge.lake.upkeep import SNAPSHOT_HOURS, Tidied, expire
 from bridge.lake.upkeep import tidy as tidy_up
 from bridge.retention.everywhere import answer_requests
 from bridge.retention.keep import utc_now
@@ -26,6 +27,9 @@ COMMANDS: Final[LazyCommands] = {
     "send": "bridge.commands.lake:send_all",
     "tidy": "bridge.commands.lake:tidy",
 }
+
+
+NOTHING: Final = "No host has sent a call to the lake yet."
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,6 +76,8 @@ def tidy(path: Path, keep_hours: int, as_json: bool) -> None:
     """
     settings, place = config.load(path), lake_of(path)
     with explained(place), opened(place) as connection:
+        if not is_begun(connection):
+            return print_json({"expired": 0, **asdict(Tidied())}) if as_json else say(NOTHING)
         expired = expire(connection, place, lambda agent: settings.keep_of(agent).rows_days, utc_now())
         done = tidy_up(connection, place, keep_hours=keep_hours)
     if as_json:

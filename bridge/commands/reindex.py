@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -16,6 +17,7 @@ from bridge.objects.bucket import objects_under
 from bridge.objects.names import as_path
 from bridge.retention.keep import keeps_rows
 from bridge.screen.errors import complain, explains_errors, leave_faults
+from bridge.settings.store import BUCKET
 from bridge.store.database import Spread, Store
 from bridge.store.database_files import those_aside
 from bridge.store.unsent import Unsent
@@ -27,16 +29,25 @@ from bridge.text.wording import counted
 from bridge.uploads.stub import stored_alone
 
 
+def _folder_of_storage(context: click.Context, option: click.Parameter, named: str | None) -> str | None:
+    """Accept s3:// with a bucket, and no file of this machine."""
+    if named is not None and not BUCKET.fullmatch(named):
+        complain(
+            f"--from {named or repr(named)}: no folder of object storage", hint="--from s3://BUCKET/FOLDER"
+        )
+    return named
+
+
 @click.command()
 @CONFIG
 @DATA
-@click.option("--from", "storage", default="", metavar="s3://BUCKET/FOLDER",
+@click.option("--from", "storage", metavar="s3://BUCKET/FOLDER", callback=_folder_of_storage,
               help="Take the tapes that lie there in place of those in the data folder.")  # fmt: skip
 @click.option("--scheduler", default="", metavar="tcp://HOST:PORT",
               help="Let the workers of this Dask scheduler read the tapes, from s3:// at best.")  # fmt: skip
 @click.option("--lake", is_flag=True, help="Then have the lake get all calls of this host anew.")
 @explains_errors
-def reindex(path: Path, data: Path | None, storage: str, scheduler: str, lake: bool) -> None:
+def reindex(path: Path, data: Path | None, storage: str | None, scheduler: str, lake: bool) -> None:
     """Rebuild calls.duckdb from the tapes, which are the truth; the old file is replaced at the end.
 
     A database that can't be read, or was made by a newer version, is kept beside it under another name.
@@ -49,7 +60,7 @@ def reindex(path: Path, data: Path | None, storage: str, scheduler: str, lake: b
     wants = keeps_rows(config.load(path)) if data is None else None  # of another folder nobody knows
     tapes = [tape for tape in tapes if wants is None or wants(tape)]
     if not tapes:
-        complain(f"{folder / 'tapes'}: no finished tapes", hint="name the folder with --data")
+        _complain_of_none(storage, folder)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("tapes", total=len(tapes))
         with _spread(scheduler) as spread:
@@ -80,6 +91,11 @@ def reindex(path: Path, data: Path | None, storage: str, scheduler: str, lake: b
     if live:
         click.echo(f"{counted(live, 'call')} going on: left to the daemon.")
     leave_faults(faults)
+
+
+def _complain_of_none(storage: str | None, folder: Path) -> NoReturn:
+    hint = "another folder with --from" if storage else "name the folder with --data"
+    complain(f"{storage or folder / 'tapes'}: no finished tapes", hint=hint)
 
 
 def _finished_tapes(folder: Path) -> tuple[list[Path], int]:

@@ -103,7 +103,7 @@ class Daemon:
             background.start_soon(self.shipper.run, name="shipper")
             background.start_soon(DayBill(self.switchboard, self.indexer).run, name="day's bill")
             background.start_soon(self.disk_watch.run, name="disk watch")
-            background.start_soon(self.uploader.run, name="uploads")
+            background.start_soon(never_fatal, self.uploader.run, name="uploads")
             peers = _others_of(self.current)
             if peers is not None:
                 background.start_soon(never_fatal, self.switchboard.fleet.run, peers, name="other hosts")

@@ -19,6 +19,7 @@ from bridge.errors import HeldError, LakeError
 from bridge.extras import install_hint
 from bridge.store.database import meaning_of, quoted
 from bridge.store.migrations import MIGRATIONS
+from bridge.text.passwords import without_passwords
 
 NAME: Final = "lake"
 """What the lake is called in SQL."""
@@ -58,7 +59,7 @@ class LakePlace:
     @property
     def shown(self) -> str:
         """Return it for people."""
-        return self.catalogue
+        return without_passwords(self.catalogue)
 
 
 # ---------------------------------------------------------------- opening it
@@ -78,7 +79,7 @@ def opened(place: LakePlace, *, read_only: bool = False) -> Iterator[duckdb.Duck
             connection.execute(secret_of(place.storage))
         if not read_only and not place.files.startswith("s3://"):
             Path(place.files).mkdir(parents=True, exist_ok=True)
-        connection.execute(_attach(place, read_only=read_only))
+        _attach(connection, place, read_only=read_only)
         yield connection
 
 
@@ -91,7 +92,21 @@ CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-def _attach(place: LakePlace, *, read_only: bool) -> str:
+def _attach(connection: duckdb.DuckDBPyConnection, place: LakePlace, *, read_only: bool) -> None:
+    """Attach the lake; one that nobody has written to yet is left out of what is only read."""
+    try:
+        connection.execute(_attaching(place, read_only=read_only))
+    except duckdb.Error as error:
+        if not (read_only and NOT_MADE_YET.search(str(error))):
+            raise
+
+
+NOT_MADE_YET: Final = re.compile(
+    "creating a new DuckLake is explicitly disabled|in read-only mode: database does not exist"
+)
+
+
+def _attaching(place: LakePlace, *, read_only: bool) -> str:
     way = f"postgres:{dsn(place)}" if place.is_on_postgres else place.catalogue
     how = (
         "read_only" if read_only else "data_inlining_row_limit 0"
@@ -178,10 +193,34 @@ def explained(place: LakePlace) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        problem = WORDS_OF_ATTACHING.sub("", " ".join(str(error).split()))
+        problem = without_passwords(WORDS_OF_ATTACHING.sub("", " ".join(str(error).split())))
         if "set lock on file" in problem:
             raise HeldError(str(meaning_of(Path(place.catalogue), problem))) from None
-        raise LakeError(f"{place.shown}: can't be used now ({problem[:300]})") from None
+        raise LakeError(f"{place.shown}: {_meaning(problem)}") from None
+
+
+def _meaning(problem: str) -> str:
+    """Return what is wrong with the way to the catalogue; of all else what DuckDB says."""
+    for words, meaning in MEANINGS.items():
+        if re.search(words, problem):
+            reason = REASON.search(problem)
+            return f"{meaning} ({reason[1].strip()})" if reason else meaning
+    return f"can't be used now ({problem[:300]})"
+
+
+REASON: Final = re.compile(r" failed: (\w[a-z ]{3,40})")
+"""The system's word for it, such as "Connection refused"; where Postgres itself refuses, FATAL stands there."""
+
+MEANINGS: Final = {
+    r"database \S+ does not exist": "Postgres has no such database: make it (createdb)",
+    r"role \S+ does not exist": "Postgres knows no such user: make it (createuser)",
+    r"password authentication failed|no password supplied|no pg_hba.conf entry":
+        "Postgres lets nobody in who comes so: PGPASSWORD, or the file that PGPASSFILE names, has the password",
+    r"could not translate host name": "there is no host of that name",
+    r"connection to server .* failed|[Uu]nable to connect to Postgres|could not connect to server":
+        "Postgres can't be reached there",
+}  # fmt: skip
+"""By what Postgres' own library says where a connection fails; addresses and words of ours stand around it."""
 
 
 WORDS_OF_ATTACHING: Final = re.compile(

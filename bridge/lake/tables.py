@@ -54,8 +54,19 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -
     return dict(connection.execute(sql, [database, table]).fetchall())
 
 
+def is_begun(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Say whether any host has sent a call yet: the first one makes the tables."""
+    return bool(_columns(connection, NAME, "calls"))
+
+
 def shown_as_local(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the lake's tables be asked for by the local database's names, with its columns and `host`."""
+    """Let the lake's tables be asked for by the local database's names, with its columns and `host`.
+
+    Of a lake that no host has sent a call to yet, they are empty.
+    """
+    if not is_begun(connection):
+        connection.execute(f"alter table main.calls add column {HOST} varchar")
+        return
     for table in KEPT:
         hidden = ", ".join(name for name in OWN[table] if name != HOST)
         connection.execute(f"drop table main.{table}")

@@ -4,6 +4,7 @@ Keys, region and endpoint come from the environment by their standard names (AWS
 AWS_REGION, AWS_ENDPOINT_URL), or from the machine's role: obstore reads them. None of them is ever told.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from attrs import frozen
 
 from bridge.errors import NoObjectError, ObjectError, TakenError
 from bridge.objects.names import bucket_of, key_of, name_of
+from bridge.settings.store import ENDPOINT, endpoint_fault
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -54,12 +56,17 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise _absent(name_of(path), str(error)) from None
-    except (
-        Exception
-    ) as error:  # only the library is asked here: an error of its own for each, with no common root
+    except BaseException as error:  # only the library is asked here: its errors have no common root
+        if not _is_fault(error):
+            raise
         if type(error).__name__ in ("AlreadyExistsError", "PreconditionError"):
             raise TakenError(f"{name_of(path)}: it is there already") from None
         raise ObjectError(f"{name_of(path)}: {_meaning(str(error))}") from None
+
+
+def _is_fault(error: BaseException) -> bool:
+    """Say whether the library failed. One of its own bugs is no `Exception`: it would end whatever waits for it."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _absent(name: str, told: str) -> ObjectError:
@@ -69,16 +76,26 @@ def _absent(name: str, told: str) -> ObjectError:
 
 CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
 STATUS: Final = re.compile(r"\b([45]\d\d) [A-Z][A-Za-z ]{2,30}\b")
+UNREACHABLE: Final = "storage can't be reached, or is too slow"
+
+OF_KEYS: Final = frozenset({"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+"""What storage says to whoever has no keys, or others."""
 
 
 def _meaning(told: str) -> str:
     """Return what an error means; its own text has the endpoint in it, and may have more."""
     found = CODE.search(told) or STATUS.search(told)
     if found:
-        return f"storage refuses it ({found[1]})"
+        return refused(found[1])
     if "credential" in told.lower() or "169.254.169.254" in told:
         return "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    return "storage can't be reached, or is too slow"
+    return UNREACHABLE
+
+
+def refused(code: str) -> str:
+    """Return that storage refuses something, and where to look if it is for the keys."""
+    keys = ": look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    return f"storage refuses it ({code}){keys if code in OF_KEYS else ''}"
 
 
 def _library() -> ModuleType:
@@ -90,9 +107,21 @@ def _library() -> ModuleType:
         raise ObjectError(f"s3:// needs packages that are not here: {install_hint('s3')}") from None
 
 
+def check_endpoint() -> None:
+    """Look at where storage is said to be: the libraries take any text, and fail in ways of their own.
+
+    Raises `ObjectError`.
+    """
+    if fault := endpoint_fault(os.environ.get(ENDPOINT, "")):
+        raise ObjectError(fault)
+
+
 @cache
 def way_to(bucket: str) -> "S3Store":
-    """Return the way to a bucket: one for all requests, which share its connections."""
+    """Return the way to a bucket: one for all requests, which share its connections. Raises `ObjectError`."""
+    if not bucket:
+        raise ObjectError("no bucket is named: write s3://BUCKET/FOLDER")
+    check_endpoint()
     from obstore.store import S3Store
 
     pause = {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=3), "base": 2}

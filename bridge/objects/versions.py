@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridge.errors import ObjectError
-from bridge.objects.bucket import CONNECT_SECONDS, REQUEST_SECONDS
+from bridge.objects.bucket import CONNECT_SECONDS, REQUEST_SECONDS, UNREACHABLE, check_endpoint, refused
 from bridge.objects.names import bucket_of, key_of, name_of
 
 
@@ -48,7 +48,8 @@ def _versions(beginning: Path) -> Iterator[dict[str, str]]:
 
 @cache
 def _client() -> Any:
-    """Return the way to storage, by the environment."""
+    """Return the way to storage, by the environment. Raises `ObjectError`."""
+    check_endpoint()
     try:
         from botocore.config import Config
         from botocore.session import get_session
@@ -79,5 +80,5 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # only the library is asked here
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        why = f"storage refuses it ({code})" if code else "storage can't be reached, or is too slow"
+        why = refused(code) if code else UNREACHABLE
         raise ObjectError(f"{name_of(path)}: {why}") from None

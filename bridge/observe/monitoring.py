@@ -136,4 +136,4 @@ async def never_fatal(task: Callable[..., Awaitable[None]], *arguments: Any) -> 
     try:
         await task(*arguments)
     except Exception:  # the top of what is not the daemon's work
-        log.exception("a task that only watches has crashed; calls go on")
+        log.exception("a task that no call needs has crashed; calls go on")

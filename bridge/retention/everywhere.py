@@ -12,6 +12,7 @@ from bridge.lake.erasures import Answer, Request, answer, answers, ask, open_for
 from bridge.lake.opening import NAME, LakePlace
 from bridge.lake.retrying import insisting
 from bridge.lake.searching import left_in
+from bridge.lake.tables import is_begun, prepare
 from bridge.lake.upkeep import erase as erase_in_lake
 from bridge.retention.forget import (
     MOST_WORDS,
@@ -51,6 +52,8 @@ class ErasedEverywhere:
 
 def in_lake(connection: duckdb.DuckDBPyConnection) -> Iterator[Known]:
     """Yield every call that the lake has. Raises `duckdb.Error`."""
+    if not is_begun(connection):
+        return
     sql = f"select call_id, agent, started_at, from_number, to_number, is_outgoing from {NAME}.calls"
     for call_id, agent, started_at, from_number, to_number, is_outgoing in connection.execute(sql).fetchall():
         numbers = (from_number or "", to_number or "")
@@ -78,6 +81,7 @@ def erase_everywhere(
 
     A host that was silent erases them when it looks the next time. Raises `StoreError`, `duckdb.Error`.
     """
+    prepare(connection)
     needles = list(_needles(connection, meant))
     words = [known.call_id for known in meant.calls] + ([meant.who] if meant.is_number else [])
     request = ask(connection, place.host, words)

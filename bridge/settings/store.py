@@ -2,7 +2,7 @@
 
 import re
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -25,8 +25,29 @@ STORAGE: Final = (
 )
 """Where object storage is, and who may write there, by the names that all its tools read."""
 
+ENDPOINT: Final = "AWS_ENDPOINT_URL"
+
 CATALOGUE: Final = ("PGPASSWORD", "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT")
 """How Postgres is entered, by the names that its own library reads."""
+
+
+def endpoint_fault(url: str) -> str:
+    """Return what is wrong with the address of object storage, in a sentence; "" for none, and for no address.
+
+    >>> endpoint_fault("localhost:9000")
+    'AWS_ENDPOINT_URL is no address of a storage: write http:// or https:// and a host, such as http://127.0.0.1:9000'
+    """
+    try:
+        parts = urlsplit(url)
+        is_usable = not url or (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        )
+    except ValueError:
+        is_usable = False
+    if is_usable and not any(char.isspace() for char in url):
+        return ""
+    how = "write http:// or https:// and a host, such as http://127.0.0.1:9000"
+    return f"{ENDPOINT} is no address of a storage: {how}"
 
 
 def catalogue(value: Any) -> str:
@@ -34,14 +55,16 @@ def catalogue(value: Any) -> str:
     if not isinstance(value, str) or any(char in value for char in "'\\\n"):
         raise Wrong(HOW)
     if "://" not in value:
-        return value.strip()
+        if re.search(r"[=:\s]", value):  # words for a library: a password may be among them
+            raise Wrong(HOW)
+        return value
     try:
         parts = urlsplit(value)
         usable = parts.scheme in SCHEMES and bool(parts.path.strip("/")) and parts.port != 0
     except ValueError:
         usable = False
         parts = urlsplit("")
-    if parts.password or "password=" in parts.query:
+    if parts.password or "password" in unquote(parts.query).lower():
         raise Wrong("a URL without a password: PGPASSWORD, or the file that PGPASSFILE names, has that")
     if not usable:
         raise Wrong(HOW)
@@ -93,7 +116,14 @@ class SharedStore:
 
 def missing_of_store(store: SharedStore) -> list[str]:
     """Return one sentence for each thing without which the lake can't be."""
-    if bool(store.lake) == bool(store.data):
-        return []
-    one, other = ("lake", "data") if store.lake else ("data", "lake")
-    return [f"[store] {one} without {other}: the lake is both, a catalogue and files; set {other} too"]
+    missing = list[str]()
+    if bool(store.lake) != bool(store.data):
+        one, other = ("lake", "data") if store.lake else ("data", "lake")
+        missing.append(
+            f"[store] {one} without {other}: the lake is both, a catalogue and files; set {other} too"
+        )
+    if store.keep_local_days and not store.tapes:
+        missing.append(
+            "[store] keep_local_days without tapes: no tape goes from here that is nowhere else; set tapes too"
+        )
+    return missing

@@ -15,7 +15,7 @@ from bridge.errors import TapeError
 from bridge.screen.errors import complain, explains_errors, leave_faults, quiet_interrupt, say
 from bridge.screen.output import print_json, table_console
 from replay.callers.recorded_line import NoCallerError
-from replay.commands.options import complain_of_file, found
+from replay.commands.options import complain_of_file, found, prepare_file
 from replay.commands.phone_options import account_of
 from replay.conformance.asked import MODEL_PORT, job_of, own_calls
 from replay.conformance.card import ReportCard, Result, worse_than
@@ -209,9 +209,7 @@ async def _cancel_when_ended(signals: AsyncIterator[int], scope: trio.CancelScop
 def _make_folders(html: Path | None, junit: Path | None, keep: Path | None) -> None:
     """Have the folders for what is written when all calls were made; says which can't be had before any is."""
     for path, option in ((html, "--html"), (junit, "--junit")):
-        if path is not None:
-            with _complaining(path, option):
-                path.parent.mkdir(parents=True, exist_ok=True)
+        prepare_file(path, option)
     if keep is not None:
         try:
             keep.mkdir(parents=True, exist_ok=True)

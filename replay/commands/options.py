@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final, NoReturn
 
 import click
@@ -58,6 +59,17 @@ def working_on(path: Path) -> Iterator[None]:
             yield
     except BridgeError as error:
         complain(named(error, path))
+
+
+def prepare_file(path: Path | None, option: str) -> None:
+    """Have the folder of a file that is written at the end; leave with word of one that can't be written there."""
+    if path is None or (path.exists() and not path.is_file()):  # a pipe or a device is written as it is
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path.resolve().parent).close()
+    except OSError as error:
+        complain_of_file(path, error, option)
 
 
 def complain_of_file(path: Path, error: OSError, option: str = "-o") -> NoReturn:

@@ -19,7 +19,7 @@ from bridge.screen.errors import explains_errors, quiet_interrupt
 from bridge.screen.output import console, print_json
 from bridge.tapes.odd_tapes import UNREADABLE, about, named
 from replay.cluster.pool import BUNDLE, open_pool
-from replay.commands.options import DATA, JSON, SCHEDULER, TAPES, complain_of_file, found
+from replay.commands.options import DATA, JSON, SCHEDULER, TAPES, complain_of_file, found, prepare_file
 from replay.tapes.junit import write_junit
 from replay.tapes.player import CONTEXT, replay_tape
 from replay.tapes.rewrite import accept as accept_tape
@@ -87,8 +87,7 @@ def run(
     """
     paths = found(tapes, data)
     out = Console(quiet=True) if wants_json else console()
-    if accept and scheduler:
-        raise click.UsageError("--accept writes golden tapes here: it has no use for --scheduler")
+    _refuse_what_fails_later(junit, parquet, accept=accept, scheduler=scheduler)
     judge = partial(judge_tape, context=context, accept=accept)
     jobs = jobs or (1 if scheduler else _cores(paths))
     bundle = max(1, min(BUNDLE, len(paths) // MOST_WORKERS if scheduler else len(paths) // jobs))
@@ -103,6 +102,15 @@ def run(
     _leave(verdicts, junit, parquet)
     statuses = [verdict.status for verdict in verdicts]
     sys.exit(UNREADABLE if "unreadable" in statuses else DIFFERS if "differs" in statuses else 0)
+
+
+def _refuse_what_fails_later(
+    junit: Path | None, parquet: Path | None, *, accept: bool, scheduler: str
+) -> None:
+    if accept and scheduler:
+        raise click.UsageError("--accept writes golden tapes here: it has no use for --scheduler")
+    prepare_file(junit, "--junit")
+    prepare_file(parquet, "--parquet")
 
 
 def _cores(paths: Sequence[Path]) -> int:

@@ -3,12 +3,14 @@
 from pathlib import Path
 from threading import Event
 
+import pytest
 import trio
-from storage import Storage, storage
+from storage import Storage, forget_ways, storage
 
 from bridge.config import Settings, parse
 from bridge.errors import ObjectError
 from bridge.indexing.uploader import AT_ONCE, Uploader
+from bridge.observe.monitoring import never_fatal
 from bridge.tapes.names import DONE_SUFFIX
 from bridge.uploads.stub import NOTHING, Stored, write_stub
 from bridge.uploads.upload import not_uploaded
@@ -37,6 +39,23 @@ def sent(path: Path, folder: str) -> bool:
     """Stand for an upload."""
     write_stub(path, NOTHING, Stored(f"{folder}/{path.name}", 1, ""), path.stat().st_mtime_ns)
     return True
+
+
+async def test_a_library_that_panics_is_a_fault_like_any_other(
+    tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_ENDPOINT", "localhost:9000")  # obstore panics at that
+    forget_ways()
+    lay(tmp_path, 1)
+    uploader = Uploader(settings_in(tmp_path, storage.url))
+    assert not await uploader.once()
+    assert "storage can't be reached" in uploader.fault
+
+
+async def test_a_bug_in_the_uploads_ends_them_alone(tmp_path: Path) -> None:
+    lay(tmp_path, 1)
+    await never_fatal(Uploader(settings_in(tmp_path), send=lambda path, folder: 1 // 0 > 0).run)
 
 
 async def test_what_is_on_the_disk_is_uploaded_and_only_once(tmp_path: Path, storage: Storage) -> None:

@@ -85,11 +85,20 @@ def test_control_characters_on_a_tape_make_no_broken_report(tmp_path: Path) -> N
     assert len(Xml.parse(report).getroot()[0]) == 1
 
 
-def test_a_report_that_cant_be_written_is_an_error_with_advice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--junit", "--parquet"])
+def test_a_file_that_cant_be_written_is_said_to_be_before_any_tape_is_replayed(
+    tmp_path: Path, option: str
+) -> None:
     (tmp_path / "file").write_text("")
-    result = replay("run", TAPES, "--junit", tmp_path / "file" / "junit.xml")
-    assert result.exit_code == 2
-    assert "Try:" in result.stderr
+    result = replay("run", TAPES, option, tmp_path / "file" / "out")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Try:   another file with {option} FILE" in result.stderr
+
+
+def test_the_folder_of_a_table_of_outcomes_is_made(tmp_path: Path) -> None:
+    place = tmp_path / "new" / "out.parquet"
+    replay("run", TAPES / "hung_up.jsonl.gz", "--parquet", place)
+    assert list((tmp_path / "new").iterdir()) == [place]
 
 
 @pytest.mark.parametrize("jobs", ["0", "many"])
