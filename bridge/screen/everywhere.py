@@ -8,6 +8,7 @@ from attrs import frozen
 from bridge.errors import ForgetError
 from bridge.lake.erasures import Answer
 from bridge.lake.opening import LakePlace, explained, opened
+from bridge.lake.tables import prepare
 from bridge.retention.everywhere import ErasedEverywhere, erase_everywhere, meant_everywhere
 from bridge.retention.forget import Meant, as_json, refuse_live
 from bridge.screen.errors import say
@@ -30,6 +31,7 @@ class Asked:
 def forget_everywhere(who: str, data: Path, place: LakePlace, asked: Asked) -> int:
     """Ask, erase, prove, print; return the exit code. Raises `BridgeError`."""
     with explained(place), opened(place) as connection:
+        prepare(connection)  # of a lake that nobody has sent a call to yet
         meant = meant_everywhere(connection, data, who)
         refuse_live(meant, daemon_runs=is_held(data))
         if not meant.is_number and not meant.calls:
